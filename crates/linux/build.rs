@@ -1,0 +1,49 @@
+//! Builds the stub with `rustc` alone and leaves it where `stub.rs` embeds it from and where packages pick it up.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+fn main() {
+    let architecture = env::var("CARGO_CFG_TARGET_ARCH").unwrap();
+    let out = PathBuf::from(env::var("OUT_DIR").unwrap());
+    let sources = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap()).join("../stub/src");
+    println!("cargo::rerun-if-changed={}", sources.display());
+    println!("cargo::rerun-if-changed=src/wire.rs");
+    println!("cargo::rerun-if-changed=build.rs");
+
+    let stub = out.join("nearfar-stub");
+    let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
+    let mut command = Command::new(&rustc);
+    command
+        .arg(sources.join("main.rs"))
+        .args(["--crate-name", "nearfar_stub", "--edition", "2021", "-D", "warnings"])
+        .args(["--target", &format!("{architecture}-unknown-linux-gnu")])
+        .args(["-C", "opt-level=3", "-C", "panic=abort", "-C", "overflow-checks=off", "-C", "debug-assertions=off"])
+        .args(["-C", "relocation-model=static", "-C", "strip=symbols"])
+        .args(linker(&rustc))
+        .arg("-o")
+        .arg(&stub)
+        .env_remove("RUSTFLAGS");
+    let output = command.output().unwrap_or_else(|error| panic!("could not run {rustc}: {error}"));
+    assert!(output.status.success(), "could not build the stub:\n{}", String::from_utf8_lossy(&output.stderr));
+
+    // `<target>/nearfar-stub/<architecture>/nearfar-stub`, for the platform packages.
+    let target = out.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists()).unwrap_or(&out);
+    let shelf = target.join("nearfar-stub").join(&architecture);
+    fs::create_dir_all(&shelf).unwrap();
+    fs::copy(&stub, shelf.join("nearfar-stub")).unwrap();
+}
+
+/// The toolchain's own rust-lld where it is shipped, else the C compiler that cargo links everything with.
+fn linker(rustc: &str) -> Vec<String> {
+    let sysroot = Command::new(rustc).args(["--print", "sysroot"]).output().expect("rustc tells its sysroot");
+    let sysroot = String::from_utf8(sysroot.stdout).expect("the sysroot is UTF-8");
+    let lld = format!("{}/lib/rustlib/{}/bin/rust-lld", sysroot.trim(), env::var("HOST").unwrap());
+    let arguments: &[&str] = if Path::new(&lld).exists() {
+        &["-C", &format!("linker={lld}"), "-C", "linker-flavor=ld.lld", "-C", "link-arg=-static"]
+    } else {
+        &["-C", "link-arg=-nostartfiles", "-C", "link-arg=-nostdlib", "-C", "link-arg=-static", "-C", "link-arg=-no-pie"]
+    };
+    arguments.iter().map(|argument| argument.to_string()).collect()
+}

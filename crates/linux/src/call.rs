@@ -1,0 +1,334 @@
+//! A system call as a value: what to ask the kernel, the bytes it reads and writes, and how to read its answer.
+
+use crate::error::{Failure, Refusal, Result};
+use nix::errno::Errno;
+
+/// Descriptor numbers from here down stand for results of a program that has not run yet.
+pub const SLOT: i32 = -0x4000_0000;
+
+/// One argument, or a word in the bytes behind one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arg {
+    /// The number itself.
+    Number(u64),
+    /// The address of this offset of the bytes that come back.
+    Out(u32),
+    /// The address of this offset of the bytes that only go in.
+    Input(u32),
+    /// The address of this offset (second) of the bytes that only go in with an earlier call (first) of the program.
+    InputOf(u32, u32),
+    /// A descriptor that an earlier call of the program makes.
+    Slot(u32),
+    /// A descriptor that goes with the program's message, by index.
+    Passed(u32),
+    /// The number of the task's channel plus this.
+    Channel(i64),
+}
+
+/// A word of the bytes that is an address or a descriptor: filled in where the call is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pointer {
+    pub at: Arg,
+    pub to: Arg,
+    pub width: u8,
+}
+
+/// What a call gives back, as far as one has to know who cannot wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Yields {
+    /// Nothing.
+    Nothing,
+    /// One new descriptor.
+    Descriptor,
+    /// Two new descriptors, as two `int`s at the start of the output.
+    Pair,
+    /// Something that only the kernel knows.
+    Value,
+}
+
+/// What the kernel answered.
+#[derive(Debug)]
+pub struct Answer<'a> {
+    /// The call's return value.
+    pub result: i64,
+    /// The bytes it was given to write, and those given with [`Call::inout`].
+    pub out: &'a [u8],
+}
+
+/// What to ask, whatever will be made of the answer.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub(crate) name: &'static str,
+    pub(crate) nr: u64,
+    pub(crate) args: [Arg; 6],
+    pub(crate) count: usize,
+    pub(crate) out: Vec<u8>,
+    pub(crate) input: Vec<u8>,
+    pub(crate) pointers: Vec<Pointer>,
+    pub(crate) paths: [Option<(u32, u32)>; 2],
+    pub(crate) go_on: bool,
+    pub(crate) one_thread: bool,
+    pub(crate) yields: Yields,
+}
+
+/// A system call that knows everything but where it will run.
+#[derive(Debug)]
+pub struct Call<T> {
+    pub(crate) request: Request,
+    pub(crate) read: fn(&Answer) -> T,
+}
+
+impl Call<()> {
+    /// The call `name` with number `nr`; arguments are added in the man page's order.
+    pub fn new(name: &'static str, nr: i64) -> Self {
+        let request = Request {
+            name,
+            nr: nr as u64,
+            args: [Arg::Number(0); 6],
+            count: 0,
+            out: Vec::new(),
+            input: Vec::new(),
+            pointers: Vec::new(),
+            paths: [None; 2],
+            go_on: false,
+            one_thread: false,
+            yields: Yields::Nothing,
+        };
+        Call { request, read: |_| () }
+    }
+
+    /// What comes back is read from the answer.
+    pub fn value<T>(self, read: fn(&Answer) -> T) -> Call<T> {
+        self.yielding(Yields::Value, read)
+    }
+
+    /// What comes back is a new descriptor.
+    pub fn descriptor(self) -> Call<i32> {
+        self.yielding(Yields::Descriptor, |answer| answer.result as i32)
+    }
+
+    /// What comes back are two new descriptors, written to the start of the output.
+    pub fn pair(self) -> Call<[i32; 2]> {
+        self.yielding(Yields::Pair, |answer| [0, 4].map(|at| answer.u32(at) as i32))
+    }
+
+    fn yielding<T>(mut self, yields: Yields, read: fn(&Answer) -> T) -> Call<T> {
+        self.request.yields = yields;
+        Call { request: self.request, read }
+    }
+
+    /// An argument of any kind.
+    pub fn arg(mut self, arg: Arg) -> Self {
+        self.request.args[self.request.count] = arg;
+        self.request.count += 1;
+        self
+    }
+
+    /// A number.
+    pub fn number(self, number: impl Into<i128>) -> Self {
+        self.arg(Arg::Number(number.into() as u64))
+    }
+
+    /// A descriptor of the table the call runs in, or the slot of one that the program will make.
+    pub fn fd(self, fd: i32) -> Self {
+        self.arg(descriptor(fd))
+    }
+
+    /// A path; it is named in the error.
+    pub fn path(mut self, path: &[u8]) -> Self {
+        let place = usize::from(self.request.paths[0].is_some());
+        self.request.paths[place] = Some((self.request.input.len() as u32, path.len() as u32));
+        self.string(path)
+    }
+
+    /// A NUL-terminated string.
+    pub fn string(mut self, string: &[u8]) -> Self {
+        let at = self.request.input.len() as u32;
+        self.request.input.extend_from_slice(string);
+        self.request.input.push(0);
+        self.arg(Arg::Input(at))
+    }
+
+    /// A NUL-terminated string, or a null pointer.
+    pub fn string_or_null(self, string: Option<&[u8]>) -> Self {
+        match string {
+            Some(string) => self.string(string),
+            None => self.number(0),
+        }
+    }
+
+    /// Bytes that the kernel reads.
+    pub fn input(mut self, bytes: &[u8]) -> Self {
+        let at = self.request.add_input(bytes);
+        self.arg(at)
+    }
+
+    /// Bytes that the kernel reads and writes; they come back in [`Answer::out`].
+    pub fn inout(mut self, bytes: &[u8]) -> Self {
+        let at = self.request.add_out(bytes.len());
+        self.request.out[at as usize..].copy_from_slice(bytes);
+        self.arg(Arg::Out(at))
+    }
+
+    /// `length` bytes that the kernel writes.
+    pub fn output(mut self, length: usize) -> Self {
+        let at = self.request.add_out(length);
+        self.arg(Arg::Out(at))
+    }
+
+    /// Room for `length` bytes more that the kernel writes through a pointer somewhere in the arguments.
+    pub fn reserve(mut self, length: usize) -> Self {
+        self.request.add_out(length);
+        self
+    }
+
+    /// A NULL-terminated array of pointers to NUL-terminated strings.
+    pub fn strings(mut self, strings: &[Vec<u8>]) -> Self {
+        let table = self.request.add_input(&vec![0; 8 * (strings.len() + 1)]);
+        let Arg::Input(base) = table else { return self };
+        for (index, string) in strings.iter().enumerate() {
+            let to = Arg::Input(self.request.input.len() as u32);
+            self.request.input.extend_from_slice(string);
+            self.request.input.push(0);
+            self.request.pointers.push(Pointer { at: Arg::Input(base + 8 * index as u32), to, width: 8 });
+        }
+        self.arg(table)
+    }
+
+    /// The bytes added last hold `to` in the `width` ones at `offset`: an address or a descriptor.
+    pub fn holding(mut self, offset: u32, width: u8, to: Arg) -> Self {
+        let at = match self.request.args[self.request.count - 1] {
+            Arg::Input(at) => Arg::Input(at + offset),
+            Arg::Out(at) => Arg::Out(at + offset),
+            other => other,
+        };
+        self.request.pointers.push(Pointer { at, to, width });
+        self
+    }
+
+    /// The bytes added last hold a descriptor.
+    pub fn holding_fd(self, offset: u32, width: u8, fd: i32) -> Self {
+        self.holding(offset, width, descriptor(fd))
+    }
+
+    /// The bytes added last hold the address of `bytes`.
+    pub fn holding_bytes(mut self, offset: u32, bytes: &[u8]) -> Self {
+        let to = self.request.add_input(bytes);
+        self.holding(offset, 8, to)
+    }
+
+    /// In a program: a refusal does not stop what follows.
+    pub fn go_on(mut self) -> Self {
+        self.request.go_on = true;
+        self
+    }
+
+    /// The kernel applies this call to the calling thread alone: refused near, where there are others.
+    pub fn one_thread(mut self) -> Self {
+        self.request.one_thread = true;
+        self
+    }
+}
+
+impl<T> Call<T> {
+    /// Makes the call in the calling thread.
+    pub fn near(mut self) -> Result<T> {
+        let result = self.request.make_near(|_| None)?;
+        Ok((self.read)(&Answer { result, out: &self.request.out }))
+    }
+}
+
+impl Request {
+    fn add_input(&mut self, bytes: &[u8]) -> Arg {
+        self.input.resize(self.input.len().next_multiple_of(8), 0);
+        let at = self.input.len() as u32;
+        self.input.extend_from_slice(bytes);
+        Arg::Input(at)
+    }
+
+    fn add_out(&mut self, length: usize) -> u32 {
+        let at = self.out.len().next_multiple_of(8);
+        self.out.resize(at + length, 0);
+        at as u32
+    }
+
+    /// Makes the call in the calling thread; `slot` knows the descriptors that earlier calls made.
+    pub(crate) fn make_near(&mut self, slot: impl Fn(u32) -> Option<i32>) -> Result<i64> {
+        if self.one_thread {
+            return Err(Failure::Multithreaded(self.name));
+        }
+        for index in 0..self.pointers.len() {
+            let Pointer { at, to, width } = self.pointers[index];
+            let word = self.word(to, &slot).to_ne_bytes();
+            let (bytes, at) = match at {
+                Arg::Input(at) => (&mut self.input, at as usize),
+                Arg::Out(at) => (&mut self.out, at as usize),
+                _ => continue,
+            };
+            bytes[at..at + width as usize].copy_from_slice(&word[..width as usize]);
+        }
+        let args = self.args;
+        let [a, b, c, d, e, f] = args.map(|arg| self.word(arg, &slot));
+        // SAFETY: the addresses among the arguments lie in `input` and `out`, which outlive the call; their lengths
+        // are what the function that described the call says.
+        let result = unsafe { libc::syscall(self.nr as i64, a, b, c, d, e, f) };
+        if result == -1 {
+            Err(self.refusal(Errno::last(), None))
+        } else {
+            Ok(result)
+        }
+    }
+
+    fn word(&mut self, arg: Arg, slot: &impl Fn(u32) -> Option<i32>) -> u64 {
+        match arg {
+            Arg::Number(number) => number,
+            Arg::Out(at) => self.out.as_mut_ptr() as u64 + at as u64,
+            Arg::Input(at) => self.input.as_mut_ptr() as u64 + at as u64,
+            Arg::Slot(index) => slot(index).unwrap_or(-1) as u64,
+            Arg::InputOf(..) | Arg::Passed(_) | Arg::Channel(_) => u64::MAX,
+        }
+    }
+
+    /// The failure with which the kernel answered.
+    pub(crate) fn refusal(&self, errno: Errno, step: Option<u32>) -> Failure {
+        let [path, dest] = self
+            .paths
+            .map(|place| place.map(|(at, length)| self.input[at as usize..(at + length) as usize].to_vec()));
+        Failure::Refused(Refusal { syscall: self.name, errno, path, dest, step })
+    }
+}
+
+impl Arg {
+    /// The same for a later call, when this is an argument of the program's step `step`.
+    pub(crate) fn of(self, step: usize) -> Arg {
+        match self {
+            Arg::Input(at) => Arg::InputOf(step as u32, at),
+            other => other,
+        }
+    }
+}
+
+fn descriptor(fd: i32) -> Arg {
+    if fd <= SLOT {
+        Arg::Slot((SLOT - fd) as u32)
+    } else {
+        Arg::Number(fd as i64 as u64)
+    }
+}
+
+impl Answer<'_> {
+    /// `N` bytes of the output.
+    pub fn array<const N: usize>(&self, at: usize) -> [u8; N] {
+        self.out[at..at + N].try_into().expect("the slice has the array's length")
+    }
+
+    /// A `u32` of the output.
+    pub fn u32(&self, at: usize) -> u32 {
+        u32::from_ne_bytes(self.array(at))
+    }
+
+    /// A `u64` of the output.
+    pub fn u64(&self, at: usize) -> u64 {
+        u64::from_ne_bytes(self.array(at))
+    }
+}

@@ -1,0 +1,353 @@
+//! The channel to a task: one program goes out, one reply comes back, in order.
+//!
+//! A thread may wait for its reply ([`Channel::call`]), or leave a job that the reactor finishes ([`Channel::submit`]).
+//! One program is under way at a time, so that sending never blocks and a waiting thread knows whose reply it reads.
+
+use crate::call::Call;
+use crate::error::{During, Failure, Result};
+use crate::program::{self, Program, Reply};
+use crate::reactor;
+use crate::wire;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::memfd::{memfd_create, MFdFlags};
+use nix::sys::socket::{
+    recvmsg, sendmsg, socketpair, AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
+};
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+thread_local! {
+    /// Messages are written into and read from memory that stays: nothing is allocated for a short call.
+    static MESSAGE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Node's end of a channel.
+#[derive(Debug)]
+pub struct Channel {
+    socket: OwnedFd,
+    state: Mutex<State>,
+    idle: Condvar,
+    id: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    active: Option<Job>,
+    queue: VecDeque<Job>,
+    gone: bool,
+}
+
+/// A program that ran, what came of it, and the descriptors that came with the reply.
+#[derive(Debug)]
+pub struct Ran {
+    /// The program.
+    pub program: Program,
+    /// What its steps came to.
+    pub reply: Reply,
+    /// What it attached.
+    pub fds: Vec<OwnedFd>,
+}
+
+/// Hears how a program ended.
+pub type Done = Box<dyn FnOnce(Result<Ran>) + Send>;
+
+/// A program on its way that nobody blocks for.
+pub struct Job {
+    program: Program,
+    message: Message,
+    fds: Vec<OwnedFd>,
+    done: Done,
+    /// A channel stays open while a reply is due, whoever else has let go of it.
+    channel: Arc<Channel>,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Job").field("message", &self.message).field("channel", &self.channel.id).finish_non_exhaustive()
+    }
+}
+
+/// An encoded program: short ones travel, long ones lie in a memfd.
+#[derive(Debug)]
+enum Message {
+    /// Nothing is sent: a reply is due all the same.
+    Awaited,
+    Short(Vec<u8>),
+    Long { header: Vec<u8>, memfd: OwnedFd, reply: usize },
+}
+
+impl Message {
+    fn new(bytes: Vec<u8>, reply: usize) -> Result<Self> {
+        if bytes.len() <= wire::INLINE {
+            return Ok(Message::Short(bytes));
+        }
+        let memfd =
+            memfd_create("nearfar", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING).during("memfd_create")?;
+        let file = std::fs::File::from(memfd);
+        file.write_all_at(&bytes, 0).during("write")?;
+        let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
+        // SAFETY: takes two numbers; whoever maps the file can now rely on its size.
+        Errno::result(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) }).during("fcntl")?;
+        let mut header = bytes[..size_of::<wire::Header>()].to_vec();
+        let flags = std::mem::offset_of!(wire::Header, flags);
+        header[flags..flags + 4].copy_from_slice(&wire::LARGE.to_ne_bytes());
+        Ok(Message::Long { header, memfd: file.into(), reply })
+    }
+}
+
+impl Channel {
+    /// A channel and the end that belongs in the task.
+    pub fn pair() -> Result<(Arc<Channel>, OwnedFd)> {
+        let (near, far) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).during("socketpair")?;
+        let channel = Channel { socket: near, state: Mutex::default(), idle: Condvar::new(), id: reactor::next_id() };
+        Ok((Arc::new(channel), far))
+    }
+
+    /// Whether the other end has closed, as far as is known without asking.
+    pub fn gone(&self) -> bool {
+        self.lock().gone
+    }
+
+    /// Whether the other end has closed; asks the kernel.
+    pub fn hung_up(&self) -> bool {
+        let mut poll = [PollFd::new(self.socket.as_fd(), PollFlags::empty())];
+        nix::poll::poll(&mut poll, PollTimeout::ZERO).is_ok()
+            && poll[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
+    }
+
+    /// Makes one call and waits for the answer.
+    pub fn call<T>(&self, call: Call<T>) -> Result<T> {
+        let mut message = MESSAGE.take();
+        let reply = program::encode_one(&call.request, &mut message);
+        let answer = self.exchange(&mut message, reply, &[]).and_then(|_| {
+            let answer = program::decode_one(&call.request, &message)?;
+            Ok((call.read)(&answer))
+        });
+        if message.capacity() <= wire::INLINE {
+            MESSAGE.set(message);
+        }
+        answer
+    }
+
+    /// Runs a program, with descriptors of this process going along, and waits for the reply and those that come back.
+    pub fn run(&self, program: &Program, fds: &[RawFd]) -> Result<(Reply, Vec<OwnedFd>)> {
+        let mut message = Vec::new();
+        let reply = program.encode(&mut message);
+        let came = self.exchange(&mut message, reply, fds)?;
+        Ok((program.decode(&message)?, came))
+    }
+
+    fn exchange(&self, message: &mut Vec<u8>, reply: usize, fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
+        let mut state = self.lock();
+        while state.active.is_some() {
+            state = self.idle.wait(state).unwrap_or_else(|broken| broken.into_inner());
+        }
+        if state.gone {
+            return Err(Failure::Gone);
+        }
+        let came = if message.len() <= wire::INLINE {
+            self.send(message, fds).and_then(|()| self.receive(message, reply, MsgFlags::empty()))
+        } else {
+            match Message::new(std::mem::take(message), reply)? {
+                Message::Long { header, memfd, reply } => self.exchange_long(message, header, &memfd, reply, fds),
+                _ => unreachable!("a message over the limit is long"),
+            }
+        };
+        if matches!(came, Err(Failure::Gone)) {
+            state.gone = true;
+        }
+        came
+    }
+
+    fn exchange_long(
+        &self,
+        message: &mut Vec<u8>,
+        mut header: Vec<u8>,
+        memfd: &OwnedFd,
+        reply: usize,
+        fds: &[RawFd],
+    ) -> Result<Vec<OwnedFd>> {
+        let fds: Vec<RawFd> = fds.iter().copied().chain([memfd.as_raw_fd()]).collect();
+        self.send(&header, &fds)?;
+        let came = self.receive(&mut header, size_of::<wire::Header>(), MsgFlags::empty())?;
+        read_long(message, header, memfd, reply)?;
+        Ok(came)
+    }
+
+    /// Leaves a program for the reactor to see through. `done` is called once, on another thread or this one.
+    pub fn submit(self: &Arc<Self>, program: Program, fds: Vec<OwnedFd>, done: Done) {
+        let mut bytes = Vec::new();
+        let reply = program.encode(&mut bytes);
+        match Message::new(bytes, reply) {
+            Ok(message) => self.enqueue(Job { program, message, fds, done, channel: self.clone() }),
+            Err(failure) => done(Err(failure)),
+        }
+    }
+
+    /// Waits for the reply to a program that somebody else sent.
+    pub fn await_reply(self: &Arc<Self>, program: Program, done: Done) {
+        let (message, fds) = (Message::Awaited, Vec::new());
+        self.enqueue(Job { program, message, fds, done, channel: self.clone() });
+    }
+
+    fn enqueue(self: &Arc<Self>, job: Job) {
+        let mut state = self.lock();
+        state.queue.push_back(job);
+        if state.active.is_none() {
+            let ended = self.advance(&mut state);
+            drop(state);
+            finish(ended);
+        }
+    }
+
+    /// Sends the next job of the queue; what fails at once is handed back to be told when the lock is open.
+    fn advance(self: &Arc<Self>, state: &mut State) -> Vec<(Done, Failure)> {
+        let mut ended = Vec::new();
+        while let Some(job) = state.queue.pop_front() {
+            let sent = match &job.message {
+                _ if state.gone => Err(Failure::Gone),
+                Message::Awaited => Ok(()),
+                Message::Short(bytes) => self.send(bytes, &raw(&job.fds, None)),
+                Message::Long { header, memfd, .. } => self.send(header, &raw(&job.fds, Some(memfd))),
+            };
+            match sent.and_then(|()| reactor::watch_channel(self)) {
+                Ok(()) => {
+                    state.active = Some(Job { fds: Vec::new(), ..job }); // the message holds them now
+                    return ended;
+                }
+                Err(failure) => {
+                    state.gone |= failure == Failure::Gone;
+                    ended.push((job.done, failure));
+                }
+            }
+        }
+        self.idle.notify_all();
+        ended
+    }
+
+    /// Called by the reactor when the channel can be read.
+    pub(crate) fn readable(self: &Arc<Self>) {
+        let mut state = self.lock();
+        let Some(job) = state.active.take() else { return };
+        let mut bytes = match &job.message {
+            Message::Short(_) | Message::Awaited => Vec::new(),
+            Message::Long { header, .. } => header.clone(),
+        };
+        let mut came = self.receive(&mut bytes, wire::INLINE, MsgFlags::MSG_DONTWAIT);
+        if let (Ok(_), Message::Long { memfd, reply, .. }) = (&came, &job.message) {
+            let header = std::mem::take(&mut bytes);
+            came = read_long(&mut bytes, header, memfd, *reply).and(came);
+        }
+        if matches!(&came, Err(Failure::Refused(refusal)) if refusal.errno == Errno::EAGAIN) {
+            state.active = Some(job);
+            // A wake-up without a message: the watch ended with it and is set again. It can only fail for want of
+            // memory, and the channel's next job would report that.
+            let _ = reactor::watch_channel(self);
+            return;
+        }
+        state.gone |= matches!(came, Err(Failure::Gone));
+        let ended = self.advance(&mut state);
+        drop(state);
+        let Job { program, done, .. } = job;
+        done(came.and_then(|fds| Ok(Ran { reply: program.decode(&bytes)?, program, fds })));
+        finish(ended);
+    }
+
+    fn send(&self, bytes: &[u8], fds: &[RawFd]) -> Result<()> {
+        let rights = [ControlMessage::ScmRights(fds)];
+        let control: &[ControlMessage] = if fds.is_empty() { &[] } else { &rights };
+        loop {
+            match sendmsg::<()>(
+                self.socket.as_raw_fd(),
+                &[IoSlice::new(bytes)],
+                control,
+                MsgFlags::MSG_NOSIGNAL,
+                None,
+            ) {
+                Ok(_) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(Failure::Gone),
+                Err(errno) => return Err(errno).during("sendmsg"),
+            }
+        }
+    }
+
+    fn receive(&self, message: &mut Vec<u8>, length: usize, flags: MsgFlags) -> Result<Vec<OwnedFd>> {
+        message.resize(length, 0);
+        let mut control = nix::cmsg_space!([RawFd; wire::DESCRIPTORS]);
+        loop {
+            let mut buffer = [IoSliceMut::new(message)];
+            let came = match recvmsg::<()>(
+                self.socket.as_raw_fd(),
+                &mut buffer,
+                Some(&mut control),
+                flags | MsgFlags::MSG_CMSG_CLOEXEC,
+            ) {
+                Ok(came) => came,
+                Err(Errno::EINTR) => continue,
+                Err(Errno::ECONNRESET) => return Err(Failure::Gone),
+                Err(errno) => return Err(errno).during("recvmsg"),
+            };
+            let bytes = came.bytes;
+            if bytes == 0 {
+                return Err(Failure::Gone);
+            }
+            let mut fds = Vec::new();
+            let cut = came.flags.contains(MsgFlags::MSG_CTRUNC);
+            for block in came.cmsgs().into_iter().flatten() {
+                if let ControlMessageOwned::ScmRights(numbers) = block {
+                    // SAFETY: the kernel has just made these descriptors in our table, for this message alone.
+                    fds.extend(numbers.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+                }
+            }
+            message.truncate(bytes);
+            // Descriptors that did not fit our table are lost; the step that sent them did succeed.
+            return if cut { Err(Errno::EMFILE).during("recvmsg") } else { Ok(fds) };
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|broken| broken.into_inner())
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        reactor::forget(self.id);
+    }
+}
+
+fn finish(ended: Vec<(Done, Failure)>) {
+    for (done, failure) in ended {
+        done(Err(failure));
+    }
+}
+
+fn raw(fds: &[OwnedFd], memfd: Option<&OwnedFd>) -> Vec<RawFd> {
+    fds.iter().chain(memfd).map(AsRawFd::as_raw_fd).collect()
+}
+
+/// Puts together the reply to a long program: its header from the message, the rest from the memfd.
+fn read_long(message: &mut Vec<u8>, header: Vec<u8>, memfd: &OwnedFd, reply: usize) -> Result<()> {
+    let file = std::fs::File::from(memfd.try_clone().during("fcntl")?);
+    message.resize(reply, 0);
+    file.read_exact_at(message, 0).during("read")?;
+    message[..header.len()].copy_from_slice(&header);
+    Ok(())
+}

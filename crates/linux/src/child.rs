@@ -1,0 +1,269 @@
+//! Processes that this process waits for, through their pidfds: no SIGCHLD, no pid that could be somebody else's.
+
+use crate::channel::{Channel, Ran};
+use crate::error::{Failure, Result};
+use crate::pidfd::{self, ChildState};
+use crate::program::Program;
+use crate::reactor;
+use crate::zygote::Spawner;
+use nix::poll::{PollFd, PollFlags};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// How a process ended, and what it used; `usage` is empty where the kernel did not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Death {
+    /// The last state change.
+    pub state: ChildState,
+    /// `struct rusage` as numbers: utime and stime in microseconds, then its fourteen `long`s.
+    pub usage: Vec<i64>,
+}
+
+/// What a process tells: that it ended, or that it stopped or went on.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The end; nothing follows.
+    Death(Death),
+    /// A stop or a continuation.
+    State(ChildState),
+}
+
+/// Hears what a child does.
+pub type Listener = Box<dyn Fn(Change) + Send + Sync>;
+
+/// A process that is ours to wait for.
+pub struct Child {
+    id: u64,
+    pid: i32,
+    pidfd: Mutex<Option<OwnedFd>>,
+    /// The task whose child it is; `None`: ours.
+    parent: Option<Arc<Channel>>,
+    orphan: AtomicBool,
+    stops: AtomicBool,
+    death: Mutex<Option<Death>>,
+    listener: Listener,
+    /// The thread whose end would kill the process.
+    _spawner: Option<Arc<Spawner>>,
+}
+
+impl std::fmt::Debug for Child {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Child").field("id", &self.id).field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+impl Child {
+    /// Takes over a process and watches it; `listener` hears of its end on the reactor's thread.
+    pub fn new(
+        pid: i32,
+        pidfd: OwnedFd,
+        parent: Option<Arc<Channel>>,
+        spawner: Option<Arc<Spawner>>,
+        listener: Listener,
+    ) -> Result<Arc<Self>> {
+        let child = Arc::new(Child {
+            id: reactor::next_id(),
+            pid,
+            pidfd: Mutex::new(Some(pidfd)),
+            parent,
+            orphan: AtomicBool::new(false),
+            stops: AtomicBool::new(false),
+            death: Mutex::default(),
+            listener,
+            _spawner: spawner,
+        });
+        child.watch(false)?;
+        Ok(child)
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Its pid as this process sees it; 0 where it is not visible from here.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// How it ended, once that is known.
+    pub fn death(&self) -> Option<Death> {
+        lock(&self.death).clone()
+    }
+
+    /// Another descriptor for the process; `None` once it was reaped.
+    pub fn pidfd(&self) -> Option<std::io::Result<OwnedFd>> {
+        lock(&self.pidfd).as_ref().map(OwnedFd::try_clone)
+    }
+
+    /// pidfd_send_signal(2). `false`: it has ended, and there is nobody to signal.
+    pub fn signal(&self, signal: i32) -> Result<bool> {
+        let pidfd = lock(&self.pidfd);
+        let Some(pidfd) = pidfd.as_ref() else { return Ok(false) };
+        match pidfd::pidfd_send_signal(pidfd.as_raw_fd(), signal, 0).near() {
+            Ok(()) => Ok(true),
+            Err(Failure::Refused(refusal)) if refusal.errno == nix::errno::Errno::ESRCH => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// waitid(2) that returns at once: the state change asked for, if there is one. A death is also told to the
+    /// listener, and remembered.
+    pub fn poll(self: &Arc<Self>, options: i32) -> Result<Option<ChildState>> {
+        let wants_death = options & libc::WEXITED != 0;
+        let guard = lock(&self.pidfd);
+        let Some(fd) = guard.as_ref().map(AsRawFd::as_raw_fd) else {
+            drop(guard);
+            return Ok(self.death().map(|death| death.state).filter(|_| wants_death));
+        };
+        // The death itself is always reaped by `reap`, so that it is told exactly once.
+        let options = options | libc::WNOHANG | libc::__WALL;
+        let seen = match &self.parent {
+            None => pidfd::waitid(libc::P_PIDFD, fd, options | libc::WNOWAIT).near()?,
+            Some(_) if wants_death => return Ok(None),
+            Some(parent) => {
+                let mut program = Program::default();
+                let call = pidfd::waitid_passed(0, options);
+                let read = call.read;
+                let step = program.step(call);
+                let (reply, _) = parent.run(&program, &[fd])?;
+                return match program.failure(&reply, 0) {
+                    Some(failure) => Err(failure),
+                    None => Ok(reply.answer(step).and_then(|answer| read(&answer)).map(|(state, _)| state)),
+                };
+            }
+        };
+        let Some((state, _)) = seen else { return Ok(None) };
+        if state.ended() {
+            drop(guard);
+            self.reap();
+        } else if options & libc::WNOWAIT == 0 {
+            pidfd::waitid(libc::P_PIDFD, fd, options).near()?;
+        }
+        Ok(Some(state))
+    }
+
+    /// Waits up to `milliseconds` for an end that is near; whether it has come.
+    pub fn await_end(self: &Arc<Self>, milliseconds: u16) -> bool {
+        let Some(Ok(pidfd)) = self.pidfd() else { return true };
+        let mut poll = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+        let ended = nix::poll::poll(&mut poll, milliseconds).is_ok_and(|count| count > 0);
+        if ended && self.parent.is_none() {
+            self.reap();
+        }
+        ended
+    }
+
+    /// From now on the listener hears of stops and continuations too. They can only be waited for by a thread: one for
+    /// each child of which somebody asks, until it dies.
+    pub fn watch_stops(self: &Arc<Self>) -> Result<()> {
+        if self.parent.is_some() {
+            return Err(Failure::Broken("a child of a task reports no stops by itself: poll for them".into()));
+        }
+        if self.stops.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let Some(Ok(pidfd)) = self.pidfd() else { return Ok(()) };
+        let child = self.clone();
+        reactor::spawn("nearfar-stops", move || {
+            let any = libc::WSTOPPED | libc::WCONTINUED | libc::__WALL;
+            let wait = |options| pidfd::waitid(libc::P_PIDFD, pidfd.as_raw_fd(), any | options).near();
+            loop {
+                match wait(libc::WEXITED | libc::WNOWAIT) {
+                    Ok(Some((state, _))) if !state.ended() => {
+                        if let Ok(Some((state, _))) = wait(libc::WNOHANG) {
+                            (child.listener)(Change::State(state));
+                        }
+                    }
+                    Err(Failure::Refused(refusal)) if refusal.errno == nix::errno::Errno::EINTR => {}
+                    _ => return,
+                }
+            }
+        })
+    }
+
+    /// Called by the reactor when the pidfd says that the process has ended.
+    pub(crate) fn ended(self: &Arc<Self>) {
+        match &self.parent {
+            None => self.reap(),
+            Some(_) if self.orphan.load(Ordering::Relaxed) => self.settle_orphan(),
+            Some(parent) => self.reap_in(parent),
+        }
+    }
+
+    fn reap(self: &Arc<Self>) {
+        let guard = lock(&self.pidfd);
+        let Some(pidfd) = guard.as_ref() else { return };
+        let seen = pidfd::waitid(libc::P_PIDFD, pidfd.as_raw_fd(), libc::WEXITED | libc::WNOHANG | libc::__WALL).near();
+        drop(guard);
+        match seen {
+            Ok(Some((state, usage))) => self.settle(Death { state, usage }),
+            Ok(None) => self.watch_again(false),
+            // Somebody else reaped it: the pidfd may still know.
+            Err(_) => self.settle_orphan(),
+        }
+    }
+
+    /// Asks the task whose child it is to reap it.
+    fn reap_in(self: &Arc<Self>, parent: &Arc<Channel>) {
+        let call = pidfd::waitid_passed(0, libc::WEXITED | libc::WNOHANG | libc::__WALL);
+        let read = call.read;
+        let mut program = Program::default();
+        let step = program.step(call);
+        let Some(Ok(pidfd)) = self.pidfd() else { return };
+        let child = self.clone();
+        let done = move |ran: Result<Ran>| match ran.map(|ran| ran.reply.answer(step).map(|answer| read(&answer))) {
+            Ok(Some(Some((state, usage)))) => child.settle(Death { state, usage }),
+            Ok(Some(None)) => child.watch_again(false),
+            // The task is gone, or its child was adopted: whoever reaps it now, the pidfd will tell.
+            Ok(None) | Err(_) => {
+                child.orphan.store(true, Ordering::Relaxed);
+                child.watch_again(true);
+            }
+        };
+        parent.submit(program, vec![pidfd], Box::new(done));
+    }
+
+    /// The exit information of the pidfd, where the kernel keeps it (6.15); no status where it does not.
+    fn settle_orphan(self: &Arc<Self>) {
+        let guard = lock(&self.pidfd);
+        let Some(pidfd) = guard.as_ref() else { return };
+        let status = pidfd::exit_status(pidfd.as_raw_fd()).near().ok().flatten();
+        drop(guard);
+        let state = status.map_or(ChildState { pid: self.pid, ..ChildState::default() }, |status| {
+            ChildState::from_wait_status(self.pid, status)
+        });
+        self.settle(Death { state, usage: Vec::new() });
+    }
+
+    fn settle(self: &Arc<Self>, death: Death) {
+        let mut known = lock(&self.death);
+        if known.is_some() {
+            return;
+        }
+        *known = Some(death.clone());
+        drop(known);
+        let pidfd = lock(&self.pidfd).take();
+        reactor::forget(self.id);
+        drop(pidfd);
+        (self.listener)(Change::Death(death));
+    }
+
+    fn watch(self: &Arc<Self>, reaped: bool) -> Result<()> {
+        match lock(&self.pidfd).as_ref() {
+            Some(pidfd) => reactor::watch_child(self, pidfd.as_fd(), reaped),
+            None => Ok(()),
+        }
+    }
+
+    fn watch_again(self: &Arc<Self>, reaped: bool) {
+        if self.watch(reaped).is_err() {
+            // Without a watch nobody would ever hear of the end: tell what is known now.
+            self.settle_orphan();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|broken| broken.into_inner())
+}

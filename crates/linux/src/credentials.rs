@@ -1,0 +1,89 @@
+//! User and group ids, process groups, sessions.
+
+use crate::call::Call;
+
+fn id(name: &'static str, nr: i64) -> Call<u32> {
+    Call::new(name, nr).value(|answer| answer.result as u32)
+}
+
+fn three(name: &'static str, nr: i64) -> Call<[u32; 3]> {
+    Call::new(name, nr).output(4).output(4).output(4).value(|answer| [0, 8, 16].map(|at| answer.u32(at)))
+}
+
+/// `getuid()`: the real user id.
+pub fn getuid() -> Call<u32> {
+    id("getuid", libc::SYS_getuid)
+}
+
+/// `geteuid()`: the effective user id.
+pub fn geteuid() -> Call<u32> {
+    id("geteuid", libc::SYS_geteuid)
+}
+
+/// `getgid()`: the real group id.
+pub fn getgid() -> Call<u32> {
+    id("getgid", libc::SYS_getgid)
+}
+
+/// `getegid()`: the effective group id.
+pub fn getegid() -> Call<u32> {
+    id("getegid", libc::SYS_getegid)
+}
+
+/// `getresuid(&real, &effective, &saved)`.
+pub fn getresuid() -> Call<[u32; 3]> {
+    three("getresuid", libc::SYS_getresuid)
+}
+
+/// `getresgid(&real, &effective, &saved)`.
+pub fn getresgid() -> Call<[u32; 3]> {
+    three("getresgid", libc::SYS_getresgid)
+}
+
+/// `getgroups(65536, list)`: the supplementary groups, of which the kernel allows no more than that.
+pub fn getgroups(room: u32) -> Call<Vec<u32>> {
+    Call::new("getgroups", libc::SYS_getgroups)
+        .number(room)
+        .output(4 * room as usize)
+        .value(|answer| (0..answer.result as usize).map(|index| answer.u32(4 * index)).collect())
+}
+
+/// `getgroups(0, NULL)`: how many there are.
+pub fn getgroups_count() -> Call<u32> {
+    Call::new("getgroups", libc::SYS_getgroups).value(|answer| answer.result as u32)
+}
+
+/// `getpid()`, in the caller's pid namespace.
+pub fn getpid() -> Call<u32> {
+    id("getpid", libc::SYS_getpid)
+}
+
+/// `getppid()`; 0 where the parent is in another pid namespace.
+pub fn getppid() -> Call<u32> {
+    id("getppid", libc::SYS_getppid)
+}
+
+/// `gettid()`: the calling thread.
+pub fn gettid() -> Call<u32> {
+    id("gettid", libc::SYS_gettid)
+}
+
+/// `getpgid(pid)`; 0: the caller.
+pub fn getpgid(pid: i32) -> Call<u32> {
+    Call::new("getpgid", libc::SYS_getpgid).number(pid).value(|answer| answer.result as u32)
+}
+
+/// `getsid(pid)`; 0: the caller.
+pub fn getsid(pid: i32) -> Call<u32> {
+    Call::new("getsid", libc::SYS_getsid).number(pid).value(|answer| answer.result as u32)
+}
+
+/// `setpgid(pid, pgid)`; 0: the caller, and its own pid.
+pub fn setpgid(pid: i32, group: i32) -> Call<()> {
+    Call::new("setpgid", libc::SYS_setpgid).number(pid).number(group)
+}
+
+/// `setsid()`: a new session; its id comes back.
+pub fn setsid() -> Call<u32> {
+    id("setsid", libc::SYS_setsid)
+}

@@ -1,0 +1,116 @@
+//! Descriptors: opening, reading, writing, copying, closing.
+
+use crate::call::{Arg, Call};
+
+/// `openat2(dirfd, path, &how, 24)`. Linux 5.6.
+pub fn openat2(at: i32, path: &[u8], flags: u64, mode: u64, resolve: u64) -> Call<i32> {
+    let how = [flags, mode, resolve].map(u64::to_ne_bytes).concat();
+    Call::new("openat2", libc::SYS_openat2).fd(at).path(path).input(&how).number(24).descriptor()
+}
+
+/// `openat(dirfd, path, flags, mode)`.
+pub fn openat(at: i32, path: &[u8], flags: i32, mode: u32) -> Call<i32> {
+    Call::new("openat", libc::SYS_openat).fd(at).path(path).number(flags).number(mode).descriptor()
+}
+
+/// `close(fd)`.
+pub fn close(fd: i32) -> Call<()> {
+    Call::new("close", libc::SYS_close).fd(fd)
+}
+
+/// `close_range(first, last, flags)`. Linux 5.9, with CLOSE_RANGE_CLOEXEC 5.11.
+pub fn close_range(first: Arg, last: Arg, flags: u32) -> Call<()> {
+    Call::new("close_range", libc::SYS_close_range).arg(first).arg(last).number(flags)
+}
+
+/// `dup3(oldfd, newfd, flags)`.
+pub fn dup3(fd: i32, to: i32, flags: i32) -> Call<i32> {
+    Call::new("dup3", libc::SYS_dup3).fd(fd).number(to).number(flags).descriptor()
+}
+
+/// `dup3` of a descriptor that goes with the message.
+pub fn dup3_passed(index: u32, to: i32) -> Call<()> {
+    Call::new("dup3", libc::SYS_dup3).arg(Arg::Passed(index)).number(to).number(0)
+}
+
+/// `fcntl(fd, F_DUPFD_CLOEXEC or F_DUPFD, min)`.
+pub fn dup(fd: i32, min: i32, close_on_exec: bool) -> Call<i32> {
+    Call::new("fcntl", libc::SYS_fcntl).fd(fd).number(dup_command(close_on_exec)).number(min).descriptor()
+}
+
+/// [`dup`] of a descriptor that goes with the message, to the lowest number that is free.
+pub fn dup_passed(index: u32, close_on_exec: bool) -> Call<i32> {
+    Call::new("fcntl", libc::SYS_fcntl).arg(Arg::Passed(index)).number(dup_command(close_on_exec)).number(0).descriptor()
+}
+
+fn dup_command(close_on_exec: bool) -> i32 {
+    if close_on_exec {
+        libc::F_DUPFD_CLOEXEC
+    } else {
+        libc::F_DUPFD
+    }
+}
+
+/// `fcntl(fd, F_GETFD)`.
+pub fn get_flags(fd: i32) -> Call<i32> {
+    Call::new("fcntl", libc::SYS_fcntl).fd(fd).number(libc::F_GETFD).value(|answer| answer.result as i32)
+}
+
+/// `fcntl(fd, F_SETFD, flags)`.
+pub fn set_flags(fd: i32, flags: i32) -> Call<()> {
+    Call::new("fcntl", libc::SYS_fcntl).fd(fd).number(libc::F_SETFD).number(flags)
+}
+
+/// `fcntl(fd, F_GETFL)`.
+pub fn get_status(fd: i32) -> Call<i32> {
+    Call::new("fcntl", libc::SYS_fcntl).fd(fd).number(libc::F_GETFL).value(|answer| answer.result as i32)
+}
+
+/// `fcntl(fd, F_SETFL, flags)`.
+pub fn set_status(fd: i32, flags: i32) -> Call<()> {
+    Call::new("fcntl", libc::SYS_fcntl).fd(fd).number(libc::F_SETFL).number(flags)
+}
+
+/// `pipe2(fds, flags)`.
+pub fn pipe(flags: i32) -> Call<[i32; 2]> {
+    Call::new("pipe2", libc::SYS_pipe2).output(8).number(flags).pair()
+}
+
+/// `read(fd, buffer, length)`, or `pread64` at a position.
+pub fn read(fd: i32, length: u32, position: Option<i64>) -> Call<Vec<u8>> {
+    let call = match position {
+        None => Call::new("read", libc::SYS_read).fd(fd).output(length as usize).number(length),
+        Some(at) => Call::new("pread64", libc::SYS_pread64).fd(fd).output(length as usize).number(length).number(at),
+    };
+    call.value(|answer| answer.out[..answer.result as usize].to_vec())
+}
+
+/// `write(fd, bytes, length)`, or `pwrite64` at a position.
+pub fn write(fd: i32, bytes: &[u8], position: Option<i64>) -> Call<u32> {
+    let length = bytes.len() as u64;
+    let call = match position {
+        None => Call::new("write", libc::SYS_write).fd(fd).input(bytes).number(length),
+        Some(at) => Call::new("pwrite64", libc::SYS_pwrite64).fd(fd).input(bytes).number(length).number(at),
+    };
+    call.value(|answer| answer.result as u32)
+}
+
+/// `chdir(path)`.
+pub fn chdir(path: &[u8]) -> Call<()> {
+    Call::new("chdir", libc::SYS_chdir).path(path)
+}
+
+/// `fchdir(fd)`.
+pub fn fchdir(fd: i32) -> Call<()> {
+    Call::new("fchdir", libc::SYS_fchdir).fd(fd)
+}
+
+/// `mkdirat(dirfd, path, mode)`.
+pub fn mkdirat(at: i32, path: &[u8], mode: u32) -> Call<()> {
+    Call::new("mkdirat", libc::SYS_mkdirat).fd(at).path(path).number(mode)
+}
+
+/// `symlinkat(target, dirfd, path)`.
+pub fn symlinkat(target: &[u8], at: i32, path: &[u8]) -> Call<()> {
+    Call::new("symlinkat", libc::SYS_symlinkat).path(target).fd(at).path(path)
+}

@@ -1,0 +1,59 @@
+//! What came of a call that did not succeed.
+
+use nix::errno::Errno;
+
+/// A refusal by the kernel, or a reason why it was never asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The kernel refused a call.
+    Refused(Refusal),
+    /// The task exec'd, exited or died, before or while the call was made.
+    Gone,
+    /// The call's value was needed while calls were being collected.
+    Batch(&'static str),
+    /// The call would change one thread of this process only.
+    Multithreaded(&'static str),
+    /// Something that only goes wrong when nearfar itself does.
+    Broken(String),
+}
+
+/// Which call, on what, was refused why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The call's name from the man page.
+    pub syscall: &'static str,
+    /// The kernel's reason.
+    pub errno: Errno,
+    /// The path it was about.
+    pub path: Option<Vec<u8>>,
+    /// The second path, where there are two.
+    pub dest: Option<Vec<u8>>,
+    /// Which call of a batch, from 0.
+    pub step: Option<u32>,
+}
+
+/// The result of whatever can fail here.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+/// Names the call that a bare errno came from.
+pub trait During<T> {
+    /// `Err(errno)` becomes the refusal of `syscall`.
+    fn during(self, syscall: &'static str) -> Result<T>;
+}
+
+impl<T> During<T> for nix::Result<T> {
+    fn during(self, syscall: &'static str) -> Result<T> {
+        self.map_err(|errno| refused(syscall, errno))
+    }
+}
+
+impl<T> During<T> for std::io::Result<T> {
+    fn during(self, syscall: &'static str) -> Result<T> {
+        self.map_err(|error| refused(syscall, Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))))
+    }
+}
+
+/// The refusal of `syscall` with `errno`.
+pub fn refused(syscall: &'static str, errno: Errno) -> Failure {
+    Failure::Refused(Refusal { syscall, errno, path: None, dest: None, step: None })
+}

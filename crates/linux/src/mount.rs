@@ -1,0 +1,52 @@
+//! Mounts: mount(2) and umount2(2), pivot_root(2), and the calls on mounts by descriptor.
+
+use crate::call::Call;
+
+/// `mount(source, target, fstype, flags, data)`.
+pub fn mount(source: &[u8], target: &[u8], kind: Option<&[u8]>, flags: u64, data: Option<&[u8]>) -> Call<()> {
+    Call::new("mount", libc::SYS_mount)
+        .path(source)
+        .path(target)
+        .string_or_null(kind)
+        .number(flags)
+        .string_or_null(data)
+}
+
+/// `umount2(target, flags)`.
+pub fn umount(target: &[u8], flags: u32) -> Call<()> {
+    Call::new("umount2", libc::SYS_umount2).path(target).number(flags)
+}
+
+/// `pivot_root(new_root, put_old)`.
+pub fn pivot_root(new_root: &[u8], put_old: &[u8]) -> Call<()> {
+    Call::new("pivot_root", libc::SYS_pivot_root).path(new_root).path(put_old)
+}
+
+/// `open_tree(dirfd, path, flags)`. Linux 5.2.
+pub fn open_tree(at: i32, path: &[u8], flags: u32) -> Call<i32> {
+    Call::new("open_tree", libc::SYS_open_tree).fd(at).path(path).number(flags).descriptor()
+}
+
+/// `move_mount(from_dirfd, from_path, to_dirfd, to_path, flags)`. Linux 5.2.
+pub fn move_mount(from: i32, from_path: &[u8], to: i32, to_path: &[u8], flags: u32) -> Call<()> {
+    Call::new("move_mount", libc::SYS_move_mount).fd(from).path(from_path).fd(to).path(to_path).number(flags)
+}
+
+/// `mount_setattr(dirfd, path, flags, &attr, 32)`; `userns` is the descriptor that MOUNT_ATTR_IDMAP needs. Linux 5.12.
+pub fn mount_setattr(
+    at: i32,
+    path: &[u8],
+    flags: u32,
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    userns: Option<i32>,
+) -> Call<()> {
+    let attr = [set, clear, propagation, 0].map(u64::to_ne_bytes).concat();
+    let call = Call::new("mount_setattr", libc::SYS_mount_setattr).fd(at).path(path).number(flags).input(&attr);
+    match userns {
+        Some(fd) => call.holding_fd(24, 8, fd),
+        None => call,
+    }
+    .number(32)
+}

@@ -1,0 +1,295 @@
+//! A program: calls that travel to a task together, and what came back.
+
+use crate::call::{Answer, Arg, Call, Request, Yields, SLOT};
+use crate::error::{Failure, Result};
+use crate::wire::{self, Header, Reloc, Step};
+use nix::errno::Errno;
+use std::mem::size_of;
+
+const HEADER: usize = size_of::<Header>();
+const STEP: usize = size_of::<Step>();
+const RELOC: usize = size_of::<Reloc>();
+
+/// Calls in the order in which they run.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    requests: Vec<Request>,
+    slots: Vec<Slot>,
+}
+
+/// Where a descriptor that a program makes will be found: a call's result, or an `int` in its output.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    step: usize,
+    output: Option<usize>,
+}
+
+/// What the steps of a program that ran came to.
+#[derive(Debug)]
+pub struct Reply {
+    /// How many steps ran, counting one that failed and stopped the program.
+    done: usize,
+    results: Vec<i64>,
+    out: Vec<u8>,
+    bases: Vec<usize>,
+}
+
+impl Program {
+    /// Adds a call and returns what stands for its result until the program has run.
+    pub fn push<T>(&mut self, call: Call<T>) -> Result<T> {
+        let Call { request, read } = call;
+        let step = self.requests.len();
+        let mut placeholder = |output| {
+            self.slots.push(Slot { step, output });
+            SLOT - (self.slots.len() as i32 - 1)
+        };
+        let value = match request.yields {
+            Yields::Nothing => read(&Answer { result: 0, out: &[] }),
+            Yields::Descriptor => read(&Answer { result: placeholder(None) as i64, out: &[] }),
+            Yields::Pair => {
+                let pair = [placeholder(Some(0)), placeholder(Some(4))].map(i32::to_ne_bytes);
+                read(&Answer { result: 0, out: &pair.concat() })
+            }
+            Yields::Value => return Err(Failure::Batch(request.name)),
+        };
+        self.requests.push(request);
+        Ok(value)
+    }
+
+    /// Adds a call whose result the reply is asked for, and returns its index.
+    pub fn step<T>(&mut self, call: Call<T>) -> usize {
+        self.requests.push(call.request);
+        self.requests.len() - 1
+    }
+
+    /// How many steps there are.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Whether there is nothing to run.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// Writes the program as a message, and returns the length that a reply in the same memory can have.
+    pub fn encode(&self, message: &mut Vec<u8>) -> usize {
+        encode(&self.requests.iter().collect::<Vec<_>>(), &self.slots, message)
+    }
+
+    /// Reads the reply that came in place of the message.
+    pub fn decode(&self, message: &[u8]) -> Result<Reply> {
+        let header = header(message)?;
+        let steps = self.requests.len();
+        let (done, end) = (header.done as usize, HEADER + STEP * steps);
+        if done > steps || message.len() < end + header.out as usize {
+            return Err(Failure::Broken(format!("the reply of {} bytes does not fit its program", message.len())));
+        }
+        let results = (0..done).map(|index| result(message, index)).collect();
+        let bases = bases(self.requests.iter()).1;
+        Ok(Reply { done, results, out: message[end..end + header.out as usize].to_vec(), bases })
+    }
+
+    /// The first failure of a step, counting from `first`, that was not told to go on.
+    pub fn failure(&self, reply: &Reply, first: usize) -> Option<Failure> {
+        let last = reply.done.checked_sub(1)?;
+        let errno = reply.errno(last)?;
+        let request = self.requests.get(last).filter(|request| last >= first && !request.go_on)?;
+        Some(request.refusal(errno, Some(last as u32)))
+    }
+
+    /// The descriptors that the program made, in the order of their placeholders; -1 where it did not get that far.
+    pub fn made(&self, reply: &Reply) -> Vec<i32> {
+        let number = |slot: &Slot| {
+            let result = reply.results.get(slot.step).copied().filter(|result| *result >= 0)?;
+            Some(match slot.output {
+                None => result as i32,
+                Some(at) => reply.answer(slot.step)?.u32(at) as i32,
+            })
+        };
+        self.slots.iter().map(|slot| number(slot).unwrap_or(-1)).collect()
+    }
+
+    /// Runs the program in the calling thread, as a task would.
+    pub fn near(mut self) -> (Vec<i32>, Option<Failure>) {
+        let mut made: Vec<i32> = Vec::new();
+        let mut failure = None;
+        for (step, request) in self.requests.iter_mut().enumerate() {
+            let go_on = request.go_on;
+            match request.make_near(|slot| made.get(slot as usize).copied()) {
+                Ok(result) => made.extend(self.slots.iter().filter(|slot| slot.step == step).map(|slot| {
+                    let answer = Answer { result, out: &request.out };
+                    slot.output.map_or(result as i32, |at| answer.u32(at) as i32)
+                })),
+                Err(_) if go_on => {}
+                Err(Failure::Refused(mut refusal)) => {
+                    refusal.step = Some(step as u32);
+                    failure = Some(Failure::Refused(refusal));
+                    break;
+                }
+                Err(other) => {
+                    failure = Some(other);
+                    break;
+                }
+            }
+        }
+        made.resize(self.slots.len(), -1);
+        (made, failure)
+    }
+}
+
+impl Reply {
+    /// What a step returned; `None` where the program did not get that far.
+    pub fn result(&self, step: usize) -> Option<i64> {
+        self.results.get(step).copied()
+    }
+
+    /// What the kernel answered to a step that it did not refuse.
+    pub fn answer(&self, step: usize) -> Option<Answer<'_>> {
+        let result = self.result(step).filter(|result| *result >= 0)?;
+        Some(Answer { result, out: self.out.get(*self.bases.get(step)?..)? })
+    }
+
+    /// With what a step was refused.
+    pub fn errno(&self, step: usize) -> Option<Errno> {
+        refusal(self.result(step)?)
+    }
+}
+
+/// Writes one call as a message; see [`Program::encode`].
+pub(crate) fn encode_one(request: &Request, message: &mut Vec<u8>) -> usize {
+    encode(&[request], &[], message)
+}
+
+/// Reads the answer to one call.
+pub(crate) fn decode_one<'a>(request: &Request, message: &'a [u8]) -> Result<Answer<'a>> {
+    let header = header(message)?;
+    let end = HEADER + STEP;
+    let out = message.get(end..end + header.out as usize);
+    let (1, Some(out)) = (header.done, out) else {
+        return Err(Failure::Broken(format!("the reply of {} bytes does not fit its call", message.len())));
+    };
+    let result = result(message, 0);
+    match refusal(result) {
+        Some(errno) => Err(request.refusal(errno, None)),
+        None => Ok(Answer { result, out: &out[..request.out.len()] }),
+    }
+}
+
+fn refusal(result: i64) -> Option<Errno> {
+    (-4095..0).contains(&result).then(|| Errno::from_raw(-result as i32))
+}
+
+fn header(message: &[u8]) -> Result<Header> {
+    let Some(bytes) = message.get(..HEADER) else {
+        return Err(Failure::Broken(format!("a reply of {} bytes", message.len())));
+    };
+    // SAFETY: as many bytes as a header has, any of which are a valid one; they need not be aligned.
+    let header = unsafe { bytes.as_ptr().cast::<Header>().read_unaligned() };
+    match header.status {
+        0 if header.version == wire::VERSION => Ok(header),
+        status => Err(Failure::Refused(crate::error::Refusal {
+            syscall: "program",
+            errno: Errno::from_raw(-status),
+            path: None,
+            dest: None,
+            step: None,
+        })),
+    }
+}
+
+fn result(message: &[u8], index: usize) -> i64 {
+    let at = HEADER + STEP * index + std::mem::offset_of!(Step, result);
+    i64::from_ne_bytes(message[at..at + 8].try_into().expect("eight bytes"))
+}
+
+/// Length of all outputs, and where each begins.
+fn bases<'a>(requests: impl Iterator<Item = &'a Request>) -> (usize, Vec<usize>) {
+    let mut total = 0;
+    let starts = requests.map(|request| {
+        let start = total;
+        total += request.out.len().next_multiple_of(8);
+        start
+    });
+    let starts = starts.collect();
+    (total, starts)
+}
+
+fn encode(requests: &[&Request], slots: &[Slot], message: &mut Vec<u8>) -> usize {
+    let (out, out_bases) = bases(requests.iter().copied());
+    let mut blob = out;
+    let mut in_bases = Vec::with_capacity(requests.len());
+    let mut relocs = Vec::new();
+    message.clear();
+    message.resize(HEADER, 0);
+    for (index, request) in requests.iter().enumerate() {
+        in_bases.push(blob);
+        let resolve = |arg| match arg {
+            Arg::Number(number) => (wire::NUMBER, number),
+            Arg::Out(at) => (wire::BLOB, out_bases[index] as u64 + at as u64),
+            Arg::Input(at) => (wire::BLOB, blob as u64 + at as u64),
+            Arg::InputOf(step, at) => (wire::BLOB, in_bases[step as usize] as u64 + at as u64),
+            Arg::Passed(which) => (wire::FD, which as u64),
+            Arg::Channel(plus) => (wire::CHANNEL, plus as u64),
+            Arg::Slot(slot) => match slots.get(slot as usize) {
+                Some(Slot { step, output: None }) => (wire::RESULT, *step as u64),
+                Some(Slot { step, output: Some(at) }) => (wire::LOAD, (out_bases[*step] + at) as u64),
+                None => (wire::NUMBER, u64::MAX),
+            },
+        };
+        let args = request.args.map(resolve);
+        let step = Step {
+            nr: request.nr,
+            args: args.map(|(_, value)| value),
+            result: 0,
+            kinds: args.map(|(kind, _)| kind),
+            policy: if request.go_on { wire::GO_ON } else { wire::STOP },
+            pad: 0,
+        };
+        // SAFETY: a step has no padding, so all its bytes may be read.
+        message.extend_from_slice(unsafe { bytes_of(&step) });
+        for pointer in &request.pointers {
+            let (kind, value) = resolve(pointer.to);
+            relocs.push(Reloc {
+                at: resolve(pointer.at).1 as u32,
+                step: index as u32,
+                value: value as u32,
+                kind,
+                width: pointer.width,
+                pad: 0,
+            });
+        }
+        blob += request.input.len().next_multiple_of(8);
+    }
+    let bodies = requests.iter().map(|request| &request.out).chain(requests.iter().map(|request| &request.input));
+    for bytes in bodies {
+        message.extend_from_slice(bytes);
+        message.resize(message.len().next_multiple_of(8), 0);
+    }
+    for reloc in &relocs {
+        // SAFETY: a relocation has no padding, so all its bytes may be read.
+        message.extend_from_slice(unsafe { bytes_of(reloc) });
+    }
+    let header = Header {
+        version: wire::VERSION,
+        steps: requests.len() as u32,
+        relocs: relocs.len() as u32,
+        blob: blob as u32,
+        out: out as u32,
+        ..Header::default()
+    };
+    // SAFETY: a header has no padding, so all its bytes may be read.
+    message[..HEADER].copy_from_slice(unsafe { bytes_of(&header) });
+    HEADER + STEP * requests.len() + out
+}
+
+/// The memory of `value`.
+///
+/// # Safety
+/// `T` has no padding.
+unsafe fn bytes_of<T>(value: &T) -> &[u8] {
+    // SAFETY: reads exactly the value, for as long as it is borrowed; the caller promises that no byte is padding.
+    unsafe { std::slice::from_raw_parts((value as *const T).cast(), size_of::<T>()) }
+}
+
+const _: () = assert!(HEADER == 32 && STEP == 72 && RELOC == 16, "the wire structs have no padding");

@@ -1,0 +1,168 @@
+//! The flags agree with the C headers, with each other, and with the generated TypeScript.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nearfar_linux::flags::{families, Family, Flag, Kind};
+
+/// Flags that contain another one on purpose, and which.
+const COMPOSITES: &[(&str, &str)] = &[("O_SYNC", "O_DSYNC"), ("O_TMPFILE", "O_DIRECTORY")];
+
+/// How many constants at least must be compared, so that the test cannot pass empty. Linux 6.1 has 261.
+const FLOOR: usize = 250;
+
+#[test]
+fn values_are_those_of_the_c_headers() {
+    let scratch = Scratch::new();
+    let (mut compared, mut skipped, mut wrong) = (0, 0, Vec::new());
+    for Family { header, flags, .. } in families() {
+        let answers = scratch.evaluate(header, &scratch.known(header, flags));
+        for flag in *flags {
+            let (name, here) = (flag.c, flag.value());
+            match answers.get(name) {
+                None => {
+                    println!("skipped {name}: the installed <{header}> does not have it yet");
+                    skipped += 1;
+                }
+                Some(&c) if c != here => wrong.push(format!("{name} is {c:#x} in <{header}>, {here:#x} here")),
+                Some(_) => compared += 1,
+            }
+        }
+    }
+    println!("compared {compared}, skipped {skipped}");
+    assert!(wrong.is_empty(), "wrong values:\n{}", wrong.join("\n"));
+    assert!(
+        compared >= FLOOR,
+        "compared only {compared} constants, expected at least {FLOOR}; are the kernel headers installed?"
+    );
+}
+
+#[test]
+fn flags_of_a_family_share_no_bits() {
+    let both: [fn(&Flag) -> u64; 2] = [|flag| flag.x86_64, |flag| flag.aarch64];
+    let mut shared = HashSet::new();
+    for family in families().filter(|family| family.kind == Kind::Bits) {
+        for value in both {
+            for (index, first) in family.flags.iter().enumerate() {
+                for second in &family.flags[index + 1..] {
+                    if value(first) & value(second) != 0 {
+                        shared.insert(sorted(first.c, second.c));
+                    }
+                }
+            }
+        }
+    }
+    let expected = COMPOSITES.iter().map(|&(whole, part)| sorted(whole, part)).collect();
+    assert_eq!(shared, expected);
+}
+
+#[test]
+fn names_and_numbers_are_unique() {
+    let mut exports = HashSet::new();
+    for family in families() {
+        for export in [family.table, family.union] {
+            assert!(exports.insert(export), "{export} is exported twice");
+        }
+        let mut seen = HashSet::new();
+        for flag in family.flags {
+            assert!(seen.insert(family.js_name(flag)), "{} has {} twice", family.table, family.js_name(flag));
+        }
+        let numbers: HashSet<_> = family.flags.iter().map(Flag::value).collect();
+        assert!(numbers.len() == family.flags.len(), "{} has a number twice", family.table);
+    }
+}
+
+#[test]
+fn the_generated_typescript_is_fresh() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_generate-flags")).arg("--print").output().expect("the generator starts");
+    assert!(output.status.success(), "the generator failed: {}", String::from_utf8_lossy(&output.stderr));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packages/core/src/flags.generated.ts");
+    let committed = std::fs::read(&path).expect("packages/core/src/flags.generated.ts is readable");
+    assert!(
+        committed == output.stdout,
+        "flags.generated.ts is stale: run `cargo run -p nearfar-linux --bin generate-flags`"
+    );
+}
+
+fn sorted<'a>(first: &'a str, second: &'a str) -> (&'a str, &'a str) {
+    if first < second {
+        (first, second)
+    } else {
+        (second, first)
+    }
+}
+
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|letter: char| letter != '_' && !letter.is_ascii_alphanumeric())
+}
+
+/// A directory for C programs, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("nearfar-flags-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("the temporary directory is writable");
+        Self(path)
+    }
+
+    /// The flags that a header has, be they macros or enumerators: the compiler complains about the others.
+    fn known<'a>(&self, header: &str, flags: &'a [Flag]) -> Vec<&'a Flag> {
+        let mut known: Vec<&Flag> = flags.iter().collect();
+        loop {
+            let uses = known.iter().map(|flag| format!("int use_{0}(void) {{ return (int)({0}); }}\n", flag.c));
+            let Err(complaints) = self.compile(header, &uses.collect::<String>(), &["-fsyntax-only"]) else {
+                return known;
+            };
+            let unknown: HashSet<&str> =
+                complaints.lines().filter(|line| line.contains("undeclared")).flat_map(words).collect();
+            let before = known.len();
+            known.retain(|flag| !unknown.contains(flag.c));
+            assert!(known.len() < before, "<{header}> does not compile:\n{complaints}");
+        }
+    }
+
+    /// What the C compiler says the constants are.
+    fn evaluate(&self, header: &str, flags: &[&Flag]) -> BTreeMap<String, u64> {
+        let lines =
+            flags.iter().map(|flag| format!("  printf(\"%s %llu\\n\", \"{0}\", (unsigned long long)({0}));\n", flag.c));
+        let body = format!(
+            "int printf(const char *, ...);\nint main(void) {{\n{}  return 0;\n}}\n",
+            lines.collect::<String>()
+        );
+        let program = self.0.join("program");
+        let output = program.to_str().expect("the temporary directory has a UTF-8 name");
+        self.compile(header, &body, &["-o", output])
+            .unwrap_or_else(|complaints| panic!("<{header}> does not compile:\n{complaints}"));
+        let output = Command::new(&program).output().expect("the compiled program starts");
+        let text = String::from_utf8(output.stdout).expect("the compiled program prints ASCII");
+        text.lines()
+            .map(|line| line.split_once(' ').expect("a line is a name and a number"))
+            .map(|(name, value)| (name.to_owned(), value.parse().expect("a value is a number")))
+            .collect()
+    }
+
+    /// Compiles `body` with one header of its own, since some headers exclude each other.
+    fn compile(&self, header: &str, body: &str, options: &[&str]) -> Result<(), String> {
+        let source = self.0.join("program.c");
+        // linux/mount.h uses O_CLOEXEC without including it; the C library's headers exclude the kernel's.
+        let first = if header.starts_with("linux/") { "#include <linux/fcntl.h>\n" } else { "" };
+        let text = format!("{first}#include <{header}>\n{body}");
+        std::fs::write(&source, text).expect("the temporary directory is writable");
+        let output = Command::new("cc").env("LC_ALL", "C").args(options).arg(&source).output();
+        let output = output.unwrap_or_else(|error| panic!("this test needs a C compiler named `cc`: {error}"));
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

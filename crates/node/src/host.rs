@@ -1,0 +1,218 @@
+//! What belongs to one JavaScript thread: its tasks, its children, and the way to wake it.
+
+use crate::throw::FailureData;
+use linux::channel::Channel;
+use linux::child::{Change, Child, Listener};
+use linux::error::Failure;
+use linux::target::{self, Target};
+use linux::task::Cloned;
+use napi::bindgen_prelude::{Env, Function, FunctionRef, Result, Unknown};
+use napi::sys;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::Status;
+use napi_derive::napi;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, true, 0>;
+
+/// What happened since JavaScript last asked.
+#[napi(object)]
+pub struct Event {
+    /// Which request or child it is about.
+    pub id: u32,
+    /// "cloned", "batch", "done", "death" or "state".
+    pub kind: String,
+    /// Why it failed, if it did.
+    pub failure: Option<FailureData>,
+    /// "cloned": pid, number of the channel. "batch": the descriptors made. "death" and "state": CLD code, status, pid,
+    /// uid, and after a death what was used.
+    pub numbers: Vec<f64>,
+}
+
+/// Events on their way to one JavaScript thread.
+pub struct Mail {
+    letters: Mutex<Option<Vec<Letter>>>,
+    wake: Wake,
+}
+
+enum Letter {
+    Cloned(u32, linux::error::Result<Cloned>),
+    Plain(Event),
+}
+
+struct Host {
+    mail: Arc<Mail>,
+    make_error: FunctionRef<(FailureData,), Unknown<'static>>,
+    tasks: HashMap<u32, Arc<Channel>>,
+    children: HashMap<u32, Arc<Child>>,
+    outer: Vec<Target>,
+}
+
+thread_local! {
+    static HOST: RefCell<Option<Host>> = const { RefCell::new(None) };
+}
+
+impl Mail {
+    /// Tells JavaScript, soon. After the thread has ended, nobody.
+    fn post(&self, letter: Letter) {
+        let mut letters = self.letters.lock().unwrap_or_else(|broken| broken.into_inner());
+        let Some(waiting) = letters.as_mut() else { return };
+        waiting.push(letter);
+        let first = waiting.len() == 1;
+        drop(letters);
+        if first {
+            self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    /// Tells of a new task.
+    pub fn cloned(&self, id: u32, cloned: linux::error::Result<Cloned>) {
+        self.post(Letter::Cloned(id, cloned));
+    }
+
+    /// Tells of anything else.
+    pub fn tell(&self, id: u32, kind: &str, failure: Option<Failure>, numbers: Vec<f64>) {
+        let failure = failure.map(FailureData::from);
+        self.post(Letter::Plain(Event { id, kind: kind.into(), failure, numbers }));
+    }
+}
+
+/// A number for a request, a task or a child.
+pub fn next_id() -> u32 {
+    linux::reactor::next_id() as u32
+}
+
+/// Called once by each JavaScript thread, before anything else.
+#[napi]
+pub fn attach(
+    env: Env,
+    on_events: Function<(), Unknown<'static>>,
+    make_error: Function<(FailureData,), Unknown<'static>>,
+    stub_file: String,
+) -> Result<()> {
+    linux::stub::set_file(stub_file.into());
+    let wake = on_events.build_threadsafe_function::<()>().weak::<true>().build()?;
+    let mail = Arc::new(Mail { letters: Mutex::new(Some(Vec::new())), wake });
+    let make_error = make_error.create_ref()?;
+    let host = Host { mail, make_error, tasks: HashMap::new(), children: HashMap::new(), outer: Vec::new() };
+    HOST.set(Some(host));
+    env.add_env_cleanup_hook((), |()| end())?;
+    Ok(())
+}
+
+/// The thread ends: its tasks end with it, and programs that run are left to themselves.
+fn end() {
+    let Some(host) = HOST.take() else { return };
+    target::replace(Target::Near);
+    for id in host.tasks.keys() {
+        if let Some(child) = host.children.get(id) {
+            // It has died already, or dies when its channel closes below.
+            let _ = child.signal(9);
+        }
+    }
+    host.mail.letters.lock().unwrap_or_else(|broken| broken.into_inner()).take();
+}
+
+/// What has happened since the last time.
+#[napi]
+pub fn drain() -> Vec<Event> {
+    with(|host| {
+        let mail = host.mail.clone();
+        let mut letters = mail.letters.lock().unwrap_or_else(|broken| broken.into_inner());
+        let letters = letters.as_mut().map(std::mem::take).unwrap_or_default();
+        letters.into_iter().map(|letter| host.open(letter)).collect()
+    })
+}
+
+impl Host {
+    fn open(&mut self, letter: Letter) -> Event {
+        let (id, cloned) = match letter {
+            Letter::Plain(event) => return event,
+            Letter::Cloned(id, cloned) => (id, cloned),
+        };
+        let kind = "cloned".into();
+        match cloned {
+            Ok(Cloned { channel, child, channel_fd }) => {
+                let numbers = vec![child.pid().into(), channel_fd.into()];
+                self.tasks.insert(id, channel);
+                self.children.insert(id, child);
+                Event { id, kind, failure: None, numbers }
+            }
+            Err(failure) => Event { id, kind, failure: Some(failure.into()), numbers: Vec::new() },
+        }
+    }
+}
+
+/// Whether events of this thread keep its event loop alive.
+#[napi]
+pub fn keep_alive(env: Env, alive: bool) {
+    let wake = with(|host| host.mail.wake.raw());
+    let set = if alive { sys::napi_ref_threadsafe_function } else { sys::napi_unref_threadsafe_function };
+    // SAFETY: the function lives as long as the thread, and this is its thread. Neither call can fail.
+    unsafe { set(env.raw(), wake) };
+}
+
+fn with<T>(use_host: impl FnOnce(&mut Host) -> T) -> T {
+    HOST.with_borrow_mut(|host| use_host(host.as_mut().expect("core attaches before it calls anything")))
+}
+
+/// The JavaScript error for a failure.
+pub fn make_error(env: &Env, failure: FailureData) -> Result<Unknown<'static>> {
+    // The reference is used with the host's cell closed: what it calls may come back here.
+    let make = with(|host| host.make_error.borrow_back(env))?;
+    make.call((failure,))
+}
+
+/// Where events for this thread go.
+pub fn mail() -> Arc<Mail> {
+    with(|host| host.mail.clone())
+}
+
+/// Tells JavaScript what a child does.
+pub fn listener(id: u32) -> Listener {
+    let mail = mail();
+    Box::new(move |change| {
+        let (kind, state, usage) = match change {
+            Change::Death(death) => ("death", death.state, death.usage),
+            Change::State(state) => ("state", state, Vec::new()),
+        };
+        let head = [state.code, state.status, state.pid].map(f64::from);
+        let usage = usage.into_iter().map(|number| number as f64);
+        mail.tell(id, kind, None, head.into_iter().chain([f64::from(state.uid)]).chain(usage).collect());
+    })
+}
+
+/// The task with this id, while it can be reached.
+pub fn task(id: u32) -> linux::error::Result<Arc<Channel>> {
+    with(|host| host.tasks.get(&id).cloned()).ok_or(Failure::Gone)
+}
+
+/// Lets go of a task's channel: a task that still serves ends.
+pub fn forget_task(id: u32) {
+    // Dropped with the host's cell closed.
+    let channel = with(|host| host.tasks.remove(&id));
+    drop(channel);
+}
+
+/// The child with this id, until it is forgotten.
+pub fn child(id: u32) -> Option<Arc<Child>> {
+    with(|host| host.children.get(&id).cloned())
+}
+
+/// JavaScript has no use for a child any more; it is reaped all the same.
+pub fn forget_child(id: u32) {
+    let child = with(|host| host.children.remove(&id));
+    drop(child);
+}
+
+/// Makes a target current until [`leave`].
+pub fn enter(target: Target) {
+    with(|host| host.outer.push(target::replace(target)));
+}
+
+/// Makes the target before the last [`enter`] current again, and returns the one it replaced.
+pub fn leave() -> Target {
+    with(|host| target::replace(host.outer.pop().unwrap_or(Target::Near)))
+}

@@ -1,0 +1,246 @@
+//! Tasks and children: JavaScript sees ids.
+
+use crate::convert::{all_bytes, Text};
+use crate::host;
+use crate::throw::OrThrow;
+use linux::call::Call;
+use linux::channel::Ran;
+use linux::program::Program;
+use linux::target::Target;
+use linux::task::{self, CloneOptions, OwnMap};
+use napi::bindgen_prelude::{BigInt, Buffer, Either3, Env, Result, Uint8Array};
+use napi_derive::napi;
+use std::os::fd::IntoRawFd;
+
+/// What `clone` takes.
+#[napi(object)]
+pub struct CloneData {
+    /// CLONE_NEW… flags.
+    pub flags: i64,
+    /// "identity", "root", or absent: no map from inside.
+    pub map: Option<String>,
+    /// Descriptor of a cgroup's directory.
+    pub cgroup: Option<i32>,
+    /// Pids to get.
+    pub set_tid: Vec<i32>,
+}
+
+impl From<CloneData> for CloneOptions {
+    fn from(data: CloneData) -> Self {
+        let map = data.map.map(|map| if map == "root" { OwnMap::Root } else { OwnMap::Identity });
+        CloneOptions { flags: data.flags as u64, map, cgroup: data.cgroup, set_tid: data.set_tid }
+    }
+}
+
+/// Clones a task from the zygote. "cloned" follows.
+#[napi]
+pub fn clone(env: Env, options: CloneData) -> Result<u32> {
+    let (id, mail) = (host::next_id(), host::mail());
+    let done = Box::new(move |cloned| mail.cloned(id, cloned));
+    task::clone(&options.into(), host::listener(id), done).or_throw(&env)?;
+    Ok(id)
+}
+
+/// Clones a task from a task. "cloned" follows.
+#[napi]
+pub fn clone_from(env: Env, task: u32, options: CloneData) -> Result<u32> {
+    let (id, mail) = (host::next_id(), host::mail());
+    let done = Box::new(move |cloned| mail.cloned(id, cloned));
+    let task = host::task(task).or_throw(&env)?;
+    task::clone_from(&task, &options.into(), host::listener(id), done).or_throw(&env)?;
+    Ok(id)
+}
+
+/// The zygote's pid, 0 where none was started. For tests.
+#[napi]
+pub fn zygote_pid() -> i32 {
+    linux::zygote::present_pid()
+}
+
+/// Makes a task the current target, or this thread for task 0.
+#[napi]
+pub fn enter(env: Env, task: u32) -> Result<()> {
+    let target = match task {
+        0 => Target::Near,
+        id => Target::Far(host::task(id).or_throw(&env)?),
+    };
+    host::enter(target);
+    Ok(())
+}
+
+/// Makes the target before the current one current again.
+#[napi]
+pub fn leave() {
+    host::leave();
+}
+
+/// Calls are collected from now on, until `leave` drops them or `batch` runs them.
+#[napi]
+pub fn collect() {
+    host::enter(Target::Batch(Program::default()));
+}
+
+/// Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows.
+#[napi]
+pub fn batch(env: Env, task: u32) -> Result<u32> {
+    let (id, mail) = (host::next_id(), host::mail());
+    let Target::Batch(program) = host::leave() else { return Ok(id) };
+    let numbers = |made: Vec<i32>| made.into_iter().map(f64::from).collect();
+    if task == 0 {
+        let (made, failure) = program.near();
+        mail.tell(id, "batch", failure, numbers(made));
+        return Ok(id);
+    }
+    let channel = host::task(task).or_throw(&env)?;
+    let again = channel.clone();
+    let done = move |ran: linux::error::Result<Ran>| match ran {
+        Err(failure) => mail.tell(id, "batch", Some(failure), Vec::new()),
+        Ok(Ran { program, reply, .. }) => {
+            let made = program.made(&reply);
+            match program.failure(&reply, 0) {
+                None => mail.tell(id, "batch", None, numbers(made)),
+                failure => task::close_all(&again, &made, move || mail.tell(id, "batch", failure, Vec::new())),
+            }
+        }
+    };
+    channel.submit(program, Vec::new(), Box::new(done));
+    Ok(id)
+}
+
+/// Copies a descriptor of this process into a task.
+#[napi]
+pub fn put(env: Env, task: u32, fd: i32, close_on_exec: bool) -> Result<i32> {
+    host::task(task).and_then(|task| task::put(&task, fd, close_on_exec)).or_throw(&env)
+}
+
+/// Copies a descriptor of a task into this process.
+#[napi]
+pub fn get(env: Env, task: u32, fd: i32) -> Result<i32> {
+    host::task(task).and_then(|task| task::get(&task, fd)).or_throw(&env).map(IntoRawFd::into_raw_fd)
+}
+
+/// Closes descriptors of a task some time soon.
+#[napi]
+pub fn close_later(task: u32, fds: Vec<i32>) {
+    if let Ok(task) = host::task(task) {
+        task::close_all(&task, &fds, || {});
+    }
+}
+
+/// What `syscall` gives back.
+#[napi(object)]
+pub struct Syscalled {
+    /// What the call returned.
+    pub result: BigInt,
+    /// The byte arguments, one after the other, each at a multiple of 8.
+    pub out: Buffer,
+}
+
+/// Any system call in the current target.
+#[napi]
+pub fn syscall(env: Env, nr: i64, args: Vec<Either3<i64, BigInt, Uint8Array>>) -> Result<Syscalled> {
+    let call = args.iter().fold(Call::new("syscall", nr), |call, arg| match arg {
+        Either3::A(number) => call.number(*number),
+        Either3::B(number) => call.number(number.get_i128().0),
+        Either3::C(bytes) => call.inout(bytes),
+    });
+    let (result, out) = call.value(|answer| (answer.result, answer.out.to_vec())).run().or_throw(&env)?;
+    Ok(Syscalled { result: result.into(), out: out.into() })
+}
+
+/// What `exec` takes.
+#[napi(object)]
+pub struct ExecData {
+    /// Candidates; empty: `fd`.
+    pub paths: Vec<Text>,
+    /// Descriptor to execute.
+    pub fd: i32,
+    /// argv.
+    pub argv: Vec<Text>,
+    /// `NAME=value`.
+    pub envp: Vec<Text>,
+    /// 0: none.
+    pub death_signal: i32,
+    /// Descriptors that stay open.
+    pub keep: Vec<i32>,
+    /// What a refused task gets back.
+    pub task_death_signal: i32,
+}
+
+/// execve(2) in a task, whose channel it ends.
+#[napi]
+pub fn exec(env: Env, task: u32, data: ExecData) -> Result<()> {
+    let exec = task::Exec {
+        paths: all_bytes(&data.paths),
+        fd: data.fd,
+        argv: all_bytes(&data.argv),
+        envp: all_bytes(&data.envp),
+        death_signal: data.death_signal,
+        keep: data.keep,
+        task_death_signal: data.task_death_signal,
+    };
+    host::task(task).and_then(|task| task::exec(&task, &exec)).or_throw(&env)?;
+    host::forget_task(task);
+    Ok(())
+}
+
+/// exit_group(2) in a task. "done" follows, with a failure: the end of its channel.
+#[napi]
+pub fn exit_task(env: Env, task: u32, code: i32) -> Result<u32> {
+    let (id, mail) = (host::next_id(), host::mail());
+    let channel = host::task(task).or_throw(&env)?;
+    let mut program = Program::default();
+    program.step(linux::process::exit_group(code));
+    let done = move |ran: linux::error::Result<Ran>| mail.tell(id, "done", ran.err(), Vec::new());
+    channel.submit(program, Vec::new(), Box::new(done));
+    Ok(id)
+}
+
+/// Lets go of a task; one that still serves ends.
+#[napi]
+pub fn forget_task(task: u32) {
+    host::forget_task(task);
+}
+
+/// Signals a child. `false`: it is gone.
+#[napi]
+pub fn kill_child(env: Env, child: u32, signal: i32) -> Result<bool> {
+    host::child(child).map_or(Ok(false), |child| child.signal(signal)).or_throw(&env)
+}
+
+/// waitid(2) that never waits: CLD code, status, pid, uid, or nothing.
+#[napi]
+pub fn poll_child(env: Env, child: u32, options: i32) -> Result<Vec<f64>> {
+    let state = host::child(child).map_or(Ok(None), |child| child.poll(options)).or_throw(&env)?;
+    Ok(state.map_or(Vec::new(), |state| {
+        vec![state.code.into(), state.status.into(), state.pid.into(), state.uid.into()]
+    }))
+}
+
+/// Waits up to `milliseconds` for the end of a child that is ending; `true`: it has ended.
+#[napi]
+pub fn await_end(child: u32, milliseconds: u16) -> bool {
+    host::child(child).is_none_or(|child| child.await_end(milliseconds))
+}
+
+/// "state" events follow.
+#[napi]
+pub fn watch_stops(env: Env, child: u32) -> Result<()> {
+    host::child(child).map_or(Ok(()), |child| child.watch_stops()).or_throw(&env)
+}
+
+/// A new descriptor for a child; -1 when it is gone.
+#[napi]
+pub fn child_pidfd(env: Env, child: u32) -> Result<i32> {
+    use linux::error::During;
+    match host::child(child).and_then(|child| child.pidfd()) {
+        Some(pidfd) => pidfd.during("fcntl").or_throw(&env).map(IntoRawFd::into_raw_fd),
+        None => Ok(-1),
+    }
+}
+
+/// JavaScript has no use for a child any more.
+#[napi]
+pub fn forget_child(child: u32) {
+    host::forget_child(child);
+}

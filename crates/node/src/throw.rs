@@ -1,0 +1,77 @@
+//! The one way out: failures become what JavaScript makes errors of.
+
+use crate::host;
+use linux::error::{Failure, Refusal, Result};
+use napi::bindgen_prelude::{Buffer, Env};
+use napi_derive::napi;
+
+/// Everything that core's `errors.ts` needs to make an error.
+#[napi(object)]
+pub struct FailureData {
+    /// "refused", "gone", "batch", "multithreaded" or "broken".
+    pub kind: String,
+    /// "EPERM".
+    pub code: Option<String>,
+    /// Positive, as the kernel counts.
+    pub errno: Option<i32>,
+    /// What went wrong, in words.
+    pub message: Option<String>,
+    /// The call's name.
+    pub syscall: Option<String>,
+    /// First path.
+    pub path: Option<Buffer>,
+    /// Second path.
+    pub dest: Option<Buffer>,
+    /// Which call of a batch.
+    pub step: Option<u32>,
+}
+
+impl From<Failure> for FailureData {
+    fn from(failure: Failure) -> Self {
+        let plain = |kind: &str| FailureData {
+            kind: kind.into(),
+            code: None,
+            errno: None,
+            message: None,
+            syscall: None,
+            path: None,
+            dest: None,
+            step: None,
+        };
+        match failure {
+            Failure::Gone => plain("gone"),
+            Failure::Batch(name) => FailureData { syscall: Some(name.into()), ..plain("batch") },
+            Failure::Multithreaded(name) => FailureData { syscall: Some(name.into()), ..plain("multithreaded") },
+            Failure::Broken(message) => FailureData { message: Some(message), ..plain("broken") },
+            Failure::Refused(Refusal { syscall, errno, path, dest, step }) => FailureData {
+                code: Some(errno.to_string().split(':').next().unwrap_or_default().into()),
+                errno: Some(errno as i32),
+                message: Some(errno.desc().into()),
+                syscall: Some(syscall.into()),
+                path: path.map(Buffer::from),
+                dest: dest.map(Buffer::from),
+                step,
+                ..plain("refused")
+            },
+        }
+    }
+}
+
+/// Turns a failure into a thrown JavaScript error.
+pub trait OrThrow<T> {
+    /// The value, or napi's "exception pending".
+    fn or_throw(self, env: &Env) -> napi::Result<T>;
+}
+
+impl<T> OrThrow<T> for Result<T> {
+    fn or_throw(self, env: &Env) -> napi::Result<T> {
+        self.map_err(|failure| thrown(env, failure))
+    }
+}
+
+fn thrown(env: &Env, failure: Failure) -> napi::Error {
+    match host::make_error(env, failure.into()) {
+        Ok(error) => napi::Error::from(error),
+        Err(error) => error,
+    }
+}

@@ -1,0 +1,427 @@
+//! The far end of nearfar: receives programs of system calls, runs them, replies. Without libc, TLS, allocation or
+//! statics; all it remembers lies in one [`State`], so that a clone that shares memory can be given another.
+
+#![no_std]
+#![no_main]
+
+mod kernel;
+#[allow(dead_code)] // some names are for the other side
+#[path = "../../linux/src/wire.rs"]
+mod wire;
+
+use core::mem::{offset_of, size_of};
+use kernel::{close, syscall, EINTR, EINVAL, EMFILE, ENOSYS, EPROTO};
+use wire::{Header, Reloc, Step};
+
+const STACK: u64 = 64 * 1024;
+const PAGE: u64 = 64 * 1024; // the largest page of both architectures: a guard of this size is one everywhere
+const CLONE_ARGS: u64 = 88;
+const HEADER: u64 = size_of::<Header>() as u64;
+const STEP: u64 = size_of::<Step>() as u64;
+const RELOC: u64 = size_of::<Reloc>() as u64;
+const STATE: u64 = (size_of::<State>() as u64).div_ceil(PAGE) * PAGE;
+
+const MAP_SHARED: u64 = 1;
+const MAP_PRIVATE_ANONYMOUS: u64 = 0x22;
+const PROT_READ_WRITE: u64 = 3;
+const SCM_RIGHTS: u64 = 1 | 1 << 32; // cmsg_level SOL_SOCKET, cmsg_type SCM_RIGHTS, as one word
+const MSG_CTRUNC: u32 = 0x8;
+const MSG_NOSIGNAL: u64 = 0x4000;
+const MSG_CMSG_CLOEXEC: u64 = 0x4000_0000;
+const F_GETFD: u64 = 1;
+const F_DUPFD_CLOEXEC: u64 = 1030;
+
+/// `struct cmsghdr` and the descriptors after it, as many as a message may carry.
+#[repr(C)]
+struct Control {
+    length: u64,
+    kind: u64,
+    fds: [i32; wire::DESCRIPTORS],
+}
+
+/// `struct msghdr` with the one `struct iovec` it points at.
+#[repr(C)]
+struct Message {
+    header: [u64; 7], // name, namelen, iov, iovlen, control, controllen, flags
+    buffer: [u64; 2],
+}
+
+/// Everything a stub remembers.
+#[repr(C, align(64))]
+pub struct State {
+    message: [u8; wire::INLINE],
+    channel: u64,
+    /// Descriptors that came with the present message; -1 once given up.
+    received: Control,
+    received_count: usize,
+    /// Descriptors that go with the reply, and a bit for each that is closed then.
+    attached: Control,
+    attached_count: usize,
+    close_attached: u64,
+}
+
+/// A program whose every offset was found to lie inside it.
+struct Program {
+    header: *mut Header,
+    steps: *mut Step,
+    blob: u64,
+    relocs: *const Reloc,
+    mapped: u64,
+}
+
+/// What `_start` needs to go on.
+#[repr(C)]
+pub struct Block {
+    stack_end: u64,
+    state: *mut State,
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo) -> ! {
+    kernel::exit(101)
+}
+
+/// Makes the block that everything lives in: `guard | stack | guard | state`. Descriptor 3 is the channel.
+pub extern "C" fn start() -> Block {
+    let size = PAGE + STACK + PAGE + STATE;
+    // SAFETY: asks for new memory; nothing that exists is touched.
+    let base = unsafe { syscall(kernel::MMAP, [0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, u64::MAX, 0]) } as u64;
+    if failed(base as i64) {
+        kernel::exit(102);
+    }
+    let stack_end = base + PAGE + STACK;
+    for guard in [base, stack_end] {
+        // SAFETY: takes access away from one page of the block just mapped, which nothing uses.
+        unsafe { syscall(kernel::MPROTECT, [guard, PAGE, 0, 0, 0, 0]) };
+    }
+    let state = (stack_end + PAGE) as *mut State;
+    // SAFETY: the state lies in the new block, zeroed by the kernel, and nobody else knows it yet.
+    unsafe { (*state).channel = 3 };
+    Block { stack_end, state }
+}
+
+fn failed(result: i64) -> bool {
+    (-4095..0).contains(&result)
+}
+
+impl Message {
+    fn new(base: *const u8, length: u64, control: *const Control, control_length: u64) -> Self {
+        Message { header: [0, 0, 0, 1, control as u64, control_length, 0], buffer: [base as u64, length] }
+    }
+
+    fn transfer(&mut self, nr: u64, channel: u64, flags: u64) -> i64 {
+        self.header[2] = &raw const self.buffer as u64;
+        loop {
+            // SAFETY: the kernel reads and writes this struct and what `new` was given, all parts of the state or of
+            // the caller's frame, which outlive the call.
+            let length = unsafe { syscall(nr, [channel, &raw mut self.header as u64, flags, 0, 0, 0]) };
+            if length != EINTR {
+                return length;
+            }
+        }
+    }
+}
+
+/// Receives, runs, replies, until the other end is gone.
+pub extern "C" fn serve(state: *mut State) -> ! {
+    // SAFETY: `state` is valid for the life of this process and only this thread knows it.
+    let state = unsafe { &mut *state };
+    loop {
+        let length = receive(state);
+        let mut reply = HEADER;
+        match load(state, length) {
+            Ok(program) => {
+                run(state, &program);
+                if program.mapped == 0 {
+                    // SAFETY: the header is the first bytes of the message, checked by `load`.
+                    let header = unsafe { *program.header };
+                    reply += STEP * header.steps as u64 + header.out as u64;
+                } else {
+                    // SAFETY: gives back the mapping that `load` made for this program; nothing points at it any more.
+                    unsafe { syscall(kernel::MUNMAP, [program.steps as u64 - HEADER, program.mapped, 0, 0, 0, 0]) };
+                }
+            }
+            Err(status) => {
+                let header = Header { version: wire::VERSION, status, ..Header::default() };
+                // SAFETY: the message is longer than a header and aligned for one.
+                unsafe { (state.message.as_mut_ptr() as *mut Header).write(header) };
+            }
+        }
+        send(state, reply);
+        for fd in state.received.fds.iter().take(state.received_count).filter(|fd| **fd >= 0) {
+            close(*fd as u64);
+        }
+    }
+}
+
+/// Waits for a message and returns its length, 0 where descriptors got lost; ends the process with the channel.
+fn receive(state: &mut State) -> u64 {
+    let room = size_of::<Control>() as u64;
+    let mut message = Message::new(state.message.as_ptr(), wire::INLINE as u64, &raw const state.received, room);
+    let length = message.transfer(kernel::RECVMSG, state.channel, MSG_CMSG_CLOEXEC);
+    if length <= 0 {
+        kernel::exit(0);
+    }
+    let any = message.header[5] > 16 && state.received.kind == SCM_RIGHTS;
+    let count = if any { (state.received.length as usize - 16) / 4 } else { 0 };
+    state.received_count = if count > wire::DESCRIPTORS { wire::DESCRIPTORS } else { count };
+    state.attached_count = 0;
+    state.close_attached = 0;
+    if message.header[6] as u32 & MSG_CTRUNC != 0 {
+        0
+    } else {
+        length as u64
+    }
+}
+
+/// Sends the first `length` bytes of the message back, with what was attached. A stub that cannot answer ends: the
+/// other side then reads the end of the channel instead of waiting for ever.
+fn send(state: &mut State, length: u64) {
+    let count = state.attached_count as u64;
+    state.attached.length = 16 + 4 * count;
+    state.attached.kind = SCM_RIGHTS;
+    let room = if count == 0 { 0 } else { (16 + 4 * count + 7) & !7 };
+    let mut message = Message::new(state.message.as_ptr(), length, &raw const state.attached, room);
+    if message.transfer(kernel::SENDMSG, state.channel, MSG_NOSIGNAL) < 0 {
+        kernel::exit(103);
+    }
+    for (index, fd) in state.attached.fds.iter().enumerate().take(state.attached_count) {
+        if state.close_attached >> index & 1 != 0 {
+            close(*fd as u64);
+        }
+    }
+}
+
+/// Finds the program in the message or in its memfd and checks everything in it that is an index or an offset.
+fn load(state: &mut State, length: u64) -> Result<Program, i32> {
+    if length == 0 {
+        return Err(EMFILE);
+    }
+    let header = state.message.as_mut_ptr() as *mut Header;
+    // SAFETY: the message is longer than a header and aligned for one.
+    let Header { version, flags, steps, relocs, blob, out, .. } = unsafe { *header };
+    if length < HEADER || version != wire::VERSION {
+        return Err(EPROTO);
+    }
+    let (steps, relocs, blob) = (steps as u64, relocs as u64, blob as u64);
+    let total = HEADER + STEP * steps + blob + RELOC * relocs;
+    if blob % 8 != 0 || out as u64 > blob {
+        return Err(EINVAL);
+    }
+    let (body, mapped) = if flags & wire::LARGE == 0 {
+        if total != length {
+            return Err(EINVAL);
+        }
+        (header as u64 + HEADER, 0)
+    } else {
+        (map(state, total)? + HEADER, total)
+    };
+    let program = Program {
+        header,
+        steps: body as *mut Step,
+        blob: body + STEP * steps,
+        relocs: (body + STEP * steps + blob) as *const Reloc,
+        mapped,
+    };
+    if check(state, &program, steps, relocs, blob) {
+        return Ok(program);
+    }
+    if mapped != 0 {
+        // SAFETY: gives back the mapping just made; nothing points at it any more.
+        unsafe { syscall(kernel::MUNMAP, [body - HEADER, mapped, 0, 0, 0, 0]) };
+    }
+    Err(EINVAL)
+}
+
+/// Maps the memfd that came as the message's last descriptor.
+fn map(state: &State, total: u64) -> Result<u64, i32> {
+    let Some(last) = state.received_count.checked_sub(1) else { return Err(EINVAL) };
+    let memfd = state.received.fds[last] as u64;
+    // SAFETY: asks a descriptor for its size (SEEK_END).
+    let size = unsafe { syscall(kernel::LSEEK, [memfd, 0, 2, 0, 0, 0]) };
+    if size < total as i64 {
+        return Err(EINVAL);
+    }
+    // SAFETY: asks for a new mapping; nothing that exists is touched.
+    let base = unsafe { syscall(kernel::MMAP, [0, total, PROT_READ_WRITE, MAP_SHARED, memfd, 0]) };
+    if failed(base) {
+        Err(base as i32)
+    } else {
+        Ok(base as u64)
+    }
+}
+
+fn check(state: &State, program: &Program, steps: u64, relocs: u64, blob: u64) -> bool {
+    let fits = |kind: u8, value: u64, step: u64| match kind {
+        wire::NUMBER | wire::CHANNEL => true,
+        wire::BLOB => value <= blob,
+        wire::RESULT => value < step,
+        wire::FD => value < state.received_count as u64,
+        wire::LOAD => value < blob && blob - value >= 4,
+        _ => false,
+    };
+    for index in 0..steps {
+        // SAFETY: `steps` of them lie in the program, whose total length was checked.
+        let step = unsafe { &*program.steps.add(index as usize) };
+        for at in 0..6 {
+            if !fits(step.kinds[at], step.args[at], index) {
+                return false;
+            }
+        }
+        if step.nr == wire::CLONE
+            && (step.kinds[0] != wire::BLOB
+                || step.args[0] % 8 != 0
+                || blob - step.args[0] < CLONE_ARGS
+                || step.kinds[2] != wire::FD
+                || step.kinds[3] != wire::NUMBER
+                || step.args[3] <= index
+                || step.args[3] > steps)
+        {
+            return false;
+        }
+    }
+    let mut before = 0;
+    for index in 0..relocs {
+        // SAFETY: `relocs` of them lie in the program, whose total length was checked.
+        let reloc = unsafe { &*program.relocs.add(index as usize) };
+        let (at, width) = (reloc.at as u64, reloc.width as u64);
+        if (width != 4 && width != 8)
+            || at + width > blob
+            || reloc.step < before
+            || reloc.step as u64 >= steps
+            || !fits(reloc.kind, reloc.value as u64, reloc.step as u64)
+        {
+            return false;
+        }
+        before = reloc.step;
+    }
+    true
+}
+
+/// Runs the steps in order, as far as their policies let it.
+fn run(state: &mut State, program: &Program) {
+    // SAFETY: `load` checked the header and everything it counts.
+    let header = unsafe { &mut *program.header };
+    header.status = 0;
+    let (mut index, mut end, mut patched) = (0, header.steps as usize, 0);
+    while index < end {
+        while patched < header.relocs as usize {
+            // SAFETY: one of the relocations that `check` went through.
+            let reloc = unsafe { &*program.relocs.add(patched) };
+            if reloc.step as usize > index {
+                break;
+            }
+            let value = resolve(state, program, reloc.kind, reloc.value as u64);
+            // SAFETY: `check` found the word inside the blob; it need not be aligned, so it is written bytewise.
+            unsafe { patch((program.blob + reloc.at as u64) as *mut u8, value, reloc.width) };
+            patched += 1;
+        }
+        // SAFETY: one of the steps that `check` went through.
+        let step = unsafe { &mut *program.steps.add(index) };
+        let mut args = [0; 6];
+        for at in 0..6 {
+            args[at] = resolve(state, program, step.kinds[at], step.args[at]);
+        }
+        index += 1;
+        step.result = match step.nr {
+            wire::ATTACH => attach(state, args[0], args[1] != 0),
+            wire::CLONE => match clone(&args) {
+                0 => {
+                    index = args[3] as usize;
+                    adopt(state, args[2])
+                }
+                child => {
+                    if child > 0 {
+                        end = args[3] as usize;
+                    }
+                    child
+                }
+            },
+            // SAFETY: what a program does to its own process is its sender's responsibility, as with any system call.
+            nr => unsafe { syscall(nr, args) },
+        };
+        header.done = index as u32;
+        if failed(step.result) && step.policy != wire::GO_ON {
+            break;
+        }
+    }
+}
+
+fn resolve(state: &State, program: &Program, kind: u8, value: u64) -> u64 {
+    match kind {
+        wire::BLOB => program.blob + value,
+        // SAFETY: an earlier step of this program, as `check` found.
+        wire::RESULT => unsafe { (*program.steps.add(value as usize)).result as u64 },
+        wire::FD => state.received.fds.get(value as usize).map_or(u64::MAX, |fd| *fd as u64),
+        // SAFETY: four bytes inside the blob, as `check` found; they need not be aligned.
+        wire::LOAD => unsafe { ((program.blob + value) as *const i32).read_unaligned() as u64 },
+        wire::CHANNEL => state.channel.wrapping_add(value),
+        _ => value,
+    }
+}
+
+/// Writes the low `width` bytes of `value`.
+///
+/// # Safety
+/// `width` bytes at `at` are ours to write.
+unsafe fn patch(at: *mut u8, value: u64, width: u8) {
+    if width == 4 {
+        // SAFETY: the caller's promise.
+        unsafe { (at as *mut u32).write_unaligned(value as u32) };
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { (at as *mut u64).write_unaligned(value) };
+    }
+}
+
+fn attach(state: &mut State, fd: u64, close: bool) -> i64 {
+    // SAFETY: asks for a descriptor's flags: a closed one must fail here, not when everything is sent.
+    let flags = unsafe { syscall(kernel::FCNTL, [fd, F_GETFD, 0, 0, 0, 0]) };
+    if flags < 0 {
+        return flags;
+    }
+    let Some(place) = state.attached.fds.get_mut(state.attached_count) else { return EMFILE as i64 };
+    *place = fd as i32;
+    state.close_attached |= (close as u64) << state.attached_count;
+    state.attached_count += 1;
+    0
+}
+
+fn clone(args: &[u64; 6]) -> i64 {
+    if args[4] == 0 {
+        // SAFETY: without CLONE_VM the child has a copy of this memory and goes on from here; the struct lies in the
+        // program, as `check` found.
+        return unsafe { syscall(kernel::CLONE3, [args[0], args[1], 0, 0, 0, 0]) };
+    }
+    // SAFETY: as many words of the `struct clone_args` in the program, as `check` found.
+    let words = unsafe { &*(args[0] as *const [u64; CLONE_ARGS as usize / 8]) };
+    let [flags, pidfd, .., set_tid_size, cgroup] = *words;
+    let exit_signal = words[4];
+    if flags >> 32 != 0 || flags & 0xff != 0 || set_tid_size != 0 || cgroup != 0 {
+        return ENOSYS; // what only clone3 can do
+    }
+    // The two arguments that change places between architectures are 0.
+    // SAFETY: as above; the kernel writes the pidfd into the program's blob.
+    unsafe { syscall(kernel::CLONE, [flags | exit_signal, 0, pidfd, 0, 0, 0]) }
+}
+
+/// First act of a new task: its own channel replaces its parent's. Returns the channel's number.
+fn adopt(state: &mut State, fd: u64) -> i64 {
+    close(state.channel);
+    // SAFETY: makes a new descriptor; no memory is touched.
+    let moved = unsafe { syscall(kernel::FCNTL, [fd, F_DUPFD_CLOEXEC, wire::CHANNEL_FD, 0, 0, 0]) };
+    state.channel = moved as u64;
+    if moved < 0 {
+        // The limit of descriptors is lower than the number we like: stay where we are, and keep it open.
+        state.channel = fd;
+        for received in state.received.fds.iter_mut().filter(|received| **received as u64 == fd) {
+            *received = -1;
+        }
+    }
+    state.attached_count = 0;
+    state.close_attached = 0;
+    state.channel as i64
+}
+
+const _: () = assert!(wire::DESCRIPTORS <= 64, "close_attached has a bit for each");
+const _: () = assert!(offset_of!(Control, fds) == 16);

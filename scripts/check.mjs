@@ -1,0 +1,24 @@
+// `npm run check`: what a change has to pass, cheapest first. CI runs more (.ci/run), never less.
+import { spawnSync } from "node:child_process";
+import { root } from "./run.mjs";
+import { setup } from "./setup.mjs";
+
+const generated = ["packages/core/src/flags.generated.ts", "packages/core/native/binding.d.ts"];
+const steps = [
+	["npm run format", "run `npm run format`"],
+	["npm run lint", "`npx biome lint --write` repairs some of it"],
+	["npm run types"],
+	["npm run clippy"],
+	["cargo test"],
+	["npm test"],
+	["npm run generate"],
+	[`git diff --exit-code -- ${generated.join(" ")}`, "generated files changed: commit them"],
+];
+
+setup();
+for (const [command, hint] of steps) {
+	console.log(`\n== ${command}`);
+	if (spawnSync(command, { cwd: root, shell: true, stdio: "inherit" }).status === 0) continue;
+	console.error(`nearfar: failed: ${command}${hint ? ` (${hint})` : ""}`);
+	process.exit(1);
+}

@@ -1,0 +1,31 @@
+// Builds the addon and puts it, its types and the stub into packages/core/native.
+// `--dev` is the fast build; every other argument goes to `napi build`, `--target <triple>` for instance.
+import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { root, run, stop } from "./run.mjs";
+
+const core = join(root, "packages/core");
+const args = process.argv.slice(2);
+const rest = args.filter((argument) => argument !== "--dev");
+const options = [
+	...(args.includes("--dev") ? [] : ["--release"]),
+	...["--platform", "--no-js", "--manifest-path", "../../crates/node/Cargo.toml"],
+	...["--output-dir", "native", "--dts", "binding.d.ts"],
+	...rest,
+];
+mkdirSync(join(core, "native"), { recursive: true });
+run("napi", ["build", ...options], { cwd: core, stdio: "inherit" });
+
+const arches = { x64: "x86_64", arm64: "aarch64" };
+const target = rest.includes("--target") ? rest[rest.indexOf("--target") + 1] : undefined;
+const arch = target?.split("-")[0] ?? arches[process.arch];
+const { target_directory } = JSON.parse(run("cargo", ["metadata", "--no-deps", "--format-version=1"]));
+// `napi build` always names a target, so what cargo calls the target folder is one level further down.
+const folders = readdirSync(target_directory).filter((name) => name.startsWith(`${arch}-`));
+const [stub] = ["", ...folders]
+	.map((folder) => join(target_directory, folder, "nearfar-stub", arch, "nearfar-stub"))
+	.filter((file) => existsSync(file))
+	.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+if (!stub)
+	stop(`no nearfar-stub/${arch}/nearfar-stub in ${target_directory}: the build script of crates/linux writes it`);
+copyFileSync(stub, join(core, "native/nearfar-stub"));

@@ -1,0 +1,76 @@
+// Packs every package as it would be published, installs the files elsewhere, and uses them there.
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { line } from "./count.mjs";
+import { root, run, stop } from "./run.mjs";
+import { setup } from "./setup.mjs";
+
+setup();
+const folder = mkdtempSync(join(tmpdir(), "nearfar-pack-"));
+process.on("exit", () => rmSync(folder, { recursive: true }));
+const names = readdirSync(join(root, "packages")).map((name) => `@nearfar/${name}`);
+
+const packed = join(folder, "packed");
+run("pnpm", ["-r", "--filter", "./packages/*", "pack", "--pack-destination", packed]);
+run("pnpm", ["pack", "--pack-destination", packed], { cwd: platformPackage() });
+
+const consumer = join(folder, "consumer");
+const tarballs = readdirSync(packed).map((file) => join(packed, file));
+write("package.json", JSON.stringify({ private: true }));
+run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...tarballs], { cwd: consumer });
+const foreign = readdirSync(join(consumer, "node_modules")).filter((name) => !name.startsWith("."));
+if (foreign.join() !== "@nearfar") stop(`only @nearfar should have been installed, but there is ${foreign}`);
+
+const use = `
+	for (const [name, exports] of Object.entries(packages))
+		if (Object.keys(exports).length === 0) throw new Error(name + " exports nothing");
+	const task = await packages["@nearfar/core"].Task.clone();
+	const child = task.exec("/bin/true", ["true"]);
+	const { code } = await child.exited;
+	if (code !== 0) throw new Error("/bin/true exited with " + code);
+`;
+const imports = names.map((name) => `${JSON.stringify(name)}: await import("${name}"),`).join("\n");
+const requires = names.map((name) => `${JSON.stringify(name)}: require("${name}"),`).join("\n");
+write("use.mjs", `const packages = {\n${imports}\n};\n${use}`);
+write("use.cjs", `const packages = {\n${requires}\n};\n(async () => {${use}})();`);
+write("use.ts", names.map((name, i) => `import * as p${i} from "${name}";\nvoid p${i};`).join("\n"));
+
+// The types as a strict user sees them, without our tsconfig.
+const types = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"];
+types.push("--lib", "es2023,esnext.disposable", "--types", "node", "--typeRoots", join(root, "node_modules/@types"));
+const uses = [
+	["as an ES module", process.execPath, ["use.mjs"]],
+	["through require", process.execPath, ["use.cjs"]],
+	["by the type checker", "tsc", [...types, "use.ts"]],
+];
+for (const [how, command, args] of uses) {
+	run(command, args, { cwd: consumer, timeout: 60_000 });
+	console.log(`packed packages used ${how}: ok`);
+}
+console.log(line({ passed: uses.length, failed: 0, skipped: 0 }));
+
+/** The package for this machine, as `napi create-npm-dirs` and `napi artifacts` lay it out at a release. */
+function platformPackage() {
+	const native = join(root, "packages/core/native");
+	const addon = readdirSync(native).find((file) => file.endsWith(".node"));
+	const [, platform] = addon.split(".");
+	const directory = join(folder, "platform");
+	const { version } = JSON.parse(readFileSync(join(root, "packages/core/package.json"), "utf8"));
+	mkdirSync(directory);
+	const files = [addon, "nearfar-stub"];
+	for (const file of files) copyFileSync(join(native, file), join(directory, file));
+	const manifest = {
+		name: `@nearfar/core-${platform}`,
+		version,
+		main: addon,
+		files,
+	};
+	writeFileSync(join(directory, "package.json"), JSON.stringify(manifest));
+	return directory;
+}
+
+function write(name, text) {
+	mkdirSync(consumer, { recursive: true });
+	writeFileSync(join(consumer, name), text);
+}

@@ -1,0 +1,22 @@
+// The limits that review need not argue about: size of the binaries, and nothing of anybody else's at run time.
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { root, stop } from "./run.mjs";
+
+const native = join(root, "packages/core/native");
+for (const file of readdirSync(native).filter((name) => !name.endsWith(".d.ts"))) {
+	const limit = file.endsWith(".node") ? 1024 * 1024 : 16 * 1024;
+	const { size } = statSync(join(native, file));
+	console.log(`${file}: ${size} bytes of ${limit}`);
+	if (size > limit) stop(`${file} is too large`);
+}
+for (const name of readdirSync(join(root, "packages"))) {
+	const manifest = JSON.parse(readFileSync(join(root, "packages", name, "package.json"), "utf8"));
+	const needed = {
+		...manifest.dependencies,
+		...manifest.optionalDependencies,
+		...manifest.peerDependencies,
+	};
+	const foreign = Object.keys(needed).filter((dependency) => !dependency.startsWith("@nearfar/"));
+	if (foreign.length > 0) stop(`packages/${name} needs ${foreign} at run time`);
+}
