@@ -28,8 +28,9 @@ fn main() {
     let output = command.output().unwrap_or_else(|error| panic!("could not run {rustc}: {error}"));
     assert!(output.status.success(), "could not build the stub:\n{}", String::from_utf8_lossy(&output.stderr));
 
-    // `<target>/nearfar-stub/<architecture>/nearfar-stub`, for the platform packages.
-    let target = out.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists()).unwrap_or(&out);
+    // `<target>/nearfar-stub/<architecture>/nearfar-stub`, for the platform packages: OUT_DIR is
+    // `<target>/<profile>/build/<crate>/out`.
+    let target = out.ancestors().nth(4).expect("OUT_DIR lies in the target folder");
     let shelf = target.join("nearfar-stub").join(&architecture);
     fs::create_dir_all(&shelf).unwrap();
     fs::copy(&stub, shelf.join("nearfar-stub")).unwrap();

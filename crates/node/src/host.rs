@@ -44,7 +44,7 @@ enum Letter {
 
 struct Host {
     mail: Arc<Mail>,
-    make_error: FunctionRef<(FailureData,), Unknown<'static>>,
+    make_error: FunctionRef<FailureData, Unknown<'static>>,
     tasks: HashMap<u32, Arc<Channel>>,
     children: HashMap<u32, Arc<Child>>,
     outer: Vec<Target>,
@@ -89,7 +89,7 @@ pub fn next_id() -> u32 {
 pub fn attach(
     env: Env,
     on_events: Function<(), Unknown<'static>>,
-    make_error: Function<(FailureData,), Unknown<'static>>,
+    make_error: Function<FailureData, Unknown<'static>>,
     stub_file: String,
 ) -> Result<()> {
     linux::stub::set_file(stub_file.into());
@@ -162,7 +162,7 @@ fn with<T>(use_host: impl FnOnce(&mut Host) -> T) -> T {
 pub fn make_error(env: &Env, failure: FailureData) -> Result<Unknown<'static>> {
     // The reference is used with the host's cell closed: what it calls may come back here.
     let make = with(|host| host.make_error.borrow_back(env))?;
-    make.call((failure,))
+    make.call(failure)
 }
 
 /// Where events for this thread go.

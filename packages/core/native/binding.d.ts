@@ -2,7 +2,7 @@
 /* eslint-disable */
 
 /** Called once by each JavaScript thread, before anything else. */
-export declare function attach(onEvents: () => unknown, makeError: (arg: [FailureData]) => unknown, stubFile: string): void
+export declare function attach(onEvents: () => unknown, makeError: (arg: FailureData) => unknown, stubFile: string): void
 
 /** Waits up to `milliseconds` for the end of a child that is ending; `true`: it has ended. */
 export declare function awaitEnd(child: number, milliseconds: number): boolean

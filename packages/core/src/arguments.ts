@@ -1,0 +1,77 @@
+import { inspect } from "node:util";
+
+type Code = "ERR_INVALID_ARG_TYPE" | "ERR_INVALID_ARG_VALUE" | "ERR_OUT_OF_RANGE";
+
+/** A `TypeError` for the wrong kind of argument, in Node's words and with Node's code. */
+export function wrongType(name: string, expected: string, found: unknown): TypeError {
+	return withCode(new TypeError(`The "${name}" argument must be ${expected}. Received ${show(found)}`), "ERR_INVALID_ARG_TYPE");
+}
+
+/** A `TypeError` for a value that is not among those allowed. */
+export function wrongValue(name: string, expected: string, found: unknown): TypeError {
+	return withCode(new TypeError(`The "${name}" argument must be ${expected}. Received ${show(found)}`), "ERR_INVALID_ARG_VALUE");
+}
+
+/** A `RangeError` for a number that is too small, too large or not whole. */
+export function outOfRange(name: string, expected: string, found: unknown): RangeError {
+	return withCode(new RangeError(`The value of "${name}" is out of range. It must be ${expected}. Received ${show(found)}`), "ERR_OUT_OF_RANGE");
+}
+
+function withCode<E extends Error>(error: E, code: Code): E {
+	return Object.assign(error, { code });
+}
+
+function show(value: unknown): string {
+	const text = inspect(value, { depth: 0, maxStringLength: 80 });
+	return `${typeof value === "object" || typeof value === "function" ? "" : `type ${typeof value} `}(${text})`;
+}
+
+/** A whole number from `min` to `max`. */
+export function integer(value: unknown, name: string, min: number, max: number): number {
+	if (typeof value !== "number") throw wrongType(name, "a number", value);
+	if (!Number.isInteger(value) || value < min || value > max || Object.is(value, -0)) {
+		throw outOfRange(name, `a whole number from ${min} to ${max}`, value);
+	}
+	return value;
+}
+
+/** A pid: from `min` (1, or 0 where the kernel takes that for the caller) to the kernel's largest. */
+export function pid(value: unknown, name = "pid", min: 0 | 1 = 1): number {
+	return integer(value, name, min, 2 ** 31 - 1);
+}
+
+/** A user or group id. The largest 32-bit number means "unchanged" to the kernel and is none. */
+export function id(value: unknown, name: string): number {
+	return integer(value, name, 0, 2 ** 32 - 2);
+}
+
+/** A number of a descriptor. */
+export function descriptorNumber(value: unknown, name = "fd"): number {
+	return integer(value, name, 0, 2 ** 31 - 1);
+}
+
+/** A string without NUL bytes. */
+export function text(value: unknown, name: string): string {
+	if (typeof value !== "string") throw wrongType(name, "a string", value);
+	if (value.includes("\0")) throw wrongValue(name, "a string without NUL bytes", value);
+	return value;
+}
+
+/** `undefined`, `true` or `false`. */
+export function optionalBoolean(value: unknown, name: string): boolean | undefined {
+	if (value !== undefined && typeof value !== "boolean") throw wrongType(name, "a boolean", value);
+	return value;
+}
+
+/** An options object; `undefined` is an empty one. */
+export function options<T extends object>(value: T | undefined, name = "options"): T {
+	if (value === undefined) return {} as T;
+	if (value === null || typeof value !== "object" || Array.isArray(value)) throw wrongType(name, "an object", value);
+	return value;
+}
+
+/** An array. */
+export function array<T>(value: readonly T[] | undefined, name: string): readonly T[] {
+	if (!Array.isArray(value)) throw wrongType(name, "an array", value);
+	return value;
+}

@@ -1,0 +1,194 @@
+import { getSystemErrorMap } from "node:util";
+import type { FailureData } from "../native/binding.js";
+import type { ChildState, ExitStatus } from "./child.ts";
+import type { Command } from "./exec.ts";
+import { currentTask } from "./target.ts";
+
+/**
+ * A refusal by the kernel, in the form that Node's own `fs` throws.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   openat2("/nope");
+ * } catch (error) {
+ *   if (error instanceof SyscallError) console.log(error.code, error.syscall, error.path); // ENOENT openat2 /nope
+ * }
+ * ```
+ */
+export class SyscallError extends Error {
+	/** Name of the error, `"EPERM"`; `"Unknown system error N"` for a number without one. */
+	readonly code: string;
+	/** Its number, negative as in Node. */
+	readonly errno: number;
+	/** The call, as its man page names it. */
+	readonly syscall: string;
+	/** The path it was about. */
+	declare readonly path?: string;
+	/** The second path, where there are two. */
+	declare readonly dest?: string;
+	/** Which task made the call, when it was not this process. */
+	declare readonly task?: string;
+	/** Which call of a batch, from 0. */
+	declare readonly step?: number;
+	/** What the file system said about it. */
+	declare readonly log?: string[];
+	/** What stands in the way. */
+	declare readonly hint?: string;
+
+	constructor(
+		refusal: { code: string; errno: number; syscall: string; message?: string },
+		about: { path?: string; dest?: string; task?: string; step?: number } = {},
+	) {
+		const { errno, syscall } = refusal;
+		const known = getSystemErrorMap().get(-errno);
+		const code = /^UnknownErrno/.test(refusal.code) ? `Unknown system error ${errno}` : refusal.code;
+		const words = known?.[1] ?? refusal.message?.toLowerCase() ?? "unknown error";
+		const paths = [about.path, about.dest].filter((path) => path !== undefined).map((path) => `'${path}'`);
+		super(`${code}: ${words}, ${syscall}${paths.length > 0 ? ` ${paths.join(" -> ")}` : ""}`);
+		this.name = "SyscallError";
+		this.code = code;
+		this.errno = -errno;
+		this.syscall = syscall;
+		for (const [name, value] of Object.entries(about)) {
+			if (value !== undefined) Object.assign(this, { [name]: value });
+		}
+	}
+}
+
+/** Base of what goes wrong before the kernel is asked; `code` begins with `ERR_NEARFAR_`. */
+export class NearfarError extends Error {
+	/** Which error it is, stable over versions. */
+	readonly code: string;
+
+	constructor(code: string, message: string) {
+		super(message);
+		this.name = new.target.name;
+		this.code = `ERR_NEARFAR_${code}`;
+	}
+}
+
+/** `ERR_NEARFAR_NAMESPACE_MISMATCH`: a handle of one namespace was used in another; nothing was done. */
+export class NamespaceMismatchError extends NearfarError {
+	constructor(message: string, code = "NAMESPACE_MISMATCH") {
+		super(code, message);
+	}
+}
+
+/** `ERR_NEARFAR_FD_TABLE_MISMATCH`: a descriptor of one table was used in another; nothing was done. */
+export class FDTableMismatchError extends NamespaceMismatchError {
+	constructor(message: string) {
+		super(message, "FD_TABLE_MISMATCH");
+	}
+}
+
+/** `ERR_NEARFAR_ADDRESS_SPACE_MISMATCH`: memory of one address space was used in another; nothing was done. */
+export class AddressSpaceMismatchError extends NamespaceMismatchError {
+	constructor(message: string) {
+		super(message, "ADDRESS_SPACE_MISMATCH");
+	}
+}
+
+/** `ERR_NEARFAR_CLOSED`: a handle was used after `close` or `take`. */
+export class ClosedError extends NearfarError {
+	constructor(message: string) {
+		super("CLOSED", message);
+	}
+}
+
+/** `ERR_NEARFAR_TASK_GONE`: the task exec'd, exited or died, perhaps while a call was under way. */
+export class TaskGoneError extends NearfarError {
+	/** How it ended, where that is known. */
+	declare readonly status?: ExitStatus;
+	/** What it exec'd, if that is why. */
+	declare readonly command?: Command;
+
+	constructor(message: string, status?: ExitStatus, command?: Command) {
+		super("TASK_GONE", message);
+		if (status !== undefined) this.status = status;
+		if (command !== undefined) this.command = command;
+	}
+}
+
+/** `ERR_NEARFAR_BATCH`: a value was needed that is not there until the batch has run. */
+export class BatchError extends NearfarError {
+	constructor(message: string) {
+		super("BATCH", message);
+	}
+}
+
+/** `ERR_NEARFAR_MULTITHREADED`: the call would change one thread of Node and leave the others as they are. */
+export class MultithreadedError extends NearfarError {
+	constructor(message: string) {
+		super("MULTITHREADED", message);
+	}
+}
+
+/** `ERR_NEARFAR_CHILD_DEAD`: the child has ended; there is nothing to signal, change or wait for. */
+export class ChildDeadError extends NearfarError {
+	/** How it ended. */
+	readonly state: ChildState;
+
+	constructor(message: string, state: ChildState) {
+		super("CHILD_DEAD", message);
+		this.state = state;
+	}
+}
+
+/** `ERR_NEARFAR_CHILD_BUSY`: another wait of this child will reap it. */
+export class ChildBusyError extends NearfarError {
+	constructor(message: string) {
+		super("CHILD_BUSY", message);
+	}
+}
+
+/** Thrown by `ChildProcess.check()`: the program ended, and not with code 0. */
+export class ExitError extends NearfarError {
+	/** How it ended. */
+	readonly status: ExitStatus;
+	/** What it was. */
+	declare readonly command?: Command;
+
+	constructor(message: string, status: ExitStatus, command?: Command) {
+		super("EXIT", message);
+		this.status = status;
+		if (command !== undefined) this.command = command;
+	}
+}
+
+/** `ERR_NEARFAR_UNSUPPORTED_PLATFORM`: nearfar cannot work here. Thrown on first use, never on import. */
+export class UnsupportedPlatformError extends NearfarError {
+	constructor(message: string) {
+		super("UNSUPPORTED_PLATFORM", message);
+	}
+}
+
+/** Makes the error for what the addon reports, in the task that is current. */
+export function makeError(failure: FailureData): Error {
+	const task = currentTask();
+	const call = failure.syscall ?? "call";
+	switch (failure.kind) {
+		case "refused": {
+			const { code = "", errno = 0, syscall = "", message } = failure;
+			const about = {
+				...(failure.path && { path: failure.path.toString() }),
+				...(failure.dest && { dest: failure.dest.toString() }),
+				...(failure.step !== undefined && failure.step !== null && { step: failure.step }),
+				...(task.pid !== process.pid && { task: task.toString() }),
+			};
+			return new SyscallError({ code, errno, syscall, ...(message && { message }) }, about);
+		}
+		case "gone":
+			return task.goneError();
+		case "batch":
+			return new BatchError(
+				`${call} returns a value, and in a batch no call has run yet: make it before, or in task.run()`,
+			);
+		case "multithreaded":
+			return new MultithreadedError(
+				`${call} would change this thread of Node and leave ${process.pid}'s others as they are: make it in a task`,
+			);
+		default:
+			return new NearfarError("INTERNAL", failure.message ?? `unknown failure ${failure.kind}`);
+	}
+}

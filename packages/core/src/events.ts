@@ -1,0 +1,39 @@
+import type { Event } from "../native/binding.js";
+import { native } from "./native.ts";
+
+const listeners = new Map<number, (event: Event) => void>();
+let waiting = 0;
+
+/** Calls `listener` with every event about `id`, until {@link forget}. */
+export function listen(id: number, listener: (event: Event) => void): void {
+	listeners.set(id, listener);
+}
+
+/** No more events about `id`. */
+export function forget(id: number): void {
+	listeners.delete(id);
+}
+
+/** Resolves with the one event about request `id`; the event loop stays alive until then. */
+export function once(id: number): Promise<Event> {
+	return new Promise((resolve) => {
+		keepAlive(1);
+		listen(id, (event) => {
+			forget(id);
+			keepAlive(-1);
+			resolve(event);
+		});
+	});
+}
+
+/** One more, or one less, reason to keep the event loop alive. */
+export function keepAlive(change: 1 | -1): void {
+	const before = waiting;
+	waiting += change;
+	if (before === 0 || waiting === 0) native().keepAlive(waiting > 0);
+}
+
+/** Called by the addon when something has happened, and by whoever cannot wait for that. */
+export function dispatch(): void {
+	for (const event of native().drain()) listeners.get(event.id)?.(event);
+}

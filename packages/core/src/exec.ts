@@ -1,0 +1,75 @@
+import { Buffer } from "node:buffer";
+import { array, optionalBoolean, options as checkOptions, text, wrongType, wrongValue } from "./arguments.ts";
+import { FileDescriptor } from "./descriptor.ts";
+import { native } from "./native.ts";
+import { pathBytes, pathText, type PathLike } from "./path.ts";
+import { signalNumber, type Signal } from "./signal.ts";
+
+/** What a task executes. */
+export interface Command {
+	/** The path that was asked for; `"fd 5"` for a descriptor. */
+	path: string;
+	/** Its arguments, with `argv[0]`. */
+	argv: readonly string[];
+}
+
+/** How to execute. */
+export interface ExecOptions {
+	/** The program's environment, all of it. Default: `process.env` now. */
+	env?: Record<string, string | undefined>;
+	/** Signal that the program gets when Node dies. Default: none, a program outlives Node. */
+	deathSignal?: Signal | null;
+	/** Descriptors of the task that stay open, at their numbers. 0, 1 and 2 always do; no other does. */
+	fds?: readonly FileDescriptor[];
+	/** Whether `PATH` is searched, inside the task, as execvp(3) does. Default: true when the path has no slash. */
+	lookup?: boolean;
+}
+
+type ExecData = Parameters<ReturnType<typeof native>["exec"]>[1];
+
+/** What the addon needs to execute, everything checked. */
+export function execData(
+	path: PathLike | FileDescriptor,
+	argv: readonly string[] | undefined,
+	options: ExecOptions | undefined,
+): { data: Omit<ExecData, "taskDeathSignal">; command: Command } {
+	const { env = process.env, deathSignal, fds = [], lookup } = checkOptions(options);
+	const byDescriptor = path instanceof FileDescriptor;
+	const name = byDescriptor ? `fd ${path.fd}` : pathBytes(path).toString();
+	const checked = argv === undefined ? [name] : array(argv, "argv").map((arg, index) => text(arg, `argv[${index}]`));
+	const search = optionalBoolean(lookup, "options.lookup") ?? !name.includes("/");
+	const data = {
+		paths: byDescriptor ? [] : search && !name.includes("/") ? candidates(path, env) : [pathText(path)],
+		fd: byDescriptor ? path.number() : -1,
+		argv: checked,
+		envp: environment(env),
+		deathSignal: deathSignal === undefined || deathSignal === null ? 0 : signalNumber(deathSignal, "options.deathSignal"),
+		keep: array(fds, "options.fds").map((fd) => {
+			if (!(fd instanceof FileDescriptor)) throw wrongType("options.fds", "made of FileDescriptors", fd);
+			return fd.number();
+		}),
+	};
+	return { data, command: { path: name, argv: checked } };
+}
+
+/** Where execvp(3) would look, in its order. */
+function candidates(path: PathLike, env: Record<string, string | undefined>): Buffer[] {
+	const file = pathBytes(path);
+	// An empty name is nowhere, and an empty entry of PATH is the working directory.
+	if (file.length === 0) return [file];
+	const folders = (env.PATH ?? "/usr/local/bin:/bin:/usr/bin").split(":");
+	return folders.map((folder) => Buffer.concat([Buffer.from(folder === "" ? "" : `${folder}/`), file]));
+}
+
+function environment(env: Record<string, string | undefined>): string[] {
+	if (env === null || typeof env !== "object") throw wrongType("options.env", "an object", env);
+	const lines: string[] = [];
+	for (const [name, value] of Object.entries(env)) {
+		if (value === undefined) continue;
+		if (name === "" || name.includes("=") || name.includes("\0")) {
+			throw wrongValue("options.env", "made of names without '=' and NUL", name);
+		}
+		lines.push(`${name}=${text(`${value}`, `options.env.${name}`)}`);
+	}
+	return lines;
+}

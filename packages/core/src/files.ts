@@ -1,0 +1,113 @@
+import { descriptorNumber, integer, optionalBoolean, options as checkOptions } from "./arguments.ts";
+import { FileDescriptor } from "./descriptor.ts";
+import { NearfarError } from "./errors.ts";
+import { closeRangeFlags, openFlags, resolveFlags, type OpenFlag, type ResolveFlag } from "./flags.generated.ts";
+import { toBits } from "./flags.ts";
+import { native } from "./native.ts";
+import { toAt, type LocationLike } from "./path.ts";
+import { currentTask } from "./target.ts";
+
+/** How {@link openat2} opens. */
+export interface OpenHow {
+	/** `O_*` names in lower case, or a number. Default: for reading. Close-on-exec is always added. */
+	flags?: readonly OpenFlag[] | number;
+	/** Permission bits of a file that is created, 0 to 0o7777. Default: 0. */
+	mode?: number;
+	/** `RESOLVE_*` names in camelCase, or a number. Default: none. */
+	resolve?: readonly ResolveFlag[] | number;
+}
+
+/**
+ * Opens a file, with a say in how its path is resolved.
+ *
+ * @param at - A path, an open directory, or a {@link Location}.
+ * @returns A descriptor of the current task; close it or declare it with `using`.
+ * @throws `ENOENT` · `EXDEV` the path leaves where `resolve` keeps it · `ELOOP` a link that `resolve` forbids ·
+ * `EINVAL` flags that contradict each other, a mode without `creat` or `tmpfile` · `EACCES` · `EMFILE`
+ * @example
+ * ```ts
+ * using root = openat2("/etc", { flags: ["path", "directory"] });
+ * using file = openat2(new Location(root, "../../etc/hostname"), { resolve: ["inRoot", "noMagiclinks"] });
+ * ```
+ * @see openat2(2), Linux 5.6; no privilege
+ */
+export function openat2(at: LocationLike, how?: OpenHow): FileDescriptor {
+	const { flags, mode, resolve } = checkOptions(how, "how");
+	const place = toAt(at, "at");
+	const bits = toBits(openFlags, flags, "flags");
+	// An open directory by itself: the kernel's openat2 knows no empty path, "." is the same place.
+	const path = place.path.length === 0 ? "." : place.path;
+	const extra = place.flags & 0x100 ? openFlags.nofollow : 0; // AT_SYMLINK_NOFOLLOW
+	return FileDescriptor.adopt(
+		native().openat2(
+			place.at,
+			path,
+			or(or(bits, openFlags.cloexec), extra),
+			mode === undefined ? 0 : integer(mode, "mode", 0, 0o7777),
+			toBits(resolveFlags, resolve, "resolve"),
+		),
+	);
+}
+
+function or(a: number, b: number): number {
+	return Number(BigInt(a) | BigInt(b));
+}
+
+/**
+ * Makes a pipe.
+ *
+ * @param options - `closeOnExec`, default true; `blocking`, default true, of both ends.
+ * @returns The end to read from and the end to write to; close both.
+ * @throws `EMFILE` the table is full · `ENFILE` · `EINVAL`
+ * @example
+ * ```ts
+ * const [read, write] = pipe();
+ * write.write("hello");
+ * console.log(read.read(5).toString());
+ * read.close();
+ * write.close();
+ * ```
+ * @see pipe2(2); no privilege
+ */
+export function pipe(options?: { closeOnExec?: boolean; blocking?: boolean }): [
+	read: FileDescriptor,
+	write: FileDescriptor,
+] {
+	const { closeOnExec, blocking } = checkOptions(options);
+	const cloexec = (optionalBoolean(closeOnExec, "closeOnExec") ?? true) ? openFlags.cloexec : 0;
+	const nonblock = (optionalBoolean(blocking, "blocking") ?? true) ? 0 : openFlags.nonblock;
+	const [read = -1, write = -1] = native().pipe(cloexec | nonblock);
+	return [FileDescriptor.adopt(read), FileDescriptor.adopt(write)];
+}
+
+/**
+ * Closes every descriptor of a task from `first` to `last`, but the channel it is controlled through.
+ *
+ * @param first - 0 or more.
+ * @param last - `first` to 4294967295: as far as there are any.
+ * @param options - `closeOnExec: true` only marks them, and leaves them open until then.
+ * @throws `ERR_NEARFAR_NEAR` in this process: the descriptors are Node's · `EINVAL` `first` is larger than `last`
+ * @example
+ * ```ts
+ * await using task = await Task.clone();
+ * task.run(() => closeRange(3, 4294967295));
+ * ```
+ * @see close_range(2), Linux 5.9, with `closeOnExec` 5.11; no privilege
+ */
+export function closeRange(first: number, last: number, options?: { closeOnExec?: boolean }): void {
+	const from = integer(first, "first", 0, 2 ** 32 - 1);
+	const to = integer(last, "last", 0, 2 ** 32 - 1);
+	const mark = optionalBoolean(checkOptions(options).closeOnExec, "closeOnExec") ?? false;
+	const task = currentTask();
+	if (task.isNear) {
+		throw new NearfarError("NEAR", "closeRange would close descriptors of Node itself: use it in a task");
+	}
+	const channel = descriptorNumber(task.channelFd);
+	const flags = mark ? closeRangeFlags.cloexec : 0;
+	const parts = from <= channel && channel <= to ? [[from, channel - 1], [channel + 1, to]] : [[from, to]];
+	for (const [start = 0, end = 0] of parts) {
+		if (parts.length === 2 && start > end) continue; // nothing on this side of the channel
+		native().closeRange(start, end, flags);
+		if (!mark) FileDescriptor.invalidate(task.fdTable, start, end);
+	}
+}

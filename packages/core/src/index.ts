@@ -1,0 +1,18 @@
+export * from "./child.ts";
+export { FileDescriptor } from "./descriptor.ts";
+export * from "./errors.ts";
+export type { Command, ExecOptions } from "./exec.ts";
+export * from "./files.ts";
+export type {
+	CloneFlag,
+	NamespaceKind,
+	OpenFlag,
+	ResolveFlag,
+} from "./flags.generated.ts";
+export { AddressSpace, FDTable, OpenFile, PidNamespace } from "./identity.ts";
+export type { IdMapping, IdMaps } from "./idmap.ts";
+export { Location, type LocationOptions } from "./location.ts";
+export type { LocationLike, PathLike } from "./path.ts";
+export { Process } from "./process.ts";
+export type { Signal } from "./signal.ts";
+export { type CloneOptions, Task } from "./task.ts";

@@ -1,0 +1,91 @@
+import { integer, pid as checkPid } from "./arguments.ts";
+import { NamespaceMismatchError } from "./errors.ts";
+import type { PidNamespace } from "./identity.ts";
+import { native } from "./native.ts";
+import { signalNumber, type Signal } from "./signal.ts";
+import { currentTask } from "./target.ts";
+
+const PRIO_PROCESS = 0;
+
+/**
+ * Any process, by its pid.
+ *
+ * A pid can be used again as soon as its process was reaped, and then means a stranger: for a child there is
+ * {@link ChildProcess}, for others a pidfd.
+ *
+ * @example
+ * ```ts
+ * new Process(process.ppid).kill(0); // throws ESRCH or EPERM, or does nothing
+ * ```
+ */
+export class Process {
+	/** Its pid in `namespace`; 0: not visible from there. */
+	readonly pid: number;
+	/** The pid namespace that `pid` is a number of. */
+	readonly namespace: PidNamespace;
+
+	/**
+	 * @param pid - 1 or more.
+	 * @param namespace - Default: that of the current task.
+	 * @throws `TypeError`, `RangeError` not a pid
+	 */
+	constructor(pid: number, namespace: PidNamespace = currentTask().pidNamespace) {
+		this.pid = checkPid(pid, "pid", 0);
+		this.namespace = namespace;
+	}
+
+	/**
+	 * Sends a signal, from the current task.
+	 *
+	 * @param signal - Default: `"SIGTERM"`; 0 sends nothing and only checks.
+	 * @throws `ESRCH` nobody has the pid · `EPERM` · `NamespaceMismatchError` the current task is in another pid namespace
+	 * @see kill(2); the same user, or CAP_KILL
+	 */
+	kill(signal: Signal = "SIGTERM"): void {
+		native().kill(this.visiblePid(), signalNumber(signal));
+	}
+
+	/**
+	 * Sends a signal to the process group whose id is this pid.
+	 *
+	 * @param signal - Default: `"SIGTERM"`.
+	 * @throws `ESRCH` no such group · `EPERM` none of it may be signalled
+	 * @see killpg(3); the same user, or CAP_KILL
+	 */
+	killpg(signal: Signal = "SIGTERM"): void {
+		native().kill(-this.visiblePid(), signalNumber(signal));
+	}
+
+	/** Returns the id of its process group. Throws `ESRCH`. See getpgid(2). */
+	getpgid(): number {
+		return native().getpgid(this.visiblePid());
+	}
+
+	/**
+	 * Sets its nice value.
+	 *
+	 * @param nice - -20 (first) to 19 (last).
+	 * @throws `EACCES` a lower value needs CAP_SYS_NICE or the limit `nice` · `EPERM` not its owner · `ESRCH`
+	 * @see setpriority(2)
+	 */
+	setpriority(nice: number): void {
+		native().setpriority(PRIO_PROCESS, this.visiblePid(), integer(nice, "nice", -20, 19));
+	}
+
+	/** Returns its nice value, -20 to 19. Throws `ESRCH`. See getpriority(2). */
+	getpriority(): number {
+		return native().getpriority(PRIO_PROCESS, this.visiblePid());
+	}
+
+	/** The pid, if it means this process to the current task. */
+	protected visiblePid(): number {
+		const task = currentTask();
+		if (task.pidNamespace !== this.namespace) {
+			throw new NamespaceMismatchError(
+				`pid ${this.pid} is a number of the ${this.namespace}, ${task} is in the ${task.pidNamespace}`,
+			);
+		}
+		if (this.pid === 0) throw new NamespaceMismatchError(`this process has no pid in the ${this.namespace}`);
+		return this.pid;
+	}
+}

@@ -1,0 +1,49 @@
+import { NearfarError } from "./errors.ts";
+import type { Task } from "./task.ts";
+
+// What runs the calls of this thread now: JavaScript's side of the addon's current target.
+let current: Task | undefined;
+let near: (() => Task) | undefined;
+let batch: Batch | undefined;
+
+/** What a batch has to do once its calls have run. */
+export interface Batch {
+	/** Told the numbers of the descriptors the batch made, in order, or that it failed. */
+	readonly settle: ((numbers: readonly number[] | undefined) => void)[];
+}
+
+/** `task.ts` says which object stands for this process. */
+export function setNear(task: () => Task): void {
+	near = task;
+}
+
+/** The task whose `run` or `batch` is on the stack, else this process. */
+export function currentTask(): Task {
+	if (current) return current;
+	if (!near) throw new NearfarError("INTERNAL", "@nearfar/core was not loaded whole");
+	return near();
+}
+
+/** The batch that is being collected, if one is. */
+export function currentBatch(): Batch | undefined {
+	return batch;
+}
+
+/** Runs `fn` with another current task and batch, and puts the former back whatever happens. */
+export function withTarget<T>(task: Task, collecting: Batch | undefined, fn: () => T): T {
+	const [outerTask, outerBatch] = [current, batch];
+	current = task;
+	batch = collecting;
+	try {
+		return fn();
+	} finally {
+		current = outerTask;
+		batch = outerBatch;
+	}
+}
+
+/** Runs `fn` now, or when the batch that is being collected has succeeded. */
+export function afterSuccess(fn: () => void): void {
+	if (batch) batch.settle.push((numbers) => numbers && fn());
+	else fn();
+}

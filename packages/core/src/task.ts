@@ -1,0 +1,444 @@
+import type { Event } from "../native/binding.js";
+import { array, integer, options as checkOptions, pid as checkPid, wrongType, wrongValue } from "./arguments.ts";
+import { ChildProcess, type ExitStatus } from "./child.ts";
+import { FileDescriptor, setNearTask } from "./descriptor.ts";
+import { makeError, NearfarError, TaskGoneError } from "./errors.ts";
+import { once } from "./events.ts";
+import { execData, type Command, type ExecOptions } from "./exec.ts";
+import { namespaceFlags, type NamespaceKind } from "./flags.generated.ts";
+import { toBits } from "./flags.ts";
+import { AddressSpace, FDTable, PidNamespace } from "./identity.ts";
+import { checkMaps, writeMaps, type IdMaps } from "./idmap.ts";
+import { native } from "./native.ts";
+import type { PathLike } from "./path.ts";
+import { Process } from "./process.ts";
+import { currentTask, setNear, withTarget, type Batch } from "./target.ts";
+
+const NEAR = 0; // the addon's number for this process
+const SIGKILL = 9;
+
+/** How to clone a task. */
+export interface CloneOptions {
+	/** Namespaces to make new ones of. Default: none, all are shared. */
+	namespaces?: readonly NamespaceKind[];
+	/**
+	 * With `"user"`: which ids the new user namespace maps. `"identity"` (default): the present user and group, each to
+	 * itself; `"root"`: each to 0; `"none"`: nothing yet; or ranges, for which CAP_SETUID and CAP_SETGID are needed.
+	 */
+	idMap?: "identity" | "root" | "none" | IdMaps;
+	/** An open directory of cgroup v2 in which the task begins (Linux 5.7). */
+	cgroup?: FileDescriptor;
+	/** Pids to get, innermost namespace first (Linux 5.5); needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. */
+	setTid?: readonly number[];
+	/** Gives up: what was cloned is killed. Has no effect once the task is there. */
+	signal?: AbortSignal;
+}
+
+/** What a task is made of; not for its users. */
+interface TaskParts<P extends Process> {
+	readonly id: number;
+	readonly process: P;
+	readonly kinds: readonly NamespaceKind[];
+	readonly pidNamespace: PidNamespace;
+	readonly childPidNamespace?: PidNamespace;
+	readonly channelFd?: number;
+	readonly nested?: boolean;
+}
+
+// A task nobody can reach any more has nothing left to do: the end of its channel ends it.
+const unreachable = new FinalizationRegistry((id: number) => native().forgetTask(id));
+
+/**
+ * A single-threaded process that makes system calls for us until it executes a program or exits.
+ *
+ * It starts as a child of Node would now, with stdin, stdout and stderr and no other descriptor; what it changes is its
+ * own. It ends with Node, or with the Worker that made it.
+ *
+ * @example
+ * ```ts
+ * await using task = await Task.clone({ namespaces: ["user", "uts"] });
+ * task.run(() => sethostname("inside"));
+ * const child = task.exec("hostname");
+ * await child.check();
+ * ```
+ * @see clone(2); `namespaces` other than `"user"` need CAP_SYS_ADMIN, or `"user"` along with them
+ */
+export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
+	/** This process. `put`, `get`, `exec`, `exit` and dispose refuse: `ERR_NEARFAR_NEAR`. */
+	static readonly near: Task<Process> = Task.#makeNear();
+
+	/** The process that the calls are made in. */
+	readonly process: P;
+	/** Identity of its descriptor table. */
+	readonly fdTable: FDTable;
+	/** Identity of its memory. */
+	readonly addressSpace: AddressSpace;
+	/** Identity of the pid namespace it is in. */
+	readonly pidNamespace: PidNamespace;
+	/** The number of the descriptor that it is controlled through; `undefined` for this process. */
+	readonly channelFd: number | undefined;
+	readonly #id: number;
+	readonly #nested: boolean;
+	#kinds: Set<NamespaceKind>;
+	#childPidNamespace: PidNamespace;
+	#state: "live" | "exec" | "exited" = "live";
+
+	/** Made by `Task.clone`. */
+	private constructor({ id, process, kinds, pidNamespace, childPidNamespace, channelFd, nested }: TaskParts<P>) {
+		this.#id = id;
+		this.process = process;
+		this.#kinds = new Set(kinds);
+		this.#nested = nested ?? false;
+		this.pidNamespace = pidNamespace;
+		this.#childPidNamespace = childPidNamespace ?? pidNamespace;
+		this.channelFd = channelFd;
+		// The table outlives the task by no more than its descriptors: it may hold on to it.
+		this.fdTable = new FDTable(process.pid, () => this as unknown as Task);
+		this.addressSpace = new AddressSpace(process.pid);
+		if (id !== NEAR) unreachable.register(this, id, this);
+	}
+
+	static #makeNear(): Task<Process> {
+		const pidNamespace = new PidNamespace(globalThis.process.pid);
+		const process = new Process(globalThis.process.pid, pidNamespace);
+		return new Task<Process>({ id: NEAR, process, kinds: [], pidNamespace });
+	}
+
+	/** The task whose `run` or `batch` is on the stack, else {@link Task.near}. */
+	static current(): Task<Process> {
+		return currentTask();
+	}
+
+	/**
+	 * Clones a task: a child of Node, wherever this is called.
+	 *
+	 * @throws `EPERM` a namespace without the privilege, or user namespaces are forbidden · `ENOSPC` a limit of namespaces
+	 * · `EAGAIN` a limit of processes · `EMFILE` · `AbortError`
+	 */
+	static async clone(options?: CloneOptions): Promise<Task> {
+		return cloneTask(undefined, options);
+	}
+
+	/** Clones a task from this one: its child, waited for all the same. Throws as {@link Task.clone}, and `TaskGoneError`. */
+	async clone(options?: CloneOptions): Promise<Task> {
+		if (this.isNear) return cloneTask(undefined, options);
+		this.#assertLive();
+		return cloneTask(this as unknown as Task, options);
+	}
+
+	/** Its pid as Node sees it; 0: not visible from Node's pid namespace. */
+	get pid(): number {
+		return this.process.pid;
+	}
+
+	/** Whether it still serves, executes a program, or has ended. */
+	get state(): "live" | "exec" | "exited" {
+		return this.#state;
+	}
+
+	/** Whether it is this process. */
+	get isNear(): boolean {
+		return this.#id === NEAR;
+	}
+
+	/**
+	 * Makes this the current task while `fn` runs: every call in it is made here, one by one.
+	 *
+	 * @param fn - Synchronous; a promise returned is a `TypeError`. Runs may be nested.
+	 * @returns What `fn` returns.
+	 * @throws `TaskGoneError` it has ended, or ends in the middle · what `fn` throws
+	 */
+	run<T>(fn: () => T): T {
+		if (typeof fn !== "function") throw wrongType("fn", "a function", fn);
+		this.#assertLive();
+		return withTarget(this as unknown as Task, undefined, () => {
+			native().enter(this.#id);
+			try {
+				return refusePromise(fn());
+			} finally {
+				native().leave();
+			}
+		});
+	}
+
+	/**
+	 * Collects the calls of `fn` and sends them in one message; the event loop is not blocked.
+	 *
+	 * Calls that return nothing or descriptors can be collected, and such a descriptor used by later ones. The first call
+	 * that fails ends the batch, and what it had made is closed.
+	 *
+	 * @param fn - Synchronous.
+	 * @returns What `fn` returned, when all calls have succeeded.
+	 * @throws `BatchError` a value was needed · `SyscallError` with `step` · `TaskGoneError`
+	 */
+	async batch<T>(fn: () => T): Promise<T> {
+		if (typeof fn !== "function") throw wrongType("fn", "a function", fn);
+		this.#assertLive();
+		const batch: Batch = { settle: [] };
+		const settle = (numbers: readonly number[] | undefined) => {
+			for (const tell of batch.settle) tell(numbers);
+		};
+		let sent = false;
+		try {
+			const [result, event] = withTarget(this as unknown as Task, batch, () => {
+				native().collect();
+				try {
+					const result = refusePromise(fn());
+					sent = true; // `batch` leaves, whatever becomes of it
+					return [result, once(native().batch(this.#id))] as const;
+				} finally {
+					if (!sent) native().leave();
+				}
+			});
+			const { failure, numbers } = await event;
+			if (failure) throw withTarget(this as unknown as Task, undefined, () => makeError(failure));
+			settle(numbers);
+			return result;
+		} catch (error) {
+			settle(undefined);
+			throw error;
+		}
+	}
+
+	/**
+	 * Copies a descriptor of this process into the task.
+	 *
+	 * @param fd - A descriptor of this process; it stays open.
+	 * @param options - `closeOnExec`, default true.
+	 * @returns A descriptor of the task, of the same `file`.
+	 * @throws `FDTableMismatchError` it is not this process's · `EMFILE` the task's table is full · `TaskGoneError`
+	 * @see unix(7), SCM_RIGHTS
+	 */
+	put(fd: FileDescriptor, options?: { closeOnExec?: boolean }): FileDescriptor {
+		this.#assertFar("put");
+		const { closeOnExec = true } = checkOptions(options);
+		if (typeof closeOnExec !== "boolean") throw wrongType("options.closeOnExec", "a boolean", closeOnExec);
+		const number = withTarget(Task.near as unknown as Task, undefined, () => checkDescriptor(fd).number());
+		const made = this.#attributed(() => native().put(this.#id, number, closeOnExec));
+		return FileDescriptor.adoptIn(this.fdTable, made, fd.file);
+	}
+
+	/**
+	 * Copies a descriptor of the task into this process.
+	 *
+	 * @param fd - A descriptor of the task; it stays open.
+	 * @returns A descriptor of this process, of the same `file`, close-on-exec.
+	 * @throws `FDTableMismatchError` it is not the task's · `EMFILE` Node's table is full · `TaskGoneError`
+	 * @see unix(7), SCM_RIGHTS
+	 */
+	get(fd: FileDescriptor): FileDescriptor {
+		this.#assertFar("get");
+		const made = this.#attributed(() => native().get(this.#id, checkDescriptor(fd).number()));
+		return FileDescriptor.adoptIn(Task.near.fdTable, made, fd.file);
+	}
+
+	/**
+	 * Makes any system call, by number. Nothing is checked: this can do whatever the kernel allows.
+	 *
+	 * @param nr - The number on this architecture.
+	 * @param args - Up to six. Bytes are passed by address, and hold afterwards what the kernel wrote.
+	 * @returns What the call returned.
+	 * @throws `SyscallError` it returned an error · `TaskGoneError`
+	 * @see syscall(2)
+	 */
+	syscall(nr: number, ...args: (number | bigint | FileDescriptor | Uint8Array)[]): bigint {
+		integer(nr, "nr", 0, 2 ** 31 - 1);
+		if (args.length > 6) throw wrongValue("args", "at most six arguments", args);
+		return this.run(() => {
+			const values = args.map((arg, index) => {
+				if (arg instanceof FileDescriptor) return arg.number();
+				if (typeof arg === "number") return integer(arg, `args[${index}]`, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+				if (typeof arg === "bigint" || arg instanceof Uint8Array) return arg;
+				throw wrongType(`args[${index}]`, "a number, a bigint, a FileDescriptor or a Uint8Array", arg);
+			});
+			const { result, out } = native().syscall(nr, values);
+			let at = 0;
+			for (const bytes of values) {
+				if (!(bytes instanceof Uint8Array)) continue;
+				bytes.set(out.subarray(at, at + bytes.length));
+				at = Math.ceil((at + bytes.length) / 8) * 8;
+			}
+			return result;
+		});
+	}
+
+	/**
+	 * Executes a program in the task, which from then on is that program.
+	 *
+	 * Signals are at their defaults and unblocked, and no descriptor but 0, 1, 2 and `fds` is open.
+	 *
+	 * @param path - A path inside the task, a name to look for in `PATH`, or an open file of the task.
+	 * @param argv - With `argv[0]`. Default: the path alone.
+	 * @returns The same object as `process`, once the program runs.
+	 * @throws `ENOENT` · `EACCES` a directory, not executable, or mounted noexec · `ENOEXEC` no program the kernel knows ·
+	 * `E2BIG` · `TaskGoneError`. The task is usable as before; its descriptors from 3 up are close-on-exec.
+	 * @see execve(2), execveat(2)
+	 */
+	exec(path: PathLike | FileDescriptor, argv?: readonly string[], options?: ExecOptions): P {
+		this.#assertFar("exec");
+		const { command } = this.#attributed(() => {
+			const { data, command } = execData(path, argv, options);
+			native().exec(this.#id, { ...data, taskDeathSignal: this.#nested ? 0 : SIGKILL });
+			return { command };
+		});
+		this.#state = "exec";
+		unreachable.unregister(this);
+		if (this.process instanceof ChildProcess) ChildProcess.executes(this.process, command);
+		return this.process;
+	}
+
+	/**
+	 * Ends the task.
+	 *
+	 * @param code - 0 to 255. Default: 0.
+	 * @returns How it ended.
+	 * @see exit_group(2)
+	 */
+	async exit(code = 0): Promise<ExitStatus> {
+		this.#assertFar("exit");
+		integer(code, "code", 0, 255);
+		const child = this.#child();
+		const ended = once(native().exitTask(this.#id, code));
+		this.#left();
+		await ended;
+		return child.exited;
+	}
+
+	/** Kills and reaps a task that is still live; one that executes or has exited is left alone. */
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.#assertNotNear("dispose");
+		if (this.#state !== "live") return;
+		const child = this.#child();
+		this.#left();
+		await child[Symbol.asyncDispose]();
+	}
+
+	/** `"task 4711 (user mnt pid)"`; `"this process (4711)"`. */
+	toString(): string {
+		if (this.isNear) return `this process (${this.pid})`;
+		const kinds = [...this.#kinds].join(" ");
+		return `task ${this.pid}${kinds && ` (${kinds})`}`;
+	}
+
+	/** The error for a call that found nobody. */
+	goneError(): TaskGoneError {
+		const command = this.process instanceof ChildProcess ? this.process.command : undefined;
+		if (this.#state === "exec") return new TaskGoneError(`${this} executes ${command?.path}`, undefined, command);
+		const status = this.process instanceof ChildProcess ? ChildProcess.ending(this.process) : undefined;
+		if (this.#state === "live") this.#left();
+		const how = status && (status.signal === null ? ` with ${status.code}` : ` by ${status.signal}`);
+		return new TaskGoneError(`${this} has ended${how ?? ""}`, status);
+	}
+
+	/** Closes a descriptor of the task some time soon. */
+	closeLater(number: number): void {
+		if (this.isNear) this.run(() => native().close(number));
+		else native().closeLater(this.#id, [number]);
+	}
+
+	/** The namespaces of these kinds are others from now on; pids of children are those of the last `"pid"`. */
+	enteredNamespaces(kinds: readonly NamespaceKind[]): void {
+		for (const kind of kinds) this.#kinds.add(kind);
+		if (kinds.includes("pid")) this.#childPidNamespace = new PidNamespace(this.pid);
+	}
+
+	/** Makes the object for a clone that succeeded. */
+	static made(id: number, event: Event, parent: Task | undefined, kinds: readonly NamespaceKind[]): Task {
+		const [pid = 0, channelFd = -1] = event.numbers;
+		const origin: Task<Process> = parent ?? Task.near;
+		const pidNamespace = kinds.includes("pid") ? new PidNamespace(pid) : origin.#childPidNamespace;
+		let task: WeakRef<Task> | undefined;
+		const died = () => {
+			const ended = task?.deref();
+			if (ended?.state === "live") ended.#left();
+		};
+		const process = new ChildProcess({ id, pid, namespace: Task.near.pidNamespace, died });
+		const inherited = [...origin.#kinds, ...kinds];
+		const made = new Task({ id, process, kinds: inherited, pidNamespace, channelFd, nested: parent !== undefined });
+		task = new WeakRef(made);
+		return made;
+	}
+
+	/** The addon's number for a live task. */
+	static number(task: Task): number {
+		return task.#id;
+	}
+
+	#child(): ChildProcess {
+		if (!(this.process instanceof ChildProcess)) throw new NearfarError("NEAR", `${this} is not a child`);
+		return this.process;
+	}
+
+	#left(): void {
+		this.#state = "exited";
+		unreachable.unregister(this);
+		native().forgetTask(this.#id);
+	}
+
+	#attributed<T>(fn: () => T): T {
+		return withTarget(this as unknown as Task, undefined, fn);
+	}
+
+	#assertLive(): void {
+		if (this.#state !== "live") throw this.goneError();
+	}
+
+	#assertNotNear(what: string): void {
+		if (this.isNear) throw new NearfarError("NEAR", `cannot ${what} this process: Task.near is Node itself; clone a task`);
+	}
+
+	#assertFar(what: string): void {
+		this.#assertNotNear(what);
+		this.#assertLive();
+	}
+}
+
+async function cloneTask(parent: Task | undefined, options: CloneOptions | undefined): Promise<Task> {
+	const { namespaces = [], idMap = "identity", cgroup, setTid = [], signal } = checkOptions(options);
+	if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrongType("options.signal", "an AbortSignal", signal);
+	const flags = toBits(namespaceFlags, namespaces, "options.namespaces");
+	const maps = typeof idMap === "object" ? checkMaps(idMap) : undefined;
+	if (!maps && !["identity", "root", "none"].includes(idMap as string)) {
+		throw wrongValue("options.idMap", '"identity", "root", "none" or an object of uids and gids', idMap);
+	}
+	signal?.throwIfAborted();
+	const data = {
+		flags,
+		...(!maps && idMap !== "none" && { map: idMap as string }),
+		...(cgroup && { cgroup: withTarget(Task.near as unknown as Task, undefined, () => checkDescriptor(cgroup).number()) }),
+		setTid: array(setTid, "options.setTid").map((pid, index) => checkPid(pid, `options.setTid[${index}]`)),
+	};
+	const request = () => (parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data));
+	let id = request();
+	let event = await once(id);
+	if (event.failure?.kind === "gone" && !parent) {
+		// The zygote died before it had cloned anything: another one takes its place.
+		id = request();
+		event = await once(id);
+	}
+	const { failure } = event;
+	if (failure) throw withTarget(parent ?? (Task.near as unknown as Task), undefined, () => makeError(failure));
+	const task = Task.made(id, event, parent, namespaces);
+	try {
+		if (maps && flags !== 0) writeMaps(task.pid, maps);
+		signal?.throwIfAborted();
+	} catch (error) {
+		await task[Symbol.asyncDispose]();
+		throw error;
+	}
+	return task;
+}
+
+function checkDescriptor(fd: FileDescriptor): FileDescriptor {
+	if (!(fd instanceof FileDescriptor)) throw wrongType("fd", "a FileDescriptor", fd);
+	return fd;
+}
+
+function refusePromise<T>(result: T): T {
+	if (typeof (result as { then?: unknown } | null | undefined)?.then !== "function") return result;
+	Promise.resolve(result).catch(() => {}); // its outcome is lost: the error below says why
+	throw wrongType("fn", "a synchronous function: what runs after the first await would run in this process", result);
+}
+
+setNear(() => Task.near as unknown as Task);
+setNearTask(() => Task.near as unknown as Task);
