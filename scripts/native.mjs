@@ -1,20 +1,24 @@
 // Builds the addon and puts it, its types and the stub into packages/core/native.
 // `--dev` is the fast build; every other argument goes to `napi build`, `--target <triple>` for instance.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { root, run, stop } from "./run.mjs";
 
 const core = join(root, "packages/core");
+// A program may have the present addon mapped: the new one takes its name, not its place on the disk.
+const staging = join(root, "target/addon");
+mkdirSync(staging, { recursive: true });
 const args = process.argv.slice(2);
 const rest = args.filter((argument) => argument !== "--dev");
 const options = [
 	...(args.includes("--dev") ? [] : ["--release"]),
 	...["--platform", "--no-js", "--manifest-path", "../../crates/node/Cargo.toml"],
-	...["--output-dir", "native", "--dts", "binding.d.ts"],
+	...["--output-dir", staging, "--dts", "binding.d.ts"],
 	...rest,
 ];
 mkdirSync(join(core, "native"), { recursive: true });
 run("napi", ["build", ...options], { cwd: core, stdio: "inherit" });
+for (const file of readdirSync(staging)) renameSync(join(staging, file), join(core, "native", file));
 
 const arches = { x64: "x86_64", arm64: "aarch64" };
 const target = rest.includes("--target") ? rest[rest.indexOf("--target") + 1] : undefined;

@@ -80,6 +80,7 @@ pub struct Call<T> {
 
 impl Call<()> {
     /// The call `name` with number `nr`; arguments are added in the man page's order.
+    #[inline]
     pub fn new(name: &'static str, nr: i64) -> Self {
         let request = Request {
             name,
@@ -98,11 +99,13 @@ impl Call<()> {
     }
 
     /// What comes back is read from the answer.
+    #[inline]
     pub fn value<T>(self, read: fn(&Answer) -> T) -> Call<T> {
         self.yielding(Yields::Value, read)
     }
 
     /// What comes back is a new descriptor.
+    #[inline]
     pub fn descriptor(self) -> Call<i32> {
         self.yielding(Yields::Descriptor, |answer| answer.result as i32)
     }
@@ -112,12 +115,14 @@ impl Call<()> {
         self.yielding(Yields::Pair, |answer| [0, 4].map(|at| answer.u32(at) as i32))
     }
 
+    #[inline]
     fn yielding<T>(mut self, yields: Yields, read: fn(&Answer) -> T) -> Call<T> {
         self.request.yields = yields;
         Call { request: self.request, read }
     }
 
     /// An argument of any kind.
+    #[inline]
     pub fn arg(mut self, arg: Arg) -> Self {
         self.request.args[self.request.count] = arg;
         self.request.count += 1;
@@ -125,6 +130,7 @@ impl Call<()> {
     }
 
     /// A number.
+    #[inline]
     pub fn number(self, number: impl Into<i128>) -> Self {
         self.arg(Arg::Number(number.into() as u64))
     }
@@ -231,9 +237,18 @@ impl Call<()> {
 }
 
 impl<T> Call<T> {
+    /// The same call, and another way to read its answer.
+    pub fn reading<U>(self, read: fn(&Answer) -> U) -> Call<U> {
+        Call { request: self.request, read }
+    }
+
     /// Makes the call in the calling thread.
+    #[inline(always)] // see `run_inline`
     pub fn near(mut self) -> Result<T> {
-        let result = self.request.make_near(|_| None)?;
+        let result = match self.request.numbers() {
+            Some(args) => self.request.make_near(args)?,
+            None => self.request.make_near_with_bytes(|_| None)?,
+        };
         Ok((self.read)(&Answer { result, out: &self.request.out }))
     }
 }
@@ -252,11 +267,26 @@ impl Request {
         at as u32
     }
 
-    /// Makes the call in the calling thread; `slot` knows the descriptors that earlier calls made.
-    pub(crate) fn make_near(&mut self, slot: impl Fn(u32) -> Option<i32>) -> Result<i64> {
-        if self.one_thread {
-            return Err(Failure::Multithreaded(self.name));
+    /// The arguments of a call that takes nothing but numbers.
+    #[inline(always)] // see `run_inline`
+    fn numbers(&self) -> Option<[u64; 6]> {
+        // Not `args.map`, which is a call of its own.
+        let [a, b, c, d, e, f] = self.args;
+        match (a, b, c, d, e, f) {
+            (
+                Arg::Number(a),
+                Arg::Number(b),
+                Arg::Number(c),
+                Arg::Number(d),
+                Arg::Number(e),
+                Arg::Number(f),
+            ) => Some([a, b, c, d, e, f]),
+            _ => None,
         }
+    }
+
+    /// Makes the call in the calling thread; `slot` knows the descriptors that earlier calls made.
+    pub(crate) fn make_near_with_bytes(&mut self, slot: impl Fn(u32) -> Option<i32>) -> Result<i64> {
         for index in 0..self.pointers.len() {
             let Pointer { at, to, width } = self.pointers[index];
             let word = self.word(to, &slot).to_ne_bytes();
@@ -267,8 +297,15 @@ impl Request {
             };
             bytes[at..at + width as usize].copy_from_slice(&word[..width as usize]);
         }
-        let args = self.args;
-        let [a, b, c, d, e, f] = args.map(|arg| self.word(arg, &slot));
+        let args = self.args.map(|arg| self.word(arg, &slot));
+        self.make_near(args)
+    }
+
+    #[inline(always)] // see `run_inline`
+    fn make_near(&self, [a, b, c, d, e, f]: [u64; 6]) -> Result<i64> {
+        if self.one_thread {
+            return Err(Failure::Multithreaded(self.name));
+        }
         // SAFETY: the addresses among the arguments lie in `input` and `out`, which outlive the call; their lengths
         // are what the function that described the call says.
         let result = unsafe { libc::syscall(self.nr as i64, a, b, c, d, e, f) };
@@ -290,6 +327,7 @@ impl Request {
     }
 
     /// The failure with which the kernel answered.
+    #[cold]
     pub(crate) fn refusal(&self, errno: Errno, step: Option<u32>) -> Failure {
         let [path, dest] = self
             .paths

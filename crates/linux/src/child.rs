@@ -215,10 +215,14 @@ impl Child {
         let done = move |ran: Result<Ran>| match ran.map(|ran| ran.reply.answer(step).map(|answer| read(&answer))) {
             Ok(Some(Some((state, usage)))) => child.settle(Death { state, usage }),
             Ok(Some(None)) => child.watch_again(false),
-            // The task is gone, or its child was adopted: whoever reaps it now, the pidfd will tell.
+            // The task is gone, or its child was adopted: whoever reaps it now, the pidfd will tell. Perhaps nobody ever
+            // does; then the zombie itself has to.
             Ok(None) | Err(_) => {
                 child.orphan.store(true, Ordering::Relaxed);
-                child.watch_again(true);
+                match child.status_of_zombie() {
+                    Some(status) => child.settle_with(Some(status)),
+                    None => child.watch_again(true),
+                }
             }
         };
         parent.submit(program, vec![pidfd], Box::new(done));
@@ -230,10 +234,30 @@ impl Child {
         let Some(pidfd) = guard.as_ref() else { return };
         let status = pidfd::exit_status(pidfd.as_raw_fd()).near().ok().flatten();
         drop(guard);
+        self.settle_with(status);
+    }
+
+    fn settle_with(self: &Arc<Self>, status: Option<i32>) {
         let state = status.map_or(ChildState { pid: self.pid, ..ChildState::default() }, |status| {
             ChildState::from_wait_status(self.pid, status)
         });
         self.settle(Death { state, usage: Vec::new() });
+    }
+
+    /// The wait status of one that has ended and was not reaped, from `/proc`; `None` where that does not say.
+    fn status_of_zombie(&self) -> Option<i32> {
+        // To whom the kernel does not show this link, it shows 0 for every status.
+        std::fs::read_link(format!("/proc/{}/ns/user", self.pid)).ok()?;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        let fields = stat.rsplit_once(") ")?.1;
+        let status = fields.split(' ').nth(52 - 3)?.trim().parse().ok();
+        // While the pidfd knows no exit, nobody has reaped the process, and the pid is still its own.
+        let guard = lock(&self.pidfd);
+        match pidfd::exit_status(guard.as_ref()?.as_raw_fd()).near() {
+            Ok(None) if fields.starts_with('Z') => status,
+            Ok(reaped) => reaped,
+            Err(_) => None,
+        }
     }
 
     fn settle(self: &Arc<Self>, death: Death) {

@@ -87,3 +87,19 @@ pub fn setpgid(pid: i32, group: i32) -> Call<()> {
 pub fn setsid() -> Call<u32> {
     id("setsid", libc::SYS_setsid)
 }
+
+/// `setresuid(real, effective, saved)`.
+pub fn setresuid(real: u32, effective: u32, saved: u32) -> Call<()> {
+    Call::new("setresuid", libc::SYS_setresuid).number(real).number(effective).number(saved).one_thread()
+}
+
+/// `setresgid(real, effective, saved)`.
+pub fn setresgid(real: u32, effective: u32, saved: u32) -> Call<()> {
+    Call::new("setresgid", libc::SYS_setresgid).number(real).number(effective).number(saved).one_thread()
+}
+
+/// `setgroups(count, list)`: the supplementary groups.
+pub fn setgroups(groups: &[u32]) -> Call<()> {
+    let list: Vec<u8> = groups.iter().flat_map(|group| group.to_ne_bytes()).collect();
+    Call::new("setgroups", libc::SYS_setgroups).number(groups.len() as u64).input(&list).one_thread()
+}

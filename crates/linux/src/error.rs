@@ -32,6 +32,16 @@ pub struct Refusal {
     pub step: Option<u32>,
 }
 
+impl Failure {
+    /// For who made one call that happens to take several steps.
+    pub(crate) fn without_step(self) -> Self {
+        match self {
+            Failure::Refused(refusal) => Failure::Refused(Refusal { step: None, ..refusal }),
+            other => other,
+        }
+    }
+}
+
 /// The result of whatever can fail here.
 pub type Result<T> = std::result::Result<T, Failure>;
 

@@ -3,13 +3,16 @@
 use crate::call::Call;
 
 /// `mount(source, target, fstype, flags, data)`.
-pub fn mount(source: &[u8], target: &[u8], kind: Option<&[u8]>, flags: u64, data: Option<&[u8]>) -> Call<()> {
-    Call::new("mount", libc::SYS_mount)
-        .path(source)
-        .path(target)
-        .string_or_null(kind)
-        .number(flags)
-        .string_or_null(data)
+pub fn mount(source: Option<&[u8]>, target: &[u8], kind: Option<&[u8]>, flags: u64, data: Option<&[u8]>) -> Call<()> {
+    let call = Call::new("mount", libc::SYS_mount);
+    match source {
+        Some(source) => call.path(source),
+        None => call.number(0),
+    }
+    .path(target)
+    .string_or_null(kind)
+    .number(flags)
+    .string_or_null(data)
 }
 
 /// `umount2(target, flags)`.

@@ -82,3 +82,8 @@ pub fn unblock_signals() -> Call<()> {
 pub fn default_signal(signal: i32) -> Call<()> {
     Call::new("rt_sigaction", libc::SYS_rt_sigaction).number(signal).input(&[0; 64]).number(0).number(8)
 }
+
+/// `prctl(PR_SET_DUMPABLE, 1)`: the process's files in `/proc` are its user's.
+pub fn set_dumpable() -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_DUMPABLE).number(1).one_thread()
+}

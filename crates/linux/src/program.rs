@@ -1,6 +1,7 @@
 //! A program: calls that travel to a task together, and what came back.
 
 use crate::call::{Answer, Arg, Call, Request, Yields, SLOT};
+use crate::descriptor;
 use crate::error::{Failure, Result};
 use crate::wire::{self, Header, Reloc, Step};
 use nix::errno::Errno;
@@ -110,13 +111,19 @@ impl Program {
         self.slots.iter().map(|slot| number(slot).unwrap_or(-1)).collect()
     }
 
-    /// Runs the program in the calling thread, as a task would.
+    /// Runs the program in the calling thread, as a task would. What it had made is closed when a call fails.
     pub fn near(mut self) -> (Vec<i32>, Option<Failure>) {
         let mut made: Vec<i32> = Vec::new();
         let mut failure = None;
         for (step, request) in self.requests.iter_mut().enumerate() {
             let go_on = request.go_on;
-            match request.make_near(|slot| made.get(slot as usize).copied()) {
+            match request.make_near_with_bytes(|slot| made.get(slot as usize).copied()) {
+                Ok(_) if request.nr == libc::SYS_close as u64 => {
+                    // The number may be somebody else's from now on.
+                    if let Arg::Slot(slot) = request.args[0] {
+                        made[slot as usize] = -1;
+                    }
+                }
                 Ok(result) => made.extend(self.slots.iter().filter(|slot| slot.step == step).map(|slot| {
                     let answer = Answer { result, out: &request.out };
                     slot.output.map_or(result as i32, |at| answer.u32(at) as i32)
@@ -131,6 +138,12 @@ impl Program {
                     failure = Some(other);
                     break;
                 }
+            }
+        }
+        if failure.is_some() {
+            for fd in made.drain(..).filter(|fd| *fd >= 0) {
+                // Nothing is to be done about a descriptor that will not close: the kernel has freed its number.
+                let _ = descriptor::close(fd).near();
             }
         }
         made.resize(self.slots.len(), -1);

@@ -2,9 +2,9 @@
 
 use crate::call::Call;
 use crate::channel::Channel;
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::program::Program;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 /// What runs the calls of a thread.
@@ -20,20 +20,64 @@ pub enum Target {
 
 thread_local! {
     static CURRENT: RefCell<Target> = const { RefCell::new(Target::Near) };
+    /// Whether the current target is [`Target::Near`]: all that a near call has to ask.
+    static NEAR: Cell<bool> = const { Cell::new(true) };
 }
 
 /// Makes `target` the calling thread's current one, and returns the one it was.
 pub fn replace(target: Target) -> Target {
+    NEAR.set(matches!(target, Target::Near));
     CURRENT.replace(target)
 }
 
 impl<T> Call<T> {
     /// Runs the call in the current target of the calling thread.
+    #[inline(never)] // one copy for each type, not one for each of a hundred bindings
     pub fn run(self) -> Result<T> {
+        self.run_inline()
+    }
+
+    /// The same, compiled into its caller: near, a call without arguments then costs little more than the kernel does.
+    #[inline(always)]
+    pub fn run_inline(self) -> Result<T> {
+        if NEAR.get() {
+            return self.near();
+        }
+        self.run_elsewhere()
+    }
+
+    #[inline(never)]
+    fn run_elsewhere(self) -> Result<T> {
         CURRENT.with_borrow_mut(|target| match target {
             Target::Near => self.near(),
             Target::Far(channel) => channel.call(self),
             Target::Batch(program) => program.push(self),
         })
     }
+}
+
+/// Runs calls in the current target of the calling thread until one is refused: in a task, in one message.
+pub fn run_all<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
+    CURRENT.with_borrow_mut(|target| match target {
+        Target::Near => calls.into_iter().map(Call::near).collect(),
+        Target::Far(channel) => run_far(channel, calls),
+        Target::Batch(program) => calls.into_iter().map(|call| program.push(call)).collect(),
+    })
+}
+
+fn run_far<T>(channel: &Channel, calls: Vec<Call<T>>) -> Result<Vec<T>> {
+    let mut program = Program::default();
+    let reads: Vec<_> = calls
+        .into_iter()
+        .map(|call| {
+            let read = call.read;
+            (program.step(call), read)
+        })
+        .collect();
+    let (reply, _) = channel.run(&program, &[])?;
+    if let Some(failure) = program.failure(&reply, 0) {
+        return Err(failure.without_step());
+    }
+    let missing = || Failure::Broken("a program ended early without a refusal".into());
+    reads.into_iter().map(|(step, read)| reply.answer(step).map(|answer| read(&answer)).ok_or_else(missing)).collect()
 }

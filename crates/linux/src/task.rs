@@ -2,6 +2,7 @@
 
 use crate::call::{Arg, Call};
 use crate::channel::{Channel, Ran};
+use crate::credentials;
 use crate::child::{Child, Listener};
 use crate::descriptor;
 use crate::flags::CloneFlags;
@@ -84,7 +85,7 @@ impl Origin {
             let cgroup = unsafe { BorrowedFd::borrow_raw(cgroup) };
             fds.push(cgroup.try_clone_to_owned().during("fcntl")?);
         }
-        let (program, child_program) = self.program(options);
+        let (program, child_program) = self.program(options)?;
         let origin = self.channel.clone();
         let task = channel.clone();
         origin.submit(
@@ -98,7 +99,7 @@ impl Origin {
         Ok(())
     }
 
-    fn program(&self, options: &CloneOptions) -> (Program, Program) {
+    fn program(&self, options: &CloneOptions) -> Result<(Program, Program)> {
         const CLONE_STEPS: u64 = 2;
         let near = self.zygote.is_some();
         let parent = if near { libc::CLONE_PARENT as u64 } else { 0 };
@@ -141,16 +142,31 @@ impl Origin {
             program.step(descriptor::close_range(Arg::Channel(1), Arg::Number(u32::MAX as u64), 0));
         }
         program.step(process::unblock_signals());
-        if let Some(map) = options.map.filter(|_| options.flags & libc::CLONE_NEWUSER as u64 != 0) {
-            write_own_map(&mut program, map);
+        if !near && options.flags & libc::CLONE_NEWUSER as u64 != 0 {
+            // A parent task that has changed its user is not dumpable, and then the maps in /proc are root's.
+            program.step(process::set_dumpable());
         }
-        (program.clone(), program)
+        if let Some(map) = options.map.filter(|_| options.flags & libc::CLONE_NEWUSER as u64 != 0) {
+            let (uid, gid) = self.ids()?;
+            write_own_map(&mut program, map, uid, gid);
+        }
+        Ok((program.clone(), program))
+    }
+
+    /// The user and the group that a child begins with.
+    fn ids(&self) -> Result<(u32, u32)> {
+        let (uid, gid) = (credentials::geteuid(), credentials::getegid());
+        if self.zygote.is_some() {
+            Ok((uid.near()?, gid.near()?))
+        } else {
+            Ok((self.channel.call(uid)?, self.channel.call(gid)?))
+        }
     }
 
     /// The parent's reply: who the child is.
     fn cloned(&self, ran: Ran, listener: Listener) -> Result<Arc<Child>> {
         if let Some(failure) = ran.program.failure(&ran.reply, 0) {
-            return Err(without_step(failure));
+            return Err(failure.without_step());
         }
         let pid = ran.reply.result(0).unwrap_or(0) as i32;
         let Some(pidfd) = ran.fds.into_iter().next() else {
@@ -168,7 +184,7 @@ impl Origin {
 /// The child's reply: whether it has become what was asked for.
 fn ready(ran: Result<Ran>, channel: Arc<Channel>, child: Arc<Child>) -> Result<Cloned> {
     let refused = ran.and_then(|ran| match ran.program.failure(&ran.reply, 0) {
-        Some(failure) => Err(without_step(failure)),
+        Some(failure) => Err(failure.without_step()),
         None => Ok(ran.reply.result(0).unwrap_or(-1) as i32),
     });
     match refused {
@@ -193,16 +209,6 @@ fn lost(ours: bool, pid: i32) -> Failure {
     crate::error::refused("recvmsg", Errno::EMFILE)
 }
 
-fn without_step(failure: Failure) -> Failure {
-    match failure {
-        Failure::Refused(mut refusal) => {
-            refusal.step = None;
-            Failure::Refused(refusal)
-        }
-        other => other,
-    }
-}
-
 /// This process's stdin, stdout or stderr as it is now; `/dev/null` where it is closed.
 fn stdio(number: RawFd) -> Result<OwnedFd> {
     // SAFETY: only asks for a copy of whatever has this number at this moment.
@@ -218,9 +224,7 @@ fn stdio(number: RawFd) -> Result<OwnedFd> {
 }
 
 /// In a new user namespace, before anything else: one id each, which needs no privilege outside.
-fn write_own_map(program: &mut Program, map: OwnMap) {
-    // SAFETY: these calls only read the caller's ids.
-    let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
+fn write_own_map(program: &mut Program, map: OwnMap, uid: u32, gid: u32) {
     let line = |id| match map {
         OwnMap::Identity => format!("{id} {id} 1"),
         OwnMap::Root => format!("0 {id} 1"),
@@ -247,7 +251,7 @@ pub fn put(task: &Channel, fd: RawFd, close_on_exec: bool) -> Result<i32> {
     let step = program.step(descriptor::dup_passed(0, close_on_exec));
     let (reply, _) = task.run(&program, &[fd])?;
     match program.failure(&reply, 0) {
-        Some(failure) => Err(without_step(failure)),
+        Some(failure) => Err(failure.without_step()),
         None => Ok(reply.result(step).unwrap_or(-1) as i32),
     }
 }
@@ -258,7 +262,7 @@ pub fn get(task: &Channel, fd: RawFd) -> Result<OwnedFd> {
     program.step(Call::new("attach", wire::ATTACH as i64).fd(fd).number(0));
     let (reply, fds) = task.run(&program, &[])?;
     match (program.failure(&reply, 0), fds.into_iter().next()) {
-        (Some(failure), _) => Err(without_step(failure)),
+        (Some(failure), _) => Err(failure.without_step()),
         (None, Some(fd)) => Ok(fd),
         (None, None) => Err(crate::error::refused("recvmsg", Errno::EMFILE)),
     }
@@ -304,6 +308,9 @@ pub fn exec(task: &Channel, exec: &Exec) -> Result<()> {
     program.step(process::unblock_signals());
     let range = (Arg::Number(3), Arg::Number(u32::MAX as u64));
     program.step(descriptor::close_range(range.0, range.1, libc::CLOSE_RANGE_CLOEXEC));
+    for stdio in 0..3 {
+        program.step(descriptor::set_flags(stdio, 0).go_on()); // perhaps it is closed, and stays so
+    }
     for fd in &exec.keep {
         program.step(descriptor::set_flags(*fd, 0));
     }
@@ -327,15 +334,19 @@ pub fn exec(task: &Channel, exec: &Exec) -> Result<()> {
     }
     let count = program.len() - first;
     program.step(process::set_death_signal(exec.task_death_signal));
-    for fd in &exec.keep {
+    for fd in exec.keep.iter().filter(|fd| **fd > 2) {
         program.step(descriptor::set_flags(*fd, libc::FD_CLOEXEC).go_on());
+    }
+    // The end of the channel would look like a program that runs.
+    if task.hung_up() {
+        return Err(Failure::Gone);
     }
     let (reply, _) = match task.run(&program, &[]) {
         Err(Failure::Gone) => return Ok(()),
         other => other?,
     };
     if let Some(failure) = program.failure(&reply, 0) {
-        return Err(without_step(failure));
+        return Err(failure.without_step());
     }
     let errors = (first..first + count).filter_map(|step| reply.errno(step));
     let paths = if exec.paths.is_empty() { vec![Vec::new()] } else { exec.paths.clone() };

@@ -1,35 +1,55 @@
 //! Capabilities: sets cross as 64-bit numbers.
 
 use crate::throw::OrThrow;
-use napi::bindgen_prelude::{BigInt, Env, Result};
+use napi::bindgen_prelude::{BigInt, Result};
 use napi_derive::napi;
 
 /// capget(2): effective, permitted, inheritable.
 #[napi]
-pub fn capget(env: Env, pid: i32) -> Result<Vec<BigInt>> {
-    linux::caps::capget(pid).run().or_throw(&env).map(|sets| sets.map(|set| u64::from_ne_bytes(set).into()).into())
+pub fn capget(pid: i32) -> Result<Vec<BigInt>> {
+    linux::caps::capget(pid).run().or_throw().map(|sets| sets.map(|set| u64::from_ne_bytes(set).into()).into())
 }
 
 /// capset(2).
 #[napi]
-pub fn capset(env: Env, effective: BigInt, permitted: BigInt, inheritable: BigInt) -> Result<()> {
-    linux::caps::capset(effective.get_u64().1, permitted.get_u64().1, inheritable.get_u64().1).run().or_throw(&env)
+pub fn capset(effective: BigInt, permitted: BigInt, inheritable: BigInt) -> Result<()> {
+    linux::caps::capset(effective.get_u64().1, permitted.get_u64().1, inheritable.get_u64().1).run().or_throw()
 }
 
 /// PR_CAPBSET_DROP.
 #[napi]
-pub fn drop_bounding(env: Env, capability: u32) -> Result<()> {
-    linux::process::drop_bounding(capability).run().or_throw(&env)
+pub fn drop_bounding(capability: u32) -> Result<()> {
+    linux::process::drop_bounding(capability).run().or_throw()
 }
 
 /// PR_CAPBSET_READ.
 #[napi]
-pub fn read_bounding(env: Env, capability: u32) -> Result<bool> {
-    linux::process::read_bounding(capability).run().or_throw(&env)
+pub fn read_bounding(capability: u32) -> Result<bool> {
+    linux::process::read_bounding(capability).run().or_throw()
 }
 
 /// PR_CAP_AMBIENT_CLEAR_ALL.
 #[napi]
-pub fn clear_ambient(env: Env) -> Result<()> {
-    linux::process::clear_ambient().run().or_throw(&env)
+pub fn clear_ambient() -> Result<()> {
+    linux::process::clear_ambient().run().or_throw()
+}
+
+/// The number of the kernel's last capability.
+#[napi]
+pub fn last_capability() -> Result<u32> {
+    linux::caps::last().or_throw()
+}
+
+/// capget(2) and PR_CAPBSET_READ: effective, permitted, inheritable, bounding.
+#[napi]
+pub fn capability_sets() -> Result<Vec<BigInt>> {
+    linux::caps::sets().or_throw().map(|sets| sets.map(BigInt::from).into())
+}
+
+/// PR_CAPBSET_DROP of all in `drop`, PR_CAP_AMBIENT_CLEAR_ALL, and capset(2) to `keep`, nothing of it inheritable; then
+/// what `capabilitySets` says, unless that is not wanted.
+#[napi]
+pub fn reduce_capabilities(drop: BigInt, keep: BigInt, read_back: bool) -> Result<Vec<BigInt>> {
+    let sets = linux::caps::reduce(drop.get_u64().1, keep.get_u64().1, read_back).or_throw()?;
+    Ok(sets.into_iter().flatten().map(BigInt::from).collect())
 }

@@ -1,95 +1,113 @@
 //! Ids: JavaScript sees numbers.
 
 use crate::throw::OrThrow;
-use napi::bindgen_prelude::{Env, Result};
+use napi::bindgen_prelude::Result;
 use napi_derive::napi;
 
 /// getuid(2).
 #[napi]
-pub fn getuid(env: Env) -> Result<u32> {
-    linux::credentials::getuid().run().or_throw(&env)
+pub fn getuid() -> Result<u32> {
+    linux::credentials::getuid().run_inline().or_throw()
 }
 
 /// geteuid(2).
 #[napi]
-pub fn geteuid(env: Env) -> Result<u32> {
-    linux::credentials::geteuid().run().or_throw(&env)
+pub fn geteuid() -> Result<u32> {
+    linux::credentials::geteuid().run_inline().or_throw()
 }
 
 /// getgid(2).
 #[napi]
-pub fn getgid(env: Env) -> Result<u32> {
-    linux::credentials::getgid().run().or_throw(&env)
+pub fn getgid() -> Result<u32> {
+    linux::credentials::getgid().run_inline().or_throw()
 }
 
 /// getegid(2).
 #[napi]
-pub fn getegid(env: Env) -> Result<u32> {
-    linux::credentials::getegid().run().or_throw(&env)
+pub fn getegid() -> Result<u32> {
+    linux::credentials::getegid().run_inline().or_throw()
 }
 
 /// getpid(2).
 #[napi]
-pub fn getpid(env: Env) -> Result<u32> {
-    linux::credentials::getpid().run().or_throw(&env)
+pub fn getpid() -> Result<u32> {
+    linux::credentials::getpid().run_inline().or_throw()
 }
 
 /// getppid(2).
 #[napi]
-pub fn getppid(env: Env) -> Result<u32> {
-    linux::credentials::getppid().run().or_throw(&env)
+pub fn getppid() -> Result<u32> {
+    linux::credentials::getppid().run_inline().or_throw()
 }
 
 /// gettid(2).
 #[napi]
-pub fn gettid(env: Env) -> Result<u32> {
-    linux::credentials::gettid().run().or_throw(&env)
+pub fn gettid() -> Result<u32> {
+    linux::credentials::gettid().run_inline().or_throw()
 }
 
 /// setsid(2).
 #[napi]
-pub fn setsid(env: Env) -> Result<u32> {
-    linux::credentials::setsid().run().or_throw(&env)
+pub fn setsid() -> Result<u32> {
+    linux::credentials::setsid().run().or_throw()
 }
 
 /// getresuid(2): real, effective, saved.
 #[napi]
-pub fn getresuid(env: Env) -> Result<Vec<u32>> {
-    linux::credentials::getresuid().run().or_throw(&env).map(Vec::from)
+pub fn getresuid() -> Result<Vec<u32>> {
+    linux::credentials::getresuid().run().or_throw().map(Vec::from)
 }
 
 /// getresgid(2): real, effective, saved.
 #[napi]
-pub fn getresgid(env: Env) -> Result<Vec<u32>> {
-    linux::credentials::getresgid().run().or_throw(&env).map(Vec::from)
+pub fn getresgid() -> Result<Vec<u32>> {
+    linux::credentials::getresgid().run().or_throw().map(Vec::from)
 }
 
 /// getgroups(2), up to `room` of them.
 #[napi]
-pub fn getgroups(env: Env, room: u32) -> Result<Vec<u32>> {
-    linux::credentials::getgroups(room).run().or_throw(&env)
+pub fn getgroups(room: u32) -> Result<Vec<u32>> {
+    linux::credentials::getgroups(room).run().or_throw()
 }
 
 /// getgroups(2) for their number.
 #[napi]
-pub fn getgroups_count(env: Env) -> Result<u32> {
-    linux::credentials::getgroups_count().run().or_throw(&env)
+pub fn getgroups_count() -> Result<u32> {
+    linux::credentials::getgroups_count().run().or_throw()
 }
 
 /// getpgid(2).
 #[napi]
-pub fn getpgid(env: Env, pid: i32) -> Result<u32> {
-    linux::credentials::getpgid(pid).run().or_throw(&env)
+pub fn getpgid(pid: i32) -> Result<u32> {
+    linux::credentials::getpgid(pid).run().or_throw()
 }
 
 /// getsid(2).
 #[napi]
-pub fn getsid(env: Env, pid: i32) -> Result<u32> {
-    linux::credentials::getsid(pid).run().or_throw(&env)
+pub fn getsid(pid: i32) -> Result<u32> {
+    linux::credentials::getsid(pid).run().or_throw()
 }
 
 /// setpgid(2).
 #[napi]
-pub fn setpgid(env: Env, pid: i32, group: i32) -> Result<()> {
-    linux::credentials::setpgid(pid, group).run().or_throw(&env)
+pub fn setpgid(pid: i32, group: i32) -> Result<()> {
+    linux::credentials::setpgid(pid, group).run().or_throw()
+}
+
+/// setresuid(2).
+#[napi]
+pub fn setresuid(real: u32, effective: u32, saved: u32) -> Result<()> {
+    linux::credentials::setresuid(real, effective, saved).run().or_throw()
+}
+
+/// setresgid(2).
+#[napi]
+pub fn setresgid(real: u32, effective: u32, saved: u32) -> Result<()> {
+    linux::credentials::setresgid(real, effective, saved).run().or_throw()
+}
+
+/// setgroups(2).
+#[napi]
+pub fn setgroups(groups: Vec<u32>) -> Result<()> {
+    linux::credentials::setgroups(&groups).run().or_throw()
 }

@@ -3,101 +3,101 @@
 use crate::convert::{bytes, Text};
 use crate::throw::OrThrow;
 use linux::call::Arg;
-use napi::bindgen_prelude::{Buffer, Env, Result, Uint8Array};
+use napi::bindgen_prelude::{Buffer, Result, Uint8Array};
 use napi_derive::napi;
 
 /// openat2(2).
 #[napi]
-pub fn openat2(env: Env, at: i32, path: Text, flags: i64, mode: u32, resolve: i64) -> Result<i32> {
-    linux::descriptor::openat2(at, bytes(&path), flags as u64, mode as u64, resolve as u64).run().or_throw(&env)
+pub fn openat2(at: i32, path: Text, flags: i64, mode: u32, resolve: i64) -> Result<i32> {
+    linux::descriptor::openat2(at, bytes(&path), flags as u64, mode as u64, resolve as u64).run().or_throw()
 }
 
 /// close(2).
 #[napi]
-pub fn close(env: Env, fd: i32) -> Result<()> {
-    linux::descriptor::close(fd).run().or_throw(&env)
+pub fn close(fd: i32) -> Result<()> {
+    linux::descriptor::close(fd).run().or_throw()
 }
 
 /// close_range(2).
 #[napi]
-pub fn close_range(env: Env, first: u32, last: u32, flags: u32) -> Result<()> {
-    linux::descriptor::close_range(Arg::Number(first.into()), Arg::Number(last.into()), flags).run().or_throw(&env)
+pub fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {
+    linux::descriptor::close_range(Arg::Number(first.into()), Arg::Number(last.into()), flags).run().or_throw()
 }
 
 /// dup3(2).
 #[napi]
-pub fn dup3(env: Env, fd: i32, to: i32, flags: i32) -> Result<i32> {
-    linux::descriptor::dup3(fd, to, flags).run().or_throw(&env)
+pub fn dup3(fd: i32, to: i32, flags: i32) -> Result<i32> {
+    linux::descriptor::dup3(fd, to, flags).run().or_throw()
 }
 
 /// fcntl(2) with F_DUPFD or F_DUPFD_CLOEXEC.
 #[napi]
-pub fn dup(env: Env, fd: i32, min: i32, close_on_exec: bool) -> Result<i32> {
-    linux::descriptor::dup(fd, min, close_on_exec).run().or_throw(&env)
+pub fn dup(fd: i32, min: i32, close_on_exec: bool) -> Result<i32> {
+    linux::descriptor::dup(fd, min, close_on_exec).run().or_throw()
 }
 
 /// fcntl(2) with F_GETFD.
 #[napi]
-pub fn get_flags(env: Env, fd: i32) -> Result<i32> {
-    linux::descriptor::get_flags(fd).run().or_throw(&env)
+pub fn get_flags(fd: i32) -> Result<i32> {
+    linux::descriptor::get_flags(fd).run().or_throw()
 }
 
 /// fcntl(2) with F_SETFD.
 #[napi]
-pub fn set_flags(env: Env, fd: i32, flags: i32) -> Result<()> {
-    linux::descriptor::set_flags(fd, flags).run().or_throw(&env)
+pub fn set_flags(fd: i32, flags: i32) -> Result<()> {
+    linux::descriptor::set_flags(fd, flags).run().or_throw()
 }
 
 /// fcntl(2) with F_GETFL.
 #[napi]
-pub fn get_status(env: Env, fd: i32) -> Result<i32> {
-    linux::descriptor::get_status(fd).run().or_throw(&env)
+pub fn get_status(fd: i32) -> Result<i32> {
+    linux::descriptor::get_status(fd).run().or_throw()
 }
 
 /// fcntl(2) with F_SETFL.
 #[napi]
-pub fn set_status(env: Env, fd: i32, flags: i32) -> Result<()> {
-    linux::descriptor::set_status(fd, flags).run().or_throw(&env)
+pub fn set_status(fd: i32, flags: i32) -> Result<()> {
+    linux::descriptor::set_status(fd, flags).run().or_throw()
 }
 
 /// pipe2(2).
 #[napi]
-pub fn pipe(env: Env, flags: i32) -> Result<Vec<i32>> {
-    linux::descriptor::pipe(flags).run().or_throw(&env).map(Vec::from)
+pub fn pipe(flags: i32) -> Result<Vec<i32>> {
+    linux::descriptor::pipe(flags).run().or_throw().map(Vec::from)
 }
 
 /// read(2) or pread64(2).
 #[napi]
-pub fn read(env: Env, fd: i32, length: u32, position: Option<i64>) -> Result<Buffer> {
-    linux::descriptor::read(fd, length, position).run().or_throw(&env).map(Buffer::from)
+pub fn read(fd: i32, length: u32, position: Option<i64>) -> Result<Buffer> {
+    linux::descriptor::read(fd, length, position).run().or_throw().map(Buffer::from)
 }
 
 /// write(2) or pwrite64(2).
 #[napi]
-pub fn write(env: Env, fd: i32, data: Uint8Array, position: Option<i64>) -> Result<u32> {
-    linux::descriptor::write(fd, &data, position).run().or_throw(&env)
+pub fn write(fd: i32, data: Uint8Array, position: Option<i64>) -> Result<u32> {
+    linux::descriptor::write(fd, &data, position).run().or_throw()
 }
 
 /// chdir(2).
 #[napi]
-pub fn chdir(env: Env, path: Text) -> Result<()> {
-    linux::descriptor::chdir(bytes(&path)).run().or_throw(&env)
+pub fn chdir(path: Text) -> Result<()> {
+    linux::descriptor::chdir(bytes(&path)).run().or_throw()
 }
 
 /// fchdir(2).
 #[napi]
-pub fn fchdir(env: Env, fd: i32) -> Result<()> {
-    linux::descriptor::fchdir(fd).run().or_throw(&env)
+pub fn fchdir(fd: i32) -> Result<()> {
+    linux::descriptor::fchdir(fd).run().or_throw()
 }
 
 /// mkdirat(2).
 #[napi]
-pub fn mkdirat(env: Env, at: i32, path: Text, mode: u32) -> Result<()> {
-    linux::descriptor::mkdirat(at, bytes(&path), mode).run().or_throw(&env)
+pub fn mkdirat(at: i32, path: Text, mode: u32) -> Result<()> {
+    linux::descriptor::mkdirat(at, bytes(&path), mode).run().or_throw()
 }
 
 /// symlinkat(2).
 #[napi]
-pub fn symlinkat(env: Env, target: Text, at: i32, path: Text) -> Result<()> {
-    linux::descriptor::symlinkat(bytes(&target), at, bytes(&path)).run().or_throw(&env)
+pub fn symlinkat(target: Text, at: i32, path: Text) -> Result<()> {
+    linux::descriptor::symlinkat(bytes(&target), at, bytes(&path)).run().or_throw()
 }

@@ -43,6 +43,7 @@ enum Letter {
 }
 
 struct Host {
+    env: Env,
     mail: Arc<Mail>,
     make_error: FunctionRef<FailureData, Unknown<'static>>,
     tasks: HashMap<u32, Arc<Channel>>,
@@ -96,7 +97,7 @@ pub fn attach(
     let wake = on_events.build_threadsafe_function::<()>().weak::<true>().build()?;
     let mail = Arc::new(Mail { letters: Mutex::new(Some(Vec::new())), wake });
     let make_error = make_error.create_ref()?;
-    let host = Host { mail, make_error, tasks: HashMap::new(), children: HashMap::new(), outer: Vec::new() };
+    let host = Host { env, mail, make_error, tasks: HashMap::new(), children: HashMap::new(), outer: Vec::new() };
     HOST.set(Some(host));
     env.add_env_cleanup_hook((), |()| end())?;
     Ok(())
@@ -147,8 +148,8 @@ impl Host {
 
 /// Whether events of this thread keep its event loop alive.
 #[napi]
-pub fn keep_alive(env: Env, alive: bool) {
-    let wake = with(|host| host.mail.wake.raw());
+pub fn keep_alive(alive: bool) {
+    let (env, wake) = with(|host| (host.env, host.mail.wake.raw()));
     let set = if alive { sys::napi_ref_threadsafe_function } else { sys::napi_unref_threadsafe_function };
     // SAFETY: the function lives as long as the thread, and this is its thread. Neither call can fail.
     unsafe { set(env.raw(), wake) };
@@ -159,9 +160,10 @@ fn with<T>(use_host: impl FnOnce(&mut Host) -> T) -> T {
 }
 
 /// The JavaScript error for a failure.
-pub fn make_error(env: &Env, failure: FailureData) -> Result<Unknown<'static>> {
+pub fn make_error(failure: FailureData) -> Result<Unknown<'static>> {
     // The reference is used with the host's cell closed: what it calls may come back here.
-    let make = with(|host| host.make_error.borrow_back(env))?;
+    let env = with(|host| host.env);
+    let make = with(|host| host.make_error.borrow_back(&env))?;
     make.call(failure)
 }
 

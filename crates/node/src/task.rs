@@ -8,7 +8,7 @@ use linux::channel::Ran;
 use linux::program::Program;
 use linux::target::Target;
 use linux::task::{self, CloneOptions, OwnMap};
-use napi::bindgen_prelude::{BigInt, Buffer, Either3, Env, Result, Uint8Array};
+use napi::bindgen_prelude::{BigInt, Buffer, Either3, Result, Uint8Array};
 use napi_derive::napi;
 use std::os::fd::IntoRawFd;
 
@@ -34,20 +34,20 @@ impl From<CloneData> for CloneOptions {
 
 /// Clones a task from the zygote. "cloned" follows.
 #[napi]
-pub fn clone(env: Env, options: CloneData) -> Result<u32> {
+pub fn clone(options: CloneData) -> Result<u32> {
     let (id, mail) = (host::next_id(), host::mail());
     let done = Box::new(move |cloned| mail.cloned(id, cloned));
-    task::clone(&options.into(), host::listener(id), done).or_throw(&env)?;
+    task::clone(&options.into(), host::listener(id), done).or_throw()?;
     Ok(id)
 }
 
 /// Clones a task from a task. "cloned" follows.
 #[napi]
-pub fn clone_from(env: Env, task: u32, options: CloneData) -> Result<u32> {
+pub fn clone_from(task: u32, options: CloneData) -> Result<u32> {
     let (id, mail) = (host::next_id(), host::mail());
     let done = Box::new(move |cloned| mail.cloned(id, cloned));
-    let task = host::task(task).or_throw(&env)?;
-    task::clone_from(&task, &options.into(), host::listener(id), done).or_throw(&env)?;
+    let task = host::task(task).or_throw()?;
+    task::clone_from(&task, &options.into(), host::listener(id), done).or_throw()?;
     Ok(id)
 }
 
@@ -59,10 +59,10 @@ pub fn zygote_pid() -> i32 {
 
 /// Makes a task the current target, or this thread for task 0.
 #[napi]
-pub fn enter(env: Env, task: u32) -> Result<()> {
+pub fn enter(task: u32) -> Result<()> {
     let target = match task {
         0 => Target::Near,
-        id => Target::Far(host::task(id).or_throw(&env)?),
+        id => Target::Far(host::task(id).or_throw()?),
     };
     host::enter(target);
     Ok(())
@@ -82,7 +82,7 @@ pub fn collect() {
 
 /// Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows.
 #[napi]
-pub fn batch(env: Env, task: u32) -> Result<u32> {
+pub fn batch(task: u32) -> Result<u32> {
     let (id, mail) = (host::next_id(), host::mail());
     let Target::Batch(program) = host::leave() else { return Ok(id) };
     let numbers = |made: Vec<i32>| made.into_iter().map(f64::from).collect();
@@ -91,7 +91,7 @@ pub fn batch(env: Env, task: u32) -> Result<u32> {
         mail.tell(id, "batch", failure, numbers(made));
         return Ok(id);
     }
-    let channel = host::task(task).or_throw(&env)?;
+    let channel = host::task(task).or_throw()?;
     let again = channel.clone();
     let done = move |ran: linux::error::Result<Ran>| match ran {
         Err(failure) => mail.tell(id, "batch", Some(failure), Vec::new()),
@@ -109,14 +109,14 @@ pub fn batch(env: Env, task: u32) -> Result<u32> {
 
 /// Copies a descriptor of this process into a task.
 #[napi]
-pub fn put(env: Env, task: u32, fd: i32, close_on_exec: bool) -> Result<i32> {
-    host::task(task).and_then(|task| task::put(&task, fd, close_on_exec)).or_throw(&env)
+pub fn put(task: u32, fd: i32, close_on_exec: bool) -> Result<i32> {
+    host::task(task).and_then(|task| task::put(&task, fd, close_on_exec)).or_throw()
 }
 
 /// Copies a descriptor of a task into this process.
 #[napi]
-pub fn get(env: Env, task: u32, fd: i32) -> Result<i32> {
-    host::task(task).and_then(|task| task::get(&task, fd)).or_throw(&env).map(IntoRawFd::into_raw_fd)
+pub fn get(task: u32, fd: i32) -> Result<i32> {
+    host::task(task).and_then(|task| task::get(&task, fd)).or_throw().map(IntoRawFd::into_raw_fd)
 }
 
 /// Closes descriptors of a task some time soon.
@@ -138,13 +138,13 @@ pub struct Syscalled {
 
 /// Any system call in the current target.
 #[napi]
-pub fn syscall(env: Env, nr: i64, args: Vec<Either3<i64, BigInt, Uint8Array>>) -> Result<Syscalled> {
+pub fn syscall(nr: i64, args: Vec<Either3<i64, BigInt, Uint8Array>>) -> Result<Syscalled> {
     let call = args.iter().fold(Call::new("syscall", nr), |call, arg| match arg {
         Either3::A(number) => call.number(*number),
         Either3::B(number) => call.number(number.get_i128().0),
         Either3::C(bytes) => call.inout(bytes),
     });
-    let (result, out) = call.value(|answer| (answer.result, answer.out.to_vec())).run().or_throw(&env)?;
+    let (result, out) = call.value(|answer| (answer.result, answer.out.to_vec())).run().or_throw()?;
     Ok(Syscalled { result: result.into(), out: out.into() })
 }
 
@@ -169,7 +169,7 @@ pub struct ExecData {
 
 /// execve(2) in a task, whose channel it ends.
 #[napi]
-pub fn exec(env: Env, task: u32, data: ExecData) -> Result<()> {
+pub fn exec(task: u32, data: ExecData) -> Result<()> {
     let exec = task::Exec {
         paths: all_bytes(&data.paths),
         fd: data.fd,
@@ -179,16 +179,16 @@ pub fn exec(env: Env, task: u32, data: ExecData) -> Result<()> {
         keep: data.keep,
         task_death_signal: data.task_death_signal,
     };
-    host::task(task).and_then(|task| task::exec(&task, &exec)).or_throw(&env)?;
+    host::task(task).and_then(|task| task::exec(&task, &exec)).or_throw()?;
     host::forget_task(task);
     Ok(())
 }
 
 /// exit_group(2) in a task. "done" follows, with a failure: the end of its channel.
 #[napi]
-pub fn exit_task(env: Env, task: u32, code: i32) -> Result<u32> {
+pub fn exit_task(task: u32, code: i32) -> Result<u32> {
     let (id, mail) = (host::next_id(), host::mail());
-    let channel = host::task(task).or_throw(&env)?;
+    let channel = host::task(task).or_throw()?;
     let mut program = Program::default();
     program.step(linux::process::exit_group(code));
     let done = move |ran: linux::error::Result<Ran>| mail.tell(id, "done", ran.err(), Vec::new());
@@ -204,14 +204,14 @@ pub fn forget_task(task: u32) {
 
 /// Signals a child. `false`: it is gone.
 #[napi]
-pub fn kill_child(env: Env, child: u32, signal: i32) -> Result<bool> {
-    host::child(child).map_or(Ok(false), |child| child.signal(signal)).or_throw(&env)
+pub fn kill_child(child: u32, signal: i32) -> Result<bool> {
+    host::child(child).map_or(Ok(false), |child| child.signal(signal)).or_throw()
 }
 
 /// waitid(2) that never waits: CLD code, status, pid, uid, or nothing.
 #[napi]
-pub fn poll_child(env: Env, child: u32, options: i32) -> Result<Vec<f64>> {
-    let state = host::child(child).map_or(Ok(None), |child| child.poll(options)).or_throw(&env)?;
+pub fn poll_child(child: u32, options: i32) -> Result<Vec<f64>> {
+    let state = host::child(child).map_or(Ok(None), |child| child.poll(options)).or_throw()?;
     Ok(state.map_or(Vec::new(), |state| {
         vec![state.code.into(), state.status.into(), state.pid.into(), state.uid.into()]
     }))
@@ -225,16 +225,16 @@ pub fn await_end(child: u32, milliseconds: u16) -> bool {
 
 /// "state" events follow.
 #[napi]
-pub fn watch_stops(env: Env, child: u32) -> Result<()> {
-    host::child(child).map_or(Ok(()), |child| child.watch_stops()).or_throw(&env)
+pub fn watch_stops(child: u32) -> Result<()> {
+    host::child(child).map_or(Ok(()), |child| child.watch_stops()).or_throw()
 }
 
 /// A new descriptor for a child; -1 when it is gone.
 #[napi]
-pub fn child_pidfd(env: Env, child: u32) -> Result<i32> {
+pub fn child_pidfd(child: u32) -> Result<i32> {
     use linux::error::During;
     match host::child(child).and_then(|child| child.pidfd()) {
-        Some(pidfd) => pidfd.during("fcntl").or_throw(&env).map(IntoRawFd::into_raw_fd),
+        Some(pidfd) => pidfd.during("fcntl").or_throw().map(IntoRawFd::into_raw_fd),
         None => Ok(-1),
     }
 }

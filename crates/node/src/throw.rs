@@ -2,7 +2,7 @@
 
 use crate::host;
 use linux::error::{Failure, Refusal, Result};
-use napi::bindgen_prelude::{Buffer, Env};
+use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 /// Everything that core's `errors.ts` needs to make an error.
@@ -60,17 +60,18 @@ impl From<Failure> for FailureData {
 /// Turns a failure into a thrown JavaScript error.
 pub trait OrThrow<T> {
     /// The value, or napi's "exception pending".
-    fn or_throw(self, env: &Env) -> napi::Result<T>;
+    fn or_throw(self) -> napi::Result<T>;
 }
 
 impl<T> OrThrow<T> for Result<T> {
-    fn or_throw(self, env: &Env) -> napi::Result<T> {
-        self.map_err(|failure| thrown(env, failure))
+    fn or_throw(self) -> napi::Result<T> {
+        self.map_err(thrown)
     }
 }
 
-fn thrown(env: &Env, failure: Failure) -> napi::Error {
-    match host::make_error(env, failure.into()) {
+#[cold]
+fn thrown(failure: Failure) -> napi::Error {
+    match host::make_error(failure.into()) {
         Ok(error) => napi::Error::from(error),
         Err(error) => error,
     }

@@ -10,6 +10,9 @@ export declare function awaitEnd(child: number, milliseconds: number): boolean
 /** Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows. */
 export declare function batch(task: number): number
 
+/** capget(2) and PR_CAPBSET_READ: effective, permitted, inheritable, bounding. */
+export declare function capabilitySets(): Array<bigint>
+
 /** capget(2): effective, permitted, inheritable. */
 export declare function capget(pid: number): Array<bigint>
 
@@ -204,6 +207,9 @@ export declare function kill(pid: number, signal: number): void
 /** Signals a child. `false`: it is gone. */
 export declare function killChild(child: number, signal: number): boolean
 
+/** The number of the kernel's last capability. */
+export declare function lastCapability(): number
+
 /** Makes the target before the current one current again. */
 export declare function leave(): void
 
@@ -211,7 +217,7 @@ export declare function leave(): void
 export declare function mkdirat(at: number, path: Text, mode: number): void
 
 /** mount(2). */
-export declare function mount(source: Text, target: Text, kind: Text | undefined | null, flags: number, data?: Text | undefined | null): void
+export declare function mount(source: Text | undefined | null, target: Text, kind: Text | undefined | null, flags: number, data?: Text | undefined | null): void
 
 /** mount_setattr(2). */
 export declare function mountSetattr(at: number, path: Text, flags: number, set: number, clear: number, propagation: number, userns?: number | undefined | null): void
@@ -252,11 +258,20 @@ export declare function read(fd: number, length: number, position?: number | und
 /** PR_CAPBSET_READ. */
 export declare function readBounding(capability: number): boolean
 
+/**
+ * PR_CAPBSET_DROP of all in `drop`, PR_CAP_AMBIENT_CLEAR_ALL, and capset(2) to `keep`, nothing of it inheritable; then
+ * what `capabilitySets` says, unless that is not wanted.
+ */
+export declare function reduceCapabilities(drop: bigint, keep: bigint, readBack: boolean): Array<bigint>
+
 /** PR_SET_PDEATHSIG. */
 export declare function setDeathSignal(signal: number): void
 
 /** fcntl(2) with F_SETFD. */
 export declare function setFlags(fd: number, flags: number): void
+
+/** setgroups(2). */
+export declare function setgroups(groups: Array<number>): void
 
 /** sethostname(2). */
 export declare function sethostname(name: Text): void
@@ -272,6 +287,12 @@ export declare function setpgid(pid: number, group: number): void
 
 /** setpriority(2). */
 export declare function setpriority(which: number, who: number, nice: number): void
+
+/** setresgid(2). */
+export declare function setresgid(real: number, effective: number, saved: number): void
+
+/** setresuid(2). */
+export declare function setresuid(real: number, effective: number, saved: number): void
 
 /** setsid(2). */
 export declare function setsid(): number

@@ -63,6 +63,12 @@ export function optionalBoolean(value: unknown, name: string): boolean | undefin
 	return value;
 }
 
+/** `true` or `false`. */
+export function boolean(value: unknown, name: string): boolean {
+	if (typeof value !== "boolean") throw wrongType(name, "a boolean", value);
+	return value;
+}
+
 /** An options object; `undefined` is an empty one. */
 export function options<T extends object>(value: T | undefined, name = "options"): T {
 	if (value === undefined) return {} as T;

@@ -63,6 +63,9 @@ interface Waiter {
 const states = [undefined, "exited", "killed", "dumped", "trapped", "stopped", "continued"] as const;
 const kinds = { exited: "exited", killed: "exited", dumped: "exited", trapped: "stopped", stopped: "stopped", continued: "continued" } as const;
 
+// Somebody waits for these: his promise alone would not keep them, and so himself, from being collected.
+const awaitedChildren = new Set<ChildProcess>();
+
 // Whoever is collected before his child has ended needs no events any more; the addon reaps all the same.
 const unheard = new FinalizationRegistry((id: number) => {
 	forget(id);
@@ -192,6 +195,12 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	override getpriority(): number {
 		this.#assertAlive("getpriority");
 		return super.getpriority();
+	}
+
+	/** The pid for a call of the current task. Throws `ChildDeadError`, `NamespaceMismatchError`. */
+	override visiblePid(): number {
+		this.#assertAlive("name");
+		return super.visiblePid();
 	}
 
 	/**
@@ -392,14 +401,17 @@ export class ChildProcess extends Process implements AsyncDisposable {
 
 	#hold(): void {
 		const awaited = this.#exited !== undefined || this.#waiters.length > 0;
-		if (this.#alive || this.#death || !this.#refed || !awaited) return;
+		if (this.#death || !awaited) return;
+		awaitedChildren.add(this);
+		if (this.#alive || !this.#refed) return;
 		this.#alive = true;
 		keepAlive(1);
 	}
 
 	#release(): void {
-		const awaited = this.#exited !== undefined || this.#waiters.length > 0;
-		if (!this.#alive || (awaited && this.#refed && !this.#death)) return;
+		const awaited = !this.#death && (this.#exited !== undefined || this.#waiters.length > 0);
+		if (!awaited) awaitedChildren.delete(this);
+		if (!this.#alive || (awaited && this.#refed)) return;
 		this.#alive = false;
 		keepAlive(-1);
 	}

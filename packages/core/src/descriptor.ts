@@ -1,7 +1,7 @@
 import type { Buffer } from "node:buffer";
 import { env } from "node:process";
-import { descriptorNumber, integer, optionalBoolean, options as checkOptions, outOfRange, wrongType } from "./arguments.ts";
-import { BatchError, ClosedError, FDTableMismatchError } from "./errors.ts";
+import { boolean, descriptorNumber, integer, optionalBoolean, options as checkOptions, outOfRange, wrongType } from "./arguments.ts";
+import { BatchError, ClosedError, FDTableMismatchError, TaskGoneError } from "./errors.ts";
 import { openFlags } from "./flags.generated.ts";
 import { FDTable, OpenFile } from "./identity.ts";
 import { native } from "./native.ts";
@@ -10,6 +10,11 @@ import type { Task } from "./task.ts";
 
 const CLOEXEC = 1; // FD_CLOEXEC
 const SLOT = -0x4000_0000; // numbers from here down: made by a batch that has not run
+
+/** {@link FileDescriptor} or a class that extends it: what its static methods make is one of those. */
+interface Kind<T extends FileDescriptor> {
+	readonly prototype: T;
+}
 
 interface Leak {
 	readonly table: FDTable;
@@ -65,8 +70,8 @@ export class FileDescriptor implements Disposable {
 	 * @throws `EBADF` it is not open.
 	 * @see fcntl(2); no privilege
 	 */
-	static from(fd: number): FileDescriptor {
-		return FileDescriptor.#near(fd, true);
+	static from<T extends FileDescriptor>(this: Kind<T>, fd: number): T {
+		return FileDescriptor.#near(this, fd, true);
 	}
 
 	/**
@@ -75,20 +80,28 @@ export class FileDescriptor implements Disposable {
 	 * @throws `EBADF` it is not open.
 	 * @see fcntl(2); no privilege
 	 */
-	static borrow(fd: number): FileDescriptor {
-		return FileDescriptor.#near(fd, false);
+	static borrow<T extends FileDescriptor>(this: Kind<T>, fd: number): T {
+		return FileDescriptor.#near(this, fd, false);
 	}
 
-	static #near(fd: number, owned: boolean): FileDescriptor {
+	static #near<T extends FileDescriptor>(kind: Kind<T>, fd: number, owned: boolean): T {
 		const number = descriptorNumber(fd);
 		const near = nearTask();
 		near.run(() => native().getFlags(number));
-		return new FileDescriptor(number, near.fdTable, new OpenFile(), owned);
+		return FileDescriptor.#make(kind, number, near.fdTable, new OpenFile(), owned);
+	}
+
+	/** The constructor is nobody's but a subclass's, and it takes what this one takes. */
+	static #make<T extends FileDescriptor>(
+		kind: Kind<T>,
+		...parts: [number: number, table: FDTable, file: OpenFile, owned: boolean]
+	): T {
+		return new (kind as unknown as new (...parts: unknown[]) => T)(...parts);
 	}
 
 	/** What a call of the current task has just made. */
-	static adopt(number: number, file = new OpenFile()): FileDescriptor {
-		return new FileDescriptor(number, currentTask().fdTable, file, true);
+	static adopt<T extends FileDescriptor>(this: Kind<T>, number: number, file: OpenFile = new OpenFile()): T {
+		return FileDescriptor.#make(this, number, currentTask().fdTable, file, true);
 	}
 
 	/** What has appeared in another table than the current task's. */
@@ -128,7 +141,7 @@ export class FileDescriptor implements Disposable {
 		return this.#inside(() => (native().getFlags(this.number()) & CLOEXEC) !== 0);
 	}
 	set closeOnExec(value: boolean) {
-		const flags = optionalBoolean(value, "closeOnExec") ? CLOEXEC : 0;
+		const flags = boolean(value, "closeOnExec") ? CLOEXEC : 0;
 		this.#inside(() => native().setFlags(this.number(), flags));
 	}
 
@@ -137,7 +150,7 @@ export class FileDescriptor implements Disposable {
 		return this.#inside(() => (native().getStatus(this.number()) & openFlags.nonblock) === 0);
 	}
 	set blocking(value: boolean) {
-		optionalBoolean(value, "blocking");
+		boolean(value, "blocking");
 		this.#inside(() => {
 			const others = native().getStatus(this.number()) & ~openFlags.nonblock;
 			native().setStatus(this.number(), value ? others : others | openFlags.nonblock);
@@ -188,7 +201,7 @@ export class FileDescriptor implements Disposable {
 	 */
 	read(length: number, options?: { position?: number | bigint }): Buffer {
 		integer(length, "length", 0, 2 ** 31 - 1);
-		return native().read(this.number(), length, offset(options?.position));
+		return native().read(this.number(), length, offset(checkOptions(options).position));
 	}
 
 	/**
@@ -203,7 +216,7 @@ export class FileDescriptor implements Disposable {
 	write(data: Uint8Array | string, options?: { position?: number | bigint }): number {
 		if (typeof data !== "string" && !(data instanceof Uint8Array)) throw wrongType("data", "a Uint8Array or a string", data);
 		const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-		return native().write(this.number(), bytes, offset(options?.position));
+		return native().write(this.number(), bytes, offset(checkOptions(options).position));
 	}
 
 	/**
@@ -220,7 +233,7 @@ export class FileDescriptor implements Disposable {
 		this.#forget();
 		if (!this.#owned || owner.state !== "live") return;
 		if (collecting && collecting === currentBatch()) native().close(number);
-		else owner.run(() => native().close(number));
+		else closeIn(owner, number);
 	}
 
 	/** Gives the number up: from now on somebody else closes it. */
@@ -293,6 +306,15 @@ let near: () => Task;
 /** `task.ts` says which object stands for this process. */
 export function setNearTask(task: () => Task): void {
 	near = task;
+}
+
+/** A task that has just died has closed it already. */
+function closeIn(owner: Task, number: number): void {
+	try {
+		owner.run(() => native().close(number));
+	} catch (error) {
+		if (!(error instanceof TaskGoneError)) throw error;
+	}
 }
 
 function isOpen(fd: number): boolean {

@@ -1,7 +1,7 @@
 import { descriptorNumber, integer, optionalBoolean, options as checkOptions } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { NearfarError } from "./errors.ts";
-import { closeRangeFlags, openFlags, resolveFlags, type OpenFlag, type ResolveFlag } from "./flags.generated.ts";
+import { atFlags, closeRangeFlags, openFlags, resolveFlags, type OpenFlag, type ResolveFlag } from "./flags.generated.ts";
 import { toBits } from "./flags.ts";
 import { native } from "./native.ts";
 import { toAt, type LocationLike } from "./path.ts";
@@ -36,8 +36,8 @@ export function openat2(at: LocationLike, how?: OpenHow): FileDescriptor {
 	const place = toAt(at, "at");
 	const bits = toBits(openFlags, flags, "flags");
 	// An open directory by itself: the kernel's openat2 knows no empty path, "." is the same place.
-	const path = place.path.length === 0 ? "." : place.path;
-	const extra = place.flags & 0x100 ? openFlags.nofollow : 0; // AT_SYMLINK_NOFOLLOW
+	const path = place.path.length === 0 && place.flags & atFlags.emptyPath ? "." : place.path;
+	const extra = place.flags & atFlags.symlinkNofollow ? openFlags.nofollow : 0;
 	return FileDescriptor.adopt(
 		native().openat2(
 			place.at,

@@ -20,7 +20,7 @@ export function toBits<T extends FlagTable>(
 	if (typeof flags === "number") return integer(flags, name, 0, Number.MAX_SAFE_INTEGER);
 	let bits = 0n;
 	for (const flag of array(flags, name)) {
-		if (!Object.hasOwn(table, flag)) throw wrongValue(name, `made of ${Object.keys(table).join(", ")}`, flag);
+		if (!isName(table, flag)) throw wrongValue(name, `made of ${Object.keys(table).join(", ")}`, flag);
 		bits |= BigInt(table[flag] ?? 0);
 	}
 	return Number(bits);
@@ -28,6 +28,11 @@ export function toBits<T extends FlagTable>(
 
 /** Reads one choice of a table by name. */
 export function toChoice<T extends FlagTable>(table: T, choice: keyof T & string, name: string): number {
-	if (!Object.hasOwn(table, choice)) throw wrongValue(name, `one of ${Object.keys(table).join(", ")}`, choice);
+	if (!isName(table, choice)) throw wrongValue(name, `one of ${Object.keys(table).join(", ")}`, choice);
 	return table[choice] ?? 0;
+}
+
+/** Not only a key: `["bind"]` would pass for "bind". */
+function isName(table: FlagTable, name: unknown): boolean {
+	return typeof name === "string" && Object.hasOwn(table, name);
 }

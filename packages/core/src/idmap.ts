@@ -1,7 +1,10 @@
 import { array, id, integer, options, wrongValue } from "./arguments.ts";
-import { FileDescriptor } from "./descriptor.ts";
+import type { FileDescriptor } from "./descriptor.ts";
 import { openat2 } from "./files.ts";
+import { FDTable } from "./identity.ts";
+import { Location } from "./location.ts";
 import { native } from "./native.ts";
+import type { Task } from "./task.ts";
 
 /** A range of ids that a user namespace maps. */
 export interface IdMapping {
@@ -40,17 +43,25 @@ function mapText(map: readonly IdMapping[], name: string): string {
 	return lines.join("");
 }
 
-/** Writes the maps of a new user namespace from outside, near: whose credentials decide what is allowed. */
-export function writeMaps(pid: number, { uids, gids }: { uids: string; gids: string }): void {
-	const folder = `/proc/${pid}`;
-	const [effective = 0n] = native().capget(0);
-	// Without the capability a group map needs setgroups(2) to be given up first.
-	if ((effective & (1n << CAP_SETGID)) === 0n) writeOnce(`${folder}/setgroups`, "deny");
-	writeOnce(`${folder}/gid_map`, gids);
-	writeOnce(`${folder}/uid_map`, uids);
+/**
+ * Writes the maps of a new user namespace from outside: from this process, or from the task whose child is in it. Its
+ * credentials decide what is allowed, and its user namespace is the one that the ids outside belong to.
+ */
+export function writeMaps(pid: number, { uids, gids }: { uids: string; gids: string }, parent: Task | undefined): void {
+	using near = openat2(`/proc/${pid}`, { flags: ["path", "directory"] });
+	// Another pid namespace may be mounted in the task's /proc, or nothing.
+	using far = parent?.put(near);
+	const folder = far ?? near;
+	FDTable.owner(folder.table).run(() => {
+		const [effective = 0n] = native().capget(0);
+		// Without the capability a group map needs setgroups(2) to be given up first.
+		if ((effective & (1n << CAP_SETGID)) === 0n) writeOnce(folder, "setgroups", "deny");
+		writeOnce(folder, "gid_map", gids);
+		writeOnce(folder, "uid_map", uids);
+	});
 }
 
-function writeOnce(path: string, content: string): void {
-	using file: FileDescriptor = openat2(path, { flags: ["wronly"] });
+function writeOnce(folder: FileDescriptor, name: string, content: string): void {
+	using file: FileDescriptor = openat2(new Location(folder, name), { flags: ["wronly"] });
 	file.write(content);
 }

@@ -16,3 +16,4 @@ export type { LocationLike, PathLike } from "./path.ts";
 export { Process } from "./process.ts";
 export type { Signal } from "./signal.ts";
 export { type CloneOptions, Task } from "./task.ts";
+export { chdir, mkdir, symlink } from "./tree.ts";

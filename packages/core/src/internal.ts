@@ -5,4 +5,4 @@ export * from "./flags.ts";
 export { native } from "./native.ts";
 export { pathText, toAt, toPath } from "./path.ts";
 export { signalName, signalNumber } from "./signal.ts";
-export { afterSuccess, currentTask } from "./target.ts";
+export { afterSuccess, currentBatch, currentTask } from "./target.ts";

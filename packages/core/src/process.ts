@@ -1,4 +1,4 @@
-import { integer, pid as checkPid } from "./arguments.ts";
+import { integer, outOfRange, pid as checkPid } from "./arguments.ts";
 import { NamespaceMismatchError } from "./errors.ts";
 import type { PidNamespace } from "./identity.ts";
 import { native } from "./native.ts";
@@ -49,11 +49,14 @@ export class Process {
 	 * Sends a signal to the process group whose id is this pid.
 	 *
 	 * @param signal - Default: `"SIGTERM"`.
-	 * @throws `ESRCH` no such group · `EPERM` none of it may be signalled
+	 * @throws `ESRCH` no such group · `EPERM` none of it may be signalled · `RangeError` group 1, which kill(2) cannot name
 	 * @see killpg(3); the same user, or CAP_KILL
 	 */
 	killpg(signal: Signal = "SIGTERM"): void {
-		native().kill(-this.visiblePid(), signalNumber(signal));
+		const group = this.visiblePid();
+		// kill(2) reads -1 as everybody.
+		if (group === 1) throw outOfRange("pid", "the id of a group that kill(2) can name: more than 1", group);
+		native().kill(-group, signalNumber(signal));
 	}
 
 	/** Returns the id of its process group. Throws `ESRCH`. See getpgid(2). */
@@ -77,8 +80,8 @@ export class Process {
 		return native().getpriority(PRIO_PROCESS, this.visiblePid());
 	}
 
-	/** The pid, if it means this process to the current task. */
-	protected visiblePid(): number {
+	/** The pid for a call of the current task. Throws `NamespaceMismatchError` where it would mean somebody else. */
+	visiblePid(): number {
 		const task = currentTask();
 		if (task.pidNamespace !== this.namespace) {
 			throw new NamespaceMismatchError(

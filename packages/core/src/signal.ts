@@ -1,4 +1,4 @@
-import { integer, wrongValue } from "./arguments.ts";
+import { integer, wrongType, wrongValue } from "./arguments.ts";
 import { signals } from "./flags.generated.ts";
 
 /** A signal by its name or number; real-time signals (34 to 64) have only a number. */
@@ -10,6 +10,7 @@ for (const [name, number] of Object.entries(signals)) names.set(number, name as 
 /** The number of a signal; 0 only asks whether one could be sent. */
 export function signalNumber(signal: Signal, name = "signal"): number {
 	if (typeof signal === "number") return integer(signal, name, 0, 64);
+	if (typeof signal !== "string") throw wrongType(name, "a string or a number", signal);
 	const number = Object.hasOwn(signals, signal) ? signals[signal as keyof typeof signals] : undefined;
 	if (number === undefined) throw wrongValue(name, `a number or one of ${Object.keys(signals).join(", ")}`, signal);
 	return number;

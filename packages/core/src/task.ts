@@ -309,7 +309,13 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertNotNear("dispose");
 		if (this.#state !== "live") return;
 		const child = this.#child();
+		try {
+			child.kill("SIGKILL");
+		} catch {
+			// It has ended already; or it is another user's now, and the end of its channel ends it.
+		}
 		this.#left();
+		await child.exited;
 		await child[Symbol.asyncDispose]();
 	}
 
@@ -396,7 +402,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 async function cloneTask(parent: Task | undefined, options: CloneOptions | undefined): Promise<Task> {
 	const { namespaces = [], idMap = "identity", cgroup, setTid = [], signal } = checkOptions(options);
 	if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrongType("options.signal", "an AbortSignal", signal);
-	const flags = toBits(namespaceFlags, namespaces, "options.namespaces");
+	const flags = toBits(namespaceFlags, array(namespaces, "options.namespaces"), "options.namespaces");
 	const maps = typeof idMap === "object" ? checkMaps(idMap) : undefined;
 	if (!maps && !["identity", "root", "none"].includes(idMap as string)) {
 		throw wrongValue("options.idMap", '"identity", "root", "none" or an object of uids and gids', idMap);
@@ -420,7 +426,7 @@ async function cloneTask(parent: Task | undefined, options: CloneOptions | undef
 	if (failure) throw withTarget(parent ?? (Task.near as unknown as Task), undefined, () => makeError(failure));
 	const task = Task.made(id, event, parent, namespaces);
 	try {
-		if (maps && flags !== 0) writeMaps(task.pid, maps);
+		if (maps && flags !== 0) writeMaps(task.pid, maps, parent);
 		signal?.throwIfAborted();
 	} catch (error) {
 		await task[Symbol.asyncDispose]();

@@ -1,0 +1,47 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { Question } from "./exec-heap.ts";
+import type { Row } from "./row.ts";
+
+/** What does starting a program cost a Node of some size? */
+export const exec: Row[] = [
+	row("exec-50", 0.5, 50, "wall"),
+	row("exec-50-blocked", 0.25, 50, "blocked"),
+	row("exec-2000", 0.03, 2000, "wall"),
+];
+
+function row(name: string, bar: number, megabytes: number, clock: Question["clock"]): Row {
+	return {
+		name,
+		unit: "ms",
+		peerName: "child_process.spawn of /bin/true",
+		bar,
+		async start() {
+			// A Node of its own: its size is its own, and nobody else's.
+			const node = fork(fileURLToPath(new URL("exec-heap.js", import.meta.url)), [String(megabytes)]);
+			await answer(node);
+			const ask = (side: Question["side"]) => {
+				node.send({ side, clock, count: megabytes > 1000 ? 10 : 30 } satisfies Question);
+				return answer(node);
+			};
+			const end = async () => {
+				node.disconnect();
+				await once(node, "exit");
+			};
+			return { ours: () => ask("ours"), peer: () => ask("peer"), end };
+		},
+	};
+}
+
+async function answer(node: ChildProcess): Promise<number> {
+	const ended = new AbortController();
+	const [value] = await Promise.race([
+		once(node, "message", { signal: ended.signal }),
+		once(node, "exit", { signal: ended.signal }).then(([code]) => {
+			throw new Error(`exec-heap.js exited with ${code}`);
+		}),
+	]);
+	ended.abort();
+	return value;
+}

@@ -1,0 +1,23 @@
+import { wall } from "./clock.ts";
+import type { Row } from "./row.ts";
+import { spawned } from "./spawn.ts";
+
+/** What does a program pay that imports the core and does nothing with it? */
+export const imports: Row[] = [
+	{
+		name: "import",
+		unit: "ms",
+		peerName: "an empty module in a fresh Node",
+		bar: 5,
+		difference: true,
+		rounds: 25,
+		async start() {
+			const core = `import ${JSON.stringify(import.meta.resolve("@nearfar/core"))};`;
+			return { ours: () => wall(1, () => node(core)), peer: () => wall(1, () => node(";")) };
+		},
+	},
+];
+
+function node(module: string): Promise<void> {
+	return spawned(process.execPath, ["--input-type=module", "--eval", module]);
+}

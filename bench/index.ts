@@ -1,0 +1,50 @@
+// `npm run bench [-- --json FILE] [-- --only NAME,NAME]`: every row of the table against its peer.
+import { writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { exec } from "./exec.ts";
+import { far } from "./far.ts";
+import { imports } from "./import.ts";
+import { isolate } from "./isolate.ts";
+import { near } from "./near.ts";
+import { compare, type Result, type Row } from "./row.ts";
+import { sandbox } from "./sandbox.ts";
+import { task } from "./task.ts";
+
+const rows = [...near, ...far, ...task, ...exec, ...isolate, ...sandbox, ...imports];
+// npm hands a second `--` on.
+const args = process.argv.slice(2).filter((argument) => argument !== "--");
+const { values } = parseArgs({ args, options: { json: { type: "string" }, only: { type: "string" } } });
+const names = values.only?.split(",") ?? rows.map((row) => row.name);
+const unknown = names.filter((name) => !rows.some((row) => row.name === name));
+if (unknown.length > 0) {
+	console.error(`no row is called ${unknown}: expected some of ${rows.map((row) => row.name)}`);
+	process.exit(2);
+}
+
+const results: Result[] = [];
+console.log(line("row", "ours", "peer", "ratio", "bar", ""));
+for (const row of rows.filter((row) => names.includes(row.name))) {
+	const result = await compare(row).catch((error: Error) => `failed: ${error.message}`);
+	if (typeof result === "string") {
+		console.log(`${row.name.padEnd(20)}skipped: ${result}`);
+		process.exitCode ||= result.startsWith("failed") ? 1 : 0;
+		continue;
+	}
+	results.push(result);
+	console.log(describe(row, result));
+}
+if (values.json) writeFileSync(values.json, `${JSON.stringify({ rows: results }, undefined, "\t")}\n`);
+
+function describe(row: Row, { ours, peer, ratio }: Result): string {
+	const [ourTime, peerTime] = [ours, peer].map((value) => `${value.toPrecision(3)} ${row.unit}`);
+	const [compared, limit] = row.difference
+		? [`+${ratio.toFixed(1)} ${row.unit}`, `<= ${row.bar} ${row.unit}`]
+		: [ratio.toFixed(3), `<= ${row.bar}`];
+	const met = ratio <= row.bar ? "met" : "NOT MET";
+	return line(row.name, ourTime, peerTime, compared, limit, `${met}, peer: ${row.peerName}`);
+}
+
+function line(name: string, ...columns: (string | undefined)[]): string {
+	const cells = columns.map((column, index) => (index < 4 ? (column ?? "").padStart(12) : `  ${column}`));
+	return `${name.padEnd(20)}${cells.join("")}`;
+}

@@ -1,0 +1,67 @@
+//! What the machine allows, for `npm run bench`: nanoseconds for each operation, without Node and without us.
+//!
+//! `raw getppid COUNT` is the system call in a loop, `raw pingpong COUNT SIZE` a message of SIZE bytes each way between
+//! two processes over a SOCK_SEQPACKET pair.
+
+use nix::sys::socket::{recv, send, socketpair, AddressFamily, MsgFlags, SockFlag, SockType};
+use nix::unistd::{fork, ForkResult};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Instant;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| args.get(at).and_then(|arg| arg.parse().ok());
+    let nanoseconds = match (args.first().map(String::as_str), number(1), number(2)) {
+        (Some("getppid"), Some(count), _) => each(count, || {
+            // SAFETY: takes nothing and gives a number back.
+            std::hint::black_box(unsafe { libc::syscall(libc::SYS_getppid) });
+        }),
+        (Some("pingpong"), Some(count), Some(size)) => pingpong(count, size),
+        _ => {
+            eprintln!("usage: raw getppid COUNT | raw pingpong COUNT SIZE");
+            std::process::exit(2);
+        }
+    };
+    println!("{nanoseconds}");
+}
+
+fn each(count: usize, mut operation: impl FnMut()) -> f64 {
+    for _ in 0..count / 10 {
+        operation();
+    }
+    let start = Instant::now();
+    for _ in 0..count {
+        operation();
+    }
+    start.elapsed().as_nanos() as f64 / count as f64
+}
+
+fn pingpong(count: usize, size: usize) -> f64 {
+    let (near, far) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+        .expect("a socket pair can be made");
+    let mut message = vec![0; size];
+    // SAFETY: there is no other thread whose locks the child could miss.
+    match unsafe { fork() }.expect("a process can be made") {
+        ForkResult::Child => {
+            drop(near);
+            answer(&far, &mut message);
+        }
+        ForkResult::Parent { .. } => {
+            drop(far);
+            each(count, || {
+                send(near.as_raw_fd(), &message, MsgFlags::empty()).expect("the other end is open");
+                recv(near.as_raw_fd(), &mut message, MsgFlags::empty()).expect("the other end answers");
+            })
+        }
+    }
+}
+
+fn answer(socket: &OwnedFd, message: &mut [u8]) -> ! {
+    loop {
+        let length = recv(socket.as_raw_fd(), message, MsgFlags::empty()).unwrap_or(0);
+        if length == 0 {
+            std::process::exit(0);
+        }
+        send(socket.as_raw_fd(), &message[..length], MsgFlags::empty()).expect("the other end is open");
+    }
+}

@@ -1,0 +1,86 @@
+import { type Capability, capabilities, outOfRange, wrongType, wrongValue } from "@nearfar/core/internal";
+
+const names = new Map<number, Capability>();
+for (const [name, number] of Object.entries(capabilities)) names.set(number, name as Capability);
+
+/**
+ * A set of capabilities, by name. It never changes.
+ *
+ * A capability that is newer than this library has no name here: its bit is kept in `bits`, and `toString()` shows its
+ * number.
+ *
+ * @example
+ * ```ts
+ * const set = CapabilitySet.from(["netAdmin", "sysAdmin"]);
+ * console.log(set.has("netAdmin"), set.bits, `${set}`, [...set].length); // true 2101248n netAdmin,sysAdmin 2
+ * ```
+ * @see capabilities(7)
+ */
+export class CapabilitySet implements Iterable<Capability> {
+	/** One bit for each, capability 0 in the lowest: 0 to 2^64-1. */
+	readonly bits: bigint;
+
+	private constructor(bits: bigint) {
+		this.bits = bits;
+		Object.freeze(this);
+	}
+
+	/**
+	 * Makes a set.
+	 *
+	 * @param source - Names, another set, or the bits, 0 to 2^64-1.
+	 * @throws `TypeError` a name that is none; the message lists those that are · `RangeError` more than 64 bits
+	 */
+	static from(source: Iterable<Capability> | bigint): CapabilitySet {
+		if (source instanceof CapabilitySet) return source;
+		if (typeof source === "bigint") {
+			if (source < 0n || source >= 1n << 64n) throw outOfRange("source", "a bigint from 0 to 2^64-1", source);
+			return new CapabilitySet(source);
+		}
+		// A string can be iterated too, but not over names.
+		if (typeof source !== "object" || source === null || typeof source[Symbol.iterator] !== "function") {
+			throw wrongType("source", "an iterable of names, or a bigint", source);
+		}
+		let bits = 0n;
+		for (const name of source) bits |= bit(name, "source");
+		return new CapabilitySet(bits);
+	}
+
+	/**
+	 * Tells whether a capability is in the set.
+	 *
+	 * @throws `TypeError` it is no capability; the message lists those that are.
+	 */
+	has(name: Capability): boolean {
+		return (this.bits & bit(name, "name")) !== 0n;
+	}
+
+	/** Tells whether another set has the same capabilities, with or without names. */
+	equals(other: CapabilitySet): boolean {
+		return this.bits === other.bits;
+	}
+
+	/** The names, in the order of the kernel's numbers; a capability without a name is left out. */
+	*[Symbol.iterator](): Generator<Capability, void> {
+		for (const number of this.#numbers()) {
+			const name = names.get(number);
+			if (name) yield name;
+		}
+	}
+
+	/** `"netAdmin,sysAdmin"`; numbers where there is no name, `""` for the empty set. */
+	toString(): string {
+		return [...this.#numbers()].map((number) => names.get(number) ?? number).join(",");
+	}
+
+	*#numbers(): Generator<number, void> {
+		for (let number = 0; number < 64; number++) if ((this.bits >> BigInt(number)) & 1n) yield number;
+	}
+}
+
+function bit(name: Capability, parameter: string): bigint {
+	if (!Object.hasOwn(capabilities, name)) {
+		throw wrongValue(parameter, `made of ${Object.keys(capabilities).join(", ")}`, name);
+	}
+	return 1n << BigInt(capabilities[name]);
+}

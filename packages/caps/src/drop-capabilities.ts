@@ -1,0 +1,54 @@
+import { NearfarError, SyscallError } from "@nearfar/core";
+import { type Capability, currentBatch, currentTask, native } from "@nearfar/core/internal";
+import { CapabilitySet } from "./capability-set.ts";
+
+const setNames = ["effective", "permitted", "inheritable and the ambient", "bounding"] as const;
+
+/**
+ * Gives up, for good, every capability of a task that is not in `keep`, and checks that it is gone.
+ *
+ * The bounding set comes first, since that needs CAP_SETPCAP; then the ambient set is cleared, the effective and the
+ * permitted set become what of `keep` was permitted, and nothing is inheritable. Then the sets are read back, all in one
+ * message to the task. Where the bounding set has nothing to lose any more, no privilege is needed.
+ *
+ * In a batch nothing can be read: CAP_SETPCAP is always needed, all of `keep` has to be permitted, and nothing is
+ * checked afterwards.
+ *
+ * @param keep - Names, or a set. Default: nothing is kept.
+ * @throws `MultithreadedError` in this process, before anything is done · `EPERM` without effective CAP_SETPCAP, and
+ * nothing was dropped · `NearfarError` with `ERR_NEARFAR_CAPABILITIES_LEFT` something was left · `TaskGoneError`
+ * @example A program of user 0 without privileges
+ * ```ts
+ * await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
+ * task.run(() => dropCapabilities());
+ * const child = task.exec("/bin/grep", ["grep", "CapEff", "/proc/self/status"]); // CapEff: 0000000000000000
+ * await child.exited;
+ * ```
+ * @see capabilities(7), capset(2), PR_CAPBSET_DROP(2const), PR_CAP_AMBIENT(2const), Linux 4.3; CAP_SETPCAP
+ */
+export function dropCapabilities(keep: Iterable<Capability> = []): void {
+	const kept = CapabilitySet.from(keep).bits;
+	const all = (1n << BigInt(native().lastCapability() + 1)) - 1n;
+	if (currentBatch()) native().reduceCapabilities(all & ~kept, kept, false);
+	else check(reduce(all & ~kept, kept), kept);
+}
+
+function reduce(drop: bigint, keep: bigint): bigint[] {
+	try {
+		return native().reduceCapabilities(drop, keep, true);
+	} catch (error) {
+		if (!(error instanceof SyscallError && error.code === "EPERM")) throw error;
+		// Some had been given up before: they can neither be kept nor need they be dropped.
+		const [, permitted = 0n, , bounding = 0n] = native().capabilitySets();
+		return native().reduceCapabilities(bounding & drop, keep & permitted, true);
+	}
+}
+
+function check(sets: bigint[], kept: bigint): void {
+	const allowed = [kept, kept, 0n, kept];
+	for (const [index, set] of sets.entries()) {
+		const left = CapabilitySet.from(set & ~(allowed[index] ?? 0n));
+		if (left.bits === 0n) continue;
+		throw new NearfarError("CAPABILITIES_LEFT", `${currentTask()} still has ${left} in the ${setNames[index]} set`);
+	}
+}

@@ -1,0 +1,4 @@
+export type { Capability } from "@nearfar/core/internal";
+export * from "./capability-set.ts";
+export * from "./capget.ts";
+export * from "./drop-capabilities.ts";

@@ -1,0 +1,54 @@
+import { readFileSync } from "node:fs";
+import { type ChildProcess, pipe, type Process, type Task } from "@nearfar/core";
+
+const [CAPGET, CAPSET, PRCTL] = process.arch === "arm64" ? [90, 91, 167] : [125, 126, 157];
+
+/** The five sets of a process as /proc shows them. */
+export function sets(pid: number | "self" | "thread-self"): Record<"Inh" | "Prm" | "Eff" | "Bnd" | "Amb", bigint> {
+	return parse(readFileSync(`/proc/${pid}/status`, "utf8"));
+}
+
+function parse(status: string): ReturnType<typeof sets> {
+	const lines = [...status.matchAll(/^Cap(...):\t(.*)$/gm)];
+	return Object.fromEntries(lines.map(([, name, bits]) => [name, BigInt(`0x${bits}`)])) as ReturnType<typeof sets>;
+}
+
+/** prctl(2) as it is. */
+export function prctl(task: Task, option: number, ...args: number[]): bigint {
+	return task.syscall(PRCTL, option, ...args);
+}
+
+/** capget(2) as it is: with any version, and perhaps without room for the answer. Gives back the version too. */
+export function rawCapget(task: Task | Task<Process>, version: number, pid: number, data: Uint8Array | number): number {
+	const header = new Uint8Array(new Int32Array([version, pid]).buffer);
+	task.syscall(CAPGET, header, data);
+	return new Uint32Array(header.buffer)[0] ?? 0;
+}
+
+/** capget(2) of a header that is not there. */
+export function capgetWithoutHeader(task: Task): void {
+	task.syscall(CAPGET, 8, 0);
+}
+
+/** capset(2) as it is. */
+export function capset(task: Task, effective: bigint, permitted: bigint, inheritable: bigint): void {
+	const header = new Uint8Array(new Uint32Array([0x2008_0522, 0]).buffer);
+	const half = (shift: bigint) => [effective, permitted, inheritable].map((set) => Number((set >> shift) & 0xffff_ffffn));
+	task.syscall(CAPSET, header, new Uint8Array(new Uint32Array([...half(0n), ...half(32n)]).buffer));
+}
+
+/** Executes a program that shows its status, and reads its sets. */
+export async function setsAfterExec(task: Task): Promise<ReturnType<typeof sets>> {
+	const [read, write] = pipe();
+	try {
+		const far = task.put(write);
+		task.run(() => far.dupTo(1, { closeOnExec: false }));
+		const child: ChildProcess = task.exec("cat", ["cat", "/proc/self/status"]);
+		write.close();
+		await child.check();
+		return parse(read.read(65536).toString());
+	} finally {
+		read.close();
+		write.close();
+	}
+}

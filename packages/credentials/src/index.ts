@@ -1,0 +1,5 @@
+export * from "./change.ts";
+export * from "./groups.ts";
+export * from "./ids.ts";
+export * from "./jobs.ts";
+export * from "./pids.ts";

@@ -1,0 +1,104 @@
+import { chmodSync, chownSync, statSync } from "node:fs";
+import { type FileDescriptor, openat2, Task } from "@nearfar/core";
+import { mountSetattr, moveMount, openTree } from "@nearfar/mount";
+import { expect, test } from "vitest";
+import { arm64, isRoot, neverOpen, refusal, sandbox } from "./sandbox.ts";
+
+const SYS_setresgid = arm64 ? 149 : 119;
+const SYS_setresuid = arm64 ? 147 : 117;
+const syscall = "mount_setattr";
+
+/** The user namespace of a task, as a descriptor of another. */
+function userns(of: string, task: Task): FileDescriptor {
+	using near = openat2(of);
+	return task.put(near);
+}
+
+test("IDM-01 what is no user namespace, or not open", async () => {
+	await using box = await sandbox();
+	const uts = userns("/proc/self/ns/uts", box.task);
+	box.task.run(() => {
+		using tree = openTree(box.inside(), { flags: ["clone"] });
+		const refused = (fd: FileDescriptor) => refusal(() => mountSetattr(tree, { userns: fd }));
+		neverOpen((fd) => expect(refused(fd)).toMatchObject({ code: "EBADF", syscall }));
+		using device = openat2("/dev/null");
+		expect(refused(device)).toMatchObject({ code: "EINVAL", syscall });
+		expect(refused(uts)).toMatchObject({ code: "EINVAL", syscall });
+		uts.close();
+	});
+});
+
+test("IDM-02 not the initial user namespace, not an attached mount, not twice, never back", async () => {
+	await using box = await sandbox();
+	await using mapped = await box.task.clone({ namespaces: ["user"], idMap: "root" });
+	const initial = userns("/proc/self/ns/user", box.task);
+	const map = userns(`/proc/${mapped.pid}/ns/user`, box.task);
+	box.task.run(() => {
+		using tree = openTree(box.inside(), { flags: ["clone"] });
+		const refused = (...args: Parameters<typeof mountSetattr>) => refusal(() => mountSetattr(...args));
+		expect(refused(tree, { userns: initial })).toMatchObject({ code: "EPERM", syscall });
+		expect(refused(box.inside(), { userns: map })).toMatchObject({ code: "EINVAL", syscall });
+		mountSetattr(tree, { userns: map });
+		expect(refused(tree, { userns: map })).toMatchObject({ code: "EPERM", syscall });
+		expect(refused(tree, { clear: ["idmap"] })).toMatchObject({ code: "EINVAL", syscall });
+		initial.close();
+		map.close();
+	});
+});
+
+test.skipIf(!isRoot)("IDM-04 owners through an id-mapped mount (needs root: a map of foreign ids)", async () => {
+	await using box = await sandbox();
+	const [source, place] = [box.folder("source"), box.folder("place")];
+	const range = [{ inside: 0, outside: 10_000, count: 1 }];
+	await using mapped = await Task.clone({ namespaces: ["user"], idMap: { uids: range, gids: range } });
+	box.file("source/of-0");
+	box.file("source/of-5");
+	chownSync(box.outside("source/of-5"), 5, 5);
+	chmodSync(box.outside(), 0o755);
+	chmodSync(box.outside("source"), 0o777);
+	const map = userns(`/proc/${mapped.pid}/ns/user`, box.task);
+	box.task.run(() => {
+		using tree = openTree(source, { flags: ["clone"] });
+		mountSetattr(tree, { set: ["nosuid"], userns: map });
+		moveMount(tree, place);
+		map.close();
+	});
+	expect(statSync(box.outside("place/of-0"))).toMatchObject({ uid: 10_000, gid: 10_000 });
+	expect(statSync(box.outside("place/of-5"))).toMatchObject({ uid: 65_534, gid: 65_534 });
+	const create = async (id: number) => {
+		await using task = await box.task.clone();
+		task.syscall(SYS_setresgid, id, id, id);
+		task.syscall(SYS_setresuid, id, id, id);
+		const how = { flags: ["creat", "wronly"], mode: 0o600 } as const;
+		return task.run(() => refusal(() => openat2(`${place}/by-${id}`, how).close()));
+	};
+	expect(await create(10_000)).toEqual({});
+	expect(statSync(box.outside("source/by-10000"))).toMatchObject({ uid: 0, gid: 0 });
+	expect(await create(20_000)).toMatchObject({ code: "EOVERFLOW" });
+});
+
+test("a batch opens a user namespace, maps a copy by it and attaches that", async () => {
+	await using box = await sandbox();
+	const [source, place] = [box.folder("source"), box.folder("place")];
+	box.file("source/file");
+	const { uid } = statSync(box.outside("source/file"));
+	await using mapped = await box.task.clone({ namespaces: ["user"], idMap: "root" });
+	await box.task.batch(() => {
+		using map = openat2(`/proc/${mapped.pid}/ns/user`);
+		using tree = openTree(source, { flags: ["clone"] });
+		mountSetattr(tree, { userns: map });
+		moveMount(tree, place);
+	});
+	expect(statSync(box.outside("place/file")).uid).toBe(uid);
+});
+
+test("IDM-08 a user namespace without maps", async () => {
+	await using box = await sandbox();
+	await using unmapped = await box.task.clone({ namespaces: ["user"], idMap: "none" });
+	const map = userns(`/proc/${unmapped.pid}/ns/user`, box.task);
+	box.task.run(() => {
+		using tree = openTree(box.inside(), { flags: ["clone"] });
+		expect(refusal(() => mountSetattr(tree, { userns: map }))).toMatchObject({ code: "EINVAL", syscall });
+		map.close();
+	});
+});

@@ -1,0 +1,111 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type CloneOptions, FileDescriptor, Task } from "@nearfar/core";
+import { mount } from "@nearfar/mount";
+
+export const isRoot = process.geteuid?.() === 0;
+export const arm64 = process.arch === "arm64";
+
+/** Own mounts, with as much privilege over them as this user can have. */
+export const ownMounts: CloneOptions = isRoot
+	? { namespaces: ["mnt"] }
+	: { namespaces: ["user", "mnt"], idMap: "root" };
+
+/** The file systems that this kernel has. */
+export const known = readFileSync("/proc/filesystems", "utf8").match(/\w+$/gm)?.map(String) ?? [];
+
+/** A task with mounts of its own and a small tmpfs in them. */
+export interface Sandbox extends AsyncDisposable {
+	readonly task: Task;
+	/** A path in the tmpfs, as the task sees it. */
+	inside(name?: string): string;
+	/** The same place, as this process sees it. */
+	outside(name?: string): string;
+	/** Makes a directory in the tmpfs. */
+	folder(name: string): string;
+	/** Makes a file in the tmpfs. */
+	file(name: string, content?: string): string;
+}
+
+export async function sandbox(options: CloneOptions = ownMounts): Promise<Sandbox> {
+	const scratch = mkdtempSync(join(tmpdir(), "nearfar-"));
+	const task = await Task.clone(options);
+	task.run(() => {
+		mount(null, "/", null, { flags: ["rec", "private"] });
+		mount("scratch", scratch, "tmpfs");
+	});
+	const inside = (name = "") => join(scratch, name);
+	const outside = (name = "") => join(`/proc/${task.pid}/root`, scratch, name);
+	return {
+		task,
+		inside,
+		outside,
+		folder(name) {
+			mkdirSync(outside(name), { recursive: true });
+			return inside(name);
+		},
+		file(name, content = "") {
+			writeFileSync(outside(name), content);
+			return inside(name);
+		},
+		async [Symbol.asyncDispose]() {
+			await task[Symbol.asyncDispose]();
+			rmdirSync(scratch);
+		},
+	};
+}
+
+export interface MountLine {
+	root: string;
+	at: string;
+	options: string[];
+	/** `shared:1`, `master:1`, … without the numbers. */
+	propagation: string[];
+	type: string;
+	source: string;
+	data: string;
+}
+
+/** The mounts of a task, as a look from outside shows them. */
+export function mountsOf(task: Task): MountLine[] {
+	const text = readFileSync(`/proc/${task.pid}/mountinfo`, "utf8");
+	return text
+		.trimEnd()
+		.split("\n")
+		.map((line) => {
+			const [before = "", after = ""] = line.split(" - ");
+			const [, , , root = "", at = "", options = "", ...optional] = before.split(" ");
+			const [type = "", source = "", data = ""] = after.split(" ");
+			return { root, at, options: options.split(","), propagation: optional.map(word), type, source, data };
+		});
+}
+
+function word(field: string): string {
+	return field.replace(/:.*/, "");
+}
+
+/** The topmost mount at a path. */
+export function mountAt(task: Task, path: string): MountLine | undefined {
+	return mountsOf(task).findLast(({ at }) => at === path);
+}
+
+/** A number that is open nowhere, as a descriptor of the current task. */
+export function neverOpen<T>(use: (fd: FileDescriptor) => T): T {
+	const fd = FileDescriptor.adopt(999);
+	try {
+		return use(fd);
+	} finally {
+		fd.take();
+	}
+}
+
+/** What a call throws. */
+export function refusal(fn: () => unknown): NodeJS.ErrnoException {
+	try {
+		fn();
+	} catch (error) {
+		return error as NodeJS.ErrnoException;
+	}
+	return {} as NodeJS.ErrnoException;
+}

@@ -1,0 +1,181 @@
+import { existsSync, symlinkSync } from "node:fs";
+import { Location, openat2, Task } from "@nearfar/core";
+import { mount, moveMount, openTree, umount } from "@nearfar/mount";
+import { expect, test } from "vitest";
+import { mountAt, mountsOf, neverOpen, refusal, sandbox } from "./sandbox.ts";
+
+test("NMA-08 what openTree refuses", async () => {
+	await using box = await sandbox();
+	const [place, syscall] = [box.folder("place"), "open_tree"];
+	box.task.run(() => {
+		const refused = (...args: Parameters<typeof openTree>) => refusal(() => openTree(...args));
+		neverOpen((fd) => {
+			expect(refused(fd)).toMatchObject({ code: "EBADF", syscall });
+			expect(refused(new Location(fd, "x"))).toMatchObject({ code: "EBADF", syscall });
+		});
+		expect(refused(box.inside("missing"))).toMatchObject({ code: "ENOENT", syscall });
+		expect(refused("")).toMatchObject({ code: "ENOENT", syscall });
+		expect(refused(place, { flags: 0x4000_0000 })).toMatchObject({ code: "EINVAL", syscall });
+		expect(refused(place, { flags: ["recursive"] })).toMatchObject({ code: "EINVAL", syscall, path: place });
+	});
+	await using task = await Task.clone({ namespaces: ["user"] });
+	const refused = task.run(() => refusal(() => openTree("/", { flags: ["clone"] })));
+	expect(refused).toMatchObject({ code: "EPERM", syscall });
+});
+
+test("NMA-09 what moveMount refuses", async () => {
+	await using box = await sandbox();
+	const [place, syscall] = [box.folder("place"), "move_mount"];
+	box.task.run(() => {
+		mount("label", place, "tmpfs");
+		const refused = (...args: Parameters<typeof moveMount>) => refusal(() => moveMount(...args));
+		neverOpen((fd) => {
+			expect(refused(fd, place)).toMatchObject({ code: "EBADF", syscall, dest: place });
+			expect(refused(place, fd)).toMatchObject({ code: "EBADF", syscall, path: place });
+		});
+		const missing = box.inside("missing");
+		expect(refused(missing, place)).toMatchObject({ code: "ENOENT", syscall, path: missing });
+		expect(refused(place, missing)).toMatchObject({ code: "ENOENT", syscall, dest: missing });
+		expect(refused(place, box.inside(), { flags: 0x4000_0000 })).toMatchObject({ code: "EINVAL", syscall });
+		expect(refused(box.folder("plain"), place)).toMatchObject({ code: "EINVAL", syscall });
+		expect(refused(box.inside(), place)).toMatchObject({ code: "ELOOP", syscall });
+	});
+	await using task = await Task.clone({ namespaces: ["user"] });
+	expect(task.run(() => refusal(() => moveMount("/proc", "/tmp")))).toMatchObject({ code: "EPERM", syscall });
+});
+
+test("NMA-10 a directory goes on a directory and a file on a file; a link is not followed unless a Location says so", async () => {
+	await using box = await sandbox();
+	const [folder, file, target] = [box.folder("folder"), box.file("file", "content"), box.file("target")];
+	symlinkSync("target", box.outside("link"));
+	const copy = (path: string) => openTree(path, { flags: ["clone"] });
+	box.task.run(() => {
+		using folderCopy = copy(folder);
+		using fileCopy = copy(file);
+		using secondCopy = copy(file);
+		const refused = (...args: Parameters<typeof moveMount>) => refusal(() => moveMount(...args)).code;
+		expect(refused(folderCopy, target)).toBe("EINVAL");
+		expect(refused(fileCopy, folder)).toBe("EINVAL");
+		expect(refused(folderCopy, box.inside("link"))).toBe("EINVAL");
+		moveMount(fileCopy, new Location(undefined, box.inside("link")));
+		expect(mountAt(box.task, target)).toBeDefined();
+		moveMount(secondCopy, box.inside("link"));
+		expect(mountAt(box.task, box.inside("link"))).toBeDefined();
+	});
+});
+
+test("a link at the end of the path moved from is followed only for a Location", async () => {
+	await using box = await sandbox();
+	const [place, to] = [box.folder("place"), box.folder("to")];
+	symlinkSync("place", box.outside("link"));
+	box.task.run(() => {
+		mount("label", place, "tmpfs");
+		expect(refusal(() => moveMount(box.inside("link"), to)).code).toBe("EINVAL");
+		const unfollowed = new Location(undefined, box.inside("link"), { symlinks: false });
+		expect(refusal(() => moveMount(unfollowed, to)).code).toBe("EINVAL");
+		using folder = openat2(box.inside(), { flags: ["path"] });
+		moveMount(new Location(folder, "link"), new Location(folder, "to"));
+	});
+	expect(mountAt(box.task, to)).toMatchObject({ source: "label" });
+});
+
+test("NMA-12 a copy is of one mount, or with recursive of those below too", async () => {
+	await using box = await sandbox();
+	const [source, flat, deep] = [box.folder("source"), box.folder("flat"), box.folder("deep")];
+	box.task.run(() => {
+		mount("outer", source, "tmpfs");
+		box.folder("source/below");
+		mount("inner", `${source}/below`, "tmpfs");
+		using one = openTree(source, { flags: ["clone"] });
+		using all = openTree(source, { flags: ["clone", "recursive"] });
+		expect(mountAt(box.task, flat)).toBeUndefined();
+		moveMount(one, flat);
+		moveMount(all, deep);
+	});
+	const places = mountsOf(box.task).map(({ at }) => at);
+	expect(places.filter((at) => at.startsWith(flat))).toEqual([flat]);
+	expect(places.filter((at) => at.startsWith(deep))).toEqual([deep, `${deep}/below`]);
+});
+
+test("NMA-14 beneath: hidden until what is above is unmounted", async () => {
+	await using box = await sandbox();
+	const [place, plain] = [box.folder("place"), box.folder("plain")];
+	box.task.run(() => {
+		mount("upper", place, "tmpfs");
+		box.file("place/upper");
+		mount("lower", plain, "tmpfs");
+		box.file("plain/lower");
+		using tree = openTree(plain, { flags: ["clone"] });
+		umount(plain);
+		const beneath = { flags: ["beneath"] } as const;
+		expect(refusal(() => moveMount(tree, plain, beneath))).toMatchObject({ code: "EINVAL", syscall: "move_mount" });
+		moveMount(tree, place, beneath);
+	});
+	expect(existsSync(box.outside("place/upper"))).toBe(true);
+	box.task.run(() => umount(place));
+	expect(existsSync(box.outside("place/lower"))).toBe(true);
+});
+
+test("NMA-22 a parent prepares, a child attaches, and it is gone for the parent", async () => {
+	await using box = await sandbox();
+	const [source, place] = [box.folder("source"), box.folder("place")];
+	const tree = box.task.run(() => {
+		mount("label", source, "tmpfs");
+		return openTree(source, { flags: ["clone"] });
+	});
+	await using task = await box.task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+	using passed = box.task.get(tree);
+	using received = task.put(passed);
+	task.run(() => moveMount(received, place));
+	expect(mountAt(task, place)).toMatchObject({ source: "label" });
+	expect(mountAt(box.task, place)).toBeUndefined();
+	const again = box.task.run(() => refusal(() => moveMount(tree, place)));
+	expect(again).toMatchObject({ code: "EINVAL", syscall: "move_mount" });
+	tree.close();
+});
+
+test("NMA-24 a descriptor from another mount namespace cannot be copied from", async () => {
+	await using box = await sandbox();
+	const place = box.folder("place");
+	using near = openat2("/", { flags: ["path", "directory"] });
+	using old = box.task.put(near);
+	box.task.run(() => {
+		const tree = refusal(() => openTree(old, { flags: ["clone"] }));
+		expect(tree).toMatchObject({ code: "EINVAL", syscall: "open_tree" });
+		const bind = refusal(() => mount(old, place, null, { flags: ["bind"] }));
+		expect(bind).toMatchObject({ code: "EINVAL", syscall: "mount" });
+	});
+});
+
+test("NMA-33 a tree is close-on-exec, whatever the flags", async () => {
+	await using box = await sandbox();
+	box.task.run(() => {
+		for (const flags of [undefined, [], 0, 1] as const) {
+			using tree = openTree(box.inside(), flags === undefined ? {} : { flags });
+			expect(tree.closeOnExec).toBe(true);
+		}
+	});
+});
+
+test("a tree that a batch opens is attached by the same batch", async () => {
+	await using box = await sandbox();
+	const [source, place] = [box.folder("source"), box.folder("place")];
+	await box.task.batch(() => {
+		mount("label", source, "tmpfs");
+		using tree = openTree(source, { flags: ["clone"] });
+		moveMount(tree, place);
+	});
+	expect(mountAt(box.task, place)).toMatchObject({ source: "label" });
+});
+
+test("setGroup copies the peers of another mount", async () => {
+	await using box = await sandbox();
+	const [source, place] = [box.folder("source"), box.folder("place")];
+	box.task.run(() => {
+		mount("label", source, "tmpfs");
+		mount(source, place, null, { flags: ["bind"] });
+		mount(null, source, null, { flags: ["shared"] });
+		moveMount(source, place, { flags: ["setGroup"] });
+	});
+	expect(mountAt(box.task, place)?.propagation).toEqual(["shared"]);
+});

@@ -1,0 +1,27 @@
+import type { Buffer } from "node:buffer";
+import { native, wrongType, wrongValue } from "@nearfar/core/internal";
+
+/**
+ * Sets the host name of the UTS namespace, for everybody in it.
+ *
+ * Near, that is the name of the machine, or of the container that Node runs in.
+ *
+ * @param name - At most 64 bytes, in any encoding; no NUL byte.
+ * @throws `EPERM` no CAP_SYS_ADMIN over the UTS namespace · `EINVAL` longer than 64 bytes · `TypeError` a NUL byte, or
+ * neither text nor bytes
+ * @example
+ * ```ts
+ * await using task = await Task.clone({ namespaces: ["user", "uts"], idMap: "root" });
+ * task.run(() => sethostname("inside"));
+ * ```
+ * @see sethostname(2); CAP_SYS_ADMIN over the UTS namespace
+ */
+export function sethostname(name: string | Buffer): void {
+	if (typeof name !== "string" && !((name as unknown) instanceof Uint8Array)) {
+		throw wrongType("name", "a string or a Buffer", name);
+	}
+	if (typeof name === "string" ? name.includes("\0") : name.includes(0)) {
+		throw wrongValue("name", "without NUL bytes: the kernel's readers would stop there", name);
+	}
+	native().sethostname(name);
+}

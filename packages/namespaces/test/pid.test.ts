@@ -1,0 +1,65 @@
+import { openat2, Process, Task } from "@nearfar/core";
+import { native } from "@nearfar/core/internal";
+import { setns, unshare } from "@nearfar/namespaces";
+import { expect, test } from "vitest";
+import { capable, put, refusal } from "./tasks.ts";
+
+test("NST-17 the init of a pid namespace is out of reach from inside, and for SIGTERM; SIGKILL from outside ends all", async () => {
+	await using init = await Task.clone({ namespaces: ["user", "pid"], idMap: "root" });
+	await using other = await init.clone();
+	expect(init.run(() => native().getpid())).toBe(1);
+	for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+		other.run(() => new Process(1).kill(signal));
+		expect(init.run(() => native().getpid())).toBe(1);
+	}
+	init.process.kill("SIGTERM");
+	expect(init.run(() => native().getpid())).toBe(1);
+	init.process.kill("SIGKILL");
+	expect(await init.process.exited).toMatchObject({ signal: "SIGKILL" });
+	expect(await other.process.exited).toMatchObject({ signal: "SIGKILL" });
+});
+
+test("children have another PidNamespace after success, and only then", async () => {
+	await using task = await Task.clone(capable);
+	await using before = await task.clone();
+	expect(before.pidNamespace).toBe(task.pidNamespace);
+	expect(task.run(() => refusal(() => unshare(2 ** 32 - 1))).code).toBe("EINVAL");
+	await using still = await task.clone();
+	expect(still.pidNamespace).toBe(task.pidNamespace);
+	task.run(() => unshare(["pid"]));
+	await using after = await task.clone();
+	expect(after.pidNamespace).not.toBe(task.pidNamespace);
+	expect(after.run(() => native().getpid())).toBe(1);
+	const stranger = new Process(task.pid, task.pidNamespace);
+	expect(after.run(() => refusal(() => stranger.kill(0))).code).toBe("ERR_NEARFAR_NAMESPACE_MISMATCH");
+});
+
+test("a batch that fails changes no tokens, one that succeeds does", async () => {
+	await using task = await Task.clone(capable);
+	const failing = task.batch(() => {
+		unshare(["uts"]);
+		unshare(1);
+	});
+	await expect(failing).rejects.toMatchObject({ code: "EINVAL", syscall: "unshare", step: 1 });
+	const batch = task.batch(() => unshare(["pid", "net"]));
+	expect(String(task)).not.toContain("net");
+	await batch;
+	expect(String(task)).toContain("net");
+	await using child = await task.clone();
+	expect(child.pidNamespace).not.toBe(task.pidNamespace);
+});
+
+test("a batch may open a namespace, enter it and close it, without saying which kind", async () => {
+	await using home = await Task.clone({ namespaces: ["user", "pid"], idMap: "root" });
+	await using task = await Task.clone();
+	using user = put(task, `/proc/${home.pid}/ns/user`);
+	await task.batch(() => {
+		setns(user);
+		using pid = openat2(`/proc/${home.pid}/ns/pid`);
+		setns(pid);
+	});
+	expect(String(task)).toContain("user");
+	await using child = await task.clone();
+	expect(child.pidNamespace).not.toBe(task.pidNamespace);
+	expect(child.run(() => native().getpid())).toBe(2);
+});

@@ -1,0 +1,159 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FileDescriptor, type NamespaceKind, openat2, Task } from "@nearfar/core";
+import { native } from "@nearfar/core/internal";
+import { mount } from "@nearfar/mount";
+import { namespaceKinds, sethostname, setns, unshare } from "@nearfar/namespaces";
+import { describe, expect, test } from "vitest";
+import { arm64, capable, hostnameIn, isRoot, namespaceOf, neverOpen, put, refusal } from "./tasks.ts";
+
+const SYS_memfd_create = arm64 ? 279 : 319;
+const CLONE_VM = 0x100;
+const all = 2 ** 32 - 1;
+const syscall = "setns";
+
+test("NST-07 what setns refuses", async () => {
+	await using task = await Task.clone({ namespaces: ["user", "uts"], idMap: "root" });
+	using uts = put(task, `/proc/${task.pid}/ns/uts`);
+	task.run(() => {
+		neverOpen((fd) => expect(refusal(() => setns(fd))).toMatchObject({ code: "EBADF", syscall }));
+		using file = openat2("/etc/passwd");
+		expect(refusal(() => setns(file))).toMatchObject({ code: "EINVAL", syscall });
+		expect(refusal(() => setns(uts, ["net"]))).toMatchObject({ code: "EINVAL", syscall });
+		expect(refusal(() => setns(uts, all))).toMatchObject({ code: "EINVAL", syscall });
+		setns(uts, ["uts"]);
+		native().capset(0n, 0n, 0n);
+		expect(refusal(() => setns(uts))).toMatchObject({ code: "EPERM", syscall, task: String(task) });
+	});
+});
+
+test("NST-09 one's own user namespace again is EINVAL", async () => {
+	await using task = await Task.clone({ namespaces: ["user"] });
+	using own = put(task, `/proc/${task.pid}/ns/user`);
+	expect(task.run(() => refusal(() => setns(own)))).toMatchObject({ code: "EINVAL", syscall });
+});
+
+test("PFD-21 with a pidfd the kinds have to be namespaces, and at least one", async () => {
+	await using task = await Task.clone(capable);
+	using pidfd = task.put(task.process.fd);
+	for (const kinds of [undefined, [], 0, all, CLONE_VM]) {
+		expect(task.run(() => refusal(() => setns(pidfd, kinds)))).toMatchObject({ code: "EINVAL", syscall });
+	}
+});
+
+test("PFD-22 a pidfd of a process that has ended is ESRCH", async () => {
+	await using task = await Task.clone(capable);
+	await using other = await Task.clone();
+	using pidfd = task.put(other.process.fd);
+	await other.exit();
+	expect(task.run(() => refusal(() => setns(pidfd, ["uts"])))).toMatchObject({ code: "ESRCH", syscall });
+	other.process.fd.close();
+});
+
+test("PFD-23 several namespaces of a process in one call; the own pid namespace stays", async () => {
+	const kinds: NamespaceKind[] = ["mnt", "uts", "ipc", "net", "pid"];
+	const [entered, namespaces] = isRoot ? [kinds, kinds] : [["user", ...kinds] as const, ["user", ...kinds] as const];
+	await using home = await Task.clone({ namespaces, idMap: isRoot ? "identity" : "root" });
+	await using guest = await Task.clone();
+	const before = namespaceOf(guest, "pid");
+	using pidfd = guest.put(home.process.fd);
+	guest.run(() => setns(pidfd, entered));
+	for (const kind of ["mnt", "uts", "ipc", "net", "pid_for_children"]) {
+		expect(namespaceOf(guest, kind)).toBe(namespaceOf(home, kind));
+	}
+	expect(namespaceOf(guest, "pid")).toBe(before);
+	expect(namespaceOf(guest, "pid_for_children")).not.toBe(before);
+	for (const kind of kinds) expect(String(guest)).toContain(kind);
+});
+
+test("PFD-25 a memfd is no namespace", async () => {
+	await using task = await Task.clone(capable);
+	task.run(() => {
+		const number = task.syscall(SYS_memfd_create, Buffer.from("name\0"), 1);
+		using memfd = FileDescriptor.adopt(Number(number));
+		expect(refusal(() => setns(memfd))).toMatchObject({ code: "EINVAL", syscall });
+	});
+});
+
+test("with several kinds all are entered, or none", async () => {
+	await using home = await Task.clone({ namespaces: ["user", "uts"] });
+	await using guest = await Task.clone({ namespaces: ["user"] });
+	using pidfd = guest.put(home.process.fd);
+	const before = namespaceOf(guest, "uts");
+	// A sibling's user namespace is nobody's to enter.
+	const refused = guest.run(() => refusal(() => setns(pidfd, ["user", "uts"])));
+	expect(refused).toMatchObject({ code: "EPERM", syscall });
+	expect(namespaceOf(guest, "uts")).toBe(before);
+	expect(String(guest)).not.toContain("uts");
+});
+
+test("NST-42 a namespace bound on a file outlives its processes", async () => {
+	const folder = mkdtempSync(join(tmpdir(), "nearfar-"));
+	try {
+		const place = join(folder, "uts");
+		writeFileSync(place, "");
+		await using home = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+		home.run(() => mount(null, "/", null, { flags: ["rec", "private"] }));
+		const first = await home.clone({ namespaces: ["uts"] });
+		first.run(() => {
+			sethostname("kept");
+			mount("/proc/self/ns/uts", place, null, { flags: ["bind"] });
+		});
+		await first.exit();
+		home.run(() => {
+			using uts = openat2(place);
+			setns(uts, ["uts"]);
+		});
+		expect(hostnameIn(home)).toBe("kept");
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+});
+
+test("NST-46 namespaces of the host that were left open are of no use", async () => {
+	await using task = await Task.clone({ namespaces: ["user", "net", "uts", "mnt"], idMap: "root" });
+	for (const kind of ["net", "uts", "mnt"]) {
+		using host = put(task, `/proc/self/ns/${kind}`);
+		expect(task.run(() => refusal(() => setns(host)))).toMatchObject({ code: "EPERM", syscall });
+	}
+});
+
+describe("a namespace by its file", () => {
+	for (const kind of Object.keys(namespaceKinds) as NamespaceKind[]) {
+		test(`${kind}, without saying which kind`, async () => {
+			await using home = await Task.clone({ namespaces: ["user"], idMap: "root" });
+			if (kind !== "user") home.run(() => unshare([kind]));
+			const name = namespaceKinds[kind].forChildren ?? namespaceKinds[kind].proc;
+			// Those for children are made by the first child, and can be entered from then on.
+			await using child = await home.clone();
+			await using guest = await Task.clone();
+			using user = put(guest, `/proc/${home.pid}/ns/user`);
+			using fd = kind === "user" ? undefined : put(guest, `/proc/${child.pid}/ns/${namespaceKinds[kind].proc}`);
+			guest.run(() => {
+				setns(user);
+				if (fd) setns(fd);
+			});
+			expect(namespaceOf(guest, name)).toBe(namespaceOf(child, name));
+			expect(String(guest)).toContain(kind);
+			expect(String(guest)).toContain("user");
+		});
+	}
+});
+
+test("setns near is refused: it would move one thread", () => {
+	using own = openat2("/proc/self/ns/uts");
+	expect(refusal(() => setns(own)).code).toBe("ERR_NEARFAR_MULTITHREADED");
+	expect(refusal(() => setns(own, ["uts"])).code).toBe("ERR_NEARFAR_MULTITHREADED");
+});
+
+test("wrong arguments reach no kernel", async () => {
+	await using task = await Task.clone();
+	using own = openat2("/proc/self/ns/uts");
+	task.run(() => {
+		expect(refusal(() => setns(own)).code).toBe("ERR_NEARFAR_FD_TABLE_MISMATCH");
+		expect(refusal(() => setns(3 as never)).code).toBe("ERR_INVALID_ARG_TYPE");
+		expect(refusal(() => setns(own, ["newuts" as never])).code).toBe("ERR_INVALID_ARG_VALUE");
+		expect(refusal(() => setns(own, 2 ** 32)).code).toBe("ERR_OUT_OF_RANGE");
+	});
+});

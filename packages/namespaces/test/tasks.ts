@@ -1,0 +1,55 @@
+import { readlinkSync } from "node:fs";
+import { type CloneOptions, FileDescriptor, openat2, Task } from "@nearfar/core";
+import { native } from "@nearfar/core/internal";
+
+export const isRoot = process.geteuid?.() === 0;
+export const arm64 = process.arch === "arm64";
+
+/** A task that may make namespaces: with this user's own privilege, or that of a user namespace. */
+export const capable: CloneOptions = isRoot ? {} : { namespaces: ["user"], idMap: "root" };
+
+/** A task without any capability, whoever runs the tests. */
+export async function powerless(): Promise<Task> {
+	const task = await Task.clone();
+	task.run(() => native().capset(0n, 0n, 0n));
+	return task;
+}
+
+/** The namespace of a task, as a look from outside shows it. */
+export function namespaceOf(task: Task | "self", name: string): string {
+	return readlinkSync(`/proc/${task === "self" ? task : task.pid}/ns/${name}`);
+}
+
+/** A file that this process can open, as a descriptor of a task. */
+export function put(task: Task, path: string): FileDescriptor {
+	using near = openat2(path);
+	return task.put(near);
+}
+
+/** The host name that a task sees. */
+export function hostnameIn(task: Task): string {
+	return task.run(() => {
+		using file = openat2("/proc/sys/kernel/hostname");
+		return file.read(65).toString().trimEnd();
+	});
+}
+
+/** A number that is open nowhere, as a descriptor of the current task. */
+export function neverOpen<T>(use: (fd: FileDescriptor) => T): T {
+	const fd = FileDescriptor.adopt(999);
+	try {
+		return use(fd);
+	} finally {
+		fd.take();
+	}
+}
+
+/** What a call throws. */
+export function refusal(fn: () => unknown): NodeJS.ErrnoException {
+	try {
+		fn();
+	} catch (error) {
+		return error as NodeJS.ErrnoException;
+	}
+	return {} as NodeJS.ErrnoException;
+}

@@ -1,0 +1,71 @@
+import { openat2, Task } from "@nearfar/core";
+import { expect, test } from "vitest";
+import { PidFd } from "../src/index.ts";
+import { pidfdGetfd } from "./raw.ts";
+
+const SETRESUID = process.arch === "arm64" ? 147 : 117;
+const FREE = 1000; // a number that no task has open
+
+test("PFD-16 the copy is of the same open file, and close-on-exec", async () => {
+	await using task = await Task.clone();
+	const far = task.run(() => openat2("/proc/self/status"));
+	using pidfd = PidFd.open(task.process);
+	using copy = pidfd.getFd(far.fd);
+	expect(copy.closeOnExec).toBe(true);
+	expect(copy).not.toBeInstanceOf(PidFd);
+	// One open file has one position, whoever reads.
+	expect(copy.read(4).toString()).toBe("Name");
+	expect(task.run(() => far.read(1)).toString()).toBe(":");
+});
+
+test("a task copies from this process too", async () => {
+	await using task = await Task.clone();
+	using file = openat2("/proc/self/status");
+	// The task asks for nothing but what its parent's owner may have.
+	const far = task.run(() => {
+		using parent = PidFd.open(process.pid);
+		return parent.getFd(file.fd);
+	});
+	expect(task.run(() => far.read(5)).toString()).toBe("Name:");
+	expect(far.table).toBe(task.fdTable);
+});
+
+test("PFD-17 what is no pidfd, or not open over there: EBADF", async () => {
+	await using task = await Task.clone();
+	using file = openat2("/dev/null");
+	using claimed = PidFd.borrow(file.fd);
+	using pidfd = PidFd.open(task.process);
+	expect(() => claimed.getFd(0)).toThrow(refusal("EBADF", "pidfd_getfd"));
+	expect(() => pidfd.getFd(FREE)).toThrow(refusal("EBADF", "pidfd_getfd"));
+});
+
+test("PFD-17 a flag: EINVAL", () => {
+	using self = PidFd.self();
+	expect(() => pidfdGetfd(self, 0, 1)).toThrow(refusal("EINVAL", "syscall"));
+});
+
+test("PFD-17 a process that was reaped: ESRCH", async () => {
+	const task = await Task.clone();
+	using pidfd = PidFd.open(task.process);
+	await task.exit();
+	expect(() => pidfd.getFd(0)).toThrow(refusal("ESRCH", "pidfd_getfd"));
+});
+
+test("another user's: EPERM", async () => {
+	await using task = await Task.clone();
+	if (process.getuid?.() === 0) task.syscall(SETRESUID, 1000, 1000, 1000);
+	task.run(() => {
+		using init = PidFd.open(1);
+		expect(() => init.getFd(0)).toThrow(refusal("EPERM", "pidfd_getfd"));
+	});
+});
+
+test("a number that is none is refused before the kernel is asked", () => {
+	using self = PidFd.self();
+	expect(() => self.getFd(-1)).toThrow(expect.objectContaining({ code: "ERR_OUT_OF_RANGE" }));
+	expect(() => self.getFd("0" as unknown as number)).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_TYPE" }));
+});
+
+function refusal(code: string, syscall: string) {
+	return expect.objectContaining({ code, syscall });
+}

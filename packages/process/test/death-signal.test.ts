@@ -1,0 +1,61 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { BatchError, Task } from "@nearfar/core";
+import { expect, test } from "vitest";
+import { getDeathSignal, MultithreadedError, setDeathSignal } from "../src/index.ts";
+import { prctl } from "./prctl.ts";
+
+const PR_SET_PDEATHSIG = 1;
+
+test("a task begins with SIGKILL, and can have any other signal or none", async () => {
+	await using task = await Task.clone();
+	expect(task.run(getDeathSignal)).toBe("SIGKILL");
+	for (const signal of ["SIGTERM", 34, null] as const) {
+		task.run(() => setDeathSignal(signal));
+		expect(task.run(getDeathSignal)).toBe(signal);
+	}
+	await task.batch(() => setDeathSignal("SIGHUP"));
+	expect(task.run(getDeathSignal)).toBe("SIGHUP");
+	await expect(task.batch(getDeathSignal)).rejects.toThrow(BatchError);
+});
+
+test("PRC-09 a clone of the task has none", async () => {
+	await using task = await Task.clone();
+	expect(task.run(getDeathSignal)).toBe("SIGKILL");
+	await using clone = await task.clone();
+	expect(clone.run(getDeathSignal)).toBe(null);
+});
+
+test("a number that is no signal never reaches the kernel, which would say EINVAL", async () => {
+	await using task = await Task.clone();
+	task.run(() => {
+		expect(() => setDeathSignal(65)).toThrow(expect.objectContaining({ code: "ERR_OUT_OF_RANGE" }));
+		expect(() => setDeathSignal("SIGNOPE" as "SIGTERM")).toThrow(
+			expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" }),
+		);
+	});
+	expect(() => prctl(task, PR_SET_PDEATHSIG, 999)).toThrow(expect.objectContaining({ code: "EINVAL" }));
+	expect(task.run(getDeathSignal)).toBe("SIGKILL");
+});
+
+test("near it is refused, and nothing changes", () => {
+	const before = getDeathSignal();
+	expect(() => setDeathSignal("SIGTERM")).toThrow(MultithreadedError);
+	expect(getDeathSignal()).toBe(before);
+});
+
+test("PRC-13 when Node dies, so does the init of a pid namespace, and all in it", async () => {
+	const file = fileURLToPath(new URL("fixtures/init-with-children.mjs", import.meta.url));
+	const node = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] });
+	let text = "";
+	node.stdout.setEncoding("utf8").on("data", (chunk) => {
+		text += chunk;
+	});
+	while (!text.includes("\n")) await once(node.stdout, "data");
+	expect(text).toBe("the parent of init is 0\n");
+	node.kill("SIGKILL");
+	// The pipe ends when the last of those who hold it has died: init, and the program it has started.
+	await once(node, "close");
+	expect(node.signalCode).toBe("SIGKILL");
+});
