@@ -34,13 +34,16 @@ export function count(): Counters {
 /** Collects garbage until nothing more goes away that was not there `before`, or ten seconds long. */
 export async function settle(before?: Counters): Promise<Counters> {
 	const deadline = Date.now() + 10_000;
-	let rounds = 0;
-	do {
+	let now = count();
+	for (let quiet = 0; quiet < 10 && Date.now() < deadline; ) {
 		globalThis.gc?.();
 		await new Promise((resolve) => setTimeout(resolve, 50));
-		rounds++;
-	} while (Date.now() < deadline && (rounds < 10 || (before && grown(before, count()).length > 0)));
-	return count();
+		const next = count();
+		const stable = next.descriptors === now.descriptors && next.children === now.children;
+		quiet = stable && !(before && grown(before, next).length > 0) ? quiet + 1 : 0;
+		now = next;
+	}
+	return now;
 }
 
 /** What is more than before, and more than allowed. */

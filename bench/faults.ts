@@ -1,4 +1,4 @@
-import { openat2, pipe, Process, Task } from "@nearfar/core";
+import { openat2, Process, pipe, Task } from "@nearfar/core";
 import { native } from "@nearfar/core/internal";
 
 type Fault = (round: number) => Promise<unknown>;
@@ -75,7 +75,7 @@ export const faults: Readonly<Record<string, Fault>> = {
 		const refused = Task.clone({ setTid: [process.pid] });
 		await expectRejection(/EEXIST|EPERM/, refused);
 	},
-	async "disposed"() {
+	async disposed() {
 		await using task = await Task.clone({ namespaces: ["user", "pid"] });
 		task.run(() => new Process(1).kill(0));
 	},
@@ -96,7 +96,7 @@ export const faults: Readonly<Record<string, Fault>> = {
 		await task.exit(1);
 		await inner[Symbol.asyncDispose]();
 	},
-	async "forgotten"() {
+	async forgotten() {
 		await Task.clone();
 	},
 	async "the zygote killed"(round) {

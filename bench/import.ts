@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { wall } from "./clock.ts";
 import type { Row } from "./row.ts";
 import { spawned } from "./spawn.ts";
@@ -12,12 +13,11 @@ export const imports: Row[] = [
 		difference: true,
 		rounds: 25,
 		async start() {
-			const core = `import ${JSON.stringify(import.meta.resolve("@nearfar/core"))};`;
-			return { ours: () => wall(1, () => node(core)), peer: () => wall(1, () => node(";")) };
+			return { ours: () => wall(1, () => node("import-core")), peer: () => wall(1, () => node("empty")) };
 		},
 	},
 ];
 
 function node(module: string): Promise<void> {
-	return spawned(process.execPath, ["--input-type=module", "--eval", module]);
+	return spawned(process.execPath, [fileURLToPath(new URL(`${module}.js`, import.meta.url))]);
 }

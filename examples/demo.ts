@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { constants, homedir } from "node:os";
-import { type ExitStatus, SyscallError } from "@nearfar/core";
+import { type ChildProcess, type ExitStatus, SyscallError } from "@nearfar/core";
 import type { Knowledge } from "./hostile.ts";
 import { isolate } from "./isolate.ts";
 
@@ -27,12 +27,20 @@ export async function main(command: readonly string[]): Promise<void> {
 }
 
 async function run(command: readonly string[], bind?: Record<string, string>): Promise<ExitStatus> {
-	const child = await isolate(command, bind);
-	const forward = (signal: NodeJS.Signals) => !child.death && child.kill(signal);
+	let child: ChildProcess | undefined;
+	let early: NodeJS.Signals | undefined;
+	const forward = (signal: NodeJS.Signals) => {
+		if (!child) early = signal;
+		else if (!child.death) child.kill(signal);
+	};
 	for (const signal of forwarded) process.on(signal, forward);
-	const status = await child.exited;
-	for (const signal of forwarded) process.off(signal, forward);
-	return status;
+	try {
+		child = await isolate(command, bind);
+		if (early) forward(early);
+		return await child.exited;
+	} finally {
+		for (const signal of forwarded) process.off(signal, forward);
+	}
 }
 
 async function attack(): Promise<ExitStatus> {

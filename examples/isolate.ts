@@ -6,21 +6,21 @@ import { setgroups, setresgid, setresuid, setsid } from "@nearfar/credentials";
 import { mount, mountSetattr, moveMount, openTree, pivotRoot, umount } from "@nearfar/mount";
 import { sethostname } from "@nearfar/namespaces";
 import { setNoNewPrivs } from "@nearfar/process";
-import { foldersFor, links, type Shown, show, shown } from "./system-files.ts";
+import { foldersFor, links, type Shown, show, shown, spareId } from "./host.ts";
 
 const user = 1000;
 
 /** Starts a command in a sandbox that ends with it; `bind` shows it more files: path inside, path of the host. */
 export async function isolate(command: readonly string[], bind: Record<string, string> = {}): Promise<ChildProcess> {
 	// Whoever is 0 outside owns /proc/sys inside, too: for root the command runs as an id that has nothing.
-	const ids = process.geteuid?.() === 0 && [{ inside: user, outside: 100_000, count: 1 }];
+	const ids = process.geteuid?.() === 0 && [{ inside: user, outside: spareId(), count: 1 }];
+	const sources = [...shown, ...Object.entries(bind).map(([path, source]) => show(path, source))];
 	// The command is a child of pid 1: the kernel spares a pid 1 its signals, even those it sends itself.
 	const init = await Task.clone({
 		namespaces: ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"],
 		idMap: ids ? { uids: ids, gids: ids } : "identity",
 	});
 	try {
-		const sources = [...shown, ...Object.entries(bind).map(([path, source]) => show(path, source))];
 		const [limit, task] = await Promise.all([init.batch(() => setUp(sources, Boolean(ids))), init.clone()]);
 		init.run(() => {
 			limit.write("0"); // in a user namespace of its own the command would have capabilities again

@@ -44,7 +44,16 @@ fn linker(rustc: &str) -> Vec<String> {
     let arguments: &[&str] = if Path::new(&lld).exists() {
         &["-C", &format!("linker={lld}"), "-C", "linker-flavor=ld.lld", "-C", "link-arg=-static"]
     } else {
-        &["-C", "link-arg=-nostartfiles", "-C", "link-arg=-nostdlib", "-C", "link-arg=-static", "-C", "link-arg=-no-pie"]
+        &[
+            "-C",
+            "link-arg=-nostartfiles",
+            "-C",
+            "link-arg=-nostdlib",
+            "-C",
+            "link-arg=-static",
+            "-C",
+            "link-arg=-no-pie",
+        ]
     };
     arguments.iter().map(|argument| argument.to_string()).collect()
 }

@@ -2,10 +2,9 @@
 
 use crate::caps;
 use nix::errno::Errno;
-use std::cell::RefCell;
 use std::fs::File;
-use std::io::Read;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 /// A fingerprint; equal ones make equal children.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,30 +12,33 @@ pub struct Ambient {
     ids: [u32; 6],
     groups: Vec<u32>,
     capabilities: Vec<u8>,
+    bounding: u64,
+    ambient: u64,
     bits: [i64; 8],
     limits: [(u64, u64); LIMITS as usize],
     affinity: [u8; 128],
     cgroup: Vec<u8>,
-    namespaces: [Vec<u8>; 10],
+    namespaces: [[u8; 32]; 7],
 }
 
 const LIMITS: u32 = 16;
-const NAMESPACES: [&std::ffi::CStr; 10] = [
-    c"cgroup",
-    c"ipc",
-    c"mnt",
-    c"net",
-    c"pid",
-    c"pid_for_children",
-    c"time",
-    c"time_for_children",
-    c"user",
-    c"uts",
-];
+/// Those that a thread can change for its children. Its own pid and time namespace are for ever, and so is the user
+/// namespace of a process with more than one thread.
+const NAMESPACES: [&std::ffi::CStr; 7] =
+    [c"cgroup", c"ipc", c"mnt", c"net", c"pid_for_children", c"time_for_children", c"uts"];
+
+/// What of `/proc` the calling thread is asked for, opened once: path walks would cost more than all the rest.
+struct Proc {
+    namespaces: Option<File>,
+    cgroup: Option<File>,
+}
 
 thread_local! {
-    /// The calling thread's `/proc/thread-self/ns`, opened once: a path walk for each namespace would cost more.
-    static NS: RefCell<Option<OwnedFd>> = const { RefCell::new(None) };
+    static PROC: Proc = Proc {
+        // Only to walk from: a process that has changed its user may not read the folder.
+        namespaces: File::options().read(true).custom_flags(libc::O_PATH).open("/proc/thread-self/ns").ok(),
+        cgroup: File::open("/proc/thread-self/cgroup").ok(),
+    };
 }
 
 impl Ambient {
@@ -46,11 +48,13 @@ impl Ambient {
             ids: ids(),
             groups: nix::unistd::getgroups().unwrap_or_default().into_iter().map(|gid| gid.as_raw()).collect(),
             capabilities: caps::capget(0).near().map(|sets| sets.concat()).unwrap_or_default(),
+            bounding: each_capability(libc::PR_CAPBSET_READ, None),
+            ambient: each_capability(libc::PR_CAP_AMBIENT, Some(libc::PR_CAP_AMBIENT_IS_SET)),
             bits: bits(),
             limits: std::array::from_fn(|resource| limit(resource as u32)),
             affinity: affinity(),
-            cgroup: read("/proc/thread-self/cgroup"),
-            namespaces: namespaces(),
+            cgroup: PROC.with(|proc| proc.cgroup.as_ref().map(whole).unwrap_or_default()),
+            namespaces: PROC.with(|proc| proc.namespaces.as_ref().map(links).unwrap_or_default()),
         }
     }
 }
@@ -67,7 +71,22 @@ fn ids() -> [u32; 6] {
         .expect("three and three")
 }
 
-/// What a number says: securebits, no_new_privs, ambient and seccomp modes, nice value, group, session, scheduler.
+/// A bit for each capability of which prctl(2) says 1.
+fn each_capability(option: i32, operation: Option<i32>) -> u64 {
+    let mut set = 0;
+    for capability in 0..64 {
+        let (first, second) = operation.map_or((capability, 0), |operation| (operation as i64, capability));
+        // SAFETY: takes numbers and gives one back.
+        match unsafe { libc::syscall(libc::SYS_prctl, option as i64, first, second, 0i64, 0i64) } {
+            1 => set |= 1 << capability,
+            0 => {}
+            _ => break, // the kernel knows no more of them
+        }
+    }
+    set
+}
+
+/// What a number says: securebits, no_new_privs, seccomp mode, nice value, group, session, scheduler, personality.
 fn bits() -> [i64; 8] {
     let call = |nr, a: i64, b: i64| {
         // SAFETY: takes numbers and gives one back.
@@ -101,27 +120,28 @@ fn affinity() -> [u8; 128] {
     mask
 }
 
-fn read(path: &str) -> Vec<u8> {
-    let mut text = Vec::with_capacity(512);
-    match File::open(path).and_then(|mut file| file.read_to_end(&mut text)) {
-        Ok(_) => text,
-        Err(_) => Vec::new(),
+/// The text of a file that the kernel makes anew for whoever reads it from the start.
+fn whole(file: &File) -> Vec<u8> {
+    let mut text = vec![0; 1024];
+    let mut length = 0;
+    // A failure ends the text as the end does: the next clone compares with the same.
+    while let Ok(more @ 1..) = file.read_at(&mut text[length..], length as u64) {
+        length += more;
+        if length < text.len() {
+            break;
+        }
+        text.resize(2 * length, 0);
     }
+    text.truncate(length);
+    text
 }
 
-fn namespaces() -> [Vec<u8>; 10] {
-    NS.with_borrow_mut(|folder| {
-        if folder.is_none() {
-            *folder = File::open("/proc/thread-self/ns").ok().map(OwnedFd::from);
-        }
-        let Some(folder) = folder else { return Default::default() };
-        NAMESPACES.map(|name| {
-            let mut link = [0u8; 48];
-            // SAFETY: the kernel reads the name and writes at most the given number of bytes of `link`.
-            let length = unsafe {
-                libc::readlinkat(folder.as_raw_fd(), name.as_ptr(), link.as_mut_ptr().cast(), link.len())
-            };
-            link[..length.max(0) as usize].to_vec()
-        })
+fn links(folder: &File) -> [[u8; 32]; 7] {
+    NAMESPACES.map(|name| {
+        let mut link = [0u8; 32];
+        // SAFETY: the kernel reads the name and writes at most the given number of bytes of `link`, which stays all
+        // zero where it refuses.
+        unsafe { libc::readlinkat(folder.as_raw_fd(), name.as_ptr(), link.as_mut_ptr().cast(), link.len()) };
+        link
     })
 }

@@ -273,14 +273,9 @@ impl Request {
         // Not `args.map`, which is a call of its own.
         let [a, b, c, d, e, f] = self.args;
         match (a, b, c, d, e, f) {
-            (
-                Arg::Number(a),
-                Arg::Number(b),
-                Arg::Number(c),
-                Arg::Number(d),
-                Arg::Number(e),
-                Arg::Number(f),
-            ) => Some([a, b, c, d, e, f]),
+            (Arg::Number(a), Arg::Number(b), Arg::Number(c), Arg::Number(d), Arg::Number(e), Arg::Number(f)) => {
+                Some([a, b, c, d, e, f])
+            }
             _ => None,
         }
     }
@@ -329,9 +324,8 @@ impl Request {
     /// The failure with which the kernel answered.
     #[cold]
     pub(crate) fn refusal(&self, errno: Errno, step: Option<u32>) -> Failure {
-        let [path, dest] = self
-            .paths
-            .map(|place| place.map(|(at, length)| self.input[at as usize..(at + length) as usize].to_vec()));
+        let [path, dest] =
+            self.paths.map(|place| place.map(|(at, length)| self.input[at as usize..(at + length) as usize].to_vec()));
         Failure::Refused(Refusal { syscall: self.name, errno, path, dest, step })
     }
 }

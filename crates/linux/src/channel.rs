@@ -37,6 +37,10 @@ pub struct Channel {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The first reply of a task whose start nobody waited for: it comes before all others.
+    owed: Option<Program>,
+    /// The number of the channel's other end in the task.
+    far_fd: Option<i32>,
     active: Option<Job>,
     queue: VecDeque<Job>,
     gone: bool,
@@ -68,7 +72,11 @@ pub struct Job {
 
 impl std::fmt::Debug for Job {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Job").field("message", &self.message).field("channel", &self.channel.id).finish_non_exhaustive()
+        formatter
+            .debug_struct("Job")
+            .field("message", &self.message)
+            .field("channel", &self.channel.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -76,15 +84,24 @@ impl std::fmt::Debug for Job {
 #[derive(Debug)]
 enum Message {
     /// Nothing is sent: a reply is due all the same.
-    Awaited,
-    Short(Vec<u8>),
-    Long { header: Vec<u8>, memfd: OwnedFd, reply: usize },
+    Awaited {
+        reply: usize,
+    },
+    Short {
+        bytes: Vec<u8>,
+        reply: usize,
+    },
+    Long {
+        header: Vec<u8>,
+        memfd: OwnedFd,
+        reply: usize,
+    },
 }
 
 impl Message {
     fn new(bytes: Vec<u8>, reply: usize) -> Result<Self> {
         if bytes.len() <= wire::INLINE {
-            return Ok(Message::Short(bytes));
+            return Ok(Message::Short { bytes, reply });
         }
         let memfd =
             memfd_create("nearfar", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING).during("memfd_create")?;
@@ -121,6 +138,36 @@ impl Channel {
             && poll[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
     }
 
+    /// A task has this channel from now on, and will reply to `start`, the program it was born with, before all else.
+    pub fn owe(&self, start: Program) {
+        self.lock().owed = Some(start);
+    }
+
+    /// A task has this channel under this number.
+    pub(crate) fn set_far_fd(&self, fd: i32) {
+        self.lock().far_fd = Some(fd);
+    }
+
+    /// The number that the channel has in the task.
+    pub fn far_fd(&self) -> Result<i32> {
+        let mut state = self.idle()?;
+        self.settle_start(&mut state)?;
+        state.far_fd.ok_or(Failure::Gone)
+    }
+
+    /// Receives what the task had to say of its start, if that is still to come.
+    fn settle_start(&self, state: &mut State) -> Result<()> {
+        let Some(start) = state.owed.take() else { return Ok(()) };
+        let mut message = Vec::new();
+        let came = self.receive(&mut message, start.reply_length(), MsgFlags::empty());
+        let settled = came.and_then(|_| start.decode(&message)).and_then(|reply| {
+            state.far_fd = reply.result(0).map(|fd| fd as i32);
+            start.failure(&reply, 0).map_or(Ok(()), Err)
+        });
+        state.gone |= settled.is_err();
+        settled
+    }
+
     /// Makes one call and waits for the answer.
     pub fn call<T>(&self, call: Call<T>) -> Result<T> {
         let mut message = MESSAGE.take();
@@ -144,18 +191,16 @@ impl Channel {
     }
 
     fn exchange(&self, message: &mut Vec<u8>, reply: usize, fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
-        let mut state = self.lock();
-        while state.active.is_some() {
-            state = self.idle.wait(state).unwrap_or_else(|broken| broken.into_inner());
-        }
-        if state.gone {
-            return Err(Failure::Gone);
-        }
+        let mut state = self.idle()?;
         let came = if message.len() <= wire::INLINE {
-            self.send(message, fds).and_then(|()| self.receive(message, reply, MsgFlags::empty()))
+            self.send(message, fds)
+                .and_then(|()| self.settle_start(&mut state))
+                .and_then(|()| self.receive(message, reply, MsgFlags::empty()))
         } else {
             match Message::new(std::mem::take(message), reply)? {
-                Message::Long { header, memfd, reply } => self.exchange_long(message, header, &memfd, reply, fds),
+                Message::Long { header, memfd, reply } => {
+                    self.settle_start(&mut state).and_then(|()| self.exchange_long(message, header, &memfd, reply, fds))
+                }
                 _ => unreachable!("a message over the limit is long"),
             }
         };
@@ -163,6 +208,18 @@ impl Channel {
             state.gone = true;
         }
         came
+    }
+
+    /// Waits until no job is under way, and stays so until the guard is dropped.
+    fn idle(&self) -> Result<MutexGuard<'_, State>> {
+        let mut state = self.lock();
+        while state.active.is_some() {
+            state = self.idle.wait(state).unwrap_or_else(|broken| broken.into_inner());
+        }
+        if state.gone {
+            return Err(Failure::Gone);
+        }
+        Ok(state)
     }
 
     fn exchange_long(
@@ -190,9 +247,23 @@ impl Channel {
         }
     }
 
+    /// Sends a program that ends the task: there will be no reply, and nothing can follow.
+    pub fn dismiss(self: &Arc<Self>, program: Program) {
+        let mut state = self.lock();
+        if state.active.is_some() {
+            drop(state);
+            return self.submit(program, Vec::new(), Box::new(|_| {}));
+        }
+        let mut bytes = Vec::new();
+        program.encode(&mut bytes);
+        state.gone = true;
+        // One that cannot be told ends all the same when the channel closes.
+        let _ = self.send(&bytes, &[]);
+    }
+
     /// Waits for the reply to a program that somebody else sent.
     pub fn await_reply(self: &Arc<Self>, program: Program, done: Done) {
-        let (message, fds) = (Message::Awaited, Vec::new());
+        let (message, fds) = (Message::Awaited { reply: program.reply_length() }, Vec::new());
         self.enqueue(Job { program, message, fds, done, channel: self.clone() });
     }
 
@@ -212,8 +283,8 @@ impl Channel {
         while let Some(job) = state.queue.pop_front() {
             let sent = match &job.message {
                 _ if state.gone => Err(Failure::Gone),
-                Message::Awaited => Ok(()),
-                Message::Short(bytes) => self.send(bytes, &raw(&job.fds, None)),
+                Message::Awaited { .. } => Ok(()),
+                Message::Short { bytes, .. } => self.send(bytes, &raw(&job.fds, None)),
                 Message::Long { header, memfd, .. } => self.send(header, &raw(&job.fds, Some(memfd))),
             };
             match sent.and_then(|()| reactor::watch_channel(self)) {
@@ -235,11 +306,24 @@ impl Channel {
     pub(crate) fn readable(self: &Arc<Self>) {
         let mut state = self.lock();
         let Some(job) = state.active.take() else { return };
-        let mut bytes = match &job.message {
-            Message::Short(_) | Message::Awaited => Vec::new(),
-            Message::Long { header, .. } => header.clone(),
+        if state.owed.is_some() {
+            // The task's first words come before the reply that is waited for.
+            let started = self.settle_start(&mut state);
+            if started.is_ok() && reactor::watch_channel(self).is_ok() {
+                state.active = Some(job);
+                return;
+            }
+            let ended = self.advance(&mut state);
+            drop(state);
+            (job.done)(Err(started.err().unwrap_or(Failure::Gone)));
+            return finish(ended);
+        }
+        let mut bytes = Vec::new();
+        let length = match &job.message {
+            Message::Short { reply, .. } | Message::Awaited { reply } => *reply,
+            Message::Long { header, .. } => header.len(),
         };
-        let mut came = self.receive(&mut bytes, wire::INLINE, MsgFlags::MSG_DONTWAIT);
+        let mut came = self.receive(&mut bytes, length, MsgFlags::MSG_DONTWAIT);
         if let (Ok(_), Message::Long { memfd, reply, .. }) = (&came, &job.message) {
             let header = std::mem::take(&mut bytes);
             came = read_long(&mut bytes, header, memfd, *reply).and(came);
@@ -263,13 +347,8 @@ impl Channel {
         let rights = [ControlMessage::ScmRights(fds)];
         let control: &[ControlMessage] = if fds.is_empty() { &[] } else { &rights };
         loop {
-            match sendmsg::<()>(
-                self.socket.as_raw_fd(),
-                &[IoSlice::new(bytes)],
-                control,
-                MsgFlags::MSG_NOSIGNAL,
-                None,
-            ) {
+            match sendmsg::<()>(self.socket.as_raw_fd(), &[IoSlice::new(bytes)], control, MsgFlags::MSG_NOSIGNAL, None)
+            {
                 Ok(_) => return Ok(()),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(Failure::Gone),

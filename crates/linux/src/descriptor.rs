@@ -40,7 +40,11 @@ pub fn dup(fd: i32, min: i32, close_on_exec: bool) -> Call<i32> {
 
 /// [`dup`] of a descriptor that goes with the message, to the lowest number that is free.
 pub fn dup_passed(index: u32, close_on_exec: bool) -> Call<i32> {
-    Call::new("fcntl", libc::SYS_fcntl).arg(Arg::Passed(index)).number(dup_command(close_on_exec)).number(0).descriptor()
+    Call::new("fcntl", libc::SYS_fcntl)
+        .arg(Arg::Passed(index))
+        .number(dup_command(close_on_exec))
+        .number(0)
+        .descriptor()
 }
 
 fn dup_command(close_on_exec: bool) -> i32 {

@@ -14,10 +14,7 @@ pub fn setpriority(which: u32, who: i32, nice: i32) -> Call<()> {
 
 /// `getpriority(which, who)` as a nice value: the raw call answers 20 minus that.
 pub fn getpriority(which: u32, who: i32) -> Call<i32> {
-    Call::new("getpriority", libc::SYS_getpriority)
-        .number(which)
-        .number(who)
-        .value(|answer| 20 - answer.result as i32)
+    Call::new("getpriority", libc::SYS_getpriority).number(which).number(who).value(|answer| 20 - answer.result as i32)
 }
 
 /// `prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)`: for the calling thread and all it will start, never to be undone.
@@ -37,10 +34,7 @@ pub fn set_death_signal(signal: i32) -> Call<()> {
 
 /// `prctl(PR_GET_PDEATHSIG, &signal)`; 0: none.
 pub fn get_death_signal() -> Call<i32> {
-    Call::new("prctl", libc::SYS_prctl)
-        .number(libc::PR_GET_PDEATHSIG)
-        .output(4)
-        .value(|answer| answer.u32(0) as i32)
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_PDEATHSIG).output(4).value(|answer| answer.u32(0) as i32)
 }
 
 /// `prctl(PR_CAPBSET_DROP, capability)`: out of the bounding set of the calling thread.
@@ -58,10 +52,7 @@ pub fn read_bounding(capability: u32) -> Call<bool> {
 
 /// `prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)`.
 pub fn clear_ambient() -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl)
-        .number(libc::PR_CAP_AMBIENT)
-        .number(libc::PR_CAP_AMBIENT_CLEAR_ALL)
-        .one_thread()
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_CAP_AMBIENT).number(libc::PR_CAP_AMBIENT_CLEAR_ALL).one_thread()
 }
 
 /// `exit_group(code)`.
@@ -71,11 +62,7 @@ pub fn exit_group(code: i32) -> Call<()> {
 
 /// `rt_sigprocmask(SIG_SETMASK, {}, NULL, 8)`: nothing is blocked any more.
 pub fn unblock_signals() -> Call<()> {
-    Call::new("rt_sigprocmask", libc::SYS_rt_sigprocmask)
-        .number(libc::SIG_SETMASK)
-        .input(&[0; 8])
-        .number(0)
-        .number(8)
+    Call::new("rt_sigprocmask", libc::SYS_rt_sigprocmask).number(libc::SIG_SETMASK).input(&[0; 8]).number(0).number(8)
 }
 
 /// `rt_sigaction(signal, SIG_DFL, NULL, 8)`.

@@ -78,6 +78,11 @@ impl Program {
         encode(&self.requests.iter().collect::<Vec<_>>(), &self.slots, message)
     }
 
+    /// How long a reply can be.
+    pub fn reply_length(&self) -> usize {
+        HEADER + STEP * self.requests.len() + bases(self.requests.iter()).0
+    }
+
     /// Reads the reply that came in place of the message.
     pub fn decode(&self, message: &[u8]) -> Result<Reply> {
         let header = header(message)?;

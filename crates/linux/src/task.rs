@@ -2,11 +2,11 @@
 
 use crate::call::{Arg, Call};
 use crate::channel::{Channel, Ran};
-use crate::credentials;
 use crate::child::{Child, Listener};
+use crate::credentials;
 use crate::descriptor;
-use crate::flags::CloneFlags;
 use crate::error::{During, Failure, Result};
+use crate::flags::CloneFlags;
 use crate::process;
 use crate::program::Program;
 use crate::wire;
@@ -45,8 +45,6 @@ pub struct Cloned {
     pub channel: Arc<Channel>,
     /// Waits for it.
     pub child: Arc<Child>,
-    /// The number of its channel's descriptor in the task.
-    pub channel_fd: i32,
 }
 
 /// Hears of a new task.
@@ -86,13 +84,21 @@ impl Origin {
             fds.push(cgroup.try_clone_to_owned().during("fcntl")?);
         }
         let (program, child_program) = self.program(options)?;
+        // What every task of the zygote does at first cannot fail where Node runs: nobody has to wait for that.
+        let may_fail = self.zygote.is_none() || options.flags & libc::CLONE_NEWUSER as u64 != 0;
         let origin = self.channel.clone();
         let task = channel.clone();
         origin.submit(
             program,
             fds,
             Box::new(move |ran| match ran.and_then(|ran| self.cloned(ran, listener)) {
-                Ok(child) => task.clone().await_reply(child_program, Box::new(move |ran| done(ready(ran, task, child)))),
+                Ok(child) if may_fail => {
+                    task.clone().await_reply(child_program, Box::new(move |ran| done(ready(ran, task, child))));
+                }
+                Ok(child) => {
+                    task.owe(child_program);
+                    done(Ok(Cloned { channel: task, child }));
+                }
                 Err(failure) => done(Err(failure)),
             }),
         );
@@ -188,7 +194,10 @@ fn ready(ran: Result<Ran>, channel: Arc<Channel>, child: Arc<Child>) -> Result<C
         None => Ok(ran.reply.result(0).unwrap_or(-1) as i32),
     });
     match refused {
-        Ok(channel_fd) => Ok(Cloned { channel, child, channel_fd }),
+        Ok(channel_fd) => {
+            channel.set_far_fd(channel_fd);
+            Ok(Cloned { channel, child })
+        }
         Err(failure) => {
             child.signal(libc::SIGKILL)?;
             Err(failure)
@@ -216,9 +225,7 @@ fn stdio(number: RawFd) -> Result<OwnedFd> {
     match Errno::result(copy) {
         // SAFETY: the kernel has just made it, for us alone.
         Ok(fd) => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        Err(Errno::EBADF) => {
-            File::options().read(true).write(true).open("/dev/null").during("open").map(OwnedFd::from)
-        }
+        Err(Errno::EBADF) => File::options().read(true).write(true).open("/dev/null").during("open").map(OwnedFd::from),
         Err(errno) => Err(errno).during("fcntl"),
     }
 }
@@ -293,6 +300,8 @@ pub struct Exec {
     pub death_signal: i32,
     /// Descriptors of the task that stay open.
     pub keep: Vec<i32>,
+    /// Whether signals may have been ignored or handled in the task, so that all have to be reset.
+    pub reset_signals: bool,
     /// The death signal that the task had, and has again when it is refused; 0: none.
     pub task_death_signal: i32,
 }
@@ -300,12 +309,13 @@ pub struct Exec {
 /// execve(2) in a task. `Ok`: the program runs, or has run. A refusal leaves the task as it was, but that all its
 /// descriptors from 3 up are close-on-exec.
 pub fn exec(task: &Channel, exec: &Exec) -> Result<()> {
-    const SIGNALS: std::ops::RangeInclusive<i32> = 1..=64;
     let mut program = Program::default();
-    for signal in SIGNALS.filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
-        program.step(process::default_signal(signal));
+    if exec.reset_signals {
+        for signal in (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
+            program.step(process::default_signal(signal));
+        }
+        program.step(process::unblock_signals());
     }
-    program.step(process::unblock_signals());
     let range = (Arg::Number(3), Arg::Number(u32::MAX as u64));
     program.step(descriptor::close_range(range.0, range.1, libc::CLOSE_RANGE_CLOEXEC));
     for stdio in 0..3 {
@@ -349,16 +359,16 @@ pub fn exec(task: &Channel, exec: &Exec) -> Result<()> {
         return Err(failure.without_step());
     }
     let errors = (first..first + count).filter_map(|step| reply.errno(step));
-    let paths = if exec.paths.is_empty() { vec![Vec::new()] } else { exec.paths.clone() };
+    let paths = exec.paths.iter().cloned().map(Some).chain([None]);
     Err(why(errors.zip(paths).collect()))
 }
 
 /// What execvp(3) would report: the first refusal that is not about the path, else EACCES where there was one.
-fn why(refusals: Vec<(Errno, Vec<u8>)>) -> Failure {
+fn why(refusals: Vec<(Errno, Option<Vec<u8>>)>) -> Failure {
     let absent = [Errno::ENOENT, Errno::ENOTDIR, Errno::EACCES];
     let other = refusals.iter().find(|(errno, _)| !absent.contains(errno));
     let denied = refusals.iter().find(|(errno, _)| *errno == Errno::EACCES);
-    let (errno, path) = other.or(denied).or(refusals.first()).cloned().unwrap_or((Errno::ENOENT, Vec::new()));
-    let path = Some(path).filter(|path| !path.is_empty());
-    Failure::Refused(crate::error::Refusal { syscall: "execve", errno, path, dest: None, step: None })
+    let (errno, path) = other.or(denied).or(refusals.first()).cloned().unwrap_or((Errno::ENOENT, None));
+    let syscall = if path.is_some() { "execve" } else { "execveat" };
+    Failure::Refused(crate::error::Refusal { syscall, errno, path, dest: None, step: None })
 }

@@ -22,11 +22,11 @@ type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, true, 0>
 pub struct Event {
     /// Which request or child it is about.
     pub id: u32,
-    /// "cloned", "batch", "done", "death" or "state".
+    /// "cloned", "batch", "death" or "state".
     pub kind: String,
     /// Why it failed, if it did.
     pub failure: Option<FailureData>,
-    /// "cloned": pid, number of the channel. "batch": the descriptors made. "death" and "state": CLD code, status, pid,
+    /// "cloned": the pid. "batch": the descriptors made. "death" and "state": CLD code, status, pid,
     /// uid, and after a death what was used.
     pub numbers: Vec<f64>,
 }
@@ -135,8 +135,8 @@ impl Host {
         };
         let kind = "cloned".into();
         match cloned {
-            Ok(Cloned { channel, child, channel_fd }) => {
-                let numbers = vec![child.pid().into(), channel_fd.into()];
+            Ok(Cloned { channel, child }) => {
+                let numbers = vec![child.pid().into()];
                 self.tasks.insert(id, channel);
                 self.children.insert(id, child);
                 Event { id, kind, failure: None, numbers }

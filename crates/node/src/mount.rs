@@ -7,13 +7,7 @@ use napi_derive::napi;
 
 /// mount(2).
 #[napi]
-pub fn mount(
-    source: Option<Text>,
-    target: Text,
-    kind: Option<Text>,
-    flags: i64,
-    data: Option<Text>,
-) -> Result<()> {
+pub fn mount(source: Option<Text>, target: Text, kind: Option<Text>, flags: i64, data: Option<Text>) -> Result<()> {
     let [source, kind, data] = [&source, &kind, &data].map(|text| text.as_ref().map(bytes));
     linux::mount::mount(source, bytes(&target), kind, flags as u64, data).run().or_throw()
 }
@@ -44,6 +38,16 @@ pub fn move_mount(from: i32, from_path: Text, to: i32, to_path: Text, flags: u32
 
 /// mount_setattr(2).
 #[napi]
-pub fn mount_setattr(at: i32, path: Text, flags: u32, set: i64, clear: i64, propagation: i64, userns: Option<i32>) -> Result<()> {
-    linux::mount::mount_setattr(at, bytes(&path), flags, set as u64, clear as u64, propagation as u64, userns).run().or_throw()
+pub fn mount_setattr(
+    at: i32,
+    path: Text,
+    flags: u32,
+    set: i64,
+    clear: i64,
+    propagation: i64,
+    userns: Option<i32>,
+) -> Result<()> {
+    linux::mount::mount_setattr(at, bytes(&path), flags, set as u64, clear as u64, propagation as u64, userns)
+        .run()
+        .or_throw()
 }

@@ -163,6 +163,8 @@ pub struct ExecData {
     pub death_signal: i32,
     /// Descriptors that stay open.
     pub keep: Vec<i32>,
+    /// Whether signals have to be reset.
+    pub reset_signals: bool,
     /// What a refused task gets back.
     pub task_death_signal: i32,
 }
@@ -177,6 +179,7 @@ pub fn exec(task: u32, data: ExecData) -> Result<()> {
         envp: all_bytes(&data.envp),
         death_signal: data.death_signal,
         keep: data.keep,
+        reset_signals: data.reset_signals,
         task_death_signal: data.task_death_signal,
     };
     host::task(task).and_then(|task| task::exec(&task, &exec)).or_throw()?;
@@ -184,16 +187,20 @@ pub fn exec(task: u32, data: ExecData) -> Result<()> {
     Ok(())
 }
 
-/// exit_group(2) in a task. "done" follows, with a failure: the end of its channel.
+/// exit_group(2) in a task, whose channel it ends.
 #[napi]
-pub fn exit_task(task: u32, code: i32) -> Result<u32> {
-    let (id, mail) = (host::next_id(), host::mail());
+pub fn exit_task(task: u32, code: i32) -> Result<()> {
     let channel = host::task(task).or_throw()?;
     let mut program = Program::default();
     program.step(linux::process::exit_group(code));
-    let done = move |ran: linux::error::Result<Ran>| mail.tell(id, "done", ran.err(), Vec::new());
-    channel.submit(program, Vec::new(), Box::new(done));
-    Ok(id)
+    channel.dismiss(program);
+    Ok(())
+}
+
+/// The number of the descriptor that a task is controlled through.
+#[napi]
+pub fn channel_fd(task: u32) -> Result<i32> {
+    host::task(task).and_then(|task| task.far_fd()).or_throw()
 }
 
 /// Lets go of a task; one that still serves ends.
@@ -212,9 +219,8 @@ pub fn kill_child(child: u32, signal: i32) -> Result<bool> {
 #[napi]
 pub fn poll_child(child: u32, options: i32) -> Result<Vec<f64>> {
     let state = host::child(child).map_or(Ok(None), |child| child.poll(options)).or_throw()?;
-    Ok(state.map_or(Vec::new(), |state| {
-        vec![state.code.into(), state.status.into(), state.pid.into(), state.uid.into()]
-    }))
+    Ok(state
+        .map_or(Vec::new(), |state| vec![state.code.into(), state.status.into(), state.pid.into(), state.uid.into()]))
 }
 
 /// Waits up to `milliseconds` for the end of a child that is ending; `true`: it has ended.

@@ -49,7 +49,6 @@ struct Message {
 /// Everything a stub remembers.
 #[repr(C, align(64))]
 pub struct State {
-    message: [u8; wire::INLINE],
     channel: u64,
     /// Descriptors that came with the present message; -1 once given up.
     received: Control,
@@ -58,7 +57,13 @@ pub struct State {
     attached: Control,
     attached_count: usize,
     close_attached: u64,
+    /// Last, so that a short one shares its page with the rest: a clone copies as few pages as can be.
+    message: Aligned<[u8; wire::INLINE]>,
 }
+
+/// What a header may be read from.
+#[repr(C, align(8))]
+struct Aligned<T>(T);
 
 /// A program whose every offset was found to lie inside it.
 struct Program {
@@ -81,20 +86,17 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
     kernel::exit(101)
 }
 
-/// Makes the block that everything lives in: `guard | stack | guard | state`. Descriptor 3 is the channel.
+/// Makes the block that everything lives in: `guard | stack | state`. Descriptor 3 is the channel.
 pub extern "C" fn start() -> Block {
-    let size = PAGE + STACK + PAGE + STATE;
+    let size = PAGE + STACK + STATE;
     // SAFETY: asks for new memory; nothing that exists is touched.
     let base = unsafe { syscall(kernel::MMAP, [0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, u64::MAX, 0]) } as u64;
-    if failed(base as i64) {
+    // SAFETY: takes access away from the first pages of the block just mapped, which nothing uses.
+    if failed(base as i64) || failed(unsafe { syscall(kernel::MPROTECT, [base, PAGE, 0, 0, 0, 0]) }) {
         kernel::exit(102);
     }
     let stack_end = base + PAGE + STACK;
-    for guard in [base, stack_end] {
-        // SAFETY: takes access away from one page of the block just mapped, which nothing uses.
-        unsafe { syscall(kernel::MPROTECT, [guard, PAGE, 0, 0, 0, 0]) };
-    }
-    let state = (stack_end + PAGE) as *mut State;
+    let state = stack_end as *mut State;
     // SAFETY: the state lies in the new block, zeroed by the kernel, and nobody else knows it yet.
     unsafe { (*state).channel = 3 };
     Block { stack_end, state }
@@ -144,7 +146,7 @@ pub extern "C" fn serve(state: *mut State) -> ! {
             Err(status) => {
                 let header = Header { version: wire::VERSION, status, ..Header::default() };
                 // SAFETY: the message is longer than a header and aligned for one.
-                unsafe { (state.message.as_mut_ptr() as *mut Header).write(header) };
+                unsafe { (state.message.0.as_mut_ptr() as *mut Header).write(header) };
             }
         }
         send(state, reply);
@@ -157,7 +159,7 @@ pub extern "C" fn serve(state: *mut State) -> ! {
 /// Waits for a message and returns its length, 0 where descriptors got lost; ends the process with the channel.
 fn receive(state: &mut State) -> u64 {
     let room = size_of::<Control>() as u64;
-    let mut message = Message::new(state.message.as_ptr(), wire::INLINE as u64, &raw const state.received, room);
+    let mut message = Message::new(state.message.0.as_ptr(), wire::INLINE as u64, &raw const state.received, room);
     let length = message.transfer(kernel::RECVMSG, state.channel, MSG_CMSG_CLOEXEC);
     if length <= 0 {
         kernel::exit(0);
@@ -181,7 +183,7 @@ fn send(state: &mut State, length: u64) {
     state.attached.length = 16 + 4 * count;
     state.attached.kind = SCM_RIGHTS;
     let room = if count == 0 { 0 } else { (16 + 4 * count + 7) & !7 };
-    let mut message = Message::new(state.message.as_ptr(), length, &raw const state.attached, room);
+    let mut message = Message::new(state.message.0.as_ptr(), length, &raw const state.attached, room);
     if message.transfer(kernel::SENDMSG, state.channel, MSG_NOSIGNAL) < 0 {
         kernel::exit(103);
     }
@@ -197,7 +199,7 @@ fn load(state: &mut State, length: u64) -> Result<Program, i32> {
     if length == 0 {
         return Err(EMFILE);
     }
-    let header = state.message.as_mut_ptr() as *mut Header;
+    let header = state.message.0.as_mut_ptr() as *mut Header;
     // SAFETY: the message is longer than a header and aligned for one.
     let Header { version, flags, steps, relocs, blob, out, .. } = unsafe { *header };
     if length < HEADER || version != wire::VERSION {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type ChildProcess, pipe, type Process, type Task } from "@nearfar/core";
+import { type ChildProcess, type Process, pipe, type Task } from "@nearfar/core";
 
 const [CAPGET, CAPSET, PRCTL] = process.arch === "arm64" ? [90, 91, 167] : [125, 126, 157];
 
@@ -33,7 +33,8 @@ export function capgetWithoutHeader(task: Task): void {
 /** capset(2) as it is. */
 export function capset(task: Task, effective: bigint, permitted: bigint, inheritable: bigint): void {
 	const header = new Uint8Array(new Uint32Array([0x2008_0522, 0]).buffer);
-	const half = (shift: bigint) => [effective, permitted, inheritable].map((set) => Number((set >> shift) & 0xffff_ffffn));
+	const half = (shift: bigint) =>
+		[effective, permitted, inheritable].map((set) => Number((set >> shift) & 0xffff_ffffn));
 	task.syscall(CAPSET, header, new Uint8Array(new Uint32Array([...half(0n), ...half(32n)]).buffer));
 }
 

@@ -19,6 +19,9 @@ export declare function capget(pid: number): Array<bigint>
 /** capset(2). */
 export declare function capset(effective: bigint, permitted: bigint, inheritable: bigint): void
 
+/** The number of the descriptor that a task is controlled through. */
+export declare function channelFd(task: number): number
+
 /** chdir(2). */
 export declare function chdir(path: Text): void
 
@@ -77,12 +80,12 @@ export declare function enter(task: number): void
 export interface Event {
   /** Which request or child it is about. */
   id: number
-  /** "cloned", "batch", "done", "death" or "state". */
+  /** "cloned", "batch", "death" or "state". */
   kind: string
   /** Why it failed, if it did. */
   failure?: FailureData
   /**
-   * "cloned": pid, number of the channel. "batch": the descriptors made. "death" and "state": CLD code, status, pid,
+   * "cloned": the pid. "batch": the descriptors made. "death" and "state": CLD code, status, pid,
    * uid, and after a death what was used.
    */
   numbers: Array<number>
@@ -105,12 +108,14 @@ export interface ExecData {
   deathSignal: number
   /** Descriptors that stay open. */
   keep: Array<number>
+  /** Whether signals have to be reset. */
+  resetSignals: boolean
   /** What a refused task gets back. */
   taskDeathSignal: number
 }
 
-/** exit_group(2) in a task. "done" follows, with a failure: the end of its channel. */
-export declare function exitTask(task: number, code: number): number
+/** exit_group(2) in a task, whose channel it ends. */
+export declare function exitTask(task: number, code: number): void
 
 /** Everything that core's `errors.ts` needs to make an error. */
 export interface FailureData {

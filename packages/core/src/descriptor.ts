@@ -1,5 +1,4 @@
 import type { Buffer } from "node:buffer";
-import { env } from "node:process";
 import { boolean, descriptorNumber, integer, optionalBoolean, options as checkOptions, outOfRange, wrongType } from "./arguments.ts";
 import { BatchError, ClosedError, FDTableMismatchError, TaskGoneError } from "./errors.ts";
 import { openFlags } from "./flags.generated.ts";
@@ -283,7 +282,7 @@ export class FileDescriptor implements Disposable {
 
 	#register(): void {
 		if (!this.#owned) return;
-		const made = env.NEARFAR_TRACE === "1" ? `; it was made here:\n${new Error().stack}` : "";
+		const made = process.env.NEARFAR_TRACE === "1" ? `; it was made here:\n${new Error().stack}` : "";
 		FDTable.handles(this.table).set(this.#number, new WeakRef(this));
 		leaks.register(this, { table: this.table, number: this.#number, made }, this);
 	}

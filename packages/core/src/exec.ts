@@ -32,7 +32,7 @@ export function execData(
 	path: PathLike | FileDescriptor,
 	argv: readonly string[] | undefined,
 	options: ExecOptions | undefined,
-): { data: Omit<ExecData, "taskDeathSignal">; command: Command } {
+): { data: Omit<ExecData, "resetSignals" | "taskDeathSignal">; command: Command } {
 	const { env = process.env, deathSignal, fds = [], lookup } = checkOptions(options);
 	const byDescriptor = path instanceof FileDescriptor;
 	const name = byDescriptor ? `fd ${path.fd}` : pathBytes(path).toString();

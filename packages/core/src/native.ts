@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { arch, platform } from "node:process";
 import { fileURLToPath } from "node:url";
 import type * as Binding from "../native/binding.js";
 import { makeError, UnsupportedPlatformError } from "./errors.ts";
@@ -9,6 +8,8 @@ import { dispatch } from "./events.ts";
 /** The addon: numbers, text and bytes; see `native/binding.d.ts`. */
 export type Native = typeof Binding;
 
+// Not from "node:process": importing that opens stdin, stdout and stderr, and makes them non-blocking for everybody.
+const { arch, platform } = process;
 let addon: Native | undefined;
 
 /**

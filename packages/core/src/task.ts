@@ -41,7 +41,6 @@ interface TaskParts<P extends Process> {
 	readonly kinds: readonly NamespaceKind[];
 	readonly pidNamespace: PidNamespace;
 	readonly childPidNamespace?: PidNamespace;
-	readonly channelFd?: number;
 	readonly nested?: boolean;
 }
 
@@ -75,23 +74,22 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	readonly addressSpace: AddressSpace;
 	/** Identity of the pid namespace it is in. */
 	readonly pidNamespace: PidNamespace;
-	/** The number of the descriptor that it is controlled through; `undefined` for this process. */
-	readonly channelFd: number | undefined;
 	readonly #id: number;
 	readonly #nested: boolean;
 	#kinds: Set<NamespaceKind>;
 	#childPidNamespace: PidNamespace;
 	#state: "live" | "exec" | "exited" = "live";
+	// Only a raw call can have ignored or blocked a signal: otherwise nothing has to be reset at exec.
+	#signalsTouched = false;
 
 	/** Made by `Task.clone`. */
-	private constructor({ id, process, kinds, pidNamespace, childPidNamespace, channelFd, nested }: TaskParts<P>) {
+	private constructor({ id, process, kinds, pidNamespace, childPidNamespace, nested }: TaskParts<P>) {
 		this.#id = id;
 		this.process = process;
 		this.#kinds = new Set(kinds);
 		this.#nested = nested ?? false;
 		this.pidNamespace = pidNamespace;
 		this.#childPidNamespace = childPidNamespace ?? pidNamespace;
-		this.channelFd = channelFd;
 		// The table outlives the task by no more than its descriptors: it may hold on to it.
 		this.fdTable = new FDTable(process.pid, () => this as unknown as Task);
 		this.addressSpace = new AddressSpace(process.pid);
@@ -129,6 +127,11 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/** Its pid as Node sees it; 0: not visible from Node's pid namespace. */
 	get pid(): number {
 		return this.process.pid;
+	}
+
+	/** The number of the descriptor that it is controlled through; `undefined` for this process. */
+	get channelFd(): number | undefined {
+		return this.isNear ? undefined : this.#attributed(() => native().channelFd(this.#id));
 	}
 
 	/** Whether it still serves, executes a program, or has ended. */
@@ -244,6 +247,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	syscall(nr: number, ...args: (number | bigint | FileDescriptor | Uint8Array)[]): bigint {
 		integer(nr, "nr", 0, 2 ** 31 - 1);
 		if (args.length > 6) throw wrongValue("args", "at most six arguments", args);
+		this.#signalsTouched = true;
 		return this.run(() => {
 			const values = args.map((arg, index) => {
 				if (arg instanceof FileDescriptor) return arg.number();
@@ -278,7 +282,11 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertFar("exec");
 		const { command } = this.#attributed(() => {
 			const { data, command } = execData(path, argv, options);
-			native().exec(this.#id, { ...data, taskDeathSignal: this.#nested ? 0 : SIGKILL });
+			native().exec(this.#id, {
+				...data,
+				resetSignals: this.#signalsTouched,
+				taskDeathSignal: this.#nested ? 0 : SIGKILL,
+			});
 			return { command };
 		});
 		this.#state = "exec";
@@ -298,9 +306,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertFar("exit");
 		integer(code, "code", 0, 255);
 		const child = this.#child();
-		const ended = once(native().exitTask(this.#id, code));
+		native().exitTask(this.#id, code);
 		this.#left();
-		await ended;
 		return child.exited;
 	}
 
@@ -350,7 +357,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 
 	/** Makes the object for a clone that succeeded. */
 	static made(id: number, event: Event, parent: Task | undefined, kinds: readonly NamespaceKind[]): Task {
-		const [pid = 0, channelFd = -1] = event.numbers;
+		const [pid = 0] = event.numbers;
 		const origin: Task<Process> = parent ?? Task.near;
 		const pidNamespace = kinds.includes("pid") ? new PidNamespace(pid) : origin.#childPidNamespace;
 		let task: WeakRef<Task> | undefined;
@@ -360,7 +367,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		};
 		const process = new ChildProcess({ id, pid, namespace: Task.near.pidNamespace, died });
 		const inherited = [...origin.#kinds, ...kinds];
-		const made = new Task({ id, process, kinds: inherited, pidNamespace, channelFd, nested: parent !== undefined });
+		const made = new Task({ id, process, kinds: inherited, pidNamespace, nested: parent !== undefined });
 		task = new WeakRef(made);
 		return made;
 	}

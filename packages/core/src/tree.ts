@@ -1,4 +1,3 @@
-import { chdir as chdirOfNode } from "node:process";
 import { isMainThread } from "node:worker_threads";
 import { options as checkOptions, integer } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
@@ -33,7 +32,7 @@ export function chdir(at: LocationLike): void {
 	else if (at instanceof Location) changeTo(at);
 	else native().chdir(pathText(at, "at"));
 	// Node remembers the path, and forgets it only through its own function.
-	if (near) afterSuccess(() => chdirOfNode("."));
+	if (near) afterSuccess(() => process.chdir("."));
 }
 
 /** chdir(2) knows no directory to begin in. */

@@ -19,13 +19,10 @@ export async function output(
 		task.run(() => far.dupTo(1));
 		const child = task.exec(path, argv, options);
 		write.close();
-		await child.exited;
 		let text = "";
-		for (;;) {
-			const part = read.read(65_536);
-			if (part.length === 0) return { text, child };
-			text += part;
-		}
+		for (let part = read.read(65_536); part.length > 0; part = read.read(65_536)) text += part;
+		await child.exited;
+		return { text, child };
 	} finally {
 		read.close();
 		write.close();

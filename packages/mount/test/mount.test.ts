@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, readlinkSync, statSync, symlinkSync,
 import { openat2, Task } from "@nearfar/core";
 import { mount } from "@nearfar/mount";
 import { expect, test } from "vitest";
-import { isRoot, mountAt, mountsOf, refusal, sandbox } from "./sandbox.ts";
+import { isRoot, mountAt, refusal, sandbox } from "./sandbox.ts";
 
 test("MNT-01 what mount refuses", async () => {
 	await using box = await sandbox();
@@ -93,33 +93,6 @@ test("mounts of a batch are made in one message, up to the first that is refused
 	expect(mountAt(box.task, c)).toMatchObject({ source: "two" });
 });
 
-test("MNT-02 a mount with a writer cannot become read-only", async () => {
-	await using box = await sandbox();
-	const place = box.folder("place");
-	box.task.run(() => {
-		mount("label", place, "tmpfs");
-		const remount = { flags: ["remount", "rdonly"] } as const;
-		const bindRemount = { flags: ["remount", "bind", "rdonly"] } as const;
-		{
-			using _writer = openat2(`${place}/file`, { flags: ["creat", "wronly"], mode: 0o600 });
-			expect(refusal(() => mount(null, place, null, remount))).toMatchObject({ code: "EBUSY", syscall: "mount" });
-			expect(refusal(() => mount(null, place, null, bindRemount))).toMatchObject({ code: "EBUSY", syscall: "mount" });
-		}
-		mount(null, place, null, bindRemount);
-		mount(null, place, null, remount);
-	});
-	expect(refusal(() => writeFileSync(box.outside("place/file"), ""))).toMatchObject({ code: "EROFS" });
-});
-
-test("MNT-03 what is no mount cannot be remounted", async () => {
-	await using box = await sandbox();
-	const place = box.folder("place");
-	box.task.run(() => {
-		const refused = refusal(() => mount(null, place, null, { flags: ["remount"] }));
-		expect(refused).toMatchObject({ code: "EINVAL", syscall: "mount", path: place });
-	});
-});
-
 test("MNT-14 nosymfollow: a link is read, not followed", async () => {
 	await using box = await sandbox();
 	const place = box.folder("place");
@@ -148,34 +121,4 @@ test("MNT-15 options of tmpfs", async () => {
 	expect(refusal(shrink)).toMatchObject({ code: "EINVAL", syscall: "mount" });
 	tmpfs("size=0");
 	writeFileSync(box.outside("place/large"), Buffer.alloc(1 << 20));
-});
-
-test("MNT-17 one kind of propagation at a time, and of a mount", async () => {
-	await using box = await sandbox();
-	const [place, plain] = [box.folder("place"), box.folder("plain")];
-	box.task.run(() => {
-		mount("label", place, "tmpfs");
-		const both = refusal(() => mount(null, place, null, { flags: ["shared", "private"] }));
-		expect(both).toMatchObject({ code: "EINVAL", syscall: "mount" });
-		const none = refusal(() => mount(null, plain, null, { flags: ["shared"] }));
-		expect(none).toMatchObject({ code: "EINVAL", syscall: "mount" });
-		mount(null, place, null, { flags: ["shared"] });
-	});
-	expect(mountAt(box.task, place)?.propagation).toEqual(["shared"]);
-	expect(mountsOf(box.task).filter(({ propagation }) => propagation.length > 0)).toHaveLength(1);
-});
-
-test("move moves", async () => {
-	await using box = await sandbox();
-	const [from, to] = [box.folder("from"), box.folder("to")];
-	box.task.run(() => {
-		mount("label", from, "tmpfs");
-		mount(from, to, null, { flags: ["move"] });
-		const again = refusal(() => mount(from, to, null, { flags: ["move"] }));
-		expect(again).toMatchObject({ code: "EINVAL", syscall: "mount" });
-		const below = refusal(() => mount(box.inside(), to, null, { flags: ["move"] }));
-		expect(below).toMatchObject({ code: "ELOOP", syscall: "mount" });
-	});
-	expect(mountAt(box.task, from)).toBeUndefined();
-	expect(mountAt(box.task, to)).toMatchObject({ source: "label" });
 });

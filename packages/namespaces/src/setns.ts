@@ -1,9 +1,8 @@
-import { arch } from "node:process";
 import { FileDescriptor, type NamespaceKind } from "@nearfar/core";
 import { afterSuccess, currentTask, integer, namespaceFlags, native, toBits, wrongType } from "@nearfar/core/internal";
 import { kindsOf } from "./kinds.ts";
 
-const SYS_ioctl = arch === "arm64" ? 29 : 16;
+const SYS_ioctl = process.arch === "arm64" ? 29 : 16;
 const NS_GET_NSTYPE = 0xb703; // since Linux 4.11
 
 /**

@@ -1,7 +1,7 @@
 import { FileDescriptor, Process, type Signal } from "@nearfar/core";
 import {
-	pid as checkPid,
 	options as checkOptions,
+	pid as checkPid,
 	descriptorNumber,
 	native,
 	optionalBoolean,
@@ -54,9 +54,9 @@ export class PidFd extends FileDescriptor {
 	 *
 	 * @param pid - 1 or more, in the current task's pid namespace; or a process.
 	 * @returns A descriptor of the current task; close it or declare it with `using`.
-	 * @throws `ESRCH` nobody has the pid · `EINVAL` without `thread`, the id of a thread that does not lead a process;
-	 * or a flag that this kernel does not know · `EMFILE` · `NamespaceMismatchError` a process of another pid namespace ·
-	 * `ChildDeadError`
+	 * @throws `ESRCH` nobody has the pid · `ENOENT` without `thread`, the id of a thread that does not lead a process
+	 * (before Linux 6.15 `EINVAL`) · `EINVAL` a flag that this kernel does not know · `EMFILE` · `NamespaceMismatchError`
+	 * a process of another pid namespace · `ChildDeadError`
 	 * @example
 	 * ```ts
 	 * using pidfd = PidFd.open(process.ppid, { nonblocking: true });

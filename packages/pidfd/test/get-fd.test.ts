@@ -18,16 +18,17 @@ test("PFD-16 the copy is of the same open file, and close-on-exec", async () => 
 	expect(task.run(() => far.read(1)).toString()).toBe(":");
 });
 
-test("a task copies from this process too", async () => {
+test("a task copies from a child of its own", async () => {
 	await using task = await Task.clone();
-	using file = openat2("/proc/self/status");
-	// The task asks for nothing but what its parent's owner may have.
-	const far = task.run(() => {
-		using parent = PidFd.open(process.pid);
-		return parent.getFd(file.fd);
+	await using child = await task.clone();
+	const file = child.run(() => openat2("/proc/self/status"));
+	const copy = task.run(() => {
+		using pidfd = PidFd.open(child.process);
+		return pidfd.getFd(file.fd);
 	});
-	expect(task.run(() => far.read(5)).toString()).toBe("Name:");
-	expect(far.table).toBe(task.fdTable);
+	expect(copy.table).toBe(task.fdTable);
+	expect(task.run(() => copy.read(4)).toString()).toBe("Name");
+	expect(child.run(() => file.read(1)).toString()).toBe(":");
 });
 
 test("PFD-17 what is no pidfd, or not open over there: EBADF", async () => {

@@ -41,8 +41,11 @@ test("PFD-06 nonblocking sets O_NONBLOCK", () => {
 });
 
 test("a thread that does not lead a process is opened as a thread only", () => {
-	const tid = readdirSync("/proc/self/task").map(Number).find((id) => id !== process.pid) ?? 0;
-	// EINVAL before Linux 6.15.
+	const tid =
+		readdirSync("/proc/self/task")
+			.map(Number)
+			.find((id) => id !== process.pid) ?? 0;
+	// ENOENT since Linux 6.15.
 	expect(() => PidFd.open(tid)).toThrow(expect.objectContaining({ code: expect.stringMatching(/^(EINVAL|ENOENT)$/) }));
 	using thread = PidFd.open(tid, { thread: true });
 	thread.sendSignal(0, { scope: "thread" });

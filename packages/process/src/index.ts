@@ -1,3 +1,12 @@
+export type {
+	ChildState,
+	Command,
+	ExecOptions,
+	ExitStatus,
+	ResourceUsage,
+	Signal,
+	WaitOptions,
+} from "@nearfar/core";
 export {
 	ChildBusyError,
 	ChildDeadError,
@@ -8,15 +17,6 @@ export {
 	Process,
 	SyscallError,
 	TaskGoneError,
-} from "@nearfar/core";
-export type {
-	ChildState,
-	Command,
-	ExecOptions,
-	ExitStatus,
-	ResourceUsage,
-	Signal,
-	WaitOptions,
 } from "@nearfar/core";
 export * from "./death-signal.ts";
 export * from "./no-new-privs.ts";

@@ -1,5 +1,5 @@
 import type { Signal } from "@nearfar/core";
-import { native, outOfRange, pid as checkPid, signalNumber } from "@nearfar/core/internal";
+import { pid as checkPid, native, outOfRange, signalNumber } from "@nearfar/core/internal";
 
 /**
  * Sends a signal to a process.

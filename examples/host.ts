@@ -1,5 +1,5 @@
 // What of this machine a program in the sandbox sees.
-import { existsSync, lstatSync, readlinkSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** A file or a directory of the host. */
@@ -32,6 +32,20 @@ export function show(path: string, source: string): Shown {
 export function foldersFor(files: readonly Shown[], ...folders: string[]): Set<string> {
 	const needed = files.map(({ path, isDirectory }) => (isDirectory ? path : dirname(path)));
 	return new Set([...needed, ...folders].flatMap(withParents));
+}
+
+/** An id of users and groups that nobody has; root's own would be obeyed by every file of root's. */
+export function spareId(): number {
+	const last = Math.min(...["uid_map", "gid_map"].map(lastId));
+	if (last === 0) throw new Error("root is the only id in this user namespace: none is left for the command");
+	return Math.min(100_000, last);
+}
+
+function lastId(map: string): number {
+	const ranges = readFileSync(`/proc/self/${map}`, "utf8").trim().split("\n");
+	return Math.max(
+		...ranges.map((range) => range.trim().split(/ +/).map(Number)).map(([id = 0, , count = 0]) => id + count - 1),
+	);
 }
 
 function withParents(path: string): string[] {

@@ -1,0 +1,2 @@
+// What `import.ts` compares import-core.ts with.
+export {};

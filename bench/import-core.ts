@@ -1,0 +1,2 @@
+// What `import.ts` measures: no more than the import.
+import "@nearfar/core";

@@ -1,0 +1,221 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openat2, pipe, Task } from "@nearfar/core";
+import { expect, test, vi } from "vitest";
+import type { Knowledge } from "./hostile.ts";
+
+const isolateFile = fileURLToPath(new URL("./dist/isolate.js", import.meta.url));
+const hostileFile = fileURLToPath(new URL("./dist/hostile.js", import.meta.url));
+const asRoot = process.getuid?.() === 0;
+const uid = asRoot ? 1000 : process.getuid?.();
+
+/** Runs the demo to its end. */
+function demo(command: readonly string[], input?: string | Buffer) {
+	const { status, signal, stdout, stderr } = spawnSync(process.execPath, [isolateFile, ...command], {
+		input: input ?? "",
+		maxBuffer: 2 ** 26,
+	});
+	return { status, signal, stdout: stdout.toString(), stderr: stderr.toString() };
+}
+
+/** What a shell inside says. */
+function inside(script: string): string {
+	const { status, stdout, stderr } = demo(["sh", "-c", script]);
+	expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+	return stdout.trim();
+}
+
+/** Starts the demo and waits for its first output. */
+async function started(script: string): Promise<ChildProcess> {
+	const child = spawn(process.execPath, [isolateFile, "sh", "-c", script], { stdio: ["ignore", "pipe", "inherit"] });
+	await new Promise((resolve, reject) => {
+		child.stdout?.once("data", resolve);
+		child.once("exit", () => reject(new Error("it ended before it said anything")));
+	});
+	return child;
+}
+
+function ended(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {
+	return new Promise((resolve) => child.once("close", (code, signal) => resolve([code, signal])));
+}
+
+/** How many processes of this machine have a word among their arguments. */
+function processesWith(word: string): number {
+	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+	return pids.filter((pid) => {
+		try {
+			return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(word);
+		} catch {
+			return false; // it ended meanwhile
+		}
+	}).length;
+}
+
+test("every attempt of the hostile program is refused", () => {
+	const { status, stdout, stderr } = demo([]);
+	const lines = stdout.trim().split("\n");
+	expect(lines.filter((line) => line.includes("SUCCEEDED"))).toEqual([]);
+	expect(lines.filter((line) => line.includes("refused"))).toHaveLength(24);
+	expect(lines.at(-2)).toBe("24 attempts, 0 succeeded");
+	expect(lines.at(-1)).toMatch(/^`true` took [\d.]+ ms isolated, [\d.]+ ms with child_process\.spawn/);
+	expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+});
+
+// As root it would mount and write for real.
+test.skipIf(asRoot)("outside of the sandbox the hostile program succeeds", async () => {
+	const server = createServer().listen(0, "127.0.0.1");
+	await new Promise((resolve) => server.once("listening", resolve));
+	const id = (path: string) => `${statSync(path).dev}:${statSync(path).ino}`;
+	const { port } = server.address() as AddressInfo;
+	const knowledge: Knowledge = { home: homedir(), homeId: id(homedir()), rootId: id("/"), port };
+	const program = readFileSync(hostileFile, "utf8");
+	const child = spawn(process.execPath, ["--input-type=module", "--eval", program, JSON.stringify(knowledge)]);
+	let output = "";
+	child.stdout.on("data", (data) => {
+		output += data;
+	});
+	expect(await ended(child)).toEqual([1, null]);
+	server.close();
+	const succeeded = output.split("\n").filter((line) => line.includes("SUCCEEDED"));
+	const names = succeeded.map((line) => line.slice(0, line.indexOf("  ")));
+	const expected = ["read the caller's home", "see other processes", "signal other processes", "connect to the host"];
+	expect(names).toEqual(expect.arrayContaining([...expected, "get a user namespace"]));
+});
+
+test.each([0, 1, 7, 255])("the exit code %i is passed on", (code) => {
+	expect(demo(["sh", "-c", `exit ${code}`])).toEqual({ status: code, signal: null, stdout: "", stderr: "" });
+});
+
+test.each(["SIGTERM", "SIGINT", "SIGKILL", "SIGHUP"])("an end by %s is passed on", (signal) => {
+	const { status, signal: found } = demo(["sh", "-c", `kill -${signal.slice(3)} $$`]);
+	expect({ status, found }).toEqual({ status: null, found: signal });
+});
+
+test.each([
+	["SIGPIPE", 141],
+	["SIGUSR1", 138],
+] as const)("an end by %s, of which Node itself does not end, becomes the code %i", (signal, code) => {
+	expect(demo(["sh", "-c", `kill -${signal.slice(3)} $$`]).status).toBe(code);
+});
+
+test.each([
+	["a command that is missing", ["no-such-command"], 127],
+	["a directory", ["/tmp"], 126],
+	["the demo itself, which is not visible", [isolateFile], 127],
+] as const)("%s is refused", (_, command, code) => {
+	const { status, stdout, stderr } = demo(command);
+	expect({ status, stdout, lines: stderr.trim().split("\n").length }).toEqual({ status: code, stdout: "", lines: 1 });
+});
+
+test("stdin, stdout and stderr are the command's alone", () => {
+	const input = Buffer.alloc(1 << 20, "0123456789");
+	const { status, stdout, stderr } = demo(["sh", "-c", "cat; echo said >&2"], input);
+	expect({ status, same: stdout === input.toString(), stderr }).toEqual({ status: 0, same: true, stderr: "said\n" });
+});
+
+test("a signal that Node gets is passed on", async () => {
+	const child = await started("trap 'exit 3' TERM; echo ready; sleep 1000 & wait");
+	child.kill("SIGTERM");
+	expect(await ended(child)).toEqual([3, null]);
+});
+
+test("it runs as an ordinary user without privileges", () => {
+	const status = inside("cat /proc/self/status");
+	const values = Object.fromEntries(status.split("\n").map((line) => line.split(/:\s*/)));
+	const none = "0".repeat(16);
+	expect(values).toMatchObject({
+		CapInh: none,
+		CapPrm: none,
+		CapEff: none,
+		CapBnd: none,
+		CapAmb: none,
+		NoNewPrivs: "1",
+	});
+	expect(values.Uid).toBe([uid, uid, uid, uid].join("\t"));
+	if (asRoot) expect(values.Groups.trim()).toBe("");
+});
+
+test("it is the only child of its pid 1, in a session of its own", () => {
+	expect(inside("cat /proc/self/stat").split(" ").slice(0, 6).join(" ")).toMatch(
+		/^3 \(cat\) [RS] 2 2 2$|^2 \(cat\) [RS] 1 2 2$/,
+	);
+	expect(inside("cd /proc; echo [0-9]*")).toBe("1 2");
+});
+
+test("every namespace but that of time is new", () => {
+	for (const kind of ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"]) {
+		expect(inside(`readlink /proc/self/ns/${kind}`)).not.toBe(readlinkSync(`/proc/self/ns/${kind}`));
+	}
+	expect(inside("cat /proc/sys/kernel/hostname")).toBe("nearfar");
+	expect(inside("sed 's/:.*//; s/ //g; 1,2d' /proc/net/dev")).toBe("lo");
+	expect(inside("cat /proc/net/fib_trie /proc/net/route").split("\n")).toHaveLength(1); // a heading, and no route
+});
+
+test("what is not private is read-only, and nothing is set-uid", () => {
+	const mounts = inside("cat /proc/self/mountinfo").split("\n");
+	const options = new Map(mounts.map((line) => [line.split(" ")[4] ?? "", (line.split(" ")[5] ?? "").split(",")]));
+	for (const [path, set] of options) {
+		expect(set, path).toContain("nosuid");
+		expect(set, path).toContain(["/tmp", "/dev/shm", "/proc"].includes(path) ? "rw" : "ro");
+		if (!/^\/dev\/(null|zero|full|random|urandom|tty)$/.test(path)) expect(set, path).toContain("nodev");
+	}
+	expect(mounts.filter((line) => / (shared|master):/.test(line))).toEqual([]);
+});
+
+test("files of the host are not visible, and its own are private", () => {
+	const folder = mkdtempSync(join(tmpdir(), "nearfar-marker-"));
+	try {
+		writeFileSync(join(folder, "marker"), "");
+		expect(inside(`test -e ${folder} || echo absent; ls -A /tmp; pwd`)).toBe("absent\n/tmp");
+		expect(inside("echo text > /tmp/file && cat /tmp/file && ls -A /tmp")).toBe("text\nfile");
+		expect(inside("ls -A / | grep -vE '^(bin|sbin|lib|lib32|lib64|libx32)$'")).toBe("dev\netc\nproc\ntmp\nusr");
+		expect(inside("ls /etc; echo text > /dev/null; head -c 3 /dev/zero | wc -c")).toBe("alternatives\nld.so.cache\n3");
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+});
+
+test("the environment is not the caller's", () => {
+	expect(inside("env | sed 's/=.*//' | sort | tr '\\n' ' '")).toMatch(
+		/^HOME (OLDPWD )?PATH PWD (SHLVL )?TERM( _)?$|^HOME PATH PWD( _)?$/,
+	);
+});
+
+test("nothing stays behind", async () => {
+	const mounts = readFileSync("/proc/self/mountinfo", "utf8");
+	const word = `9${process.pid}.25`;
+	expect(inside(`sleep ${word} >/dev/null 2>&1 & echo started`)).toBe("started");
+	await vi.waitFor(() => expect(processesWith(word)).toBe(0));
+	expect(readFileSync("/proc/self/mountinfo", "utf8")).toBe(mounts);
+});
+
+test("nothing stays behind when Node is killed", async () => {
+	const word = `9${process.pid}.75`;
+	const child = await started(`echo ready; exec sleep ${word}`);
+	await vi.waitFor(() => expect(processesWith(word)).toBe(1));
+	child.kill("SIGKILL");
+	expect(await ended(child)).toEqual([null, "SIGKILL"]);
+	await vi.waitFor(() => expect(processesWith(word)).toBe(0));
+});
+
+test("where no user namespace can be made, one line says so", async () => {
+	const ids = [{ inside: 0, outside: 0, count: 65536 }];
+	const idMap = asRoot ? { uids: ids, gids: ids } : "identity";
+	await using task = await Task.clone({ namespaces: ["user"], idMap });
+	const [read, write] = pipe();
+	const far = task.put(write);
+	write.close();
+	task.run(() => {
+		using limit = openat2("/proc/sys/user/max_user_namespaces", { flags: ["wronly"] });
+		limit.write("0");
+		far.dupTo(2, { closeOnExec: false });
+	});
+	const child = task.exec(process.execPath, [process.execPath, isolateFile, "true"]);
+	expect(await child.exited).toMatchObject({ code: 125 });
+	expect(read.read(4096).toString()).toMatch(/^isolate: .*ENOSPC.*\n$/);
+	read.close();
+});

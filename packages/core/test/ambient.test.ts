@@ -1,0 +1,65 @@
+import { mkdirSync, rmdirSync } from "node:fs";
+import { expect, test } from "vitest";
+import { runFixture } from "./fixture.ts";
+import { expectNoLeaks } from "./leaks.ts";
+import { cgroup2, root } from "./privilege.ts";
+
+expectNoLeaks();
+
+async function ambient(what: string, ...args: string[]) {
+	const { code, report, stderr } = await runFixture("ambient", { args: [what, ...args] });
+	expect([code, stderr]).toEqual([0, ""]);
+	expect(report.warm).toEqual(report.before);
+	return report;
+}
+
+// A task starts as a child of Node would now, whatever it was when the zygote started.
+test("a task has what Node has", async () => {
+	const { after, node } = await ambient("nothing");
+	expect(after).toEqual(node);
+});
+
+test.each(["chdir", "umask", "noNewPrivs", "limits", "nice"])("%s after a first task is that of the second", async (what) => {
+	const { before, after, node } = await ambient(what);
+	expect(after).toEqual(node);
+	expect(after).not.toEqual(before);
+});
+
+const privileged = [
+	"chroot",
+	"seteuid",
+	"setgid",
+	"setgroups",
+	"capabilities",
+	"inheritable",
+	"bounding",
+	"ambient",
+	"securebits",
+	"uts",
+	"net",
+];
+
+test.skipIf(!root).each(privileged)("%s (as root) after a first task is that of the second", async (what) => {
+	const { before, after, node } = await ambient(what);
+	expect(after).not.toEqual(before);
+	if (what !== "capabilities") expect(after).toEqual(node);
+});
+
+test.skipIf(!root)("setuid (as root): a Node that is no longer root gets no task that is", async () => {
+	const { after, node } = await ambient("setuid");
+	expect(after).toEqual(node);
+	expect(after.status).toContain("Uid:\t1000\t1000\t1000\t1000");
+	for (const set of ["CapPrm", "CapEff", "CapAmb"]) expect(after.status).toContain(`${set}:\t0000000000000000`);
+});
+
+test.skipIf(!cgroup2)("cgroup (as root, with cgroup2) after a first task is that of the second", async () => {
+	const folder = `${cgroup2}/nearfar-ambient-${process.pid}`;
+	mkdirSync(folder);
+	try {
+		const { before, after, node } = await ambient("cgroup", folder);
+		expect(after).toEqual(node);
+		expect(after.cgroup).not.toEqual(before.cgroup);
+	} finally {
+		rmdirSync(folder);
+	}
+});

@@ -1,0 +1,80 @@
+import { readFileSync } from "node:fs";
+import { Task } from "@nearfar/core";
+import { expect, test } from "vitest";
+import { getgroups, getresgid, getresuid, setgroups, setresgid, setresuid } from "../src/index.ts";
+
+const root = process.geteuid?.() === 0;
+const [uid = -1, gid = -1] = [process.geteuid?.(), process.getegid?.()];
+const calls = { setresuid, setresgid };
+
+/** A task with every capability over a user namespace that maps its own ids, and no other. */
+function alone() {
+	return Task.clone({ namespaces: ["user"] });
+}
+
+test.each(Object.entries(calls))("%s: EINVAL for what is not mapped", async (syscall, call) => {
+	await using task = await alone();
+	for (const ids of [
+		[7, 7, 7],
+		[7, uid, uid],
+		[4294967294, uid, uid],
+	] as const) {
+		expect(() => task.run(() => call(...ids))).toThrow(expect.objectContaining({ code: "EINVAL", syscall }));
+	}
+});
+
+test.each(Object.entries(calls))("%s: EPERM without the capability", async (syscall, call) => {
+	await using task = await Task.clone();
+	// Afterwards an ordinary user, if it was not one before.
+	task.run(() => setresgid(root ? 1 : gid, gid, gid));
+	if (root) task.run(() => [setresgid(1, 1, 1), setresuid(1, 1, 1)]);
+	expect(() => task.run(() => call(7, 7, 7))).toThrow(expect.objectContaining({ code: "EPERM", syscall }));
+	expect(() => task.run(() => setgroups([]))).toThrow(expect.objectContaining({ code: "EPERM", syscall: "setgroups" }));
+});
+
+test.each([
+	["setresuid(-1, 0, 0)", () => setresuid(-1, 0, 0), "ERR_OUT_OF_RANGE"],
+	["setresuid(0, 4294967295, 0)", () => setresuid(0, 4294967295, 0), "ERR_OUT_OF_RANGE"],
+	['setresgid("0", 0, 0)', () => setresgid("0" as never, 0, 0), "ERR_INVALID_ARG_TYPE"],
+	["setresgid(0, 0, 0.5)", () => setresgid(0, 0, 0.5), "ERR_OUT_OF_RANGE"],
+	["setgroups(7)", () => setgroups(7 as never), "ERR_INVALID_ARG_TYPE"],
+	["setgroups([4294967295])", () => setgroups([4294967295]), "ERR_OUT_OF_RANGE"],
+	["setgroups of 65537", () => setgroups(new Array(65537).fill(0)), "ERR_OUT_OF_RANGE"],
+])("%s is refused before the kernel is asked", (_, call, code) => {
+	expect(call).toThrow(expect.objectContaining({ code }));
+});
+
+test("near, each is refused, and nothing changes", () => {
+	const status = () => readFileSync("/proc/self/status", "utf8").match(/^([UG]id|Groups):.*/gm);
+	const before = status();
+	for (const call of [() => setresuid(uid, uid, uid), () => setresgid(gid, gid, gid), () => setgroups([])]) {
+		expect(call).toThrow(expect.objectContaining({ code: "ERR_NEARFAR_MULTITHREADED" }));
+	}
+	expect(status()).toEqual(before);
+});
+
+test("a task may always be who it is", async () => {
+	await using task = await Task.clone();
+	await task.batch(() => {
+		setresgid(gid, gid, gid);
+		setresuid(uid, uid, uid);
+	});
+	expect(task.run(() => getresuid())).toMatchObject({ real: uid, effective: uid, saved: uid });
+});
+
+test.skipIf(!root)("a task of root becomes somebody else, in one message (needs root)", async () => {
+	await using task = await Task.clone();
+	await task.batch(() => {
+		setgroups([5, 4]);
+		setresgid(1, 2, 3);
+		setresuid(11, 12, 13);
+	});
+	expect(task.run(() => [getresuid(), getresgid()])).toMatchObject([
+		{ real: 11, effective: 12, saved: 13 },
+		{ real: 1, effective: 2, saved: 3 },
+	]);
+	expect(task.run(() => getgroups())).toEqual([4, 5]); // the kernel sorts them
+	const status = readFileSync(`/proc/${task.pid}/status`, "utf8");
+	expect(status).toMatch(/^Uid:\t11\t12\t13\t12$/m);
+	expect(status).toMatch(/^Groups:\t4 5 $/m);
+});
