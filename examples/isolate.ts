@@ -29,7 +29,6 @@ export async function isolate(command: readonly string[], bind: Record<string, s
 		task.run(() => {
 			setsid(); // it cannot type into our terminal; Ctrl-C reaches Node alone, which has to pass it on
 			dropCapabilities(); // pid 1 keeps its own, so that the command cannot trace it
-			setNoNewPrivs();
 		});
 		const env = { PATH: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", HOME: "/tmp", TERM: process.env.TERM };
 		const child = task.exec(command[0] ?? "", command, { env });
@@ -72,6 +71,7 @@ function setUp(sources: readonly Shown[], asRoot: boolean) {
 	mountSetattr("/", { set: ["rdonly"] });
 	chdir("/tmp");
 	sethostname("nearfar");
+	setNoNewPrivs();
 	return openat2("/proc/sys/user/max_user_namespaces", { flags: ["wronly"] });
 }
 

@@ -42,6 +42,8 @@ pub struct Child {
     orphan: AtomicBool,
     stops: AtomicBool,
     death: Mutex<Option<Death>>,
+    /// How many hold it, and whether it ended meanwhile.
+    held: Mutex<(usize, bool)>,
     listener: Listener,
     /// The thread whose end would kill the process.
     _spawner: Option<Arc<Spawner>>,
@@ -70,6 +72,7 @@ impl Child {
             orphan: AtomicBool::new(false),
             stops: AtomicBool::new(false),
             death: Mutex::default(),
+            held: Mutex::default(),
             listener,
             _spawner: spawner,
         });
@@ -136,11 +139,30 @@ impl Child {
         let Some((state, _)) = seen else { return Ok(None) };
         if state.ended() {
             drop(guard);
-            self.reap();
+            self.ended();
         } else if options & libc::WNOWAIT == 0 {
             pidfd::waitid(libc::P_PIDFD, fd, options).near()?;
         }
         Ok(Some(state))
+    }
+
+    /// Keeps it from being reaped, and so its pid from becoming a stranger's, until [`Child::release`]. `false`: too late.
+    pub fn hold(&self) -> bool {
+        let mut held = lock(&self.held);
+        let alive = lock(&self.death).is_none();
+        held.0 += usize::from(alive);
+        alive
+    }
+
+    /// Ends a successful [`Child::hold`].
+    pub fn release(self: &Arc<Self>) {
+        let mut held = lock(&self.held);
+        held.0 -= 1;
+        let reap = held.0 == 0 && std::mem::take(&mut held.1);
+        drop(held);
+        if reap {
+            self.ended();
+        }
     }
 
     /// Waits up to `milliseconds` for an end that is near; whether it has come.
@@ -149,7 +171,7 @@ impl Child {
         let mut poll = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
         let ended = nix::poll::poll(&mut poll, milliseconds).is_ok_and(|count| count > 0);
         if ended && self.parent.is_none() {
-            self.reap();
+            self.ended();
         }
         ended
     }
@@ -184,6 +206,12 @@ impl Child {
 
     /// Called by the reactor when the pidfd says that the process has ended.
     pub(crate) fn ended(self: &Arc<Self>) {
+        // Locked until its death is known to all: two threads that reap would leave the second without a status.
+        let mut held = lock(&self.held);
+        if held.0 > 0 {
+            held.1 = true;
+            return;
+        }
         match &self.parent {
             None => self.reap(),
             Some(_) if self.orphan.load(Ordering::Relaxed) => self.settle_orphan(),

@@ -42,10 +42,14 @@ pub fn getresgid() -> Call<[u32; 3]> {
 
 /// `getgroups(65536, list)`: the supplementary groups, of which the kernel allows no more than that.
 pub fn getgroups(room: u32) -> Call<Vec<u32>> {
-    Call::new("getgroups", libc::SYS_getgroups)
-        .number(room)
-        .output(4 * room as usize)
-        .value(|answer| (0..answer.result as usize).map(|index| answer.u32(4 * index)).collect())
+    Call::new("getgroups", libc::SYS_getgroups).number(room).output(4 * room as usize).value(|answer| {
+        answer
+            .out
+            .chunks_exact(4)
+            .take(answer.result as usize)
+            .map(|gid| u32::from_ne_bytes([gid[0], gid[1], gid[2], gid[3]]))
+            .collect()
+    })
 }
 
 /// `getgroups(0, NULL)`: how many there are.

@@ -229,6 +229,20 @@ pub fn await_end(child: u32, milliseconds: u16) -> bool {
     host::child(child).is_none_or(|child| child.await_end(milliseconds))
 }
 
+/// Keeps a child's pid its own until `release_child`. `false`: it has been reaped.
+#[napi]
+pub fn hold_child(child: u32) -> bool {
+    host::child(child).is_some_and(|child| child.hold())
+}
+
+/// Ends a successful `hold_child`.
+#[napi]
+pub fn release_child(child: u32) {
+    if let Some(child) = host::child(child) {
+        child.release();
+    }
+}
+
 /// "state" events follow.
 #[napi]
 pub fn watch_stops(child: u32) -> Result<()> {

@@ -203,6 +203,9 @@ export declare function gettid(): number
 /** getuid(2). */
 export declare function getuid(): number
 
+/** Keeps a child's pid its own until `release_child`. `false`: it has been reaped. */
+export declare function holdChild(child: number): boolean
+
 /** Whether events of this thread keep its event loop alive. */
 export declare function keepAlive(alive: boolean): void
 
@@ -268,6 +271,9 @@ export declare function readBounding(capability: number): boolean
  * what `capabilitySets` says, unless that is not wanted.
  */
 export declare function reduceCapabilities(drop: bigint, keep: bigint, readBack: boolean): Array<bigint>
+
+/** Ends a successful `hold_child`. */
+export declare function releaseChild(child: number): void
 
 /** PR_SET_PDEATHSIG. */
 export declare function setDeathSignal(signal: number): void

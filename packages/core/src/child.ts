@@ -175,26 +175,22 @@ export class ChildProcess extends Process implements AsyncDisposable {
 
 	/** Sends a signal to the process group whose id is its pid. Throws `ChildDeadError`, `ESRCH`, `EPERM`. See killpg(3). */
 	override killpg(signal: Signal = "SIGTERM"): void {
-		this.#assertAlive("killpg");
-		super.killpg(signal);
+		this.#held("killpg", () => super.killpg(signal));
 	}
 
 	/** Returns the id of its process group. Throws `ChildDeadError`. See getpgid(2). */
 	override getpgid(): number {
-		this.#assertAlive("getpgid");
-		return super.getpgid();
+		return this.#held("getpgid", () => super.getpgid());
 	}
 
 	/** Sets its nice value, -20 to 19. Throws `ChildDeadError`, `EACCES`. See setpriority(2). */
 	override setpriority(nice: number): void {
-		this.#assertAlive("setpriority");
-		super.setpriority(nice);
+		this.#held("setpriority", () => super.setpriority(nice));
 	}
 
 	/** Returns its nice value. Throws `ChildDeadError`. See getpriority(2). */
 	override getpriority(): number {
-		this.#assertAlive("getpriority");
-		return super.getpriority();
+		return this.#held("getpriority", () => super.getpriority());
 	}
 
 	/** The pid for a call of the current task. Throws `ChildDeadError`, `NamespaceMismatchError`. */
@@ -212,8 +208,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 */
 	setpgid(group?: ChildProcess): void {
 		if (group !== undefined && !(group instanceof ChildProcess)) throw wrongType("group", "a ChildProcess", group);
-		this.#assertAlive("setpgid");
-		native().setpgid(this.visiblePid(), group ? group.getpgid() : 0);
+		this.#held("setpgid", () => native().setpgid(this.visiblePid(), group ? group.getpgid() : 0));
 	}
 
 	/**
@@ -382,6 +377,17 @@ export class ChildProcess extends Process implements AsyncDisposable {
 			code: exited && known ? status : null,
 			signal: exited ? null : signalName(status),
 		};
+	}
+
+	/** Makes a call by pid. It is not reaped meanwhile: the pid cannot become a stranger's. */
+	#held<T>(what: string, fn: () => T): T {
+		this.#assertAlive(what);
+		if (!native().holdChild(this.#id)) this.#goneWhile(what);
+		try {
+			return fn();
+		} finally {
+			native().releaseChild(this.#id);
+		}
 	}
 
 	#assertAlive(what: string): void {

@@ -171,8 +171,8 @@ export function makeError(failure: FailureData): Error {
 		case "refused": {
 			const { code = "", errno = 0, syscall = "", message } = failure;
 			const about = {
-				...(failure.path && { path: failure.path.toString() }),
-				...(failure.dest && { dest: failure.dest.toString() }),
+				...(failure.path?.length && { path: failure.path.toString() }),
+				...(failure.dest?.length && { dest: failure.dest.toString() }),
 				...(failure.step !== undefined && failure.step !== null && { step: failure.step }),
 				...(task.pid !== process.pid && { task: task.toString() }),
 			};

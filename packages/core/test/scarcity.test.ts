@@ -1,0 +1,76 @@
+import { describe, expect, test } from "vitest";
+import { openat2, Task } from "../src/index.ts";
+import { runFixtureIn } from "./fixture-in-task.ts";
+import { runFixture } from "./fixture.ts";
+import { expectNoLeaks } from "./leaks.ts";
+import { root } from "./privilege.ts";
+import { forbid } from "./seccomp.ts";
+
+expectNoLeaks();
+
+const works = { pid: true, code: 6, file: true, exit: { code: 2, signal: null, dumped: false } };
+
+test.each(["descriptors", "first descriptors"])("EMFILE at every step of a clone (%s), and nothing is left", async (what) => {
+	const { report, code, stderr } = await runFixture("limits", { wrapper: ["prlimit", "--nofile=64:64"], args: [what] });
+	expect([code, stderr]).toEqual([0, ""]);
+	expect(report).toMatchObject({ code: 0, more: what === "descriptors" ? 0 : 1 }); // the zygote
+	expect(report.refusals.length).toBeGreaterThan(3);
+	for (const refused of report.refusals) expect(refused).toMatchObject({ name: "SyscallError", code: "EMFILE" });
+});
+
+test("EAGAIN at a limit of processes, as an ordinary user, and nothing is left", async () => {
+	const wrapper = root ? ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"] : [];
+	const { report, code, stderr } = await runFixture("limits", { wrapper, args: ["processes"] });
+	expect([code, stderr]).toEqual([0, ""]);
+	expect(report).toMatchObject({ code: 0, more: 0 });
+	expect(report.refusals).toHaveLength(2);
+	for (const refused of report.refusals) expect(refused).toMatchObject({ name: "SyscallError", code: "EAGAIN" });
+});
+
+test("Node's stdio closed: a task has /dev/null, and none of Node's other descriptors in its place", async () => {
+	const { report, code } = await runFixture("stdio");
+	const empty = ["/dev/null", "/dev/null", "/dev/null"];
+	expect(code).toBe(0);
+	expect(report).toMatchObject({ stdio: [empty, empty], code: 3, pair: 2 });
+});
+
+test("user namespaces disabled: ENOSPC, and tasks without one work", async () => {
+	const task = await Task.clone({ namespaces: ["user"], idMap: "root" });
+	task.run(() => {
+		using limit = openat2("/proc/sys/user/max_user_namespaces", { flags: ["wronly"] });
+		limit.write("0");
+	});
+	const { report, code } = await runFixtureIn(task, "works");
+	expect(code).toBe(0);
+	expect(report).toMatchObject({ ...works, user: { code: "ENOSPC", syscall: "clone3" } });
+});
+
+describe("what a container forbids", () => {
+	test("clone3 unknown (ENOSYS): clone takes its place", async () => {
+		const task = await Task.clone();
+		forbid(task, 435, 38);
+		const { report, code } = await runFixtureIn(task, "works");
+		expect(code).toBe(0);
+		expect(report).toMatchObject(works);
+		expect(report.user).toBeUndefined();
+	});
+
+	test("memfd_create refused (EPERM): the stub starts from its file", async () => {
+		const task = await Task.clone();
+		forbid(task, process.arch === "x64" ? 319 : 279, 1);
+		const { report, code } = await runFixtureIn(task, "works");
+		expect(code).toBe(0);
+		expect(report).toMatchObject({ ...works, stub: expect.stringMatching(/nearfar-stub$/) });
+	});
+
+	test.skipIf(!root)("vm.memfd_noexec=2 (as root, in a pid namespace): the stub starts from its file", async () => {
+		const task = await Task.clone({ namespaces: ["pid"] });
+		task.run(() => {
+			using noexec = openat2("/proc/sys/vm/memfd_noexec", { flags: ["wronly"] });
+			noexec.write("2");
+		});
+		const { report, code } = await runFixtureIn(task, "works");
+		expect(code).toBe(0);
+		expect(report).toMatchObject({ ...works, stub: expect.stringMatching(/nearfar-stub$/) });
+	});
+});
