@@ -1,6 +1,7 @@
 //! What a child of the calling thread would inherit, as far as the zygote cannot share it: compared before each clone.
 
 use crate::caps;
+use crate::descriptor::above_stdio;
 use nix::errno::Errno;
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -36,9 +37,14 @@ struct Proc {
 thread_local! {
     static PROC: Proc = Proc {
         // Only to walk from: a process that has changed its user may not read the folder.
-        namespaces: File::options().read(true).custom_flags(libc::O_PATH).open("/proc/thread-self/ns").ok(),
-        cgroup: File::open("/proc/thread-self/cgroup").ok(),
+        namespaces: open("/proc/thread-self/ns", libc::O_PATH),
+        cgroup: open("/proc/thread-self/cgroup", 0),
     };
+}
+
+fn open(path: &str, flags: i32) -> Option<File> {
+    let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
+    above_stdio(file.into()).ok().map(File::from)
 }
 
 impl Ambient {

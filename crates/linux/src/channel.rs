@@ -4,6 +4,7 @@
 //! One program is under way at a time, so that sending never blocks and a waiting thread knows whose reply it reads.
 
 use crate::call::Call;
+use crate::descriptor;
 use crate::error::{During, Failure, Result};
 use crate::program::{self, Program, Reply};
 use crate::reactor;
@@ -20,6 +21,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 thread_local! {
     /// Messages are written into and read from memory that stays: nothing is allocated for a short call.
@@ -122,6 +124,7 @@ impl Channel {
     pub fn pair() -> Result<(Arc<Channel>, OwnedFd)> {
         let (near, far) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).during("socketpair")?;
+        let (near, far) = (descriptor::above_stdio(near)?, descriptor::above_stdio(far)?);
         let channel = Channel { socket: near, state: Mutex::default(), idle: Condvar::new(), id: reactor::next_id() };
         Ok((Arc::new(channel), far))
     }
@@ -239,10 +242,16 @@ impl Channel {
 
     /// Leaves a program for the reactor to see through. `done` is called once, on another thread or this one.
     pub fn submit(self: &Arc<Self>, program: Program, fds: Vec<OwnedFd>, done: Done) {
+        self.submit_with(program, fds, Duration::ZERO, done);
+    }
+
+    /// The same, but a reply that comes within `patience` is taken by the calling thread: by then it would hardly have
+    /// been woken by the reactor.
+    pub fn submit_with(self: &Arc<Self>, program: Program, fds: Vec<OwnedFd>, patience: Duration, done: Done) {
         let mut bytes = Vec::new();
         let reply = program.encode(&mut bytes);
         match Message::new(bytes, reply) {
-            Ok(message) => self.enqueue(Job { program, message, fds, done, channel: self.clone() }),
+            Ok(message) => self.enqueue(Job { program, message, fds, done, channel: self.clone() }, patience),
             Err(failure) => done(Err(failure)),
         }
     }
@@ -264,21 +273,36 @@ impl Channel {
     /// Waits for the reply to a program that somebody else sent.
     pub fn await_reply(self: &Arc<Self>, program: Program, done: Done) {
         let (message, fds) = (Message::Awaited { reply: program.reply_length() }, Vec::new());
-        self.enqueue(Job { program, message, fds, done, channel: self.clone() });
+        self.enqueue(Job { program, message, fds, done, channel: self.clone() }, Duration::ZERO);
     }
 
-    fn enqueue(self: &Arc<Self>, job: Job) {
+    fn enqueue(self: &Arc<Self>, job: Job, patience: Duration) {
         let mut state = self.lock();
         state.queue.push_back(job);
-        if state.active.is_none() {
-            let ended = self.advance(&mut state);
-            drop(state);
-            finish(ended);
+        if state.active.is_some() {
+            return;
         }
+        let mut ended = self.advance(&mut state, patience.is_zero());
+        let waits = state.active.is_some() && !patience.is_zero();
+        drop(state);
+        if waits && self.has_reply(patience) {
+            self.readable();
+        } else if waits {
+            if let Err(failure) = reactor::watch_channel(self) {
+                ended.extend(self.lock().active.take().map(|job| (job.done, failure)));
+            }
+        }
+        finish(ended);
+    }
+
+    fn has_reply(&self, patience: Duration) -> bool {
+        let mut poll = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        // An interruption ends the patience early, and nothing else.
+        nix::poll::ppoll(&mut poll, Some(patience.into()), None).is_ok_and(|ready| ready > 0)
     }
 
     /// Sends the next job of the queue; what fails at once is handed back to be told when the lock is open.
-    fn advance(self: &Arc<Self>, state: &mut State) -> Vec<(Done, Failure)> {
+    fn advance(self: &Arc<Self>, state: &mut State, watch: bool) -> Vec<(Done, Failure)> {
         let mut ended = Vec::new();
         while let Some(job) = state.queue.pop_front() {
             let sent = match &job.message {
@@ -287,7 +311,7 @@ impl Channel {
                 Message::Short { bytes, .. } => self.send(bytes, &raw(&job.fds, None)),
                 Message::Long { header, memfd, .. } => self.send(header, &raw(&job.fds, Some(memfd))),
             };
-            match sent.and_then(|()| reactor::watch_channel(self)) {
+            match sent.and_then(|()| if watch { reactor::watch_channel(self) } else { Ok(()) }) {
                 Ok(()) => {
                     state.active = Some(Job { fds: Vec::new(), ..job }); // the message holds them now
                     return ended;
@@ -313,7 +337,7 @@ impl Channel {
                 state.active = Some(job);
                 return;
             }
-            let ended = self.advance(&mut state);
+            let ended = self.advance(&mut state, true);
             drop(state);
             (job.done)(Err(started.err().unwrap_or(Failure::Gone)));
             return finish(ended);
@@ -336,7 +360,7 @@ impl Channel {
             return;
         }
         state.gone |= matches!(came, Err(Failure::Gone));
-        let ended = self.advance(&mut state);
+        let ended = self.advance(&mut state, true);
         drop(state);
         let Job { program, done, .. } = job;
         done(came.and_then(|fds| Ok(Ran { reply: program.decode(&bytes)?, program, fds })));

@@ -2,6 +2,7 @@
 
 use crate::channel::Channel;
 use crate::child::Child;
+use crate::descriptor;
 use crate::error::{During, Result};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -68,6 +69,7 @@ fn reactor() -> Result<&'static Reactor> {
         return Ok(reactor);
     }
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).during("epoll_create1")?;
+    let epoll = Epoll(descriptor::above_stdio(epoll.0)?);
     let reactor = REACTOR.get_or_init(|| Reactor { epoll, sources: Mutex::default() });
     spawn("nearfar-reactor", move || reactor.run())?;
     Ok(reactor)

@@ -1,5 +1,6 @@
 //! The stub's executable: embedded here, started from a sealed memfd, or from its file where memfds may not run.
 
+use crate::descriptor;
 use crate::error::{During, Result};
 use nix::errno::Errno;
 use nix::sys::memfd::{memfd_create, MFdFlags};
@@ -28,6 +29,7 @@ pub fn open() -> Result<&'static OwnedFd> {
         Some(fd) => fd,
         None => file()?,
     };
+    let fd = descriptor::above_stdio(fd)?;
     Ok(OPEN.get_or_init(|| fd))
 }
 

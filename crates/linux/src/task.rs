@@ -10,7 +10,7 @@ use crate::flags::CloneFlags;
 use crate::process;
 use crate::program::Program;
 use crate::wire;
-use crate::zygote::{Spawner, Zygote};
+use crate::zygote::{self, clone3_unknown, Spawner, Zygote};
 use nix::errno::Errno;
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -123,7 +123,10 @@ impl Origin {
         if options.cgroup.is_some() {
             call = call.holding(80, 8, Arg::Passed(CGROUP));
         }
-        let legacy = self.zygote.as_ref().is_some_and(|zygote| zygote.legacy_clone);
+        let legacy = match &self.zygote {
+            Some(zygote) => zygote.legacy_clone,
+            None => clone3_unknown(self.channel.call(zygote::clone3_probe())),
+        };
         let mut program = Program::default();
         let pair = call
             .number(args.concat().len() as u64)
@@ -175,7 +178,7 @@ impl Origin {
             return Err(failure.without_step());
         }
         let pid = ran.reply.result(0).unwrap_or(0) as i32;
-        let Some(pidfd) = ran.fds.into_iter().next() else {
+        let Some(pidfd) = ran.fds.into_iter().next().and_then(|fd| descriptor::above_stdio(fd).ok()) else {
             return Err(lost(self.zygote.is_some(), pid));
         };
         let (pid, parent) = match self.zygote {
@@ -351,6 +354,7 @@ pub fn exec(task: &Channel, exec: &Exec) -> Result<()> {
     if task.hung_up() {
         return Err(Failure::Gone);
     }
+    let_stdio_block(task)?;
     let (reply, _) = match task.run(&program, &[]) {
         Err(Failure::Gone) => return Ok(()),
         other => other?,
@@ -361,6 +365,20 @@ pub fn exec(task: &Channel, exec: &Exec) -> Result<()> {
     let errors = (first..first + count).filter_map(|step| reply.errno(step));
     let paths = exec.paths.iter().cloned().map(Some).chain([None]);
     Err(why(errors.zip(paths).collect()))
+}
+
+/// Node makes its own stdio nonblocking, and shares it with its tasks; programs expect it to block.
+fn let_stdio_block(task: &Channel) -> Result<()> {
+    let nonblocking = |status: i32| status & libc::O_NONBLOCK != 0;
+    for fd in (0..3).filter(|fd| descriptor::get_status(*fd).near().is_ok_and(nonblocking)) {
+        // Closed in the task, or another file there: neither is refused to the program.
+        match task.call(descriptor::get_status(fd)) {
+            Ok(status) if nonblocking(status) => task.call(descriptor::set_status(fd, status & !libc::O_NONBLOCK))?,
+            Ok(_) | Err(Failure::Refused(_)) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
 }
 
 /// What execvp(3) would report: the first refusal that is not about the path, else EACCES where there was one.

@@ -1,8 +1,10 @@
 //! The zygote: the stub that clones all other tasks, so that none of them ever copies this process's memory.
 
 use crate::ambient::Ambient;
+use crate::call::Call;
 use crate::channel::Channel;
 use crate::child::Child;
+use crate::descriptor;
 use crate::error::{refused, During, Failure, Result};
 use crate::reactor;
 use crate::stub;
@@ -55,11 +57,14 @@ pub fn present_pid() -> i32 {
     PRESENT.lock().unwrap_or_else(|broken| broken.into_inner()).as_ref().map_or(0, |zygote| zygote.pid)
 }
 
-/// Whether the kernel knows clone3(2): a null pointer is EINVAL or EFAULT to one that does.
-fn clone3_unknown() -> bool {
-    // SAFETY: the size is 0, so that the kernel refuses before it looks at the null pointer.
-    let result = unsafe { libc::syscall(libc::SYS_clone3, 0, 0) };
-    Errno::result(result) == Err(Errno::ENOSYS)
+/// A clone3(2) that clones nothing: a size of 0 is EINVAL.
+pub(crate) fn clone3_probe() -> Call<()> {
+    Call::new("clone3", libc::SYS_clone3).number(0).number(0)
+}
+
+/// Whether the kernel, or a seccomp filter, answered that it does not know the call.
+pub(crate) fn clone3_unknown(probed: Result<()>) -> bool {
+    matches!(probed, Err(Failure::Refused(refusal)) if refusal.errno == Errno::ENOSYS)
 }
 
 fn start(ambient: Ambient) -> Result<Zygote> {
@@ -79,7 +84,7 @@ fn start(ambient: Ambient) -> Result<Zygote> {
     let spawner = Arc::new(Spawner { _alive: alive });
     let (pid, pidfd) = hear.recv().map_err(|_| Failure::Broken("the spawner thread ended".into()))??;
     Child::new(pid, pidfd, None, Some(spawner.clone()), Box::new(|_| {}))?;
-    Ok(Zygote { channel, spawner, legacy_clone: clone3_unknown(), pid, ambient })
+    Ok(Zygote { channel, spawner, legacy_clone: clone3_unknown(clone3_probe().near()), pid, ambient })
 }
 
 /// What the child needs, prepared by its parent: between clone and exec it must not allocate.
@@ -104,7 +109,7 @@ fn exec_stub(stub: RawFd, channel: RawFd) -> Result<(i32, OwnedFd)> {
     let pid = unsafe { libc::clone(in_child, top.cast(), flags, (&raw mut plan).cast(), &raw mut pidfd) };
     let pid = Errno::result(pid).during("clone")?;
     // SAFETY: the kernel has just made it, for us alone.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    let pidfd = descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(pidfd) })?;
     if plan.errno == 0 {
         return Ok((pid, pidfd));
     }

@@ -17,3 +17,8 @@ pub fn bytes(text: &Text) -> &[u8] {
 pub fn all_bytes(texts: &[Text]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| bytes(text).to_vec()).collect()
 }
+
+/// The strings in a text, each ended by a NUL.
+pub fn ended_by_nul(text: &Text) -> Vec<Vec<u8>> {
+    bytes(text).split_inclusive(|byte| *byte == 0).map(|line| line[..line.len() - 1].to_vec()).collect()
+}

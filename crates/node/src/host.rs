@@ -11,7 +11,7 @@ use napi::sys;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::Status;
 use napi_derive::napi;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -52,6 +52,8 @@ struct Host {
 }
 
 thread_local! {
+    /// Whether this thread drains its mail by itself, soon, and needs no call.
+    static DRAINS: Cell<bool> = const { Cell::new(false) };
     static HOST: RefCell<Option<Host>> = const { RefCell::new(None) };
 }
 
@@ -63,7 +65,8 @@ impl Mail {
         waiting.push(letter);
         let first = waiting.len() == 1;
         drop(letters);
-        if first {
+        // The flag is that of the posting thread: set, it is the one whose mail this is.
+        if first && !DRAINS.get() {
             self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
@@ -78,6 +81,13 @@ impl Mail {
         let failure = failure.map(FailureData::from);
         self.post(Letter::Plain(Event { id, kind: kind.into(), failure, numbers }));
     }
+}
+
+/// Runs `submit` on a JavaScript thread that drains its mail right after.
+pub fn without_wake(submit: impl FnOnce()) {
+    DRAINS.set(true);
+    submit();
+    DRAINS.set(false);
 }
 
 /// A number for a request, a task or a child.

@@ -61,15 +61,15 @@ function candidates(path: PathLike, env: Record<string, string | undefined>): Bu
 	return folders.map((folder) => Buffer.concat([Buffer.from(folder === "" ? "" : `${folder}/`), file]));
 }
 
-function environment(env: Record<string, string | undefined>): string[] {
+function environment(env: Record<string, string | undefined>): string {
 	if (env === null || typeof env !== "object") throw wrongType("options.env", "an object", env);
-	const lines: string[] = [];
+	let lines = "";
 	for (const [name, value] of Object.entries(env)) {
 		if (value === undefined) continue;
 		if (name === "" || name.includes("=") || name.includes("\0")) {
 			throw wrongValue("options.env", "made of names without '=' and NUL", name);
 		}
-		lines.push(`${name}=${text(`${value}`, `options.env.${name}`)}`);
+		lines += `${name}=${text(`${value}`, "options.env")}\0`;
 	}
 	return lines;
 }

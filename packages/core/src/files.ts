@@ -5,7 +5,7 @@ import { atFlags, closeRangeFlags, openFlags, resolveFlags, type OpenFlag, type 
 import { toBits } from "./flags.ts";
 import { native } from "./native.ts";
 import { toAt, type LocationLike } from "./path.ts";
-import { currentTask } from "./target.ts";
+import { afterSuccess, currentTask } from "./target.ts";
 
 /** How {@link openat2} opens. */
 export interface OpenHow {
@@ -108,6 +108,6 @@ export function closeRange(first: number, last: number, options?: { closeOnExec?
 	for (const [start = 0, end = 0] of parts) {
 		if (parts.length === 2 && start > end) continue; // nothing on this side of the channel
 		native().closeRange(start, end, flags);
-		if (!mark) FileDescriptor.invalidate(task.fdTable, start, end);
+		if (!mark) afterSuccess(() => FileDescriptor.invalidate(task.fdTable, start, end));
 	}
 }

@@ -3,7 +3,7 @@ import { array, integer, options as checkOptions, pid as checkPid, wrongType, wr
 import { ChildProcess, type ExitStatus } from "./child.ts";
 import { FileDescriptor, setNearTask } from "./descriptor.ts";
 import { makeError, NearfarError, TaskGoneError } from "./errors.ts";
-import { once } from "./events.ts";
+import { dispatch, once } from "./events.ts";
 import { execData, type Command, type ExecOptions } from "./exec.ts";
 import { namespaceFlags, type NamespaceKind } from "./flags.generated.ts";
 import { toBits } from "./flags.ts";
@@ -188,7 +188,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 				try {
 					const result = refusePromise(fn());
 					sent = true; // `batch` leaves, whatever becomes of it
-					return [result, once(native().batch(this.#id))] as const;
+					const answered = once(native().batch(this.#id));
+					dispatch(); // a short batch has been answered already
+					return [result, answered] as const;
 				} finally {
 					if (!sent) native().leave();
 				}

@@ -76,8 +76,8 @@ test.each([
 
 describe("the garbage collector", () => {
 	test("closes descriptors and says so once, ends tasks, and keeps whom somebody awaits", async () => {
-		const { report, code, stderr } = await runFixture("collected", { node: ["--expose-gc"] });
-		expect([code, stderr.replace(/^.*Warning.*$/gm, "").trim()]).toEqual([0, ""]);
+		const { report, code } = await runFixture("collected", { node: ["--expose-gc"] });
+		expect(code).toBe(0);
 		expect(report).toMatchObject({ closed: true, tasks: true, kept: false });
 		expect(report.warnings.map(({ name }: { name: string }) => name)).toEqual(["NearfarLeakWarning", "NearfarLeakWarning"]);
 		expect(report.awaited).toEqual({ code: 0, signal: null, dumped: false });
