@@ -265,6 +265,8 @@ impl Channel {
         }
         let mut bytes = Vec::new();
         program.encode(&mut bytes);
+        // A reply that nobody reads would be an error to the task, which would end in another way than it is told to.
+        let _ = self.settle_start(&mut state);
         state.gone = true;
         // One that cannot be told ends all the same when the channel closes.
         let _ = self.send(&bytes, &[]);

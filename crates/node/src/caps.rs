@@ -10,30 +10,6 @@ pub fn capget(pid: i32) -> Result<Vec<BigInt>> {
     linux::caps::capget(pid).run().or_throw().map(|sets| sets.map(|set| u64::from_ne_bytes(set).into()).into())
 }
 
-/// capset(2).
-#[napi]
-pub fn capset(effective: BigInt, permitted: BigInt, inheritable: BigInt) -> Result<()> {
-    linux::caps::capset(effective.get_u64().1, permitted.get_u64().1, inheritable.get_u64().1).run().or_throw()
-}
-
-/// PR_CAPBSET_DROP.
-#[napi]
-pub fn drop_bounding(capability: u32) -> Result<()> {
-    linux::process::drop_bounding(capability).run().or_throw()
-}
-
-/// PR_CAPBSET_READ.
-#[napi]
-pub fn read_bounding(capability: u32) -> Result<bool> {
-    linux::process::read_bounding(capability).run().or_throw()
-}
-
-/// PR_CAP_AMBIENT_CLEAR_ALL.
-#[napi]
-pub fn clear_ambient() -> Result<()> {
-    linux::process::clear_ambient().run().or_throw()
-}
-
 /// The number of the kernel's last capability.
 #[napi]
 pub fn last_capability() -> Result<u32> {

@@ -19,9 +19,6 @@ export declare function capabilitySets(): Array<bigint>
 /** capget(2): effective, permitted, inheritable. */
 export declare function capget(pid: number): Array<bigint>
 
-/** capset(2). */
-export declare function capset(effective: bigint, permitted: bigint, inheritable: bigint): void
-
 /** The number of the descriptor that a task is controlled through. */
 export declare function channelFd(task: number): number
 
@@ -30,9 +27,6 @@ export declare function chdir(path: Text): void
 
 /** A new descriptor for a child; -1 when it is gone. */
 export declare function childPidfd(child: number): number
-
-/** PR_CAP_AMBIENT_CLEAR_ALL. */
-export declare function clearAmbient(): void
 
 /** Clones a task from the zygote. "cloned" follows. */
 export declare function clone(options: CloneData): number
@@ -66,9 +60,6 @@ export declare function collect(): void
 
 /** What has happened since the last time. */
 export declare function drain(): Array<Event>
-
-/** PR_CAPBSET_DROP. */
-export declare function dropBounding(capability: number): void
 
 /** fcntl(2) with F_DUPFD or F_DUPFD_CLOEXEC. */
 export declare function dup(fd: number, min: number, closeOnExec: boolean): number
@@ -265,9 +256,6 @@ export declare function put(task: number, fd: number, closeOnExec: boolean): num
 
 /** read(2) or pread64(2). */
 export declare function read(fd: number, length: number, position?: number | undefined | null): Buffer
-
-/** PR_CAPBSET_READ. */
-export declare function readBounding(capability: number): boolean
 
 /**
  * PR_CAPBSET_DROP of all in `drop`, PR_CAP_AMBIENT_CLEAR_ALL, and capset(2) to `keep`, nothing of it inheritable; then

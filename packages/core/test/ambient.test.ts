@@ -19,11 +19,14 @@ test("a task has what Node has", async () => {
 	expect(after).toEqual(node);
 });
 
-test.each(["chdir", "umask", "noNewPrivs", "limits", "nice"])("%s after a first task is that of the second", async (what) => {
-	const { before, after, node } = await ambient(what);
-	expect(after).toEqual(node);
-	expect(after).not.toEqual(before);
-});
+test.each(["chdir", "umask", "noNewPrivs", "limits", "nice"])(
+	"%s after a first task is that of the second",
+	async (what) => {
+		const { before, after, node } = await ambient(what);
+		expect(after).toEqual(node);
+		expect(after).not.toEqual(before);
+	},
+);
 
 const privileged = [
 	"chroot",

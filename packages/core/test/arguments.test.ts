@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
-import { closeRange, FileDescriptor, Location, openat2, pipe, Process, Task } from "../src/index.ts";
+import { closeRange, FileDescriptor, Location, openat2, Process, pipe, Task } from "../src/index.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { reason } from "./reason.ts";
 
@@ -87,7 +87,11 @@ const refused: [what: string, code: string, call: (task: Task) => unknown][] = [
 	["a namespace nobody knows", "ERR_INVALID_ARG_VALUE", () => Task.clone({ namespaces: ["users"] as Any })],
 	["an unknown idMap", "ERR_INVALID_ARG_VALUE", () => Task.clone({ idMap: "all" as Any })],
 	["idMap null", "ERR_INVALID_ARG_TYPE", () => Task.clone({ namespaces: ["user"], idMap: null as Any })],
-	["idMap without gids", "ERR_INVALID_ARG_TYPE", () => Task.clone({ idMap: { uids: [{ inside: 0, outside: 0, count: 1 }] } as Any })],
+	[
+		"idMap without gids",
+		"ERR_INVALID_ARG_TYPE",
+		() => Task.clone({ idMap: { uids: [{ inside: 0, outside: 0, count: 1 }] } as Any }),
+	],
 	["an empty idMap", "ERR_INVALID_ARG_VALUE", () => Task.clone({ idMap: { uids: [], gids: [] } })],
 	["a cgroup that is a path", "ERR_INVALID_ARG_TYPE", () => Task.clone({ cgroup: "/sys/fs/cgroup" as Any })],
 	["CL3-06 tid 0", "ERR_OUT_OF_RANGE", () => Task.clone({ setTid: [0] })],

@@ -73,9 +73,13 @@ describe.each([["near"], ["far"]])("batch %s", (where) => {
 		const running = task.batch(() => {
 			made = openat2("/dev/zero");
 		});
-		expect(await reason(() => made?.fd)).toMatchObject(batchError);
-		expect(await reason(() => task.run(() => made?.read(1)))).toMatchObject(batchError);
-		expect(await reason(() => task.batch(() => made?.dup()))).toMatchObject(batchError);
+		// All at once, before anything can have happened.
+		const early = [
+			reason(() => made?.fd),
+			reason(() => task.run(() => made?.read(1))),
+			reason(() => task.batch(() => made?.dup())),
+		];
+		for (const error of await Promise.all(early)) expect(error).toMatchObject(batchError);
 		await running;
 		expect(made?.fd).toBeGreaterThan(2);
 		made?.close();

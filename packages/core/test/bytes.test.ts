@@ -41,7 +41,9 @@ describe.each([["near"], ["far"]])("read and write %s", (where) => {
 			using folder = openat2("/");
 			const [read, write] = pipe({ blocking: false });
 			expect(() => written.read(1)).toThrow(expect.objectContaining({ code: "EBADF", syscall: "read" }));
-			expect(() => written.read(1, { position: 1 })).toThrow(expect.objectContaining({ code: "EBADF", syscall: "pread64" }));
+			expect(() => written.read(1, { position: 1 })).toThrow(
+				expect.objectContaining({ code: "EBADF", syscall: "pread64" }),
+			);
 			expect(() => folder.read(1)).toThrow(expect.objectContaining({ code: "EISDIR", syscall: "read" }));
 			expect(() => read.read(1)).toThrow(expect.objectContaining({ code: "EAGAIN", syscall: "read" }));
 			expect(() => read.write("x")).toThrow(expect.objectContaining({ code: "EBADF", syscall: "write" }));
@@ -65,14 +67,17 @@ describe.each([["near"], ["far"]])("read and write %s", (where) => {
 		});
 	});
 
-	test.each([1, 4000, 4096, 16_000, 16_384, 65_535, 65_536, 65_537, 200_000])("%i bytes, at the edges of a message", (size) => {
-		const bytes = Buffer.alloc(size, "nearfar");
-		run(() => {
-			using file = openat2(join(folder, `${where}-edge`), { flags: ["rdwr", "creat", "trunc"], mode: 0o600 });
-			expect(file.write(bytes)).toBe(size);
-			expect(file.read(size, { position: 0 }).equals(bytes)).toBe(true);
-		});
-	});
+	test.each([1, 4000, 4096, 16_000, 16_384, 65_535, 65_536, 65_537, 200_000])(
+		"%i bytes, at the edges of a message",
+		(size) => {
+			const bytes = Buffer.alloc(size, "nearfar");
+			run(() => {
+				using file = openat2(join(folder, `${where}-edge`), { flags: ["rdwr", "creat", "trunc"], mode: 0o600 });
+				expect(file.write(bytes)).toBe(size);
+				expect(file.read(size, { position: 0 }).equals(bytes)).toBe(true);
+			});
+		},
+	);
 });
 
 test("EPIPE near where nobody reads", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type ChildProcess, FileDescriptor, openat2, Process, Task } from "../src/index.ts";
+import { type ChildProcess, type FileDescriptor, openat2, Process, Task } from "../src/index.ts";
 import { expectNoLeaks, stat } from "./leaks.ts";
 import { reason } from "./reason.ts";
 

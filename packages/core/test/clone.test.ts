@@ -11,7 +11,8 @@ const kinds: NamespaceKind[] = ["cgroup", "ipc", "mnt", "net", "pid", "user", "u
 const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()];
 const getpid = process.arch === "x64" ? 39 : 172;
 const namespace = (pid: number, kind: string) => readlinkSync(`/proc/${pid}/ns/${kind}`);
-const map = (pid: number, which: string) => readFileSync(`/proc/${pid}/${which}_map`, "utf8").trim().split(/\s+/).map(Number);
+const map = (pid: number, which: string) =>
+	readFileSync(`/proc/${pid}/${which}_map`, "utf8").trim().split(/\s+/).map(Number);
 const status = (pid: number, name: string) =>
 	new RegExp(`^${name}:\\s*(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
 
@@ -19,16 +20,23 @@ test("a task is a child of Node's, with its stdio and no other descriptor but th
 	await using task = await Task.clone();
 	task.syscall(getpid); // what came with the clone is closed by then
 	expect(stat(task.pid)).toMatchObject({ parent: process.pid });
-	for (const fd of [0, 1, 2]) expect(readlinkSync(`/proc/${task.pid}/fd/${fd}`)).toBe(readlinkSync(`/proc/self/fd/${fd}`));
+	for (const fd of [0, 1, 2])
+		expect(readlinkSync(`/proc/${task.pid}/fd/${fd}`)).toBe(readlinkSync(`/proc/self/fd/${fd}`));
 	using folder = task.run(() => openat2("/proc/self/fd"));
 	const listed = Buffer.alloc(1024);
 	const length = Number(task.syscall(process.arch === "x64" ? 217 : 61, folder, listed, 1024n)); // getdents64
-	const numbers = [...listed.subarray(0, length).toString("latin1").matchAll(/\x04?(\d+)\0/g)].map(([, name]) => Number(name));
+	const numbers = [
+		...listed
+			.subarray(0, length)
+			.toString("latin1")
+			.matchAll(/\x04?(\d+)\0/g),
+	].map(([, name]) => Number(name));
 	expect(numbers.sort((a, b) => a - b)).toEqual([0, 1, 2, folder.fd, task.channelFd]);
 });
 
 test("CL3-07 every signal is at its default and unblocked, though Node ignores SIGPIPE", async () => {
 	await using task = await Task.clone();
+	task.syscall(getpid); // by then it has begun
 	expect(status(process.pid, "SigIgn")).not.toMatch(/^0+$/);
 	for (const name of ["SigBlk", "SigIgn", "SigCgt"]) expect(status(task.pid, name)).toMatch(/^0+$/);
 });
@@ -54,7 +62,10 @@ describe("namespaces", () => {
 			unprivileged.syscall(setresgid, 1000, 1000, 1000);
 			unprivileged.syscall(setresuid, 1000, 1000, 1000);
 		}
-		expect(await reason(() => unprivileged.clone({ namespaces: ["pid"] }))).toMatchObject({ code: "EPERM", syscall: "clone3" });
+		expect(await reason(() => unprivileged.clone({ namespaces: ["pid"] }))).toMatchObject({
+			code: "EPERM",
+			syscall: "clone3",
+		});
 		expect(unprivileged.state).toBe("live");
 		await using inner = await unprivileged.clone({ namespaces: ["user", "pid"] });
 		expect(inner.syscall(getpid)).toBe(1n);
@@ -81,7 +92,10 @@ describe("idMap", () => {
 	test("ranges: one's own id, without a privilege", async () => {
 		const idMap: IdMaps = { uids: [one(5, uid)], gids: [one(6, gid)] };
 		await using task = await Task.clone({ namespaces: ["user"], idMap });
-		expect([map(task.pid, "uid"), map(task.pid, "gid")]).toEqual([[5, uid, 1], [6, gid, 1]]);
+		expect([map(task.pid, "uid"), map(task.pid, "gid")]).toEqual([
+			[5, uid, 1],
+			[6, gid, 1],
+		]);
 		expect(task.syscall(process.arch === "x64" ? 102 : 174)).toBe(5n);
 	});
 
@@ -146,7 +160,9 @@ test.skipIf(!cgroup2)("cgroup (where cgroup2 is mounted, as root) is where the t
 	mkdirSync(path);
 	using cgroup = openat2(path, { flags: ["path", "directory"] });
 	const task = await Task.clone({ cgroup });
-	expect(readFileSync(`/proc/${task.pid}/cgroup`, "utf8")).toMatch(new RegExp(`^0::.*/nearfar-clone-${process.pid}$`, "m"));
+	expect(readFileSync(`/proc/${task.pid}/cgroup`, "utf8")).toMatch(
+		new RegExp(`^0::.*/nearfar-clone-${process.pid}$`, "m"),
+	);
 	await task[Symbol.asyncDispose]();
 	rmdirSync(path);
 });

@@ -128,7 +128,9 @@ describe("far", () => {
 		a.close();
 		other.run(() => b.close());
 		task.run(() => c.close());
-		expect(() => task.syscall(process.arch === "x64" ? 3 : 57, number)).toThrow(expect.objectContaining({ code: "EBADF" }));
+		expect(() => task.syscall(process.arch === "x64" ? 3 : 57, number)).toThrow(
+			expect.objectContaining({ code: "EBADF" }),
+		);
 	});
 
 	test("a descriptor used while another table is current throws, and nothing reaches the kernel", async () => {

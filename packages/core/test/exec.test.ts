@@ -80,7 +80,10 @@ describe("PATH", () => {
 	test("is that of the program's environment, or the usual one", async () => {
 		expect((await output("echo", ["echo", "usual"], { env: {} })).text).toBe("usual\n");
 		await using task = await Task.clone();
-		expect(await reason(() => task.exec("echo", [], env("/nope")))).toMatchObject({ code: "ENOENT", syscall: "execve" });
+		expect(await reason(() => task.exec("echo", [], env("/nope")))).toMatchObject({
+			code: "ENOENT",
+			syscall: "execve",
+		});
 		expect(await reason(() => task.exec("echo", [], env("")))).toMatchObject({ code: "ENOENT", syscall: "execve" });
 	});
 
@@ -95,7 +98,10 @@ describe("PATH", () => {
 
 	test("is not searched with lookup: false, and never for a path with a slash", async () => {
 		await using task = await Task.clone();
-		expect(await reason(() => task.exec("echo", [], { lookup: false }))).toMatchObject({ code: "ENOENT", path: "echo" });
+		expect(await reason(() => task.exec("echo", [], { lookup: false }))).toMatchObject({
+			code: "ENOENT",
+			path: "echo",
+		});
 		const slash = { ...env("/bin"), lookup: true };
 		expect(await reason(() => task.exec("./echo", [], slash))).toMatchObject({ code: "ENOENT", path: "./echo" });
 	});

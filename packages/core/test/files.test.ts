@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { closeRange, type LocationLike, Location, openat2, type OpenHow, pipe, Task } from "../src/index.ts";
+import { closeRange, Location, type LocationLike, type OpenHow, openat2, pipe, Task } from "../src/index.ts";
 import { expectNoLeaks } from "./leaks.ts";
 
 expectNoLeaks();
@@ -79,7 +79,12 @@ describe.each([["near"], ["far"]])("openat2 %s", (where) => {
 		run(() => {
 			using folder = openat2(root, { flags: ["path", "directory"] });
 			const path = join(root, "etc/passwd");
-			const places: LocationLike[] = [path, Buffer.from(path), new URL(`file://${path}`), new Location(folder, "etc/passwd")];
+			const places: LocationLike[] = [
+				path,
+				Buffer.from(path),
+				new URL(`file://${path}`),
+				new Location(folder, "etc/passwd"),
+			];
 			for (const place of places) {
 				using file = openat2(place);
 				expect(file.read(10).toString()).toBe("inner");

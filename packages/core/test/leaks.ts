@@ -60,13 +60,15 @@ function isZygote(pid: string | undefined): boolean {
 }
 
 function descriptors(): string[] {
-	return readdirSync("/proc/self/fd").flatMap((number) => {
+	const links = readdirSync("/proc/self/fd").flatMap((number) => {
 		try {
-			return [`${number} ${readlinkSync(`/proc/self/fd/${number}`)}`];
+			// Another zygote has other numbers.
+			return [readlinkSync(`/proc/self/fd/${number}`).replace(/^(socket|pipe):.*/, "$1")];
 		} catch {
 			return []; // the one that the folder was read through
 		}
 	});
+	return links.sort();
 }
 
 function read(path: string): string {

@@ -21,11 +21,14 @@ test("two Workers and the main thread at once have their own tasks over one zygo
 	for (const one of report) expect(one).toMatchObject({ own: true, files: 10, codes });
 });
 
-test.each(["return", "exit", "throw", "terminate"])("a Worker that ends by %s leaves no task; its program runs on", async (how) => {
-	const { report, code, stderr } = await runFixture("worker-end", { args: [how, fifo] });
-	expect([code, stderr]).toEqual([0, ""]);
-	expect(report).toEqual({ tasks: 5, runs: expect.stringMatching(/[RSD]/) });
-});
+test.each(["return", "exit", "throw", "terminate"])(
+	"a Worker that ends by %s leaves no task; its program runs on",
+	async (how) => {
+		const { report, code, stderr } = await runFixture("worker-end", { args: [how, fifo] });
+		expect([code, stderr]).toEqual([0, ""]);
+		expect(report).toEqual({ tasks: 5, runs: expect.stringMatching(/[RSD]/) });
+	},
+);
 
 describe("Node's end leaves no process", () => {
 	test.each([
@@ -79,7 +82,10 @@ describe("the garbage collector", () => {
 		const { report, code } = await runFixture("collected", { node: ["--expose-gc"] });
 		expect(code).toBe(0);
 		expect(report).toMatchObject({ closed: true, tasks: true, kept: false });
-		expect(report.warnings.map(({ name }: { name: string }) => name)).toEqual(["NearfarLeakWarning", "NearfarLeakWarning"]);
+		expect(report.warnings.map(({ name }: { name: string }) => name)).toEqual([
+			"NearfarLeakWarning",
+			"NearfarLeakWarning",
+		]);
 		expect(report.awaited).toEqual({ code: 0, signal: null, dumped: false });
 		expect(report.exited).toEqual({ code: 4, signal: null, dumped: false });
 	});

@@ -13,7 +13,9 @@ test("CL3-10 a child of a task is its child, and a task like others", async () =
 	expect(stat(inner.pid)?.parent).toBe(outer.pid);
 	expect([inner.syscall(getpid), inner.syscall(getppid)]).toEqual([BigInt(inner.pid), BigInt(outer.pid)]);
 	using file = outer.run(() => openat2("/dev/null"));
-	expect(() => inner.run(() => file.read(1))).toThrow(expect.objectContaining({ code: "ERR_NEARFAR_FD_TABLE_MISMATCH" }));
+	expect(() => inner.run(() => file.read(1))).toThrow(
+		expect.objectContaining({ code: "ERR_NEARFAR_FD_TABLE_MISMATCH" }),
+	);
 	await using third = await inner.clone();
 	expect(stat(third.pid)?.parent).toBe(inner.pid);
 });
@@ -83,14 +85,18 @@ test("a program in it: its exit is known, and its parent's is another", async ()
 	expect(init.state).toBe("live");
 });
 
-test("a child of a task is stopped and continued like others", async () => {
+test("a child of a task is stopped and continued, and poll tells", async () => {
 	await using outer = await Task.clone();
 	await using inner = await outer.clone();
 	expect(inner.process.poll({ stopped: true })).toBeUndefined();
 	inner.process.kill("SIGSTOP");
-	expect(await inner.process.wait({ stopped: true })).toMatchObject({ state: "stopped", signal: "SIGSTOP" });
+	let state = inner.process.poll({ stopped: true });
+	while (!state) state = inner.process.poll({ stopped: true });
+	expect(state).toMatchObject({ state: "stopped", signal: "SIGSTOP", pid: inner.pid });
 	inner.process.kill("SIGCONT");
-	expect(await inner.process.wait({ continued: true })).toMatchObject({ state: "continued", signal: "SIGCONT" });
+	state = inner.process.poll({ continued: true });
+	while (!state) state = inner.process.poll({ continued: true });
+	expect(state).toMatchObject({ state: "continued", signal: "SIGCONT" });
 });
 
 test("a clone that its task refuses leaves the task usable", async () => {

@@ -24,7 +24,9 @@ test("after death whatever needs a process throws ChildDeadError", async () => {
 		() => child.setpriority(5),
 	];
 	for (const use of uses) expect(use).toThrow(dead);
-	expect(await reason(() => child.kill())).toMatchObject({ state: { state: "killed", signal: "SIGKILL", pid: child.pid } });
+	expect(await reason(() => child.kill())).toMatchObject({
+		state: { state: "killed", signal: "SIGKILL", pid: child.pid },
+	});
 });
 
 test("kill says so when it has died and nobody was told yet", async () => {
@@ -71,7 +73,12 @@ test.skipIf(root)("a lower nice value is EACCES, as an ordinary user", async () 
 
 test("any process: a pid nobody has is ESRCH", async () => {
 	const nobody = new Process(2 ** 22 + 1);
-	for (const use of [() => nobody.kill(), () => nobody.getpgid(), () => nobody.getpriority(), () => nobody.setpriority(1)]) {
+	for (const use of [
+		() => nobody.kill(),
+		() => nobody.getpgid(),
+		() => nobody.getpriority(),
+		() => nobody.setpriority(1),
+	]) {
 		expect(use).toThrow(expect.objectContaining({ code: "ESRCH" }));
 	}
 	expect(new Process(process.pid).getpgid()).toBeGreaterThanOrEqual(0);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { openat2, Task } from "../src/index.ts";
-import { runFixtureIn } from "./fixture-in-task.ts";
 import { runFixture } from "./fixture.ts";
+import { runFixtureIn } from "./fixture-in-task.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { root } from "./privilege.ts";
 import { forbid } from "./seccomp.ts";
@@ -10,13 +10,19 @@ expectNoLeaks();
 
 const works = { pid: true, code: 6, file: true, exit: { code: 2, signal: null, dumped: false } };
 
-test.each(["descriptors", "first descriptors"])("EMFILE at every step of a clone (%s), and nothing is left", async (what) => {
-	const { report, code, stderr } = await runFixture("limits", { wrapper: ["prlimit", "--nofile=64:64"], args: [what] });
-	expect([code, stderr]).toEqual([0, ""]);
-	expect(report).toMatchObject({ code: 0, more: what === "descriptors" ? 0 : 1 }); // the zygote
-	expect(report.refusals.length).toBeGreaterThan(3);
-	for (const refused of report.refusals) expect(refused).toMatchObject({ name: "SyscallError", code: "EMFILE" });
-});
+test.each(["descriptors", "first descriptors"])(
+	"EMFILE at every step of a clone (%s), and nothing is left",
+	async (what) => {
+		const { report, code, stderr } = await runFixture("limits", {
+			wrapper: ["prlimit", "--nofile=64:64"],
+			args: [what],
+		});
+		expect([code, stderr]).toEqual([0, ""]);
+		expect(report).toMatchObject({ code: 0, more: what === "descriptors" ? 0 : 1 }); // the zygote
+		expect(report.refusals.length).toBeGreaterThan(3);
+		for (const refused of report.refusals) expect(refused).toMatchObject({ name: "SyscallError", code: "EMFILE" });
+	},
+);
 
 test("EAGAIN at a limit of processes, as an ordinary user, and nothing is left", async () => {
 	const wrapper = root ? ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"] : [];

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { ChildProcess, openat2, pipe, Process, Task } from "../src/index.ts";
+import { ChildProcess, openat2, Process, pipe, Task } from "../src/index.ts";
 import { expectNoLeaks, stat } from "./leaks.ts";
 import { reason } from "./reason.ts";
 
@@ -72,6 +72,10 @@ describe("state", () => {
 		expect(await reason(() => task.clone())).toMatchObject({ code: "ERR_NEARFAR_TASK_GONE", status });
 		await task[Symbol.asyncDispose]();
 		await task[Symbol.asyncDispose]();
+	});
+
+	test("exit at once is the exit that was asked for, every time", async () => {
+		for (let turn = 0; turn < 100; turn++) expect(await (await Task.clone()).exit(9)).toMatchObject({ code: 9 });
 	});
 
 	test("dispose kills and reaps a live one", async () => {

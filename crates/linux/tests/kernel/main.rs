@@ -1,0 +1,13 @@
+//! What the crate does on a real kernel, as root and as an ordinary user alike.
+
+mod alone;
+mod channel;
+mod child;
+mod program;
+mod stub;
+mod stub_clones;
+mod stub_fuzz;
+mod stub_refuses;
+mod stub_runs;
+mod task;
+mod zygote;

@@ -1,0 +1,94 @@
+//! Programs and answers by hand, byte for byte: what the crate itself would never send, too.
+
+use nearfar_linux::wire::{self, Header, Reloc, Step};
+use std::os::fd::OwnedFd;
+
+/// A program before it is bytes. Its header can be made to lie.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    pub header: Header,
+    pub steps: Vec<Step>,
+    pub blob: Vec<u8>,
+    pub relocs: Vec<Reloc>,
+}
+
+/// A step that stops the program when it fails; arguments are pairs of kind and value.
+pub fn step(nr: u64, args: &[(u8, u64)]) -> Step {
+    let mut step = Step { nr, ..Step::default() };
+    for (at, (kind, value)) in args.iter().enumerate() {
+        step.kinds[at] = *kind;
+        step.args[at] = *value;
+    }
+    step
+}
+
+/// The same, but that a failure does not stop the program.
+pub fn go_on(step: Step) -> Step {
+    Step { policy: wire::GO_ON, ..step }
+}
+
+pub fn reloc(at: u32, step: u32, kind: u8, value: u32, width: u8) -> Reloc {
+    Reloc { at, step, value, kind, width, pad: 0 }
+}
+
+impl Raw {
+    /// A program whose header is right, and that gets all of its blob back.
+    pub fn new(steps: Vec<Step>, blob: Vec<u8>, relocs: Vec<Reloc>) -> Self {
+        let header = Header {
+            version: wire::VERSION,
+            steps: steps.len() as u32,
+            relocs: relocs.len() as u32,
+            blob: blob.len() as u32,
+            out: blob.len() as u32,
+            ..Header::default()
+        };
+        Raw { header, steps, blob, relocs }
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        [memory(&[self.header]), memory(&self.steps), &self.blob, memory(&self.relocs)].concat()
+    }
+}
+
+/// The structs of the wire, none of which has padding.
+trait Wire: Copy {}
+impl Wire for Header {}
+impl Wire for Step {}
+impl Wire for Reloc {}
+
+fn memory<T: Wire>(values: &[T]) -> &[u8] {
+    // SAFETY: exactly the values' memory, for as long as they are borrowed; none of it is padding.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+}
+
+fn value<T: Wire>(bytes: &[u8]) -> T {
+    assert!(bytes.len() >= size_of::<T>(), "an answer ends after {} of {} bytes", bytes.len(), size_of::<T>());
+    // SAFETY: as many bytes as the struct has, any of which are a valid one.
+    unsafe { bytes.as_ptr().cast::<T>().read_unaligned() }
+}
+
+/// What a stub answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub header: Header,
+    pub results: Vec<i64>,
+    pub out: Vec<u8>,
+    pub fds: Vec<OwnedFd>,
+}
+
+impl Answer {
+    /// Reads a message, or the header of one followed by what is in the memfd.
+    pub fn parse(bytes: &[u8], fds: Vec<OwnedFd>) -> Self {
+        let header: Header = value(bytes);
+        let rest = &bytes[size_of::<Header>()..];
+        let steps = if rest.is_empty() { 0 } else { header.steps as usize * size_of::<Step>() };
+        let (steps, out) = rest.split_at(steps);
+        let results = steps.chunks_exact(size_of::<Step>()).map(|step| value::<Step>(step).result).collect();
+        Answer { header, results, out: out.to_vec(), fds }
+    }
+
+    /// Status, steps that ran, and their results.
+    pub fn summary(&self) -> (i32, u32, &[i64]) {
+        (self.header.status, self.header.done, &self.results)
+    }
+}

@@ -1,0 +1,198 @@
+//! A program with anything wrong in it is answered with a status, nothing of it runs, and the stub serves on.
+
+use crate::raw::{reloc, step, Raw};
+use crate::stub::{getppid, prlimit64, write, Stub};
+use nearfar_linux::wire::{self, Reloc};
+use nix::sys::memfd::{memfd_create, MFdFlags};
+use nix::unistd::pipe;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
+
+const EINVAL: i32 = -libc::EINVAL;
+const EPROTO: i32 = -libc::EPROTO;
+
+/// Writes a byte to descriptor 0 of the message, so that it shows when anything of it runs; then two calls more, a blob
+/// of 128 bytes and two relocations.
+fn good() -> Raw {
+    let write = step(write(), &[(wire::FD, 0), (wire::BLOB, 0), (wire::NUMBER, 1)]);
+    let steps = vec![write, step(getppid(), &[]), step(getppid(), &[])];
+    Raw::new(steps, vec![b'x'; 128], vec![reloc(120, 1, wire::NUMBER, 7, 8), reloc(116, 2, wire::RESULT, 1, 4)])
+}
+
+/// A clone step as it has to be, but that no step is left for the child.
+fn clone() -> [(u8, u64); 5] {
+    [(wire::BLOB, 0), (wire::NUMBER, 88), (wire::FD, 0), (wire::NUMBER, 3), (wire::NUMBER, 0)]
+}
+
+fn cloning(at: usize, kind: u8, value: u64) -> impl Fn(&mut Raw) {
+    move |raw| {
+        let mut args = clone();
+        args[at] = (kind, value);
+        raw.steps[1] = step(wire::CLONE, &args);
+    }
+}
+
+fn arg(kind: u8, value: u64) -> impl Fn(&mut Raw) {
+    move |raw| raw.steps[2] = step(getppid(), &[(wire::NUMBER, 0), (kind, value)])
+}
+
+fn relocated(index: usize, reloc: Reloc) -> impl Fn(&mut Raw) {
+    move |raw| raw.relocs[index] = reloc
+}
+
+type Spoil = Box<dyn Fn(&mut Raw)>;
+
+fn spoilt() -> Vec<(&'static str, i32, Spoil)> {
+    vec![
+        ("another version", EPROTO, Box::new(|raw| raw.header.version += 1)),
+        ("more steps than there are", EINVAL, Box::new(|raw| raw.header.steps += 1)),
+        ("fewer steps than there are", EINVAL, Box::new(|raw| raw.header.steps -= 1)),
+        ("no steps, but their bytes", EINVAL, Box::new(|raw| raw.header.steps = 0)),
+        ("as many steps as can be written", EINVAL, Box::new(|raw| raw.header.steps = u32::MAX)),
+        ("more relocations than there are", EINVAL, Box::new(|raw| raw.header.relocs += 1)),
+        ("as many relocations as can be written", EINVAL, Box::new(|raw| raw.header.relocs = u32::MAX)),
+        ("a longer blob than there is", EINVAL, Box::new(|raw| raw.header.blob += 8)),
+        ("the longest blob", EINVAL, Box::new(|raw| raw.header.blob = u32::MAX - 7)),
+        ("a blob that is no multiple of 8", EINVAL, Box::new(|raw| {
+            raw.blob.push(0);
+            raw.header.blob += 1;
+        })),
+        ("an output longer than the blob", EINVAL, Box::new(|raw| raw.header.out = raw.header.blob + 1)),
+        ("the longest output", EINVAL, Box::new(|raw| raw.header.out = u32::MAX)),
+        ("bytes after the end", EINVAL, Box::new(|raw| raw.relocs.push(Reloc::default()))),
+        ("a missing end", EINVAL, Box::new(|raw| raw.relocs.truncate(1))),
+        ("an unknown kind", EINVAL, Box::new(arg(6, 0))),
+        ("the last kind", EINVAL, Box::new(arg(255, 0))),
+        ("an offset past the blob", EINVAL, Box::new(arg(wire::BLOB, 129))),
+        ("the largest offset", EINVAL, Box::new(arg(wire::BLOB, u64::MAX))),
+        ("its own result", EINVAL, Box::new(arg(wire::RESULT, 2))),
+        ("the result of a later step", EINVAL, Box::new(|raw| raw.steps[0] = step(getppid(), &[(wire::RESULT, 1)]))),
+        ("the largest result", EINVAL, Box::new(arg(wire::RESULT, u64::MAX))),
+        ("a descriptor that did not come", EINVAL, Box::new(arg(wire::FD, 1))),
+        ("the largest descriptor", EINVAL, Box::new(arg(wire::FD, u64::MAX))),
+        ("a number that begins too late", EINVAL, Box::new(arg(wire::LOAD, 125))),
+        ("a number behind the blob", EINVAL, Box::new(arg(wire::LOAD, 128))),
+        ("the largest number's offset", EINVAL, Box::new(arg(wire::LOAD, u64::MAX - 3))),
+        ("a clone whose struct is no address", EINVAL, Box::new(cloning(0, wire::NUMBER, 0))),
+        ("a clone whose struct is not aligned", EINVAL, Box::new(cloning(0, wire::BLOB, 4))),
+        ("a clone whose struct is cut off", EINVAL, Box::new(cloning(0, wire::BLOB, 48))),
+        ("a clone whose struct lies outside", EINVAL, Box::new(cloning(0, wire::BLOB, 136))),
+        ("a clone whose channel is a number", EINVAL, Box::new(cloning(2, wire::NUMBER, 3))),
+        ("a clone whose channel did not come", EINVAL, Box::new(cloning(2, wire::FD, 1))),
+        ("a clone that the child goes on before", EINVAL, Box::new(cloning(3, wire::NUMBER, 0))),
+        ("a clone that the child goes on at", EINVAL, Box::new(cloning(3, wire::NUMBER, 1))),
+        ("a clone that the child goes on after the end of", EINVAL, Box::new(cloning(3, wire::NUMBER, 4))),
+        ("a clone that the child goes on somewhere in", EINVAL, Box::new(cloning(3, wire::RESULT, 0))),
+        ("a relocation past the blob", EINVAL, Box::new(relocated(1, reloc(121, 2, wire::NUMBER, 7, 8)))),
+        ("a short one past the blob", EINVAL, Box::new(relocated(1, reloc(125, 2, wire::NUMBER, 7, 4)))),
+        ("the largest relocation", EINVAL, Box::new(relocated(1, reloc(u32::MAX, 2, wire::NUMBER, 7, 8)))),
+        ("a relocation of no width", EINVAL, Box::new(relocated(0, reloc(0, 1, wire::NUMBER, 7, 0)))),
+        ("a relocation of 16 bytes", EINVAL, Box::new(relocated(0, reloc(0, 1, wire::NUMBER, 7, 16)))),
+        ("relocations out of order", EINVAL, Box::new(relocated(1, reloc(0, 0, wire::NUMBER, 7, 8)))),
+        ("a relocation for no step", EINVAL, Box::new(relocated(1, reloc(0, 3, wire::NUMBER, 7, 8)))),
+        ("a relocation of an unknown kind", EINVAL, Box::new(relocated(0, reloc(0, 1, 6, 0, 8)))),
+        ("a relocation to outside", EINVAL, Box::new(relocated(0, reloc(0, 1, wire::BLOB, 129, 8)))),
+        ("a relocation with a result to come", EINVAL, Box::new(relocated(0, reloc(0, 1, wire::RESULT, 1, 8)))),
+        ("a relocation with no descriptor", EINVAL, Box::new(relocated(0, reloc(0, 1, wire::FD, 1, 4)))),
+        ("a program in a memfd that is none", EINVAL, Box::new(|raw| raw.header.flags = wire::LARGE)),
+    ]
+}
+
+/// Asks for something that is refused, and looks whether anything was done or left.
+fn refused(stub: &Stub, what: &str, status: i32, bytes: &[u8], more: &[RawFd]) {
+    let (read, write) = pipe().unwrap();
+    let fds: Vec<RawFd> = [write.as_raw_fd()].into_iter().chain(more.iter().copied()).collect();
+    stub.send(bytes, &fds);
+    let answer = stub.receive();
+    assert_eq!(answer.summary(), (status, 0, &[][..]), "{what}");
+    assert_eq!(answer.header.version, wire::VERSION, "{what}");
+    assert!(answer.out.is_empty() && answer.fds.is_empty(), "{what}");
+    drop(write);
+    stub.works(); // so that it has closed what came
+    let mut written = Vec::new();
+    File::from(read).read_to_end(&mut written).unwrap();
+    assert_eq!(written, b"", "{what} was run");
+}
+
+#[test]
+fn nothing_of_a_spoilt_program_runs() {
+    let stub = Stub::start();
+    for (what, status, spoil) in spoilt() {
+        let mut raw = good();
+        spoil(&mut raw);
+        refused(&stub, what, status, &raw.bytes(), &[]);
+    }
+    let (read, write) = pipe().unwrap();
+    let parent = i64::from(std::process::id());
+    assert_eq!(stub.ask(&good(), &[write.as_raw_fd()]).summary(), (0, 3, &[1, parent, parent][..]));
+    drop((read, write));
+}
+
+#[test]
+fn messages_of_any_length_are_answered() {
+    let (stub, bytes) = (Stub::start(), good().bytes());
+    for length in 1..bytes.len() {
+        // What is missing of a header may be there still, from the message before.
+        let status = if length < size_of::<wire::Header>() { EPROTO } else { EINVAL };
+        refused(&stub, &format!("{length} bytes"), status, &bytes[..length], &[]);
+    }
+    let long = [bytes, vec![0; wire::INLINE]].concat();
+    refused(&stub, "a message that is cut off", EINVAL, &long, &[]);
+}
+
+#[test]
+fn an_empty_program_is_a_program() {
+    let stub = Stub::start();
+    assert_eq!(stub.ask(&Raw::new(vec![], vec![], vec![]), &[]).summary(), (0, 0, &[][..]));
+    let answer = stub.ask(&Raw::new(vec![], vec![7; 16], vec![]), &[]);
+    assert_eq!((answer.header.status, answer.header.done, answer.header.out), (0, 0, 16));
+    stub.works();
+}
+
+fn memfd(bytes: &[u8]) -> OwnedFd {
+    let file = File::from(memfd_create("program", MFdFlags::MFD_CLOEXEC).unwrap());
+    file.write_all_at(bytes, 0).unwrap();
+    file.into()
+}
+
+#[test]
+fn a_memfd_has_to_hold_the_program() {
+    let stub = Stub::start();
+    let mut raw = good();
+    raw.header.flags = wire::LARGE;
+    let bytes = raw.bytes();
+    let header = &bytes[..size_of::<wire::Header>()];
+    let (read, write) = pipe().unwrap();
+    let null = File::open("/dev/null").unwrap();
+    for short in [0, header.len(), bytes.len() - 1] {
+        refused(&stub, "a memfd that is too short", EINVAL, header, &[memfd(&bytes[..short]).as_raw_fd()]);
+    }
+    refused(&stub, "a pipe", EINVAL, header, &[read.as_raw_fd()]);
+    refused(&stub, "an empty device", EINVAL, header, &[null.as_raw_fd()]);
+    let whole = memfd(&bytes);
+    let path = format!("/proc/self/fd/{}", whole.as_raw_fd());
+    let to_read = File::open(path).unwrap();
+    refused(&stub, "a memfd to read", -libc::EACCES, header, &[to_read.as_raw_fd()]);
+    raw.steps[2] = step(getppid(), &[(wire::FD, 2)]);
+    refused(&stub, "a spoilt program in a memfd", EINVAL, header, &[memfd(&raw.bytes()).as_raw_fd()]);
+    stub.send(header, &[]);
+    assert_eq!(stub.receive().summary(), (EINVAL, 0, &[][..]), "no memfd at all");
+    assert_eq!(stub.ask(&good(), &[write.as_raw_fd()]).header.status, 0);
+}
+
+#[test]
+fn lost_descriptors_are_reported() {
+    let stub = Stub::start();
+    let null = File::open("/dev/null").unwrap().as_raw_fd();
+    let null = File::open(format!("/proc/self/fd/{null}")).or_else(|_| File::open("/dev/null")).unwrap();
+    let many = vec![null.as_raw_fd(); wire::DESCRIPTORS];
+    refused(&stub, "one descriptor too many", -libc::EMFILE, &good().bytes(), &many);
+    refused(&stub, "as many as the kernel passes on", -libc::EMFILE, &good().bytes(), &vec![null.as_raw_fd(); 252]);
+    // RLIMIT_NOFILE is 4: only 0 to 3 are left, and they are taken.
+    let limit = [4u64, 4].map(u64::to_ne_bytes).concat();
+    let args = [(wire::NUMBER, 0), (wire::NUMBER, libc::RLIMIT_NOFILE as u64), (wire::BLOB, 0), (wire::NUMBER, 0)];
+    assert_eq!(stub.ask(&Raw::new(vec![step(prlimit64(), &args)], limit, vec![]), &[]).summary(), (0, 1, &[0][..]));
+    refused(&stub, "no room in the table", -libc::EMFILE, &good().bytes(), &[]);
+}
