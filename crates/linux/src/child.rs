@@ -1,7 +1,7 @@
 //! Processes that this process waits for, through their pidfds: no SIGCHLD, no pid that could be somebody else's.
 
 use crate::channel::{Channel, Ran};
-use crate::error::{Failure, Result};
+use crate::error::{During, Failure, Result};
 use crate::pidfd::{self, ChildState};
 use crate::program::Program;
 use crate::reactor;
@@ -113,37 +113,50 @@ impl Child {
     /// waitid(2) that returns at once: the state change asked for, if there is one. A death is also told to the
     /// listener, and remembered.
     pub fn poll(self: &Arc<Self>, options: i32) -> Result<Option<ChildState>> {
-        let wants_death = options & libc::WEXITED != 0;
-        let guard = lock(&self.pidfd);
-        let Some(fd) = guard.as_ref().map(AsRawFd::as_raw_fd) else {
-            drop(guard);
-            return Ok(self.death().map(|death| death.state).filter(|_| wants_death));
-        };
-        // The death itself is always reaped by `reap`, so that it is told exactly once.
-        let options = options | libc::WNOHANG | libc::__WALL;
+        // Held, so that nobody else reaps it between two looks.
+        if !self.hold() {
+            return Ok(self.death().map(|death| death.state).filter(|_| options & libc::WEXITED != 0));
+        }
         let seen = match &self.parent {
-            None => pidfd::waitid(libc::P_PIDFD, fd, options | libc::WNOWAIT).near()?,
-            Some(_) if wants_death => return Ok(None),
-            Some(parent) => {
-                let mut program = Program::default();
-                let call = pidfd::waitid_passed(0, options);
-                let read = call.read;
-                let step = program.step(call);
-                let (reply, _) = parent.run(&program, &[fd])?;
-                return match program.failure(&reply, 0) {
-                    Some(failure) => Err(failure),
-                    None => Ok(reply.answer(step).and_then(|answer| read(&answer)).map(|(state, _)| state)),
-                };
-            }
+            None => self.poll_here(options),
+            Some(parent) => self.poll_in(parent, options),
         };
-        let Some((state, _)) = seen else { return Ok(None) };
-        if state.ended() {
-            drop(guard);
+        self.release();
+        if matches!(seen, Ok(Some(state)) if state.ended()) {
             self.ended();
-        } else if options & libc::WNOWAIT == 0 {
-            pidfd::waitid(libc::P_PIDFD, fd, options).near()?;
+        }
+        seen
+    }
+
+    /// The death itself is left to [`Child::ended`], so that it is told exactly once.
+    fn poll_here(&self, options: i32) -> Result<Option<ChildState>> {
+        let guard = lock(&self.pidfd);
+        let Some(pidfd) = guard.as_ref() else { return Ok(None) };
+        let wait =
+            |more| pidfd::waitid(libc::P_PIDFD, pidfd.as_raw_fd(), options | libc::WNOHANG | libc::__WALL | more);
+        let Some((state, _)) = wait(libc::WNOWAIT).near()? else { return Ok(None) };
+        if !state.ended() && options & libc::WNOWAIT == 0 {
+            wait(0).near()?;
         }
         Ok(Some(state))
+    }
+
+    /// Asks the task whose child it is. Its death is asked for by [`Child::ended`] alone, which hears of it.
+    fn poll_in(&self, parent: &Arc<Channel>, options: i32) -> Result<Option<ChildState>> {
+        let options = options & !libc::WEXITED;
+        let Some(pidfd) = self.pidfd().transpose().during("fcntl")? else { return Ok(None) };
+        if options & (libc::WSTOPPED | libc::WCONTINUED) == 0 {
+            return Ok(None);
+        }
+        let mut program = Program::default();
+        let call = pidfd::waitid_passed(0, options | libc::WNOHANG | libc::__WALL);
+        let read = call.read;
+        let step = program.step(call);
+        let (reply, _) = parent.run(&program, &[pidfd.as_raw_fd()])?;
+        match program.failure(&reply, 0) {
+            Some(failure) => Err(failure.without_step()),
+            None => Ok(reply.answer(step).and_then(|answer| read(&answer)).map(|(state, _)| state)),
+        }
     }
 
     /// Keeps it from being reaped, and so its pid from becoming a stranger's, until [`Child::release`]. `false`: too late.

@@ -270,8 +270,10 @@ fn check(state: &State, program: &Program, steps: u64, relocs: u64, blob: u64) -
                 return false;
             }
         }
+        // Both sides of a clone write into the program: it must not be shared.
         if step.nr == wire::CLONE
-            && (step.kinds[0] != wire::BLOB
+            && (program.mapped != 0
+                || step.kinds[0] != wire::BLOB
                 || step.args[0] % 8 != 0
                 || blob - step.args[0] < CLONE_ARGS
                 || step.kinds[2] != wire::FD
@@ -304,7 +306,7 @@ fn check(state: &State, program: &Program, steps: u64, relocs: u64, blob: u64) -
 fn run(state: &mut State, program: &Program) {
     // SAFETY: `load` checked the header and everything it counts.
     let header = unsafe { &mut *program.header };
-    header.status = 0;
+    (header.done, header.status) = (0, 0);
     let (mut index, mut end, mut patched) = (0, header.steps as usize, 0);
     while index < end {
         while patched < header.relocs as usize {
@@ -333,9 +335,7 @@ fn run(state: &mut State, program: &Program) {
                     adopt(state, args[2])
                 }
                 child => {
-                    if child > 0 {
-                        end = args[3] as usize;
-                    }
+                    end = args[3] as usize;
                     child
                 }
             },

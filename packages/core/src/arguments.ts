@@ -1,5 +1,3 @@
-import { inspect } from "node:util";
-
 type Code = "ERR_INVALID_ARG_TYPE" | "ERR_INVALID_ARG_VALUE" | "ERR_OUT_OF_RANGE";
 
 /** A `TypeError` for the wrong kind of argument, in Node's words and with Node's code. */
@@ -22,6 +20,7 @@ function withCode<E extends Error>(error: E, code: Code): E {
 }
 
 function show(value: unknown): string {
+	const { inspect } = process.getBuiltinModule("node:util");
 	const text = inspect(value, { depth: 0, maxStringLength: 80 });
 	return `${typeof value === "object" || typeof value === "function" ? "" : `type ${typeof value} `}(${text})`;
 }

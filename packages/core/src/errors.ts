@@ -1,4 +1,3 @@
-import { getSystemErrorMap } from "node:util";
 import type { FailureData } from "../native/binding.js";
 import type { ChildState, ExitStatus } from "./child.ts";
 import type { Command } from "./exec.ts";
@@ -41,7 +40,7 @@ export class SyscallError extends Error {
 		about: { path?: string; dest?: string; task?: string; step?: number } = {},
 	) {
 		const { errno, syscall } = refusal;
-		const known = getSystemErrorMap().get(-errno);
+		const known = process.getBuiltinModule("node:util").getSystemErrorMap().get(-errno);
 		const code = /^UnknownErrno/.test(refusal.code) ? `Unknown system error ${errno}` : refusal.code;
 		const words = known?.[1] ?? refusal.message?.toLowerCase() ?? "unknown error";
 		const paths = [about.path, about.dest].filter((path) => path !== undefined).map((path) => `'${path}'`);

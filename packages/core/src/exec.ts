@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { array, optionalBoolean, options as checkOptions, text, wrongType, wrongValue } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { native } from "./native.ts";

@@ -1,6 +1,3 @@
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
 import type * as Binding from "../native/binding.js";
 import { makeError, UnsupportedPlatformError } from "./errors.ts";
 import { dispatch } from "./events.ts";
@@ -8,7 +5,9 @@ import { dispatch } from "./events.ts";
 /** The addon: numbers, text and bytes; see `native/binding.d.ts`. */
 export type Native = typeof Binding;
 
-// Not from "node:process": importing that opens stdin, stdout and stderr, and makes them non-blocking for everybody.
+// The global, not "node:process": importing that opens stdin, stdout and stderr, and makes them non-blocking for everybody.
+// And no other import of Node's modules in this package: each costs whoever imports it, though most are never needed.
+// Functions get theirs from `process.getBuiltinModule`.
 const { arch, platform } = process;
 let addon: Native | undefined;
 
@@ -28,7 +27,9 @@ function load(): Native {
 		throw new UnsupportedPlatformError(`nearfar needs Linux on x64 or arm64, this is ${platform} on ${arch}`);
 	}
 	noticeOtherCopy();
-	const require = createRequire(import.meta.url);
+	const { existsSync } = process.getBuiltinModule("node:fs");
+	const { fileURLToPath } = process.getBuiltinModule("node:url");
+	const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);
 	const tried: string[] = [];
 	for (const name of names) {
 		const built = fileURLToPath(new URL(`../native/nearfar.${name}.node`, import.meta.url));
@@ -60,7 +61,7 @@ function packaged(require: NodeJS.Require, name: string): string | undefined {
 function noticeOtherCopy(): void {
 	const key = Symbol.for("@nearfar/core");
 	const shared = globalThis as { [key]?: string };
-	const here = fileURLToPath(new URL("..", import.meta.url));
+	const here = process.getBuiltinModule("node:url").fileURLToPath(new URL("..", import.meta.url));
 	if (shared[key] !== undefined && shared[key] !== here) {
 		process.emitWarning(
 			`two copies of @nearfar/core are in use, ${shared[key]} and ${here}: objects of one are refused by the other`,

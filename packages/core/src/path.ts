@@ -1,5 +1,3 @@
-import { Buffer } from "node:buffer";
-import { fileURLToPath } from "node:url";
 import { wrongType, wrongValue } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { atFlags } from "./flags.generated.ts";
@@ -25,7 +23,7 @@ export const cwd = -100;
 
 /** What the addon takes for a path. */
 export function pathText(path: PathLike, name = "path"): string | Uint8Array {
-	if (path instanceof URL) return pathText(fileURLToPath(path), name);
+	if (path instanceof URL) return pathText(process.getBuiltinModule("node:url").fileURLToPath(path), name);
 	if (typeof path === "string") {
 		if (path.includes("\0")) throw wrongValue(name, "a path without NUL bytes", path);
 		return path;

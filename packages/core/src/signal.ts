@@ -4,8 +4,7 @@ import { signals } from "./flags.generated.ts";
 /** A signal by its name or number; real-time signals (34 to 64) have only a number. */
 export type Signal = NodeJS.Signals | number;
 
-const names = new Map<number, NodeJS.Signals>();
-for (const [name, number] of Object.entries(signals)) names.set(number, name as NodeJS.Signals);
+let names: Map<number, NodeJS.Signals> | undefined; // made when it is first needed
 
 /** The number of a signal; 0 only asks whether one could be sent. */
 export function signalNumber(signal: Signal, name = "signal"): number {
@@ -18,5 +17,6 @@ export function signalNumber(signal: Signal, name = "signal"): number {
 
 /** The name of a signal, or its number where it has none. */
 export function signalName(number: number): Signal {
+	names ??= new Map(Object.entries(signals).map(([name, number]) => [number, name as NodeJS.Signals]));
 	return names.get(number) ?? number;
 }

@@ -63,8 +63,13 @@ const unreachable = new FinalizationRegistry((id: number) => native().forgetTask
  * @see clone(2); `namespaces` other than `"user"` need CAP_SYS_ADMIN, or `"user"` along with them
  */
 export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
+	static #near: Task<Process> | undefined;
+
 	/** This process. `put`, `get`, `exec`, `exit` and dispose refuse: `ERR_NEARFAR_NEAR`. */
-	static readonly near: Task<Process> = Task.#makeNear();
+	static get near(): Task<Process> {
+		Task.#near ??= Task.#makeNear(); // not on import: half of what that would cost
+		return Task.#near;
+	}
 
 	/** The process that the calls are made in. */
 	readonly process: P;

@@ -1,4 +1,3 @@
-import { isMainThread } from "node:worker_threads";
 import { options as checkOptions, integer } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { MultithreadedError } from "./errors.ts";
@@ -25,7 +24,7 @@ import { afterSuccess, currentTask } from "./target.ts";
  */
 export function chdir(at: LocationLike): void {
 	const near = currentTask().isNear;
-	if (near && !isMainThread) {
+	if (near && !process.getBuiltinModule("node:worker_threads").isMainThread) {
 		throw new MultithreadedError("chdir in a Worker would change the main thread's working directory: use a task");
 	}
 	if (at instanceof FileDescriptor) native().fchdir(at.number());

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { ChildProcess, openat2, Process, pipe, Task } from "../src/index.ts";
 import { expectNoLeaks, stat } from "./leaks.ts";
@@ -134,20 +133,4 @@ test("tokens belong to the task, and texts name it", async () => {
 	expect(`${task}`).toBe(`task ${task.pid}`);
 	expect(`${apart}`).toBe(`task ${apart.pid} (user pid uts)`);
 	for (const token of [task.fdTable, task.addressSpace, apart.pidNamespace]) expect(`${token}`).toMatch(/\d+$/);
-});
-
-test("syscall passes numbers, descriptors and bytes, and brings bytes back", async () => {
-	await using task = await Task.clone();
-	const uname = process.arch === "x64" ? 63 : 160;
-	const [far, near] = [Buffer.alloc(390), Buffer.alloc(390)];
-	expect(task.syscall(uname, far)).toBe(0n);
-	expect(Task.near.syscall(uname, near)).toBe(0n);
-	expect(far.equals(near)).toBe(true);
-	expect(`${far}`).toContain(readFileSync("/proc/sys/kernel/osrelease", "utf8").trim());
-	using fd = task.run(() => openat2("/dev/zero"));
-	const bytes = Buffer.alloc(7, 1);
-	expect(task.syscall(process.arch === "x64" ? 0 : 63, fd, bytes, 7n)).toBe(7n);
-	expect(bytes).toEqual(Buffer.alloc(7));
-	expect(await reason(() => task.syscall(9999))).toMatchObject({ code: "ENOSYS", errno: -38 });
-	expect(await reason(() => task.syscall(getpid + 0, "no" as never))).toMatchObject({ name: "TypeError" });
 });

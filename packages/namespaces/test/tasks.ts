@@ -1,6 +1,6 @@
 import { readlinkSync } from "node:fs";
 import { type CloneOptions, FileDescriptor, openat2, Task } from "@nearfar/core";
-import { native } from "@nearfar/core/internal";
+import { dropCapabilities } from "@nearfar/caps";
 
 export const isRoot = process.geteuid?.() === 0;
 export const arm64 = process.arch === "arm64";
@@ -11,7 +11,7 @@ export const capable: CloneOptions = isRoot ? {} : { namespaces: ["user"], idMap
 /** A task without any capability, whoever runs the tests. */
 export async function powerless(): Promise<Task> {
 	const task = await Task.clone();
-	task.run(() => native().capset(0n, 0n, 0n));
+	task.run(() => dropCapabilities());
 	return task;
 }
 

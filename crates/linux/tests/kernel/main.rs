@@ -4,6 +4,7 @@ mod alone;
 mod channel;
 mod child;
 mod program;
+mod raw;
 mod stub;
 mod stub_clones;
 mod stub_fuzz;

@@ -140,6 +140,8 @@ pub fn start_on(channel: &OwnedFd) -> Pid {
             // Both away from 3 at first.
             let stub = stub.map(|stub| call(libc::SYS_fcntl, [stub as u64, libc::F_DUPFD_CLOEXEC as u64, 100, 0, 0]));
             let channel = call(libc::SYS_fcntl, [channel.as_raw_fd() as u64, libc::F_DUPFD_CLOEXEC as u64, 100, 0, 0]);
+            // What the test program itself was given is not for the stub.
+            call(libc::SYS_close_range, [3, u32::MAX as u64, libc::CLOSE_RANGE_CLOEXEC as u64, 0, 0]);
             call(libc::SYS_dup3, [channel, 3, 0, 0, 0]);
             let (argv, envp) = (argv.as_ptr() as u64, envp.as_ptr() as u64);
             match stub {

@@ -1,0 +1,129 @@
+//! The clone step: one program, two processes, two answers.
+
+use crate::raw::{reloc, step, Raw};
+use crate::stub::{channel, emulator, fcntl, getppid, Stub};
+use nearfar_linux::wire;
+use nix::sys::wait::WaitStatus;
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// A clone with a pidfd that comes back with the parent's answer; two steps for each side. The `int` at 88 is the pidfd.
+fn cloning(flags: i32, signal: i32, legacy: u64) -> Raw {
+    let mut blob = vec![0; 96];
+    blob[..8].copy_from_slice(&(flags as u64 | libc::CLONE_PIDFD as u64).to_ne_bytes());
+    blob[32..40].copy_from_slice(&(signal as u64).to_ne_bytes());
+    let clone = [(wire::BLOB, 0), (wire::NUMBER, 88), (wire::FD, 0), (wire::NUMBER, 3), (wire::NUMBER, legacy)];
+    let steps = vec![
+        step(wire::CLONE, &clone),
+        step(wire::ATTACH, &[(wire::LOAD, 88), (wire::NUMBER, 1)]),
+        step(getppid(), &[]),
+        step(getppid(), &[]),
+        step(fcntl(), &[(wire::CHANNEL, 0), (wire::NUMBER, libc::F_GETFD as u64)]),
+    ];
+    Raw::new(steps, blob, vec![reloc(8, 0, wire::BLOB, 88, 8)])
+}
+
+fn clone(stub: &Stub, raw: &Raw) -> (Stub, Vec<OwnedFd>) {
+    let (near, far) = channel();
+    let parent = stub.ask(raw, &[far.as_raw_fd()]);
+    drop(far);
+    assert_eq!((parent.header.status, parent.header.done), (0, 3));
+    assert!(parent.results[0] > 0 && parent.fds.len() == 1);
+    let child = Stub::cloned(parent.results[0], near);
+    let answer = child.receive();
+    assert_eq!((answer.header.status, answer.header.done), (0, 5));
+    assert_eq!(answer.results[0], wire::CHANNEL_FD as i64);
+    assert_eq!(answer.results[4], i64::from(libc::FD_CLOEXEC));
+    assert!(answer.fds.is_empty());
+    // With CLONE_PARENT both are ours; otherwise the child is the stub's.
+    let brothers = raw.blob[..8] == (libc::CLONE_PARENT as u64 | libc::CLONE_PIDFD as u64).to_ne_bytes();
+    let parent_of_child = if brothers { i64::from(std::process::id()) } else { i64::from(stub.pid.as_raw()) };
+    assert_eq!(parent.results[2], i64::from(std::process::id()));
+    assert_eq!(answer.results[3], parent_of_child);
+    (child, parent.fds)
+}
+
+fn open_descriptors(stub: &Stub) -> Vec<String> {
+    let folder = std::fs::read_dir(format!("/proc/{}/fd", stub.pid)).unwrap();
+    let mut names: Vec<String> = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn parent_and_child_answer_and_serve_on() {
+    if emulator().is_some() {
+        return println!("skipped: no emulator clones like that");
+    }
+    for legacy in [0, 1] {
+        let stub = Stub::start();
+        let (child, pidfd) = clone(&stub, &cloning(libc::CLONE_PARENT, 0, legacy));
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd[0].as_raw_fd())).unwrap();
+        assert!(info.contains(&format!("Pid:\t{}\n", child.pid)), "{info}");
+        child.works();
+        stub.works();
+        assert_eq!(open_descriptors(&stub), ["0", "1", "2", "3"]);
+        assert_eq!(open_descriptors(&child), ["0", "1", "2", "63"]);
+        // A child of the child, and one whose own channel ends first.
+        let (grandchild, _pidfd) = clone(&child, &cloning(libc::CLONE_PARENT, 0, legacy));
+        let pid = child.pid;
+        assert_eq!(child.end(), WaitStatus::Exited(pid, 0));
+        grandchild.works();
+        stub.works();
+    }
+}
+
+#[test]
+fn the_channel_stays_where_it_is_when_its_number_is_out_of_reach() {
+    if emulator().is_some() {
+        return println!("skipped: no emulator clones like that");
+    }
+    let stub = Stub::start();
+    let limit = [8u64, 8].map(u64::to_ne_bytes).concat();
+    let args = [(wire::NUMBER, 0), (wire::NUMBER, libc::RLIMIT_NOFILE as u64), (wire::BLOB, 0), (wire::NUMBER, 0)];
+    stub.ask(&Raw::new(vec![step(crate::stub::prlimit64(), &args)], limit, vec![]), &[]);
+    let (near, far) = channel();
+    let answer = stub.ask(&cloning(libc::CLONE_PARENT, 0, 0), &[far.as_raw_fd()]);
+    drop(far);
+    let child = Stub::cloned(answer.results[0], near);
+    assert_eq!(child.receive().results[0], 4);
+    child.works();
+    child.works();
+    stub.works();
+}
+
+#[test]
+fn a_clone_that_fails_leaves_one_process() {
+    let stub = Stub::start();
+    let null = File::open("/dev/null").unwrap();
+    // CLONE_THREAD without CLONE_SIGHAND.
+    let mut raw = cloning(libc::CLONE_THREAD, 0, 0);
+    let failed = [-i64::from(if emulator().is_some() { libc::ENOSYS } else { libc::EINVAL }), 0, 0, 0, 0];
+    assert_eq!(stub.ask(&raw, &[null.as_raw_fd()]).summary(), (0, 1, &failed[..]));
+    // Told to go on, the parent still runs its own steps only.
+    raw.steps[0].policy = wire::GO_ON;
+    raw.steps[1] = step(getppid(), &[]);
+    let parent = i64::from(std::process::id());
+    let answer = stub.ask(&raw, &[null.as_raw_fd()]);
+    assert_eq!(answer.summary(), (0, 3, &[failed[0], parent, parent, 0, 0][..]));
+    stub.works();
+}
+
+#[test]
+fn what_only_clone3_can_do_is_absent_where_it_is_unknown() {
+    let stub = Stub::start();
+    let null = File::open("/dev/null").unwrap();
+    let spoil: [fn(&mut Raw); 4] = [
+        |raw| raw.blob[4] = 2,    // CLONE_INTO_CGROUP
+        |raw| raw.blob[0] = 0x80, // CLONE_NEWTIME: clone(2) has the exit signal there
+        |raw| raw.blob[72] = 1,   // set_tid_size
+        |raw| raw.blob[80] = 1,   // cgroup
+    ];
+    for spoil in spoil {
+        let mut raw = cloning(libc::CLONE_PARENT, 0, 1);
+        spoil(&mut raw);
+        let answer = stub.ask(&raw, &[null.as_raw_fd()]);
+        assert_eq!((answer.header.done, answer.results[0]), (1, -i64::from(libc::ENOSYS)));
+    }
+    stub.works();
+}

@@ -1,0 +1,151 @@
+//! Thousands of programs with something wrong in them, the same ones every time: each is answered.
+
+use crate::raw::{reloc, step, Raw};
+use crate::stub::{getppid, Stub};
+use nearfar_linux::wire::{self, Header};
+use nix::sys::memfd::{memfd_create, MFdFlags};
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+
+const ROUNDS: u64 = 6000;
+
+/// SplitMix64: all that is random here.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    /// A number near `size` or near an end of the range more often than not: that is where checks are wrong.
+    fn number(&mut self, size: u64) -> u64 {
+        match self.below(8) {
+            0 => self.next(),
+            1 => u64::from(u32::MAX) - self.below(9),
+            2 => u64::MAX - self.below(9),
+            3 => size.wrapping_add(self.below(17)).wrapping_sub(8),
+            _ => self.below(size + 2),
+        }
+    }
+
+    /// A program that is good but for chance; every call in it is harmless whatever its arguments.
+    fn program(&mut self) -> Raw {
+        let (steps, blob) = (self.below(6), 8 * self.below(16));
+        let mut raw = Raw::new(vec![], vec![0; blob as usize], vec![]);
+        for index in 0..steps {
+            let mut step = step(if self.below(8) == 0 { wire::ATTACH } else { getppid() }, &[]);
+            for at in 0..6 {
+                step.kinds[at] = self.below(6) as u8;
+                step.args[at] = if step.kinds[at] == wire::RESULT { self.below(index + 1) } else { self.below(4) };
+            }
+            step.policy = self.below(2) as u8;
+            raw.steps.push(step);
+        }
+        let mut before = 0;
+        for _ in 0..if steps > 0 { self.below(4) } else { 0 } {
+            before += self.below(steps - u64::from(before)) as u32;
+            let (at, width) = (self.below(blob + 1) as u32, [4, 8][self.below(2) as usize]);
+            raw.relocs.push(reloc(at, before, self.below(6) as u8, self.below(3) as u32, width));
+        }
+        Raw::new(raw.steps, raw.blob, raw.relocs)
+    }
+
+    fn spoil(&mut self, raw: &mut Raw) {
+        let (steps, blob) = (raw.steps.len() as u64, raw.blob.len() as u64);
+        let index = self.below(steps.max(1)) as usize;
+        match (self.below(12), raw.steps.get_mut(index)) {
+            (0, _) => raw.header.steps = self.number(steps) as u32,
+            (1, _) => raw.header.relocs = self.number(raw.relocs.len() as u64) as u32,
+            (2, _) => raw.header.blob = self.number(blob) as u32,
+            (3, _) => raw.header.out = self.number(blob) as u32,
+            (4, _) => raw.header.flags = self.number(2) as u32,
+            (5, _) => raw.header.done = self.next() as u32,
+            (6, Some(step)) => step.kinds[self.below(6) as usize] = self.number(6) as u8,
+            (7, Some(step)) => step.args[self.below(6) as usize] = self.number(blob),
+            (8, Some(step)) => step.policy = self.next() as u8,
+            (9, Some(step)) => step.nr = wire::CLONE,
+            (10, _) if !raw.relocs.is_empty() => {
+                let reloc = &mut raw.relocs[0];
+                match self.below(5) {
+                    0 => reloc.at = self.number(blob) as u32,
+                    1 => reloc.step = self.number(steps) as u32,
+                    2 => reloc.value = self.number(blob) as u32,
+                    3 => reloc.kind = self.number(6) as u8,
+                    _ => reloc.width = self.number(8) as u8,
+                }
+            }
+            _ => raw.header.version ^= 1 << self.below(32),
+        }
+    }
+}
+
+/// Takes away what would do harm: a descriptor of the stub's own closed, a process cloned.
+fn tame(raw: &mut Raw) {
+    for step in raw.steps.iter_mut().filter(|step| step.nr == wire::ATTACH) {
+        step.kinds[1] = wire::NUMBER;
+        step.args[1] = 0;
+    }
+    if raw.header.steps > raw.steps.len() as u32 && raw.header.steps < 1000 {
+        // Its last steps would be made of the blob, and their numbers be anything.
+        raw.header.steps = u32::MAX;
+    }
+}
+
+#[test]
+fn every_program_is_answered() {
+    let stub = Stub::start();
+    let mut random = Random(0x6e66);
+    let null = File::open("/dev/null").unwrap();
+    let (mut ran, mut refused) = (0, 0);
+    for round in 0..ROUNDS {
+        let mut raw = random.program();
+        for _ in 0..random.below(3) {
+            random.spoil(&mut raw);
+        }
+        tame(&mut raw);
+        let mut bytes = raw.bytes();
+        // A clone needs a descriptor that came; without any it has to be refused.
+        let clones = raw.steps.iter().any(|step| step.nr == wire::CLONE);
+        let mut fds = vec![null.as_raw_fd(); if clones { 0 } else { random.below(4) as usize }];
+        let memfd = File::from(memfd_create("program", MFdFlags::MFD_CLOEXEC).unwrap());
+        if raw.header.flags & wire::LARGE != 0 && !fds.is_empty() {
+            memfd.write_all_at(&bytes, 0).unwrap();
+            fds.push(memfd.as_raw_fd());
+            bytes.truncate(size_of::<Header>());
+        } else if random.below(16) == 0 {
+            bytes.resize(1 + random.below(2 * bytes.len() as u64) as usize, random.next() as u8);
+        }
+        stub.send(&bytes, &fds);
+        let (message, came) = stub.receive_bytes();
+        assert!(message.len() >= size_of::<Header>(), "round {round}: the stub ended at {raw:?}");
+        let answer = crate::raw::Answer::parse(&message, came);
+        let (status, done, results) = answer.summary();
+        assert_eq!(answer.header.version, wire::VERSION, "round {round}");
+        if status == 0 {
+            ran += 1;
+            assert!(done as usize <= raw.steps.len(), "round {round}");
+            let parent = i64::from(std::process::id());
+            for (step, result) in raw.steps.iter().zip(results).take(done as usize) {
+                assert!(step.nr != getppid() || *result == parent, "round {round}: {result} of {step:?}");
+            }
+        } else {
+            refused += 1;
+            assert!([-libc::EINVAL, -libc::EPROTO].contains(&status), "round {round}: status {status}");
+            assert_eq!((done, message.len()), (0, size_of::<Header>()), "round {round}");
+        }
+        if round % 100 == 0 {
+            stub.works();
+        }
+    }
+    stub.works();
+    println!("{ran} ran, {refused} were refused");
+    assert!(ran > ROUNDS / 10 && refused > ROUNDS / 10, "{ran} ran, {refused} were refused");
+}

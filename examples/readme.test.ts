@@ -1,0 +1,110 @@
+// What the documents show is so. The first line of a code block says how that is known:
+//   ```ts            a program: it is type-checked and run
+//   ```<kind> <file> a part of that file, word for word
+//   ```sh            commands whose npm scripts exist; .ci/run runs them
+//   ```text          a picture
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { afterAll, describe, expect, test } from "vitest";
+
+interface Block {
+	readonly document: string;
+	readonly line: number;
+	readonly kind: string;
+	readonly file: string | undefined;
+	readonly text: string;
+}
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+const markdown = (folder: string) => readdirSync(join(root, folder)).filter((name) => name.endsWith(".md"));
+
+const readmes = ["README.md", ...readdirSync(join(root, "packages")).map((name) => `packages/${name}/README.md`)];
+const pages = ["docs", "docs/decisions"].flatMap((folder) => markdown(folder).map((name) => `${folder}/${name}`));
+const documents = [...readmes, "CONTRIBUTING.md", ...pages];
+const blocks = documents.flatMap(blocksOf);
+const programs = blocks.filter(({ kind, file }) => kind === "ts" && !file);
+const parts = blocks.filter(({ file }) => file);
+const commands = blocks.filter(({ kind, file }) => kind === "sh" && !file);
+
+// The tree may be somebody else's: what is run lies elsewhere, and finds the packages by their names.
+const folder = mkdtempSync(join(tmpdir(), "nearfar-readme-"));
+symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
+const files = programs.map(({ text }, index) => {
+	const file = join(folder, `block-${index}.ts`);
+	// Each is a module, so that `await` may stand alone in it.
+	writeFileSync(file, `${text}export {};\n`);
+	return file;
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function blocksOf(document: string): Block[] {
+	const text = read(document);
+	return [...text.matchAll(/^```(\S*)(?: (\S+))?\n(.*?)^```$/gms)].map((found) => ({
+		document,
+		line: text.slice(0, found.index).split("\n").length,
+		kind: found[1] ?? "",
+		file: found[2],
+		text: found[3] ?? "",
+	}));
+}
+
+function nameOf({ document, line }: Block): string {
+	return `${document}:${line}`;
+}
+
+test("every code block is of a kind that is looked at, and every README has one that runs", () => {
+	const known = blocks.filter((block) => block.file || ["ts", "sh", "text"].includes(block.kind));
+	expect(blocks.filter((block) => !known.includes(block)).map(nameOf)).toEqual([]);
+	const running = new Set(programs.map(({ document }) => document));
+	expect(readmes.filter((readme) => !running.has(readme))).toEqual([]);
+});
+
+describe("programs run", () => {
+	test.each(programs.map((block, index) => [nameOf(block), files[index] as string]))("%s", async (_, file) => {
+		await import(/* @vite-ignore */ file);
+	});
+});
+
+test("programs have no type errors", () => {
+	const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile);
+	const { options } = ts.parseJsonConfigFileContent({ ...config, include: [] }, ts.sys, root);
+	const typeRoots = [join(root, "node_modules/@types")];
+	const program = ts.createProgram(files, { ...options, rootDir: "/", typeRoots });
+	const errors = files.flatMap((file, index) =>
+		ts
+			.getPreEmitDiagnostics(program, program.getSourceFile(file))
+			.map(({ messageText }) => `${nameOf(programs[index] as Block)} ${ts.flattenDiagnosticMessageText(messageText, " ")}`),
+	);
+	expect(errors).toEqual([]);
+});
+
+describe("parts of files are theirs", () => {
+	test.each(parts.map((block) => [nameOf(block), block.file as string, block.text]))("%s: %s", (_, file, text) => {
+		expect(read(file)).toContain(text);
+	});
+});
+
+test("commands name scripts that exist", () => {
+	const { scripts } = JSON.parse(read("package.json"));
+	for (const block of commands) {
+		for (const [, name] of block.text.matchAll(/\bnpm (?:run )?(?:--silent )?([\w:]+)/g)) {
+			if (name !== "install") expect(scripts, nameOf(block)).toHaveProperty([name as string]);
+		}
+		for (const [file] of block.text.matchAll(/\b(?:scripts|\.ci|crates|packages)\/[\w./-]+/g)) {
+			expect(existsSync(join(root, file)), `${nameOf(block)} ${file}`).toBe(true);
+		}
+	}
+});
+
+test("links lead somewhere", () => {
+	const broken = documents.flatMap((document) => {
+		const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map((found) => found[1] ?? "");
+		return links.filter((link) => !existsSync(join(root, dirname(document), link))).map((link) => `${document}: ${link}`);
+	});
+	expect(broken).toEqual([]);
+});
