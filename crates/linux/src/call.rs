@@ -17,6 +17,8 @@ pub enum Arg {
     Input(u32),
     /// The address of this offset (second) of the bytes that only go in with an earlier call (first) of the program.
     InputOf(u32, u32),
+    /// The result of the program's step with this index, an earlier one.
+    Result(u32),
     /// A descriptor that an earlier call of the program makes.
     Slot(u32),
     /// A descriptor that goes with the program's message, by index.
@@ -317,7 +319,7 @@ impl Request {
             Arg::Out(at) => self.out.as_mut_ptr() as u64 + at as u64,
             Arg::Input(at) => self.input.as_mut_ptr() as u64 + at as u64,
             Arg::Slot(index) => slot(index).unwrap_or(-1) as u64,
-            Arg::InputOf(..) | Arg::Passed(_) | Arg::Channel(_) => u64::MAX,
+            Arg::InputOf(..) | Arg::Result(_) | Arg::Passed(_) | Arg::Channel(_) => u64::MAX,
         }
     }
 

@@ -164,7 +164,7 @@ impl Channel {
         let mut message = Vec::new();
         let came = self.receive(&mut message, start.reply_length(), MsgFlags::empty());
         let settled = came.and_then(|_| start.decode(&message)).and_then(|reply| {
-            state.far_fd = reply.result(0).map(|fd| fd as i32);
+            state.far_fd = reply.result(crate::task::CLONED).map(|fd| fd as i32);
             start.failure(&reply, 0).map_or(Ok(()), Err)
         });
         state.gone |= settled.is_err();

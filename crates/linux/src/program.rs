@@ -247,6 +247,7 @@ fn encode(requests: &[&Request], slots: &[Slot], message: &mut Vec<u8>) -> usize
             Arg::Out(at) => (wire::BLOB, out_bases[index] as u64 + at as u64),
             Arg::Input(at) => (wire::BLOB, blob as u64 + at as u64),
             Arg::InputOf(step, at) => (wire::BLOB, in_bases[step as usize] as u64 + at as u64),
+            Arg::Result(step) => (wire::RESULT, step as u64),
             Arg::Passed(which) => (wire::FD, which as u64),
             Arg::Channel(plus) => (wire::CHANNEL, plus as u64),
             Arg::Slot(slot) => match slots.get(slot as usize) {

@@ -10,7 +10,7 @@ use crate::flags::CloneFlags;
 use crate::process;
 use crate::program::Program;
 use crate::wire;
-use crate::zygote::{self, clone3_unknown, Spawner, Zygote};
+use crate::zygote::{Spawner, Zygote};
 use nix::errno::Errno;
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -49,6 +49,9 @@ pub struct Cloned {
 
 /// Hears of a new task.
 pub type ClonedDone = Box<dyn FnOnce(Result<Cloned>) + Send>;
+
+/// The step of a clone program whose result is the child's pid, and in the child the number of its channel.
+pub(crate) const CLONED: usize = 1;
 
 /// A clone program's parts: descriptors by index (0: the task's channel, 1 to 3: its stdio, 4: its cgroup).
 const STDIO: u32 = 1;
@@ -106,7 +109,7 @@ impl Origin {
     }
 
     fn program(&self, options: &CloneOptions) -> Result<(Program, Program)> {
-        const CLONE_STEPS: u64 = 2;
+        const PARENT_STEPS: u64 = 3;
         let near = self.zygote.is_some();
         let parent = if near { libc::CLONE_PARENT as u64 } else { 0 };
         let cgroup = if options.cgroup.is_some() { CloneFlags::INTO_CGROUP.bits() } else { 0 };
@@ -123,22 +126,21 @@ impl Origin {
         if options.cgroup.is_some() {
             call = call.holding(80, 8, Arg::Passed(CGROUP));
         }
-        let legacy = match &self.zygote {
-            Some(zygote) => zygote.legacy_clone,
-            None => clone3_unknown(self.channel.call(zygote::clone3_probe())),
-        };
         let mut program = Program::default();
+        // The probe: a size of 0 is EINVAL to whoever knows the call, and ENOSYS behind the filter of a container.
+        let probe = Call::new("clone3", libc::SYS_clone3).number(0).number(0).go_on();
+        let probed = Arg::Result(program.step(probe) as u32);
         let pair = call
             .number(args.concat().len() as u64)
             .arg(Arg::Passed(0))
-            .number(CLONE_STEPS)
-            .number(u8::from(legacy))
+            .number(PARENT_STEPS)
+            .arg(probed)
             .reserve(8)
             .pair();
         // The pidfd is the first `int` of the output: a descriptor that the next step sends here.
         let made = program.push(pair).expect("a pair can be collected");
         program.step(Call::new("attach", wire::ATTACH as i64).fd(made[0]).number(1));
-        debug_assert_eq!(program.len() as u64, CLONE_STEPS);
+        debug_assert_eq!(program.len() as u64, PARENT_STEPS);
         for number in 0..3 {
             program.step(descriptor::dup3_passed(STDIO + number as u32, number));
         }
@@ -177,7 +179,7 @@ impl Origin {
         if let Some(failure) = ran.program.failure(&ran.reply, 0) {
             return Err(failure.without_step());
         }
-        let pid = ran.reply.result(0).unwrap_or(0) as i32;
+        let pid = ran.reply.result(CLONED).unwrap_or(0) as i32;
         let Some(pidfd) = ran.fds.into_iter().next().and_then(|fd| descriptor::above_stdio(fd).ok()) else {
             return Err(lost(self.zygote.is_some(), pid));
         };
@@ -194,7 +196,7 @@ impl Origin {
 fn ready(ran: Result<Ran>, channel: Arc<Channel>, child: Arc<Child>) -> Result<Cloned> {
     let refused = ran.and_then(|ran| match ran.program.failure(&ran.reply, 0) {
         Some(failure) => Err(failure.without_step()),
-        None => Ok(ran.reply.result(0).unwrap_or(-1) as i32),
+        None => Ok(ran.reply.result(CLONED).unwrap_or(-1) as i32),
     });
     match refused {
         Ok(channel_fd) => {

@@ -97,7 +97,8 @@ pub const STOP: u8 = 0;
 pub const GO_ON: u8 = 1;
 
 /// Stub's own call: clone a task. Arguments: address and size of a `struct clone_args`, the child's end of its
-/// channel, the index of the first step that the child runs, and 1 where clone3 is unknown and `clone` is to be used.
+/// channel, the index of the first step that the child runs, and what a probe of clone3 came to:
+/// ENOSYS makes it `clone`.
 /// The parent runs the steps before that index and replies; the child goes on there, with the new channel, replies on
 /// it and serves. In the child the result is the number its channel got. Refused in a program that lies in a memfd,
 /// where both would write into the same memory.

@@ -1,7 +1,6 @@
 //! The zygote: the stub that clones all other tasks, so that none of them ever copies this process's memory.
 
 use crate::ambient::Ambient;
-use crate::call::Call;
 use crate::channel::Channel;
 use crate::child::Child;
 use crate::descriptor;
@@ -25,8 +24,6 @@ pub struct Zygote {
     pub channel: Arc<Channel>,
     /// Its parent thread.
     pub spawner: Arc<Spawner>,
-    /// clone3(2) is unknown here (a container's seccomp filter): clone(2) has to do.
-    pub legacy_clone: bool,
     /// Its pid.
     pub pid: i32,
     ambient: Ambient,
@@ -57,16 +54,6 @@ pub fn present_pid() -> i32 {
     PRESENT.lock().unwrap_or_else(|broken| broken.into_inner()).as_ref().map_or(0, |zygote| zygote.pid)
 }
 
-/// A clone3(2) that clones nothing: a size of 0 is EINVAL.
-pub(crate) fn clone3_probe() -> Call<()> {
-    Call::new("clone3", libc::SYS_clone3).number(0).number(0)
-}
-
-/// Whether the kernel, or a seccomp filter, answered that it does not know the call.
-pub(crate) fn clone3_unknown(probed: Result<()>) -> bool {
-    matches!(probed, Err(Failure::Refused(refusal)) if refusal.errno == Errno::ENOSYS)
-}
-
 fn start(ambient: Ambient) -> Result<Zygote> {
     let (channel, end) = Channel::pair()?;
     let stub = stub::open()?.as_raw_fd();
@@ -84,7 +71,7 @@ fn start(ambient: Ambient) -> Result<Zygote> {
     let spawner = Arc::new(Spawner { _alive: alive });
     let (pid, pidfd) = hear.recv().map_err(|_| Failure::Broken("the spawner thread ended".into()))??;
     Child::new(pid, pidfd, None, Some(spawner.clone()), Box::new(|_| {}))?;
-    Ok(Zygote { channel, spawner, legacy_clone: clone3_unknown(clone3_probe().near()), pid, ambient })
+    Ok(Zygote { channel, spawner, pid, ambient })
 }
 
 /// What the child needs, prepared by its parent: between clone and exec it must not allocate.

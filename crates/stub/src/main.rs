@@ -390,7 +390,7 @@ fn attach(state: &mut State, fd: u64, close: bool) -> i64 {
 }
 
 fn clone(args: &[u64; 6]) -> i64 {
-    if args[4] == 0 {
+    if args[4] as i64 != ENOSYS {
         // SAFETY: without CLONE_VM the child has a copy of this memory and goes on from here; the struct lies in the
         // program, as `check` found.
         return unsafe { syscall(kernel::CLONE3, [args[0], args[1], 0, 0, 0, 0]) };

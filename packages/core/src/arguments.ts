@@ -2,17 +2,26 @@ type Code = "ERR_INVALID_ARG_TYPE" | "ERR_INVALID_ARG_VALUE" | "ERR_OUT_OF_RANGE
 
 /** A `TypeError` for the wrong kind of argument, in Node's words and with Node's code. */
 export function wrongType(name: string, expected: string, found: unknown): TypeError {
-	return withCode(new TypeError(`The "${name}" argument must be ${expected}. Received ${show(found)}`), "ERR_INVALID_ARG_TYPE");
+	return withCode(
+		new TypeError(`The "${name}" argument must be ${expected}. Received ${show(found)}`),
+		"ERR_INVALID_ARG_TYPE",
+	);
 }
 
 /** A `TypeError` for a value that is not among those allowed. */
 export function wrongValue(name: string, expected: string, found: unknown): TypeError {
-	return withCode(new TypeError(`The "${name}" argument must be ${expected}. Received ${show(found)}`), "ERR_INVALID_ARG_VALUE");
+	return withCode(
+		new TypeError(`The "${name}" argument must be ${expected}. Received ${show(found)}`),
+		"ERR_INVALID_ARG_VALUE",
+	);
 }
 
 /** A `RangeError` for a number that is too small, too large or not whole. */
 export function outOfRange(name: string, expected: string, found: unknown): RangeError {
-	return withCode(new RangeError(`The value of "${name}" is out of range. It must be ${expected}. Received ${show(found)}`), "ERR_OUT_OF_RANGE");
+	return withCode(
+		new RangeError(`The value of "${name}" is out of range. It must be ${expected}. Received ${show(found)}`),
+		"ERR_OUT_OF_RANGE",
+	);
 }
 
 function withCode<E extends Error>(error: E, code: Code): E {

@@ -1,5 +1,5 @@
 import type { Event } from "../native/binding.js";
-import { optionalBoolean, options as checkOptions, wrongType, wrongValue } from "./arguments.ts";
+import { options as checkOptions, optionalBoolean, wrongType, wrongValue } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { ChildBusyError, ChildDeadError, ClosedError, ExitError } from "./errors.ts";
 import { dispatch, forget, keepAlive, listen } from "./events.ts";
@@ -9,7 +9,7 @@ import type { PidNamespace } from "./identity.ts";
 import { OpenFile } from "./identity.ts";
 import { native } from "./native.ts";
 import { Process } from "./process.ts";
-import { signalName, signalNumber, type Signal } from "./signal.ts";
+import { type Signal, signalName, signalNumber } from "./signal.ts";
 
 /** How a process ended: one of `code` and `signal` is `null`, both where nobody could say. */
 export interface ExitStatus {
@@ -61,7 +61,14 @@ interface Waiter {
 }
 
 const states = [undefined, "exited", "killed", "dumped", "trapped", "stopped", "continued"] as const;
-const kinds = { exited: "exited", killed: "exited", dumped: "exited", trapped: "stopped", stopped: "stopped", continued: "continued" } as const;
+const kinds = {
+	exited: "exited",
+	killed: "exited",
+	dumped: "exited",
+	trapped: "stopped",
+	stopped: "stopped",
+	continued: "continued",
+} as const;
 
 // Somebody waits for these: his promise alone would not keep them, and so himself, from being collected.
 const awaitedChildren = new Set<ChildProcess>();
@@ -318,7 +325,8 @@ export class ChildProcess extends Process implements AsyncDisposable {
 
 	#wanted(options: WaitOptions | undefined): { wanted: Set<Kind>; nowait: boolean; signal: AbortSignal | undefined } {
 		const { exited, stopped, continued, nowait, signal } = checkOptions(options);
-		if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrongType("options.signal", "an AbortSignal", signal);
+		if (signal !== undefined && !(signal instanceof AbortSignal))
+			throw wrongType("options.signal", "an AbortSignal", signal);
 		const wanted = new Set<Kind>();
 		if (optionalBoolean(stopped, "options.stopped")) wanted.add("stopped");
 		if (optionalBoolean(continued, "options.continued")) wanted.add("continued");

@@ -1,10 +1,18 @@
 import type { Buffer } from "node:buffer";
-import { boolean, descriptorNumber, integer, optionalBoolean, options as checkOptions, outOfRange, wrongType } from "./arguments.ts";
+import {
+	boolean,
+	options as checkOptions,
+	descriptorNumber,
+	integer,
+	optionalBoolean,
+	outOfRange,
+	wrongType,
+} from "./arguments.ts";
 import { BatchError, ClosedError, FDTableMismatchError, TaskGoneError } from "./errors.ts";
 import { openFlags } from "./flags.generated.ts";
 import { FDTable, OpenFile } from "./identity.ts";
 import { native } from "./native.ts";
-import { currentBatch, currentTask, withTarget, type Batch } from "./target.ts";
+import { type Batch, currentBatch, currentTask, withTarget } from "./target.ts";
 import type { Task } from "./task.ts";
 
 const CLOEXEC = 1; // FD_CLOEXEC
@@ -27,7 +35,10 @@ const leaks = new FinalizationRegistry(({ table, number, made }: Leak) => {
 	const owner = FDTable.owner(table);
 	if (owner.state !== "live") return;
 	owner.closeLater(number);
-	process.emitWarning(`descriptor ${number} of ${owner} was collected before it was closed${made}`, "NearfarLeakWarning");
+	process.emitWarning(
+		`descriptor ${number} of ${owner} was collected before it was closed${made}`,
+		"NearfarLeakWarning",
+	);
 });
 
 /**
@@ -213,7 +224,8 @@ export class FileDescriptor implements Disposable {
 	 * @see write(2), pwrite(2); no privilege
 	 */
 	write(data: Uint8Array | string, options?: { position?: number | bigint }): number {
-		if (typeof data !== "string" && !(data instanceof Uint8Array)) throw wrongType("data", "a Uint8Array or a string", data);
+		if (typeof data !== "string" && !(data instanceof Uint8Array))
+			throw wrongType("data", "a Uint8Array or a string", data);
 		const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
 		return native().write(this.number(), bytes, offset(checkOptions(options).position));
 	}

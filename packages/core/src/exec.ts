@@ -1,8 +1,8 @@
-import { array, optionalBoolean, options as checkOptions, text, wrongType, wrongValue } from "./arguments.ts";
+import { array, options as checkOptions, optionalBoolean, text, wrongType, wrongValue } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
-import { native } from "./native.ts";
-import { pathBytes, pathText, type PathLike } from "./path.ts";
-import { signalNumber, type Signal } from "./signal.ts";
+import type { native } from "./native.ts";
+import { type PathLike, pathBytes, pathText } from "./path.ts";
+import { type Signal, signalNumber } from "./signal.ts";
 
 /** What a task executes. */
 export interface Command {
@@ -42,7 +42,8 @@ export function execData(
 		fd: byDescriptor ? path.number() : -1,
 		argv: checked,
 		envp: environment(env),
-		deathSignal: deathSignal === undefined || deathSignal === null ? 0 : signalNumber(deathSignal, "options.deathSignal"),
+		deathSignal:
+			deathSignal === undefined || deathSignal === null ? 0 : signalNumber(deathSignal, "options.deathSignal"),
 		keep: array(fds, "options.fds").map((fd) => {
 			if (!(fd instanceof FileDescriptor)) throw wrongType("options.fds", "made of FileDescriptors", fd);
 			return fd.number();

@@ -1,10 +1,17 @@
-import { descriptorNumber, integer, optionalBoolean, options as checkOptions } from "./arguments.ts";
+import { options as checkOptions, descriptorNumber, integer, optionalBoolean } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { NearfarError } from "./errors.ts";
-import { atFlags, closeRangeFlags, openFlags, resolveFlags, type OpenFlag, type ResolveFlag } from "./flags.generated.ts";
+import {
+	atFlags,
+	closeRangeFlags,
+	type OpenFlag,
+	openFlags,
+	type ResolveFlag,
+	resolveFlags,
+} from "./flags.generated.ts";
 import { toBits } from "./flags.ts";
 import { native } from "./native.ts";
-import { toAt, type LocationLike } from "./path.ts";
+import { type LocationLike, toAt } from "./path.ts";
 import { afterSuccess, currentTask } from "./target.ts";
 
 /** How {@link openat2} opens. */
@@ -69,10 +76,10 @@ function or(a: number, b: number): number {
  * ```
  * @see pipe2(2); no privilege
  */
-export function pipe(options?: { closeOnExec?: boolean; blocking?: boolean }): [
-	read: FileDescriptor,
-	write: FileDescriptor,
-] {
+export function pipe(options?: {
+	closeOnExec?: boolean;
+	blocking?: boolean;
+}): [read: FileDescriptor, write: FileDescriptor] {
 	const { closeOnExec, blocking } = checkOptions(options);
 	const cloexec = (optionalBoolean(closeOnExec, "closeOnExec") ?? true) ? openFlags.cloexec : 0;
 	const nonblock = (optionalBoolean(blocking, "blocking") ?? true) ? 0 : openFlags.nonblock;
@@ -104,7 +111,13 @@ export function closeRange(first: number, last: number, options?: { closeOnExec?
 	}
 	const channel = descriptorNumber(task.channelFd);
 	const flags = mark ? closeRangeFlags.cloexec : 0;
-	const parts = from <= channel && channel <= to ? [[from, channel - 1], [channel + 1, to]] : [[from, to]];
+	const parts =
+		from <= channel && channel <= to
+			? [
+					[from, channel - 1],
+					[channel + 1, to],
+				]
+			: [[from, to]];
 	for (const [start = 0, end = 0] of parts) {
 		if (parts.length === 2 && start > end) continue; // nothing on this side of the channel
 		native().closeRange(start, end, flags);

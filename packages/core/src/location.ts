@@ -1,4 +1,4 @@
-import { optionalBoolean, options as checkOptions, wrongType } from "./arguments.ts";
+import { options as checkOptions, optionalBoolean, wrongType } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import type { PathLike } from "./path.ts";
 import { pathText } from "./path.ts";

@@ -1,8 +1,8 @@
-import { integer, outOfRange, pid as checkPid } from "./arguments.ts";
+import { pid as checkPid, integer, outOfRange } from "./arguments.ts";
 import { NamespaceMismatchError } from "./errors.ts";
 import type { PidNamespace } from "./identity.ts";
 import { native } from "./native.ts";
-import { signalNumber, type Signal } from "./signal.ts";
+import { type Signal, signalNumber } from "./signal.ts";
 import { currentTask } from "./target.ts";
 
 const PRIO_PROCESS = 0;

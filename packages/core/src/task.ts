@@ -1,18 +1,18 @@
 import type { Event } from "../native/binding.js";
-import { array, integer, options as checkOptions, pid as checkPid, wrongType, wrongValue } from "./arguments.ts";
+import { array, options as checkOptions, pid as checkPid, integer, wrongType, wrongValue } from "./arguments.ts";
 import { ChildProcess, type ExitStatus } from "./child.ts";
 import { FileDescriptor, setNearTask } from "./descriptor.ts";
 import { makeError, NearfarError, TaskGoneError } from "./errors.ts";
 import { dispatch, once } from "./events.ts";
-import { execData, type Command, type ExecOptions } from "./exec.ts";
-import { namespaceFlags, type NamespaceKind } from "./flags.generated.ts";
+import { type Command, type ExecOptions, execData } from "./exec.ts";
+import { type NamespaceKind, namespaceFlags } from "./flags.generated.ts";
 import { toBits } from "./flags.ts";
 import { AddressSpace, FDTable, PidNamespace } from "./identity.ts";
-import { checkMaps, writeMaps, type IdMaps } from "./idmap.ts";
+import { checkMaps, type IdMaps, writeMaps } from "./idmap.ts";
 import { native } from "./native.ts";
 import type { PathLike } from "./path.ts";
 import { Process } from "./process.ts";
-import { currentTask, setNear, withTarget, type Batch } from "./target.ts";
+import { type Batch, currentTask, setNear, withTarget } from "./target.ts";
 
 const NEAR = 0; // the addon's number for this process
 const SIGKILL = 9;
@@ -258,7 +258,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return this.run(() => {
 			const values = args.map((arg, index) => {
 				if (arg instanceof FileDescriptor) return arg.number();
-				if (typeof arg === "number") return integer(arg, `args[${index}]`, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+				if (typeof arg === "number")
+					return integer(arg, `args[${index}]`, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 				if (typeof arg === "bigint" || arg instanceof Uint8Array) return arg;
 				throw wrongType(`args[${index}]`, "a number, a bigint, a FileDescriptor or a Uint8Array", arg);
 			});
@@ -404,7 +405,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	#assertNotNear(what: string): void {
-		if (this.isNear) throw new NearfarError("NEAR", `cannot ${what} this process: Task.near is Node itself; clone a task`);
+		if (this.isNear)
+			throw new NearfarError("NEAR", `cannot ${what} this process: Task.near is Node itself; clone a task`);
 	}
 
 	#assertFar(what: string): void {
@@ -415,7 +417,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 
 async function cloneTask(parent: Task | undefined, options: CloneOptions | undefined): Promise<Task> {
 	const { namespaces = [], idMap = "identity", cgroup, setTid = [], signal } = checkOptions(options);
-	if (signal !== undefined && !(signal instanceof AbortSignal)) throw wrongType("options.signal", "an AbortSignal", signal);
+	if (signal !== undefined && !(signal instanceof AbortSignal))
+		throw wrongType("options.signal", "an AbortSignal", signal);
 	const flags = toBits(namespaceFlags, array(namespaces, "options.namespaces"), "options.namespaces");
 	const maps = typeof idMap === "object" ? checkMaps(idMap) : undefined;
 	if (!maps && !["identity", "root", "none"].includes(idMap as string)) {
@@ -425,7 +428,9 @@ async function cloneTask(parent: Task | undefined, options: CloneOptions | undef
 	const data = {
 		flags,
 		...(!maps && idMap !== "none" && { map: idMap as string }),
-		...(cgroup && { cgroup: withTarget(Task.near as unknown as Task, undefined, () => checkDescriptor(cgroup).number()) }),
+		...(cgroup && {
+			cgroup: withTarget(Task.near as unknown as Task, undefined, () => checkDescriptor(cgroup).number()),
+		}),
 		setTid: array(setTid, "options.setTid").map((pid, index) => checkPid(pid, `options.setTid[${index}]`)),
 	};
 	const request = () => (parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data));

@@ -39,7 +39,7 @@ describe("a refused exec says why, and leaves the task usable", () => {
 	] as const)("%s %s", async (code, path, argv) => {
 		await using task = await Task.clone();
 		using kept = task.run(() => openat2("/dev/null"));
-		const error = await reason(() => task.exec(path, argv, { fds: [kept], deathSignal: "SIGTERM" }));
+		const error = await reason(() => task.exec(path, argv, { fds: [kept], env: { PATH: "/usr/bin:/nope" } }));
 		expect(error).toMatchObject({ name: "SyscallError", code, syscall: "execve", task: task.toString() });
 		expect(task.state).toBe("live");
 		expect(task.process.command).toBeUndefined();

@@ -1,1 +1,160 @@
-//! x
+//! The channel: order, ends, and messages that do not fit one.
+
+use crate::stub::start_on;
+use nearfar_linux::call::Call;
+use nearfar_linux::channel::{Channel, Ran};
+use nearfar_linux::error::{Failure, Result};
+use nearfar_linux::program::Program;
+use nearfar_linux::{credentials, descriptor, process, task};
+use nix::sys::signal::{kill, Signal};
+use nix::sys::wait::waitpid;
+use nix::unistd::{pipe, Pid};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::sync::{mpsc, Arc};
+use std::time::Duration;
+
+/// Longer than anything takes.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A stub on a channel of the crate's.
+struct Far {
+    channel: Arc<Channel>,
+    pid: Pid,
+}
+
+impl Far {
+    fn start() -> Self {
+        let (channel, end) = Channel::pair().unwrap();
+        Far { channel, pid: start_on(&end) }
+    }
+
+    fn submit(&self, program: Program, told: &mpsc::Sender<Result<Ran>>) {
+        let told = told.clone();
+        self.channel.submit(program, Vec::new(), Box::new(move |ran| told.send(ran).unwrap()));
+    }
+}
+
+impl Drop for Far {
+    fn drop(&mut self) {
+        let _ = kill(self.pid, Signal::SIGKILL);
+        let _ = waitpid(self.pid, None);
+    }
+}
+
+fn one<T>(call: Call<T>) -> Program {
+    let mut program = Program::default();
+    program.step(call);
+    program
+}
+
+#[test]
+fn a_call_waits_for_the_jobs_before_it() {
+    const JOBS: u8 = 100;
+    let far = Far::start();
+    let (read, write) = pipe().unwrap();
+    let there = task::put(&far.channel, write.as_raw_fd(), true).unwrap();
+    let (told, hear) = mpsc::channel();
+    for job in 0..JOBS {
+        far.submit(one(descriptor::write(there, &[job], None)), &told);
+    }
+    assert_eq!(far.channel.call(descriptor::write(there, &[JOBS], None)), Ok(1));
+    drop(write);
+    far.channel.call(descriptor::close(there)).unwrap();
+    let mut written = Vec::new();
+    File::from(read).read_to_end(&mut written).unwrap();
+    assert_eq!(written, (0..=JOBS).collect::<Vec<u8>>());
+    for _ in 0..JOBS {
+        assert_eq!(hear.recv_timeout(PATIENCE).unwrap().unwrap().reply.result(0), Some(1));
+    }
+}
+
+#[test]
+fn calls_of_many_threads_get_their_own_answers() {
+    let far = Far::start();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (far, (told, hear)) = (&far, mpsc::channel());
+            scope.spawn(move || {
+                for round in 0..200 {
+                    let path = format!("/nothing/{thread}/{round}");
+                    let call = || descriptor::openat(libc::AT_FDCWD, path.as_bytes(), 0, 0);
+                    far.submit(one(descriptor::dup(0, thread * 100, true)), &told);
+                    let Err(Failure::Refused(refusal)) = far.channel.call(call()) else { panic!("it is not there") };
+                    assert_eq!(refusal.path.as_deref(), Some(path.as_bytes()));
+                    let made = hear.recv_timeout(PATIENCE).unwrap().unwrap().reply.result(0).unwrap() as i32;
+                    assert!(made >= thread * 100);
+                    far.channel.call(descriptor::close(made)).unwrap();
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn whoever_waits_hears_that_the_task_is_gone() {
+    let far = Far::start();
+    let (told, hear) = mpsc::channel();
+    assert!(!far.channel.hung_up());
+    far.submit(one(process::exit_group(3)), &told);
+    for _ in 0..5 {
+        far.submit(one(credentials::getpid()), &told);
+    }
+    assert_eq!(far.channel.call(credentials::getpid()), Err(Failure::Gone));
+    assert!(far.channel.gone() && far.channel.hung_up());
+    for _ in 0..6 {
+        assert_eq!(hear.recv_timeout(PATIENCE).unwrap().unwrap_err(), Failure::Gone);
+    }
+    far.submit(one(credentials::getpid()), &told);
+    assert_eq!(hear.recv_timeout(PATIENCE).unwrap().unwrap_err(), Failure::Gone);
+    assert_eq!(far.channel.far_fd(), Err(Failure::Gone));
+    assert_eq!(task::put(&far.channel, 0, true), Err(Failure::Gone));
+}
+
+#[test]
+fn a_task_that_dies_during_a_call_ends_the_call() {
+    let far = Far::start();
+    let (read, _write) = pipe().unwrap();
+    let there = task::put(&far.channel, read.as_raw_fd(), true).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| far.channel.call(descriptor::read(there, 1, None)));
+        kill(far.pid, Signal::SIGKILL).unwrap();
+        assert_eq!(waiting.join().unwrap(), Err(Failure::Gone));
+    });
+}
+
+#[test]
+fn long_messages_arrive_whole() {
+    const LONG: usize = (1 << 20) + 12_345;
+    let far = Far::start();
+    let bytes: Vec<u8> = (0..LONG).map(|at| (at % 253) as u8).collect();
+    let memfd = Call::new("memfd_create", libc::SYS_memfd_create).string(b"far").number(0).descriptor();
+    let file = far.channel.call(memfd).unwrap();
+    assert_eq!(far.channel.call(descriptor::write(file, &bytes, Some(0))), Ok(LONG as u32));
+    assert!(far.channel.call(descriptor::read(file, LONG as u32, Some(0))).unwrap() == bytes);
+    // The longest that travels by itself, and its neighbours.
+    for length in (1 << 16) - 120..=1 << 16 {
+        assert_eq!(far.channel.call(descriptor::read(file, length, Some(0))).unwrap(), bytes[..length as usize]);
+    }
+    let (told, hear) = mpsc::channel();
+    for _ in 0..3 {
+        far.submit(one(descriptor::read(file, LONG as u32, Some(0))), &told);
+        far.submit(one(descriptor::write(file, &bytes, None)), &told);
+    }
+    for _ in 0..3 {
+        let ran = hear.recv_timeout(PATIENCE).unwrap().unwrap();
+        assert!(ran.reply.answer(0).unwrap().out[..LONG] == bytes);
+        assert_eq!(hear.recv_timeout(PATIENCE).unwrap().unwrap().reply.result(0), Some(LONG as i64));
+    }
+    assert_eq!(far.channel.call(credentials::getppid()), Ok(std::process::id()));
+}
+
+#[test]
+fn a_dismissed_task_ends() {
+    let far = Far::start();
+    far.channel.dismiss(one(process::exit_group(5)));
+    assert!(far.channel.gone());
+    assert_eq!(far.channel.call(credentials::getpid()), Err(Failure::Gone));
+    assert_eq!(waitpid(far.pid, None), Ok(nix::sys::wait::WaitStatus::Exited(far.pid, 5)));
+}

@@ -2,7 +2,7 @@
 
 use crate::raw::{reloc, step, Raw};
 use crate::stub::{getppid, Stub};
-use nearfar_linux::wire::{self, Header};
+use nearfar_linux::wire::{self, Header, Step};
 use nix::sys::memfd::{memfd_create, MFdFlags};
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -36,26 +36,34 @@ impl Random {
         }
     }
 
-    /// A program that is good but for chance; every call in it is harmless whatever its arguments.
-    fn program(&mut self) -> Raw {
-        let (steps, blob) = (self.below(6), 8 * self.below(16));
-        let mut raw = Raw::new(vec![], vec![0; blob as usize], vec![]);
-        for index in 0..steps {
-            let mut step = step(if self.below(8) == 0 { wire::ATTACH } else { getppid() }, &[]);
-            for at in 0..6 {
-                step.kinds[at] = self.below(6) as u8;
-                step.args[at] = if step.kinds[at] == wire::RESULT { self.below(index + 1) } else { self.below(4) };
-            }
-            step.policy = self.below(2) as u8;
-            raw.steps.push(step);
+    /// An argument that is right in this step of a program with these descriptors and a blob of this length.
+    fn arg(&mut self, step: u64, fds: u64, blob: u64) -> (u8, u64) {
+        match self.below(6) as u8 {
+            wire::BLOB => (wire::BLOB, self.below(blob + 1)),
+            wire::RESULT if step > 0 => (wire::RESULT, self.below(step)),
+            wire::FD if fds > 0 => (wire::FD, self.below(fds)),
+            wire::LOAD if blob > 0 => (wire::LOAD, self.below(blob - 3)),
+            wire::CHANNEL => (wire::CHANNEL, self.next()),
+            _ => (wire::NUMBER, self.next()),
         }
-        let mut before = 0;
-        for _ in 0..if steps > 0 { self.below(4) } else { 0 } {
-            before += self.below(steps - u64::from(before)) as u32;
-            let (at, width) = (self.below(blob + 1) as u32, [4, 8][self.below(2) as usize]);
-            raw.relocs.push(reloc(at, before, self.below(6) as u8, self.below(3) as u32, width));
+    }
+
+    /// A good program; every call in it is harmless whatever its arguments.
+    fn program(&mut self, fds: u64) -> Raw {
+        let (count, blob) = (self.below(6), 8 * self.below(16));
+        let nr = |random: &mut Self| if random.below(8) == 0 { wire::ATTACH } else { getppid() };
+        let steps = (0..count).map(|index| {
+            let args: [_; 6] = std::array::from_fn(|_| self.arg(index, fds, blob));
+            Step { policy: self.below(2) as u8, ..step(nr(self), &args) }
+        });
+        let steps: Vec<Step> = steps.collect();
+        let (mut relocs, mut before) = (Vec::new(), 0);
+        for _ in 0..if count > 0 && blob > 0 { self.below(4) } else { 0 } {
+            before += self.below(count - before);
+            let ((kind, value), width) = (self.arg(before, fds, blob), 4 + 4 * self.below(2));
+            relocs.push(reloc(self.below(blob - width + 1) as u32, before as u32, kind, value as u32, width as u8));
         }
-        Raw::new(raw.steps, raw.blob, raw.relocs)
+        Raw::new(steps, vec![0; blob as usize], relocs)
     }
 
     fn spoil(&mut self, raw: &mut Raw) {
@@ -106,7 +114,8 @@ fn every_program_is_answered() {
     let null = File::open("/dev/null").unwrap();
     let (mut ran, mut refused) = (0, 0);
     for round in 0..ROUNDS {
-        let mut raw = random.program();
+        let count = random.below(4);
+        let mut raw = random.program(count);
         for _ in 0..random.below(3) {
             random.spoil(&mut raw);
         }
@@ -114,7 +123,7 @@ fn every_program_is_answered() {
         let mut bytes = raw.bytes();
         // A clone needs a descriptor that came; without any it has to be refused.
         let clones = raw.steps.iter().any(|step| step.nr == wire::CLONE);
-        let mut fds = vec![null.as_raw_fd(); if clones { 0 } else { random.below(4) as usize }];
+        let mut fds = vec![null.as_raw_fd(); if clones { 0 } else { count as usize }];
         let memfd = File::from(memfd_create("program", MFdFlags::MFD_CLOEXEC).unwrap());
         if raw.header.flags & wire::LARGE != 0 && !fds.is_empty() {
             memfd.write_all_at(&bytes, 0).unwrap();

@@ -1,1 +1,224 @@
-//! x
+//! Tasks: born as asked for, given and giving descriptors, and ended by exec.
+
+use crate::channel::PATIENCE;
+use nearfar_linux::call::Call;
+use nearfar_linux::child::{Change, Death, Listener};
+use nearfar_linux::error::{Failure, Refusal, Result};
+use nearfar_linux::task::{self, CloneOptions, Cloned, Exec, OwnMap};
+use nearfar_linux::{credentials, descriptor, namespaces};
+use nix::errno::Errno;
+use nix::unistd::pipe;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::mpsc::{self, Receiver};
+
+/// A task and what is heard of it.
+pub struct Task {
+    pub cloned: Cloned,
+    pub changes: Receiver<Change>,
+}
+
+impl Task {
+    pub fn clone(options: &CloneOptions) -> Result<Self> {
+        Self::when_cloned(|listener, done| task::clone(options, listener, done))
+    }
+
+    pub fn child(&self, options: &CloneOptions) -> Result<Self> {
+        Self::when_cloned(|listener, done| task::clone_from(&self.cloned.channel, options, listener, done))
+    }
+
+    fn when_cloned(start: impl FnOnce(Listener, task::ClonedDone) -> Result<()>) -> Result<Self> {
+        let (change, changes) = mpsc::channel();
+        let (told, hear) = mpsc::channel();
+        // Nobody may be there any more to hear of the end.
+        let listener = Box::new(move |told| drop(change.send(told)));
+        start(listener, Box::new(move |cloned| told.send(cloned).unwrap()))?;
+        Ok(Task { cloned: hear.recv_timeout(PATIENCE).expect("the clone is reported")?, changes })
+    }
+
+    pub fn call<T>(&self, call: Call<T>) -> Result<T> {
+        self.cloned.channel.call(call)
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.cloned.child.pid()
+    }
+
+    /// Waits for the end, the only change.
+    pub fn death(&self) -> Death {
+        match self.changes.recv_timeout(PATIENCE).expect("the end is reported") {
+            Change::Death(death) => death,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Of what the machine does with descriptors that the test program itself does not close, nothing is left in a task.
+fn open_descriptors(pid: i32) -> Vec<RawFd> {
+    let folder = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let mut fds: Vec<RawFd> =
+        folder.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+    fds.sort();
+    fds
+}
+
+pub fn program(words: &[&str]) -> Exec {
+    Exec {
+        paths: vec![words[0].into()],
+        fd: -1,
+        argv: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
+        envp: vec![b"GREETING=hello".to_vec()],
+        death_signal: 0,
+        keep: vec![],
+        reset_signals: true,
+        task_death_signal: libc::SIGKILL,
+    }
+}
+
+fn refusal(syscall: &'static str, errno: Errno, path: Option<&str>) -> Failure {
+    Failure::Refused(Refusal { syscall, errno, path: path.map(|path| path.into()), dest: None, step: None })
+}
+
+fn exited(code: i32) -> (i32, i32) {
+    (libc::CLD_EXITED, code)
+}
+
+fn end(death: &Death) -> (i32, i32) {
+    (death.state.code, death.state.status)
+}
+
+#[test]
+fn a_task_is_our_child_with_nothing_but_stdio() {
+    let task = Task::clone(&CloneOptions::default()).unwrap();
+    assert_eq!(task.call(credentials::getppid()), Ok(std::process::id()));
+    assert_eq!(task.call(credentials::getpid()), Ok(task.pid() as u32));
+    assert_eq!(open_descriptors(task.pid()), [0, 1, 2, task.cloned.channel.far_fd().unwrap()]);
+    let other = Task::clone(&CloneOptions::default()).unwrap();
+    assert_ne!(other.pid(), task.pid());
+    let pid = task.pid();
+    task.cloned.child.signal(libc::SIGTERM).unwrap();
+    assert_eq!(end(&task.death()), (libc::CLD_KILLED, libc::SIGTERM));
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "it was reaped");
+    assert_eq!(other.call(credentials::getppid()), Ok(std::process::id()));
+}
+
+#[test]
+fn a_child_of_a_task_is_its_own() {
+    let task = Task::clone(&CloneOptions::default()).unwrap();
+    task::put(&task.cloned.channel, 0, true).unwrap();
+    let child = task.child(&CloneOptions::default()).unwrap();
+    assert_eq!(child.call(credentials::getppid()), Ok(task.pid() as u32));
+    assert_eq!(child.call(credentials::getpid()), Ok(child.pid() as u32));
+    assert_eq!(open_descriptors(child.pid()), [0, 1, 2, child.cloned.channel.far_fd().unwrap()]);
+    child.cloned.child.signal(libc::SIGKILL).unwrap();
+    assert_eq!(end(&child.death()), (libc::CLD_KILLED, libc::SIGKILL));
+    assert_eq!(task.call(credentials::getpid()), Ok(task.pid() as u32));
+}
+
+#[test]
+fn a_user_namespace_begins_with_the_map_asked_for() {
+    let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    for (map, expected) in [(Some(OwnMap::Root), [0, 0]), (Some(OwnMap::Identity), [uid, gid]), (None, [65534; 2])] {
+        let flags = libc::CLONE_NEWUSER as u64 | libc::CLONE_NEWUTS as u64;
+        let task = Task::clone(&CloneOptions { flags, map, ..CloneOptions::default() }).unwrap();
+        let ids = [task.call(credentials::getuid()).unwrap(), task.call(credentials::getgid()).unwrap()];
+        assert_eq!(ids, expected, "{map:?}");
+        let child = task.child(&CloneOptions { flags, map, ..CloneOptions::default() });
+        if map.is_some() {
+            assert_eq!(child.unwrap().call(credentials::getuid()), Ok(expected[0]));
+        }
+        task.call(namespaces::unshare(libc::CLONE_NEWNET as u64)).unwrap();
+    }
+}
+
+#[test]
+fn a_clone_that_is_refused_says_why_and_leaves_nothing() {
+    let folder = File::open("/").unwrap();
+    let no_cgroup = CloneOptions { cgroup: Some(folder.as_raw_fd()), ..CloneOptions::default() };
+    let Err(failure) = Task::clone(&no_cgroup) else { panic!("/ is no cgroup") };
+    assert_eq!(failure, refusal("clone3", Errno::EBADF, None));
+    let no_pid = CloneOptions { set_tid: vec![1], ..CloneOptions::default() };
+    let Err(Failure::Refused(refusal)) = Task::clone(&no_pid) else { panic!("1 is in use") };
+    assert!(refusal.syscall == "clone3" && [Errno::EEXIST, Errno::EPERM].contains(&refusal.errno), "{refusal:?}");
+    Task::clone(&CloneOptions::default()).unwrap();
+}
+
+#[test]
+fn descriptors_go_there_and_back() {
+    let task = Task::clone(&CloneOptions::default()).unwrap();
+    let channel = &task.cloned.channel;
+    let (read, write) = pipe().unwrap();
+    let there = task::put(channel, write.as_raw_fd(), true).unwrap();
+    drop(write);
+    assert_eq!(task.call(descriptor::get_flags(there)), Ok(libc::FD_CLOEXEC));
+    let open = task::put(channel, read.as_raw_fd(), false).unwrap();
+    assert_eq!(task.call(descriptor::get_flags(open)), Ok(0));
+    let back: OwnedFd = task::get(channel, there).unwrap();
+    assert_eq!(descriptor::get_flags(back.as_raw_fd()).near(), Ok(libc::FD_CLOEXEC));
+    task.call(descriptor::write(there, b"there", None)).unwrap();
+    descriptor::write(back.as_raw_fd(), b" and back", None).near().unwrap();
+    drop(back);
+    let (told, hear) = mpsc::channel();
+    task::close_all(channel, &[there, -1, open, 4321], move || told.send(()).unwrap());
+    hear.recv_timeout(PATIENCE).unwrap();
+    let mut text = String::new();
+    File::from(read).read_to_string(&mut text).unwrap();
+    assert_eq!(text, "there and back");
+    assert_eq!(task::get(channel, there).unwrap_err(), refusal("attach", Errno::EBADF, None));
+    assert_eq!(open_descriptors(task.pid()), [0, 1, 2, channel.far_fd().unwrap()]);
+}
+
+#[test]
+fn exec_makes_a_task_a_program() {
+    let task = Task::clone(&CloneOptions::default()).unwrap();
+    let channel = &task.cloned.channel;
+    let (read, write) = pipe().unwrap();
+    let there = task::put(channel, write.as_raw_fd(), true).unwrap();
+    let hidden = task::put(channel, read.as_raw_fd(), false).unwrap();
+    drop(write);
+    let script = format!("echo $GREETING >&{there}; (: <&{hidden}) 2>/dev/null && exit 1; exit 42");
+    let mut exec = program(&["sh", "-c", &script]);
+    exec.paths = ["/nothing/sh", "/bin/sh"].map(|path| path.into()).to_vec();
+    exec.keep = vec![there];
+    task::exec(channel, &exec).unwrap();
+    assert_eq!(end(&task.death()), exited(42));
+    let mut text = String::new();
+    File::from(read).read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hello\n");
+    assert_eq!(task.call(credentials::getpid()), Err(Failure::Gone));
+    assert_eq!(task::exec(channel, &program(&["/bin/true"])), Err(Failure::Gone));
+}
+
+#[test]
+fn exec_takes_a_descriptor() {
+    let task = Task::clone(&CloneOptions::default()).unwrap();
+    let shell = File::open("/bin/sh").unwrap();
+    let fd = task::put(&task.cloned.channel, shell.as_raw_fd(), true).unwrap();
+    let exec = Exec { paths: vec![], fd, ..program(&["sh", "-c", "exit 9"]) };
+    task::exec(&task.cloned.channel, &exec).unwrap();
+    assert_eq!(end(&task.death()), exited(9));
+}
+
+#[test]
+fn an_exec_that_is_refused_leaves_a_task() {
+    let task = Task::clone(&CloneOptions::default()).unwrap();
+    let channel = &task.cloned.channel;
+    let refused = |paths: &[&str]| {
+        let paths = paths.iter().map(|path| path.as_bytes().to_vec()).collect();
+        task::exec(channel, &Exec { paths, ..program(&["sh"]) }).unwrap_err()
+    };
+    assert_eq!(refused(&["/nothing/here"]), refusal("execve", Errno::ENOENT, Some("/nothing/here")));
+    assert_eq!(refused(&["/etc/passwd/x"]), refusal("execve", Errno::ENOTDIR, Some("/etc/passwd/x")));
+    // As execvp(3): what is there but may not be run is the better reason.
+    assert_eq!(refused(&["/nothing", "/etc/passwd"]), refusal("execve", Errno::EACCES, Some("/etc/passwd")));
+    let no_program = Exec { paths: vec![], fd: 0, ..program(&["sh"]) };
+    assert!(
+        matches!(task::exec(channel, &no_program), Err(Failure::Refused(refusal)) if refusal.syscall == "execveat")
+    );
+    let no_descriptor = Exec { keep: vec![1234], ..program(&["/bin/sh"]) };
+    assert_eq!(task::exec(channel, &no_descriptor).unwrap_err(), refusal("fcntl", Errno::EBADF, None));
+    assert_eq!(task.call(nearfar_linux::process::get_death_signal()), Ok(libc::SIGKILL));
+    task::exec(channel, &program(&["/bin/sh", "-c", "exit 3"])).unwrap();
+    assert_eq!(end(&task.death()), exited(3));
+}
