@@ -78,7 +78,9 @@ test("programs have no type errors", () => {
 	const errors = files.flatMap((file, index) =>
 		ts
 			.getPreEmitDiagnostics(program, program.getSourceFile(file))
-			.map(({ messageText }) => `${nameOf(programs[index] as Block)} ${ts.flattenDiagnosticMessageText(messageText, " ")}`),
+			.map(
+				({ messageText }) => `${nameOf(programs[index] as Block)} ${ts.flattenDiagnosticMessageText(messageText, " ")}`,
+			),
 	);
 	expect(errors).toEqual([]);
 });
@@ -104,7 +106,9 @@ test("commands name scripts that exist", () => {
 test("links lead somewhere", () => {
 	const broken = documents.flatMap((document) => {
 		const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map((found) => found[1] ?? "");
-		return links.filter((link) => !existsSync(join(root, dirname(document), link))).map((link) => `${document}: ${link}`);
+		return links
+			.filter((link) => !existsSync(join(root, dirname(document), link)))
+			.map((link) => `${document}: ${link}`);
 	});
 	expect(broken).toEqual([]);
 });

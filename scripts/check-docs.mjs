@@ -31,7 +31,7 @@ export function checkDocs() {
 		const tags = new Set(symbol.getJsDocTags(checker).map((tag) => tag.name));
 		const lacks = [];
 		// What a constructor does is what the class is.
-		const begins = /^\S[^]*?[.!?](\s|$)/.test(text) || (name.endsWith(".constructor") && tags.has("param"));
+		const begins = /^\S.*?[.!?](\s|$)/s.test(text) || (name.endsWith(".constructor") && tags.has("param"));
 		if (!begins) lacks.push("doc comment that begins with a sentence");
 		if (whole && !tags.has("throws") && !/\bThrows\b/.test(text)) lacks.push("@throws");
 		if (whole && !tags.has("see") && !/\bSee\b/.test(text)) lacks.push("@see");

@@ -12,7 +12,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 pub struct Ambient {
     ids: [u32; 6],
     groups: Vec<u32>,
-    capabilities: Vec<u8>,
+    capabilities: [[u8; 8]; 3],
     bounding: u64,
     ambient: u64,
     bits: [i64; 8],
@@ -50,12 +50,19 @@ fn open(path: &str, flags: i32) -> Option<File> {
 impl Ambient {
     /// The calling thread's. What `/proc` would say is empty where there is none.
     pub fn now() -> Self {
+        let capabilities = caps::capget(0).near().unwrap_or_default();
+        let inheritable = capabilities[2] != [0; 8];
         Ambient {
             ids: ids(),
-            groups: nix::unistd::getgroups().unwrap_or_default().into_iter().map(|gid| gid.as_raw()).collect(),
-            capabilities: caps::capget(0).near().map(|sets| sets.concat()).unwrap_or_default(),
+            groups: groups(),
+            capabilities,
             bounding: each_capability(libc::PR_CAPBSET_READ, None),
-            ambient: each_capability(libc::PR_CAP_AMBIENT, Some(libc::PR_CAP_AMBIENT_IS_SET)),
+            // What is ambient is inheritable: mostly nothing has to be asked.
+            ambient: if inheritable {
+                each_capability(libc::PR_CAP_AMBIENT, Some(libc::PR_CAP_AMBIENT_IS_SET))
+            } else {
+                0
+            },
             bits: bits(),
             limits: std::array::from_fn(|resource| limit(resource as u32)),
             affinity: affinity(),
@@ -90,6 +97,16 @@ fn each_capability(option: i32, operation: Option<i32>) -> u64 {
         }
     }
     set
+}
+
+fn groups() -> Vec<u32> {
+    let mut groups = [0; 64];
+    // SAFETY: the kernel writes at most as many ids as it is told there is room for.
+    match unsafe { libc::getgroups(groups.len() as i32, groups.as_mut_ptr()) } {
+        count @ 0.. => groups[..count as usize].to_vec(),
+        // More than those.
+        _ => nix::unistd::getgroups().unwrap_or_default().into_iter().map(|gid| gid.as_raw()).collect(),
+    }
 }
 
 /// What a number says: securebits, no_new_privs, seccomp mode, nice value, group, session, scheduler, personality.

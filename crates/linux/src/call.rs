@@ -82,7 +82,7 @@ pub struct Call<T> {
 
 impl Call<()> {
     /// The call `name` with number `nr`; arguments are added in the man page's order.
-    #[inline]
+    #[inline(always)] // see `run_inline`
     pub fn new(name: &'static str, nr: i64) -> Self {
         let request = Request {
             name,
@@ -101,13 +101,13 @@ impl Call<()> {
     }
 
     /// What comes back is read from the answer.
-    #[inline]
+    #[inline(always)] // see `run_inline`
     pub fn value<T>(self, read: fn(&Answer) -> T) -> Call<T> {
         self.yielding(Yields::Value, read)
     }
 
     /// What comes back is a new descriptor.
-    #[inline]
+    #[inline(always)] // see `run_inline`
     pub fn descriptor(self) -> Call<i32> {
         self.yielding(Yields::Descriptor, |answer| answer.result as i32)
     }
@@ -117,14 +117,14 @@ impl Call<()> {
         self.yielding(Yields::Pair, |answer| [0, 4].map(|at| answer.u32(at) as i32))
     }
 
-    #[inline]
+    #[inline(always)] // see `run_inline`
     fn yielding<T>(mut self, yields: Yields, read: fn(&Answer) -> T) -> Call<T> {
         self.request.yields = yields;
         Call { request: self.request, read }
     }
 
     /// An argument of any kind.
-    #[inline]
+    #[inline(always)] // see `run_inline`
     pub fn arg(mut self, arg: Arg) -> Self {
         self.request.args[self.request.count] = arg;
         self.request.count += 1;
@@ -132,12 +132,13 @@ impl Call<()> {
     }
 
     /// A number.
-    #[inline]
+    #[inline(always)] // see `run_inline`
     pub fn number(self, number: impl Into<i128>) -> Self {
         self.arg(Arg::Number(number.into() as u64))
     }
 
     /// A descriptor of the table the call runs in, or the slot of one that the program will make.
+    #[inline(always)] // see `run_inline`
     pub fn fd(self, fd: i32) -> Self {
         self.arg(descriptor(fd))
     }
@@ -226,12 +227,14 @@ impl Call<()> {
     }
 
     /// In a program: a refusal does not stop what follows.
+    #[inline(always)] // see `run_inline`
     pub fn go_on(mut self) -> Self {
         self.request.go_on = true;
         self
     }
 
     /// The kernel applies this call to the calling thread alone: refused near, where there are others.
+    #[inline(always)] // see `run_inline`
     pub fn one_thread(mut self) -> Self {
         self.request.one_thread = true;
         self

@@ -1,7 +1,7 @@
 //! Processes that this process waits for, through their pidfds: no SIGCHLD, no pid that could be somebody else's.
 
 use crate::channel::{Channel, Ran};
-use crate::error::{During, Failure, Result};
+use crate::error::{refused, During, Failure, Result};
 use crate::pidfd::{self, ChildState};
 use crate::program::Program;
 use crate::reactor;
@@ -193,7 +193,8 @@ impl Child {
     /// each child of which somebody asks, until it dies.
     pub fn watch_stops(self: &Arc<Self>) -> Result<()> {
         if self.parent.is_some() {
-            return Err(Failure::Broken("a child of a task reports no stops by itself: poll for them".into()));
+            // As the kernel answers for a process that is not ours: only its parent hears of stops, and can be polled.
+            return Err(refused("waitid", nix::errno::Errno::ECHILD));
         }
         if self.stops.swap(true, Ordering::Relaxed) {
             return Ok(());

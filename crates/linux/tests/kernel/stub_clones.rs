@@ -1,18 +1,20 @@
 //! The clone step: one program, two processes, two answers.
 
 use crate::raw::{reloc, step, Raw};
-use crate::stub::{channel, emulator, fcntl, getppid, Stub};
+use crate::stub::{channel, fcntl, getppid, prlimit64, Stub};
 use nearfar_linux::wire;
 use nix::sys::wait::WaitStatus;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-/// A clone with a pidfd that comes back with the parent's answer; two steps for each side. The `int` at 88 is the pidfd.
-fn cloning(flags: i32, signal: i32, legacy: u64) -> Raw {
+const UNKNOWN: i64 = -(libc::ENOSYS as i64);
+
+/// A clone with a pidfd that comes back with the parent's answer; two steps for each side. The `int` at 88 is the pidfd,
+/// `probed` what asking for clone3 came to.
+fn cloning(flags: i32, probed: i64) -> Raw {
     let mut blob = vec![0; 96];
     blob[..8].copy_from_slice(&(flags as u64 | libc::CLONE_PIDFD as u64).to_ne_bytes());
-    blob[32..40].copy_from_slice(&(signal as u64).to_ne_bytes());
-    let clone = [(wire::BLOB, 0), (wire::NUMBER, 88), (wire::FD, 0), (wire::NUMBER, 3), (wire::NUMBER, legacy)];
+    let clone = [(wire::BLOB, 0), (wire::NUMBER, 88), (wire::FD, 0), (wire::NUMBER, 3), (wire::NUMBER, probed as u64)];
     let steps = vec![
         step(wire::CLONE, &clone),
         step(wire::ATTACH, &[(wire::LOAD, 88), (wire::NUMBER, 1)]),
@@ -35,11 +37,9 @@ fn clone(stub: &Stub, raw: &Raw) -> (Stub, Vec<OwnedFd>) {
     assert_eq!(answer.results[0], wire::CHANNEL_FD as i64);
     assert_eq!(answer.results[4], i64::from(libc::FD_CLOEXEC));
     assert!(answer.fds.is_empty());
-    // With CLONE_PARENT both are ours; otherwise the child is the stub's.
-    let brothers = raw.blob[..8] == (libc::CLONE_PARENT as u64 | libc::CLONE_PIDFD as u64).to_ne_bytes();
-    let parent_of_child = if brothers { i64::from(std::process::id()) } else { i64::from(stub.pid.as_raw()) };
-    assert_eq!(parent.results[2], i64::from(std::process::id()));
-    assert_eq!(answer.results[3], parent_of_child);
+    // Both are ours: CLONE_PARENT.
+    let parent_of_both = i64::from(std::process::id());
+    assert_eq!((parent.results[2], answer.results[3]), (parent_of_both, parent_of_both));
     (child, parent.fds)
 }
 
@@ -52,12 +52,9 @@ fn open_descriptors(stub: &Stub) -> Vec<String> {
 
 #[test]
 fn parent_and_child_answer_and_serve_on() {
-    if emulator().is_some() {
-        return println!("skipped: no emulator clones like that");
-    }
-    for legacy in [0, -libc::ENOSYS as i64 as u64] {
+    for probed in [-i64::from(libc::EINVAL), UNKNOWN] {
         let stub = Stub::start();
-        let (child, pidfd) = clone(&stub, &cloning(libc::CLONE_PARENT, 0, legacy));
+        let (child, pidfd) = clone(&stub, &cloning(libc::CLONE_PARENT, probed));
         let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd[0].as_raw_fd())).unwrap();
         assert!(info.contains(&format!("Pid:\t{}\n", child.pid)), "{info}");
         child.works();
@@ -65,7 +62,7 @@ fn parent_and_child_answer_and_serve_on() {
         assert_eq!(open_descriptors(&stub), ["0", "1", "2", "3"]);
         assert_eq!(open_descriptors(&child), ["0", "1", "2", "63"]);
         // A child of the child, and one whose own channel ends first.
-        let (grandchild, _pidfd) = clone(&child, &cloning(libc::CLONE_PARENT, 0, legacy));
+        let (grandchild, _pidfd) = clone(&child, &cloning(libc::CLONE_PARENT, probed));
         let pid = child.pid;
         assert_eq!(child.end(), WaitStatus::Exited(pid, 0));
         grandchild.works();
@@ -75,15 +72,12 @@ fn parent_and_child_answer_and_serve_on() {
 
 #[test]
 fn the_channel_stays_where_it_is_when_its_number_is_out_of_reach() {
-    if emulator().is_some() {
-        return println!("skipped: no emulator clones like that");
-    }
     let stub = Stub::start();
     let limit = [8u64, 8].map(u64::to_ne_bytes).concat();
     let args = [(wire::NUMBER, 0), (wire::NUMBER, libc::RLIMIT_NOFILE as u64), (wire::BLOB, 0), (wire::NUMBER, 0)];
-    stub.ask(&Raw::new(vec![step(crate::stub::prlimit64(), &args)], limit, vec![]), &[]);
+    stub.ask(&Raw::new(vec![step(prlimit64(), &args)], limit, vec![]), &[]);
     let (near, far) = channel();
-    let answer = stub.ask(&cloning(libc::CLONE_PARENT, 0, 0), &[far.as_raw_fd()]);
+    let answer = stub.ask(&cloning(libc::CLONE_PARENT, 0), &[far.as_raw_fd()]);
     drop(far);
     let child = Stub::cloned(answer.results[0], near);
     assert_eq!(child.receive().results[0], 4);
@@ -97,8 +91,8 @@ fn a_clone_that_fails_leaves_one_process() {
     let stub = Stub::start();
     let null = File::open("/dev/null").unwrap();
     // CLONE_THREAD without CLONE_SIGHAND.
-    let mut raw = cloning(libc::CLONE_THREAD, 0, 0);
-    let failed = [-i64::from(if emulator().is_some() { libc::ENOSYS } else { libc::EINVAL }), 0, 0, 0, 0];
+    let mut raw = cloning(libc::CLONE_THREAD, 0);
+    let failed = [-i64::from(libc::EINVAL), 0, 0, 0, 0];
     assert_eq!(stub.ask(&raw, &[null.as_raw_fd()]).summary(), (0, 1, &failed[..]));
     // Told to go on, the parent still runs its own steps only.
     raw.steps[0].policy = wire::GO_ON;
@@ -120,10 +114,10 @@ fn what_only_clone3_can_do_is_absent_where_it_is_unknown() {
         |raw| raw.blob[80] = 1,   // cgroup
     ];
     for spoil in spoil {
-        let mut raw = cloning(libc::CLONE_PARENT, 0, 1);
+        let mut raw = cloning(libc::CLONE_PARENT, UNKNOWN);
         spoil(&mut raw);
         let answer = stub.ask(&raw, &[null.as_raw_fd()]);
-        assert_eq!((answer.header.done, answer.results[0]), (1, -i64::from(libc::ENOSYS)));
+        assert_eq!((answer.header.done, answer.results[0]), (1, UNKNOWN));
     }
     stub.works();
 }

@@ -86,6 +86,7 @@ fn without_clone3_tasks_are_cloned_all_the_same() {
         let options = CloneOptions { flags, map: Some(OwnMap::Root), ..CloneOptions::default() };
         let task = Task::clone(&options).unwrap();
         assert_eq!((task.call(credentials::getpid()), task.call(credentials::getuid())), (Ok(1), Ok(0)));
+        assert_eq!(task.child(&options).unwrap().call(credentials::getppid()), Ok(0));
         let plain = Task::clone(&CloneOptions::default()).unwrap();
         assert_eq!(plain.call(credentials::getpid()), Ok(plain.pid() as u32));
         task::exec(&plain.cloned.channel, &program(&["/bin/sh", "-c", "exit 6"])).unwrap();
