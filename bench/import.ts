@@ -11,7 +11,7 @@ export const imports: Row[] = [
 		peerName: "an empty module in a fresh Node",
 		bar: 5,
 		difference: true,
-		rounds: 25,
+		rounds: 50,
 		async start() {
 			return { ours: () => wall(1, () => node("import-core")), peer: () => wall(1, () => node("empty")) };
 		},

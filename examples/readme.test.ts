@@ -103,12 +103,15 @@ test("commands name scripts that exist", () => {
 	}
 });
 
-test("links lead somewhere", () => {
+test("links lead somewhere, and files that are named exist", () => {
 	const broken = documents.flatMap((document) => {
-		const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map((found) => found[1] ?? "");
-		return links
-			.filter((link) => !existsSync(join(root, dirname(document), link)))
-			.map((link) => `${document}: ${link}`);
+		const text = read(document);
+		const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map((found) =>
+			join(dirname(document), found[1] ?? ""),
+		);
+		const named = [...text.matchAll(/`((?:\.ci|bench|crates|docs|examples|packages|scripts)\/[\w./-]+)`/g)];
+		const paths = [...links, ...named.map((found) => found[1] ?? "")];
+		return paths.filter((path) => !existsSync(join(root, path))).map((path) => `${document}: ${path}`);
 	});
 	expect(broken).toEqual([]);
 });

@@ -8,6 +8,8 @@ const steps = [
 	["npm run format", "run `npm run format`"],
 	["npm run lint", "`npx biome lint --write` repairs some of it"],
 	["npm run types"],
+	["node scripts/check-docs.mjs"],
+	["node scripts/check-graph.mjs"],
 	["npm run clippy"],
 	["cargo test"],
 	["npm test"],

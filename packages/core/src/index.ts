@@ -1,6 +1,20 @@
-export * from "./child.ts";
+export { ChildProcess, type ChildState, type ExitStatus, type ResourceUsage, type WaitOptions } from "./child.ts";
 export { FileDescriptor } from "./descriptor.ts";
-export * from "./errors.ts";
+export {
+	AddressSpaceMismatchError,
+	BatchError,
+	ChildBusyError,
+	ChildDeadError,
+	ClosedError,
+	ExitError,
+	FDTableMismatchError,
+	MultithreadedError,
+	NamespaceMismatchError,
+	NearfarError,
+	SyscallError,
+	TaskGoneError,
+	UnsupportedPlatformError,
+} from "./errors.ts";
 export type { Command, ExecOptions } from "./exec.ts";
 export * from "./files.ts";
 export type {

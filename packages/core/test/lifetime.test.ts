@@ -50,7 +50,7 @@ describe("Node's end leaves no process", () => {
 test("importing loads nothing, a call starts no thread", async () => {
 	const { report, stderr } = await runFixture("import");
 	expect(stderr).toBe("");
-	expect(report.imported).toEqual({ loaded: false, threads: 0 });
+	expect(report.imported).toEqual({ loaded: false, threads: 0, modules: [] });
 	expect(report.called).toEqual({ loaded: true, threads: 0 });
 	expect(report.cloned.threads).toBeGreaterThan(0);
 });

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FileDescriptor, type NamespaceKind, openat2, Task } from "@nearfar/core";
 import { dropCapabilities } from "@nearfar/caps";
+import { FileDescriptor, type NamespaceKind, openat2, Task } from "@nearfar/core";
 import { mount } from "@nearfar/mount";
 import { namespaceKinds, sethostname, setns, unshare } from "@nearfar/namespaces";
 import { describe, expect, test } from "vitest";

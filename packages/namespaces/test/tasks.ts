@@ -1,6 +1,6 @@
 import { readlinkSync } from "node:fs";
-import { type CloneOptions, FileDescriptor, openat2, Task } from "@nearfar/core";
 import { dropCapabilities } from "@nearfar/caps";
+import { type CloneOptions, FileDescriptor, openat2, Task } from "@nearfar/core";
 
 export const isRoot = process.geteuid?.() === 0;
 export const arm64 = process.arch === "arm64";

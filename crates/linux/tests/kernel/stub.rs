@@ -4,6 +4,7 @@
 
 use crate::raw::{step, Answer, Raw};
 use nearfar_linux::wire;
+use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
 use nix::sys::socket::{
     recvmsg, sendmsg, setsockopt, socketpair, sockopt, AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags,
@@ -79,8 +80,12 @@ impl Stub {
         let mut bytes = vec![0; wire::INLINE];
         let mut buffer = [IoSliceMut::new(&mut bytes)];
         let mut control = nix::cmsg_space!([RawFd; wire::DESCRIPTORS]);
-        let came = recvmsg::<()>(self.socket(), &mut buffer, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC);
-        let came = came.expect("an answer, or the end of the channel");
+        let came = loop {
+            match recvmsg::<()>(self.socket(), &mut buffer, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC) {
+                Err(Errno::EINTR) => {} // not restarted by the kernel where there is a timeout
+                came => break came.expect("an answer, or the end of the channel"),
+            }
+        };
         let mut fds = Vec::new();
         for block in came.cmsgs().unwrap() {
             if let ControlMessageOwned::ScmRights(numbers) = block {

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
-const ROUNDS: u64 = 6000;
+const ROUNDS: u64 = 20_000;
 
 /// SplitMix64: all that is random here.
 struct Random(u64);
