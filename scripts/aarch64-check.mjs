@@ -9,6 +9,7 @@ import { root, run, stop } from "./run.mjs";
 const triple = "aarch64-unknown-linux-gnu";
 const folder = join(root, "target/aarch64");
 const unpacked = join(folder, "root");
+const protocol = ["stub_descriptors", "stub_fuzz", "stub_messages", "stub_refuses", "stub_runs"];
 /** What qemu-user cannot do: clone(2) but as fork, and cut off control messages. */
 const beyond = ["stub_clones", "lost_descriptors"];
 
@@ -20,7 +21,7 @@ run("cargo", ["check", "--package", "nearfar-linux", "--test", "kernel", "--targ
 console.log(`checked for ${triple} with ${run(rustc, ["--version"]).trim()}`);
 
 const stub = join(env.CARGO_TARGET_DIR, triple, "nearfar-stub/aarch64/nearfar-stub");
-const only = ["stub_fuzz", "stub_refuses", "stub_runs", ...beyond.flatMap((name) => ["--skip", name])];
+const only = [...protocol, ...beyond.flatMap((name) => ["--skip", name])];
 const tests = spawnSync("cargo", ["test", "--package", "nearfar-linux", "--test", "kernel", "--", ...only], {
 	cwd: root,
 	stdio: "inherit",

@@ -1,8 +1,10 @@
 //! What crosses the boundary: strings or bytes for what the kernel takes as bytes.
 
 use napi::bindgen_prelude::{Either, Uint8Array};
+use napi_derive::napi;
 
 /// A path or another string: text, or bytes as they are. JavaScript has refused NUL bytes.
+#[napi]
 pub type Text = Either<String, Uint8Array>;
 
 /// Its bytes.

@@ -316,6 +316,9 @@ export interface Syscalled {
   out: Buffer
 }
 
+/** A path or another string: text, or bytes as they are. JavaScript has refused NUL bytes. */
+export type Text = string | Uint8Array
+
 /** umount2(2). */
 export declare function umount(target: Text, flags: number): void
 

@@ -6,7 +6,6 @@ import { dispatch, forget, keepAlive, listen } from "./events.ts";
 import type { Command } from "./exec.ts";
 import { waitFlags } from "./flags.generated.ts";
 import type { PidNamespace } from "./identity.ts";
-import { OpenFile } from "./identity.ts";
 import { native } from "./native.ts";
 import { Process } from "./process.ts";
 import { type Signal, signalName, signalNumber } from "./signal.ts";

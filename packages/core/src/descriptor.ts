@@ -81,6 +81,7 @@ export class FileDescriptor implements Disposable {
 	 * @see fcntl(2); no privilege
 	 */
 	static from<T extends FileDescriptor>(this: Kind<T>, fd: number): T {
+		// biome-ignore lint/complexity/noThisInStatic: a subclass makes its own kind
 		return FileDescriptor.#near(this, fd, true);
 	}
 
@@ -91,6 +92,7 @@ export class FileDescriptor implements Disposable {
 	 * @see fcntl(2); no privilege
 	 */
 	static borrow<T extends FileDescriptor>(this: Kind<T>, fd: number): T {
+		// biome-ignore lint/complexity/noThisInStatic: a subclass makes its own kind
 		return FileDescriptor.#near(this, fd, false);
 	}
 
@@ -111,6 +113,7 @@ export class FileDescriptor implements Disposable {
 
 	/** What a call of the current task has just made. */
 	static adopt<T extends FileDescriptor>(this: Kind<T>, number: number, file: OpenFile = new OpenFile()): T {
+		// biome-ignore lint/complexity/noThisInStatic: a subclass makes its own kind
 		return FileDescriptor.#make(this, number, currentTask().fdTable, file, true);
 	}
 

@@ -4,7 +4,7 @@ import { ChildProcess, type ExitStatus } from "./child.ts";
 import { FileDescriptor, setNearTask } from "./descriptor.ts";
 import { makeError, NearfarError, TaskGoneError } from "./errors.ts";
 import { dispatch, once } from "./events.ts";
-import { type Command, type ExecOptions, execData } from "./exec.ts";
+import { type ExecOptions, execData } from "./exec.ts";
 import { type NamespaceKind, namespaceFlags } from "./flags.generated.ts";
 import { toBits } from "./flags.ts";
 import { AddressSpace, FDTable, PidNamespace } from "./identity.ts";

@@ -3,11 +3,16 @@
 mod alone;
 mod channel;
 mod child;
+mod exec;
+mod forbid;
 mod program;
 mod raw;
 mod stub;
 mod stub_clones;
+mod stub_descriptors;
+mod stub_file;
 mod stub_fuzz;
+mod stub_messages;
 mod stub_refuses;
 mod stub_runs;
 mod task;

@@ -1,28 +1,26 @@
 //! A program with anything wrong in it is answered with a status, nothing of it runs, and the stub serves on.
 
 use crate::raw::{reloc, step, Raw};
-use crate::stub::{getppid, prlimit64, write, Stub};
+use crate::stub::{getppid, write, Stub};
 use nearfar_linux::wire::{self, Reloc};
-use nix::sys::memfd::{memfd_create, MFdFlags};
 use nix::unistd::pipe;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::FileExt;
+use std::os::fd::{AsRawFd, RawFd};
 
-const EINVAL: i32 = -libc::EINVAL;
-const EPROTO: i32 = -libc::EPROTO;
+pub const EINVAL: i32 = -libc::EINVAL;
+pub const EPROTO: i32 = -libc::EPROTO;
 
 /// Writes a byte to descriptor 0 of the message, so that it shows when anything of it runs; then two calls more, a blob
 /// of 128 bytes and two relocations.
-fn good() -> Raw {
+pub fn good() -> Raw {
     let write = step(write(), &[(wire::FD, 0), (wire::BLOB, 0), (wire::NUMBER, 1)]);
     let steps = vec![write, step(getppid(), &[]), step(getppid(), &[])];
     Raw::new(steps, vec![b'x'; 128], vec![reloc(120, 1, wire::NUMBER, 7, 8), reloc(116, 2, wire::RESULT, 1, 4)])
 }
 
 /// A clone step as it has to be, but that no step is left for the child.
-fn clone() -> [(u8, u64); 5] {
+pub fn clone() -> [(u8, u64); 5] {
     [(wire::BLOB, 0), (wire::NUMBER, 88), (wire::FD, 0), (wire::NUMBER, 3), (wire::NUMBER, 0)]
 }
 
@@ -105,7 +103,7 @@ fn spoilt() -> Vec<(&'static str, i32, Spoil)> {
 }
 
 /// Asks for something that is refused, and looks whether anything was done or left.
-fn refused(stub: &Stub, what: &str, status: i32, bytes: &[u8], more: &[RawFd]) {
+pub fn refused(stub: &Stub, what: &str, status: i32, bytes: &[u8], more: &[RawFd]) {
     let (read, write) = pipe().unwrap();
     let fds: Vec<RawFd> = [write.as_raw_fd()].into_iter().chain(more.iter().copied()).collect();
     stub.send(bytes, &fds);
@@ -132,72 +130,4 @@ fn nothing_of_a_spoilt_program_runs() {
     let parent = i64::from(std::process::id());
     assert_eq!(stub.ask(&good(), &[write.as_raw_fd()]).summary(), (0, 3, &[1, parent, parent][..]));
     drop((read, write));
-}
-
-#[test]
-fn messages_of_any_length_are_answered() {
-    let (stub, bytes) = (Stub::start(), good().bytes());
-    for length in 1..bytes.len() {
-        // What is missing of a header may be there still, from the message before.
-        let status = if length < size_of::<wire::Header>() { EPROTO } else { EINVAL };
-        refused(&stub, &format!("{length} bytes"), status, &bytes[..length], &[]);
-    }
-    let long = [bytes, vec![0; wire::INLINE]].concat();
-    refused(&stub, "a message that is cut off", EINVAL, &long, &[]);
-}
-
-#[test]
-fn an_empty_program_is_a_program() {
-    let stub = Stub::start();
-    assert_eq!(stub.ask(&Raw::new(vec![], vec![], vec![]), &[]).summary(), (0, 0, &[][..]));
-    let answer = stub.ask(&Raw::new(vec![], vec![7; 16], vec![]), &[]);
-    assert_eq!((answer.header.status, answer.header.done, answer.header.out), (0, 0, 16));
-    stub.works();
-}
-
-fn memfd(bytes: &[u8]) -> OwnedFd {
-    let file = File::from(memfd_create("program", MFdFlags::MFD_CLOEXEC).unwrap());
-    file.write_all_at(bytes, 0).unwrap();
-    file.into()
-}
-
-#[test]
-fn a_memfd_has_to_hold_the_program() {
-    let stub = Stub::start();
-    let mut raw = good();
-    raw.header.flags = wire::LARGE;
-    let bytes = raw.bytes();
-    let header = &bytes[..size_of::<wire::Header>()];
-    let (read, write) = pipe().unwrap();
-    let null = File::open("/dev/null").unwrap();
-    for short in [0, header.len(), bytes.len() - 1] {
-        refused(&stub, "a memfd that is too short", EINVAL, header, &[memfd(&bytes[..short]).as_raw_fd()]);
-    }
-    refused(&stub, "a pipe", EINVAL, header, &[read.as_raw_fd()]);
-    refused(&stub, "an empty device", EINVAL, header, &[null.as_raw_fd()]);
-    let whole = memfd(&bytes);
-    let path = format!("/proc/self/fd/{}", whole.as_raw_fd());
-    let to_read = File::open(path).unwrap();
-    refused(&stub, "a memfd to read", -libc::EACCES, header, &[to_read.as_raw_fd()]);
-    raw.steps[2] = step(getppid(), &[(wire::FD, 2)]);
-    refused(&stub, "a spoilt program in a memfd", EINVAL, header, &[memfd(&raw.bytes()).as_raw_fd()]);
-    raw.steps[2] = step(wire::CLONE, &clone());
-    refused(&stub, "a clone in a memfd", EINVAL, header, &[memfd(&raw.bytes()).as_raw_fd()]);
-    stub.send(header, &[]);
-    assert_eq!(stub.receive().summary(), (EINVAL, 0, &[][..]), "no memfd at all");
-    assert_eq!(stub.ask(&good(), &[write.as_raw_fd()]).header.status, 0);
-}
-
-#[test]
-fn lost_descriptors_are_reported() {
-    let stub = Stub::start();
-    let null = File::open("/dev/null").unwrap();
-    let many = vec![null.as_raw_fd(); wire::DESCRIPTORS];
-    refused(&stub, "one descriptor too many", -libc::EMFILE, &good().bytes(), &many);
-    refused(&stub, "as many as the kernel passes on", -libc::EMFILE, &good().bytes(), &vec![null.as_raw_fd(); 252]);
-    // RLIMIT_NOFILE is 4: only 0 to 3 are left, and they are taken.
-    let limit = [4u64, 4].map(u64::to_ne_bytes).concat();
-    let args = [(wire::NUMBER, 0), (wire::NUMBER, libc::RLIMIT_NOFILE as u64), (wire::BLOB, 0), (wire::NUMBER, 0)];
-    assert_eq!(stub.ask(&Raw::new(vec![step(prlimit64(), &args)], limit, vec![]), &[]).summary(), (0, 1, &[0][..]));
-    refused(&stub, "no room in the table", -libc::EMFILE, &good().bytes(), &[]);
 }

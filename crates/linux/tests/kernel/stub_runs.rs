@@ -1,4 +1,4 @@
-//! What a good program comes to: arguments of every kind, policies, descriptors to and fro.
+//! What a good program comes to: arguments of every kind, policies, length and end.
 
 use crate::raw::{go_on, reloc, step, Answer, Raw};
 use crate::stub::{close, exit_group, fcntl, getppid, kill_process, pipe2, write, Stub};
@@ -10,20 +10,16 @@ use nix::unistd::pipe;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 
-const BAD: i64 = -(libc::EBADF as i64);
+pub const BAD: i64 = -(libc::EBADF as i64);
 
-fn get_flags(kind: u8, value: u64) -> Step {
+pub fn get_flags(kind: u8, value: u64) -> Step {
     step(fcntl(), &[(kind, value), (wire::NUMBER, libc::F_GETFD as u64)])
 }
 
-fn write_blob(fd: (u8, u64), at: u64, length: u64) -> Step {
+pub fn write_blob(fd: (u8, u64), at: u64, length: u64) -> Step {
     step(write(), &[fd, (wire::BLOB, at), (wire::NUMBER, length)])
-}
-
-fn attach(fd: (u8, u64), close: u64) -> Step {
-    step(wire::ATTACH, &[fd, (wire::NUMBER, close)])
 }
 
 #[test]
@@ -83,53 +79,6 @@ fn a_failure_stops_the_program_or_does_not() {
     assert_eq!(stub.ask(&went_on, &[]).summary(), (0, 3, &[BAD, BAD, parent][..]));
     let unknown = stub.ask(&Raw::new(vec![step(100_000, &[])], vec![], vec![]), &[]);
     assert_eq!(unknown.summary(), (0, 1, &[-i64::from(libc::ENOSYS)][..]));
-}
-
-#[test]
-fn descriptors_come_back_and_stay_or_are_closed() {
-    let stub = Stub::start();
-    let steps = vec![
-        step(pipe2(), &[(wire::BLOB, 0), (wire::NUMBER, 0)]),
-        attach((wire::LOAD, 0), 1),
-        attach((wire::LOAD, 4), 0),
-        attach((wire::FD, 0), 0),
-    ];
-    let null = File::open("/dev/null").unwrap();
-    let answer = stub.ask(&Raw::new(steps, vec![0; 8], vec![]), &[null.as_raw_fd()]);
-    assert_eq!(answer.summary(), (0, 4, &[0, 0, 0, 0][..]));
-    let mut files = answer.fds.into_iter().map(File::from);
-    let [mut read, write, back] = std::array::from_fn(|_| files.next().unwrap());
-    assert_eq!(back.metadata().unwrap().rdev(), null.metadata().unwrap().rdev());
-    let far: [u64; 2] = [0, 4].map(|at| u32::from_ne_bytes(answer.out[at..at + 4].try_into().unwrap()).into());
-    // The first one was closed when it had been sent, the second is still open there, and nothing of the message is.
-    let steps = [far[0], far[1], far[1] + 1, far[1] + 2].map(|fd| go_on(get_flags(wire::NUMBER, fd)));
-    assert_eq!(stub.ask(&Raw::new(steps.to_vec(), vec![], vec![]), &[]).results, [BAD, 0, BAD, BAD]);
-    let steps = vec![write_blob((wire::NUMBER, far[1]), 0, 3), step(close(), &[(wire::NUMBER, far[1])])];
-    assert_eq!(stub.ask(&Raw::new(steps, b"hello...".to_vec(), vec![]), &[]).results, [3, 0]);
-    drop(write);
-    let mut text = String::new();
-    read.read_to_string(&mut text).unwrap();
-    assert_eq!(text, "hel");
-}
-
-#[test]
-fn a_descriptor_that_is_closed_cannot_come_back() {
-    let stub = Stub::start();
-    for fd in [1000, u64::MAX, 0x7fff_ffff, 0xffff_ffff] {
-        let answer = stub.ask(&Raw::new(vec![attach((wire::NUMBER, fd), 1)], vec![], vec![]), &[]);
-        assert_eq!((answer.summary(), answer.fds.len()), ((0, 1, &[BAD][..]), 0));
-    }
-    stub.works();
-}
-
-#[test]
-fn as_many_come_back_as_fit_a_message() {
-    let stub = Stub::start();
-    let steps = vec![go_on(attach((wire::FD, 0), 0)); wire::DESCRIPTORS + 1];
-    let answer = stub.ask(&Raw::new(steps, vec![], vec![]), &[File::open("/dev/null").unwrap().as_raw_fd()]);
-    assert_eq!(answer.fds.len(), wire::DESCRIPTORS);
-    assert_eq!(answer.results[wire::DESCRIPTORS], -i64::from(libc::EMFILE));
-    stub.works();
 }
 
 #[test]

@@ -54,7 +54,6 @@ impl Task {
     }
 }
 
-/// Of what the machine does with descriptors that the test program itself does not close, nothing is left in a task.
 fn open_descriptors(pid: i32) -> Vec<RawFd> {
     let folder = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let mut fds: Vec<RawFd> =
@@ -76,15 +75,11 @@ pub fn program(words: &[&str]) -> Exec {
     }
 }
 
-fn refusal(syscall: &'static str, errno: Errno, path: Option<&str>) -> Failure {
+pub fn refusal(syscall: &'static str, errno: Errno, path: Option<&str>) -> Failure {
     Failure::Refused(Refusal { syscall, errno, path: path.map(|path| path.into()), dest: None, step: None })
 }
 
-fn exited(code: i32) -> (i32, i32) {
-    (libc::CLD_EXITED, code)
-}
-
-fn end(death: &Death) -> (i32, i32) {
+pub fn end(death: &Death) -> (i32, i32) {
     (death.state.code, death.state.status)
 }
 
@@ -167,58 +162,4 @@ fn descriptors_go_there_and_back() {
     assert_eq!(text, "there and back");
     assert_eq!(task::get(channel, there).unwrap_err(), refusal("attach", Errno::EBADF, None));
     assert_eq!(open_descriptors(task.pid()), [0, 1, 2, channel.far_fd().unwrap()]);
-}
-
-#[test]
-fn exec_makes_a_task_a_program() {
-    let task = Task::clone(&CloneOptions::default()).unwrap();
-    let channel = &task.cloned.channel;
-    let (read, write) = pipe().unwrap();
-    let there = task::put(channel, write.as_raw_fd(), true).unwrap();
-    let hidden = task::put(channel, read.as_raw_fd(), false).unwrap();
-    drop(write);
-    let script = format!("echo $GREETING >&{there}; (: <&{hidden}) 2>/dev/null && exit 1; exit 42");
-    let mut exec = program(&["sh", "-c", &script]);
-    exec.paths = ["/nothing/sh", "/bin/sh"].map(|path| path.into()).to_vec();
-    exec.keep = vec![there];
-    task::exec(channel, &exec).unwrap();
-    assert_eq!(end(&task.death()), exited(42));
-    let mut text = String::new();
-    File::from(read).read_to_string(&mut text).unwrap();
-    assert_eq!(text, "hello\n");
-    assert_eq!(task.call(credentials::getpid()), Err(Failure::Gone));
-    assert_eq!(task::exec(channel, &program(&["/bin/true"])), Err(Failure::Gone));
-}
-
-#[test]
-fn exec_takes_a_descriptor() {
-    let task = Task::clone(&CloneOptions::default()).unwrap();
-    let shell = File::open("/bin/sh").unwrap();
-    let fd = task::put(&task.cloned.channel, shell.as_raw_fd(), true).unwrap();
-    let exec = Exec { paths: vec![], fd, ..program(&["sh", "-c", "exit 9"]) };
-    task::exec(&task.cloned.channel, &exec).unwrap();
-    assert_eq!(end(&task.death()), exited(9));
-}
-
-#[test]
-fn an_exec_that_is_refused_leaves_a_task() {
-    let task = Task::clone(&CloneOptions::default()).unwrap();
-    let channel = &task.cloned.channel;
-    let refused = |paths: &[&str]| {
-        let paths = paths.iter().map(|path| path.as_bytes().to_vec()).collect();
-        task::exec(channel, &Exec { paths, ..program(&["sh"]) }).unwrap_err()
-    };
-    assert_eq!(refused(&["/nothing/here"]), refusal("execve", Errno::ENOENT, Some("/nothing/here")));
-    assert_eq!(refused(&["/etc/passwd/x"]), refusal("execve", Errno::ENOTDIR, Some("/etc/passwd/x")));
-    // As execvp(3): what is there but may not be run is the better reason.
-    assert_eq!(refused(&["/nothing", "/etc/passwd"]), refusal("execve", Errno::EACCES, Some("/etc/passwd")));
-    let no_program = Exec { paths: vec![], fd: 0, ..program(&["sh"]) };
-    assert!(
-        matches!(task::exec(channel, &no_program), Err(Failure::Refused(refusal)) if refusal.syscall == "execveat")
-    );
-    let no_descriptor = Exec { keep: vec![1234], ..program(&["/bin/sh"]) };
-    assert_eq!(task::exec(channel, &no_descriptor).unwrap_err(), refusal("fcntl", Errno::EBADF, None));
-    assert_eq!(task.call(nearfar_linux::process::get_death_signal()), Ok(libc::SIGKILL));
-    task::exec(channel, &program(&["/bin/sh", "-c", "exit 3"])).unwrap();
-    assert_eq!(end(&task.death()), exited(3));
 }

@@ -1,36 +1,17 @@
 //! The zygote: as this process is now, whatever it was, and on hosts that forbid what it would like best.
 
-use crate::alone::{alone, alone_after};
-use crate::channel::PATIENCE;
+use crate::alone::alone;
+use crate::forbid::forbid;
 use crate::task::{program, Task};
-use nearfar_linux::call::Call;
 use nearfar_linux::error::{Failure, Refusal};
 use nearfar_linux::task::{self, CloneOptions, OwnMap};
-use nearfar_linux::{credentials, stub, zygote};
+use nearfar_linux::{credentials, zygote};
 use nix::errno::Errno;
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
 const SELF: &str = "/proc/self/limits";
-
-/// The system call `nr` is refused with `errno`, from now on and for ever: where, if at all, is up to `condition`, the
-/// instructions that are run before the refusal and may jump over it.
-fn forbid(nr: i64, errno: i32, condition: &[libc::sock_filter]) {
-    const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
-    let load = |offset| libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: offset };
-    let answer = |k| libc::sock_filter { code: 0x06, jt: 0, jf: 0, k };
-    let other = condition.len() as u8 + 1;
-    let is = libc::sock_filter { code: 0x15, jt: 0, jf: other, k: nr as u32 };
-    let refusal = libc::SECCOMP_RET_ERRNO | errno as u32;
-    let mut filter = [&[load(0), is], condition, &[answer(refusal), answer(ALLOW)]].concat();
-    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-    // SAFETY: takes numbers.
-    assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
-    // SAFETY: the kernel copies the filter, which lives until then.
-    let set = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
-    assert_eq!(Errno::result(set), Ok(0));
-}
 
 fn own_limit(task: &Task) -> String {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", task.pid())).unwrap();
@@ -105,67 +86,5 @@ fn without_clone3_tasks_are_cloned_all_the_same() {
         }
         let again = Task::clone(&CloneOptions::default()).unwrap();
         assert_eq!(again.call(credentials::getppid()), Ok(std::process::id()));
-    });
-}
-
-/// That a task comes from the stub's file: its executable has a path.
-fn starts_from_its_file() {
-    let file = concat!(env!("OUT_DIR"), "/nearfar-stub");
-    stub::set_file(file.into());
-    let task = Task::clone(&CloneOptions::default()).unwrap();
-    assert_eq!(task.call(credentials::getppid()), Ok(std::process::id()));
-    let program = std::fs::read_link(format!("/proc/{}/exe", seen_here(&task))).unwrap();
-    assert_eq!(program, std::fs::canonicalize(file).unwrap());
-    // Long messages need memfds that are not run.
-    let long = Call::new("getrandom", libc::SYS_getrandom).output(1 << 20).number(1 << 20).number(0);
-    assert_eq!(task.call(long.value(|answer| answer.result)), Ok(1 << 20));
-    task::exec(&task.cloned.channel, &nothing()).unwrap();
-    let state = task.changes.recv_timeout(PATIENCE).unwrap();
-    assert!(matches!(state, nearfar_linux::child::Change::Death(death) if death.state.status == 8));
-}
-
-fn nothing() -> task::Exec {
-    program(&["/bin/sh", "-c", "exit 8"])
-}
-
-/// A task's pid as /proc has it, which may be that of another pid namespace.
-fn seen_here(task: &Task) -> i32 {
-    let pidfd = task.cloned.child.pidfd().unwrap().unwrap();
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap();
-    info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok()).unwrap()
-}
-
-#[test]
-fn a_stub_that_may_run_from_memory_does() {
-    alone("zygote::a_stub_that_may_run_from_memory_does", || {
-        stub::set_file("/nothing/here".into());
-        let task = Task::clone(&CloneOptions::default()).unwrap();
-        let program = std::fs::read_link(format!("/proc/{}/exe", task.pid())).unwrap();
-        assert_eq!(program.to_str(), Some("/memfd:nearfar (deleted)"));
-    });
-}
-
-#[test]
-fn a_filter_that_forbids_memfds_that_run_is_got_round() {
-    alone("zygote::a_filter_that_forbids_memfds_that_run_is_got_round", || {
-        // As vm.memfd_noexec=2 does: EACCES where the flags have MFD_EXEC. It also needs no privilege.
-        let flags = libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: 24 };
-        let has_exec = libc::sock_filter { code: 0x45, jt: 0, jf: 1, k: 0x10 };
-        forbid(libc::SYS_memfd_create, libc::EACCES, &[flags, has_exec]);
-        starts_from_its_file();
-    });
-}
-
-#[test]
-#[ignore = "needs root: the sysctl of a pid namespace belongs to it"]
-fn a_host_that_forbids_memfds_that_run_is_got_round() {
-    fn new_pid_namespace() {
-        // SAFETY: takes a number; only children of this process will see a difference.
-        Errno::result(unsafe { libc::unshare(libc::CLONE_NEWPID) }).unwrap();
-    }
-    alone_after("zygote::a_host_that_forbids_memfds_that_run_is_got_round", new_pid_namespace, || {
-        assert_eq!(std::process::id(), 1);
-        std::fs::write("/proc/sys/vm/memfd_noexec", "2").unwrap();
-        starts_from_its_file();
     });
 }
