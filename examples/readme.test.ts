@@ -44,12 +44,12 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function blocksOf(document: string): Block[] {
 	const text = read(document);
-	return [...text.matchAll(/^```(\S*)(?: (\S+))?\n(.*?)^```$/gms)].map((found) => ({
+	return [...text.matchAll(/^(`{3,})(\w*)(?: (\S+))?\n(.*?)^\1$/gms)].map((found) => ({
 		document,
 		line: text.slice(0, found.index).split("\n").length,
-		kind: found[1] ?? "",
-		file: found[2],
-		text: found[3] ?? "",
+		kind: found[2] ?? "",
+		file: found[3],
+		text: found[4] ?? "",
 	}));
 }
 

@@ -180,10 +180,15 @@ impl Child {
 
     /// Waits up to `milliseconds` for an end that is near; whether it has come.
     pub fn await_end(self: &Arc<Self>, milliseconds: u16) -> bool {
-        let Some(Ok(pidfd)) = self.pidfd() else { return true };
-        let mut poll = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-        let ended = nix::poll::poll(&mut poll, milliseconds).is_ok_and(|count| count > 0);
+        let ended = match self.pidfd() {
+            Some(Ok(pidfd)) => {
+                let mut poll = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+                nix::poll::poll(&mut poll, milliseconds).is_ok_and(|count| count > 0)
+            }
+            _ => true,
+        };
         if ended && self.parent.is_none() {
+            // Also where another thread is about to tell of it: this returns when that is done.
             self.ended();
         }
         ended

@@ -114,6 +114,13 @@ impl Stub {
         assert_eq!(answer.summary(), (0, 1, &[i64::from(std::process::id())][..]));
     }
 
+    /// That no program's memfd is mapped any more.
+    pub fn let_go_of_memfds(&self) {
+        self.works();
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.pid)).unwrap();
+        assert!(maps.contains("[stack]") && !maps.contains("/memfd:program"), "{maps}");
+    }
+
     /// Closes the channel and waits for the end of the process.
     pub fn end(mut self) -> WaitStatus {
         self.socket = None;

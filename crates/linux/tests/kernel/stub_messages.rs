@@ -62,6 +62,7 @@ fn a_memfd_has_to_hold_the_program() {
     stub.send(header, &[]);
     assert_eq!(stub.receive().summary(), (EINVAL, 0, &[][..]), "no memfd at all");
     assert_eq!(stub.ask(&good(), &[write.as_raw_fd()]).header.status, 0);
+    stub.let_go_of_memfds();
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn spoilt() -> Vec<(&'static str, i32, Spoil)> {
         ("a clone that the child goes on before", EINVAL, Box::new(cloning(3, wire::NUMBER, 0))),
         ("a clone that the child goes on at", EINVAL, Box::new(cloning(3, wire::NUMBER, 1))),
         ("a clone that the child goes on after the end of", EINVAL, Box::new(cloning(3, wire::NUMBER, 4))),
-        ("a clone that the child goes on somewhere in", EINVAL, Box::new(cloning(3, wire::RESULT, 0))),
+        ("a clone that the child goes on somewhere in", EINVAL, Box::new(cloning(3, wire::BLOB, 2))),
         ("a relocation past the blob", EINVAL, Box::new(relocated(1, reloc(121, 2, wire::NUMBER, 7, 8)))),
         ("a short one past the blob", EINVAL, Box::new(relocated(1, reloc(125, 2, wire::NUMBER, 7, 4)))),
         ("the largest relocation", EINVAL, Box::new(relocated(1, reloc(u32::MAX, 2, wire::NUMBER, 7, 8)))),
