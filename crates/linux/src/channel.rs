@@ -43,6 +43,10 @@ struct State {
     owed: Option<Program>,
     /// The number of the channel's other end in the task.
     far_fd: Option<i32>,
+    /// A thread has its [`Turn`]; jobs queue up meanwhile.
+    taken: bool,
+    /// How many threads wait for a turn.
+    waiting: usize,
     active: Option<Job>,
     queue: VecDeque<Job>,
     gone: bool,
@@ -152,27 +156,21 @@ impl Channel {
     }
 
     /// The number that the channel has in the task.
-    pub fn far_fd(&self) -> Result<i32> {
-        let mut state = self.idle()?;
-        self.settle_start(&mut state)?;
-        state.far_fd.ok_or(Failure::Gone)
+    pub fn far_fd(self: &Arc<Self>) -> Result<i32> {
+        self.turn()?.settle_start()?;
+        self.lock().far_fd.ok_or(Failure::Gone)
     }
 
-    /// Receives what the task had to say of its start, if that is still to come.
-    fn settle_start(&self, state: &mut State) -> Result<()> {
-        let Some(start) = state.owed.take() else { return Ok(()) };
+    /// Receives what a task has to say of its start: the number of its channel.
+    fn receive_start(&self, start: &Program) -> Result<Option<i32>> {
         let mut message = Vec::new();
-        let came = self.receive(&mut message, start.reply_length(), MsgFlags::empty());
-        let settled = came.and_then(|_| start.decode(&message)).and_then(|reply| {
-            state.far_fd = reply.result(crate::task::CLONED).map(|fd| fd as i32);
-            start.failure(&reply, 0).map_or(Ok(()), Err)
-        });
-        state.gone |= settled.is_err();
-        settled
+        self.receive(&mut message, start.reply_length(), MsgFlags::empty())?;
+        let reply = start.decode(&message)?;
+        start.failure(&reply, 0).map_or(Ok(reply.result(crate::task::CLONED).map(|fd| fd as i32)), Err)
     }
 
     /// Makes one call and waits for the answer.
-    pub fn call<T>(&self, call: Call<T>) -> Result<T> {
+    pub fn call<T>(self: &Arc<Self>, call: Call<T>) -> Result<T> {
         let mut message = MESSAGE.take();
         let reply = program::encode_one(&call.request, &mut message);
         let answer = self.exchange(&mut message, reply, &[]).and_then(|_| {
@@ -186,58 +184,53 @@ impl Channel {
     }
 
     /// Runs a program, with descriptors of this process going along, and waits for the reply and those that come back.
-    pub fn run(&self, program: &Program, fds: &[RawFd]) -> Result<(Reply, Vec<OwnedFd>)> {
+    pub fn run(self: &Arc<Self>, program: &Program, fds: &[RawFd]) -> Result<(Reply, Vec<OwnedFd>)> {
         let mut message = Vec::new();
         let reply = program.encode(&mut message);
         let came = self.exchange(&mut message, reply, fds)?;
         Ok((program.decode(&message)?, came))
     }
 
-    fn exchange(&self, message: &mut Vec<u8>, reply: usize, fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
-        let mut state = self.idle()?;
+    fn exchange(self: &Arc<Self>, message: &mut Vec<u8>, reply: usize, fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
+        let turn = self.turn()?;
         let came = if message.len() <= wire::INLINE {
             self.send(message, fds)
-                .and_then(|()| self.settle_start(&mut state))
+                .and_then(|()| turn.settle_start())
                 .and_then(|()| self.receive(message, reply, MsgFlags::empty()))
         } else {
-            match Message::new(std::mem::take(message), reply)? {
-                Message::Long { header, memfd, reply } => {
-                    self.settle_start(&mut state).and_then(|()| self.exchange_long(message, header, &memfd, reply, fds))
-                }
-                _ => unreachable!("a message over the limit is long"),
-            }
+            turn.settle_start().and_then(|()| self.exchange_long(message, reply, fds))
         };
         if matches!(came, Err(Failure::Gone)) {
-            state.gone = true;
+            self.lock().gone = true;
         }
         came
     }
 
-    /// Waits until no job is under way, and stays so until the guard is dropped.
-    fn idle(&self) -> Result<MutexGuard<'_, State>> {
+    fn exchange_long(&self, message: &mut Vec<u8>, reply: usize, fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
+        let Message::Long { mut header, memfd, reply } = Message::new(std::mem::take(message), reply)? else {
+            unreachable!("a message over the limit is long")
+        };
+        let fds: Vec<RawFd> = fds.iter().copied().chain([memfd.as_raw_fd()]).collect();
+        self.send(&header, &fds)?;
+        let came = self.receive(&mut header, size_of::<wire::Header>(), MsgFlags::empty())?;
+        read_long(message, header, &memfd, reply)?;
+        Ok(came)
+    }
+
+    /// Waits until nobody uses the channel, and has it until the turn is dropped. No lock is held meanwhile: whoever
+    /// leaves a job, the reactor above all, never waits for a task.
+    fn turn(self: &Arc<Self>) -> Result<Turn<'_>> {
         let mut state = self.lock();
-        while state.active.is_some() {
+        while state.taken || state.active.is_some() {
+            state.waiting += 1;
             state = self.idle.wait(state).unwrap_or_else(|broken| broken.into_inner());
+            state.waiting -= 1;
         }
         if state.gone {
             return Err(Failure::Gone);
         }
-        Ok(state)
-    }
-
-    fn exchange_long(
-        &self,
-        message: &mut Vec<u8>,
-        mut header: Vec<u8>,
-        memfd: &OwnedFd,
-        reply: usize,
-        fds: &[RawFd],
-    ) -> Result<Vec<OwnedFd>> {
-        let fds: Vec<RawFd> = fds.iter().copied().chain([memfd.as_raw_fd()]).collect();
-        self.send(&header, &fds)?;
-        let came = self.receive(&mut header, size_of::<wire::Header>(), MsgFlags::empty())?;
-        read_long(message, header, memfd, reply)?;
-        Ok(came)
+        state.taken = true;
+        Ok(Turn(self))
     }
 
     /// Leaves a program for the reactor to see through. `done` is called once, on another thread or this one.
@@ -258,16 +251,17 @@ impl Channel {
 
     /// Sends a program that ends the task: there will be no reply, and nothing can follow.
     pub fn dismiss(self: &Arc<Self>, program: Program) {
-        let mut state = self.lock();
-        if state.active.is_some() {
-            drop(state);
-            return self.submit(program, Vec::new(), Box::new(|_| {}));
-        }
+        let busy = self.lock().active.is_some();
+        let turn = match busy {
+            true => return self.submit(program, Vec::new(), Box::new(|_| {})),
+            false => self.turn(),
+        };
+        let Ok(turn) = turn else { return };
         let mut bytes = Vec::new();
         program.encode(&mut bytes);
         // A reply that nobody reads would be an error to the task, which would end in another way than it is told to.
-        let _ = self.settle_start(&mut state);
-        state.gone = true;
+        let _ = turn.settle_start();
+        self.lock().gone = true;
         // One that cannot be told ends all the same when the channel closes.
         let _ = self.send(&bytes, &[]);
     }
@@ -281,7 +275,7 @@ impl Channel {
     fn enqueue(self: &Arc<Self>, job: Job, patience: Duration) {
         let mut state = self.lock();
         state.queue.push_back(job);
-        if state.active.is_some() {
+        if state.taken || state.active.is_some() {
             return;
         }
         let mut ended = self.advance(&mut state, patience.is_zero());
@@ -324,7 +318,9 @@ impl Channel {
                 }
             }
         }
-        self.idle.notify_all();
+        if state.waiting > 0 {
+            self.idle.notify_all();
+        }
         ended
     }
 
@@ -332,16 +328,20 @@ impl Channel {
     pub(crate) fn readable(self: &Arc<Self>) {
         let mut state = self.lock();
         let Some(job) = state.active.take() else { return };
-        if state.owed.is_some() {
+        if let Some(start) = state.owed.take() {
             // The task's first words come before the reply that is waited for.
-            let started = self.settle_start(&mut state);
-            if started.is_ok() && reactor::watch_channel(self).is_ok() {
+            let watched = self.receive_start(&start).and_then(|fd| {
+                state.far_fd = fd;
+                reactor::watch_channel(self)
+            });
+            let Err(failure) = watched else {
                 state.active = Some(job);
                 return;
-            }
+            };
+            state.gone = true;
             let ended = self.advance(&mut state, true);
             drop(state);
-            (job.done)(Err(started.err().unwrap_or(Failure::Gone)));
+            (job.done)(Err(failure));
             return finish(ended);
         }
         let mut bytes = Vec::new();
@@ -423,6 +423,31 @@ impl Channel {
 
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+}
+
+/// The right to use a channel, which one thread has at a time.
+struct Turn<'a>(&'a Arc<Channel>);
+
+impl Turn<'_> {
+    /// Receives what the task had to say of its start, if that is still to come.
+    fn settle_start(&self) -> Result<()> {
+        let Some(start) = self.0.lock().owed.take() else { return Ok(()) };
+        let settled = self.0.receive_start(&start);
+        let mut state = self.0.lock();
+        state.gone |= settled.is_err();
+        state.far_fd = settled?;
+        Ok(())
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.taken = false;
+        let ended = self.0.advance(&mut state, true);
+        drop(state);
+        finish(ended);
     }
 }
 

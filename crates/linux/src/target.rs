@@ -65,7 +65,7 @@ pub fn run_all<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
     })
 }
 
-fn run_far<T>(channel: &Channel, calls: Vec<Call<T>>) -> Result<Vec<T>> {
+fn run_far<T>(channel: &Arc<Channel>, calls: Vec<Call<T>>) -> Result<Vec<T>> {
     let mut program = Program::default();
     let reads: Vec<_> = calls
         .into_iter()

@@ -258,7 +258,7 @@ fn pid_seen_here(pidfd: &OwnedFd) -> i32 {
 }
 
 /// Copies a descriptor of this process into a task; the number it got there comes back.
-pub fn put(task: &Channel, fd: RawFd, close_on_exec: bool) -> Result<i32> {
+pub fn put(task: &Arc<Channel>, fd: RawFd, close_on_exec: bool) -> Result<i32> {
     let mut program = Program::default();
     let step = program.step(descriptor::dup_passed(0, close_on_exec));
     let (reply, _) = task.run(&program, &[fd])?;
@@ -269,7 +269,7 @@ pub fn put(task: &Channel, fd: RawFd, close_on_exec: bool) -> Result<i32> {
 }
 
 /// Copies a descriptor of a task into this process.
-pub fn get(task: &Channel, fd: RawFd) -> Result<OwnedFd> {
+pub fn get(task: &Arc<Channel>, fd: RawFd) -> Result<OwnedFd> {
     let mut program = Program::default();
     program.step(Call::new("attach", wire::ATTACH as i64).fd(fd).number(0));
     let (reply, fds) = task.run(&program, &[])?;
@@ -313,7 +313,7 @@ pub struct Exec {
 
 /// execve(2) in a task. `Ok`: the program runs, or has run. A refusal leaves the task as it was, but that all its
 /// descriptors from 3 up are close-on-exec.
-pub fn exec(task: &Channel, exec: &Exec) -> Result<()> {
+pub fn exec(task: &Arc<Channel>, exec: &Exec) -> Result<()> {
     let mut program = Program::default();
     if exec.reset_signals {
         for signal in (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
@@ -370,7 +370,7 @@ pub fn exec(task: &Channel, exec: &Exec) -> Result<()> {
 }
 
 /// Node makes its own stdio nonblocking, and shares it with its tasks; programs expect it to block.
-fn let_stdio_block(task: &Channel) -> Result<()> {
+fn let_stdio_block(task: &Arc<Channel>) -> Result<()> {
     let nonblocking = |status: i32| status & libc::O_NONBLOCK != 0;
     for fd in (0..3).filter(|fd| descriptor::get_status(*fd).near().is_ok_and(nonblocking)) {
         // Closed in the task, or another file there: neither is refused to the program.
