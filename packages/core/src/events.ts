@@ -4,9 +4,18 @@ import { native } from "./native.ts";
 const listeners = new Map<number, (event: Event) => void>();
 let waiting = 0;
 
+// What happened to a new task before anybody could listen: it may have died already.
+const early = new Map<number, Event[]>();
+
 /** Calls `listener` with every event about `id`, until {@link forget}. */
 export function listen(id: number, listener: (event: Event) => void): void {
 	listeners.set(id, listener);
+	const missed = early.get(id) ?? [];
+	early.delete(id);
+	// Not now: whoever listens is still being made.
+	queueMicrotask(() => {
+		for (const event of missed) listener(event);
+	});
 }
 
 /** No more events about `id`. */
@@ -35,5 +44,10 @@ export function keepAlive(change: 1 | -1): void {
 
 /** Called by the addon when something has happened, and by whoever cannot wait for that. */
 export function dispatch(): void {
-	for (const event of native().drain()) listeners.get(event.id)?.(event);
+	for (const event of native().drain()) {
+		const listener = listeners.get(event.id);
+		if (listener) listener(event);
+		else early.get(event.id)?.push(event);
+		if (event.kind === "cloned" && !event.failure) early.set(event.id, []);
+	}
 }

@@ -364,8 +364,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	/** Makes the object for a clone that succeeded. */
-	static made(id: number, event: Event, parent: Task | undefined, kinds: readonly NamespaceKind[]): Task {
-		const [pid = 0] = event.numbers;
+	static made({ id, numbers }: Event, parent: Task | undefined, kinds: readonly NamespaceKind[]): Task {
+		const [pid = 0] = numbers;
 		const origin: Task<Process> = parent ?? Task.near;
 		const pidNamespace = kinds.includes("pid") ? new PidNamespace(pid) : origin.#childPidNamespace;
 		let task: WeakRef<Task> | undefined;
@@ -433,17 +433,13 @@ async function cloneTask(parent: Task | undefined, options: CloneOptions | undef
 		}),
 		setTid: array(setTid, "options.setTid").map((pid, index) => checkPid(pid, `options.setTid[${index}]`)),
 	};
-	const request = () => (parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data));
-	let id = request();
-	let event = await once(id);
-	if (event.failure?.kind === "gone" && !parent) {
-		// The zygote died before it had cloned anything: another one takes its place.
-		id = request();
-		event = await once(id);
-	}
+	const request = () => once(parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data));
+	let event = await request();
+	// The zygote died before it had cloned anything: another one takes its place.
+	if (event.failure?.kind === "gone" && !parent) event = await request();
 	const { failure } = event;
 	if (failure) throw withTarget(parent ?? (Task.near as unknown as Task), undefined, () => makeError(failure));
-	const task = Task.made(id, event, parent, namespaces);
+	const task = Task.made(event, parent, namespaces);
 	try {
 		if (maps && flags !== 0) writeMaps(task.pid, maps, parent);
 		signal?.throwIfAborted();

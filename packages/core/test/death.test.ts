@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -15,9 +15,15 @@ const fifo = join(folder, "fifo");
 execFileSync("mkfifo", [fifo]);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const [getpid, readNumber] = process.arch === "x64" ? [39, 0] : [172, 63];
+const [getpid, readNumber, recvmsgNumber] = process.arch === "x64" ? [39, 0, 47] : [172, 63, 212];
 const status = { code: null, signal: "SIGKILL", dumped: false };
 const gone = { name: "TaskGoneError", code: "ERR_NEARFAR_TASK_GONE", status };
+
+/** Pids of the children of this process. */
+function children(): number[] {
+	const threads = readdirSync("/proc/self/task").map((tid) => `/proc/self/task/${tid}/children`);
+	return threads.flatMap((file) => readFileSync(file, "utf8").split(" ").filter(Boolean).map(Number));
+}
 
 /** Kills it, and waits until it is dead; nobody has been told yet. */
 function killed(task: Task): Task {
@@ -25,6 +31,21 @@ function killed(task: Task): Task {
 	while (!["Z", undefined].includes(stat(task.pid)?.state));
 	return task;
 }
+
+test("a task killed before its clone was told of: nothing of that is lost", async () => {
+	await (await Task.clone()).exit(); // the zygote is there
+	const before = children();
+	const cloning = Task.clone({ namespaces: ["user"] });
+	// All in one turn of the event loop: the end of the clone and the end of the task are told together.
+	let pid: number | undefined;
+	while (pid === undefined) pid = children().find((child) => !before.includes(child));
+	while (!readFileSync(`/proc/${pid}/syscall`, "utf8").startsWith(`${recvmsgNumber} `));
+	process.kill(pid, "SIGKILL");
+	while (stat(pid)); // until it was reaped
+	const task = await cloning;
+	expect(await task.process.exited).toEqual(status);
+	expect(task.state).toBe("exited");
+});
 
 describe("a task killed before", () => {
 	test.each([
