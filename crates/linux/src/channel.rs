@@ -6,12 +6,12 @@
 use crate::call::Call;
 use crate::descriptor;
 use crate::error::{During, Failure, Result};
+use crate::message::{self, Message};
 use crate::program::{self, Program, Reply};
 use crate::reactor;
 use crate::wire;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use nix::sys::memfd::{memfd_create, MFdFlags};
 use nix::sys::socket::{
     recvmsg, sendmsg, socketpair, AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
 };
@@ -19,7 +19,6 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -83,43 +82,6 @@ impl std::fmt::Debug for Job {
             .field("message", &self.message)
             .field("channel", &self.channel.id)
             .finish_non_exhaustive()
-    }
-}
-
-/// An encoded program: short ones travel, long ones lie in a memfd.
-#[derive(Debug)]
-enum Message {
-    /// Nothing is sent: a reply is due all the same.
-    Awaited {
-        reply: usize,
-    },
-    Short {
-        bytes: Vec<u8>,
-        reply: usize,
-    },
-    Long {
-        header: Vec<u8>,
-        memfd: OwnedFd,
-        reply: usize,
-    },
-}
-
-impl Message {
-    fn new(bytes: Vec<u8>, reply: usize) -> Result<Self> {
-        if bytes.len() <= wire::INLINE {
-            return Ok(Message::Short { bytes, reply });
-        }
-        let memfd =
-            memfd_create("nearfar", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING).during("memfd_create")?;
-        let file = std::fs::File::from(memfd);
-        file.write_all_at(&bytes, 0).during("write")?;
-        let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
-        // SAFETY: takes two numbers; whoever maps the file can now rely on its size.
-        Errno::result(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) }).during("fcntl")?;
-        let mut header = bytes[..size_of::<wire::Header>()].to_vec();
-        let flags = std::mem::offset_of!(wire::Header, flags);
-        header[flags..flags + 4].copy_from_slice(&wire::LARGE.to_ne_bytes());
-        Ok(Message::Long { header, memfd: file.into(), reply })
     }
 }
 
@@ -213,7 +175,7 @@ impl Channel {
         let fds: Vec<RawFd> = fds.iter().copied().chain([memfd.as_raw_fd()]).collect();
         self.send(&header, &fds)?;
         let came = self.receive(&mut header, size_of::<wire::Header>(), MsgFlags::empty())?;
-        read_long(message, header, &memfd, reply)?;
+        message::read_long(message, header, &memfd, reply)?;
         Ok(came)
     }
 
@@ -352,7 +314,7 @@ impl Channel {
         let mut came = self.receive(&mut bytes, length, MsgFlags::MSG_DONTWAIT);
         if let (Ok(_), Message::Long { memfd, reply, .. }) = (&came, &job.message) {
             let header = std::mem::take(&mut bytes);
-            came = read_long(&mut bytes, header, memfd, *reply).and(came);
+            came = message::read_long(&mut bytes, header, memfd, *reply).and(came);
         }
         if matches!(&came, Err(Failure::Refused(refusal)) if refusal.errno == Errno::EAGAIN) {
             state.active = Some(job);
@@ -471,13 +433,4 @@ fn finish(ended: Vec<(Done, Failure)>) {
 
 fn raw(fds: &[OwnedFd], memfd: Option<&OwnedFd>) -> Vec<RawFd> {
     fds.iter().chain(memfd).map(AsRawFd::as_raw_fd).collect()
-}
-
-/// Puts together the reply to a long program: its header from the message, the rest from the memfd.
-fn read_long(message: &mut Vec<u8>, header: Vec<u8>, memfd: &OwnedFd, reply: usize) -> Result<()> {
-    let file = std::fs::File::from(memfd.try_clone().during("fcntl")?);
-    message.resize(reply, 0);
-    file.read_exact_at(message, 0).during("read")?;
-    message[..header.len()].copy_from_slice(&header);
-    Ok(())
 }

@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod descriptor;
 pub mod error;
 pub mod flags;
+mod message;
 pub mod mount;
 pub mod namespaces;
 pub mod pidfd;
