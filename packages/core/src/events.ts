@@ -28,6 +28,11 @@ export function once(id: number): Promise<Event> {
 	return new Promise((resolve) => {
 		keepAlive(1);
 		listen(id, (event) => {
+			// A task can be seen to die before its first words are read.
+			if (event.kind === "death" || event.kind === "state") {
+				early.set(id, [...(early.get(id) ?? []), event]);
+				return;
+			}
 			forget(id);
 			keepAlive(-1);
 			resolve(event);
@@ -48,6 +53,8 @@ export function dispatch(): void {
 		const listener = listeners.get(event.id);
 		if (listener) listener(event);
 		else early.get(event.id)?.push(event);
-		if (event.kind === "cloned" && !event.failure) early.set(event.id, []);
+		if (event.kind !== "cloned") continue;
+		if (event.failure) early.delete(event.id);
+		else if (!early.has(event.id)) early.set(event.id, []);
 	}
 }
