@@ -31,23 +31,24 @@ pub fn dup3(fd: i32, to: i32, flags: i32) -> Call<i32> {
     Call::new("dup3", libc::SYS_dup3).fd(fd).number(to).number(flags).descriptor()
 }
 
-/// `dup3` of a descriptor that goes with the message.
-pub fn dup3_passed(index: u32, to: i32) -> Call<()> {
-    Call::new("dup3", libc::SYS_dup3).arg(Arg::Passed(index)).number(to).number(0)
-}
-
 /// `fcntl(fd, F_DUPFD_CLOEXEC or F_DUPFD, min)`.
 pub fn dup(fd: i32, min: i32, close_on_exec: bool) -> Call<i32> {
     Call::new("fcntl", libc::SYS_fcntl).fd(fd).number(dup_command(close_on_exec)).number(min).descriptor()
 }
 
-/// [`dup`] of a descriptor that goes with the message, to the lowest number that is free.
-pub fn dup_passed(index: u32, close_on_exec: bool) -> Call<i32> {
-    Call::new("fcntl", libc::SYS_fcntl)
-        .arg(Arg::Passed(index))
-        .number(dup_command(close_on_exec))
-        .number(0)
-        .descriptor()
+/// A copy of a descriptor that goes with the message: `dup3` to `number`, or [`dup`] to the lowest that is free.
+pub fn put_passed(index: u32, number: Option<i32>, close_on_exec: bool) -> Call<i32> {
+    let passed = Arg::Passed(index);
+    match number {
+        Some(number) => {
+            let flags = if close_on_exec { libc::O_CLOEXEC } else { 0 };
+            Call::new("dup3", libc::SYS_dup3).arg(passed).number(number).number(flags).descriptor()
+        }
+        None => {
+            let command = dup_command(close_on_exec);
+            Call::new("fcntl", libc::SYS_fcntl).arg(passed).number(command).number(0).descriptor()
+        }
+    }
 }
 
 fn dup_command(close_on_exec: bool) -> i32 {

@@ -11,6 +11,8 @@ pub enum Failure {
     Gone,
     /// The call's value was needed while calls were being collected.
     Batch(&'static str),
+    /// A batch that ends with a program to execute was given one more call.
+    Sealed(&'static str),
     /// The call would change one thread of this process only.
     Multithreaded(&'static str),
     /// Something that only goes wrong when nearfar itself does.

@@ -1,6 +1,7 @@
 //! Linux system calls as values: described once, run in this thread (near), in a task (far), or collected (batch).
 
 pub mod ambient;
+pub mod batch;
 pub mod call;
 pub mod caps;
 pub mod channel;
@@ -8,6 +9,7 @@ pub mod child;
 pub mod credentials;
 pub mod descriptor;
 pub mod error;
+pub mod exec;
 pub mod flags;
 mod message;
 pub mod mount;

@@ -68,6 +68,12 @@ impl Program {
         self.requests.len()
     }
 
+    /// Whether another file takes the place of this descriptor.
+    pub(crate) fn replaces(&self, fd: i32) -> bool {
+        let target = Arg::Number(fd as u64);
+        self.requests.iter().any(|request| request.nr == libc::SYS_dup3 as u64 && request.args[1] == target)
+    }
+
     /// Whether there is nothing to run.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()

@@ -1,5 +1,6 @@
 //! Where calls run: each thread has a current target, near unless somebody says otherwise.
 
+use crate::batch::Batch;
 use crate::call::Call;
 use crate::channel::Channel;
 use crate::error::{Failure, Result};
@@ -15,7 +16,7 @@ pub enum Target {
     /// A task.
     Far(Arc<Channel>),
     /// Nobody yet: they are collected.
-    Batch(Program),
+    Batch(Batch),
 }
 
 thread_local! {
@@ -51,9 +52,17 @@ impl<T> Call<T> {
         CURRENT.with_borrow_mut(|target| match target {
             Target::Near => self.near(),
             Target::Far(channel) => channel.call(self),
-            Target::Batch(program) => program.push(self),
+            Target::Batch(batch) => batch.push(self),
         })
     }
+}
+
+/// What the calling thread collects, if it does.
+pub fn collecting<T>(add: impl FnOnce(&mut Batch) -> T) -> Option<T> {
+    CURRENT.with_borrow_mut(|target| match target {
+        Target::Batch(batch) => Some(add(batch)),
+        _ => None,
+    })
 }
 
 /// Runs calls in the current target of the calling thread until one is refused: in a task, in one message.
@@ -61,7 +70,7 @@ pub fn run_all<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
     CURRENT.with_borrow_mut(|target| match target {
         Target::Near => calls.into_iter().map(Call::near).collect(),
         Target::Far(channel) => run_far(channel, calls),
-        Target::Batch(program) => calls.into_iter().map(|call| program.push(call)).collect(),
+        Target::Batch(batch) => calls.into_iter().map(|call| batch.push(call)).collect(),
     })
 }
 

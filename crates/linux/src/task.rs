@@ -1,4 +1,4 @@
-//! Tasks: cloning one, handing descriptors to and fro, and its last act, exec or exit.
+//! Tasks: cloning one, and handing descriptors to and fro.
 
 use crate::call::{Arg, Call};
 use crate::channel::{Channel, Ran};
@@ -142,7 +142,7 @@ impl Origin {
         program.step(Call::new("attach", wire::ATTACH as i64).fd(made[0]).number(1));
         debug_assert_eq!(program.len() as u64, PARENT_STEPS);
         for number in 0..3 {
-            program.step(descriptor::dup3_passed(STDIO + number as u32, number));
+            program.step(descriptor::put_passed(STDIO + number as u32, Some(number), false));
         }
         if near {
             // A task of the zygote is a child of the spawner thread, and ends with it even in the middle of a call.
@@ -257,10 +257,10 @@ fn pid_seen_here(pidfd: &OwnedFd) -> i32 {
     line.and_then(|pid| pid.trim().parse().ok()).unwrap_or(0)
 }
 
-/// Copies a descriptor of this process into a task; the number it got there comes back.
-pub fn put(task: &Arc<Channel>, fd: RawFd, close_on_exec: bool) -> Result<i32> {
+/// Copies a descriptor of this process into a task, to `number` or the lowest that is free; which one comes back.
+pub fn put(task: &Arc<Channel>, fd: RawFd, number: Option<i32>, close_on_exec: bool) -> Result<i32> {
     let mut program = Program::default();
-    let step = program.step(descriptor::dup_passed(0, close_on_exec));
+    let step = program.step(descriptor::put_passed(0, number, close_on_exec));
     let (reply, _) = task.run(&program, &[fd])?;
     match program.failure(&reply, 0) {
         Some(failure) => Err(failure.without_step()),
@@ -288,107 +288,4 @@ pub fn close_all(task: &Arc<Channel>, fds: &[i32], done: impl FnOnce() + Send + 
     }
     // Whether or not the task still lives, nothing of the batch is left in it.
     task.submit(program, Vec::new(), Box::new(|_| done()));
-}
-
-/// What to execute.
-#[derive(Clone, Debug)]
-pub struct Exec {
-    /// Candidates in the order in which they are tried; empty: the descriptor `fd` itself.
-    pub paths: Vec<Vec<u8>>,
-    /// A descriptor of the task to execute.
-    pub fd: i32,
-    /// argv, with argv\[0\].
-    pub argv: Vec<Vec<u8>>,
-    /// `NAME=value` strings.
-    pub envp: Vec<Vec<u8>>,
-    /// Signal that the program gets when this process dies; 0: none.
-    pub death_signal: i32,
-    /// Descriptors of the task that stay open.
-    pub keep: Vec<i32>,
-    /// Whether signals may have been ignored or handled in the task, so that all have to be reset.
-    pub reset_signals: bool,
-    /// The death signal that the task had, and has again when it is refused; 0: none.
-    pub task_death_signal: i32,
-}
-
-/// execve(2) in a task. `Ok`: the program runs, or has run. A refusal leaves the task as it was, but that all its
-/// descriptors from 3 up are close-on-exec.
-pub fn exec(task: &Arc<Channel>, exec: &Exec) -> Result<()> {
-    let mut program = Program::default();
-    if exec.reset_signals {
-        for signal in (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
-            program.step(process::default_signal(signal));
-        }
-        program.step(process::unblock_signals());
-    }
-    let range = (Arg::Number(3), Arg::Number(u32::MAX as u64));
-    program.step(descriptor::close_range(range.0, range.1, libc::CLOSE_RANGE_CLOEXEC));
-    for stdio in 0..3 {
-        program.step(descriptor::set_flags(stdio, 0).go_on()); // perhaps it is closed, and stays so
-    }
-    for fd in &exec.keep {
-        program.step(descriptor::set_flags(*fd, 0));
-    }
-    program.step(process::set_death_signal(exec.death_signal));
-    let first = program.len();
-    let strings = |call: Call<()>| call.strings(&exec.argv).strings(&exec.envp);
-    let execve = |path| Call::new("execve", libc::SYS_execve).path(path);
-    match exec.paths.split_first() {
-        None => {
-            let call = Call::new("execveat", libc::SYS_execveat).fd(exec.fd).string(b"");
-            program.step(strings(call).number(libc::AT_EMPTY_PATH).go_on());
-        }
-        Some((path, others)) => {
-            let call = strings(execve(path)).go_on();
-            let [_, argv, envp, ..] = call.request.args.map(|arg| arg.of(first));
-            program.step(call);
-            for path in others {
-                program.step(execve(path).arg(argv).arg(envp).go_on());
-            }
-        }
-    }
-    let count = program.len() - first;
-    program.step(process::set_death_signal(exec.task_death_signal));
-    for fd in exec.keep.iter().filter(|fd| **fd > 2) {
-        program.step(descriptor::set_flags(*fd, libc::FD_CLOEXEC).go_on());
-    }
-    // The end of the channel would look like a program that runs.
-    if task.hung_up() {
-        return Err(Failure::Gone);
-    }
-    let_stdio_block(task)?;
-    let (reply, _) = match task.run(&program, &[]) {
-        Err(Failure::Gone) => return Ok(()),
-        other => other?,
-    };
-    if let Some(failure) = program.failure(&reply, 0) {
-        return Err(failure.without_step());
-    }
-    let errors = (first..first + count).filter_map(|step| reply.errno(step));
-    let paths = exec.paths.iter().cloned().map(Some).chain([None]);
-    Err(why(errors.zip(paths).collect()))
-}
-
-/// Node makes its own stdio nonblocking, and shares it with its tasks; programs expect it to block.
-fn let_stdio_block(task: &Arc<Channel>) -> Result<()> {
-    let nonblocking = |status: i32| status & libc::O_NONBLOCK != 0;
-    for fd in (0..3).filter(|fd| descriptor::get_status(*fd).near().is_ok_and(nonblocking)) {
-        // Closed in the task, or another file there: neither is refused to the program.
-        match task.call(descriptor::get_status(fd)) {
-            Ok(status) if nonblocking(status) => task.call(descriptor::set_status(fd, status & !libc::O_NONBLOCK))?,
-            Ok(_) | Err(Failure::Refused(_)) => {}
-            Err(failure) => return Err(failure),
-        }
-    }
-    Ok(())
-}
-
-/// What execvp(3) would report: the first refusal that is not about the path, else EACCES where there was one.
-fn why(refusals: Vec<(Errno, Option<Vec<u8>>)>) -> Failure {
-    let absent = [Errno::ENOENT, Errno::ENOTDIR, Errno::EACCES];
-    let other = refusals.iter().find(|(errno, _)| !absent.contains(errno));
-    let denied = refusals.iter().find(|(errno, _)| *errno == Errno::EACCES);
-    let (errno, path) = other.or(denied).or(refusals.first()).cloned().unwrap_or((Errno::ENOENT, None));
-    let syscall = if path.is_some() { "execve" } else { "execveat" };
-    Failure::Refused(crate::error::Refusal { syscall, errno, path, dest: None, step: None })
 }

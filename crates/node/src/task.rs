@@ -3,15 +3,15 @@
 use crate::convert::{all_bytes, ended_by_nul, Text};
 use crate::host;
 use crate::throw::OrThrow;
+use linux::batch::Batch;
 use linux::call::Call;
-use linux::channel::Ran;
+use linux::exec::{self, Exec};
 use linux::program::Program;
-use linux::target::Target;
+use linux::target::{self, Target};
 use linux::task::{self, CloneOptions, OwnMap};
 use napi::bindgen_prelude::{BigInt, Buffer, Either3, Result, Uint8Array};
 use napi_derive::napi;
 use std::os::fd::IntoRawFd;
-use std::time::Duration;
 
 /// What `clone` takes.
 #[napi(object)]
@@ -78,7 +78,7 @@ pub fn leave() {
 /// Calls are collected from now on, until `leave` drops them or `batch` runs them.
 #[napi]
 pub fn collect() {
-    host::enter(Target::Batch(Program::default()));
+    host::enter(Target::Batch(Batch::default()));
 }
 
 /// Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows, perhaps already: whoever
@@ -86,36 +86,28 @@ pub fn collect() {
 #[napi]
 pub fn batch(task: u32) -> Result<u32> {
     let (id, mail) = (host::next_id(), host::mail());
-    let Target::Batch(program) = host::leave() else { return Ok(id) };
-    let numbers = |made: Vec<i32>| made.into_iter().map(f64::from).collect();
+    let Target::Batch(batch) = host::leave() else { return Ok(id) };
+    let tell = move |made: linux::error::Result<Vec<i32>>| match made {
+        Ok(made) => mail.tell(id, "batch", None, made.into_iter().map(f64::from).collect()),
+        Err(failure) => mail.tell(id, "batch", Some(failure), Vec::new()),
+    };
     if task == 0 {
-        let (made, failure) = program.near();
-        host::without_wake(|| mail.tell(id, "batch", failure, numbers(made)));
+        let (made, failure) = batch.near();
+        host::without_wake(|| tell(failure.map_or(Ok(made), Err)));
         return Ok(id);
     }
     let channel = host::task(task).or_throw()?;
-    let again = channel.clone();
-    let done = move |ran: linux::error::Result<Ran>| match ran {
-        Err(failure) => mail.tell(id, "batch", Some(failure), Vec::new()),
-        Ok(Ran { program, reply, .. }) => {
-            let made = program.made(&reply);
-            match program.failure(&reply, 0) {
-                None => mail.tell(id, "batch", None, numbers(made)),
-                failure => task::close_all(&again, &made, move || mail.tell(id, "batch", failure, Vec::new())),
-            }
-        }
-    };
-    host::without_wake(|| channel.submit_with(program, Vec::new(), PATIENCE, Box::new(done)));
+    host::without_wake(|| batch.submit(&channel, tell));
     Ok(id)
 }
 
-/// How long a batch holds the event loop up: about as long as it takes to wake one.
-const PATIENCE: Duration = Duration::from_micros(50);
-
-/// Copies a descriptor of this process into a task.
+/// Copies a descriptor of this process into a task, to a number or (-1) the lowest that is free; collected in a batch.
 #[napi]
-pub fn put(task: u32, fd: i32, close_on_exec: bool) -> Result<i32> {
-    host::task(task).and_then(|task| task::put(&task, fd, close_on_exec)).or_throw()
+pub fn put(task: u32, fd: i32, number: i32, close_on_exec: bool) -> Result<i32> {
+    let number = (number >= 0).then_some(number);
+    let collected = target::collecting(|batch| batch.put(fd, number, close_on_exec));
+    let put = || host::task(task).and_then(|task| task::put(&task, fd, number, close_on_exec));
+    collected.unwrap_or_else(put).or_throw()
 }
 
 /// Copies a descriptor of a task into this process.
@@ -174,10 +166,10 @@ pub struct ExecData {
     pub task_death_signal: i32,
 }
 
-/// execve(2) in a task, whose channel it ends.
+/// execve(2) in a task, whose channel it ends; collected in a batch.
 #[napi]
 pub fn exec(task: u32, data: ExecData) -> Result<()> {
-    let exec = task::Exec {
+    let exec = Exec {
         paths: all_bytes(&data.paths),
         fd: data.fd,
         argv: all_bytes(&data.argv),
@@ -187,9 +179,10 @@ pub fn exec(task: u32, data: ExecData) -> Result<()> {
         reset_signals: data.reset_signals,
         task_death_signal: data.task_death_signal,
     };
-    host::task(task).and_then(|task| task::exec(&task, &exec)).or_throw()?;
-    host::forget_task(task);
-    Ok(())
+    if let Some(collected) = target::collecting(|batch| batch.exec(&exec)) {
+        return collected.or_throw();
+    }
+    host::task(task).and_then(|task| exec::exec(&task, &exec)).or_throw()
 }
 
 /// exit_group(2) in a task, whose channel it ends.

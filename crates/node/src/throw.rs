@@ -8,7 +8,7 @@ use napi_derive::napi;
 /// Everything that core's `errors.ts` needs to make an error.
 #[napi(object)]
 pub struct FailureData {
-    /// "refused", "gone", "batch", "multithreaded" or "broken".
+    /// "refused", "gone", "batch", "sealed", "multithreaded" or "broken".
     pub kind: String,
     /// "EPERM".
     pub code: Option<String>,
@@ -41,6 +41,7 @@ impl From<Failure> for FailureData {
         match failure {
             Failure::Gone => plain("gone"),
             Failure::Batch(name) => FailureData { syscall: Some(name.into()), ..plain("batch") },
+            Failure::Sealed(name) => FailureData { syscall: Some(name.into()), ..plain("sealed") },
             Failure::Multithreaded(name) => FailureData { syscall: Some(name.into()), ..plain("multithreaded") },
             Failure::Broken(message) => FailureData { message: Some(message), ..plain("broken") },
             Failure::Refused(Refusal { syscall, errno, path, dest, step }) => FailureData {

@@ -85,7 +85,7 @@ export interface Event {
   numbers: Array<number>
 }
 
-/** execve(2) in a task, whose channel it ends. */
+/** execve(2) in a task, whose channel it ends; collected in a batch. */
 export declare function exec(task: number, data: ExecData): void
 
 /** What `exec` takes. */
@@ -113,7 +113,7 @@ export declare function exitTask(task: number, code: number): void
 
 /** Everything that core's `errors.ts` needs to make an error. */
 export interface FailureData {
-  /** "refused", "gone", "batch", "multithreaded" or "broken". */
+  /** "refused", "gone", "batch", "sealed", "multithreaded" or "broken". */
   kind: string
   /** "EPERM". */
   code?: string
@@ -251,8 +251,8 @@ export declare function pivotRoot(newRoot: Text, putOld: Text): void
 /** waitid(2) that never waits: CLD code, status, pid, uid, or nothing. */
 export declare function pollChild(child: number, options: number): Array<number>
 
-/** Copies a descriptor of this process into a task. */
-export declare function put(task: number, fd: number, closeOnExec: boolean): number
+/** Copies a descriptor of this process into a task, to a number or (-1) the lowest that is free; collected in a batch. */
+export declare function put(task: number, fd: number, number: number, closeOnExec: boolean): number
 
 /** read(2) or pread64(2). */
 export declare function read(fd: number, length: number, position?: number | undefined | null): Buffer

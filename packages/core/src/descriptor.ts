@@ -195,7 +195,7 @@ export class FileDescriptor implements Disposable {
 		const to = descriptorNumber(fd);
 		const cloexec = optionalBoolean(checkOptions(options).closeOnExec, "closeOnExec") ?? true;
 		const task = currentTask();
-		if (task.channelFd === to) throw outOfRange("fd", `a number that ${task} does not use itself`, fd);
+		task.assertNotChannel(to, "fd");
 		const number = this.number();
 		if (task.isNear && isOpen(to)) throw outOfRange("fd", "a number that is not in use in this process", fd);
 		const made = native().dup3(number, to, cloexec ? openFlags.cloexec : 0);

@@ -183,6 +183,8 @@ export function makeError(failure: FailureData): Error {
 			return new BatchError(
 				`${call} returns a value, and in a batch no call has run yet: make it before, or in task.run()`,
 			);
+		case "sealed":
+			return new BatchError(`${call} after exec: a batch ends with the program that it executes`);
 		case "multithreaded":
 			return new MultithreadedError(
 				`${call} would change this thread of Node and leave ${process.pid}'s others as they are: make it in a task`,

@@ -6,7 +6,7 @@ import { type Signal, signalNumber } from "./signal.ts";
 
 /** What a task executes. */
 export interface Command {
-	/** The path that was asked for; `"fd 5"` for a descriptor. */
+	/** The path that was asked for; `"fd 5"` for a descriptor, `"fd of the batch"` for one that the batch opened. */
 	path: string;
 	/** Its arguments, with `argv[0]`. */
 	argv: readonly string[];
@@ -34,12 +34,13 @@ export function execData(
 ): { data: Omit<ExecData, "resetSignals" | "taskDeathSignal">; command: Command } {
 	const { env = process.env, deathSignal, fds = [], lookup } = checkOptions(options);
 	const byDescriptor = path instanceof FileDescriptor;
-	const name = byDescriptor ? `fd ${path.fd}` : pathBytes(path).toString();
+	const fd = byDescriptor ? path.number() : -1;
+	const name = byDescriptor ? (fd < 0 ? "fd of the batch" : `fd ${fd}`) : pathBytes(path).toString();
 	const checked = argv === undefined ? [name] : array(argv, "argv").map((arg, index) => text(arg, `argv[${index}]`));
 	const search = optionalBoolean(lookup, "options.lookup") ?? !name.includes("/");
 	const data = {
 		paths: byDescriptor ? [] : search && !name.includes("/") ? candidates(path, env) : [pathText(path)],
-		fd: byDescriptor ? path.number() : -1,
+		fd,
 		argv: checked,
 		envp: environment(env),
 		deathSignal:

@@ -1,10 +1,19 @@
 import type { Event } from "../native/binding.js";
-import { array, options as checkOptions, pid as checkPid, integer, wrongType, wrongValue } from "./arguments.ts";
+import {
+	array,
+	options as checkOptions,
+	pid as checkPid,
+	descriptorNumber,
+	integer,
+	outOfRange,
+	wrongType,
+	wrongValue,
+} from "./arguments.ts";
 import { ChildProcess, type ExitStatus } from "./child.ts";
 import { FileDescriptor, setNearTask } from "./descriptor.ts";
 import { makeError, NearfarError, TaskGoneError } from "./errors.ts";
 import { dispatch, once } from "./events.ts";
-import { type ExecOptions, execData } from "./exec.ts";
+import { type Command, type ExecOptions, execData } from "./exec.ts";
 import { type NamespaceKind, namespaceFlags } from "./flags.generated.ts";
 import { toBits } from "./flags.ts";
 import { AddressSpace, FDTable, PidNamespace } from "./identity.ts";
@@ -12,7 +21,7 @@ import { checkMaps, type IdMaps, writeMaps } from "./idmap.ts";
 import { native } from "./native.ts";
 import type { PathLike } from "./path.ts";
 import { Process } from "./process.ts";
-import { type Batch, currentTask, setNear, withTarget } from "./target.ts";
+import { afterSuccess, type Batch, currentTask, setNear, withTarget } from "./target.ts";
 
 const NEAR = 0; // the addon's number for this process
 const SIGKILL = 9;
@@ -139,6 +148,12 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return this.isNear ? undefined : this.#attributed(() => native().channelFd(this.#id));
 	}
 
+	/** Refuses the number of the descriptor that it is controlled through. */
+	assertNotChannel(fd: number, name: string): void {
+		// Stdio is asked for most, and never it: then nobody has to wait for a task that has just begun.
+		if (fd > 2 && this.channelFd === fd) throw outOfRange(name, `a number that ${this} does not use itself`, fd);
+	}
+
 	/** Whether it still serves, executes a program, or has ended. */
 	get state(): "live" | "exec" | "exited" {
 		return this.#state;
@@ -214,17 +229,22 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * Copies a descriptor of this process into the task.
 	 *
 	 * @param fd - A descriptor of this process; it stays open.
-	 * @param options - `closeOnExec`, default true.
+	 * @param options - `closeOnExec`, default true; `number`: the one that it gets, and what has it is closed. Default: the
+	 * lowest that is free. In a batch it is collected.
 	 * @returns A descriptor of the task, of the same `file`.
-	 * @throws `FDTableMismatchError` it is not this process's · `EMFILE` the task's table is full · `TaskGoneError`
+	 * @throws `FDTableMismatchError` it is not this process's · `EMFILE` the task's table is full · `EBADF` `number` is over
+	 * the limit of descriptors · `RangeError` the number of the task's channel · `ETOOMANYREFS` over 63 in one batch · `TaskGoneError`
 	 * @see unix(7), SCM_RIGHTS
 	 */
-	put(fd: FileDescriptor, options?: { closeOnExec?: boolean }): FileDescriptor {
+	put(fd: FileDescriptor, options?: { closeOnExec?: boolean; number?: number }): FileDescriptor {
 		this.#assertFar("put");
-		const { closeOnExec = true } = checkOptions(options);
+		const { closeOnExec = true, number: to } = checkOptions(options);
 		if (typeof closeOnExec !== "boolean") throw wrongType("options.closeOnExec", "a boolean", closeOnExec);
+		if (to !== undefined) this.assertNotChannel(descriptorNumber(to, "options.number"), "options.number");
 		const number = withTarget(Task.near as unknown as Task, undefined, () => checkDescriptor(fd).number());
-		const made = this.#attributed(() => native().put(this.#id, number, closeOnExec));
+		const put = () => native().put(this.#id, number, to ?? -1, closeOnExec);
+		const made = currentTask() === (this as unknown as Task) ? put() : this.run(put);
+		if (to !== undefined) FileDescriptor.invalidate(this.fdTable, to, to);
 		return FileDescriptor.adoptIn(this.fdTable, made, fd.file);
 	}
 
@@ -281,6 +301,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 *
 	 * @param path - A path inside the task, a name to look for in `PATH`, or an open file of the task.
 	 * @param argv - With `argv[0]`. Default: the path alone.
+	 * In a batch it is the last call, and the program runs once the batch has ended well.
+	 *
 	 * @returns The same object as `process`, once the program runs.
 	 * @throws `ENOENT` · `EACCES` a directory, not executable, or mounted noexec · `ENOEXEC` no program the kernel knows ·
 	 * `E2BIG` · `TaskGoneError`. The task is usable as before; its descriptors from 3 up are close-on-exec.
@@ -288,19 +310,22 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 */
 	exec(path: PathLike | FileDescriptor, argv?: readonly string[], options?: ExecOptions): P {
 		this.#assertFar("exec");
-		const { command } = this.#attributed(() => {
+		const attempt = () => {
 			const { data, command } = execData(path, argv, options);
-			native().exec(this.#id, {
-				...data,
-				resetSignals: this.#signalsTouched,
-				taskDeathSignal: this.#nested ? 0 : SIGKILL,
-			});
-			return { command };
-		});
+			const taskDeathSignal = this.#nested ? 0 : SIGKILL;
+			native().exec(this.#id, { ...data, resetSignals: this.#signalsTouched, taskDeathSignal });
+			afterSuccess(() => this.#executes(command));
+		};
+		if (currentTask() === (this as unknown as Task)) attempt();
+		else this.run(attempt);
+		return this.process;
+	}
+
+	#executes(command: Command): void {
 		this.#state = "exec";
 		unreachable.unregister(this);
+		native().forgetTask(this.#id);
 		if (this.process instanceof ChildProcess) ChildProcess.executes(this.process, command);
-		return this.process;
 	}
 
 	/**

@@ -19,12 +19,18 @@ export async function output(
 		task.run(() => far.dupTo(1));
 		const child = task.exec(path, argv, options);
 		write.close();
-		let text = "";
-		for (let part = read.read(65_536); part.length > 0; part = read.read(65_536)) text += part;
+		const text = readAll(read);
 		await child.exited;
 		return { text, child };
 	} finally {
 		read.close();
 		write.close();
 	}
+}
+
+/** Everything up to the end of a descriptor that blocks. */
+export function readAll(fd: FileDescriptor): string {
+	let text = "";
+	for (let part = fd.read(65_536); part.length > 0; part = fd.read(65_536)) text += part;
+	return text;
 }

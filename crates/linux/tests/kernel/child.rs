@@ -3,8 +3,9 @@
 use crate::channel::PATIENCE;
 use crate::task::{program, Task};
 use nearfar_linux::child::{Change, Child, Death};
+use nearfar_linux::exec;
 use nearfar_linux::pidfd::{self, ChildState};
-use nearfar_linux::task::{self, CloneOptions};
+use nearfar_linux::task::CloneOptions;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver};
@@ -123,7 +124,7 @@ fn a_child_that_somebody_else_reaps_keeps_its_status() {
 fn a_child_of_a_task_is_reaped_by_the_task() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     let child = task.child(&CloneOptions::default()).unwrap();
-    task::exec(&child.cloned.channel, &program(&["/bin/sh", "-c", "kill -STOP $$; exit 11"])).unwrap();
+    exec::exec(&child.cloned.channel, &program(&["/bin/sh", "-c", "kill -STOP $$; exit 11"])).unwrap();
     let seen = || child.cloned.child.poll(libc::WSTOPPED | libc::WNOWAIT).unwrap();
     while seen().is_none() {
         std::thread::yield_now();
@@ -139,7 +140,7 @@ fn a_child_of_a_task_is_reaped_by_the_task() {
 fn a_child_whose_task_is_gone_is_still_told_of() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     let child = task.child(&CloneOptions::default()).unwrap();
-    task::exec(&child.cloned.channel, &program(&["/bin/sh", "-c", "exec sleep 1000"])).unwrap();
+    exec::exec(&child.cloned.channel, &program(&["/bin/sh", "-c", "exec sleep 1000"])).unwrap();
     task.cloned.child.signal(libc::SIGKILL).unwrap();
     assert_eq!(task.death().state.status, libc::SIGKILL);
     child.cloned.child.signal(libc::SIGTERM).unwrap();

@@ -3,7 +3,8 @@
 use crate::task::{end, program, refusal, Task};
 use nearfar_linux::credentials;
 use nearfar_linux::error::Failure;
-use nearfar_linux::task::{self, CloneOptions, Exec};
+use nearfar_linux::exec::{self, Exec};
+use nearfar_linux::task::{self, CloneOptions};
 use nix::errno::Errno;
 use nix::unistd::pipe;
 use std::fs::File;
@@ -19,29 +20,29 @@ fn exec_makes_a_task_a_program() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     let channel = &task.cloned.channel;
     let (read, write) = pipe().unwrap();
-    let there = task::put(channel, write.as_raw_fd(), true).unwrap();
-    let hidden = task::put(channel, read.as_raw_fd(), false).unwrap();
+    let there = task::put(channel, write.as_raw_fd(), None, true).unwrap();
+    let hidden = task::put(channel, read.as_raw_fd(), None, false).unwrap();
     drop(write);
     let script = format!("echo $GREETING >&{there}; (: <&{hidden}) 2>/dev/null && exit 1; exit 42");
     let mut exec = program(&["sh", "-c", &script]);
     exec.paths = ["/nothing/sh", "/bin/sh"].map(|path| path.into()).to_vec();
     exec.keep = vec![there];
-    task::exec(channel, &exec).unwrap();
+    exec::exec(channel, &exec).unwrap();
     assert_eq!(end(&task.death()), exited(42));
     let mut text = String::new();
     File::from(read).read_to_string(&mut text).unwrap();
     assert_eq!(text, "hello\n");
     assert_eq!(task.call(credentials::getpid()), Err(Failure::Gone));
-    assert_eq!(task::exec(channel, &program(&["/bin/true"])), Err(Failure::Gone));
+    assert_eq!(exec::exec(channel, &program(&["/bin/true"])), Err(Failure::Gone));
 }
 
 #[test]
 fn exec_takes_a_descriptor() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     let shell = File::open("/bin/sh").unwrap();
-    let fd = task::put(&task.cloned.channel, shell.as_raw_fd(), true).unwrap();
+    let fd = task::put(&task.cloned.channel, shell.as_raw_fd(), None, true).unwrap();
     let exec = Exec { paths: vec![], fd, ..program(&["sh", "-c", "exit 9"]) };
-    task::exec(&task.cloned.channel, &exec).unwrap();
+    exec::exec(&task.cloned.channel, &exec).unwrap();
     assert_eq!(end(&task.death()), exited(9));
 }
 
@@ -51,7 +52,7 @@ fn an_exec_that_is_refused_leaves_a_task() {
     let channel = &task.cloned.channel;
     let refused = |paths: &[&str]| {
         let paths = paths.iter().map(|path| path.as_bytes().to_vec()).collect();
-        task::exec(channel, &Exec { paths, ..program(&["sh"]) }).unwrap_err()
+        exec::exec(channel, &Exec { paths, ..program(&["sh"]) }).unwrap_err()
     };
     assert_eq!(refused(&["/nothing/here"]), refusal("execve", Errno::ENOENT, Some("/nothing/here")));
     assert_eq!(refused(&["/etc/passwd/x"]), refusal("execve", Errno::ENOTDIR, Some("/etc/passwd/x")));
@@ -59,11 +60,11 @@ fn an_exec_that_is_refused_leaves_a_task() {
     assert_eq!(refused(&["/nothing", "/etc/passwd"]), refusal("execve", Errno::EACCES, Some("/etc/passwd")));
     let no_program = Exec { paths: vec![], fd: 0, ..program(&["sh"]) };
     assert!(
-        matches!(task::exec(channel, &no_program), Err(Failure::Refused(refusal)) if refusal.syscall == "execveat")
+        matches!(exec::exec(channel, &no_program), Err(Failure::Refused(refusal)) if refusal.syscall == "execveat")
     );
     let no_descriptor = Exec { keep: vec![1234], ..program(&["/bin/sh"]) };
-    assert_eq!(task::exec(channel, &no_descriptor).unwrap_err(), refusal("fcntl", Errno::EBADF, None));
+    assert_eq!(exec::exec(channel, &no_descriptor).unwrap_err(), refusal("fcntl", Errno::EBADF, None));
     assert_eq!(task.call(nearfar_linux::process::get_death_signal()), Ok(libc::SIGKILL));
-    task::exec(channel, &program(&["/bin/sh", "-c", "exit 3"])).unwrap();
+    exec::exec(channel, &program(&["/bin/sh", "-c", "exit 3"])).unwrap();
     assert_eq!(end(&task.death()), exited(3));
 }

@@ -4,7 +4,8 @@ use crate::alone::{alone, alone_after};
 use crate::forbid::forbid;
 use crate::task::{end, program, Task};
 use nearfar_linux::call::Call;
-use nearfar_linux::task::{self, CloneOptions};
+use nearfar_linux::exec;
+use nearfar_linux::task::CloneOptions;
 use nearfar_linux::{credentials, stub};
 use nix::errno::Errno;
 use std::os::fd::AsRawFd;
@@ -20,7 +21,7 @@ fn starts_from_its_file() {
     // Long messages need memfds that are not run.
     let long = Call::new("getrandom", libc::SYS_getrandom).output(1 << 20).number(1 << 20).number(0);
     assert_eq!(task.call(long.value(|answer| answer.result)), Ok(1 << 20));
-    task::exec(&task.cloned.channel, &program(&["/bin/sh", "-c", "exit 8"])).unwrap();
+    exec::exec(&task.cloned.channel, &program(&["/bin/sh", "-c", "exit 8"])).unwrap();
     assert_eq!(end(&task.death()), (libc::CLD_EXITED, 8));
 }
 

@@ -4,7 +4,8 @@ use crate::channel::PATIENCE;
 use nearfar_linux::call::Call;
 use nearfar_linux::child::{Change, Death, Listener};
 use nearfar_linux::error::{Failure, Refusal, Result};
-use nearfar_linux::task::{self, CloneOptions, Cloned, Exec, OwnMap};
+use nearfar_linux::exec::Exec;
+use nearfar_linux::task::{self, CloneOptions, Cloned, OwnMap};
 use nearfar_linux::{credentials, descriptor, namespaces};
 use nix::errno::Errno;
 use nix::unistd::pipe;
@@ -101,7 +102,7 @@ fn a_task_is_our_child_with_nothing_but_stdio() {
 #[test]
 fn a_child_of_a_task_is_its_own() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
-    task::put(&task.cloned.channel, 0, true).unwrap();
+    task::put(&task.cloned.channel, 0, None, true).unwrap();
     let child = task.child(&CloneOptions::default()).unwrap();
     assert_eq!(child.call(credentials::getppid()), Ok(task.pid() as u32));
     assert_eq!(child.call(credentials::getpid()), Ok(child.pid() as u32));
@@ -144,10 +145,10 @@ fn descriptors_go_there_and_back() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     let channel = &task.cloned.channel;
     let (read, write) = pipe().unwrap();
-    let there = task::put(channel, write.as_raw_fd(), true).unwrap();
+    let there = task::put(channel, write.as_raw_fd(), None, true).unwrap();
     drop(write);
     assert_eq!(task.call(descriptor::get_flags(there)), Ok(libc::FD_CLOEXEC));
-    let open = task::put(channel, read.as_raw_fd(), false).unwrap();
+    let open = task::put(channel, read.as_raw_fd(), None, false).unwrap();
     assert_eq!(task.call(descriptor::get_flags(open)), Ok(0));
     let back: OwnedFd = task::get(channel, there).unwrap();
     assert_eq!(descriptor::get_flags(back.as_raw_fd()).near(), Ok(libc::FD_CLOEXEC));

@@ -4,7 +4,8 @@ use crate::alone::alone;
 use crate::forbid::forbid;
 use crate::task::{program, Task};
 use nearfar_linux::error::{Failure, Refusal};
-use nearfar_linux::task::{self, CloneOptions, OwnMap};
+use nearfar_linux::exec;
+use nearfar_linux::task::{CloneOptions, OwnMap};
 use nearfar_linux::{credentials, zygote};
 use nix::errno::Errno;
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
@@ -70,7 +71,7 @@ fn without_clone3_tasks_are_cloned_all_the_same() {
         assert_eq!(task.child(&options).unwrap().call(credentials::getppid()), Ok(0));
         let plain = Task::clone(&CloneOptions::default()).unwrap();
         assert_eq!(plain.call(credentials::getpid()), Ok(plain.pid() as u32));
-        task::exec(&plain.cloned.channel, &program(&["/bin/sh", "-c", "exit 6"])).unwrap();
+        exec::exec(&plain.cloned.channel, &program(&["/bin/sh", "-c", "exit 6"])).unwrap();
         assert_eq!(plain.death().state.status, 6);
         let root = File::open("/").unwrap();
         let only_clone3 = [

@@ -1,0 +1,144 @@
+//! A task's last act: execve(2).
+
+use crate::call::{Arg, Call};
+use crate::channel::Channel;
+use crate::descriptor;
+use crate::error::{Failure, Result};
+use crate::process;
+use crate::program::{Program, Reply};
+use nix::errno::Errno;
+use std::sync::Arc;
+
+/// What to execute.
+#[derive(Clone, Debug)]
+pub struct Exec {
+    /// Candidates in the order in which they are tried; empty: the descriptor `fd` itself.
+    pub paths: Vec<Vec<u8>>,
+    /// A descriptor of the task to execute.
+    pub fd: i32,
+    /// argv, with argv\[0\].
+    pub argv: Vec<Vec<u8>>,
+    /// `NAME=value` strings.
+    pub envp: Vec<Vec<u8>>,
+    /// Signal that the program gets when this process dies; 0: none.
+    pub death_signal: i32,
+    /// Descriptors of the task that stay open.
+    pub keep: Vec<i32>,
+    /// Whether signals may have been ignored or handled in the task, so that all have to be reset.
+    pub reset_signals: bool,
+    /// The death signal that the task had, and has again when it is refused; 0: none.
+    pub task_death_signal: i32,
+}
+
+/// The steps of a program that execute another one.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    begin: usize,
+    tries: std::ops::Range<usize>,
+    paths: Vec<Vec<u8>>,
+}
+
+/// execve(2) in a task. `Ok`: the program runs, or has run. A refusal leaves the task as it was, but that all its
+/// descriptors from 3 up are close-on-exec.
+pub fn exec(task: &Arc<Channel>, exec: &Exec) -> Result<()> {
+    let mut program = Program::default();
+    let attempt = Attempt::add(&mut program, exec);
+    attempt.prepare(&program, task)?;
+    match task.run(&program, &[]) {
+        Err(Failure::Gone) => Ok(()),
+        ran => Err(attempt.failure(&program, &ran?.0).without_step()),
+    }
+}
+
+impl Attempt {
+    /// Adds the steps to a program, as its last ones.
+    pub(crate) fn add(program: &mut Program, exec: &Exec) -> Self {
+        let begin = program.len();
+        if exec.reset_signals {
+            for signal in (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
+                program.step(process::default_signal(signal));
+            }
+            program.step(process::unblock_signals());
+        }
+        let range = (Arg::Number(3), Arg::Number(u32::MAX as u64));
+        program.step(descriptor::close_range(range.0, range.1, libc::CLOSE_RANGE_CLOEXEC));
+        for stdio in 0..3 {
+            program.step(descriptor::set_flags(stdio, 0).go_on()); // perhaps it is closed, and stays so
+        }
+        for fd in &exec.keep {
+            program.step(descriptor::set_flags(*fd, 0));
+        }
+        program.step(process::set_death_signal(exec.death_signal));
+        let first = program.len();
+        let strings = |call: Call<()>| call.strings(&exec.argv).strings(&exec.envp);
+        let execve = |path| Call::new("execve", libc::SYS_execve).path(path);
+        match exec.paths.split_first() {
+            None => {
+                let call = Call::new("execveat", libc::SYS_execveat).fd(exec.fd).string(b"");
+                program.step(strings(call).number(libc::AT_EMPTY_PATH).go_on());
+            }
+            Some((path, others)) => {
+                let call = strings(execve(path)).go_on();
+                let [_, argv, envp, ..] = call.request.args.map(|arg| arg.of(first));
+                program.step(call);
+                for path in others {
+                    program.step(execve(path).arg(argv).arg(envp).go_on());
+                }
+            }
+        }
+        let tries = first..program.len();
+        program.step(process::set_death_signal(exec.task_death_signal));
+        for fd in exec.keep.iter().filter(|fd| **fd > 2) {
+            program.step(descriptor::set_flags(*fd, libc::FD_CLOEXEC).go_on());
+        }
+        Attempt { begin, tries, paths: exec.paths.clone() }
+    }
+
+    /// Has to be called right before the program is sent: the end of the channel would look like a program that runs.
+    pub(crate) fn prepare(&self, program: &Program, task: &Arc<Channel>) -> Result<()> {
+        if task.hung_up() {
+            return Err(Failure::Gone);
+        }
+        let_stdio_block(task, program)
+    }
+
+    /// Why the task replied instead of executing. The attempt counts as one step.
+    pub(crate) fn failure(&self, program: &Program, reply: &Reply) -> Failure {
+        let mut failure = program.failure(reply, 0).unwrap_or_else(|| {
+            let errors = self.tries.clone().filter_map(|step| reply.errno(step));
+            let paths = self.paths.iter().cloned().map(Some).chain([None]);
+            why(errors.zip(paths).collect())
+        });
+        if let Failure::Refused(refusal) = &mut failure {
+            let begin = self.begin as u32;
+            refusal.step = Some(refusal.step.unwrap_or(begin).min(begin));
+        }
+        failure
+    }
+}
+
+/// Node makes its own stdio nonblocking, and shares it with its tasks; programs expect it to block. What the program
+/// puts in the place of it is its sender's.
+fn let_stdio_block(task: &Arc<Channel>, program: &Program) -> Result<()> {
+    let nonblocking = |status: i32| status & libc::O_NONBLOCK != 0;
+    let inherited = (0..3).filter(|fd| !program.replaces(*fd));
+    for fd in inherited.filter(|fd| descriptor::get_status(*fd).near().is_ok_and(nonblocking)) {
+        // Closed in the task, or another file there: neither is refused to the program.
+        match task.call(descriptor::get_status(fd)) {
+            Ok(status) if nonblocking(status) => task.call(descriptor::set_status(fd, status & !libc::O_NONBLOCK))?,
+            Ok(_) | Err(Failure::Refused(_)) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
+}
+
+/// What execvp(3) would report: the first refusal that is not about the path, else EACCES where there was one.
+fn why(refusals: Vec<(Errno, Option<Vec<u8>>)>) -> Failure {
+    let absent = [Errno::ENOENT, Errno::ENOTDIR, Errno::EACCES];
+    let other = refusals.iter().find(|(errno, _)| !absent.contains(errno));
+    let denied = refusals.iter().find(|(errno, _)| *errno == Errno::EACCES);
+    let (errno, path) = other.or(denied).or(refusals.first()).cloned().unwrap_or((Errno::ENOENT, None));
+    let syscall = if path.is_some() { "execve" } else { "execveat" };
+    Failure::Refused(crate::error::Refusal { syscall, errno, path, dest: None, step: None })
+}
