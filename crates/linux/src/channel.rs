@@ -13,7 +13,8 @@ use crate::wire;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::socket::{
-    recvmsg, sendmsg, socketpair, AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
+    recvmsg, sendmsg, shutdown, socketpair, AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown,
+    SockFlag, SockType,
 };
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -49,6 +50,7 @@ struct State {
     active: Option<Job>,
     queue: VecDeque<Job>,
     gone: bool,
+    supervises: bool,
 }
 
 /// A program that ran, what came of it, and the descriptors that came with the reply.
@@ -105,6 +107,22 @@ impl Channel {
         let mut poll = [PollFd::new(self.socket.as_fd(), PollFlags::empty())];
         nix::poll::poll(&mut poll, PollTimeout::ZERO).is_ok()
             && poll[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
+    }
+
+    /// The task supervises a program from now on.
+    pub(crate) fn set_supervises(&self) {
+        self.lock().supervises = true;
+    }
+
+    /// Ends a supervisor, and so all that it watches over, and says whether the task is one. What it has to say of the
+    /// program's end is still heard.
+    pub fn end_supervision(&self) -> bool {
+        let supervises = self.lock().supervises;
+        if supervises {
+            // Refused only where the other end has closed already.
+            let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Write);
+        }
+        supervises
     }
 
     /// A task has this channel from now on, and will reply to `start`, the program it was born with, before all else.

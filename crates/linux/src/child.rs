@@ -32,14 +32,25 @@ pub enum Change {
 /// Hears what a child does.
 pub type Listener = Box<dyn Fn(Change) + Send + Sync>;
 
+/// The task whose child a process is.
+#[derive(Clone, Debug)]
+pub struct Parent {
+    /// What asks it.
+    pub channel: Arc<Channel>,
+    /// The child's pid as the task sees it.
+    pub pid: i32,
+}
+
 /// A process that is ours to wait for.
 pub struct Child {
     id: u64,
     pid: i32,
     pidfd: Mutex<Option<OwnedFd>>,
     /// The task whose child it is; `None`: ours.
-    parent: Option<Arc<Channel>>,
+    parent: Option<Parent>,
     orphan: AtomicBool,
+    /// The task whose child it is reaps it, and tells.
+    supervised: AtomicBool,
     stops: AtomicBool,
     death: Mutex<Option<Death>>,
     /// How many hold it, and whether it ended meanwhile.
@@ -60,7 +71,7 @@ impl Child {
     pub fn new(
         pid: i32,
         pidfd: OwnedFd,
-        parent: Option<Arc<Channel>>,
+        parent: Option<Parent>,
         spawner: Option<Arc<Spawner>>,
         listener: Listener,
     ) -> Result<Arc<Self>> {
@@ -70,6 +81,7 @@ impl Child {
             pidfd: Mutex::new(Some(pidfd)),
             parent,
             orphan: AtomicBool::new(false),
+            supervised: AtomicBool::new(false),
             stops: AtomicBool::new(false),
             death: Mutex::default(),
             held: Mutex::default(),
@@ -119,7 +131,8 @@ impl Child {
         }
         let seen = match &self.parent {
             None => self.poll_here(options),
-            Some(parent) => self.poll_in(parent, options),
+            Some(_) if self.supervised.load(Ordering::Relaxed) => Ok(None),
+            Some(parent) => self.poll_in(&parent.channel, options),
         };
         self.release();
         if matches!(seen, Ok(Some(state)) if state.ended()) {
@@ -233,8 +246,9 @@ impl Child {
         }
         match &self.parent {
             None => self.reap(),
+            Some(_) if self.supervised.load(Ordering::Relaxed) => {}
             Some(_) if self.orphan.load(Ordering::Relaxed) => self.settle_orphan(),
-            Some(parent) => self.reap_in(parent),
+            Some(parent) => self.reap_in(&parent.channel),
         }
     }
 
@@ -262,17 +276,43 @@ impl Child {
         let done = move |ran: Result<Ran>| match ran.map(|ran| ran.reply.answer(step).map(|answer| read(&answer))) {
             Ok(Some(Some((state, usage)))) => child.settle(Death { state, usage }),
             Ok(Some(None)) => child.watch_again(false),
-            // The task is gone, or its child was adopted: whoever reaps it now, the pidfd will tell. Perhaps nobody ever
-            // does; then the zombie itself has to.
-            Ok(None) | Err(_) => {
-                child.orphan.store(true, Ordering::Relaxed);
-                match child.status_of_zombie() {
-                    Some(status) => child.settle_with(Some(status)),
-                    None => child.watch_again(true),
-                }
-            }
+            Ok(None) | Err(_) => child.orphaned(),
         };
         parent.submit(program, vec![pidfd], Box::new(done));
+    }
+
+    /// Its pid as `task` sees it, where it is a child of that.
+    pub(crate) fn pid_in(&self, task: &Arc<Channel>) -> Option<i32> {
+        self.parent.as_ref().filter(|parent| Arc::ptr_eq(&parent.channel, task)).map(|parent| parent.pid)
+    }
+
+    /// From now on the task whose child it is reaps it, and says so with [`Child::supervised`].
+    pub(crate) fn supervise(&self) {
+        self.supervised.store(true, Ordering::Relaxed);
+    }
+
+    /// What the supervisor says; `None`: it is gone, and the program goes with it.
+    pub(crate) fn supervised(self: &Arc<Self>, death: Option<Death>) {
+        if let Some(death) = death {
+            return self.settle(death);
+        }
+        if self.death().is_some() {
+            return;
+        }
+        self.supervised.store(false, Ordering::Relaxed);
+        // Where that is refused, it has become another user's: nobody here can do more.
+        let _ = self.signal(libc::SIGKILL);
+        self.orphaned();
+    }
+
+    /// The task is gone, or its child was adopted: whoever reaps it now, the pidfd will tell. Perhaps nobody ever does;
+    /// then the zombie itself has to.
+    fn orphaned(self: &Arc<Self>) {
+        self.orphan.store(true, Ordering::Relaxed);
+        match self.status_of_zombie() {
+            Some(status) => self.settle_with(Some(status)),
+            None => self.watch_again(true),
+        }
     }
 
     /// The exit information of the pidfd, where the kernel keeps it (6.15); no status where it does not.

@@ -19,6 +19,7 @@ pub mod process;
 pub mod program;
 pub mod reactor;
 pub mod stub;
+pub mod supervise;
 pub mod target;
 pub mod task;
 pub mod wire;

@@ -65,11 +65,18 @@ fn waiting(idtype: u32, id: Arg, options: i32) -> Call<Waited> {
     Call::new("waitid", libc::SYS_waitid)
         .number(idtype)
         .arg(id)
-        .output(size_of::<libc::siginfo_t>())
+        .output(INFO)
         .number(options)
         .output(size_of::<libc::rusage>())
         .value(read_waited)
 }
+
+/// Adds the two outputs that say how a process ended, and reads them; and room for how others did.
+pub(crate) fn ended(call: Call<()>) -> Call<Waited> {
+    call.output(INFO).output(size_of::<libc::rusage>()).reserve(INFO).value(read_waited)
+}
+
+const INFO: usize = size_of::<libc::siginfo_t>();
 
 fn read_waited(answer: &Answer) -> Waited {
     let int = |at| answer.u32(at) as i32;

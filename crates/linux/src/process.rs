@@ -62,7 +62,24 @@ pub fn exit_group(code: i32) -> Call<()> {
 
 /// `rt_sigprocmask(SIG_SETMASK, {}, NULL, 8)`: nothing is blocked any more.
 pub fn unblock_signals() -> Call<()> {
-    Call::new("rt_sigprocmask", libc::SYS_rt_sigprocmask).number(libc::SIG_SETMASK).input(&[0; 8]).number(0).number(8)
+    block_signals(0)
+}
+
+/// `rt_sigprocmask(SIG_SETMASK, {signals}, NULL, 8)`, where bit 0 is signal 1.
+pub fn block_signals(signals: u64) -> Call<()> {
+    let set = signals.to_ne_bytes();
+    Call::new("rt_sigprocmask", libc::SYS_rt_sigprocmask).number(libc::SIG_SETMASK).input(&set).number(0).number(8)
+}
+
+/// `signalfd4(-1, {signals}, 8, SFD_NONBLOCK | SFD_CLOEXEC)`, where bit 0 is signal 1.
+pub fn signalfd(signals: u64) -> Call<i32> {
+    let flags = libc::SFD_NONBLOCK | libc::SFD_CLOEXEC;
+    Call::new("signalfd4", libc::SYS_signalfd4)
+        .number(-1)
+        .input(&signals.to_ne_bytes())
+        .number(8)
+        .number(flags)
+        .descriptor()
 }
 
 /// `rt_sigaction(signal, SIG_DFL, NULL, 8)`.

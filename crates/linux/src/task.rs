@@ -2,7 +2,7 @@
 
 use crate::call::{Arg, Call};
 use crate::channel::{Channel, Ran};
-use crate::child::{Child, Listener};
+use crate::child::{Child, Listener, Parent};
 use crate::credentials;
 use crate::descriptor;
 use crate::error::{During, Failure, Result};
@@ -185,7 +185,7 @@ impl Origin {
         };
         let (pid, parent) = match self.zygote {
             Some(_) => (pid, None),
-            None => (pid_seen_here(&pidfd), Some(self.channel.clone())),
+            None => (pid_seen_here(&pidfd), Some(Parent { channel: self.channel.clone(), pid })),
         };
         let spawner: Option<Arc<Spawner>> = self.zygote.as_ref().map(|zygote| zygote.spawner.clone());
         Child::new(pid, pidfd, parent, spawner, listener)

@@ -104,5 +104,12 @@ pub const GO_ON: u8 = 1;
 /// where both would write into the same memory.
 pub const CLONE: u64 = 1 << 32;
 
+/// Stub's own call: stand by until a child, the program, has ended, and reap whoever else ends meanwhile; then, and when
+/// the channel ends, kill and reap all that are left. Arguments: the program's pid; a signalfd that does not block, from which
+/// all signals but SIGCHLD go to the program; `/proc/thread-self/children`, or -1 for a process 1, whose children are all
+/// processes that it sees; a `siginfo_t` and a `struct rusage` for how the program ended, and after that room for another
+/// `siginfo_t`.
+pub const SUPERVISE: u64 = (1 << 32) + 2;
+
 /// Stub's own call: send descriptor (argument 0) with the reply, and close it afterwards where argument 1 is not 0.
 pub const ATTACH: u64 = (1 << 32) + 1;

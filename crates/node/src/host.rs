@@ -117,8 +117,8 @@ pub fn attach(
 fn end() {
     let Some(host) = HOST.take() else { return };
     target::replace(Target::Near);
-    for id in host.tasks.keys() {
-        if let Some(child) = host.children.get(id) {
+    for (id, task) in &host.tasks {
+        if let Some(child) = host.children.get(id).filter(|_| !task.end_supervision()) {
             // It has died already, or dies when its channel closes below.
             let _ = child.signal(9);
         }

@@ -185,6 +185,21 @@ pub fn exec(task: u32, data: ExecData) -> Result<()> {
     host::task(task).and_then(|task| exec::exec(&task, &exec)).or_throw()
 }
 
+/// Makes a task the supervisor of its child.
+#[napi]
+pub fn supervise(task: u32, child: u32, forward: bool) -> Result<()> {
+    let program = host::child(child).ok_or(linux::error::Failure::Gone).or_throw()?;
+    host::task(task).and_then(|task| linux::supervise::supervise(&task, &program, forward)).or_throw()
+}
+
+/// Ends a supervisor and all that it watches over.
+#[napi]
+pub fn end_supervision(task: u32) {
+    if let Ok(task) = host::task(task) {
+        task.end_supervision();
+    }
+}
+
 /// exit_group(2) in a task, whose channel it ends.
 #[napi]
 pub fn exit_task(task: u32, code: i32) -> Result<()> {

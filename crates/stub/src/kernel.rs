@@ -26,6 +26,12 @@ numbers! {
     CLONE 56 220
     CLONE3 435 435
     EXIT_GROUP 231 94
+    GETPID 39 172
+    KILL 62 129
+    PPOLL 271 73
+    PREAD64 17 67
+    READ 0 63
+    WAITID 247 95
 }
 
 pub const EINTR: i64 = -4;

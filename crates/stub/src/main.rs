@@ -5,6 +5,7 @@
 #![no_main]
 
 mod kernel;
+mod supervise;
 #[allow(dead_code)] // some names are for the other side
 #[path = "../../linux/src/wire.rs"]
 mod wire;
@@ -270,12 +271,14 @@ fn check(state: &State, program: &Program, steps: u64, relocs: u64, blob: u64) -
                 return false;
             }
         }
+        let room = |at: usize, length| step.kinds[at] == wire::BLOB && step.args[at] % 8 == 0 && blob - step.args[at] >= length;
+        if step.nr == wire::SUPERVISE && !(room(3, supervise::INFO) && room(4, supervise::USAGE + supervise::INFO)) {
+            return false;
+        }
         // Both sides of a clone write into the program: it must not be shared.
         if step.nr == wire::CLONE
             && (program.mapped != 0
-                || step.kinds[0] != wire::BLOB
-                || step.args[0] % 8 != 0
-                || blob - step.args[0] < CLONE_ARGS
+                || !room(0, CLONE_ARGS)
                 || step.kinds[2] != wire::FD
                 || step.kinds[3] != wire::NUMBER
                 || step.args[3] <= index
@@ -329,6 +332,7 @@ fn run(state: &mut State, program: &Program) {
         index += 1;
         step.result = match step.nr {
             wire::ATTACH => attach(state, args[0], args[1] != 0),
+            wire::SUPERVISE => supervise::supervise(state.channel, args),
             wire::CLONE => match clone(&args) {
                 0 => {
                     index = args[3] as usize;
@@ -362,17 +366,11 @@ fn resolve(state: &State, program: &Program, kind: u8, value: u64) -> u64 {
     }
 }
 
-/// Writes the low `width` bytes of `value`.
-///
-/// # Safety
-/// `width` bytes at `at` are ours to write.
+/// Writes the low `width` bytes of `value`, which are ours to write.
 unsafe fn patch(at: *mut u8, value: u64, width: u8) {
-    if width == 4 {
+    for byte in 0..width as usize {
         // SAFETY: the caller's promise.
-        unsafe { (at as *mut u32).write_unaligned(value as u32) };
-    } else {
-        // SAFETY: the caller's promise.
-        unsafe { (at as *mut u64).write_unaligned(value) };
+        unsafe { *at.add(byte) = (value >> (8 * byte)) as u8 };
     }
 }
 

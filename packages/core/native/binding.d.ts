@@ -67,6 +67,9 @@ export declare function dup(fd: number, min: number, closeOnExec: boolean): numb
 /** dup3(2). */
 export declare function dup3(fd: number, to: number, flags: number): number
 
+/** Ends a supervisor and all that it watches over. */
+export declare function endSupervision(task: number): void
+
 /** Makes a task the current target, or this thread for task 0. */
 export declare function enter(task: number): void
 
@@ -301,6 +304,9 @@ export declare function setsid(): number
 
 /** fcntl(2) with F_SETFL. */
 export declare function setStatus(fd: number, flags: number): void
+
+/** Makes a task the supervisor of its child. */
+export declare function supervise(task: number, child: number, forward: boolean): void
 
 /** symlinkat(2). */
 export declare function symlinkat(target: Text, at: number, path: Text): void

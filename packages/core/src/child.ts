@@ -101,6 +101,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	readonly #id: number;
 	#fd: FileDescriptor | undefined;
 	#command: Command | undefined;
+	#supervisor: number | undefined;
 	#death: ChildState | undefined;
 	#usage: ResourceUsage | undefined;
 	#exited: Promise<ExitStatus> | undefined;
@@ -312,6 +313,13 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		child.#command = command;
 	}
 
+	/** Its parent, a task, supervises it from now on; after its death nobody needs that any more. */
+	static supervised(child: ChildProcess, task: number, forward: boolean): void {
+		child.#assertAlive("supervise");
+		native().supervise(task, child.#id, forward);
+		child.#supervisor = task;
+	}
+
 	/** Waits, up to a second, for the end of a child that is ending; returns how it ended. */
 	static ending(child: ChildProcess): ExitStatus | undefined {
 		dispatch();
@@ -356,6 +364,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		forget(this.#id);
 		unheard.unregister(this);
 		native().forgetChild(this.#id);
+		if (this.#supervisor !== undefined) native().forgetTask(this.#supervisor);
 		died(this);
 		this.#changed(state);
 		this.#exit?.(toExitStatus(state));

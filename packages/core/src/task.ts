@@ -5,6 +5,7 @@ import {
 	pid as checkPid,
 	descriptorNumber,
 	integer,
+	optionalBoolean,
 	outOfRange,
 	wrongType,
 	wrongValue,
@@ -92,7 +93,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	readonly #nested: boolean;
 	#kinds: Set<NamespaceKind>;
 	#childPidNamespace: PidNamespace;
-	#state: "live" | "exec" | "exited" = "live";
+	#state: "live" | "exec" | "supervisor" | "exited" = "live";
 	// Only a raw call can have ignored or blocked a signal: otherwise nothing has to be reset at exec.
 	#signalsTouched = false;
 
@@ -154,8 +155,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		if (fd > 2 && this.channelFd === fd) throw outOfRange(name, `a number that ${this} does not use itself`, fd);
 	}
 
-	/** Whether it still serves, executes a program, or has ended. */
-	get state(): "live" | "exec" | "exited" {
+	/** Whether it still serves, executes a program, supervises one, or has ended. */
+	get state(): "live" | "exec" | "supervisor" | "exited" {
 		return this.#state;
 	}
 
@@ -329,6 +330,39 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	/**
+	 * Makes the task the supervisor of a program, its own child: it takes no more calls, reaps whoever is left to it, and
+	 * when the program has ended, by itself or with Node, it kills all that the program has started and ends.
+	 *
+	 * All that have become the task's children count: those of a process 1 are all of its pid namespace. For another task
+	 * they are the program's descendants if it is a child subreaper (`PR_SET_CHILD_SUBREAPER`). Who has become another
+	 * user's and may not be killed is left. `program.exited` resolves when that is done. Where the supervisor itself is
+	 * killed, so is the program, and what it had started is left to others.
+	 *
+	 * @param program - What the task cloned; best before it executes anything.
+	 * @param options - `forward`: signals that the task gets go to the program, but those of a terminal, which sends them
+	 * to both. Default: false, they have no effect.
+	 * @throws `ECHILD` not its child · `ENOENT` there is no `/proc`, or it has no `children` (`CONFIG_PROC_CHILDREN`) ·
+	 * `EMFILE` · `ChildDeadError` · `TaskGoneError`
+	 * @example
+	 * ```ts
+	 * const task = await Task.clone({ namespaces: ["user", "pid"] });
+	 * const program = await task.clone();
+	 * task.supervise(program.process);
+	 * program.exec("sh", ["sh", "-c", "sleep 1000 & exit 3"]);
+	 * console.log((await program.process.exited).code); // 3, and no sleep is left
+	 * ```
+	 * @see wait(2), PR_SET_CHILD_SUBREAPER(2const), Linux 3.4
+	 */
+	supervise(program: ChildProcess, options?: { forward?: boolean }): void {
+		this.#assertFar("supervise");
+		if (!(program instanceof ChildProcess)) throw wrongType("program", "a ChildProcess", program);
+		const forward = optionalBoolean(checkOptions(options).forward, "options.forward") ?? false;
+		this.#attributed(() => ChildProcess.supervised(program, this.#id, forward));
+		this.#state = "supervisor";
+		unreachable.unregister(this);
+	}
+
+	/**
 	 * Ends the task.
 	 *
 	 * @param code - 0 to 255. Default: 0.
@@ -344,11 +378,15 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return child.exited;
 	}
 
-	/** Kills and reaps a task that is still live; one that executes or has exited is left alone. */
+	/** Kills and reaps a task that is still live, and a supervisor with all of its; any other is left alone. */
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#assertNotNear("dispose");
-		if (this.#state !== "live") return;
 		const child = this.#child();
+		if (this.#state === "supervisor") {
+			native().endSupervision(this.#id);
+			await child.exited;
+		}
+		if (this.#state !== "live") return;
 		try {
 			child.kill("SIGKILL");
 		} catch {
@@ -369,6 +407,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/** The error for a call that found nobody. */
 	goneError(): TaskGoneError {
 		const command = this.process instanceof ChildProcess ? this.process.command : undefined;
+		if (this.#state === "supervisor") return new TaskGoneError(`${this} supervises a program`);
 		if (this.#state === "exec") return new TaskGoneError(`${this} executes ${command?.path}`, undefined, command);
 		const status = this.process instanceof ChildProcess ? ChildProcess.ending(this.process) : undefined;
 		if (this.#state === "live") this.#left();

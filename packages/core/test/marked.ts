@@ -1,0 +1,31 @@
+import { randomUUID } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+
+/** A variable that nobody else's environment has. */
+export function mark(): Record<string, string> {
+	return { NEARFAR_MARK: randomUUID() };
+}
+
+/** The pids of all processes, zombies apart, that were executed with the variable, in whatever session or group they are. */
+export function marked({ NEARFAR_MARK }: Record<string, string>): number[] {
+	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+	return pids.filter((pid) => environment(pid).includes(`NEARFAR_MARK=${NEARFAR_MARK}`)).map(Number);
+}
+
+/** Waits until as many processes have the variable. */
+export async function untilMarked(env: Record<string, string>, count: number): Promise<void> {
+	const deadline = Date.now() + 10_000;
+	while (marked(env).length !== count) {
+		if (Date.now() > deadline) throw new Error(`${marked(env).length} processes instead of ${count}`);
+		await setImmediate();
+	}
+}
+
+function environment(pid: string): string {
+	try {
+		return readFileSync(`/proc/${pid}/environ`, "latin1");
+	} catch {
+		return ""; // another user's, or ended meanwhile
+	}
+}
