@@ -65,7 +65,8 @@ function candidates(path: PathLike, env: Record<string, string | undefined>): Bu
 function environment(env: Record<string, string | undefined>): string {
 	if (env === null || typeof env !== "object") throw wrongType("options.env", "an object", env);
 	let lines = "";
-	for (const [name, value] of Object.entries(env)) {
+	for (const name of names(env)) {
+		const value = env[name];
 		if (value === undefined) continue;
 		if (name === "" || name.includes("=") || name.includes("\0")) {
 			throw wrongValue("options.env", "made of names without '=' and NUL", name);
@@ -73,4 +74,9 @@ function environment(env: Record<string, string | undefined>): string {
 		lines += `${name}=${text(`${value}`, "options.env")}\0`;
 	}
 	return lines;
+}
+
+/** Of `process.env`, Node asks the C library for every value to know whether it is enumerable: all of it is. */
+function names(env: Record<string, string | undefined>): string[] {
+	return env === process.env ? Object.getOwnPropertyNames(env) : Object.keys(env);
 }
