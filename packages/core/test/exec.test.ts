@@ -76,6 +76,7 @@ describe("the program gets", () => {
 		process.env.NEARFAR_NOW = "now";
 		expect((await output("/usr/bin/env")).text).toMatch(/^NEARFAR_NOW=now$/m);
 		delete process.env.NEARFAR_NOW;
+		expect((await output("/usr/bin/env")).text).not.toMatch(/^NEARFAR_NOW=/m);
 	});
 
 	test("FDX-03 stdio and the descriptors asked for, at their numbers, and nothing else", async () => {
