@@ -125,6 +125,12 @@ impl Channel {
         supervises
     }
 
+    /// Whoever waits for the task, which has ended, hears that nothing will come.
+    pub(crate) fn hang_up(&self) {
+        // Refused only where the other end has closed already.
+        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
+    }
+
     /// A task has this channel from now on, and will reply to `start`, the program it was born with, before all else.
     pub fn owe(&self, start: Program) {
         self.lock().owed = Some(start);

@@ -9,7 +9,7 @@ use crate::zygote::Spawner;
 use nix::poll::{PollFd, PollFlags};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 /// How a process ended, and what it used; `usage` is empty where the kernel did not say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Child {
     id: u64,
     pid: i32,
     pidfd: Mutex<Option<OwnedFd>>,
+    /// What it is controlled through, as long as it is a task.
+    channel: Weak<Channel>,
     /// The task whose child it is; `None`: ours.
     parent: Option<Parent>,
     orphan: AtomicBool,
@@ -71,6 +73,7 @@ impl Child {
     pub fn new(
         pid: i32,
         pidfd: OwnedFd,
+        channel: Weak<Channel>,
         parent: Option<Parent>,
         spawner: Option<Arc<Spawner>>,
         listener: Listener,
@@ -79,6 +82,7 @@ impl Child {
             id: reactor::next_id(),
             pid,
             pidfd: Mutex::new(Some(pidfd)),
+            channel,
             parent,
             orphan: AtomicBool::new(false),
             supervised: AtomicBool::new(false),
@@ -238,6 +242,10 @@ impl Child {
 
     /// Called by the reactor when the pidfd says that the process has ended.
     pub(crate) fn ended(self: &Arc<Self>) {
+        // Where others have its descriptors too, its death has not closed it.
+        if let Some(channel) = self.channel.upgrade() {
+            channel.hang_up();
+        }
         // Locked until its death is known to all: two threads that reap would leave the second without a status.
         let mut held = lock(&self.held);
         if held.0 > 0 {

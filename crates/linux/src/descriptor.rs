@@ -51,6 +51,11 @@ pub fn put_passed(index: u32, number: Option<i32>, close_on_exec: bool) -> Call<
     }
 }
 
+/// A copy of a descriptor that goes with the message, close-on-exec, with the lowest free number from `min`.
+pub fn dup_passed_from(index: u32, min: i32) -> Call<i32> {
+    Call::new("fcntl", libc::SYS_fcntl).arg(Arg::Passed(index)).number(libc::F_DUPFD_CLOEXEC).number(min).descriptor()
+}
+
 fn dup_command(close_on_exec: bool) -> i32 {
     if close_on_exec {
         libc::F_DUPFD_CLOEXEC

@@ -18,6 +18,7 @@ pub mod pidfd;
 pub mod process;
 pub mod program;
 pub mod reactor;
+pub mod share;
 pub mod stub;
 pub mod supervise;
 pub mod target;

@@ -9,12 +9,13 @@ use crate::error::{During, Failure, Result};
 use crate::flags::CloneFlags;
 use crate::process;
 use crate::program::Program;
+use crate::share::{self, Shared};
 use crate::wire;
 use crate::zygote::{Spawner, Zygote};
 use nix::errno::Errno;
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Which ids a task in a new user namespace gives itself; any other map is written from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub enum OwnMap {
 /// How to clone.
 #[derive(Clone, Debug, Default)]
 pub struct CloneOptions {
-    /// CLONE_NEW… flags.
+    /// CLONE_NEW… flags; CLONE_VM, CLONE_FILES and CLONE_FS for a task cloned by a task.
     pub flags: u64,
     /// With CLONE_NEWUSER; `None`: the map stays empty.
     pub map: Option<OwnMap>,
@@ -45,6 +46,8 @@ pub struct Cloned {
     pub channel: Arc<Channel>,
     /// Waits for it.
     pub child: Arc<Child>,
+    /// What the task that cloned it has made for it, where they share anything.
+    pub shared: Option<Shared>,
 }
 
 /// Hears of a new task.
@@ -53,9 +56,8 @@ pub type ClonedDone = Box<dyn FnOnce(Result<Cloned>) + Send>;
 /// The step of a clone program whose result is the child's pid, and in the child the number of its channel.
 pub(crate) const CLONED: usize = 1;
 
-/// A clone program's parts: descriptors by index (0: the task's channel, 1 to 3: its stdio, 4: its cgroup).
-const STDIO: u32 = 1;
-const CGROUP: u32 = 4;
+const CLONE_VM: u64 = libc::CLONE_VM as u64;
+const CLONE_FILES: u64 = libc::CLONE_FILES as u64;
 
 /// Clones a task from the zygote: a child of this process. `done` is called once, on the reactor's thread or this one.
 pub fn clone(options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<()> {
@@ -67,6 +69,14 @@ pub fn clone(options: &CloneOptions, listener: Listener, done: ClonedDone) -> Re
 /// Clones a task from a task: its child.
 pub fn clone_from(task: &Arc<Channel>, options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<()> {
     Origin { channel: task.clone(), zygote: None }.clone(options, listener, done)
+}
+
+/// What belongs to a task that is not there yet.
+struct Parts {
+    channel: Arc<Channel>,
+    fds: Vec<OwnedFd>,
+    listener: Listener,
+    done: ClonedDone,
 }
 
 struct Origin {
@@ -86,82 +96,146 @@ impl Origin {
             let cgroup = unsafe { BorrowedFd::borrow_raw(cgroup) };
             fds.push(cgroup.try_clone_to_owned().during("fcntl")?);
         }
-        let (program, child_program) = self.program(options)?;
-        // What every task of the zygote does at first cannot fail where Node runs: nobody has to wait for that.
-        let may_fail = self.zygote.is_none() || options.flags & libc::CLONE_NEWUSER as u64 != 0;
+        let options = options.clone();
+        if options.flags & (CLONE_VM | CLONE_FILES) == 0 {
+            self.start(options, None, Parts { channel, fds, listener, done });
+            return Ok(());
+        }
+        let prepared = share::prepare(options.flags & CLONE_VM != 0);
         let origin = self.channel.clone();
-        let task = channel.clone();
-        origin.submit(
-            program,
-            fds,
-            Box::new(move |ran| match ran.and_then(|ran| self.cloned(ran, listener)) {
-                Ok(child) if may_fail => {
-                    task.clone().await_reply(child_program, Box::new(move |ran| done(ready(ran, task, child))));
-                }
-                Ok(child) => {
-                    task.owe(child_program);
-                    done(Ok(Cloned { channel: task, child }));
-                }
-                Err(failure) => done(Err(failure)),
-            }),
-        );
+        let end = vec![fds[0].try_clone().during("fcntl")?];
+        let begin = move |ran: Result<Ran>| {
+            let parts = Parts { channel, fds, listener, done };
+            match ran.and_then(|ran| share::prepared(&self.channel, &ran)) {
+                Ok(shared) => self.start(options, Some(shared), parts),
+                Err(failure) => (parts.done)(Err(failure)),
+            }
+        };
+        origin.submit(prepared, end, Box::new(begin));
         Ok(())
     }
 
-    fn program(&self, options: &CloneOptions) -> Result<(Program, Program)> {
-        const PARENT_STEPS: u64 = 3;
+    fn start(self, options: CloneOptions, shared: Option<Shared>, parts: Parts) {
+        let Parts { channel: task, mut fds, listener, done } = parts;
+        // What every task of the zygote does at first cannot fail where Node runs: nobody has to wait for that.
+        let may_fail = self.zygote.is_none() || options.flags & libc::CLONE_NEWUSER as u64 != 0;
+        // One that shares memory begins with nothing on its stack: its first program is a message of its own.
+        let sharing = shared.filter(|shared| shared.base != 0);
+        let first = sharing.filter(|_| options.flags & CLONE_FILES == 0);
+        let copies = fds[1..4].iter().filter(|_| first.is_some()).map(|fd| fd.try_clone().during("fcntl"));
+        let copies: Result<Vec<OwnedFd>> = copies.collect();
+        let prepared = copies.and_then(|stdio| Ok((stdio, self.program(&options, shared)?)));
+        let (stdio, (program, child_program)) = match prepared {
+            Ok(prepared) => prepared,
+            Err(failure) => {
+                if let Some(shared) = shared {
+                    shared.give_back(&self.channel);
+                }
+                return done(Err(failure));
+            }
+        };
+        if shared.is_some() {
+            fds.remove(0); // the task has been given it already
+        }
+        let origin = self.channel.clone();
+        let own = Arc::downgrade(&task);
+        let cloned = move |ran: Result<Ran>| match ran.and_then(|ran| self.cloned(ran, shared, own, listener)) {
+            Ok(child) if sharing.is_some() => {
+                let channel = task.clone();
+                channel.submit(child_program, stdio, Box::new(move |ran| done(ready(ran, task, child, shared))));
+            }
+            Ok(child) if may_fail => {
+                task.clone().await_reply(child_program, Box::new(move |ran| done(ready(ran, task, child, shared))));
+            }
+            Ok(child) => {
+                task.owe(child_program);
+                done(Ok(Cloned { channel: task, child, shared }));
+            }
+            Err(failure) => done(Err(failure)),
+        };
+        origin.submit(program, fds, Box::new(cloned));
+    }
+
+    fn program(&self, options: &CloneOptions, shared: Option<Shared>) -> Result<(Program, Program)> {
         let near = self.zygote.is_some();
+        let files = options.flags & CLONE_FILES != 0;
         let parent = if near { libc::CLONE_PARENT as u64 } else { 0 };
         let cgroup = if options.cgroup.is_some() { CloneFlags::INTO_CGROUP.bits() } else { 0 };
         let flags = options.flags | parent | cgroup | libc::CLONE_PIDFD as u64;
         let exit_signal = if near { 0 } else { libc::SIGCHLD as u64 };
         let set_tid: Vec<u8> = options.set_tid.iter().flat_map(|pid| pid.to_ne_bytes()).collect();
+        let block = shared.map_or(0, |shared| shared.base);
+        let stack = if block == 0 { 0 } else { wire::GUARD + wire::STACK };
         // struct clone_args: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
         // set_tid_size, cgroup.
-        let args = [flags, 0, 0, 0, exit_signal, 0, 0, 0, 0, options.set_tid.len() as u64, 0].map(u64::to_ne_bytes);
-        let mut call = Call::new("clone3", wire::CLONE as i64).input(&args.concat()).holding(8, 8, Arg::Out(0));
+        let args = [flags, 0, 0, 0, exit_signal, block, stack, 0, 0, options.set_tid.len() as u64, 0];
+        let args = args.map(u64::to_ne_bytes).concat();
+        // What comes with the message: the task's channel where it is not shared, its stdio, its cgroup.
+        let stdio = if shared.is_some() { 0 } else { 1 };
+        let mut call = Call::new("clone3", wire::CLONE as i64).input(&args).holding(8, 8, Arg::Out(0));
         if !set_tid.is_empty() {
             call = call.holding_bytes(64, &set_tid);
         }
         if options.cgroup.is_some() {
-            call = call.holding(80, 8, Arg::Passed(CGROUP));
+            call = call.holding(80, 8, Arg::Passed(stdio + 3));
         }
         let mut program = Program::default();
         // The probe: a size of 0 is EINVAL to whoever knows the call, and ENOSYS behind the filter of a container.
         let probe = Call::new("clone3", libc::SYS_clone3).number(0).number(0).go_on();
         let probed = Arg::Result(program.step(probe) as u32);
+        let parent_steps = if shared.is_some() && !files { 4 } else { 3 };
         let pair = call
-            .number(args.concat().len() as u64)
-            .arg(Arg::Passed(0))
-            .number(PARENT_STEPS)
+            .number(args.len() as u64)
+            .arg(shared.map_or(Arg::Passed(0), |shared| Arg::Number(shared.channel as u64)))
+            .number(parent_steps)
             .arg(probed)
+            .number(block)
             .reserve(8)
             .pair();
         // The pidfd is the first `int` of the output: a descriptor that the next step sends here.
         let made = program.push(pair).expect("a pair can be collected");
         program.step(Call::new("attach", wire::ATTACH as i64).fd(made[0]).number(1));
-        debug_assert_eq!(program.len() as u64, PARENT_STEPS);
-        for number in 0..3 {
-            program.step(descriptor::put_passed(STDIO + number as u32, Some(number), false));
+        if let Some(shared) = shared.filter(|_| !files) {
+            program.step(descriptor::close(shared.channel));
+        }
+        debug_assert_eq!(program.len() as i32, parent_steps);
+        if block != 0 {
+            let mut first = Program::default();
+            self.begin(&mut first, options, (!files).then_some(0))?;
+            return Ok((program, first));
+        }
+        self.begin(&mut program, options, (!files).then_some(stdio))?;
+        Ok((program.clone(), program))
+    }
+
+    /// What a task does at first. `stdio`: which of the message's descriptors become its own; none where the table is
+    /// also another's.
+    fn begin(&self, program: &mut Program, options: &CloneOptions, stdio: Option<u32>) -> Result<()> {
+        let near = self.zygote.is_some();
+        if let Some(stdio) = stdio {
+            for number in 0..3 {
+                program.step(descriptor::put_passed(stdio + number as u32, Some(number), false));
+            }
         }
         if near {
             // A task of the zygote is a child of the spawner thread, and ends with it even in the middle of a call.
             program.step(process::set_death_signal(libc::SIGKILL));
-        } else {
+        } else if stdio.is_some() {
             // Nothing of the parent task's: its descriptors are its own.
             program.step(descriptor::close_range(Arg::Number(3), Arg::Channel(-1), 0).go_on());
             program.step(descriptor::close_range(Arg::Channel(1), Arg::Number(u32::MAX as u64), 0));
         }
         program.step(process::unblock_signals());
-        if !near && options.flags & libc::CLONE_NEWUSER as u64 != 0 {
+        let user = options.flags & libc::CLONE_NEWUSER as u64 != 0;
+        if !near && user {
             // A parent task that has changed its user is not dumpable, and then the maps in /proc are root's.
             program.step(process::set_dumpable());
         }
-        if let Some(map) = options.map.filter(|_| options.flags & libc::CLONE_NEWUSER as u64 != 0) {
+        if let Some(map) = options.map.filter(|_| user) {
             let (uid, gid) = self.ids()?;
-            write_own_map(&mut program, map, uid, gid);
+            write_own_map(program, map, uid, gid);
         }
-        Ok((program.clone(), program))
+        Ok(())
     }
 
     /// The user and the group that a child begins with.
@@ -175,8 +249,11 @@ impl Origin {
     }
 
     /// The parent's reply: who the child is.
-    fn cloned(&self, ran: Ran, listener: Listener) -> Result<Arc<Child>> {
+    fn cloned(&self, ran: Ran, shared: Option<Shared>, own: Weak<Channel>, listener: Listener) -> Result<Arc<Child>> {
         if let Some(failure) = ran.program.failure(&ran.reply, 0) {
+            if let Some(shared) = shared {
+                shared.give_back(&self.channel);
+            }
             return Err(failure.without_step());
         }
         let pid = ran.reply.result(CLONED).unwrap_or(0) as i32;
@@ -188,20 +265,20 @@ impl Origin {
             None => (pid_seen_here(&pidfd), Some(Parent { channel: self.channel.clone(), pid })),
         };
         let spawner: Option<Arc<Spawner>> = self.zygote.as_ref().map(|zygote| zygote.spawner.clone());
-        Child::new(pid, pidfd, parent, spawner, listener)
+        Child::new(pid, pidfd, own, parent, spawner, listener)
     }
 }
 
 /// The child's reply: whether it has become what was asked for.
-fn ready(ran: Result<Ran>, channel: Arc<Channel>, child: Arc<Child>) -> Result<Cloned> {
+fn ready(ran: Result<Ran>, channel: Arc<Channel>, child: Arc<Child>, shared: Option<Shared>) -> Result<Cloned> {
     let refused = ran.and_then(|ran| match ran.program.failure(&ran.reply, 0) {
         Some(failure) => Err(failure.without_step()),
         None => Ok(ran.reply.result(CLONED).unwrap_or(-1) as i32),
     });
     match refused {
         Ok(channel_fd) => {
-            channel.set_far_fd(channel_fd);
-            Ok(Cloned { channel, child })
+            channel.set_far_fd(shared.map_or(channel_fd, |shared| shared.channel));
+            Ok(Cloned { channel, child, shared })
         }
         Err(failure) => {
             child.signal(libc::SIGKILL)?;

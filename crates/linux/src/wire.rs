@@ -20,6 +20,13 @@ pub const DESCRIPTORS: usize = 64;
 /// The channel's preferred number in a task: the last one of the table the kernel embeds in every process.
 pub const CHANNEL_FD: u64 = 63;
 
+/// Length of the guard before a stack in bytes: the largest page of both architectures, so that it is one everywhere.
+pub const GUARD: u64 = 64 * 1024;
+/// Length of a stub's stack in bytes.
+pub const STACK: u64 = 64 * 1024;
+/// Length of the memory that a stub lives in: guard, stack, and after that all that it remembers.
+pub const BLOCK: u64 = 256 * 1024;
+
 /// The head of a program and of its reply.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,8 +104,8 @@ pub const STOP: u8 = 0;
 pub const GO_ON: u8 = 1;
 
 /// Stub's own call: clone a task. Arguments: address and size of a `struct clone_args`, the child's end of its
-/// channel, the index of the first step that the child runs, and what a probe of clone3 came to:
-/// ENOSYS makes it `clone`.
+/// channel, the index of the first step that the child runs, what a probe of clone3 came to (ENOSYS makes it `clone`),
+/// and for a child that shares memory its [`BLOCK`], zeroed, else 0: that child begins by serving.
 /// The parent runs the steps before that index and replies; the child goes on there, with the new channel, replies on
 /// it and serves. In the child the result is the number its channel got. Refused in a program that lies in a memfd,
 /// where both would write into the same memory.

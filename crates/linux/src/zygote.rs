@@ -70,7 +70,7 @@ fn start(ambient: Ambient) -> Result<Zygote> {
     })?;
     let spawner = Arc::new(Spawner { _alive: alive });
     let (pid, pidfd) = hear.recv().map_err(|_| Failure::Broken("the spawner thread ended".into()))??;
-    Child::new(pid, pidfd, None, Some(spawner.clone()), Box::new(|_| {}))?;
+    Child::new(pid, pidfd, Arc::downgrade(&channel), None, Some(spawner.clone()), Box::new(|_| {}))?;
     Ok(Zygote { channel, spawner, pid, ambient })
 }
 

@@ -26,7 +26,7 @@ pub struct Event {
     pub kind: String,
     /// Why it failed, if it did.
     pub failure: Option<FailureData>,
-    /// "cloned": the pid. "batch": the descriptors made. "death" and "state": CLD code, status, pid,
+    /// "cloned": the pid, and of a task that shares where its stack begins and its channel's number. "batch": the descriptors made. "death" and "state": CLD code, status, pid,
     /// uid, and after a death what was used.
     pub numbers: Vec<f64>,
 }
@@ -145,8 +145,9 @@ impl Host {
         };
         let kind = "cloned".into();
         match cloned {
-            Ok(Cloned { channel, child }) => {
-                let numbers = vec![child.pid().into()];
+            Ok(Cloned { channel, child, shared }) => {
+                let shared = shared.map(|shared| [shared.base as f64, shared.channel.into()]);
+                let numbers = [f64::from(child.pid())].into_iter().chain(shared.into_iter().flatten()).collect();
                 self.tasks.insert(id, channel);
                 self.children.insert(id, child);
                 Event { id, kind, failure: None, numbers }

@@ -124,6 +124,14 @@ pub fn close_later(task: u32, fds: Vec<i32>) {
     }
 }
 
+/// Gives the memory of a task that has left it back, in a task that shared it, some time soon.
+#[napi]
+pub fn unmap_later(task: u32, block: i64) {
+    if let Ok(task) = host::task(task) {
+        linux::share::unmap(&task, block as u64);
+    }
+}
+
 /// What `syscall` gives back.
 #[napi(object)]
 pub struct Syscalled {

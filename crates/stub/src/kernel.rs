@@ -23,6 +23,7 @@ numbers! {
     MMAP 9 222
     MUNMAP 11 215
     MPROTECT 10 226
+    MSYNC 26 227
     CLONE 56 220
     CLONE3 435 435
     EXIT_GROUP 231 94
@@ -57,6 +58,29 @@ pub unsafe fn syscall(nr: u64, a: [u64; 6]) -> i64 {
     unsafe {
         asm!("svc 0", in("x8") nr, inlateout("x0") a[0] as i64 => result, in("x1") a[1], in("x2") a[2],
             in("x3") a[3], in("x4") a[4], in("x5") a[5], options(nostack));
+    }
+    result
+}
+
+/// Clones with a stack of the child's own, at whose end its state lies: there it serves, and never comes back.
+///
+/// # Safety
+/// As [`syscall`]; and the stack and the state are the child's alone.
+pub unsafe fn clone_onto(nr: u64, a: [u64; 3]) -> i64 {
+    let result: i64;
+    // SAFETY: the caller's promise; in the parent it is a system call like any other.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        asm!("syscall", "test rax, rax", "jnz 2f", "xor ebp, ebp", "mov rdi, rsp", "call {serve}", "2:",
+            serve = sym crate::serve, inlateout("rax") nr as i64 => result, inlateout("rdi") a[0] => _, in("rsi") a[1],
+            in("rdx") a[2], in("r10") 0, in("r8") 0, lateout("rcx") _, lateout("r11") _);
+    }
+    // SAFETY: the caller's promise; in the parent it is a system call like any other.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        asm!("svc 0", "cbnz x0, 2f", "mov x29, #0", "mov x0, sp", "bl {serve}", "2:", serve = sym crate::serve,
+            in("x8") nr, inlateout("x0") a[0] as i64 => result, in("x1") a[1], in("x2") a[2], in("x3") 0, in("x4") 0,
+            out("lr") _);
     }
     result
 }

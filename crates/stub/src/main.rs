@@ -12,19 +12,18 @@ mod wire;
 
 use core::mem::{offset_of, size_of};
 use kernel::{close, syscall, EINTR, EINVAL, EMFILE, ENOSYS, EPROTO};
-use wire::{Header, Reloc, Step};
+use wire::{Header, Reloc, Step, BLOCK, GUARD, STACK};
 
-const STACK: u64 = 64 * 1024;
-const PAGE: u64 = 64 * 1024; // the largest page of both architectures: a guard of this size is one everywhere
 const CLONE_ARGS: u64 = 88;
+const CLONE_FILES: u64 = 0x400;
 const HEADER: u64 = size_of::<Header>() as u64;
 const STEP: u64 = size_of::<Step>() as u64;
 const RELOC: u64 = size_of::<Reloc>() as u64;
-const STATE: u64 = (size_of::<State>() as u64).div_ceil(PAGE) * PAGE;
 
 const MAP_SHARED: u64 = 1;
 const MAP_PRIVATE_ANONYMOUS: u64 = 0x22;
 const PROT_READ_WRITE: u64 = 3;
+const MS_ASYNC: u64 = 1;
 const SCM_RIGHTS: u64 = 1 | 1 << 32; // cmsg_level SOL_SOCKET, cmsg_type SCM_RIGHTS, as one word
 const MSG_CTRUNC: u32 = 0x8;
 const MSG_NOSIGNAL: u64 = 0x4000;
@@ -89,14 +88,13 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
 
 /// Makes the block that everything lives in: `guard | stack | state`. Descriptor 3 is the channel.
 pub extern "C" fn start() -> Block {
-    let size = PAGE + STACK + STATE;
     // SAFETY: asks for new memory; nothing that exists is touched.
-    let base = unsafe { syscall(kernel::MMAP, [0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, u64::MAX, 0]) } as u64;
+    let base = unsafe { syscall(kernel::MMAP, [0, BLOCK, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, u64::MAX, 0]) } as u64;
     // SAFETY: takes access away from the first pages of the block just mapped, which nothing uses.
-    if failed(base as i64) || failed(unsafe { syscall(kernel::MPROTECT, [base, PAGE, 0, 0, 0, 0]) }) {
+    if failed(base as i64) || failed(unsafe { syscall(kernel::MPROTECT, [base, GUARD, 0, 0, 0, 0]) }) {
         kernel::exit(102);
     }
-    let stack_end = base + PAGE + STACK;
+    let stack_end = base + GUARD + STACK;
     let state = stack_end as *mut State;
     // SAFETY: the state lies in the new block, zeroed by the kernel, and nobody else knows it yet.
     unsafe { (*state).channel = 3 };
@@ -275,14 +273,14 @@ fn check(state: &State, program: &Program, steps: u64, relocs: u64, blob: u64) -
         if step.nr == wire::SUPERVISE && !(room(3, supervise::INFO) && room(4, supervise::USAGE + supervise::INFO)) {
             return false;
         }
-        // Both sides of a clone write into the program: it must not be shared.
+        // Both sides of a clone write into the program: it must not be shared. A child's memory is what mmap has made.
         if step.nr == wire::CLONE
             && (program.mapped != 0
                 || !room(0, CLONE_ARGS)
-                || step.kinds[2] != wire::FD
                 || step.kinds[3] != wire::NUMBER
                 || step.args[3] <= index
-                || step.args[3] > steps)
+                || step.args[3] > steps
+                || step.kinds[5] != wire::NUMBER)
         {
             return false;
         }
@@ -336,7 +334,8 @@ fn run(state: &mut State, program: &Program) {
             wire::CLONE => match clone(&args) {
                 0 => {
                     index = args[3] as usize;
-                    adopt(state, args[2])
+                    // SAFETY: the first word of the `struct clone_args`, as `check` found.
+                    adopt(state, args[2], unsafe { *(args[0] as *const u64) } & CLONE_FILES != 0)
                 }
                 child => {
                     end = args[3] as usize;
@@ -388,7 +387,21 @@ fn attach(state: &mut State, fd: u64, close: bool) -> i64 {
 }
 
 fn clone(args: &[u64; 6]) -> i64 {
-    if args[4] as i64 != ENOSYS {
+    let known = args[4] as i64 != ENOSYS;
+    // SAFETY: only asks whether there is memory, by name of a call that would write it to its file if it had one.
+    if args[5] != 0 && unsafe { syscall(kernel::MSYNC, [args[5], BLOCK, MS_ASYNC, 0, 0, 0]) } != 0 {
+        return EINVAL as i64;
+    }
+    let stack = if args[5] == 0 { 0 } else { args[5] + GUARD + STACK };
+    if stack != 0 {
+        // SAFETY: the state in the block that the sender has had mapped for the child; nobody else knows it yet.
+        unsafe { (*(stack as *mut State)).channel = args[2] };
+    }
+    if known && stack != 0 {
+        // SAFETY: the child goes on with a stack and a state of its own; the struct lies in the program, as `check` found.
+        return unsafe { kernel::clone_onto(kernel::CLONE3, [args[0], args[1], 0]) };
+    }
+    if known {
         // SAFETY: without CLONE_VM the child has a copy of this memory and goes on from here; the struct lies in the
         // program, as `check` found.
         return unsafe { syscall(kernel::CLONE3, [args[0], args[1], 0, 0, 0, 0]) };
@@ -401,12 +414,25 @@ fn clone(args: &[u64; 6]) -> i64 {
         return ENOSYS; // what only clone3 can do
     }
     // The two arguments that change places between architectures are 0.
-    // SAFETY: as above; the kernel writes the pidfd into the program's blob.
-    unsafe { syscall(kernel::CLONE, [flags | exit_signal, 0, pidfd, 0, 0, 0]) }
+    let args = [flags | exit_signal, stack, pidfd];
+    if stack != 0 {
+        // SAFETY: as above; the kernel writes the pidfd into the program's blob.
+        return unsafe { kernel::clone_onto(kernel::CLONE, args) };
+    }
+    // SAFETY: as above.
+    unsafe { syscall(kernel::CLONE, [args[0], args[1], args[2], 0, 0, 0]) }
 }
 
 /// First act of a new task: its own channel replaces its parent's. Returns the channel's number.
-fn adopt(state: &mut State, fd: u64) -> i64 {
+fn adopt(state: &mut State, fd: u64, shared: bool) -> i64 {
+    state.attached_count = 0;
+    state.close_attached = 0;
+    if shared {
+        // The parent's descriptors are the same ones, and it closes what came with the message.
+        state.received_count = 0;
+        state.channel = fd;
+        return fd as i64;
+    }
     close(state.channel);
     // SAFETY: makes a new descriptor; no memory is touched.
     let moved = unsafe { syscall(kernel::FCNTL, [fd, F_DUPFD_CLOEXEC, wire::CHANNEL_FD, 0, 0, 0]) };
@@ -418,10 +444,9 @@ fn adopt(state: &mut State, fd: u64) -> i64 {
             *received = -1;
         }
     }
-    state.attached_count = 0;
-    state.close_attached = 0;
     state.channel as i64
 }
 
 const _: () = assert!(wire::DESCRIPTORS <= 64, "close_attached has a bit for each");
+const _: () = assert!(GUARD + STACK + size_of::<State>() as u64 <= BLOCK);
 const _: () = assert!(offset_of!(Control, fds) == 16);

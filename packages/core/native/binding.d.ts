@@ -82,7 +82,7 @@ export interface Event {
   /** Why it failed, if it did. */
   failure?: FailureData
   /**
-   * "cloned": the pid. "batch": the descriptors made. "death" and "state": CLD code, status, pid,
+   * "cloned": the pid, and of a task that shares where its stack begins and its channel's number. "batch": the descriptors made. "death" and "state": CLD code, status, pid,
    * uid, and after a death what was used.
    */
   numbers: Array<number>
@@ -327,6 +327,9 @@ export type Text = string | Uint8Array
 
 /** umount2(2). */
 export declare function umount(target: Text, flags: number): void
+
+/** Gives the memory of a task that has left it back, in a task that shared it, some time soon. */
+export declare function unmapLater(task: number, block: number): void
 
 /** unshare(2). */
 export declare function unshare(flags: number): void

@@ -439,6 +439,19 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	}
 }
 
+/**
+ * A child that was cloned with `share: ["vm"]`: it shares the memory of the task that cloned it, until it executes a
+ * program or ends.
+ *
+ * Its stack, and all that it remembers beside, lies in one block that its creator has mapped for it. That is given back
+ * exactly once, by its creator or another task with the same memory: at exec or at death, when the kernel has taken the
+ * memory from it. It has no thread-local storage, and no word is written at its end (`CLONE_CHILD_CLEARTID`): the end of its
+ * channel or its pidfd tells.
+ *
+ * @see clone(2) CLONE_VM
+ */
+export class ThreadProcess extends ChildProcess {}
+
 function toExitStatus({ state, code, signal }: ChildState): ExitStatus {
 	return { code, signal, dumped: state === "dumped" };
 }

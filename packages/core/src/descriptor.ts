@@ -111,6 +111,12 @@ export class FileDescriptor implements Disposable {
 		return new (kind as unknown as new (...parts: unknown[]) => T)(...parts);
 	}
 
+	/** Refuses what is not a descriptor. */
+	static check(fd: FileDescriptor, name = "fd"): FileDescriptor {
+		if (!(fd instanceof FileDescriptor)) throw wrongType(name, "a FileDescriptor", fd);
+		return fd;
+	}
+
 	/** What a call of the current task has just made. */
 	static adopt<T extends FileDescriptor>(this: Kind<T>, number: number, file: OpenFile = new OpenFile()): T {
 		// biome-ignore lint/complexity/noThisInStatic: a subclass makes its own kind
@@ -241,7 +247,7 @@ export class FileDescriptor implements Disposable {
 	 */
 	close(): void {
 		if (this.#closed) return;
-		const owner = FDTable.owner(this.table);
+		const owner = this.#owner();
 		const collecting = this.#batch ?? (owner === currentTask() ? currentBatch() : undefined);
 		const number = this.#number;
 		this.#forget();
@@ -272,8 +278,14 @@ export class FileDescriptor implements Disposable {
 
 	#inside<T>(fn: () => T): T {
 		this.#assertOpen();
-		const owner = FDTable.owner(this.table);
+		const owner = this.#owner();
 		return owner === currentTask() ? fn() : owner.run(fn);
+	}
+
+	/** Who works on it: the current task if it has the table, else another that has. */
+	#owner(): Task {
+		const current = currentTask();
+		return current.fdTable === this.table ? current : FDTable.owner(this.table);
 	}
 
 	#assertOpen(): void {

@@ -14,26 +14,42 @@ class Namespace {
 	}
 }
 
-/** Identity of a table of descriptors. Compared with `===`. */
-export class FDTable extends Namespace {
-	/** Open handles by number: what closes or replaces a number has to know whose it was. */
-	readonly #handles = new Map<number, WeakRef<FileDescriptor>>();
-	readonly #owner: () => Task;
+/** What a task may share with those that it clones. */
+export class Shareable extends Namespace {
+	readonly #creator: () => Task;
+	readonly #others: WeakRef<Task>[] = [];
 
 	/** Made by nearfar, not by its users. */
-	constructor(creatorPid: number, owner: () => Task) {
+	constructor(creatorPid: number, creator: () => Task) {
 		super(creatorPid);
-		this.#owner = owner;
+		this.#creator = creator;
 	}
+
+	/** Another task has it too. */
+	static join(shared: Shareable, task: Task): void {
+		shared.#others.push(new WeakRef(task));
+	}
+
+	/** A task that can be asked to work on it: one that lives, where there is one. */
+	static owner(shared: Shareable): Task {
+		return Shareable.other(shared) ?? shared.#creator();
+	}
+
+	/** A task that has it and lives, but is not `task`. */
+	static other(shared: Shareable, task?: Task): Task | undefined {
+		const all = [shared.#creator(), ...shared.#others.map((other) => other.deref())];
+		return all.find((other) => other?.state === "live" && other !== task);
+	}
+}
+
+/** Identity of a table of descriptors. Compared with `===`. */
+export class FDTable extends Shareable {
+	/** Open handles by number: what closes or replaces a number has to know whose it was. */
+	readonly #handles = new Map<number, WeakRef<FileDescriptor>>();
 
 	/** `"descriptors of 4711"`. */
 	override toString(): string {
 		return `descriptors of ${this.creatorPid}`;
-	}
-
-	/** The task that has the table. */
-	static owner(table: FDTable): Task {
-		return table.#owner();
 	}
 
 	/** The open handles of a table, by number. */
@@ -43,7 +59,7 @@ export class FDTable extends Namespace {
 }
 
 /** Identity of an address space. Compared with `===`. */
-export class AddressSpace extends Namespace {
+export class AddressSpace extends Shareable {
 	/** `"memory of 4711"`. */
 	override toString(): string {
 		return `memory of ${this.creatorPid}`;

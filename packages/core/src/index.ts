@@ -1,4 +1,12 @@
-export { ChildProcess, type ChildState, type ExitStatus, type ResourceUsage, type WaitOptions } from "./child.ts";
+export {
+	ChildProcess,
+	type ChildState,
+	type ExitStatus,
+	type ResourceUsage,
+	ThreadProcess,
+	type WaitOptions,
+} from "./child.ts";
+export type { CloneOptions, SharedPart } from "./clone.ts";
 export { FileDescriptor } from "./descriptor.ts";
 export {
 	AddressSpaceMismatchError,
@@ -29,5 +37,5 @@ export { Location, type LocationOptions } from "./location.ts";
 export type { LocationLike, PathLike } from "./path.ts";
 export { Process } from "./process.ts";
 export type { Signal } from "./signal.ts";
-export { type CloneOptions, Task } from "./task.ts";
+export { Task } from "./task.ts";
 export { chdir, mkdir, symlink } from "./tree.ts";

@@ -1,8 +1,6 @@
 import type { Event } from "../native/binding.js";
 import {
-	array,
 	options as checkOptions,
-	pid as checkPid,
 	descriptorNumber,
 	integer,
 	optionalBoolean,
@@ -10,39 +8,22 @@ import {
 	wrongType,
 	wrongValue,
 } from "./arguments.ts";
-import { ChildProcess, type ExitStatus } from "./child.ts";
+import { ChildProcess, type ExitStatus, ThreadProcess } from "./child.ts";
+import { type CloneOptions, cloneTask } from "./clone.ts";
 import { FileDescriptor, setNearTask } from "./descriptor.ts";
 import { makeError, NearfarError, TaskGoneError } from "./errors.ts";
 import { dispatch, once } from "./events.ts";
 import { type Command, type ExecOptions, execData } from "./exec.ts";
-import { type NamespaceKind, namespaceFlags } from "./flags.generated.ts";
-import { toBits } from "./flags.ts";
-import { AddressSpace, FDTable, PidNamespace } from "./identity.ts";
-import { checkMaps, type IdMaps, writeMaps } from "./idmap.ts";
+import type { NamespaceKind } from "./flags.generated.ts";
+import { type AddressSpace, type FDTable, PidNamespace } from "./identity.ts";
 import { native } from "./native.ts";
 import type { PathLike } from "./path.ts";
 import { Process } from "./process.ts";
+import { Sharing } from "./sharing.ts";
 import { afterSuccess, type Batch, currentTask, setNear, withTarget } from "./target.ts";
 
 const NEAR = 0; // the addon's number for this process
 const SIGKILL = 9;
-
-/** How to clone a task. */
-export interface CloneOptions {
-	/** Namespaces to make new ones of. Default: none, all are shared. */
-	namespaces?: readonly NamespaceKind[];
-	/**
-	 * With `"user"`: which ids the new user namespace maps. `"identity"` (default): the present user and group, each to
-	 * itself; `"root"`: each to 0; `"none"`: nothing yet; or ranges, for which CAP_SETUID and CAP_SETGID are needed.
-	 */
-	idMap?: "identity" | "root" | "none" | IdMaps;
-	/** An open directory of cgroup v2 in which the task begins (Linux 5.7). */
-	cgroup?: FileDescriptor;
-	/** Pids to get, innermost namespace first (Linux 5.5); needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. */
-	setTid?: readonly number[];
-	/** Gives up: what was cloned is killed. Has no effect once the task is there. */
-	signal?: AbortSignal;
-}
 
 /** What a task is made of; not for its users. */
 interface TaskParts<P extends Process> {
@@ -52,6 +33,7 @@ interface TaskParts<P extends Process> {
 	readonly pidNamespace: PidNamespace;
 	readonly childPidNamespace?: PidNamespace;
 	readonly nested?: boolean;
+	readonly sharing?: Sharing;
 }
 
 // A task nobody can reach any more has nothing left to do: the end of its channel ends it.
@@ -83,14 +65,11 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 
 	/** The process that the calls are made in. */
 	readonly process: P;
-	/** Identity of its descriptor table. */
-	readonly fdTable: FDTable;
-	/** Identity of its memory. */
-	readonly addressSpace: AddressSpace;
 	/** Identity of the pid namespace it is in. */
 	readonly pidNamespace: PidNamespace;
 	readonly #id: number;
 	readonly #nested: boolean;
+	readonly #sharing: Sharing;
 	#kinds: Set<NamespaceKind>;
 	#childPidNamespace: PidNamespace;
 	#state: "live" | "exec" | "supervisor" | "exited" = "live";
@@ -98,16 +77,16 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	#signalsTouched = false;
 
 	/** Made by `Task.clone`. */
-	private constructor({ id, process, kinds, pidNamespace, childPidNamespace, nested }: TaskParts<P>) {
+	private constructor(parts: TaskParts<P>) {
+		const { id, process, kinds, pidNamespace, childPidNamespace, sharing = new Sharing() } = parts;
 		this.#id = id;
 		this.process = process;
 		this.#kinds = new Set(kinds);
-		this.#nested = nested ?? false;
+		this.#nested = parts.nested ?? false;
 		this.pidNamespace = pidNamespace;
 		this.#childPidNamespace = childPidNamespace ?? pidNamespace;
-		// The table outlives the task by no more than its descriptors: it may hold on to it.
-		this.fdTable = new FDTable(process.pid, () => this as unknown as Task);
-		this.addressSpace = new AddressSpace(process.pid);
+		this.#sharing = sharing;
+		sharing.join(this as unknown as Task);
 		if (id !== NEAR) unreachable.register(this, id, this);
 	}
 
@@ -137,6 +116,16 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		if (this.isNear) return cloneTask(undefined, options);
 		this.#assertLive();
 		return cloneTask(this as unknown as Task, options);
+	}
+
+	/** Identity of its descriptor table: that of the task that cloned it, where they share it. */
+	get fdTable(): FDTable {
+		return this.#sharing.fdTable;
+	}
+
+	/** Identity of its memory: that of the task that cloned it, where they share it. */
+	get addressSpace(): AddressSpace {
+		return this.#sharing.addressSpace;
 	}
 
 	/** Its pid as Node sees it; 0: not visible from Node's pid namespace. */
@@ -242,7 +231,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const { closeOnExec = true, number: to } = checkOptions(options);
 		if (typeof closeOnExec !== "boolean") throw wrongType("options.closeOnExec", "a boolean", closeOnExec);
 		if (to !== undefined) this.assertNotChannel(descriptorNumber(to, "options.number"), "options.number");
-		const number = withTarget(Task.near as unknown as Task, undefined, () => checkDescriptor(fd).number());
+		const number = withTarget(Task.near as unknown as Task, undefined, () => FileDescriptor.check(fd).number());
 		const put = () => native().put(this.#id, number, to ?? -1, closeOnExec);
 		const made = currentTask() === (this as unknown as Task) ? put() : this.run(put);
 		if (to !== undefined) FileDescriptor.invalidate(this.fdTable, to, to);
@@ -259,7 +248,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 */
 	get(fd: FileDescriptor): FileDescriptor {
 		this.#assertFar("get");
-		const made = this.#attributed(() => native().get(this.#id, checkDescriptor(fd).number()));
+		const made = this.#attributed(() => native().get(this.#id, FileDescriptor.check(fd).number()));
 		return FileDescriptor.adoptIn(Task.near.fdTable, made, fd.file);
 	}
 
@@ -314,6 +303,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const attempt = () => {
 			const { data, command } = execData(path, argv, options);
 			const taskDeathSignal = this.#nested ? 0 : SIGKILL;
+			this.#sharing.leaveTable(this as unknown as Task);
 			native().exec(this.#id, { ...data, resetSignals: this.#signalsTouched, taskDeathSignal });
 			afterSuccess(() => this.#executes(command));
 		};
@@ -326,6 +316,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#state = "exec";
 		unreachable.unregister(this);
 		native().forgetTask(this.#id);
+		this.#sharing.legacy.leaveMemory();
 		if (this.process instanceof ChildProcess) ChildProcess.executes(this.process, command);
 	}
 
@@ -415,6 +406,11 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return new TaskGoneError(`${this} has ended${how ?? ""}`, status);
 	}
 
+	/** Gives a block of its memory back some time soon. */
+	unmapLater(block: number): void {
+		native().unmapLater(this.#id, block);
+	}
+
 	/** Closes a descriptor of the task some time soon. */
 	closeLater(number: number): void {
 		if (this.isNear) this.run(() => native().close(number));
@@ -428,18 +424,29 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	/** Makes the object for a clone that succeeded. */
-	static made({ id, numbers }: Event, parent: Task | undefined, kinds: readonly NamespaceKind[]): Task {
-		const [pid = 0] = numbers;
+	static made({ id, numbers }: Event, parent: Task | undefined, { namespaces = [], share = [] }: CloneOptions): Task {
+		const [pid = 0, block = 0, channel = -1] = numbers;
 		const origin: Task<Process> = parent ?? Task.near;
-		const pidNamespace = kinds.includes("pid") ? new PidNamespace(pid) : origin.#childPidNamespace;
+		const pidNamespace = namespaces.includes("pid") ? new PidNamespace(pid) : origin.#childPidNamespace;
+		const sharing = new Sharing();
+		if (share.includes("vm")) sharing.shareMemory(origin.#sharing, block);
+		if (share.includes("files")) {
+			// None where the creator has ended meanwhile: its own is closed then.
+			const creatorChannel = origin.state === "live" ? origin.channelFd : undefined;
+			sharing.shareTable(origin.#sharing, channel, creatorChannel ?? -1);
+		}
+		const { legacy } = sharing;
 		let task: WeakRef<Task> | undefined;
 		const died = () => {
 			const ended = task?.deref();
 			if (ended?.state === "live") ended.#left();
+			legacy.died();
 		};
-		const process = new ChildProcess({ id, pid, namespace: Task.near.pidNamespace, died });
-		const inherited = [...origin.#kinds, ...kinds];
-		const made = new Task({ id, process, kinds: inherited, pidNamespace, nested: parent !== undefined });
+		const Kind = block === 0 ? ChildProcess : ThreadProcess;
+		const process = new Kind({ id, pid, namespace: Task.near.pidNamespace, died });
+		const kinds = [...origin.#kinds, ...namespaces];
+		const nested = parent !== undefined;
+		const made = new Task({ id, process, kinds, pidNamespace, nested, sharing });
 		task = new WeakRef(made);
 		return made;
 	}
@@ -477,46 +484,6 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertNotNear(what);
 		this.#assertLive();
 	}
-}
-
-async function cloneTask(parent: Task | undefined, options: CloneOptions | undefined): Promise<Task> {
-	const { namespaces = [], idMap = "identity", cgroup, setTid = [], signal } = checkOptions(options);
-	if (signal !== undefined && !(signal instanceof AbortSignal))
-		throw wrongType("options.signal", "an AbortSignal", signal);
-	const flags = toBits(namespaceFlags, array(namespaces, "options.namespaces"), "options.namespaces");
-	const maps = typeof idMap === "object" ? checkMaps(idMap) : undefined;
-	if (!maps && !["identity", "root", "none"].includes(idMap as string)) {
-		throw wrongValue("options.idMap", '"identity", "root", "none" or an object of uids and gids', idMap);
-	}
-	signal?.throwIfAborted();
-	const data = {
-		flags,
-		...(!maps && idMap !== "none" && { map: idMap as string }),
-		...(cgroup && {
-			cgroup: withTarget(Task.near as unknown as Task, undefined, () => checkDescriptor(cgroup).number()),
-		}),
-		setTid: array(setTid, "options.setTid").map((pid, index) => checkPid(pid, `options.setTid[${index}]`)),
-	};
-	const request = () => once(parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data));
-	let event = await request();
-	// The zygote died before it had cloned anything: another one takes its place.
-	if (event.failure?.kind === "gone" && !parent) event = await request();
-	const { failure } = event;
-	if (failure) throw withTarget(parent ?? (Task.near as unknown as Task), undefined, () => makeError(failure));
-	const task = Task.made(event, parent, namespaces);
-	try {
-		if (maps && flags !== 0) writeMaps(task.pid, maps, parent);
-		signal?.throwIfAborted();
-	} catch (error) {
-		await task[Symbol.asyncDispose]();
-		throw error;
-	}
-	return task;
-}
-
-function checkDescriptor(fd: FileDescriptor): FileDescriptor {
-	if (!(fd instanceof FileDescriptor)) throw wrongType("fd", "a FileDescriptor", fd);
-	return fd;
 }
 
 function refusePromise<T>(result: T): T {

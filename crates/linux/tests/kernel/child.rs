@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::Arc;
+use std::sync::Weak;
 
 /// A program of Rust's standard library, whose wait nobody calls.
 fn child(script: &str) -> (Arc<Child>, Receiver<Change>) {
@@ -17,7 +18,7 @@ fn child(script: &str) -> (Arc<Child>, Receiver<Change>) {
     // SAFETY: the kernel has just made it, for us alone.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd::pidfd_open(pid, 0).near().unwrap()) };
     let (told, hear) = mpsc::channel();
-    (Child::new(pid, pidfd, None, None, Box::new(move |change| drop(told.send(change)))).unwrap(), hear)
+    (Child::new(pid, pidfd, Weak::new(), None, None, Box::new(move |change| drop(told.send(change)))).unwrap(), hear)
 }
 
 fn end(hear: &Receiver<Change>) -> (i32, i32) {

@@ -1,0 +1,82 @@
+import { cloneFlags } from "./flags.generated.ts";
+import { AddressSpace, FDTable, Shareable } from "./identity.ts";
+import { native } from "./native.ts";
+import type { Task } from "./task.ts";
+
+/**
+ * What a task leaves behind, where others have its memory or its descriptors too. Apart from {@link Sharing}: whoever waits
+ * for the task's end keeps this, and must not keep the task.
+ */
+class Legacy {
+	memory: { space: AddressSpace; block: number } | undefined;
+	/** The number of its channel in a table that others have. */
+	files: { table: FDTable; channel: number } | undefined;
+
+	/** Its memory is another now, or none: whoever still has this one gives the block with its stack back, once. */
+	leaveMemory(): void {
+		if (this.memory) Shareable.other(this.memory.space)?.unmapLater(this.memory.block);
+		this.memory = undefined;
+	}
+
+	/** The task has ended, in whatever way. */
+	died(): void {
+		this.leaveMemory();
+		if (this.files) Shareable.other(this.files.table)?.closeLater(this.files.channel);
+		this.files = undefined;
+	}
+}
+
+/** What a task has that others may have too. */
+export class Sharing {
+	/** What is left to do at its end. */
+	readonly legacy = new Legacy();
+	#fdTable: FDTable | undefined;
+	#addressSpace: AddressSpace | undefined;
+
+	/** Identity of its descriptor table. */
+	get fdTable(): FDTable {
+		return this.#fdTable as FDTable;
+	}
+
+	/** Identity of its memory. */
+	get addressSpace(): AddressSpace {
+		return this.#addressSpace as AddressSpace;
+	}
+
+	/** It has the memory of the task that clones it, and in that a block of its own. */
+	shareMemory(creator: Sharing, block: number): void {
+		this.#addressSpace = creator.addressSpace;
+		this.legacy.memory = { space: creator.addressSpace, block };
+	}
+
+	/** It has the table of the task that clones it, and in that both have their channels. */
+	shareTable(creator: Sharing, channel: number, creatorChannel: number): void {
+		const table = creator.fdTable;
+		this.#fdTable = table;
+		this.legacy.files = { table, channel };
+		creator.legacy.files = { table, channel: creatorChannel };
+	}
+
+	/** `task` has all this from now on; what is not somebody else's is its own. */
+	join(task: Task): void {
+		// Both outlive the task by no more than what they are asked for: they may hold on to it.
+		if (this.#addressSpace) Shareable.join(this.#addressSpace, task);
+		else this.#addressSpace = new AddressSpace(task.process.pid, () => task);
+		if (this.#fdTable) Shareable.join(this.#fdTable, task);
+		else this.#fdTable = new FDTable(task.process.pid, () => task);
+	}
+
+	/**
+	 * What exec does to descriptors is for a table of its own. The end of the channel tells that a program runs: others
+	 * with the table must not keep it open. This happens at once, also in a batch.
+	 */
+	leaveTable(task: Task): void {
+		const { files } = this.legacy;
+		const other = files && Shareable.other(files.table, task);
+		if (!other) return;
+		task.run(() => native().unshare(cloneFlags.files));
+		this.legacy.files = undefined;
+		this.#fdTable = new FDTable(task.process.pid, () => task);
+		other.run(() => native().close(files.channel));
+	}
+}
