@@ -10,6 +10,12 @@ for (const file of readdirSync(native).filter((name) => !name.endsWith(".d.ts"))
 	console.log(`${file}: ${size} bytes of ${limit}`);
 	if (size > limit) stop(`${file} is too large`);
 }
+const stub = join(root, "crates/stub/src");
+const code = readdirSync(stub)
+	.flatMap((file) => readFileSync(join(stub, file), "utf8").split("\n"))
+	.filter((line) => !/^\s*(\/\/.*)?$/.test(line));
+console.log(`crates/stub: ${code.length} lines of code of 499`);
+if (code.length > 499) stop("the stub is too long");
 for (const name of readdirSync(join(root, "packages"))) {
 	const manifest = JSON.parse(readFileSync(join(root, "packages", name, "package.json"), "utf8"));
 	const needed = {
