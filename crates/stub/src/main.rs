@@ -269,7 +269,9 @@ fn check(state: &State, program: &Program, steps: u64, relocs: u64, blob: u64) -
                 return false;
             }
         }
-        let room = |at: usize, length| step.kinds[at] == wire::BLOB && step.args[at] % 8 == 0 && blob - step.args[at] >= length;
+        let room = |at: usize, length| {
+            step.kinds[at] == wire::BLOB && step.args[at] % 8 == 0 && blob - step.args[at] >= length
+        };
         if step.nr == wire::SUPERVISE && !(room(3, supervise::INFO) && room(4, supervise::USAGE + supervise::INFO)) {
             return false;
         }

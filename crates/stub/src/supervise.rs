@@ -49,7 +49,8 @@ pub fn supervise(channel: u64, [program, signals, children, info, usage, _]: [u6
             continue;
         }
         let mut polls = [channel | POLLIN, signals | POLLIN]; // fd, events, revents
-        let mut signal = [0u32; 32]; // struct signalfd_siginfo: signo, errno, code, ...
+                                                              // A struct signalfd_siginfo: signo, errno, code, and so on.
+        let mut signal = [0u32; 32];
         // SAFETY: both live in this frame, as long as the calls.
         unsafe {
             syscall(kernel::PPOLL, [polls.as_mut_ptr() as u64, 2, 0, 0, 0, 0]);
@@ -72,7 +73,8 @@ fn kill_children(list: u64) -> bool {
         // SAFETY: asks for a number.
         return unsafe { syscall(kernel::GETPID, [0; 6]) } == 1 && kill(u64::MAX);
     }
-    let mut text = MaybeUninit::<[u8; 4096]>::uninit(); // pids, a space after each
+    // Pids, a space after each.
+    let mut text = MaybeUninit::<[u8; 4096]>::uninit();
     // SAFETY: the kernel writes no more than the buffer's length into it.
     let length = unsafe { syscall(kernel::PREAD64, [list, text.as_mut_ptr() as u64, 4096, 0, 0, 0]) };
     let (mut pid, mut any) = (0, false);
