@@ -133,16 +133,30 @@ pub struct Syscalled {
     pub out: Buffer,
 }
 
-/// Any system call in the current target.
-#[napi]
-pub fn syscall(nr: i64, args: Vec<Either3<i64, BigInt, Uint8Array>>) -> Result<Syscalled> {
-    let call = args.iter().fold(Call::new("syscall", nr), |call, arg| match arg {
+/// One argument of a call by number: a number, or bytes that are passed by address.
+pub type RawArg = Either3<i64, BigInt, Uint8Array>;
+
+/// The call with these further arguments.
+pub fn with_args(call: Call<()>, args: &[RawArg]) -> Call<()> {
+    args.iter().fold(call, |call, arg| match arg {
         Either3::A(number) => call.number(*number),
         Either3::B(number) => call.number(number.get_i128().0),
         Either3::C(bytes) => call.inout(bytes),
-    });
-    let (result, out) = call.value(|answer| (answer.result, answer.out.to_vec())).run().or_throw()?;
-    Ok(Syscalled { result: result.into(), out: out.into() })
+    })
+}
+
+impl Syscalled {
+    /// Makes the call in the current target.
+    pub fn of(call: Call<()>) -> Result<Self> {
+        let (result, out) = call.value(|answer| (answer.result, answer.out.to_vec())).run().or_throw()?;
+        Ok(Syscalled { result: result.into(), out: out.into() })
+    }
+}
+
+/// Any system call in the current target.
+#[napi]
+pub fn syscall(nr: i64, args: Vec<Either3<i64, BigInt, Uint8Array>>) -> Result<Syscalled> {
+    Syscalled::of(with_args(Call::new("syscall", nr), &args))
 }
 
 /// What `exec` takes.

@@ -644,6 +644,32 @@ export const resources = {
 /** A name in {@link resources}. */
 export type Resource = keyof typeof resources;
 
+/** Whose nice value getpriority(2) and setpriority(2) mean. */
+export const priorityWhich = {
+	/** A process: of one with several threads, its first one alone (`PRIO_PROCESS`). */
+	process: 0,
+	/** All of a process group (`PRIO_PGRP`). */
+	group: 1,
+	/** All of a real user (`PRIO_USER`). */
+	user: 2,
+} as const;
+
+/** A name in {@link priorityWhich}. */
+export type PriorityWhich = keyof typeof priorityWhich;
+
+/** How sigprocmask(2) combines the mask with a set. */
+export const sigprocmaskHow = {
+	/** Adds the set (`SIG_BLOCK`). */
+	block: 0,
+	/** Takes the set away (`SIG_UNBLOCK`). */
+	unblock: 1,
+	/** Makes the set the mask (`SIG_SETMASK`). */
+	setmask: 2,
+} as const;
+
+/** A name in {@link sigprocmaskHow}. */
+export type SigprocmaskHow = keyof typeof sigprocmaskHow;
+
 /** Capabilities, by number, not by bit. */
 export const capabilities = {
 	/** Changes owners of files (`CAP_CHOWN`). */

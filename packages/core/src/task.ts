@@ -94,7 +94,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	#kinds: Set<NamespaceKind>;
 	#childPidNamespace: PidNamespace;
 	#state: "live" | "exec" | "supervisor" | "exited" = "live";
-	// Only a raw call can have ignored or blocked a signal: otherwise nothing has to be reset at exec.
+	// Whether it may ignore or block a signal: otherwise nothing has to be reset at exec.
 	#signalsTouched = false;
 
 	/** Made by `Task.clone`. */
@@ -427,6 +427,11 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		if (kinds.includes("pid")) this.#childPidNamespace = new PidNamespace(this.pid);
 	}
 
+	/** It may ignore or block signals from now on: exec has to reset them. */
+	changedSignals(): void {
+		this.#signalsTouched = true;
+	}
+
 	/** Makes the object for a clone that succeeded. */
 	static made({ id, numbers }: Event, parent: Task | undefined, kinds: readonly NamespaceKind[]): Task {
 		const [pid = 0] = numbers;
@@ -440,6 +445,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const process = new ChildProcess({ id, pid, namespace: Task.near.pidNamespace, died });
 		const inherited = [...origin.#kinds, ...kinds];
 		const made = new Task({ id, process, kinds: inherited, pidNamespace, nested: parent !== undefined });
+		made.#signalsTouched = parent !== undefined && parent.#signalsTouched;
 		task = new WeakRef(made);
 		return made;
 	}

@@ -18,6 +18,12 @@ export {
 	SyscallError,
 	TaskGoneError,
 } from "@nearfar/core";
+export type { PriorityWhich, Resource, SigprocmaskHow } from "@nearfar/core/internal";
+export * from "./affinity.ts";
 export * from "./death-signal.ts";
+export * from "./limits.ts";
 export * from "./no-new-privs.ts";
+export * from "./priority.ts";
+export * from "./sigaction.ts";
 export * from "./signals.ts";
+export * from "./sigprocmask.ts";

@@ -57,6 +57,20 @@ flags! {
         RTTIME = libc::RLIMIT_RTTIME, "Real-time processor time without a blocking call, in microseconds";
     }
 
+    /// Whose nice value getpriority(2) and setpriority(2) mean.
+    choice PriorityWhich: u32, "PRIO_" in "linux/resource.h", priorityWhich: PriorityWhich {
+        PROCESS = libc::PRIO_PROCESS, "A process: of one with several threads, its first one alone";
+        GROUP("PRIO_PGRP") = libc::PRIO_PGRP, "All of a process group";
+        USER = libc::PRIO_USER, "All of a real user";
+    }
+
+    /// How sigprocmask(2) combines the mask with a set.
+    choice SigprocmaskHow: u32, "SIG_" in "linux/signal.h", sigprocmaskHow: SigprocmaskHow {
+        BLOCK = libc::SIG_BLOCK, "Adds the set";
+        UNBLOCK = libc::SIG_UNBLOCK, "Takes the set away";
+        SETMASK = libc::SIG_SETMASK, "Makes the set the mask";
+    }
+
     /// Capabilities, by number, not by bit.
     choice Capability: u8, "CAP_" in "linux/capability.h", capabilities: Capability {
         CHOWN = 0, "Changes owners of files";
