@@ -557,6 +557,10 @@ export const prctlOptions = {
 	setName: 15,
 	/** Reads the name of the thread (`PR_GET_NAME`). */
 	getName: 16,
+	/** Reads whether system calls are restricted, and how (`PR_GET_SECCOMP`). */
+	getSeccomp: 21,
+	/** Restricts the system calls of the thread, for ever (`PR_SET_SECCOMP`). */
+	setSeccomp: 22,
 	/** Reads whether a capability is in the bounding set (`PR_CAPBSET_READ`). */
 	capbsetRead: 23,
 	/** Removes a capability from the bounding set (`PR_CAPBSET_DROP`). */

@@ -26,7 +26,7 @@ export function schedSetaffinity(cpus: readonly number[], pid: number | Process 
 	const numbers = array(cpus, "cpus").map((cpu, index) => integer(cpu, `cpus[${index}]`, 0, CPUS - 1));
 	const mask = new Uint8Array(Math.max(...numbers, 0) / 8 + 1);
 	for (const cpu of numbers) mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));
-	withPid(pid, "sched_setaffinity", (number) => {
+	withPid(pid, "pid", "sched_setaffinity", (number) => {
 		refuseOneThread("sched_setaffinity", number);
 		native().schedSetaffinity(number, mask);
 	});
@@ -48,7 +48,7 @@ export function schedSetaffinity(cpus: readonly number[], pid: number | Process 
  */
 export function schedGetaffinity(pid: number | Process = 0): number[] {
 	// Room for more than any kernel has: it refuses a mask that is shorter than its own.
-	const mask = withPid(pid, "sched_getaffinity", (number) => native().schedGetaffinity(number, CPUS / 8));
+	const mask = withPid(pid, "pid", "sched_getaffinity", (number) => native().schedGetaffinity(number, CPUS / 8));
 	const cpus: number[] = [];
 	for (const [index, byte] of mask.entries()) {
 		for (let bit = 0; bit < 8; bit++) if (byte & (1 << bit)) cpus.push(8 * index + bit);

@@ -92,7 +92,7 @@ export function prlimit(
 ): Limits<number | bigint> {
 	const number = toChoice(resources, resource, "resource");
 	const { soft, hard } = limits === undefined ? {} : toLimits(limits, "limits");
-	const [softBefore = 0n, hardBefore = 0n] = withPid(process, "prlimit", (pid) =>
+	const [softBefore = 0n, hardBefore = 0n] = withPid(process, "process", "prlimit", (pid) =>
 		native().prlimit(pid, number, soft, hard),
 	);
 	return { soft: fromBits(softBefore), hard: fromBits(hardBefore) };

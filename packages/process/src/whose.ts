@@ -5,12 +5,17 @@ const ESRCH = 3;
 const EBADF = 9;
 
 /** Calls `fn` with the pid of a process, and sees to it that this is nobody else's meanwhile, where that can be known. */
-export function withPid<T>(process: number | Process | FileDescriptor, syscall: string, fn: (pid: number) => T): T {
-	if (process instanceof ChildProcess) return ChildProcess.held(process, syscall, () => fn(process.visiblePid()));
-	if (process instanceof Process) return fn(process.visiblePid());
-	if (process instanceof FileDescriptor) return withPidOf(process, syscall, fn);
-	if (typeof process !== "number") throw wrongType("process", "a number, a Process or a pidfd", process);
-	return fn(checkPid(process, "process", 0));
+export function withPid<T>(
+	who: number | Process | FileDescriptor,
+	name: string,
+	syscall: string,
+	fn: (pid: number) => T,
+): T {
+	if (who instanceof ChildProcess) return ChildProcess.held(who, syscall, () => fn(who.visiblePid()));
+	if (who instanceof Process) return fn(who.visiblePid());
+	if (who instanceof FileDescriptor) return withPidOf(who, syscall, fn);
+	if (typeof who !== "number") throw wrongType(name, "a number, a Process or a pidfd", who);
+	return fn(checkPid(who, name, 0));
 }
 
 /** Throws where a call by `pid` would change one thread of Node; 0 is the calling one. */

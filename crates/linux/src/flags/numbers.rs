@@ -13,6 +13,8 @@ flags! {
         SET_KEEPCAPS = libc::PR_SET_KEEPCAPS, "Sets whether permitted capabilities survive leaving user 0";
         SET_NAME = libc::PR_SET_NAME, "Sets the name of the thread, at most 15 bytes";
         GET_NAME = libc::PR_GET_NAME, "Reads the name of the thread";
+        GET_SECCOMP = libc::PR_GET_SECCOMP, "Reads whether system calls are restricted, and how";
+        SET_SECCOMP = libc::PR_SET_SECCOMP, "Restricts the system calls of the thread, for ever";
         CAPBSET_READ = libc::PR_CAPBSET_READ, "Reads whether a capability is in the bounding set";
         CAPBSET_DROP = libc::PR_CAPBSET_DROP, "Removes a capability from the bounding set";
         GET_SECUREBITS = libc::PR_GET_SECUREBITS, "Reads the securebits";
