@@ -1,6 +1,6 @@
 import { BatchError, MultithreadedError, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { kill, sigprocmask } from "../src/index.ts";
+import { kill, sigaction, sigprocmask } from "../src/index.ts";
 import { signalSet } from "./status.ts";
 
 const bit = (...numbers: number[]) => numbers.reduce((set, number) => set | (1n << BigInt(number - 1)), 0n);
@@ -47,6 +47,16 @@ test("a program that a task executes, or a clone of it, blocks nothing", async (
 		sleep.kill("SIGTERM");
 		expect((await sleep.exited).signal).toBe("SIGTERM");
 	}
+});
+
+test("nor does one that is executed in the batch which blocks", async () => {
+	const task = await Task.clone();
+	await using sleep = await task.batch(() => {
+		sigprocmask("block", ["SIGTERM"]);
+		sigaction("SIGHUP", "ignore");
+		return task.exec("sleep", ["sleep", "60"]);
+	});
+	expect([signalSet(sleep.pid, "SigBlk"), signalSet(sleep.pid, "SigIgn")]).toEqual([0n, 0n]);
 });
 
 test("near the mask can be read, and changing it is refused", async () => {
