@@ -445,7 +445,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const process = new ChildProcess({ id, pid, namespace: Task.near.pidNamespace, died });
 		const inherited = [...origin.#kinds, ...kinds];
 		const made = new Task({ id, process, kinds: inherited, pidNamespace, nested: parent !== undefined });
-		made.#signalsTouched = parent !== undefined && parent.#signalsTouched;
+		if (parent) made.#signalsTouched = parent.#signalsTouched;
 		task = new WeakRef(made);
 		return made;
 	}

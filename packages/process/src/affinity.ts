@@ -42,7 +42,7 @@ export function schedSetaffinity(cpus: readonly number[], pid: number | Process 
  * batch · `TaskGoneError`
  * @example
  * ```ts
- * console.log(schedGetaffinity().length); // as many as os.availableParallelism() counts
+ * console.log(schedGetaffinity()); // [0, 1] on a machine with two
  * ```
  * @see sched_getaffinity(2), Linux 2.5.8; no privilege
  */
