@@ -263,8 +263,8 @@ export declare function pollChild(child: number, options: number): Array<number>
 /** prctl(2) and what it answered. */
 export declare function prctl(option: number, args: Array<number | bigint | Uint8Array>): Syscalled
 
-/** prlimit(2): what the limits were. */
-export declare function prlimit(pid: number, resource: number, soft?: bigint | undefined | null, hard?: bigint | undefined | null): Array<bigint>
+/** prlimit(2): what the limits were; no bytes: they stay. */
+export declare function prlimit(pid: number, resource: number, limits: Uint8Array): Buffer
 
 /** Copies a descriptor of this process into a task, to a number or (-1) the lowest that is free; collected in a batch. */
 export declare function put(task: number, fd: number, number: number, closeOnExec: boolean): number
@@ -321,7 +321,7 @@ export declare function setresgid(real: number, effective: number, saved: number
 export declare function setresuid(real: number, effective: number, saved: number): void
 
 /** setrlimit(2). */
-export declare function setrlimit(resource: number, soft: bigint, hard: bigint): void
+export declare function setrlimit(resource: number, limits: Uint8Array): void
 
 /** setsid(2). */
 export declare function setsid(): number

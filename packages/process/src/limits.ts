@@ -45,8 +45,7 @@ export interface Limits<T = Limit> {
  */
 export function setrlimit(resource: Resource, limit: Limit | Limits): void {
 	const number = toChoice(resources, resource, "resource");
-	const { soft, hard } = toLimits(limit, "limit");
-	native().setrlimit(number, soft, hard);
+	native().setrlimit(number, toBytes(limit, "limit"));
 }
 
 /**
@@ -91,19 +90,19 @@ export function prlimit(
 	process: number | Process | FileDescriptor = 0,
 ): Limits<number | bigint> {
 	const number = toChoice(resources, resource, "resource");
-	const { soft, hard } = limits === undefined ? {} : toLimits(limits, "limits");
-	const [softBefore = 0n, hardBefore = 0n] = withPid(process, "process", "prlimit", (pid) =>
-		native().prlimit(pid, number, soft, hard),
-	);
-	return { soft: fromBits(softBefore), hard: fromBits(hardBefore) };
+	const bytes = limits === undefined ? new Uint8Array() : toBytes(limits, "limits");
+	const before = withPid(process, "process", "prlimit", (pid) => native().prlimit(pid, number, bytes));
+	const [soft = 0n, hard = 0n] = new BigUint64Array(Uint8Array.from(before).buffer);
+	return { soft: fromBits(soft), hard: fromBits(hard) };
 }
 
-function toLimits(limits: Limit | Limits, name: string): Limits<bigint> {
-	if (limits !== null && typeof limits === "object") {
-		return { soft: toBits(limits.soft, `${name}.soft`), hard: toBits(limits.hard, `${name}.hard`) };
-	}
-	const both = toBits(limits, name);
-	return { soft: both, hard: both };
+/** A `struct rlimit64`. */
+function toBytes(limits: Limit | Limits, name: string): Uint8Array {
+	const pair =
+		limits !== null && typeof limits === "object"
+			? [toBits(limits.soft, `${name}.soft`), toBits(limits.hard, `${name}.hard`)]
+			: [toBits(limits, name), toBits(limits, name)];
+	return new Uint8Array(BigUint64Array.from(pair).buffer);
 }
 
 function toBits(limit: Limit, name: string): bigint {
