@@ -25,7 +25,7 @@ const READS: &[i32] = &[
     libc::PR_GET_THP_DISABLE,
     libc::PR_GET_FP_MODE,
     PR_SVE_GET_VL,
-    libc::PR_GET_SPECULATION_CTRL,
+    PR_GET_SPECULATION_CTRL,
     PR_GET_TAGGED_ADDR_CTRL,
     PR_GET_IO_FLUSHER,
     PR_SME_GET_VL,
@@ -47,8 +47,9 @@ const PROCESS_WIDE: &[i32] = &[
     libc::PR_SET_PTRACER,
 ];
 
-// What the libc crate does not have, of linux/prctl.h.
+// What the libc crate does not have on every platform, of linux/prctl.h.
 const PR_SVE_GET_VL: i32 = 51;
+const PR_GET_SPECULATION_CTRL: i32 = 52;
 const PR_GET_TAGGED_ADDR_CTRL: i32 = 56;
 const PR_GET_IO_FLUSHER: i32 = 58;
 const PR_SME_GET_VL: i32 = 64;
