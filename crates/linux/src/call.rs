@@ -249,12 +249,9 @@ impl<T> Call<T> {
 
     /// Makes the call in the calling thread.
     #[inline(always)] // see `run_inline`
-    pub fn near(mut self) -> Result<T> {
-        let result = match self.request.numbers() {
-            Some(args) => self.request.make_near(args)?,
-            None => self.request.make_near_with_bytes(|_| None)?,
-        };
-        Ok((self.read)(&Answer { result, out: &self.request.out }))
+    pub fn near(self) -> Result<T> {
+        let (result, out) = self.request.near()?;
+        Ok((self.read)(&Answer { result, out: &out }))
     }
 }
 
@@ -270,6 +267,16 @@ impl Request {
         let at = self.out.len().next_multiple_of(8);
         self.out.resize(at + length, 0);
         at as u32
+    }
+
+    /// Makes the call in the calling thread: what it returned and what it wrote.
+    #[inline(always)] // see `run_inline`
+    pub(crate) fn near(mut self) -> Result<(i64, Vec<u8>)> {
+        let result = match self.numbers() {
+            Some(args) => self.make_near(args)?,
+            None => self.make_near_with_bytes(|_| None)?,
+        };
+        Ok((result, self.out))
     }
 
     /// The arguments of a call that takes nothing but numbers.

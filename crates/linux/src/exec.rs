@@ -55,10 +55,7 @@ impl Attempt {
     pub(crate) fn add(program: &mut Program, exec: &Exec) -> Self {
         let begin = program.len();
         if exec.reset_signals {
-            for signal in (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
-                program.step(process::default_signal(signal));
-            }
-            program.step(process::unblock_signals());
+            process::reset_signals(program);
         }
         let range = (Arg::Number(3), Arg::Number(u32::MAX as u64));
         program.step(descriptor::close_range(range.0, range.1, libc::CLOSE_RANGE_CLOEXEC));

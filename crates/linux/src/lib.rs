@@ -1,5 +1,6 @@
 //! Linux system calls as values: described once, run in this thread (near), in a task (far), or collected (batch).
 
+pub mod affinity;
 pub mod ambient;
 pub mod batch;
 pub mod call;
@@ -11,14 +12,17 @@ pub mod descriptor;
 pub mod error;
 pub mod exec;
 pub mod flags;
+pub mod limits;
 mod message;
 pub mod mount;
 pub mod namespaces;
 pub mod pidfd;
+pub mod prctl;
 pub mod process;
 pub mod program;
 pub mod reactor;
 pub mod share;
+pub mod signals;
 pub mod stub;
 pub mod supervise;
 pub mod target;

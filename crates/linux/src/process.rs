@@ -1,6 +1,7 @@
 //! Signals, priorities and prctl(2).
 
 use crate::call::Call;
+use crate::program::Program;
 
 /// `kill(pid, sig)`.
 pub fn kill(pid: i32, signal: i32) -> Call<()> {
@@ -82,9 +83,14 @@ pub fn signalfd(signals: u64) -> Call<i32> {
         .descriptor()
 }
 
-/// `rt_sigaction(signal, SIG_DFL, NULL, 8)`.
-pub fn default_signal(signal: i32) -> Call<()> {
-    Call::new("rt_sigaction", libc::SYS_rt_sigaction).number(signal).input(&[0; 64]).number(0).number(8)
+/// Adds what makes every signal do what it does by default, and blocks none.
+pub(crate) fn reset_signals(program: &mut Program) {
+    for signal in (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
+        // rt_sigaction(signal, SIG_DFL, NULL, 8)
+        let default = Call::new("rt_sigaction", libc::SYS_rt_sigaction).number(signal).input(&[0; 64]);
+        program.step(default.number(0).number(8));
+    }
+    program.step(unblock_signals());
 }
 
 /// `prctl(PR_SET_DUMPABLE, 1)`: the process's files in `/proc` are its user's.

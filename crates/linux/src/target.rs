@@ -1,7 +1,7 @@
 //! Where calls run: each thread has a current target, near unless somebody says otherwise.
 
 use crate::batch::Batch;
-use crate::call::Call;
+use crate::call::{Answer, Call, Request};
 use crate::channel::Channel;
 use crate::error::{Failure, Result};
 use crate::program::Program;
@@ -35,7 +35,9 @@ impl<T> Call<T> {
     /// Runs the call in the current target of the calling thread.
     #[inline(never)] // one copy for each type, not one for each of a hundred bindings
     pub fn run(self) -> Result<T> {
-        self.run_inline()
+        let Call { request, read } = self;
+        let (result, out) = run_unread(request)?;
+        Ok(read(&Answer { result, out: &out }))
     }
 
     /// The same, compiled into its caller: near, a call without arguments then costs little more than the kernel does.
@@ -44,17 +46,21 @@ impl<T> Call<T> {
         if NEAR.get() {
             return self.near();
         }
-        self.run_elsewhere()
+        self.run()
     }
+}
 
-    #[inline(never)]
-    fn run_elsewhere(self) -> Result<T> {
-        CURRENT.with_borrow_mut(|target| match target {
-            Target::Near => self.near(),
-            Target::Far(channel) => channel.call(self),
-            Target::Batch(batch) => batch.push(self),
-        })
+/// All of a call but reading its answer: one copy for all types.
+fn run_unread(request: Request) -> Result<(i64, Vec<u8>)> {
+    if NEAR.get() {
+        return request.near();
     }
+    let call = Call { request, read: |answer: &Answer| (answer.result, answer.out.to_vec()) };
+    CURRENT.with_borrow_mut(|target| match target {
+        Target::Near => call.request.near(),
+        Target::Far(channel) => channel.call(call),
+        Target::Batch(batch) => batch.push(call),
+    })
 }
 
 /// What the calling thread collects, if it does.

@@ -37,6 +37,8 @@ pub struct CloneOptions {
     pub cgroup: Option<RawFd>,
     /// Pids to get, innermost namespace first.
     pub set_tid: Vec<i32>,
+    /// Whether the task that clones may ignore or handle signals.
+    pub reset_signals: bool,
 }
 
 /// A new task.
@@ -225,7 +227,11 @@ impl Origin {
             program.step(descriptor::close_range(Arg::Number(3), Arg::Channel(-1), 0).go_on());
             program.step(descriptor::close_range(Arg::Channel(1), Arg::Number(u32::MAX as u64), 0));
         }
-        program.step(process::unblock_signals());
+        if options.reset_signals {
+            process::reset_signals(program);
+        } else {
+            program.step(process::unblock_signals());
+        }
         let user = options.flags & libc::CLONE_NEWUSER as u64 != 0;
         if !near && user {
             // A parent task that has changed its user is not dumpable, and then the maps in /proc are root's.

@@ -24,12 +24,20 @@ pub struct CloneData {
     pub cgroup: Option<i32>,
     /// Pids to get.
     pub set_tid: Vec<i32>,
+    /// Whether the task that clones may ignore or handle signals.
+    pub reset_signals: bool,
 }
 
 impl From<CloneData> for CloneOptions {
     fn from(data: CloneData) -> Self {
         let map = data.map.map(|map| if map == "root" { OwnMap::Root } else { OwnMap::Identity });
-        CloneOptions { flags: data.flags as u64, map, cgroup: data.cgroup, set_tid: data.set_tid }
+        CloneOptions {
+            flags: data.flags as u64,
+            map,
+            cgroup: data.cgroup,
+            set_tid: data.set_tid,
+            reset_signals: data.reset_signals,
+        }
     }
 }
 
@@ -141,16 +149,30 @@ pub struct Syscalled {
     pub out: Buffer,
 }
 
-/// Any system call in the current target.
-#[napi]
-pub fn syscall(nr: i64, args: Vec<Either3<i64, BigInt, Uint8Array>>) -> Result<Syscalled> {
-    let call = args.iter().fold(Call::new("syscall", nr), |call, arg| match arg {
+/// One argument of a call by number: a number, or bytes that are passed by address.
+pub type RawArg = Either3<i64, BigInt, Uint8Array>;
+
+/// The call with these further arguments.
+pub fn with_args(call: Call<()>, args: &[RawArg]) -> Call<()> {
+    args.iter().fold(call, |call, arg| match arg {
         Either3::A(number) => call.number(*number),
         Either3::B(number) => call.number(number.get_i128().0),
         Either3::C(bytes) => call.inout(bytes),
-    });
-    let (result, out) = call.value(|answer| (answer.result, answer.out.to_vec())).run().or_throw()?;
-    Ok(Syscalled { result: result.into(), out: out.into() })
+    })
+}
+
+impl Syscalled {
+    /// Makes the call in the current target.
+    pub fn of(call: Call<()>) -> Result<Self> {
+        let (result, out) = call.value(|answer| (answer.result, answer.out.to_vec())).run().or_throw()?;
+        Ok(Syscalled { result: result.into(), out: out.into() })
+    }
+}
+
+/// Any system call in the current target.
+#[napi]
+pub fn syscall(nr: i64, args: Vec<Either3<i64, BigInt, Uint8Array>>) -> Result<Syscalled> {
+    Syscalled::of(with_args(Call::new("syscall", nr), &args))
 }
 
 /// What `exec` takes.

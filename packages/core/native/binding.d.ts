@@ -41,6 +41,8 @@ export interface CloneData {
   cgroup?: number
   /** Pids to get. */
   setTid: Array<number>
+  /** Whether the task that clones may ignore or handle signals. */
+  resetSignals: boolean
 }
 
 /** Clones a task from a task. "cloned" follows. */
@@ -191,6 +193,12 @@ export declare function getresuid(): Array<number>
 /** getsid(2). */
 export declare function getsid(pid: number): number
 
+/** sigaction(2), which reads: 0 the default action, 1 ignored, 2 a handler. */
+export declare function getSigaction(signal: number): number
+
+/** sigprocmask(2), which reads it. */
+export declare function getSigprocmask(): bigint
+
 /** fcntl(2) with F_GETFL. */
 export declare function getStatus(fd: number): number
 
@@ -254,6 +262,12 @@ export declare function pivotRoot(newRoot: Text, putOld: Text): void
 /** waitid(2) that never waits: CLD code, status, pid, uid, or nothing. */
 export declare function pollChild(child: number, options: number): Array<number>
 
+/** prctl(2) and what it answered. */
+export declare function prctl(option: number, args: Array<number | bigint | Uint8Array>): Syscalled
+
+/** prlimit(2): what the limits were; no bytes: they stay. */
+export declare function prlimit(pid: number, resource: number, limits: Uint8Array): Buffer
+
 /** Copies a descriptor of this process into a task, to a number or (-1) the lowest that is free; collected in a batch. */
 export declare function put(task: number, fd: number, number: number, closeOnExec: boolean): number
 
@@ -268,6 +282,12 @@ export declare function reduceCapabilities(drop: bigint, keep: bigint, readBack:
 
 /** Ends a successful `hold_child`. */
 export declare function releaseChild(child: number): void
+
+/** sched_getaffinity(2). */
+export declare function schedGetaffinity(pid: number, size: number): Buffer
+
+/** sched_setaffinity(2). */
+export declare function schedSetaffinity(pid: number, mask: Uint8Array): void
 
 /** PR_SET_PDEATHSIG. */
 export declare function setDeathSignal(signal: number): void
@@ -290,6 +310,9 @@ export declare function setns(fd: number, kinds: number): void
 /** setpgid(2). */
 export declare function setpgid(pid: number, group: number): void
 
+/** prctl(2) with an option that answers nothing. */
+export declare function setPrctl(option: number, args: Array<number | bigint | Uint8Array>): void
+
 /** setpriority(2). */
 export declare function setpriority(which: number, who: number, nice: number): void
 
@@ -299,11 +322,23 @@ export declare function setresgid(real: number, effective: number, saved: number
 /** setresuid(2). */
 export declare function setresuid(real: number, effective: number, saved: number): void
 
+/** setrlimit(2). */
+export declare function setrlimit(resource: number, limits: Uint8Array): void
+
 /** setsid(2). */
 export declare function setsid(): number
 
 /** fcntl(2) with F_SETFL. */
 export declare function setStatus(fd: number, flags: number): void
+
+/** sigaction(2): ignored, or the default action. */
+export declare function sigaction(signal: number, ignore: boolean): void
+
+/** sigprocmask(2), which changes the mask. */
+export declare function sigprocmask(how: number, set: bigint): void
+
+/** rt_sigqueueinfo(2) with SI_QUEUE. */
+export declare function sigqueue(pid: number, signal: number, value: bigint, sender: number, uid: number): void
 
 /** Makes a task the supervisor of its child. */
 export declare function supervise(task: number, child: number, forward: boolean): void
@@ -324,6 +359,9 @@ export interface Syscalled {
 
 /** A path or another string: text, or bytes as they are. JavaScript has refused NUL bytes. */
 export type Text = string | Uint8Array
+
+/** tgkill(2). */
+export declare function tgkill(tgid: number, tid: number, signal: number): void
 
 /** umount2(2). */
 export declare function umount(target: Text, flags: number): void

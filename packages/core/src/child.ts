@@ -320,6 +320,11 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		child.#supervisor = task;
 	}
 
+	/** Makes a call by the pid of a child, which cannot become a stranger's meanwhile. */
+	static held<T>(child: ChildProcess, what: string, fn: () => T): T {
+		return child.#held(what, fn);
+	}
+
 	/** Waits, up to a second, for the end of a child that is ending; returns how it ended. */
 	static ending(child: ChildProcess): ExitStatus | undefined {
 		dispatch();

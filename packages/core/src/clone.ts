@@ -58,6 +58,7 @@ export async function cloneTask(parent: Task | undefined, options: CloneOptions 
 				FileDescriptor.check(cgroup, "options.cgroup").number(),
 			),
 		}),
+		resetSignals: parent ? Task.touchedSignals(parent) : false,
 		setTid: array(setTid, "options.setTid").map((pid, index) => checkPid(pid, `options.setTid[${index}]`)),
 	};
 	const request = () => once(parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data));

@@ -557,6 +557,10 @@ export const prctlOptions = {
 	setName: 15,
 	/** Reads the name of the thread (`PR_GET_NAME`). */
 	getName: 16,
+	/** Reads whether system calls are restricted, and how (`PR_GET_SECCOMP`). */
+	getSeccomp: 21,
+	/** Restricts the system calls of the thread, for ever (`PR_SET_SECCOMP`). */
+	setSeccomp: 22,
 	/** Reads whether a capability is in the bounding set (`PR_CAPBSET_READ`). */
 	capbsetRead: 23,
 	/** Removes a capability from the bounding set (`PR_CAPBSET_DROP`). */
@@ -643,6 +647,32 @@ export const resources = {
 
 /** A name in {@link resources}. */
 export type Resource = keyof typeof resources;
+
+/** Whose nice value getpriority(2) and setpriority(2) mean. */
+export const priorityWhich = {
+	/** A process: of one with several threads, its first one alone (`PRIO_PROCESS`). */
+	process: 0,
+	/** All of a process group (`PRIO_PGRP`). */
+	group: 1,
+	/** All of a real user (`PRIO_USER`). */
+	user: 2,
+} as const;
+
+/** A name in {@link priorityWhich}. */
+export type PriorityWhich = keyof typeof priorityWhich;
+
+/** How sigprocmask(2) combines the mask with a set. */
+export const sigprocmaskHow = {
+	/** Adds the set (`SIG_BLOCK`). */
+	block: 0,
+	/** Takes the set away (`SIG_UNBLOCK`). */
+	unblock: 1,
+	/** Makes the set the mask (`SIG_SETMASK`). */
+	setmask: 2,
+} as const;
+
+/** A name in {@link sigprocmaskHow}. */
+export type SigprocmaskHow = keyof typeof sigprocmaskHow;
 
 /** Capabilities, by number, not by bit. */
 export const capabilities = {

@@ -73,7 +73,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	#kinds: Set<NamespaceKind>;
 	#childPidNamespace: PidNamespace;
 	#state: "live" | "exec" | "supervisor" | "exited" = "live";
-	// Only a raw call can have ignored or blocked a signal: otherwise nothing has to be reset at exec.
+	// Whether it may ignore or block a signal: otherwise nothing has to be reset at exec.
 	#signalsTouched = false;
 
 	/** Made by `Task.clone`. */
@@ -421,6 +421,16 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	enteredNamespaces(kinds: readonly NamespaceKind[]): void {
 		for (const kind of kinds) this.#kinds.add(kind);
 		if (kinds.includes("pid")) this.#childPidNamespace = new PidNamespace(this.pid);
+	}
+
+	/** It may ignore or block signals from now on: exec has to reset them. */
+	changedSignals(): void {
+		this.#signalsTouched = true;
+	}
+
+	/** Whether it may ignore or block signals. */
+	static touchedSignals(task: Task): boolean {
+		return task.#signalsTouched;
 	}
 
 	/** Makes the object for a clone that succeeded. */

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { BatchError, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { getDeathSignal, MultithreadedError, setDeathSignal } from "../src/index.ts";
+import { childSubreaper, getDeathSignal, MultithreadedError, setDeathSignal } from "../src/index.ts";
 import { prctl } from "./prctl.ts";
 
 const PR_SET_PDEATHSIG = 1;
@@ -25,6 +25,19 @@ test("PRC-09 a clone of the task has none", async () => {
 	expect(task.run(getDeathSignal)).toBe("SIGKILL");
 	await using clone = await task.clone();
 	expect(clone.run(getDeathSignal)).toBe(null);
+});
+
+test("PRC-12 one that is chosen when the parent is dead already never comes", async () => {
+	await using reaper = await Task.clone();
+	await reaper.batch(() => childSubreaper(true));
+	const parent = await reaper.clone();
+	await using orphan = await parent.clone();
+	await parent.exit();
+	orphan.run(() => setDeathSignal("SIGKILL"));
+	// It is the death of its present parent that it comes with.
+	expect([orphan.run(getDeathSignal), orphan.process.poll()]).toEqual(["SIGKILL", undefined]);
+	await reaper.exit();
+	expect((await orphan.process.exited).signal).toBe("SIGKILL");
 });
 
 test("a number that is no signal never reaches the kernel, which would say EINVAL", async () => {

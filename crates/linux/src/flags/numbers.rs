@@ -13,6 +13,8 @@ flags! {
         SET_KEEPCAPS = libc::PR_SET_KEEPCAPS, "Sets whether permitted capabilities survive leaving user 0";
         SET_NAME = libc::PR_SET_NAME, "Sets the name of the thread, at most 15 bytes";
         GET_NAME = libc::PR_GET_NAME, "Reads the name of the thread";
+        GET_SECCOMP = libc::PR_GET_SECCOMP, "Reads whether system calls are restricted, and how";
+        SET_SECCOMP = libc::PR_SET_SECCOMP, "Restricts the system calls of the thread, for ever";
         CAPBSET_READ = libc::PR_CAPBSET_READ, "Reads whether a capability is in the bounding set";
         CAPBSET_DROP = libc::PR_CAPBSET_DROP, "Removes a capability from the bounding set";
         GET_SECUREBITS = libc::PR_GET_SECUREBITS, "Reads the securebits";
@@ -55,6 +57,20 @@ flags! {
         NICE = libc::RLIMIT_NICE, "Lowest nice value: 20 minus the limit";
         RTPRIO = libc::RLIMIT_RTPRIO, "Highest real-time priority";
         RTTIME = libc::RLIMIT_RTTIME, "Real-time processor time without a blocking call, in microseconds";
+    }
+
+    /// Whose nice value getpriority(2) and setpriority(2) mean.
+    choice PriorityWhich: u32, "PRIO_" in "linux/resource.h", priorityWhich: PriorityWhich {
+        PROCESS = libc::PRIO_PROCESS, "A process: of one with several threads, its first one alone";
+        GROUP("PRIO_PGRP") = libc::PRIO_PGRP, "All of a process group";
+        USER = libc::PRIO_USER, "All of a real user";
+    }
+
+    /// How sigprocmask(2) combines the mask with a set.
+    choice SigprocmaskHow: u32, "SIG_" in "linux/signal.h", sigprocmaskHow: SigprocmaskHow {
+        BLOCK = libc::SIG_BLOCK, "Adds the set";
+        UNBLOCK = libc::SIG_UNBLOCK, "Takes the set away";
+        SETMASK = libc::SIG_SETMASK, "Makes the set the mask";
     }
 
     /// Capabilities, by number, not by bit.

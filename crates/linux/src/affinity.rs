@@ -1,0 +1,17 @@
+//! On which CPUs a thread may run: masks of one bit for each, CPU 0 the lowest of the first byte.
+
+use crate::call::Call;
+
+/// `sched_setaffinity(pid, size, mask)`; 0: the calling thread.
+pub fn sched_setaffinity(pid: i32, mask: &[u8]) -> Call<()> {
+    Call::new("sched_setaffinity", libc::SYS_sched_setaffinity).number(pid).number(mask.len() as u64).input(mask)
+}
+
+/// `sched_getaffinity(pid, size, mask)`; 0: the calling thread. The answer is as long as the kernel's own masks are.
+pub fn sched_getaffinity(pid: i32, size: u32) -> Call<Vec<u8>> {
+    Call::new("sched_getaffinity", libc::SYS_sched_getaffinity)
+        .number(pid)
+        .number(size)
+        .output(size as usize)
+        .value(|answer| answer.out[..answer.result as usize].to_vec())
+}

@@ -1,0 +1,83 @@
+//! prctl(2) by the number of its option.
+
+use crate::call::Call;
+
+/// Options that read, in the order of their numbers; some into memory.
+const READS: &[i32] = &[
+    libc::PR_GET_PDEATHSIG,
+    libc::PR_GET_DUMPABLE,
+    libc::PR_GET_UNALIGN,
+    libc::PR_GET_KEEPCAPS,
+    libc::PR_GET_FPEMU,
+    libc::PR_GET_FPEXC,
+    libc::PR_GET_TIMING,
+    libc::PR_GET_NAME,
+    libc::PR_GET_ENDIAN,
+    libc::PR_GET_SECCOMP,
+    libc::PR_CAPBSET_READ,
+    libc::PR_GET_TSC,
+    libc::PR_GET_SECUREBITS,
+    libc::PR_GET_TIMERSLACK,
+    libc::PR_MCE_KILL_GET,
+    libc::PR_GET_CHILD_SUBREAPER,
+    libc::PR_GET_NO_NEW_PRIVS,
+    libc::PR_GET_TID_ADDRESS,
+    libc::PR_GET_THP_DISABLE,
+    libc::PR_GET_FP_MODE,
+    PR_SVE_GET_VL,
+    PR_GET_SPECULATION_CTRL,
+    PR_GET_TAGGED_ADDR_CTRL,
+    PR_GET_IO_FLUSHER,
+    PR_SME_GET_VL,
+    libc::PR_GET_MDWE,
+    PR_GET_MEMORY_MERGE,
+    PR_GET_AUXV,
+];
+
+/// Options that change the whole process: its memory, or what all its threads share.
+const PROCESS_WIDE: &[i32] = &[
+    libc::PR_SET_DUMPABLE,
+    libc::PR_SET_TIMING,
+    libc::PR_SET_MM,
+    libc::PR_SET_CHILD_SUBREAPER,
+    libc::PR_SET_THP_DISABLE,
+    libc::PR_SET_MDWE,
+    PR_SET_MEMORY_MERGE,
+    libc::PR_SET_VMA,
+    libc::PR_SET_PTRACER,
+];
+
+// What the libc crate does not have on every platform, of linux/prctl.h.
+const PR_SVE_GET_VL: i32 = 51;
+const PR_GET_SPECULATION_CTRL: i32 = 52;
+const PR_GET_TAGGED_ADDR_CTRL: i32 = 56;
+const PR_GET_IO_FLUSHER: i32 = 58;
+const PR_SME_GET_VL: i32 = 64;
+const PR_SET_MEMORY_MERGE: i32 = 67;
+const PR_GET_MEMORY_MERGE: i32 = 68;
+const PR_GET_AUXV: i32 = 0x4155_5856;
+
+/// `prctl(option, …)`, without its further arguments. Near, what is not known to read or to change the whole process is
+/// refused: an option of a newer kernel may be for one thread.
+pub fn prctl(option: i32) -> Call<()> {
+    let call = Call::new("prctl", libc::SYS_prctl).number(option);
+    if READS.contains(&option) || PROCESS_WIDE.contains(&option) {
+        call
+    } else {
+        call.one_thread()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Failure;
+
+    #[test]
+    fn an_option_for_one_thread_is_refused_near() {
+        for option in [libc::PR_SET_NAME, libc::PR_SET_SECCOMP, libc::PR_SET_KEEPCAPS, 0x7fff] {
+            assert_eq!(prctl(option).near(), Err(Failure::Multithreaded("prctl")));
+        }
+        assert_eq!(prctl(libc::PR_GET_DUMPABLE).near(), Ok(()));
+    }
+}

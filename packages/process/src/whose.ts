@@ -1,0 +1,67 @@
+import { ChildProcess, FileDescriptor, MultithreadedError, openat2, Process, SyscallError } from "@nearfar/core";
+import { pid as checkPid, currentTask, native, wrongType } from "@nearfar/core/internal";
+
+const ESRCH = 3;
+const EBADF = 9;
+
+/** Calls `fn` with the pid of a process, and sees to it that this is nobody else's meanwhile, where that can be known. */
+export function withPid<T>(
+	who: number | Process | FileDescriptor,
+	name: string,
+	syscall: string,
+	fn: (pid: number) => T,
+): T {
+	if (who instanceof ChildProcess) return ChildProcess.held(who, syscall, () => fn(who.visiblePid()));
+	if (who instanceof Process) return fn(who.visiblePid());
+	if (who instanceof FileDescriptor) return withPidOf(who, syscall, fn);
+	if (typeof who !== "number") throw wrongType(name, "a number, a Process or a pidfd", who);
+	return fn(checkPid(who, name, 0));
+}
+
+/** Throws where a call by `pid` would change one thread of Node; 0 is the calling one. */
+export function refuseOneThread(what: string, pid: number): void {
+	if (!currentTask().isNear) return;
+	const { existsSync } = process.getBuiltinModule("node:fs");
+	if (pid !== 0 && !existsSync(`/proc/self/task/${pid}`)) return;
+	throw new MultithreadedError(
+		`${what} would change one thread of Node and leave ${process.pid}'s others as they are: make it in a task`,
+	);
+}
+
+function withPidOf<T>(pidfd: FileDescriptor, syscall: string, fn: (pid: number) => T): T {
+	const number = pidfd.number();
+	const [pid = 0, ...inner] = pidsOf(number, syscall);
+	// The numbers are those of the pid namespaces from the one of /proc to the process's own: one is that of the task.
+	const here = [pid, ...inner].find((candidate) => isSame(candidate, pid, syscall));
+	if (here === undefined) throw refusal("ESRCH", ESRCH, syscall);
+	const result = fn(here);
+	pidsOf(number, syscall);
+	return result;
+}
+
+/** The pids of a pidfd's process, outermost namespace first. */
+function pidsOf(number: number, syscall: string): number[] {
+	using file = openat2(`/proc/thread-self/fdinfo/${number}`);
+	const info = file.read(4096).toString();
+	const pid = /^Pid:\t(-?\d+)$/m.exec(info)?.[1];
+	if (pid === undefined) throw refusal("EBADF", EBADF, syscall);
+	if (Number(pid) <= 0) throw refusal("ESRCH", ESRCH, syscall);
+	const pids = /^NSpid:\t([\d\t]+)$/m.exec(info)?.[1] ?? pid;
+	return pids.split("\t").map(Number);
+}
+
+/** Whether a pid of the current task's namespace is that of the process which /proc numbers `expected`. */
+function isSame(pid: number, expected: number, syscall: string): boolean {
+	try {
+		using pidfd = FileDescriptor.adopt(native().pidfdOpen(pid, 0));
+		return pidsOf(pidfd.number(), syscall)[0] === expected;
+	} catch (error) {
+		if (error instanceof SyscallError && error.code === "ESRCH") return false;
+		throw error;
+	}
+}
+
+function refusal(code: string, errno: number, syscall: string): SyscallError {
+	const task = currentTask();
+	return new SyscallError({ code, errno, syscall }, task.isNear ? {} : { task: task.toString() });
+}

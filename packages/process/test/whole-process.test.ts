@@ -1,0 +1,17 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+
+test("near, what belongs to the process is changed for Node as a whole", async () => {
+	const file = fileURLToPath(new URL("fixtures/whole-process.mjs", import.meta.url));
+	const { stdout } = await promisify(execFile)(process.execPath, [file]);
+	expect(JSON.parse(stdout)).toEqual({
+		subreaper: [true, true],
+		noSubreaper: false,
+		notDumpable: [false, 0],
+		dumpable: [true, true],
+		noHugePages: [true, "0"],
+		hugePages: false,
+	});
+});
