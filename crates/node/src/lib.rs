@@ -5,6 +5,7 @@ mod caps;
 mod convert;
 mod credentials;
 mod descriptor;
+mod eventfd;
 mod getters;
 mod host;
 mod mount;

@@ -226,7 +226,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * the limit of descriptors · `RangeError` the number of the task's channel · `ETOOMANYREFS` over 63 in one batch · `TaskGoneError`
 	 * @see unix(7), SCM_RIGHTS
 	 */
-	put(fd: FileDescriptor, options?: { closeOnExec?: boolean; number?: number }): FileDescriptor {
+	put<T extends FileDescriptor>(fd: T, options?: { closeOnExec?: boolean; number?: number }): T {
 		this.#assertFar("put");
 		const { closeOnExec = true, number: to } = checkOptions(options);
 		if (typeof closeOnExec !== "boolean") throw wrongType("options.closeOnExec", "a boolean", closeOnExec);
@@ -235,7 +235,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const put = () => native().put(this.#id, number, to ?? -1, closeOnExec);
 		const made = currentTask() === (this as unknown as Task) ? put() : this.run(put);
 		if (to !== undefined) FileDescriptor.invalidate(this.fdTable, to, to);
-		return FileDescriptor.adoptIn(this.fdTable, made, fd.file);
+		return FileDescriptor.kind(fd).adoptIn(this.fdTable, made, fd.file);
 	}
 
 	/**
@@ -246,10 +246,10 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `FDTableMismatchError` it is not the task's · `EMFILE` Node's table is full · `TaskGoneError`
 	 * @see unix(7), SCM_RIGHTS
 	 */
-	get(fd: FileDescriptor): FileDescriptor {
+	get<T extends FileDescriptor>(fd: T): T {
 		this.#assertFar("get");
 		const made = this.#attributed(() => native().get(this.#id, FileDescriptor.check(fd).number()));
-		return FileDescriptor.adoptIn(Task.near.fdTable, made, fd.file);
+		return FileDescriptor.kind(fd).adoptIn(Task.near.fdTable, made, fd.file);
 	}
 
 	/**
