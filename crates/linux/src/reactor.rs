@@ -1,4 +1,4 @@
-//! One thread and one epoll for every channel and every pidfd of the process.
+//! One thread and one epoll for every channel, every pidfd and whatever else is waited for in the process.
 
 use crate::channel::Channel;
 use crate::child::Child;
