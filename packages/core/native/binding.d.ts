@@ -88,7 +88,6 @@ export interface Event {
   numbers: Array<number>
 }
 
-/** execve(2) in a task, whose channel it ends; collected in a batch. */
 /** eventfd2(2). */
 export declare function eventfd(initial: number, flags: number): number
 
@@ -98,7 +97,7 @@ export declare function eventfdRead(fd: number, wait: boolean): bigint
 /** write(2) of a counter. */
 export declare function eventfdWrite(fd: number, value: bigint): void
 
-/** execve(2) in a task, whose channel it ends. */
+/** execve(2) in a task, whose channel it ends; collected in a batch. */
 export declare function exec(task: number, data: ExecData): void
 
 /** What `exec` takes. */
@@ -315,10 +314,11 @@ export declare function setsid(): number
 /** fcntl(2) with F_SETFL. */
 export declare function setStatus(fd: number, flags: number): void
 
-/** Makes a task the supervisor of its child. */
-export declare function supervise(task: number, child: number, forward: boolean): void
 /** statx(2): the bytes of its struct. */
 export declare function statx(at: number, path: Text, flags: number, mask: number): Buffer
+
+/** Makes a task the supervisor of its child. */
+export declare function supervise(task: number, child: number, forward: boolean): void
 
 /** symlinkat(2). */
 export declare function symlinkat(target: Text, at: number, path: Text): void
