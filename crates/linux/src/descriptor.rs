@@ -108,6 +108,17 @@ pub fn write(fd: i32, bytes: &[u8], position: Option<i64>) -> Call<u32> {
     call.value(|answer| answer.result as u32)
 }
 
+/// `statx(dirfd, path, flags, mask, &statx)`: the bytes of a `struct statx`. Linux 4.11.
+pub fn statx(at: i32, path: &[u8], flags: u32, mask: u32) -> Call<Vec<u8>> {
+    Call::new("statx", libc::SYS_statx)
+        .fd(at)
+        .path(path)
+        .number(flags)
+        .number(mask)
+        .output(size_of::<libc::statx>())
+        .value(|answer| answer.out.to_vec())
+}
+
 /// `chdir(path)`.
 pub fn chdir(path: &[u8]) -> Call<()> {
     Call::new("chdir", libc::SYS_chdir).path(path)

@@ -1,13 +1,14 @@
-//! One thread and one epoll for every channel and every pidfd of the process.
+//! One thread and one epoll for every channel, every pidfd and whatever else is waited for in the process.
 
 use crate::channel::Channel;
 use crate::child::Child;
 use crate::descriptor;
 use crate::error::{During, Result};
+use crate::readable::Readable;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use std::collections::HashMap;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
@@ -17,6 +18,8 @@ enum Source {
     Channel(Weak<Channel>),
     /// A process that is waited for, kept alive until its death was seen.
     Child(Arc<Child>),
+    /// A descriptor that somebody waits to read from; watched once.
+    Readable(Weak<Readable>),
 }
 
 #[derive(Debug)]
@@ -38,7 +41,7 @@ pub(crate) fn watch_channel(channel: &Arc<Channel>) -> Result<()> {
     let reactor = reactor()?;
     let event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, channel.id());
     let known = reactor.lock().insert(channel.id(), Source::Channel(Arc::downgrade(channel))).is_some();
-    reactor.set(known, std::os::fd::AsFd::as_fd(&**channel), event)
+    reactor.set(known, channel.as_fd(), event)
 }
 
 /// Wakes [`Child::ended`] when the process has ended, or, with `reaped`, when nothing is left of it.
@@ -48,6 +51,23 @@ pub(crate) fn watch_child(child: &Arc<Child>, pidfd: BorrowedFd, reaped: bool) -
     let event = EpollEvent::new(events | EpollFlags::EPOLLONESHOT, child.id());
     let known = reactor.lock().insert(child.id(), Source::Child(child.clone())).is_some();
     reactor.set(known, pidfd, event)
+}
+
+/// Wakes [`Readable::wake`] once, when there is something to read.
+pub(crate) fn watch_readable(id: u64, readable: &Arc<Readable>) -> Result<()> {
+    let reactor = reactor()?;
+    let event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, id);
+    let known = reactor.lock().insert(id, Source::Readable(Arc::downgrade(readable))).is_some();
+    reactor.set(known, readable.fd().as_fd(), event)
+}
+
+/// Stops watching a descriptor whose open file others have too.
+pub(crate) fn forget_readable(id: u64, fd: &OwnedFd) {
+    forget(id);
+    if let Some(reactor) = REACTOR.get() {
+        // ENOENT: it was never watched.
+        let _ = reactor.epoll.delete(fd);
+    }
 }
 
 /// Stops watching; the descriptor itself goes when its owner closes it.
@@ -112,9 +132,10 @@ impl Reactor {
 
     /// The lock is open again before anything is done: what is done may watch or forget.
     fn wake(&self, id: u64) {
-        let (channel, child) = match self.lock().get(&id) {
-            Some(Source::Channel(channel)) => (channel.upgrade(), None),
-            Some(Source::Child(child)) => (None, Some(child.clone())),
+        let (channel, child, readable) = match self.lock().get(&id) {
+            Some(Source::Channel(channel)) => (channel.upgrade(), None, None),
+            Some(Source::Child(child)) => (None, Some(child.clone()), None),
+            Some(Source::Readable(readable)) => (None, None, readable.upgrade()),
             None => return,
         };
         if let Some(channel) = channel {
@@ -122,6 +143,9 @@ impl Reactor {
         }
         if let Some(child) = child {
             child.ended();
+        }
+        if let Some(readable) = readable {
+            readable.wake();
         }
     }
 }

@@ -78,6 +78,12 @@ pub fn write(fd: i32, data: Uint8Array, position: Option<i64>) -> Result<u32> {
     linux::descriptor::write(fd, &data, position).run().or_throw()
 }
 
+/// statx(2): the bytes of its struct.
+#[napi]
+pub fn statx(at: i32, path: Text, flags: u32, mask: u32) -> Result<Buffer> {
+    linux::descriptor::statx(at, bytes(&path), flags, mask).run().or_throw().map(Buffer::from)
+}
+
 /// chdir(2).
 #[napi]
 pub fn chdir(path: Text) -> Result<()> {

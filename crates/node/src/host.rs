@@ -4,6 +4,7 @@ use crate::throw::FailureData;
 use linux::channel::Channel;
 use linux::child::{Change, Child, Listener};
 use linux::error::Failure;
+use linux::readable::Readable;
 use linux::target::{self, Target};
 use linux::task::Cloned;
 use napi::bindgen_prelude::{Env, Function, FunctionRef, Result, Unknown};
@@ -22,7 +23,7 @@ type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, true, 0>
 pub struct Event {
     /// Which request or child it is about.
     pub id: u32,
-    /// "cloned", "batch", "death" or "state".
+    /// "cloned", "batch", "death", "state" or "readable".
     pub kind: String,
     /// Why it failed, if it did.
     pub failure: Option<FailureData>,
@@ -48,6 +49,7 @@ struct Host {
     make_error: FunctionRef<FailureData, Unknown<'static>>,
     tasks: HashMap<u32, Arc<Channel>>,
     children: HashMap<u32, Arc<Child>>,
+    readables: HashMap<u32, Arc<Readable>>,
     outer: Vec<Target>,
 }
 
@@ -107,7 +109,8 @@ pub fn attach(
     let wake = on_events.build_threadsafe_function::<()>().weak::<true>().build()?;
     let mail = Arc::new(Mail { letters: Mutex::new(Some(Vec::new())), wake });
     let make_error = make_error.create_ref()?;
-    let host = Host { env, mail, make_error, tasks: HashMap::new(), children: HashMap::new(), outer: Vec::new() };
+    let (tasks, children, readables) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let host = Host { env, mail, make_error, tasks, children, readables, outer: Vec::new() };
     HOST.set(Some(host));
     env.add_env_cleanup_hook((), |()| end())?;
     Ok(())
@@ -218,6 +221,22 @@ pub fn child(id: u32) -> Option<Arc<Child>> {
 pub fn forget_child(id: u32) {
     let child = with(|host| host.children.remove(&id));
     drop(child);
+}
+
+/// Keeps a descriptor that is watched, until it is forgotten or the thread ends.
+pub fn keep_readable(id: u32, readable: Arc<Readable>) {
+    with(|host| host.readables.insert(id, readable));
+}
+
+/// The descriptor that is watched with this id.
+pub fn readable(id: u32) -> Option<Arc<Readable>> {
+    with(|host| host.readables.get(&id).cloned())
+}
+
+/// Watches a descriptor no more, and closes it.
+pub fn forget_readable(id: u32) {
+    let readable = with(|host| host.readables.remove(&id));
+    drop(readable);
 }
 
 /// Makes a target current until [`leave`].

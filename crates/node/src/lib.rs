@@ -6,6 +6,7 @@ mod caps;
 mod convert;
 mod credentials;
 mod descriptor;
+mod eventfd;
 mod getters;
 mod host;
 mod limits;

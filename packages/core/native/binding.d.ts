@@ -79,7 +79,7 @@ export declare function enter(task: number): void
 export interface Event {
   /** Which request or child it is about. */
   id: number
-  /** "cloned", "batch", "death" or "state". */
+  /** "cloned", "batch", "death", "state" or "readable". */
   kind: string
   /** Why it failed, if it did. */
   failure?: FailureData
@@ -89,6 +89,15 @@ export interface Event {
    */
   numbers: Array<number>
 }
+
+/** eventfd2(2). */
+export declare function eventfd(initial: number, flags: number): number
+
+/** read(2) of a counter, or preadv2(2) that does not wait. */
+export declare function eventfdRead(fd: number, wait: boolean): bigint
+
+/** write(2) of a counter. */
+export declare function eventfdWrite(fd: number, value: bigint): void
 
 /** execve(2) in a task, whose channel it ends; collected in a batch. */
 export declare function exec(task: number, data: ExecData): void
@@ -339,6 +348,8 @@ export declare function sigprocmask(how: number, set: bigint): void
 
 /** rt_sigqueueinfo(2) with SI_QUEUE. */
 export declare function sigqueue(pid: number, signal: number, value: bigint, sender: number, uid: number): void
+/** statx(2): the bytes of its struct. */
+export declare function statx(at: number, path: Text, flags: number, mask: number): Buffer
 
 /** Makes a task the supervisor of its child. */
 export declare function supervise(task: number, child: number, forward: boolean): void
@@ -371,6 +382,15 @@ export declare function unmapLater(task: number, block: number): void
 
 /** unshare(2). */
 export declare function unshare(flags: number): void
+
+/** Watches no more, and closes. */
+export declare function unwatchReadable(id: number): void
+
+/** "readable" follows once more. */
+export declare function watchAgain(id: number): void
+
+/** Takes a descriptor of this process over and watches it: "readable" follows once, with the id that is returned. */
+export declare function watchReadable(fd: number): number
 
 /** "state" events follow. */
 export declare function watchStops(child: number): void

@@ -124,8 +124,14 @@ export class FileDescriptor implements Disposable {
 	}
 
 	/** What has appeared in another table than the current task's. */
-	static adoptIn(table: FDTable, number: number, file: OpenFile): FileDescriptor {
-		return new FileDescriptor(number, table, file, true);
+	static adoptIn<T extends FileDescriptor>(this: Kind<T>, table: FDTable, number: number, file: OpenFile): T {
+		// biome-ignore lint/complexity/noThisInStatic: a subclass makes its own kind
+		return FileDescriptor.#make(this, number, table, file, true);
+	}
+
+	/** The class of a descriptor: its copies are of the same. */
+	static kind<T extends FileDescriptor>(fd: T): typeof FileDescriptor & Kind<T> {
+		return fd.constructor as typeof FileDescriptor & Kind<T>;
 	}
 
 	/** Its number in its own table. Throws `ClosedError` once closed. */
@@ -183,10 +189,11 @@ export class FileDescriptor implements Disposable {
 	 * @throws `EMFILE` the table is full · `EINVAL` `min` is over the limit
 	 * @see fcntl(2) F_DUPFD_CLOEXEC; no privilege
 	 */
-	dup(options?: { closeOnExec?: boolean; min?: number }): FileDescriptor {
+	dup(options?: { closeOnExec?: boolean; min?: number }): this {
 		const { closeOnExec, min = 0 } = checkOptions(options);
 		const cloexec = optionalBoolean(closeOnExec, "closeOnExec") ?? true;
-		return FileDescriptor.adopt(native().dup(this.number(), descriptorNumber(min, "min"), cloexec), this.file);
+		const made = native().dup(this.number(), descriptorNumber(min, "min"), cloexec);
+		return FileDescriptor.kind(this).adopt(made, this.file);
 	}
 
 	/**
@@ -197,7 +204,7 @@ export class FileDescriptor implements Disposable {
 	 * @throws `EBADF` over the limit of descriptors · `EINVAL` its own number · `RangeError` the number of the task's channel
 	 * @see dup3(2); no privilege
 	 */
-	dupTo(fd: number, options?: { closeOnExec?: boolean }): FileDescriptor {
+	dupTo(fd: number, options?: { closeOnExec?: boolean }): this {
 		const to = descriptorNumber(fd);
 		const cloexec = optionalBoolean(checkOptions(options).closeOnExec, "closeOnExec") ?? true;
 		const task = currentTask();
@@ -206,7 +213,7 @@ export class FileDescriptor implements Disposable {
 		if (task.isNear && isOpen(to)) throw outOfRange("fd", "a number that is not in use in this process", fd);
 		const made = native().dup3(number, to, cloexec ? openFlags.cloexec : 0);
 		FileDescriptor.invalidate(this.table, to, to);
-		return FileDescriptor.adopt(made, this.file);
+		return FileDescriptor.kind(this).adopt(made, this.file);
 	}
 
 	/**
@@ -276,6 +283,9 @@ export class FileDescriptor implements Disposable {
 		}
 	}
 
+	/** Called when it means nothing any more: closed, given up, or its number is another's. */
+	protected forgotten(): void {}
+
 	#inside<T>(fn: () => T): T {
 		this.#assertOpen();
 		const owner = this.#owner();
@@ -316,6 +326,7 @@ export class FileDescriptor implements Disposable {
 
 	#forget(): void {
 		this.#closed = true;
+		this.forgotten();
 		if (this.#number <= SLOT || !this.#owned) return;
 		leaks.unregister(this);
 		const handles = FDTable.handles(this.table);

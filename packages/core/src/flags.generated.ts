@@ -283,6 +283,8 @@ export const openFlags = {
 	append: 0x400,
 	/** Neither opening nor input and output wait (`O_NONBLOCK`). */
 	nonblock: 0x800,
+	/** The `O_ASYNC` of fcntl(2): accepted at opening, without an effect then (`FASYNC`). */
+	async: 0x2000,
 	/** A write returns once its data is on the device (`O_DSYNC`). */
 	dsync: 0x1000,
 	/** A write returns once its data and all metadata are on the device; contains `dsync` (`O_SYNC`). */
@@ -349,6 +351,76 @@ export const atFlags = {
 
 /** A name in {@link atFlags}. */
 export type AtFlag = keyof typeof atFlags;
+
+/** What statx(2) is asked for, and says that it found. */
+export const statxMask = {
+	/** `type` (`STATX_TYPE`). */
+	type: 0x1,
+	/** `mode` (`STATX_MODE`). */
+	mode: 0x2,
+	/** `nlink` (`STATX_NLINK`). */
+	nlink: 0x4,
+	/** `uid` (`STATX_UID`). */
+	uid: 0x8,
+	/** `gid` (`STATX_GID`). */
+	gid: 0x10,
+	/** `atimeNs` (`STATX_ATIME`). */
+	atime: 0x20,
+	/** `mtimeNs` (`STATX_MTIME`). */
+	mtime: 0x40,
+	/** `ctimeNs` (`STATX_CTIME`). */
+	ctime: 0x80,
+	/** `ino` (`STATX_INO`). */
+	ino: 0x100,
+	/** `size` (`STATX_SIZE`). */
+	size: 0x200,
+	/** `blocks` (`STATX_BLOCKS`). */
+	blocks: 0x400,
+	/** `btimeNs` (`STATX_BTIME`). */
+	btime: 0x800,
+	/** `mountId`; since Linux 5.8 (`STATX_MNT_ID`). */
+	mntId: 0x1000,
+	/** `dioMemAlign` and `dioOffsetAlign`; since Linux 6.1 (`STATX_DIOALIGN`). */
+	dioalign: 0x2000,
+	/** `mountIdUnique`; since Linux 6.8 (`STATX_MNT_ID_UNIQUE`). */
+	mntIdUnique: 0x4000,
+	/** `subvol`; since Linux 6.10 (`STATX_SUBVOL`). */
+	subvol: 0x8000,
+	/** The four fields that begin with `atomicWrite`; since Linux 6.11 (`STATX_WRITE_ATOMIC`). */
+	writeAtomic: 0x10000,
+	/** `dioReadOffsetAlign`; since Linux 6.14 (`STATX_DIO_READ_ALIGN`). */
+	dioReadAlign: 0x20000,
+} as const;
+
+/** A name in {@link statxMask}. */
+export type StatxField = keyof typeof statxMask;
+
+/** Attributes of a file that statx(2) tells of, where it knows. */
+export const statxAttributes = {
+	/** The file system compresses it (`STATX_ATTR_COMPRESSED`). */
+	compressed: 0x4,
+	/** It cannot be changed, renamed, linked or deleted (`STATX_ATTR_IMMUTABLE`). */
+	immutable: 0x10,
+	/** It can only be appended to (`STATX_ATTR_APPEND`). */
+	append: 0x20,
+	/** Backup programs leave it out (`STATX_ATTR_NODUMP`). */
+	nodump: 0x40,
+	/** A key is needed to read it (`STATX_ATTR_ENCRYPTED`). */
+	encrypted: 0x800,
+	/** A directory that triggers an automount (`STATX_ATTR_AUTOMOUNT`). */
+	automount: 0x1000,
+	/** The root of a mount; since Linux 5.8 (`STATX_ATTR_MOUNT_ROOT`). */
+	mountRoot: 0x2000,
+	/** fs-verity protects its content; since Linux 5.5 (`STATX_ATTR_VERITY`). */
+	verity: 0x100000,
+	/** It is accessed without the page cache; since Linux 5.8 (`STATX_ATTR_DAX`). */
+	dax: 0x200000,
+	/** It supports atomic writes; since Linux 6.11 (`STATX_ATTR_WRITE_ATOMIC`). */
+	writeAtomic: 0x400000,
+} as const;
+
+/** A name in {@link statxAttributes}. */
+export type StatxAttribute = keyof typeof statxAttributes;
 
 /** Flags of close_range(2). */
 export const closeRangeFlags = {

@@ -21,6 +21,8 @@ export interface At {
 /** `AT_FDCWD`. */
 export const cwd = -100;
 
+const SLASH = 0x2f;
+
 /** What the addon takes for a path. */
 export function pathText(path: PathLike, name = "path"): string | Uint8Array {
 	if (path instanceof URL) return pathText(process.getBuiltinModule("node:url").fileURLToPath(path), name);
@@ -53,13 +55,20 @@ export function toAt(location: LocationLike, name = "path"): At {
 	return { at: cwd, path: pathText(location, name), flags: 0 };
 }
 
-/** A location for a call that takes a path and nothing else: through `/proc/self/fd` where it is an open file. */
+/** A location for a call that takes a path and nothing else: through `/proc/self/fd` where it begins at an open file. */
 export function toPath(location: LocationLike, name = "path"): string | Uint8Array {
 	if (!(location instanceof FileDescriptor) && !(location instanceof Location)) return pathText(location, name);
-	const { at, path } = toAt(location, name);
-	if (at === cwd) return path;
+	const { at, path, flags } = toAt(location, name);
+	if (path.length === 0 && !(flags & atFlags.emptyPath)) return path;
+	if (at === cwd) return path.length === 0 ? "." : path;
+	if (isAbsolute(path)) return path;
 	if (at < 0) throw wrongValue(name, "an open descriptor: one that a batch still has to make has no path", location);
 	const folder = `/proc/self/fd/${at}`;
 	if (path.length === 0) return folder;
 	return typeof path === "string" ? `${folder}/${path}` : Buffer.concat([Buffer.from(`${folder}/`), path]);
+}
+
+/** Whether the kernel ignores where the path begins. */
+function isAbsolute(path: string | Uint8Array): boolean {
+	return typeof path === "string" ? path.startsWith("/") : path[0] === SLASH;
 }

@@ -11,7 +11,7 @@ import {
 import { ChildProcess, type ExitStatus, ThreadProcess } from "./child.ts";
 import { type CloneOptions, cloneTask } from "./clone.ts";
 import { FileDescriptor, setNearTask } from "./descriptor.ts";
-import { makeError, NearfarError, TaskGoneError } from "./errors.ts";
+import { BatchError, makeError, NearfarError, TaskGoneError } from "./errors.ts";
 import { dispatch, once } from "./events.ts";
 import { type Command, type ExecOptions, execData } from "./exec.ts";
 import type { NamespaceKind } from "./flags.generated.ts";
@@ -20,7 +20,7 @@ import { native } from "./native.ts";
 import type { PathLike } from "./path.ts";
 import { Process } from "./process.ts";
 import { Sharing } from "./sharing.ts";
-import { afterSuccess, type Batch, currentTask, setNear, withTarget } from "./target.ts";
+import { afterSuccess, type Batch, currentBatch, currentTask, setNear, withTarget } from "./target.ts";
 
 const NEAR = 0; // the addon's number for this process
 const SIGKILL = 9;
@@ -226,7 +226,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * the limit of descriptors · `RangeError` the number of the task's channel · `ETOOMANYREFS` over 63 in one batch · `TaskGoneError`
 	 * @see unix(7), SCM_RIGHTS
 	 */
-	put(fd: FileDescriptor, options?: { closeOnExec?: boolean; number?: number }): FileDescriptor {
+	put<T extends FileDescriptor>(fd: T, options?: { closeOnExec?: boolean; number?: number }): T {
 		this.#assertFar("put");
 		const { closeOnExec = true, number: to } = checkOptions(options);
 		if (typeof closeOnExec !== "boolean") throw wrongType("options.closeOnExec", "a boolean", closeOnExec);
@@ -235,7 +235,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const put = () => native().put(this.#id, number, to ?? -1, closeOnExec);
 		const made = currentTask() === (this as unknown as Task) ? put() : this.run(put);
 		if (to !== undefined) FileDescriptor.invalidate(this.fdTable, to, to);
-		return FileDescriptor.adoptIn(this.fdTable, made, fd.file);
+		return FileDescriptor.kind(fd).adoptIn(this.fdTable, made, fd.file);
 	}
 
 	/**
@@ -246,10 +246,10 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `FDTableMismatchError` it is not the task's · `EMFILE` Node's table is full · `TaskGoneError`
 	 * @see unix(7), SCM_RIGHTS
 	 */
-	get(fd: FileDescriptor): FileDescriptor {
+	get<T extends FileDescriptor>(fd: T): T {
 		this.#assertFar("get");
 		const made = this.#attributed(() => native().get(this.#id, FileDescriptor.check(fd).number()));
-		return FileDescriptor.adoptIn(Task.near.fdTable, made, fd.file);
+		return FileDescriptor.kind(fd).adoptIn(Task.near.fdTable, made, fd.file);
 	}
 
 	/**
@@ -258,12 +258,15 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @param nr - The number on this architecture.
 	 * @param args - Up to six. Bytes are passed by address, and hold afterwards what the kernel wrote.
 	 * @returns What the call returned.
-	 * @throws `SyscallError` it returned an error · `TaskGoneError`
+	 * @throws `SyscallError` it returned an error · `BatchError` in a batch of this task · `TaskGoneError`
 	 * @see syscall(2)
 	 */
 	syscall(nr: number, ...args: (number | bigint | FileDescriptor | Uint8Array)[]): bigint {
 		integer(nr, "nr", 0, 2 ** 31 - 1);
 		if (args.length > 6) throw wrongValue("args", "at most six arguments", args);
+		if (currentBatch() && currentTask() === (this as unknown as Task)) {
+			throw new BatchError("syscall returns a value, and in a batch no call has run yet: make it before, or after");
+		}
 		this.#signalsTouched = true;
 		return this.run(() => {
 			const values = args.map((arg, index) => {

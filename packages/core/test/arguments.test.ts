@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
-import { closeRange, FileDescriptor, Location, openat2, Process, pipe, Task } from "../src/index.ts";
+import { closeRange, FileDescriptor, Location, openat2, Process, pipe, statx, Task } from "../src/index.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { reason } from "./reason.ts";
 
@@ -61,6 +61,10 @@ const refused: [what: string, code: string, call: (task: Task) => unknown][] = [
 	["data that is a number", "ERR_INVALID_ARG_TYPE", () => near(2).write(1 as Any)],
 	["a negative lowest number", "ERR_OUT_OF_RANGE", () => near(2).dup({ min: -1 })],
 	["a range over 2^32", "ERR_OUT_OF_RANGE", (task) => task.run(() => closeRange(3, 2 ** 32))],
+	["a mask that statx does not know", "ERR_INVALID_ARG_VALUE", () => statx("/", { mask: ["everything"] as Any })],
+	["a mask over 2^32", "ERR_OUT_OF_RANGE", () => statx("/", { mask: 2 ** 32 })],
+	["flags over 2^32", "ERR_OUT_OF_RANGE", () => statx("/", { flags: 2 ** 32 })],
+	["statx of a number", "ERR_INVALID_ARG_TYPE", () => statx(3 as Any)],
 	["a directory that is a path", "ERR_INVALID_ARG_TYPE", () => new Location("/" as Any)],
 	["an unknown signal", "ERR_INVALID_ARG_VALUE", (task) => task.process.kill("SIGNOPE" as Any)],
 	["signal null", "ERR_INVALID_ARG_TYPE", (task) => task.process.kill(null as Any)],

@@ -1,24 +1,20 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { openat2, Task } from "../src/index.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { output } from "./output.ts";
+import { program } from "./program.ts";
 import { reason } from "./reason.ts";
 
 expectNoLeaks();
 
 const folder = mkdtempSync(join(tmpdir(), "nearfar-exec-"));
-const program = (name: string, text: string, mode: number) => {
-	writeFileSync(join(folder, name), text);
-	chmodSync(join(folder, name), mode);
-	return join(folder, name);
-};
-const said = program("said", "#!/bin/sh\necho said\n", 0o755);
-const noExec = program("no-exec", "#!/bin/sh\n", 0o644);
-const noInterpreter = program("no-interpreter", "echo\n", 0o755);
-const badInterpreter = program("bad-interpreter", "#!/nope\n", 0o755);
+const said = program(folder, "said", "#!/bin/sh\necho said\n", 0o755);
+const noExec = program(folder, "no-exec", "#!/bin/sh\n", 0o644);
+const noInterpreter = program(folder, "no-interpreter", "echo\n", 0o755);
+const badInterpreter = program(folder, "bad-interpreter", "#!/nope\n", 0o755);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const getpid = process.arch === "x64" ? 39 : 172;

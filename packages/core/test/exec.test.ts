@@ -1,22 +1,18 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { FileDescriptor, openat2, pipe, Task } from "../src/index.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { output } from "./output.ts";
+import { program } from "./program.ts";
 import { reason } from "./reason.ts";
 
 expectNoLeaks();
 
 const folder = mkdtempSync(join(tmpdir(), "nearfar-exec-"));
-const program = (name: string, text: string, mode: number) => {
-	writeFileSync(join(folder, name), text);
-	chmodSync(join(folder, name), mode);
-	return join(folder, name);
-};
-program("said", "#!/bin/sh\necho said\n", 0o755);
-const noInterpreter = program("no-interpreter", "echo\n", 0o755);
+program(folder, "said", "#!/bin/sh\necho said\n", 0o755);
+const noInterpreter = program(folder, "no-interpreter", "echo\n", 0o755);
 mkdirSync(join(folder, "denied"));
 writeFileSync(join(folder, "denied/said"), "");
 afterAll(() => rmSync(folder, { recursive: true }));

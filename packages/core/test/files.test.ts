@@ -125,9 +125,10 @@ describe("closeRange", () => {
 		expect(() => closeRange(3, 2 ** 32 - 1, { closeOnExec: true })).toThrow(error);
 	});
 
-	test("FDX-01 first over last is EINVAL", () => {
+	test("FDX-01 first over last is EINVAL, and so is an unknown flag", () => {
 		const error = expect.objectContaining({ code: "EINVAL", syscall: "close_range" });
 		expect(() => task.run(() => closeRange(5, 4))).toThrow(error);
+		expect(() => task.syscall(436, 500, 600, 1 << 3)).toThrow(expect.objectContaining({ code: "EINVAL" }));
 	});
 
 	test("FDX-02 far closes what is in the range, or marks it, and keeps the channel", async () => {

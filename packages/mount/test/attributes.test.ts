@@ -2,7 +2,8 @@ import { symlinkSync, writeFileSync } from "node:fs";
 import { Location, openat2, Task } from "@nearfar/core";
 import { mount, mountSetattr, moveMount, openTree } from "@nearfar/mount";
 import { expect, test } from "vitest";
-import { mountAt, neverOpen, refusal, sandbox } from "./sandbox.ts";
+import { neverOpen, refusal } from "../../../test/refusal.ts";
+import { mountAt, sandbox } from "./sandbox.ts";
 
 const syscall = "mount_setattr";
 

@@ -1,7 +1,8 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { mount } from "@nearfar/mount";
 import { expect, test } from "vitest";
-import { mountAt, mountsOf, refusal, sandbox } from "./sandbox.ts";
+import { refusal } from "../../../test/refusal.ts";
+import { mountAt, mountsOf, sandbox } from "./sandbox.ts";
 
 test("MNT-04 a read-only bind takes two calls, and leaves the source writable", async () => {
 	await using box = await sandbox();

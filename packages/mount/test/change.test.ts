@@ -2,7 +2,8 @@ import { writeFileSync } from "node:fs";
 import { openat2 } from "@nearfar/core";
 import { mount } from "@nearfar/mount";
 import { expect, test } from "vitest";
-import { mountAt, mountsOf, refusal, sandbox } from "./sandbox.ts";
+import { refusal } from "../../../test/refusal.ts";
+import { mountAt, mountsOf, sandbox } from "./sandbox.ts";
 
 test("MNT-02 a mount with a writer cannot become read-only", async () => {
 	await using box = await sandbox();

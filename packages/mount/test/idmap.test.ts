@@ -2,7 +2,8 @@ import { chmodSync, chownSync, statSync } from "node:fs";
 import { type FileDescriptor, openat2, Task } from "@nearfar/core";
 import { mountSetattr, moveMount, openTree } from "@nearfar/mount";
 import { expect, test } from "vitest";
-import { arm64, isRoot, neverOpen, refusal, sandbox } from "./sandbox.ts";
+import { neverOpen, refusal } from "../../../test/refusal.ts";
+import { arm64, isRoot, sandbox } from "./sandbox.ts";
 
 const SYS_setresgid = arm64 ? 149 : 119;
 const SYS_setresuid = arm64 ? 147 : 117;

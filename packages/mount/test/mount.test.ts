@@ -2,7 +2,8 @@ import { closeSync, openSync, readFileSync, readlinkSync, statSync, symlinkSync,
 import { openat2, Task } from "@nearfar/core";
 import { mount } from "@nearfar/mount";
 import { expect, test } from "vitest";
-import { isRoot, mountAt, refusal, sandbox } from "./sandbox.ts";
+import { refusal } from "../../../test/refusal.ts";
+import { isRoot, mountAt, sandbox } from "./sandbox.ts";
 
 test("MNT-01 what mount refuses", async () => {
 	await using box = await sandbox();

@@ -2,7 +2,8 @@ import { existsSync, symlinkSync } from "node:fs";
 import { Location, openat2, Task } from "@nearfar/core";
 import { mount, moveMount, openTree, umount } from "@nearfar/mount";
 import { expect, test } from "vitest";
-import { mountAt, neverOpen, refusal, sandbox } from "./sandbox.ts";
+import { neverOpen, refusal } from "../../../test/refusal.ts";
+import { mountAt, sandbox } from "./sandbox.ts";
 
 test("NMA-09 what moveMount refuses", async () => {
 	await using box = await sandbox();

@@ -3,7 +3,8 @@ import { Location, openat2, Task } from "@nearfar/core";
 import { native } from "@nearfar/core/internal";
 import { mount, pivotRoot, umount } from "@nearfar/mount";
 import { expect, test } from "vitest";
-import { arm64, isRoot, mountsOf, neverOpen, refusal, sandbox } from "./sandbox.ts";
+import { neverOpen, refusal } from "../../../test/refusal.ts";
+import { arm64, isRoot, mountsOf, sandbox } from "./sandbox.ts";
 
 const SYS_getcwd = arm64 ? 17 : 79;
 const syscall = "pivot_root";

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type CloneOptions, FileDescriptor, Task } from "@nearfar/core";
+import { type CloneOptions, Task } from "@nearfar/core";
 import { mount } from "@nearfar/mount";
 
 export const isRoot = process.geteuid?.() === 0;
@@ -88,24 +88,4 @@ function word(field: string): string {
 /** The topmost mount at a path. */
 export function mountAt(task: Task, path: string): MountLine | undefined {
 	return mountsOf(task).findLast(({ at }) => at === path);
-}
-
-/** A number that is open nowhere, as a descriptor of the current task. */
-export function neverOpen<T>(use: (fd: FileDescriptor) => T): T {
-	const fd = FileDescriptor.adopt(999);
-	try {
-		return use(fd);
-	} finally {
-		fd.take();
-	}
-}
-
-/** What a call throws. */
-export function refusal(fn: () => unknown): NodeJS.ErrnoException {
-	try {
-		fn();
-	} catch (error) {
-		return error as NodeJS.ErrnoException;
-	}
-	return {} as NodeJS.ErrnoException;
 }

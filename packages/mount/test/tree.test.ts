@@ -1,7 +1,8 @@
 import { Location, openat2, Task } from "@nearfar/core";
 import { mount, moveMount, openTree } from "@nearfar/mount";
 import { expect, test } from "vitest";
-import { mountAt, mountsOf, neverOpen, refusal, sandbox } from "./sandbox.ts";
+import { neverOpen, refusal } from "../../../test/refusal.ts";
+import { mountAt, mountsOf, sandbox } from "./sandbox.ts";
 
 test("NMA-08 what openTree refuses", async () => {
 	await using box = await sandbox();

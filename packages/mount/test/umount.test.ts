@@ -2,7 +2,8 @@ import { symlinkSync } from "node:fs";
 import { Location, openat2, Task } from "@nearfar/core";
 import { mount, umount } from "@nearfar/mount";
 import { expect, test } from "vitest";
-import { mountAt, refusal, sandbox } from "./sandbox.ts";
+import { refusal } from "../../../test/refusal.ts";
+import { mountAt, sandbox } from "./sandbox.ts";
 
 const syscall = "umount2";
 

@@ -1,7 +1,8 @@
 import { type NamespaceKind, Task } from "@nearfar/core";
 import { mount } from "@nearfar/mount";
 import { describe, expect, test } from "vitest";
-import { known, mountAt, refusal, sandbox } from "./sandbox.ts";
+import { refusal } from "../../../test/refusal.ts";
+import { known, mountAt, sandbox } from "./sandbox.ts";
 
 const rootless = (...more: NamespaceKind[]) => sandbox({ namespaces: ["user", "mnt", ...more], idMap: "root" });
 

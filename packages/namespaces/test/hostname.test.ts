@@ -2,7 +2,8 @@ import { hostname } from "node:os";
 import { Task } from "@nearfar/core";
 import { sethostname } from "@nearfar/namespaces";
 import { expect, test } from "vitest";
-import { hostnameIn, isRoot, powerless, refusal } from "./tasks.ts";
+import { refusal } from "../../../test/refusal.ts";
+import { hostnameIn, isRoot, powerless } from "./tasks.ts";
 
 const syscall = "sethostname";
 const inside = { namespaces: ["user", "uts"], idMap: "root" } as const;

@@ -3,7 +3,7 @@ import { geteuid } from "node:process";
 import { type IdMapping, Task } from "@nearfar/core";
 import { unshare } from "@nearfar/namespaces";
 import { describe, expect, test } from "vitest";
-import { refusal } from "./tasks.ts";
+import { refusal } from "../../../test/refusal.ts";
 
 test("NST-26 a map is written once", async () => {
 	await using task = await Task.clone();

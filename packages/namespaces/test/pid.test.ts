@@ -2,7 +2,8 @@ import { openat2, Process, Task } from "@nearfar/core";
 import { native } from "@nearfar/core/internal";
 import { setns, unshare } from "@nearfar/namespaces";
 import { expect, test } from "vitest";
-import { capable, put, refusal } from "./tasks.ts";
+import { refusal } from "../../../test/refusal.ts";
+import { capable, put } from "./tasks.ts";
 
 test("NST-17 the init of a pid namespace is out of reach from inside, and for SIGTERM; SIGKILL from outside ends all", async () => {
 	await using init = await Task.clone({ namespaces: ["user", "pid"], idMap: "root" });

@@ -1,7 +1,8 @@
 import { type NamespaceKind, Task } from "@nearfar/core";
 import { setns } from "@nearfar/namespaces";
 import { expect, test } from "vitest";
-import { capable, isRoot, namespaceOf, refusal } from "./tasks.ts";
+import { refusal } from "../../../test/refusal.ts";
+import { capable, isRoot, namespaceOf } from "./tasks.ts";
 
 const CLONE_VM = 0x100;
 const all = 2 ** 32 - 1;

@@ -6,7 +6,8 @@ import { FileDescriptor, type NamespaceKind, openat2, Task } from "@nearfar/core
 import { mount } from "@nearfar/mount";
 import { namespaceKinds, sethostname, setns, unshare } from "@nearfar/namespaces";
 import { describe, expect, test } from "vitest";
-import { arm64, capable, hostnameIn, namespaceOf, neverOpen, put, refusal } from "./tasks.ts";
+import { neverOpen, refusal } from "../../../test/refusal.ts";
+import { arm64, capable, hostnameIn, namespaceOf, put } from "./tasks.ts";
 
 const SYS_memfd_create = arm64 ? 279 : 319;
 const all = 2 ** 32 - 1;

@@ -1,6 +1,6 @@
 import { readlinkSync } from "node:fs";
 import { dropCapabilities } from "@nearfar/caps";
-import { type CloneOptions, FileDescriptor, openat2, Task } from "@nearfar/core";
+import { type CloneOptions, type FileDescriptor, openat2, Task } from "@nearfar/core";
 
 export const isRoot = process.geteuid?.() === 0;
 export const arm64 = process.arch === "arm64";
@@ -32,24 +32,4 @@ export function hostnameIn(task: Task): string {
 		using file = openat2("/proc/sys/kernel/hostname");
 		return file.read(65).toString().trimEnd();
 	});
-}
-
-/** A number that is open nowhere, as a descriptor of the current task. */
-export function neverOpen<T>(use: (fd: FileDescriptor) => T): T {
-	const fd = FileDescriptor.adopt(999);
-	try {
-		return use(fd);
-	} finally {
-		fd.take();
-	}
-}
-
-/** What a call throws. */
-export function refusal(fn: () => unknown): NodeJS.ErrnoException {
-	try {
-		fn();
-	} catch (error) {
-		return error as NodeJS.ErrnoException;
-	}
-	return {} as NodeJS.ErrnoException;
 }

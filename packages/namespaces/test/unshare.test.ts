@@ -3,7 +3,8 @@ import { type NamespaceKind, Task } from "@nearfar/core";
 import { native } from "@nearfar/core/internal";
 import { namespaceKinds, unshare } from "@nearfar/namespaces";
 import { describe, expect, test } from "vitest";
-import { capable, namespaceOf, powerless, refusal } from "./tasks.ts";
+import { refusal } from "../../../test/refusal.ts";
+import { capable, namespaceOf, powerless } from "./tasks.ts";
 
 const kinds = Object.keys(namespaceKinds) as NamespaceKind[];
 const syscall = "unshare";

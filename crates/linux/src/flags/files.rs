@@ -14,6 +14,7 @@ flags! {
         TRUNC = libc::O_TRUNC, "Empties the file";
         APPEND = libc::O_APPEND, "Every write goes to the end of the file";
         NONBLOCK = libc::O_NONBLOCK, "Neither opening nor input and output wait";
+        ASYNC("FASYNC") = libc::O_ASYNC, "The `O_ASYNC` of fcntl(2): accepted at opening, without an effect then";
         DSYNC = libc::O_DSYNC, "A write returns once its data is on the device";
         SYNC = libc::O_SYNC, "A write returns once its data and all metadata are on the device; contains `dsync`";
         PATH = libc::O_PATH, "Only names a place: neither reads nor writes";
@@ -46,6 +47,42 @@ flags! {
         STATX_FORCE_SYNC = libc::AT_STATX_FORCE_SYNC, "Asks a remote server always";
         STATX_DONT_SYNC = libc::AT_STATX_DONT_SYNC, "Asks a remote server never";
         RECURSIVE = libc::AT_RECURSIVE, "Includes all mounts below";
+    }
+
+    /// What statx(2) is asked for, and says that it found.
+    bits StatxMask: u32, "STATX_" in "linux/stat.h", statxMask: StatxField {
+        TYPE = libc::STATX_TYPE, "`type`";
+        MODE = libc::STATX_MODE, "`mode`";
+        NLINK = libc::STATX_NLINK, "`nlink`";
+        UID = libc::STATX_UID, "`uid`";
+        GID = libc::STATX_GID, "`gid`";
+        ATIME = libc::STATX_ATIME, "`atimeNs`";
+        MTIME = libc::STATX_MTIME, "`mtimeNs`";
+        CTIME = libc::STATX_CTIME, "`ctimeNs`";
+        INO = libc::STATX_INO, "`ino`";
+        SIZE = libc::STATX_SIZE, "`size`";
+        BLOCKS = libc::STATX_BLOCKS, "`blocks`";
+        BTIME = libc::STATX_BTIME, "`btimeNs`";
+        MNT_ID = 0x1000, "`mountId`; since Linux 5.8";
+        DIOALIGN = 0x2000, "`dioMemAlign` and `dioOffsetAlign`; since Linux 6.1";
+        MNT_ID_UNIQUE = 0x4000, "`mountIdUnique`; since Linux 6.8";
+        SUBVOL = 0x8000, "`subvol`; since Linux 6.10";
+        WRITE_ATOMIC = 0x1_0000, "The four fields that begin with `atomicWrite`; since Linux 6.11";
+        DIO_READ_ALIGN = 0x2_0000, "`dioReadOffsetAlign`; since Linux 6.14";
+    }
+
+    /// Attributes of a file that statx(2) tells of, where it knows.
+    bits StatxAttributes: u32, "STATX_ATTR_" in "linux/stat.h", statxAttributes: StatxAttribute {
+        COMPRESSED = libc::STATX_ATTR_COMPRESSED, "The file system compresses it";
+        IMMUTABLE = libc::STATX_ATTR_IMMUTABLE, "It cannot be changed, renamed, linked or deleted";
+        APPEND = libc::STATX_ATTR_APPEND, "It can only be appended to";
+        NODUMP = libc::STATX_ATTR_NODUMP, "Backup programs leave it out";
+        ENCRYPTED = libc::STATX_ATTR_ENCRYPTED, "A key is needed to read it";
+        AUTOMOUNT = libc::STATX_ATTR_AUTOMOUNT, "A directory that triggers an automount";
+        MOUNT_ROOT = libc::STATX_ATTR_MOUNT_ROOT, "The root of a mount; since Linux 5.8";
+        VERITY = libc::STATX_ATTR_VERITY, "fs-verity protects its content; since Linux 5.5";
+        DAX = 0x20_0000, "It is accessed without the page cache; since Linux 5.8";
+        WRITE_ATOMIC = 0x40_0000, "It supports atomic writes; since Linux 6.11";
     }
 
     /// Flags of close_range(2).

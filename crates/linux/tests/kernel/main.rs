@@ -7,6 +7,7 @@ mod exec;
 mod forbid;
 mod program;
 mod raw;
+mod readable;
 mod stub;
 mod stub_clones;
 mod stub_descriptors;

@@ -1,0 +1,71 @@
+//! Descriptors that are watched until there is something to read.
+
+use crate::channel::PATIENCE;
+use nearfar_linux::error::{Failure, Refusal};
+use nearfar_linux::eventfd::{eventfd, read, read_now, write};
+use nearfar_linux::reactor::next_id;
+use nearfar_linux::readable::Readable;
+use nix::errno::Errno;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::mpsc;
+
+fn owned(fd: i32) -> OwnedFd {
+    // SAFETY: the kernel has just made it, for us alone.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+fn counter(initial: u32) -> OwnedFd {
+    owned(eventfd(initial, libc::EFD_CLOEXEC as u32).near().unwrap())
+}
+
+#[test]
+fn told_once_for_each_time_it_is_asked() {
+    let fd = counter(0);
+    let (told, hear) = mpsc::channel();
+    let again = Box::new(move || told.send(()).unwrap());
+    let readable = Readable::watch(next_id(), fd.try_clone().unwrap(), again).unwrap();
+    assert!(hear.try_recv().is_err());
+    for value in 1..4 {
+        write(fd.as_raw_fd(), value).near().unwrap();
+        hear.recv_timeout(PATIENCE).unwrap();
+        assert!(hear.try_recv().is_err(), "once, though nobody has read yet");
+        assert_eq!(read(fd.as_raw_fd()).near(), Ok(value));
+        readable.again().unwrap();
+    }
+    drop(readable);
+    write(fd.as_raw_fd(), 1).near().unwrap();
+    assert!(hear.recv().is_err(), "nobody can tell any more");
+}
+
+#[test]
+fn another_may_have_the_number_and_the_open_file_of_one_that_was_dropped() {
+    let fd = counter(1);
+    for _ in 0..3 {
+        let (told, hear) = mpsc::channel();
+        let tell = Box::new(move || told.send(()).unwrap());
+        let readable = Readable::watch(next_id(), fd.try_clone().unwrap(), tell).unwrap();
+        hear.recv_timeout(PATIENCE).unwrap();
+        drop(readable);
+        // The reactor may have been the last to hold it: then the end is a moment away.
+        assert!(hear.recv_timeout(PATIENCE).is_err());
+    }
+}
+
+#[test]
+fn what_epoll_does_not_take_is_an_error_and_is_closed() {
+    let file = std::fs::File::open("/proc/self/exe").unwrap().into();
+    match Readable::watch(next_id(), file, Box::new(|| ())) {
+        Err(Failure::Refused(Refusal { syscall: "epoll_ctl", errno: Errno::EPERM, .. })) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_read_that_does_not_wait_takes_what_is_there() {
+    let fd = counter(5);
+    assert_eq!(read_now(fd.as_raw_fd()).near(), Ok(5));
+    match read_now(fd.as_raw_fd()).near() {
+        Err(Failure::Refused(Refusal { syscall: "preadv2", errno: Errno::EAGAIN, .. })) => {}
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,51 @@
+//! eventfds, and waiting until something can be read: JavaScript sees numbers.
+
+use crate::host;
+use crate::throw::OrThrow;
+use linux::eventfd;
+use linux::readable::Readable;
+use napi::bindgen_prelude::{BigInt, Result};
+use napi_derive::napi;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+/// eventfd2(2).
+#[napi]
+pub fn eventfd(initial: u32, flags: u32) -> Result<i32> {
+    eventfd::eventfd(initial, flags).run().or_throw()
+}
+
+/// read(2) of a counter, or preadv2(2) that does not wait.
+#[napi]
+pub fn eventfd_read(fd: i32, wait: bool) -> Result<BigInt> {
+    let read = if wait { eventfd::read } else { eventfd::read_now };
+    read(fd).run().or_throw().map(BigInt::from)
+}
+
+/// write(2) of a counter.
+#[napi]
+pub fn eventfd_write(fd: i32, value: BigInt) -> Result<()> {
+    eventfd::write(fd, value.get_u64().1).run().or_throw()
+}
+
+/// Takes a descriptor of this process over and watches it: "readable" follows once, with the id that is returned.
+#[napi]
+pub fn watch_readable(fd: i32) -> Result<u32> {
+    // SAFETY: JavaScript has given the number up; it is open, and nobody else closes it.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let (id, mail) = (host::next_id(), host::mail());
+    let tell = Box::new(move || mail.tell(id, "readable", None, Vec::new()));
+    host::keep_readable(id, Readable::watch(id.into(), fd, tell).or_throw()?);
+    Ok(id)
+}
+
+/// "readable" follows once more.
+#[napi]
+pub fn watch_again(id: u32) -> Result<()> {
+    host::readable(id).map_or(Ok(()), |readable| readable.again()).or_throw()
+}
+
+/// Watches no more, and closes.
+#[napi]
+pub fn unwatch_readable(id: u32) {
+    host::forget_readable(id);
+}

@@ -1,0 +1,21 @@
+import { FileDescriptor } from "@nearfar/core";
+
+/** What a call throws. */
+export function refusal(fn: () => unknown): NodeJS.ErrnoException {
+	try {
+		fn();
+	} catch (error) {
+		return error as NodeJS.ErrnoException;
+	}
+	return {} as NodeJS.ErrnoException;
+}
+
+/** A number that is open nowhere, as a descriptor of the current task. */
+export function neverOpen<T>(use: (fd: FileDescriptor) => T): T {
+	const fd = FileDescriptor.adopt(999);
+	try {
+		return use(fd);
+	} finally {
+		fd.take();
+	}
+}
