@@ -86,6 +86,6 @@ impl Batch {
                 }
             }
         };
-        task.submit_with(program, fds, patience, Box::new(ended));
+        task.submit_with(program, fds.into_iter().map(Arc::new).collect(), patience, Box::new(ended));
     }
 }

@@ -71,7 +71,7 @@ pub type Done = Box<dyn FnOnce(Result<Ran>) + Send>;
 pub struct Job {
     program: Program,
     message: Message,
-    fds: Vec<OwnedFd>,
+    fds: Vec<Arc<OwnedFd>>,
     done: Done,
     /// A channel stays open while a reply is due, whoever else has let go of it.
     channel: Arc<Channel>,
@@ -220,13 +220,13 @@ impl Channel {
     }
 
     /// Leaves a program for the reactor to see through. `done` is called once, on another thread or this one.
-    pub fn submit(self: &Arc<Self>, program: Program, fds: Vec<OwnedFd>, done: Done) {
+    pub fn submit(self: &Arc<Self>, program: Program, fds: Vec<Arc<OwnedFd>>, done: Done) {
         self.submit_with(program, fds, Duration::ZERO, done);
     }
 
     /// The same, but a reply that comes within `patience` is taken by the calling thread: by then it would hardly have
     /// been woken by the reactor.
-    pub fn submit_with(self: &Arc<Self>, program: Program, fds: Vec<OwnedFd>, patience: Duration, done: Done) {
+    pub fn submit_with(self: &Arc<Self>, program: Program, fds: Vec<Arc<OwnedFd>>, patience: Duration, done: Done) {
         let mut bytes = Vec::new();
         let reply = program.encode(&mut bytes);
         match Message::new(bytes, reply) {
@@ -455,6 +455,6 @@ fn finish(ended: Vec<(Done, Failure)>) {
     }
 }
 
-fn raw(fds: &[OwnedFd], memfd: Option<&OwnedFd>) -> Vec<RawFd> {
-    fds.iter().chain(memfd).map(AsRawFd::as_raw_fd).collect()
+fn raw(fds: &[Arc<OwnedFd>], memfd: Option<&OwnedFd>) -> Vec<RawFd> {
+    fds.iter().map(|fd| &**fd).chain(memfd).map(AsRawFd::as_raw_fd).collect()
 }

@@ -113,7 +113,7 @@ impl Origin {
                 Err(failure) => (parts.done)(Err(failure)),
             }
         };
-        origin.submit(prepared, end, Box::new(begin));
+        origin.submit(prepared, end.into_iter().map(Arc::new).collect(), Box::new(begin));
         Ok(())
     }
 
@@ -144,7 +144,11 @@ impl Origin {
         let cloned = move |ran: Result<Ran>| match ran.and_then(|ran| self.cloned(ran, shared, own, listener)) {
             Ok(child) if sharing.is_some() => {
                 let channel = task.clone();
-                channel.submit(child_program, stdio, Box::new(move |ran| done(ready(ran, task, child, shared))));
+                channel.submit(
+                    child_program,
+                    stdio.into_iter().map(Arc::new).collect(),
+                    Box::new(move |ran| done(ready(ran, task, child, shared))),
+                );
             }
             Ok(child) if may_fail => {
                 task.clone().await_reply(child_program, Box::new(move |ran| done(ready(ran, task, child, shared))));
@@ -155,7 +159,7 @@ impl Origin {
             }
             Err(failure) => done(Err(failure)),
         };
-        origin.submit(program, fds, Box::new(cloned));
+        origin.submit(program, fds.into_iter().map(Arc::new).collect(), Box::new(cloned));
     }
 
     fn program(&self, options: &CloneOptions, shared: Option<Shared>) -> Result<(Program, Program)> {

@@ -1,76 +1,29 @@
 import type { Event } from "../native/binding.js";
-import { options as checkOptions, optionalBoolean, wrongType, wrongValue } from "./arguments.ts";
+import { wrongType } from "./arguments.ts";
+import { Awaited } from "./awaited.ts";
+import {
+	type ChildState,
+	type ExitStatus,
+	howItEnded,
+	type ResourceUsage,
+	stateKinds,
+	toExitStatus,
+	toState,
+	toUsage,
+} from "./child-state.ts";
 import { FileDescriptor } from "./descriptor.ts";
-import { ChildBusyError, ChildDeadError, ClosedError, ExitError } from "./errors.ts";
-import { dispatch, forget, keepAlive, listen } from "./events.ts";
+import { ChildBusyError, ChildDeadError, ClosedError, ExitError, SyscallError } from "./errors.ts";
+import { dispatch, forget, listen } from "./events.ts";
 import type { Command } from "./exec.ts";
 import { waitFlags } from "./flags.generated.ts";
 import type { PidNamespace } from "./identity.ts";
 import { native } from "./native.ts";
 import { Process } from "./process.ts";
-import { type Signal, signalName, signalNumber } from "./signal.ts";
+import { type Signal, signalNumber } from "./signal.ts";
+import { currentBatch, nearTask } from "./target.ts";
+import { toWanted, Waiters, type WaitOptions } from "./waiters.ts";
 
-/** How a process ended: one of `code` and `signal` is `null`, both where nobody could say. */
-export interface ExitStatus {
-	/** Exit code, 0 to 255. */
-	code: number | null;
-	/** The signal that killed it. */
-	signal: Signal | null;
-	/** Whether it left a core dump. */
-	dumped: boolean;
-}
-
-/** One state change, as waitid(2) reports it. */
-export interface ChildState {
-	/** What happened. */
-	state: "exited" | "killed" | "dumped" | "stopped" | "trapped" | "continued";
-	/** Its pid. */
-	pid: number;
-	/** Its real user id. */
-	uid: number;
-	/** Exit code of one that exited. */
-	code: number | null;
-	/** The signal that killed, stopped or continued it. */
-	signal: Signal | null;
-}
-
-/** Which state changes a wait is for. */
-export interface WaitOptions {
-	/** Its end. Default: true, unless another is asked for. */
-	exited?: boolean;
-	/** A stop by a signal. */
-	stopped?: boolean;
-	/** A continuation by SIGCONT. */
-	continued?: boolean;
-	/** Leaves the state to be waited for again. */
-	nowait?: boolean;
-	/** Ends the wait; the child goes on. */
-	signal?: AbortSignal;
-}
-
-/** What a process used, with the names and units of Node's `process.resourceUsage()`. */
-export type ResourceUsage = NodeJS.ResourceUsage;
-
-type Kind = "exited" | "stopped" | "continued";
-
-interface Waiter {
-	readonly kinds: ReadonlySet<Kind>;
-	readonly nowait: boolean;
-	readonly resolve: (state: ChildState) => void;
-}
-
-const states = [undefined, "exited", "killed", "dumped", "trapped", "stopped", "continued"] as const;
-const kinds = {
-	exited: "exited",
-	killed: "exited",
-	dumped: "exited",
-	trapped: "stopped",
-	stopped: "stopped",
-	continued: "continued",
-} as const;
-
-// Somebody waits for these: his promise alone would not keep them, and so himself, from being collected.
-const awaitedChildren = new Set<ChildProcess>();
+const SIGKILL = 9;
 
 // Whoever is collected before his child has ended needs no events any more; the addon reaps all the same.
 const unheard = new FinalizationRegistry((id: number) => {
@@ -78,7 +31,7 @@ const unheard = new FinalizationRegistry((id: number) => {
 	native().forgetChild(id);
 });
 
-/** What the addon needs to know a child by. */
+/** What the addon knows a child by. */
 export interface ChildIdentity {
 	readonly id: number;
 	readonly pid: number;
@@ -106,11 +59,8 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	#usage: ResourceUsage | undefined;
 	#exited: Promise<ExitStatus> | undefined;
 	#exit: ((status: ExitStatus) => void) | undefined;
-	#waiters: Waiter[] = [];
-	#unclaimed: ChildState[] = [];
-	#deathClaimed = false;
-	#refed = true;
-	#alive = false; // whether it keeps the event loop alive now
+	readonly #waiters = new Waiters();
+	readonly #awaited = new Awaited(this, () => !this.#death && (this.#exited !== undefined || this.#waiters.any));
 
 	/** Made by `Task.clone`, not by its users. */
 	constructor({ id, pid, namespace, died }: ChildIdentity) {
@@ -126,14 +76,14 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	}
 
 	/**
-	 * Its pidfd, a descriptor of this process, made when it is first asked for. It stays open after death until it is
-	 * closed or the object is disposed.
+	 * Its pidfd, a descriptor of this process, made when it is first asked for, and again after it was closed. It stays
+	 * open after death until it is closed or the object is disposed.
 	 *
 	 * @throws `ClosedError` it was first asked for after death · `EMFILE`
 	 */
 	get fd(): FileDescriptor {
-		if (!this.#fd) {
-			const number = native().childPidfd(this.#id);
+		if (!this.#fd || (this.#fd.closed && !this.#death)) {
+			const number = this.#named(() => native().childPidfd(this.#id));
 			if (number < 0) throw new ClosedError(`${this} has ended, and its pidfd was not asked for before`);
 			this.#fd = FileDescriptor.from(number);
 		}
@@ -163,7 +113,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 			});
 			if (this.#death) this.#exit?.(toExitStatus(this.#death));
 		}
-		this.#hold();
+		this.#awaited.update();
 		return this.#exited;
 	}
 
@@ -177,10 +127,17 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	override kill(signal: Signal = "SIGTERM"): void {
 		const number = signalNumber(signal);
 		this.#assertAlive("kill");
-		if (!native().killChild(this.#id, number)) this.#goneWhile("kill");
+		if (!this.#named(() => native().killChild(this.#id, number))) this.#goneWhile("kill");
 	}
 
-	/** Sends a signal to the process group whose id is its pid. Throws `ChildDeadError`, `ESRCH`, `EPERM`. See killpg(3). */
+	/**
+	 * Sends a signal to the process group whose id is its pid, from the current task.
+	 *
+	 * @param signal - Default: `"SIGTERM"`.
+	 * @throws `ChildDeadError` it has ended, whoever else is in its group · `ESRCH` no such group · `EPERM` none of it may
+	 * be signalled · `NamespaceMismatchError`
+	 * @see killpg(3)
+	 */
 	override killpg(signal: Signal = "SIGTERM"): void {
 		this.#held("killpg", () => super.killpg(signal));
 	}
@@ -200,111 +157,113 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		return this.#held("getpriority", () => super.getpriority());
 	}
 
-	/** The pid for a call of the current task. Throws `ChildDeadError`, `NamespaceMismatchError`. */
+	/**
+	 * The pid for a call of the current task; in a batch it stays its own until that has run.
+	 *
+	 * @throws `ChildDeadError` · `NamespaceMismatchError`
+	 */
 	override visiblePid(): number {
-		this.#assertAlive("name");
-		return super.visiblePid();
+		return this.#held("name", () => super.visiblePid());
 	}
 
 	/**
 	 * Moves it into a process group, as long as it has not exec'd.
 	 *
-	 * @param group - Whose group. Default: a new one, of its own.
-	 * @throws `EACCES` it has exec'd · `EPERM` another session, or no such group · `ChildDeadError`
+	 * @param group - The group of this child, whether it leads it or not. Default: a new one, of its own.
+	 * @throws `EACCES` it has exec'd · `EPERM` another session, or no such group · `ESRCH` not a child of the current task
+	 * · `ChildDeadError` either of them
 	 * @see setpgid(2); no privilege
 	 */
 	setpgid(group?: ChildProcess): void {
 		if (group !== undefined && !(group instanceof ChildProcess)) throw wrongType("group", "a ChildProcess", group);
-		this.#held("setpgid", () => native().setpgid(this.visiblePid(), group ? group.getpgid() : 0));
+		const move = (id: number) => this.#held("setpgid", () => native().setpgid(this.visiblePid(), id));
+		if (!group) move(0);
+		// Asked for in this process, which knows it by the same pid: in a batch nothing can be asked.
+		else group.#held("join the group of", () => move(nearTask().run(() => native().getpgid(group.visiblePid()))));
 	}
 
 	/**
-	 * Waits for a state change.
+	 * Waits for a state change. A wait for a stop or a continuation is ended by a death, too.
 	 *
 	 * @param options - Which; default: its end. Aborting `signal` ends the wait and nothing else.
-	 * @throws `ChildDeadError` its death was waited for before · `ChildBusyError` another wait will reap it
+	 * @throws `ChildDeadError` its death was waited for before · `ChildBusyError` another wait will reap it · `ECHILD` a
+	 * stop or a continuation of a task's child: only that task can be asked, with {@link ChildProcess.poll} · `AbortError`
 	 * @see waitid(2)
 	 */
 	async wait(options?: WaitOptions): Promise<ChildState> {
-		const { wanted, nowait, signal } = this.#wanted(options);
-		signal?.throwIfAborted();
-		const known = this.#claim(wanted, nowait);
+		const wanted = toWanted(options);
+		wanted.signal?.throwIfAborted();
+		const known = this.#waiters.claim(wanted);
 		if (known) return known;
-		if (this.#death) throw this.#dead("wait");
-		const reaps = wanted.has("exited") && !nowait;
-		if (reaps && this.#waiters.some((waiter) => waiter.kinds.has("exited") && !waiter.nowait)) {
-			throw new ChildBusyError(`cannot wait for ${this}: another wait will reap it; use exited, or nowait`);
+		if (this.#death) throw this.#dead("wait for");
+		if (wanted.kinds.has("exited") && !wanted.nowait && this.#waiters.reaping) {
+			throw new ChildBusyError(
+				`cannot wait for ${this}: another wait will reap it; use exited, or nowait`,
+				this.#command,
+			);
 		}
-		if (wanted.has("stopped") || wanted.has("continued")) native().watchStops(this.#id);
-		return new Promise<ChildState>((resolve, reject) => {
-			const abort = () => {
-				this.#waiters = this.#waiters.filter((other) => other !== waiter);
-				this.#release();
-				reject(signal?.reason);
-			};
-			const settle = (state: ChildState) => {
-				signal?.removeEventListener("abort", abort);
-				resolve(state);
-			};
-			const waiter: Waiter = { kinds: wanted, nowait, resolve: settle };
-			this.#waiters.push(waiter);
-			signal?.addEventListener("abort", abort, { once: true });
-			this.#hold();
-		});
+		if (wanted.kinds.has("stopped") || wanted.kinds.has("continued")) {
+			this.#named(() => native().watchStops(this.#id), "its parent, a task, hears of that: poll() asks it");
+		}
+		const state = this.#waiters.wait(wanted, () => this.#awaited.update());
+		this.#awaited.update();
+		return state;
 	}
 
 	/**
-	 * Asks for a state change that has happened already, and never waits (`WNOHANG`).
+	 * Asks for a state change that has happened already, and never waits (`WNOHANG`). Whoever waits for the same state
+	 * hears of it too.
 	 *
 	 * @returns The state, or `undefined` where there is none yet.
-	 * @throws `ChildDeadError` its death was waited for before
+	 * @throws `ChildDeadError` its death was waited for before · `ECHILD` a stop or a continuation of the child of a task
+	 * that is gone
 	 * @see waitid(2)
 	 */
 	poll(options?: Omit<WaitOptions, "signal">): ChildState | undefined {
-		const { wanted, nowait } = this.#wanted(options);
+		const wanted = toWanted(options);
 		dispatch();
-		const known = this.#claim(wanted, nowait);
+		const known = this.#waiters.claim(wanted);
 		if (known) return known;
 		if (this.#death) throw this.#dead("poll");
-		let bits = 0;
-		for (const kind of wanted) bits |= waitFlags[kind];
-		const seen = native().pollChild(this.#id, nowait ? bits | waitFlags.nowait : bits);
+		let bits = wanted.nowait ? waitFlags.nowait : 0;
+		for (const kind of wanted.kinds) bits |= waitFlags[kind];
+		const seen = this.#named(() => native().pollChild(this.#id, bits));
 		dispatch();
-		if (seen.length === 0) return this.#claim(wanted, nowait);
-		return this.#claim(wanted, nowait) ?? this.#toState(seen);
+		if (seen.length === 0) return this.#waiters.claim(wanted);
+		const state = toState(seen, this.pid);
+		// A death comes as an event too, and what was left alone is still to come.
+		if (!wanted.nowait && stateKinds[state.state] !== "exited") this.#changed(state);
+		return this.#waiters.claim(wanted) ?? state;
 	}
 
 	/** Resolves when it has exited with 0. Rejects with `ExitError` when it ended in any other way. */
 	async check(): Promise<void> {
 		const status = await this.exited;
 		if (status.code === 0) return;
-		const how = status.signal === null ? `exited with ${status.code}` : `was killed by ${status.signal}`;
-		throw new ExitError(`${this} ${how}`, status, this.#command);
+		throw new ExitError(`${this} ${howItEnded(status)}`, status, this.#command);
 	}
 
 	/** Waiting for it keeps the event loop alive: the default. */
 	ref(): this {
-		this.#refed = true;
-		this.#hold();
+		this.#awaited.ref(true);
 		return this;
 	}
 
 	/** Waiting for it does not keep the event loop alive. */
 	unref(): this {
-		this.#refed = false;
-		this.#release();
+		this.#awaited.ref(false);
 		return this;
 	}
 
-	/** Kills it, if it still lives, and waits until nothing is left of it. */
+	/** Kills it, if it still lives, and waits until nothing is left of it. Throws `EPERM`: it has become another user's. */
 	async [Symbol.asyncDispose](): Promise<void> {
-		if (!this.#death) native().killChild(this.#id, 9);
+		if (!this.#death) this.#named(() => native().killChild(this.#id, SIGKILL));
 		await this.exited;
 		this.#fd?.close();
 	}
 
 	/** `"process 4711 (/bin/true)"`. */
-	toString(): string {
+	override toString(): string {
 		return `process ${this.pid}${this.#command ? ` (${this.#command.path})` : ""}`;
 	}
 
@@ -335,33 +294,8 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		return child.#death && toExitStatus(child.#death);
 	}
 
-	#wanted(options: WaitOptions | undefined): { wanted: Set<Kind>; nowait: boolean; signal: AbortSignal | undefined } {
-		const { exited, stopped, continued, nowait, signal } = checkOptions(options);
-		if (signal !== undefined && !(signal instanceof AbortSignal))
-			throw wrongType("options.signal", "an AbortSignal", signal);
-		const wanted = new Set<Kind>();
-		if (optionalBoolean(stopped, "options.stopped")) wanted.add("stopped");
-		if (optionalBoolean(continued, "options.continued")) wanted.add("continued");
-		if (optionalBoolean(exited, "options.exited") ?? wanted.size === 0) wanted.add("exited");
-		if (wanted.size === 0) throw wrongValue("options", "at least one of exited, stopped and continued", options);
-		return { wanted, nowait: optionalBoolean(nowait, "options.nowait") ?? false, signal };
-	}
-
-	/** A state that has happened and that nobody has claimed. */
-	#claim(wanted: ReadonlySet<Kind>, nowait: boolean): ChildState | undefined {
-		const index = this.#unclaimed.findIndex((state) => wanted.has(kinds[state.state]));
-		const state = this.#unclaimed[index];
-		if (state) {
-			if (!nowait) this.#unclaimed.splice(index, 1);
-			return state;
-		}
-		if (!this.#death || this.#deathClaimed || !wanted.has("exited")) return undefined;
-		this.#deathClaimed = !nowait;
-		return this.#death;
-	}
-
 	#heard(event: Event, died: (child: ChildProcess) => void): void {
-		const state = this.#toState(event.numbers);
+		const state = toState(event.numbers, this.pid);
 		if (event.kind === "state") this.#changed(state);
 		if (event.kind !== "death") return;
 		this.#death = state;
@@ -373,41 +307,43 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		died(this);
 		this.#changed(state);
 		this.#exit?.(toExitStatus(state));
-		this.#release();
+		this.#awaited.update();
 	}
 
 	#changed(state: ChildState): void {
-		const kind = kinds[state.state];
-		const told = this.#waiters.filter((waiter) => waiter.kinds.has(kind) || kind === "exited");
-		this.#waiters = this.#waiters.filter((waiter) => !told.includes(waiter));
-		const claimed = told.some((waiter) => waiter.kinds.has(kind) && !waiter.nowait);
-		if (kind === "exited") this.#deathClaimed = claimed;
-		else if (!claimed) this.#unclaimed = [...this.#unclaimed.filter((other) => kinds[other.state] !== kind), state];
-		for (const waiter of told) waiter.resolve(state);
-		this.#release();
+		this.#waiters.changed(state);
+		this.#awaited.update();
 	}
 
-	#toState([code = 0, status = 0, pid = 0, uid = 0]: number[]): ChildState {
-		const state = states[code] ?? "exited";
-		const exited = state === "exited";
-		const known = code !== 0;
-		return {
-			state,
-			pid: this.pid || pid,
-			uid,
-			code: exited && known ? status : null,
-			signal: exited ? null : signalName(status),
-		};
-	}
-
-	/** Makes a call by pid. It is not reaped meanwhile: the pid cannot become a stranger's. */
+	/** Makes a call by pid. It is not reaped meanwhile, nor before a batch has run: the pid cannot become a stranger's. */
 	#held<T>(what: string, fn: () => T): T {
 		this.#assertAlive(what);
 		if (!native().holdChild(this.#id)) this.#goneWhile(what);
+		const release = () => native().releaseChild(this.#id);
+		const batch = currentBatch();
+		try {
+			return this.#named(fn);
+		} finally {
+			if (batch) batch.settle.push(release);
+			else release();
+		}
+	}
+
+	/** What the kernel refuses about it is refused about what it executes. */
+	#named<T>(fn: () => T, hint?: string): T {
 		try {
 			return fn();
-		} finally {
-			native().releaseChild(this.#id);
+		} catch (error) {
+			if (!(error instanceof SyscallError)) throw error;
+			const { code, errno, syscall, task } = error;
+			throw new SyscallError(
+				{ code, errno: -errno, syscall, of: `${this}` },
+				{
+					...(task !== undefined && { task }),
+					...(this.#command && { command: this.#command }),
+					...(hint !== undefined && code === "ECHILD" && { hint }),
+				},
+			);
 		}
 	}
 
@@ -416,31 +352,13 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	}
 
 	#dead(what: string): ChildDeadError {
-		const state = this.#death ?? this.#toState([]);
-		const how = state.signal === null ? `exited with ${state.code}` : `was killed by ${state.signal}`;
-		return new ChildDeadError(`cannot ${what} ${this}: it ${how}`, state);
+		const state = this.#death ?? toState([], this.pid);
+		return new ChildDeadError(`cannot ${what} ${this}: it ${howItEnded(state)}`, state, this.#command);
 	}
 
 	#goneWhile(what: string): never {
 		ChildProcess.ending(this);
 		throw this.#dead(what);
-	}
-
-	#hold(): void {
-		const awaited = this.#exited !== undefined || this.#waiters.length > 0;
-		if (this.#death || !awaited) return;
-		awaitedChildren.add(this);
-		if (this.#alive || !this.#refed) return;
-		this.#alive = true;
-		keepAlive(1);
-	}
-
-	#release(): void {
-		const awaited = !this.#death && (this.#exited !== undefined || this.#waiters.length > 0);
-		if (!awaited) awaitedChildren.delete(this);
-		if (!this.#alive || (awaited && this.#refed)) return;
-		this.#alive = false;
-		keepAlive(-1);
 	}
 }
 
@@ -456,31 +374,3 @@ export class ChildProcess extends Process implements AsyncDisposable {
  * @see clone(2) CLONE_VM
  */
 export class ThreadProcess extends ChildProcess {}
-
-function toExitStatus({ state, code, signal }: ChildState): ExitStatus {
-	return { code, signal, dumped: state === "dumped" };
-}
-
-const usageNames = [
-	"userCPUTime",
-	"systemCPUTime",
-	"maxRSS",
-	"sharedMemorySize",
-	"unsharedDataSize",
-	"unsharedStackSize",
-	"minorPageFault",
-	"majorPageFault",
-	"swappedOut",
-	"fsRead",
-	"fsWrite",
-	"ipcSent",
-	"ipcReceived",
-	"signalsCount",
-	"voluntaryContextSwitches",
-	"involuntaryContextSwitches",
-] as const;
-
-function toUsage(numbers: number[]): ResourceUsage | undefined {
-	if (numbers.length === 0) return undefined;
-	return Object.fromEntries(usageNames.map((name, index) => [name, numbers[index] ?? 0])) as unknown as ResourceUsage;
-}

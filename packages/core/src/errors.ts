@@ -1,5 +1,5 @@
 import type { FailureData } from "../native/binding.js";
-import type { ChildState, ExitStatus } from "./child.ts";
+import type { ChildState, ExitStatus } from "./child-state.ts";
 import type { Command } from "./exec.ts";
 import { currentTask } from "./target.ts";
 
@@ -30,21 +30,23 @@ export class SyscallError extends Error {
 	declare readonly task?: string;
 	/** Which call of a batch, from 0. */
 	declare readonly step?: number;
+	/** What the child executes whom it was about. */
+	declare readonly command?: Command;
 	/** What the file system said about it. */
 	declare readonly log?: string[];
 	/** What stands in the way. */
 	declare readonly hint?: string;
 
 	constructor(
-		refusal: { code: string; errno: number; syscall: string; message?: string },
-		about: { path?: string; dest?: string; task?: string; step?: number } = {},
+		refusal: { code: string; errno: number; syscall: string; message?: string; of?: string },
+		about: { path?: string; dest?: string; task?: string; step?: number; command?: Command; hint?: string } = {},
 	) {
-		const { errno, syscall } = refusal;
+		const { errno, syscall, of } = refusal;
 		const known = process.getBuiltinModule("node:util").getSystemErrorMap().get(-errno);
 		const code = /^UnknownErrno/.test(refusal.code) ? `Unknown system error ${errno}` : refusal.code;
 		const words = known?.[1] ?? refusal.message?.toLowerCase() ?? "unknown error";
 		const paths = [about.path, about.dest].filter((path) => path !== undefined).map((path) => `'${path}'`);
-		super(`${code}: ${words}, ${syscall}${paths.length > 0 ? ` ${paths.join(" -> ")}` : ""}`);
+		super(`${code}: ${words}, ${syscall}${paths.length > 0 ? ` ${paths.join(" -> ")}` : ""}${of ? ` of ${of}` : ""}`);
 		this.name = "SyscallError";
 		this.code = code;
 		this.errno = -errno;
@@ -127,17 +129,24 @@ export class MultithreadedError extends NearfarError {
 export class ChildDeadError extends NearfarError {
 	/** How it ended. */
 	readonly state: ChildState;
+	/** What it was. */
+	declare readonly command?: Command;
 
-	constructor(message: string, state: ChildState) {
+	constructor(message: string, state: ChildState, command?: Command) {
 		super("CHILD_DEAD", message);
 		this.state = state;
+		if (command !== undefined) this.command = command;
 	}
 }
 
 /** `ERR_NEARFAR_CHILD_BUSY`: another wait of this child will reap it. */
 export class ChildBusyError extends NearfarError {
-	constructor(message: string) {
+	/** What it executes. */
+	declare readonly command?: Command;
+
+	constructor(message: string, command?: Command) {
 		super("CHILD_BUSY", message);
+		if (command !== undefined) this.command = command;
 	}
 }
 

@@ -1,11 +1,5 @@
-export {
-	ChildProcess,
-	type ChildState,
-	type ExitStatus,
-	type ResourceUsage,
-	ThreadProcess,
-	type WaitOptions,
-} from "./child.ts";
+export { ChildProcess, ThreadProcess } from "./child.ts";
+export type { ChildState, ExitStatus, ResourceUsage } from "./child-state.ts";
 export type { CloneOptions, SharedPart } from "./clone.ts";
 export { FileDescriptor } from "./descriptor.ts";
 export {
@@ -44,3 +38,4 @@ export type { Signal } from "./signal.ts";
 export { type DeviceNumber, type FileType, type Statx, type StatxOptions, statx } from "./statx.ts";
 export { Task } from "./task.ts";
 export { chdir, mkdir, symlink } from "./tree.ts";
+export type { WaitOptions } from "./waiters.ts";

@@ -85,10 +85,15 @@ export class Process {
 		const task = currentTask();
 		if (task.pidNamespace !== this.namespace) {
 			throw new NamespaceMismatchError(
-				`pid ${this.pid} is a number of the ${this.namespace}, ${task} is in the ${task.pidNamespace}`,
+				`${this} has its pid in the ${this.namespace}, and ${task} is in the ${task.pidNamespace}`,
 			);
 		}
-		if (this.pid === 0) throw new NamespaceMismatchError(`this process has no pid in the ${this.namespace}`);
+		if (this.pid === 0) throw new NamespaceMismatchError(`${this} has no pid in the ${this.namespace}`);
 		return this.pid;
+	}
+
+	/** `"process 4711"`. */
+	toString(): string {
+		return `process ${this.pid}`;
 	}
 }

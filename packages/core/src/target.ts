@@ -19,7 +19,11 @@ export function setNear(task: () => Task): void {
 
 /** The task whose `run` or `batch` is on the stack, else this process. */
 export function currentTask(): Task {
-	if (current) return current;
+	return current ?? nearTask();
+}
+
+/** This process. */
+export function nearTask(): Task {
 	if (!near) throw new NearfarError("INTERNAL", "@nearfar/core was not loaded whole");
 	return near();
 }

@@ -8,7 +8,8 @@ import {
 	wrongType,
 	wrongValue,
 } from "./arguments.ts";
-import { ChildProcess, type ExitStatus, ThreadProcess } from "./child.ts";
+import { ChildProcess, ThreadProcess } from "./child.ts";
+import { type ExitStatus, howItEnded, toExitStatus } from "./child-state.ts";
 import { type CloneOptions, cloneTask } from "./clone.ts";
 import { FileDescriptor, setNearTask } from "./descriptor.ts";
 import { BatchError, makeError, NearfarError, TaskGoneError } from "./errors.ts";
@@ -189,7 +190,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertLive();
 		const batch: Batch = { settle: [] };
 		const settle = (numbers: readonly number[] | undefined) => {
-			for (const tell of batch.settle) tell(numbers);
+			for (const tell of batch.settle.splice(0)) tell(numbers);
 		};
 		let sent = false;
 		try {
@@ -206,8 +207,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 				}
 			});
 			const { failure, numbers } = await event;
+			// Before an error is made, which may ask how a child ended that the batch held.
+			settle(failure ? undefined : numbers);
 			if (failure) throw withTarget(this as unknown as Task, undefined, () => makeError(failure));
-			settle(numbers);
 			return result;
 		} catch (error) {
 			settle(undefined);
@@ -402,11 +404,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	goneError(): TaskGoneError {
 		const command = this.process instanceof ChildProcess ? this.process.command : undefined;
 		if (this.#state === "supervisor") return new TaskGoneError(`${this} supervises a program`);
-		if (this.#state === "exec") return new TaskGoneError(`${this} executes ${command?.path}`, undefined, command);
+		if (this.#state === "exec") {
+			const death = this.process instanceof ChildProcess ? this.process.death : undefined;
+			const how = death ? `executed ${command?.path}, which ${howItEnded(death)}` : `executes ${command?.path}`;
+			return new TaskGoneError(`${this} ${how}`, death && toExitStatus(death), command);
+		}
 		const status = this.process instanceof ChildProcess ? ChildProcess.ending(this.process) : undefined;
 		if (this.#state === "live") this.#left();
-		const how = status && (status.signal === null ? ` with ${status.code}` : ` by ${status.signal}`);
-		return new TaskGoneError(`${this} has ended${how ?? ""}`, status);
+		return new TaskGoneError(`${this} ${status ? howItEnded(status) : "has ended"}`, status);
 	}
 
 	/** Gives a block of its memory back some time soon. */
@@ -460,6 +465,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const kinds = [...origin.#kinds, ...namespaces];
 		const nested = parent !== undefined;
 		const made = new Task({ id, process, kinds, pidNamespace, nested, sharing });
+		made.#signalsTouched = origin.#signalsTouched;
 		task = new WeakRef(made);
 		return made;
 	}

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "n
 import { describe, expect, test } from "vitest";
 import { type NamespaceKind, openat2, Task } from "../src/index.ts";
 import { children, expectNoLeaks, stat } from "./leaks.ts";
-import { cgroup2, root } from "./privilege.ts";
+import { cgroup2, root, unified } from "./privilege.ts";
 import { reason } from "./reason.ts";
 
 expectNoLeaks();
@@ -86,17 +86,47 @@ describe("CL3-06 setTid", () => {
 	});
 });
 
-test.skipIf(!cgroup2)("cgroup (where cgroup2 is mounted, as root) is where the task begins", async () => {
+describe.skipIf(!cgroup2)("cgroup (where cgroup2 is mounted, as root)", () => {
 	const path = `${cgroup2}/nearfar-clone-${process.pid}`;
-	mkdirSync(path);
-	using cgroup = openat2(path, { flags: ["path", "directory"] });
-	const task = await Task.clone({ cgroup });
-	expect(readFileSync(`/proc/${task.pid}/cgroup`, "utf8")).toMatch(
-		new RegExp(`^0::.*/nearfar-clone-${process.pid}$`, "m"),
-	);
-	await task[Symbol.asyncDispose]();
-	rmdirSync(path);
+	const inGroup = (pid: number) => readFileSync(`/proc/${pid}/cgroup`, "utf8").match(/^0::(.*)$/m)?.[1];
+
+	test("is where the task begins, and what it clones and executes", async () => {
+		mkdirSync(path);
+		using cgroup = openat2(path, { flags: ["path", "directory"] });
+		const task = await Task.clone({ cgroup });
+		const nested = await task.clone();
+		const other = await Task.clone();
+		const moved = await other.clone({ cgroup });
+		const program = moved.exec("/bin/sleep", ["sleep", "1000"]);
+		const name = expect.stringMatching(new RegExp(`/nearfar-clone-${process.pid}$`));
+		expect([task, nested, program].map(({ pid }) => inGroup(pid))).toEqual([name, name, name]);
+		expect(inGroup(other.pid)).toBe(inGroup(process.pid));
+		const procs = readFileSync(`${path}/cgroup.procs`, "utf8").trim().split("\n").map(Number);
+		expect(procs.sort()).toEqual([task.pid, nested.pid, program.pid].sort());
+		for (const { process } of [moved, nested, task, other]) await process[Symbol.asyncDispose]();
+		rmdirSync(path);
+	});
+
+	test("that was removed is ENOENT or ENODEV, and no process is made", async () => {
+		mkdirSync(path);
+		using cgroup = openat2(path, { flags: ["path", "directory"] });
+		rmdirSync(path);
+		const before = children(process.pid);
+		expect(await reason(() => Task.clone({ cgroup }))).toMatchObject({
+			code: expect.stringMatching(/^ENO(ENT|DEV)$/),
+			syscall: "clone3",
+		});
+		expect(children(process.pid)).toEqual(before);
+	});
 });
+
+test.skipIf(root || !unified)(
+	"a cgroup of somebody else's (as an ordinary user, where cgroup2 is mounted) is EACCES",
+	async () => {
+		using cgroup = openat2(unified ?? "", { flags: ["path", "directory"] });
+		expect(await reason(() => Task.clone({ cgroup }))).toMatchObject({ code: "EACCES", syscall: "clone3" });
+	},
+);
 
 test("a cgroup that is none is EBADF", async () => {
 	using folder = openat2("/");

@@ -50,10 +50,13 @@ export function children(parent: number): string[] {
 
 /** The fields of `/proc/<pid>/stat` that tests ask for; `undefined`: nobody has the pid. */
 export function stat(pid: string | number): { pid: string; name: string; state: string; parent: number } | undefined {
-	const line = read(`/proc/${pid}/stat`);
+	const line = stat.line(pid);
 	const [, name = "", state = "", parent] = /^\d+ \((.*)\) (\S) (\d+)/s.exec(line) ?? [];
 	return line === "" ? undefined : { pid: `${pid}`, name, state, parent: Number(parent) };
 }
+
+/** `/proc/<pid>/stat` as it is; `""`: nobody has the pid. */
+stat.line = (pid: string | number): string => read(`/proc/${pid}/stat`);
 
 function isZygote(pid: string | undefined): boolean {
 	return read(`/proc/${pid}/cmdline`).startsWith("nearfar-zygote");

@@ -70,6 +70,8 @@ test.each([
 	["unref after", null],
 	["ref again", null],
 	["nothing", null],
+	["wait", "stopped"],
+	["wait unref", null],
 	["abort", "AbortError"],
 ])("the event loop with a child: %s", async (what, seen) => {
 	const { report, code, stderr } = await runFixture("loop", { args: [what] });

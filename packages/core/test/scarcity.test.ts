@@ -33,6 +33,26 @@ test("EAGAIN at a limit of processes, as an ordinary user, and nothing is left",
 	for (const refused of report.refusals) expect(refused).toMatchObject({ name: "SyscallError", code: "EAGAIN" });
 });
 
+test("no descriptor is left: stops and ends are heard all the same, of a task's child too", async () => {
+	const { report, code, stderr } = await runFixture("scarce-waits", { wrapper: ["prlimit", "--nofile=64:64"] });
+	expect([code, stderr]).toEqual([0, ""]);
+	const signals = ["SIGKILL", "SIGKILL", "SIGKILL"];
+	expect(report).toMatchObject({
+		fd: { name: "SyscallError", code: "EMFILE" },
+		stop: "stopped",
+		signals,
+		state: "killed",
+	});
+});
+
+test("no thread is allowed to wait for stops: EAGAIN each time, and later it is", async () => {
+	const wrapper = root ? ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"] : [];
+	const { report, code, stderr } = await runFixture("scarce-waits", { wrapper, args: ["threads"] });
+	expect([code, stderr]).toEqual([0, ""]);
+	const refused = expect.objectContaining({ name: "SyscallError", code: "EAGAIN" });
+	expect(report).toEqual({ refusals: [refused, refused], stop: "stopped" });
+});
+
 test("Node's stdio closed: a task has /dev/null, and none of Node's other descriptors in its place", async () => {
 	const { report, code } = await runFixture("stdio");
 	const empty = ["/dev/null", "/dev/null", "/dev/null"];
