@@ -348,6 +348,7 @@ export declare function sigprocmask(how: number, set: bigint): void
 
 /** rt_sigqueueinfo(2) with SI_QUEUE. */
 export declare function sigqueue(pid: number, signal: number, value: bigint, sender: number, uid: number): void
+
 /** statx(2): the bytes of its struct. */
 export declare function statx(at: number, path: Text, flags: number, mask: number): Buffer
 
