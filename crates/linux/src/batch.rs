@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_micros(50);
 #[derive(Debug, Default)]
 pub struct Batch {
     program: Program,
-    fds: Vec<OwnedFd>,
+    fds: Vec<Arc<OwnedFd>>,
     exec: Option<Attempt>,
 }
 
@@ -35,15 +35,15 @@ impl Batch {
 
     /// Adds a copy of a descriptor of this process; see [`task::put`].
     pub fn put(&mut self, fd: RawFd, number: Option<i32>, close_on_exec: bool) -> Result<i32> {
-        // One more is the memfd of a long program.
-        if self.fds.len() + 1 == wire::DESCRIPTORS {
+        // One more is the memfd of a long program, and one what an exec tells by that it was reached.
+        if self.fds.len() + 2 == wire::DESCRIPTORS {
             return Err(refused("sendmsg", Errno::ETOOMANYREFS));
         }
         // SAFETY: the caller keeps the descriptor open during this call.
         let fd = unsafe { BorrowedFd::borrow_raw(fd) };
         let copy = fd.try_clone_to_owned().during("fcntl")?;
         let put = self.push(descriptor::put_passed(self.fds.len() as u32, number, close_on_exec))?;
-        self.fds.push(copy);
+        self.fds.push(Arc::new(copy));
         Ok(put)
     }
 
@@ -52,7 +52,9 @@ impl Batch {
         if self.exec.is_some() {
             return Err(Failure::Sealed("execve"));
         }
-        self.exec = Some(Attempt::add(&mut self.program, exec));
+        let attempt = Attempt::add(&mut self.program, exec, self.fds.len() as u32)?;
+        self.fds.push(attempt.reached());
+        self.exec = Some(attempt);
         Ok(())
     }
 
@@ -72,7 +74,7 @@ impl Batch {
         let patience = if exec.is_some() { Duration::ZERO } else { PATIENCE };
         let again = task.clone();
         let ended = move |ran: Result<Ran>| match ran {
-            Err(Failure::Gone) if exec.is_some() => done(Ok(Vec::new())),
+            Err(Failure::Gone) if exec.as_ref().is_some_and(|exec| exec.gone().is_ok()) => done(Ok(Vec::new())),
             Err(failure) => done(Err(failure)),
             Ok(Ran { program, reply, .. }) => {
                 let made = program.made(&reply);
@@ -86,6 +88,6 @@ impl Batch {
                 }
             }
         };
-        task.submit_with(program, fds.into_iter().map(Arc::new).collect(), patience, Box::new(ended));
+        task.submit_with(program, fds, patience, Box::new(ended));
     }
 }

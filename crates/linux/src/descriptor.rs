@@ -108,6 +108,11 @@ pub fn write(fd: i32, bytes: &[u8], position: Option<i64>) -> Call<u32> {
     call.value(|answer| answer.result as u32)
 }
 
+/// [`write`] to a descriptor that goes with the message.
+pub fn write_passed(index: u32, bytes: &[u8]) -> Call<()> {
+    Call::new("write", libc::SYS_write).arg(Arg::Passed(index)).input(bytes).number(bytes.len() as u64)
+}
+
 /// `statx(dirfd, path, flags, mask, &statx)`: the bytes of a `struct statx`. Linux 4.11.
 pub fn statx(at: i32, path: &[u8], flags: u32, mask: u32) -> Call<Vec<u8>> {
     Call::new("statx", libc::SYS_statx)

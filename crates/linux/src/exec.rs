@@ -4,9 +4,11 @@ use crate::call::{Arg, Call};
 use crate::channel::Channel;
 use crate::descriptor;
 use crate::error::{Failure, Result};
+use crate::eventfd::eventfd;
 use crate::process;
 use crate::program::{Program, Reply};
 use nix::errno::Errno;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
 /// What to execute.
@@ -36,23 +38,30 @@ pub(crate) struct Attempt {
     begin: usize,
     tries: std::ops::Range<usize>,
     paths: Vec<Vec<u8>>,
+    /// An eventfd that the task writes to right before it tries: the end of the channel alone could also be its death.
+    reached: Arc<OwnedFd>,
 }
 
 /// execve(2) in a task. `Ok`: the program runs, or has run. A refusal leaves the task as it was, but that all its
 /// descriptors from 3 up are close-on-exec.
 pub fn exec(task: &Arc<Channel>, exec: &Exec) -> Result<()> {
     let mut program = Program::default();
-    let attempt = Attempt::add(&mut program, exec);
+    let attempt = Attempt::add(&mut program, exec, 0)?;
+    let reached = attempt.reached();
     attempt.prepare(&program, task)?;
-    match task.run(&program, &[]) {
-        Err(Failure::Gone) => Ok(()),
+    match task.run(&program, &[reached.as_raw_fd()]) {
+        Err(Failure::Gone) => attempt.gone(),
         ran => Err(attempt.failure(&program, &ran?.0).without_step()),
     }
 }
 
 impl Attempt {
-    /// Adds the steps to a program, as its last ones.
-    pub(crate) fn add(program: &mut Program, exec: &Exec) -> Self {
+    /// Adds the steps to a program, as its last ones. What [`Attempt::reached`] returns goes with the message, with this
+    /// index.
+    pub(crate) fn add(program: &mut Program, exec: &Exec, index: u32) -> Result<Self> {
+        let reached = eventfd(0, libc::EFD_CLOEXEC as u32 | libc::EFD_NONBLOCK as u32).near()?;
+        // SAFETY: the kernel has just made it, for us alone.
+        let reached = Arc::new(descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(reached) })?);
         let begin = program.len();
         if exec.reset_signals {
             process::reset_signals(program);
@@ -66,6 +75,7 @@ impl Attempt {
             program.step(descriptor::set_flags(*fd, 0));
         }
         program.step(process::set_death_signal(exec.death_signal));
+        program.step(descriptor::write_passed(index, &1u64.to_ne_bytes()));
         let first = program.len();
         let strings = |call: Call<()>| call.strings(&exec.argv).strings(&exec.envp);
         let execve = |path| Call::new("execve", libc::SYS_execve).path(path);
@@ -88,14 +98,25 @@ impl Attempt {
         for fd in exec.keep.iter().filter(|fd| **fd > 2) {
             program.step(descriptor::set_flags(*fd, libc::FD_CLOEXEC).go_on());
         }
-        Attempt { begin, tries, paths: exec.paths.clone() }
+        Ok(Attempt { begin, tries, paths: exec.paths.clone(), reached })
     }
 
-    /// Has to be called right before the program is sent: the end of the channel would look like a program that runs.
-    pub(crate) fn prepare(&self, program: &Program, task: &Arc<Channel>) -> Result<()> {
-        if task.hung_up() {
-            return Err(Failure::Gone);
+    /// What the task writes to before it tries.
+    pub(crate) fn reached(&self) -> Arc<OwnedFd> {
+        self.reached.clone()
+    }
+
+    /// What the end of the channel means: the program runs, or the task has ended before.
+    pub(crate) fn gone(&self) -> Result<()> {
+        let mut count = [0; 8];
+        match nix::unistd::read(&*self.reached, &mut count) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Failure::Gone),
         }
+    }
+
+    /// Has to be called right before the program is sent.
+    pub(crate) fn prepare(&self, program: &Program, task: &Arc<Channel>) -> Result<()> {
         let_stdio_block(task, program)
     }
 

@@ -225,7 +225,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * lowest that is free. In a batch it is collected.
 	 * @returns A descriptor of the task, of the same `file`.
 	 * @throws `FDTableMismatchError` it is not this process's · `EMFILE` the task's table is full · `EBADF` `number` is over
-	 * the limit of descriptors · `RangeError` the number of the task's channel · `ETOOMANYREFS` over 63 in one batch · `TaskGoneError`
+	 * the limit of descriptors · `RangeError` the number of the task's channel · `ETOOMANYREFS` over 62 in one batch · `TaskGoneError`
 	 * @see unix(7), SCM_RIGHTS
 	 */
 	put<T extends FileDescriptor>(fd: T, options?: { closeOnExec?: boolean; number?: number }): T {

@@ -22,8 +22,8 @@ export function sigaction(signal: Signal): Disposition;
 /**
  * Chooses what a signal does to the current task.
  *
- * What `task.exec()` starts has every signal at its default: this is for what the task itself shall live through. A
- * clone of the task ignores what the task did; what that executes does not.
+ * What `task.exec()` starts has every signal at its default, and a clone of the task begins so: this is for what the task
+ * itself shall live through.
  *
  * @param signal - By name or number, 1 to 64; 32 and 33 too, which a C library would keep to itself.
  * @param disposition - `"default"` or `"ignore"`.
