@@ -34,12 +34,13 @@ function row(name: string, bar: number, megabytes: number, clock: Question["cloc
 	};
 }
 
-async function answer(node: ChildProcess): Promise<number> {
+/** What a program that was forked says next. */
+export async function answer(node: ChildProcess): Promise<number> {
 	const ended = new AbortController();
 	const [value] = await Promise.race([
 		once(node, "message", { signal: ended.signal }),
 		once(node, "exit", { signal: ended.signal }).then(([code]) => {
-			throw new Error(`exec-heap.js exited with ${code}`);
+			throw new Error(`${node.spawnfile} ${node.spawnargs.at(1)} exited with ${code}`);
 		}),
 	]);
 	ended.abort();

@@ -3,10 +3,11 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Builds crates/linux/examples/raw.rs, which knows what the machine itself needs. */
-export function buildRaw(): void {
-	const args = ["build", "--quiet", "--release", "--package", "nearfar-linux", "--example", "raw"];
+/** Builds a program of crates/linux/examples, and returns its path. `raw` knows what the machine itself needs. */
+export function buildRaw(name: "raw" | "crowd" = "raw"): string {
+	const args = ["build", "--quiet", "--release", "--package", "nearfar-linux", "--example", name];
 	execFileSync("cargo", args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
+	return `${root}target/release/examples/${name}`;
 }
 
 /** Nanoseconds for each operation. */

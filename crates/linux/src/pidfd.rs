@@ -1,6 +1,10 @@
 //! Process descriptors: pidfd_open(2) and its friends, and waitid(2) by one.
 
 use crate::call::{Answer, Arg, Call};
+use crate::error::{During, Failure, Result};
+use crate::reactor::{self, Tell};
+use nix::errno::Errno;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// A state change as waitid(2) reports it; `code` is one of CLD_*, 0 where nothing is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,17 +91,40 @@ fn read_waited(answer: &Answer) -> Waited {
     (state.pid != 0).then(|| (state, usage.into_iter().chain((4..18).map(long)).collect()))
 }
 
-/// `ioctl(pidfd, PIDFD_GET_INFO)` for the exit status alone: `None` while the process is not reaped. Linux 6.15.
+/// `ioctl(pidfd, request, arg)` with one of the requests that open a namespace: `arg` has to be 0. Linux 6.11.
+pub fn pidfd_namespace(pidfd: i32, request: u32, arg: u32) -> Call<i32> {
+    Call::new("ioctl", libc::SYS_ioctl).fd(pidfd).number(request).number(arg).descriptor()
+}
+
+/// `ioctl(pidfd, PIDFD_GET_INFO, &info)` with a `struct pidfd_info` of `length` bytes. Linux 6.13.
+pub fn pidfd_info(pidfd: i32, mask: u64, length: u32) -> Call<Vec<u8>> {
+    let mut info = vec![0; length as usize];
+    info[..8].copy_from_slice(&mask.to_ne_bytes());
+    let request = 3 << 30 | length << 16 | 0xff << 8 | 11;
+    Call::new("ioctl", libc::SYS_ioctl).fd(pidfd).number(request).inout(&info).value(|answer| answer.out.to_vec())
+}
+
+/// [`pidfd_info`] for the exit status alone: `None` while the process is not reaped. Linux 6.15.
 pub fn exit_status(pidfd: i32) -> Call<Option<i32>> {
-    const PIDFD_GET_INFO: u64 = 3 << 30 | 64 << 16 | 0xff << 8 | 11;
     const PIDFD_INFO_EXIT: u64 = 1 << 3;
-    let mut info = [0; 64];
-    info[..8].copy_from_slice(&PIDFD_INFO_EXIT.to_ne_bytes());
-    Call::new("ioctl", libc::SYS_ioctl)
-        .fd(pidfd)
-        .number(PIDFD_GET_INFO)
-        .inout(&info)
-        .value(|answer| (answer.u64(0) & PIDFD_INFO_EXIT != 0).then(|| answer.u32(60) as i32))
+    pidfd_info(pidfd, PIDFD_INFO_EXIT, 64)
+        .reading(|answer| (answer.u64(0) & PIDFD_INFO_EXIT != 0).then(|| answer.u32(60) as i32))
+}
+
+/// Calls `tell` once: with `how` 0 when the process has ended, with -1 when nothing is left of it. Until then, or until
+/// [`reactor::forget`], `pidfd` stays open. With options of waitid(2), when that has something to say, which it leaves
+/// there, or refuses: stops and continuations can only be waited for by a thread, no descriptor tells of them.
+pub fn watch(id: u64, pidfd: BorrowedFd, how: i32, tell: Tell) -> Result<()> {
+    if how <= 0 {
+        return reactor::watch_stranger(id, pidfd, how < 0, tell);
+    }
+    let pidfd = pidfd.try_clone_to_owned().during("fcntl")?;
+    reactor::spawn("nearfar-stops", move || loop {
+        match waitid(libc::P_PIDFD, pidfd.as_raw_fd(), how | libc::WNOWAIT | libc::__WALL).near() {
+            Err(Failure::Refused(refusal)) if refusal.errno == Errno::EINTR => {}
+            other => return tell(other.ok().flatten().map(|(state, _)| state)),
+        }
+    })
 }
 
 const _: () = assert!(size_of::<libc::siginfo_t>() == 128 && size_of::<libc::rusage>() == 144);

@@ -4,15 +4,18 @@ use crate::channel::Channel;
 use crate::child::Child;
 use crate::descriptor;
 use crate::error::{During, Result};
+use crate::pidfd::ChildState;
 use crate::readable::Readable;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::{SigSet, SigmaskHow};
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
-#[derive(Debug)]
+/// Hears once what a process did; with nothing where that is to be asked for.
+pub type Tell = Box<dyn FnOnce(Option<ChildState>) + Send>;
+
 enum Source {
     /// A channel with a reply due; watched once, for the next message.
     Channel(Weak<Channel>),
@@ -20,9 +23,10 @@ enum Source {
     Child(Arc<Child>),
     /// A descriptor that somebody waits to read from; watched once.
     Readable(Weak<Readable>),
+    /// A process that somebody else reaps; watched once.
+    Stranger(RawFd, Tell),
 }
 
-#[derive(Debug)]
 struct Reactor {
     epoll: Epoll,
     sources: Mutex<HashMap<u64, Source>>,
@@ -70,11 +74,20 @@ pub(crate) fn forget_readable(id: u64, fd: &OwnedFd) {
     }
 }
 
+/// Calls `tell` once, when the process has ended, or, with `reaped`, when nothing is left of it. Until then, or until
+/// [`forget`], `pidfd` stays open.
+pub(crate) fn watch_stranger(id: u64, pidfd: BorrowedFd, reaped: bool, tell: Tell) -> Result<()> {
+    let reactor = reactor()?;
+    let event = EpollEvent::new(if reaped { EpollFlags::empty() } else { EpollFlags::EPOLLIN }, id);
+    reactor.lock().insert(id, Source::Stranger(pidfd.as_raw_fd(), tell));
+    reactor.set(false, pidfd, event)
+}
+
 /// Stops watching; the descriptor itself goes when its owner closes it.
-pub(crate) fn forget(id: u64) {
+pub fn forget(id: u64) {
     if let Some(reactor) = REACTOR.get() {
         // Dropped after the lock is open: what a source owns may come back here.
-        let source = reactor.lock().remove(&id);
+        let source = reactor.remove(id);
         drop(source);
     }
 }
@@ -97,6 +110,11 @@ fn reactor() -> Result<&'static Reactor> {
 
 /// Starts a thread on which no signal handler of the host program ever runs.
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+    spawn_boxed(name, Box::new(run))
+}
+
+/// What there is of it once, whatever runs.
+fn spawn_boxed(name: &str, run: Box<dyn FnOnce() + Send>) -> Result<()> {
     let mut before = SigSet::empty();
     nix::sys::signal::pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))
         .during("sigprocmask")?;
@@ -119,6 +137,17 @@ impl Reactor {
         set.during("epoll_ctl")
     }
 
+    /// A stranger's descriptor is not watched any more when this returns: its number may be watched again.
+    fn remove(&self, id: u64) -> Option<Source> {
+        let mut sources = self.lock();
+        let source = sources.remove(&id);
+        if let Some(Source::Stranger(pidfd, _)) = &source {
+            // SAFETY: whoever watches it keeps it open. Where it was never added, nothing is to be done.
+            let _ = self.epoll.delete(unsafe { BorrowedFd::borrow_raw(*pidfd) });
+        }
+        source
+    }
+
     fn run(&self) {
         let mut events = [EpollEvent::empty(); 64];
         loop {
@@ -136,16 +165,20 @@ impl Reactor {
             Some(Source::Channel(channel)) => (channel.upgrade(), None, None),
             Some(Source::Child(child)) => (None, Some(child.clone()), None),
             Some(Source::Readable(readable)) => (None, None, readable.upgrade()),
+            Some(Source::Stranger(..)) => (None, None, None),
             None => return,
         };
         if let Some(channel) = channel {
-            channel.readable();
+            return channel.readable();
         }
         if let Some(child) = child {
-            child.ended();
+            return child.ended();
         }
         if let Some(readable) = readable {
-            readable.wake();
+            return readable.wake();
+        }
+        if let Some(Source::Stranger(_, tell)) = self.remove(id) {
+            tell(None);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The getters of ids once more, straight on Node-API: what `#[napi]` puts around a call costs a sixth of these.
+//! The shortest calls once more, straight on Node-API: what `#[napi]` puts around a call costs a sixth of these.
 
 use crate::throw::OrThrow;
 use linux::credentials;
@@ -12,7 +12,8 @@ macro_rules! getters {
         $(extern "C" fn $name(env: sys::napi_env, _: sys::napi_callback_info) -> sys::napi_value {
             number(env, credentials::$name().run_inline())
         })*
-        const GETTERS: &[(&str, sys::napi_callback)] = &[$((stringify!($name), Some($name))),*];
+        const SHORTEST: &[(&str, sys::napi_callback)] =
+            &[$((stringify!($name), Some($name))),*, ("pidfdSendSignal", Some(pidfd_send_signal))];
     };
 }
 
@@ -29,10 +30,32 @@ fn number(env: sys::napi_env, answer: linux::error::Result<u32>) -> sys::napi_va
     value
 }
 
-/// Puts them in the place of their namesakes in `credentials.rs`, which say what they are.
+/// The first three arguments as numbers; what is none of JavaScript's numbers is 0. JavaScript has checked them.
+fn numbers(env: sys::napi_env, info: sys::napi_callback_info) -> [i32; 3] {
+    let (mut values, mut count) = ([null_mut(); 3], 3);
+    // SAFETY: `env` and `info` are those of the call under way; as many handles are written as there is room for.
+    unsafe { sys::napi_get_cb_info(env, info, &mut count, values.as_mut_ptr(), null_mut(), null_mut()) };
+    values.map(|value| {
+        let mut number = 0;
+        // SAFETY: the handle is one of the call under way; the number is written to the local above.
+        unsafe { sys::napi_get_value_int32(env, value, &mut number) };
+        number
+    })
+}
+
+extern "C" fn pidfd_send_signal(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    let [pidfd, signal, flags] = numbers(env, info);
+    if let Err(error) = linux::pidfd::pidfd_send_signal(pidfd, signal, flags as u32).run_inline().or_throw() {
+        // SAFETY: `env` is that of the call under way, which returns to JavaScript right after.
+        unsafe { JsError::from(error).throw_into(env) };
+    }
+    null_mut()
+}
+
+/// Puts them in the place of their namesakes in `credentials.rs` and `pidfd.rs`, which say what they are.
 #[napi(module_exports)]
-pub fn replace_getters(mut exports: Object, env: Env) -> Result<()> {
-    for (name, getter) in GETTERS {
+pub fn replace_shortest(mut exports: Object, env: Env) -> Result<()> {
+    for (name, getter) in SHORTEST {
         let mut function = null_mut();
         // SAFETY: the name is read during the call; the callback lives as long as the addon; the handle is written to
         // the local above.

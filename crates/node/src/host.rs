@@ -4,6 +4,8 @@ use crate::throw::FailureData;
 use linux::channel::Channel;
 use linux::child::{Change, Child, Listener};
 use linux::error::Failure;
+use linux::pidfd::ChildState;
+use linux::reactor::Tell;
 use linux::readable::Readable;
 use linux::target::{self, Target};
 use linux::task::Cloned;
@@ -23,7 +25,7 @@ type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, true, 0>
 pub struct Event {
     /// Which request or child it is about.
     pub id: u32,
-    /// "cloned", "batch", "death", "state" or "readable".
+    /// "cloned", "batch", "death", "state", "readable" or "ended".
     pub kind: String,
     /// Why it failed, if it did.
     pub failure: Option<FailureData>,
@@ -194,10 +196,21 @@ pub fn listener(id: u32) -> Listener {
             Change::Death(death) => ("death", death.state, death.usage),
             Change::State(state) => ("state", state, Vec::new()),
         };
-        let head = [state.code, state.status, state.pid].map(f64::from);
         let usage = usage.into_iter().map(|number| number as f64);
-        mail.tell(id, kind, None, head.into_iter().chain([f64::from(state.uid)]).chain(usage).collect());
+        mail.tell(id, kind, None, state_numbers(state).into_iter().chain(usage).collect());
     })
+}
+
+/// A number for a watch, and what tells JavaScript that it is over.
+pub fn ended() -> (u32, Tell) {
+    let (id, mail) = (next_id(), mail());
+    let numbers = |state: Option<ChildState>| state.map_or(Vec::new(), |state| state_numbers(state).into());
+    (id, Box::new(move |state| mail.tell(id, "ended", None, numbers(state))))
+}
+
+/// A state change as JavaScript gets it.
+pub fn state_numbers(state: ChildState) -> [f64; 4] {
+    [state.code.into(), state.status.into(), state.pid.into(), state.uid.into()]
 }
 
 /// The task with this id, while it can be reached.

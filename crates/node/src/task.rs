@@ -262,8 +262,7 @@ pub fn kill_child(child: u32, signal: i32) -> Result<bool> {
 #[napi]
 pub fn poll_child(child: u32, options: i32) -> Result<Vec<f64>> {
     let state = host::child(child).map_or(Ok(None), |child| child.poll(options)).or_throw()?;
-    Ok(state
-        .map_or(Vec::new(), |state| vec![state.code.into(), state.status.into(), state.pid.into(), state.uid.into()]))
+    Ok(state.map_or(Vec::new(), |state| host::state_numbers(state).into()))
 }
 
 /// Waits up to `milliseconds` for the end of a child that is ending; `true`: it has ended.

@@ -79,7 +79,7 @@ export declare function enter(task: number): void
 export interface Event {
   /** Which request or child it is about. */
   id: number
-  /** "cloned", "batch", "death", "state" or "readable". */
+  /** "cloned", "batch", "death", "state", "readable" or "ended". */
   kind: string
   /** Why it failed, if it did. */
   failure?: FailureData
@@ -256,6 +256,12 @@ export declare function openTree(at: number, path: Text, flags: number): number
 /** pidfd_getfd(2). */
 export declare function pidfdGetfd(pidfd: number, fd: number): number
 
+/** ioctl(2) with PIDFD_GET_INFO: a `struct pidfd_info` of `length` bytes. */
+export declare function pidfdInfo(pidfd: number, mask: number, length: number): Buffer
+
+/** ioctl(2) with a PIDFD_GET_*_NAMESPACE. */
+export declare function pidfdNamespace(pidfd: number, request: number, arg: number): number
+
 /** pidfd_open(2). */
 export declare function pidfdOpen(pid: number, flags: number): number
 
@@ -384,11 +390,24 @@ export declare function unmapLater(task: number, block: number): void
 /** unshare(2). */
 export declare function unshare(flags: number): void
 
+/** No event follows any more, and the descriptor may be closed. */
+export declare function unwatch(id: number): void
+
 /** Watches no more, and closes. */
 export declare function unwatchReadable(id: number): void
 
+/** waitid(2): CLD code, status, pid, uid, or nothing. */
+export declare function waitid(idtype: number, id: number, options: number): Array<number>
+
 /** "readable" follows once more. */
 export declare function watchAgain(id: number): void
+
+/**
+ * "ended" follows: with `how` 0 when the process of a pidfd has ended, with -1 when nothing is left of it; with options
+ * of waitid(2) when that has something to say of a child, or refuses. The descriptor is one of this process; without
+ * options it stays open until then, or until `unwatch`.
+ */
+export declare function watchPidfd(pidfd: number, how: number): number
 
 /** Takes a descriptor of this process over and watches it: "readable" follows once, with the id that is returned. */
 export declare function watchReadable(fd: number): number

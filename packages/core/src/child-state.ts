@@ -42,16 +42,17 @@ export const stateKinds = {
 } as const;
 
 /** A state change from the numbers of the addon: CLD code, status, pid, uid. */
-export function toState([code = 0, status = 0, pid = 0, uid = 0]: number[], visible: number): ChildState {
+export function toState([code = 0, status = 0, pid = 0, uid = 0]: readonly number[], visible: number): ChildState {
 	const state = states[code] ?? "exited";
 	const exited = state === "exited";
 	const known = code !== 0;
+	const signal = signalName(status & 0x7f); // a tracer is told more in the bits above
 	return {
 		state,
 		pid: visible || pid,
 		uid,
 		code: exited && known ? status : null,
-		signal: exited ? null : signalName(status),
+		signal: exited ? null : signal,
 	};
 }
 

@@ -26,10 +26,14 @@ import { toWanted, Waiters, type WaitOptions } from "./waiters.ts";
 const SIGKILL = 9;
 
 // Whoever is collected before his child has ended needs no events any more; the addon reaps all the same.
-const unheard = new FinalizationRegistry((id: number) => {
+const unheard = new FinalizationRegistry(({ id, pid }: { id: number; pid: number }) => {
 	forget(id);
 	native().forgetChild(id);
+	if (!livingChildren.get(pid)?.deref()) livingChildren.delete(pid);
 });
+
+// By pid as this process sees it, until it is known here that they have ended.
+const livingChildren = new Map<number, WeakRef<ChildProcess>>();
 
 /** What the addon knows a child by. */
 export interface ChildIdentity {
@@ -72,7 +76,8 @@ export class ChildProcess extends Process implements AsyncDisposable {
 			const child = self.deref();
 			if (child) child.#heard(event, died);
 		});
-		unheard.register(this, id, this);
+		unheard.register(this, { id, pid }, this);
+		if (pid !== 0) livingChildren.set(pid, self);
 	}
 
 	/**
@@ -267,6 +272,11 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		return `process ${this.pid}${this.#command ? ` (${this.#command.path})` : ""}`;
 	}
 
+	/** The child with this pid, as this process sees it, that is not known to have ended. */
+	static living(pid: number): ChildProcess | undefined {
+		return livingChildren.get(pid)?.deref();
+	}
+
 	/** Remembers what a child executes. */
 	static executes(child: ChildProcess, command: Command): void {
 		child.#command = command;
@@ -301,6 +311,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		this.#death = state;
 		this.#usage = toUsage(event.numbers.slice(4));
 		forget(this.#id);
+		if (livingChildren.get(this.pid)?.deref() === this) livingChildren.delete(this.pid);
 		unheard.unregister(this);
 		native().forgetChild(this.#id);
 		if (this.#supervisor !== undefined) native().forgetTask(this.#supervisor);

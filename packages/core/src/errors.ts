@@ -3,6 +3,9 @@ import type { ChildState, ExitStatus } from "./child-state.ts";
 import type { Command } from "./exec.ts";
 import { currentTask } from "./target.ts";
 
+// Node makes a new one for everybody who asks: that would be most of what an error costs.
+let knownErrors: Map<number, [name: string, words: string]> | undefined;
+
 /**
  * A refusal by the kernel, in the form that Node's own `fs` throws.
  *
@@ -42,7 +45,8 @@ export class SyscallError extends Error {
 		about: { path?: string; dest?: string; task?: string; step?: number; command?: Command; hint?: string } = {},
 	) {
 		const { errno, syscall, of } = refusal;
-		const known = process.getBuiltinModule("node:util").getSystemErrorMap().get(-errno);
+		knownErrors ??= process.getBuiltinModule("node:util").getSystemErrorMap();
+		const known = knownErrors.get(-errno);
 		const code = /^UnknownErrno/.test(refusal.code) ? `Unknown system error ${errno}` : refusal.code;
 		const words = known?.[1] ?? refusal.message?.toLowerCase() ?? "unknown error";
 		const paths = [about.path, about.dest].filter((path) => path !== undefined).map((path) => `'${path}'`);

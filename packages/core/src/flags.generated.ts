@@ -557,6 +557,21 @@ export const pidfdInfoMask = {
 /** A name in {@link pidfdInfoMask}. */
 export type PidfdInfoField = keyof typeof pidfdInfoMask;
 
+/** What the ioctl `PIDFD_GET_INFO` says of core dumps. Since Linux 6.16. */
+export const pidfdCoredump = {
+	/** It dumped core (`PIDFD_COREDUMPED`). */
+	dumped: 0x1,
+	/** It does not dump core (`PIDFD_COREDUMP_SKIP`). */
+	skip: 0x2,
+	/** It dumps core as its user (`PIDFD_COREDUMP_USER`). */
+	user: 0x4,
+	/** It dumps core as root (`PIDFD_COREDUMP_ROOT`). */
+	root: 0x8,
+} as const;
+
+/** A name in {@link pidfdCoredump}. */
+export type PidfdCoredumpBit = keyof typeof pidfdCoredump;
+
 /** What waitid(2) and wait4(2) wait for, and how. */
 export const waitFlags = {
 	/** Children that exited (`WEXITED`). */
@@ -680,6 +695,33 @@ export const ambientOperations = {
 
 /** A name in {@link ambientOperations}. */
 export type AmbientOperation = keyof typeof ambientOperations;
+
+/** The ioctls that open a namespace of a pidfd's process. Since Linux 6.11. */
+export const pidfdNamespaces = {
+	/** The root of the cgroup tree (`PIDFD_GET_CGROUP_NAMESPACE`). */
+	cgroup: 65281,
+	/** System V objects and POSIX message queues (`PIDFD_GET_IPC_NAMESPACE`). */
+	ipc: 65282,
+	/** Mounts (`PIDFD_GET_MNT_NAMESPACE`). */
+	mnt: 65283,
+	/** Network devices, addresses, ports and rules (`PIDFD_GET_NET_NAMESPACE`). */
+	net: 65284,
+	/** Process ids (`PIDFD_GET_PID_NAMESPACE`). */
+	pid: 65285,
+	/** Process ids of its children (`PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE`). */
+	pidForChildren: 65286,
+	/** Offsets of the monotonic and boot clocks (`PIDFD_GET_TIME_NAMESPACE`). */
+	time: 65287,
+	/** Offsets of the clocks of its children (`PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE`). */
+	timeForChildren: 65288,
+	/** User ids, group ids and capabilities (`PIDFD_GET_USER_NAMESPACE`). */
+	user: 65289,
+	/** Host name and domain name (`PIDFD_GET_UTS_NAMESPACE`). */
+	uts: 65290,
+} as const;
+
+/** A name in {@link pidfdNamespaces}. */
+export type PidfdNamespace = keyof typeof pidfdNamespaces;
 
 /** What prlimit(2) limits. */
 export const resources = {

@@ -1,7 +1,10 @@
 /** What the slices share, but for the tables: it lies in the same file of dist as the public names, as it shares their state. */
 export * from "./arguments.ts";
+export * from "./child-state.ts";
+export { forget, keepAlive, listen } from "./events.ts";
 export * from "./flags.ts";
 export { native } from "./native.ts";
 export { pathText, toAt, toPath } from "./path.ts";
 export { signalName, signalNumber } from "./signal.ts";
 export { afterSuccess, currentBatch, currentTask } from "./target.ts";
+export { toWanted } from "./waiters.ts";

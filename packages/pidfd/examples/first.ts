@@ -3,14 +3,18 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { PidFd } from "@nearfar/pidfd";
 
-const child = spawn("sleep", ["60"]);
-await once(child, "spawn");
-using pidfd = PidFd.open(child.pid ?? 0);
+const child = spawn("sh", ["-c", "sleep 60"]);
+const exit = once(child, "exit");
+using pidfd = PidFd.of(child);
 using stderr = pidfd.getFd(2);
-console.log(`process ${child.pid} is descriptor ${pidfd.fd}, its stderr is here as ${stderr.fd}`);
+using mounts = pidfd.namespace("mnt");
+console.log(
+	`process ${child.pid} is descriptor ${pidfd.fd}, its stderr is here as ${stderr.fd}, its mounts as ${mounts.fd}`,
+);
+console.log(`it is user ${pidfd.info().uid}'s, and a child of ${pidfd.info().ppid}`);
 
+const exited = pidfd.exited(); // beside Node, which hears of it too
 pidfd.sendSignal("SIGTERM");
-const [, signal] = await once(child, "exit");
-console.log(`it was killed by ${signal}`);
-assert.equal(signal, "SIGTERM");
+assert.deepEqual(await exited, { code: null, signal: "SIGTERM", dumped: false });
+assert.deepEqual(await exit, [null, "SIGTERM"]);
 assert.throws(() => pidfd.sendSignal(0), { code: "ESRCH" }); // and it never means anybody else

@@ -1,1 +1,4 @@
+export type { PidFdCoredump, PidFdInfo } from "./info.ts";
+export type { PidFdNamespaceKind } from "./namespace.ts";
+export type { NodeChild } from "./node-child.ts";
 export * from "./pidfd.ts";

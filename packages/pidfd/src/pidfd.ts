@@ -1,7 +1,22 @@
-import { FileDescriptor, Process, type Signal } from "@nearfar/core";
+import {
+	BatchError,
+	ChildDeadError,
+	ChildProcess,
+	type ChildState,
+	type ExitStatus,
+	FDTable,
+	FileDescriptor,
+	Process,
+	type Signal,
+	SyscallError,
+	Task,
+	type WaitOptions,
+} from "@nearfar/core";
 import {
 	options as checkOptions,
 	pid as checkPid,
+	currentBatch,
+	currentTask,
 	descriptorNumber,
 	native,
 	optionalBoolean,
@@ -11,6 +26,13 @@ import {
 	toChoice,
 	wrongType,
 } from "@nearfar/core/internal";
+import { exited } from "./exited.ts";
+import { identify } from "./identity.ts";
+import { type PidFdInfo, readInfo } from "./info.ts";
+import { openNamespace, type PidFdNamespaceKind } from "./namespace.ts";
+import { assertChild, type NodeChild, pidOfNodeChild } from "./node-child.ts";
+import { Subject } from "./subject.ts";
+import { poll, wait } from "./wait.ts";
 
 /** How to open a {@link PidFd}. */
 export interface PidFdOptions {
@@ -32,7 +54,7 @@ const scopes = {
 /**
  * A descriptor for one process: it never means another one, though the pid be used again.
  *
- * It can be read from (it polls as readable) when the process has ended. Like every descriptor it belongs to the table
+ * It polls as readable when the process has ended. Like every descriptor it belongs to the table
  * of the task that opened it, and is close-on-exec. `PidFd.from(fd)` takes over one that somebody else opened.
  *
  * @example Signal exactly the process that was meant
@@ -46,6 +68,11 @@ const scopes = {
  * @see pidfd_open(2), Linux 5.3
  */
 export class PidFd extends FileDescriptor {
+	#subject: Subject | undefined; // made when somebody first waits
+	#child: ChildProcess | undefined;
+	#nodeChild: NodeChild | undefined;
+	#known = false; // whether it was asked already whose child it is
+
 	/**
 	 * Opens a descriptor for a process.
 	 *
@@ -66,11 +93,67 @@ export class PidFd extends FileDescriptor {
 	 */
 	static open(pid: number | Process, options?: PidFdOptions): PidFd {
 		const flags = openBits(options);
-		return PidFd.adopt(native().pidfdOpen(pid instanceof Process ? pid.visiblePid() : number(pid), flags));
+		const open = (id: number) => PidFd.adopt(native().pidfdOpen(id, flags));
+		if (pid instanceof ChildProcess) return PidFd.#ours(pid, () => open(pid.visiblePid()));
+		const id = pid instanceof Process ? pid.visiblePid() : number(pid);
+		const child = currentTask().pidNamespace === Task.near.pidNamespace ? ChildProcess.living(id) : undefined;
+		if (child) {
+			try {
+				return PidFd.#ours(child, () => open(id));
+			} catch (error) {
+				if (!(error instanceof ChildDeadError)) throw error; // reaped: whoever has the pid now, if anybody
+			}
+		}
+		const pidfd = open(id);
+		pidfd.#known = true;
+		return pidfd;
+	}
+
+	static #ours(child: ChildProcess, open: () => PidFd): PidFd {
+		const pidfd = ChildProcess.held(child, "open", open);
+		pidfd.#child = child;
+		pidfd.#known = true;
+		return pidfd;
 	}
 
 	/**
-	 * Opens a descriptor for the current task itself: its pid is asked for, then opened.
+	 * Opens a descriptor for a child of `node:child_process` (Node's, Bun's or Deno's), or for one of nearfar's.
+	 *
+	 * It is the child that is opened, and no stranger: Node's loop reaps its children on this thread, in a turn of its
+	 * own, and sets `exitCode` or `signalCode` there. While neither is set the child may be dead, but it has its pid. A
+	 * wait with this descriptor leaves the status for the child's owner.
+	 *
+	 * @param child - It has started, and is not known to have ended.
+	 * @returns A descriptor of the current task; close it or declare it with `using`.
+	 * @throws `ChildDeadError` it has ended · `TypeError` it never started, or is no child · `EMFILE` ·
+	 * `NamespaceMismatchError` the current task is in another pid namespace · `BatchError` in a batch, which runs later
+	 * @example Wait beside Node
+	 * ```ts
+	 * const child = spawn("sh", ["-c", "exit 7"]);
+	 * using pidfd = PidFd.of(child);
+	 * console.log(await pidfd.exited()); // { code: 7, signal: null, dumped: false }
+	 * ```
+	 * @see pidfd_open(2), Linux 5.3; no privilege
+	 */
+	static of(child: NodeChild | ChildProcess): PidFd {
+		if (child instanceof ChildProcess) return PidFd.open(child);
+		const pid = pidOfNodeChild(child);
+		if (currentBatch()) throw new BatchError("a batch runs later, when the child may have been reaped: open it before");
+		const pidfd = PidFd.adopt(native().pidfdOpen(pid, 0));
+		try {
+			if (currentTask().isNear) assertChild(pidfd.fd, child);
+		} catch (error) {
+			pidfd.close();
+			throw error;
+		}
+		pidfd.#nodeChild = child;
+		pidfd.#known = true;
+		return pidfd;
+	}
+
+	/**
+	 * Opens a descriptor for the current task itself: its pid is asked for, then opened. The kernel's numbers for the
+	 * caller (`PIDFD_SELF_*`, Linux 6.14) are not descriptors: nothing can be polled, passed on or closed by them.
 	 *
 	 * @param options - `thread`: for the calling thread.
 	 * @returns A descriptor of the current task; close it or declare it with `using`.
@@ -103,8 +186,7 @@ export class PidFd extends FileDescriptor {
 	 * @see pidfd_send_signal(2), Linux 5.1; the same user, or CAP_KILL
 	 */
 	sendSignal(signal: Signal, options?: { scope?: SignalScope }): void {
-		const { scope } = checkOptions(options);
-		const flags = scope === undefined ? 0 : toChoice(scopes, scope, "options.scope");
+		const flags = options === undefined ? 0 : scopeBits(options);
 		native().pidfdSendSignal(this.number(), signalNumber(signal), flags);
 	}
 
@@ -126,6 +208,171 @@ export class PidFd extends FileDescriptor {
 	getFd(fd: number): FileDescriptor {
 		return FileDescriptor.adopt(native().pidfdGetfd(this.number(), descriptorNumber(fd)));
 	}
+
+	/**
+	 * Waits for a state change of a child of the task that the descriptor is of, whichever is current.
+	 *
+	 * No status is lost: all who wait get it, it is remembered here, and what is a `ChildProcess` of nearfar keeps it too.
+	 * A child of Node's loop that was opened with {@link PidFd.of} is left for Node to reap. Any other child is reaped, two
+	 * turns of the event loop after its death was seen: one that Node's loop has started is reaped by that before. Keeps
+	 * the event loop alive; the descriptor may be closed meanwhile.
+	 *
+	 * @param options - Which; default: its end. Aborting `signal` ends the wait and nothing else.
+	 * @returns What has happened. The end also for who waited for a stop only.
+	 * @throws `ECHILD` not a child of that task; or a child of a task, and a stop: it can only be polled for ·
+	 * `ChildDeadError` a stop, and it has ended · `EBADF` not a pidfd · `BatchError` in a batch · `AbortError` ·
+	 * `ClosedError` · `TaskGoneError`
+	 * @example
+	 * ```ts
+	 * const task = await Task.clone();
+	 * using pidfd = PidFd.open(task.exec("/bin/true"));
+	 * console.log((await pidfd.wait()).code); // 0
+	 * ```
+	 * @see waitid(2) P_PIDFD, Linux 5.4; no privilege
+	 */
+	async wait(options?: WaitOptions): Promise<ChildState> {
+		return wait(this.#process(), options);
+	}
+
+	/**
+	 * Asks for a state change that has happened already, and never waits; also where the descriptor is nonblocking.
+	 *
+	 * @param options - As for `wait`, without `signal`.
+	 * @returns The state, or `undefined` where there is none yet.
+	 * @throws `ECHILD` not a child of the task that the descriptor is of · `ChildDeadError` a stop, and it has ended ·
+	 * `EBADF` not a pidfd · `FDTableMismatchError` · `BatchError` in a batch · `TaskGoneError`
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone();
+	 * using pidfd = PidFd.open(task.process);
+	 * console.log(pidfd.poll()); // undefined: it lives
+	 * ```
+	 * @see waitid(2) P_PIDFD and WNOHANG, Linux 5.4; no privilege
+	 */
+	poll(options?: Omit<WaitOptions, "signal">): ChildState | undefined {
+		this.number(); // as every call that returns at once, it is one of the current task
+		return poll(this.#process(), options);
+	}
+
+	/**
+	 * Resolves when the process has ended, child or not, and reaps nobody. Whichever task is current.
+	 *
+	 * How it ended is known of a child, of a zombie that may be traced, and of any process that was reaped where the kernel
+	 * keeps its status (Linux 6.15). One that is none of these, and that its parent does not reap within a second, has
+	 * ended with `undefined`. Keeps the event loop alive; the descriptor may be closed meanwhile.
+	 *
+	 * @param options - Aborting `signal` ends the wait and nothing else.
+	 * @returns How it ended; `undefined`: the kernel keeps no status for us.
+	 * @throws `AbortError` · `EMFILE` a copy of a task's descriptor was needed · `EBADF` not a pidfd ·
+	 * `BatchError` in a batch · `ClosedError` · `TaskGoneError`
+	 * @example Wait for a process that is not a child
+	 * ```ts
+	 * using parent = PidFd.open(process.ppid);
+	 * await parent.exited({ signal: AbortSignal.timeout(10) }).catch((reason) => console.log(reason.name)); // TimeoutError
+	 * ```
+	 * @see pidfd_open(2), Linux 5.3; no privilege
+	 */
+	async exited(options?: { signal?: AbortSignal }): Promise<ExitStatus | undefined> {
+		const { signal } = checkOptions(options);
+		if (signal !== undefined && !(signal instanceof AbortSignal))
+			throw wrongType("options.signal", "an AbortSignal", signal);
+		return exited(this.#process(), signal);
+	}
+
+	/**
+	 * Opens a namespace that the process is in, or that its children will be in.
+	 *
+	 * Before Linux 6.11 through `/proc`, which has to be mounted then; what is opened is the process's own namespace there
+	 * too, though the pid be used again meanwhile.
+	 *
+	 * @param kind - Its name in `/proc/pid/ns`.
+	 * @returns A descriptor of the current task, for `setns`; close it or declare it with `using`.
+	 * @throws `ESRCH` it has ended · `EACCES` it may not be traced · `EOPNOTSUPP` the kernel has no namespaces of the
+	 * kind · `ENOTTY` not a pidfd · `EMFILE` · `FDTableMismatchError` · `TaskGoneError`
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone({ namespaces: ["user", "uts"] });
+	 * using pidfd = PidFd.open(task.process);
+	 * using uts = pidfd.namespace("uts");
+	 * ```
+	 * @see ioctl_pidfd(2) PIDFD_GET_UTS_NAMESPACE, Linux 6.11; the same as to trace it, see ptrace(2)
+	 */
+	namespace(kind: PidFdNamespaceKind): FileDescriptor {
+		return openNamespace(this.number(), kind);
+	}
+
+	/**
+	 * Asks the kernel what it knows of the process: ids, cgroup, how it ended.
+	 *
+	 * @returns What the kernel filled in; everything else is `undefined`. Ids of processes are of the current task's pid
+	 * namespace, ids of users and groups of its user namespace.
+	 * @throws `ESRCH` it was reaped, and the kernel keeps nothing (before Linux 6.15) · `EREMOTE` it is not in the
+	 * current task's pid namespace (once `ESRCH`) · `ENOTTY` before Linux 6.13; not a pidfd · `FDTableMismatchError` · `BatchError` in a
+	 * batch · `TaskGoneError`
+	 * @example
+	 * ```ts
+	 * using self = PidFd.self();
+	 * const { pid, euid, exitCode } = self.info();
+	 * console.log(pid === process.pid, euid === process.geteuid?.(), exitCode); // true true undefined
+	 * ```
+	 * @see ioctl_pidfd(2) PIDFD_GET_INFO, Linux 6.13; no privilege
+	 */
+	info(): PidFdInfo {
+		return readInfo(this.number());
+	}
+
+	/** Closes it. Who waits with it goes on. */
+	override close(): void {
+		if (this.closed || !this.#subject?.inherit()) super.close();
+		else super.take();
+	}
+
+	/** Gives the number up: from now on somebody else closes it. Who waits with it goes on, with a copy. */
+	override take(): number {
+		if (!this.closed) this.#subject?.part();
+		return super.take();
+	}
+
+	#process(): Subject {
+		if (currentBatch()) throw new BatchError("waiting returns a value, and in a batch no call has run yet");
+		const number = this.fd;
+		if (!this.#subject) {
+			const borrowed = FDTable.handles(this.table).get(number)?.deref() !== this;
+			this.#subject = new Subject(number, FDTable.owner(this.table), borrowed);
+		}
+		if (!this.#known) this.#child = childOf(this.#subject);
+		this.#known = true;
+		this.#subject.child = this.#child;
+		this.#subject.nodeChild = this.#nodeChild;
+		return this.#subject;
+	}
+}
+
+/** Which of our children it is, if it is one. */
+function childOf(subject: Subject): ChildProcess | undefined {
+	subject.hold();
+	try {
+		const who = () => Task.near.run(() => identify(subject.near())?.pid ?? 0);
+		const child = ChildProcess.living(who());
+		// While it is held nobody else can have its pid.
+		return child && ChildProcess.held(child, "wait for", who) === child.pid ? child : undefined;
+	} catch (error) {
+		// As waitid(2) answers for what is no pidfd.
+		if (error instanceof SyscallError && error.code === "ENOTTY") throw notPidfd();
+		if (error instanceof ChildDeadError || error instanceof SyscallError) return undefined;
+		throw error;
+	} finally {
+		subject.release();
+	}
+}
+
+function notPidfd(): SyscallError {
+	return new SyscallError({ code: "EBADF", errno: 9, syscall: "waitid" });
+}
+
+function scopeBits(options: { scope?: SignalScope }): number {
+	const { scope } = checkOptions(options);
+	return scope === undefined ? 0 : toChoice(scopes, scope, "options.scope");
 }
 
 function openBits(options: PidFdOptions | undefined): number {

@@ -21,3 +21,16 @@ export function pidfdSendSignal(fd: FileDescriptor | number, signal: number, fla
 export function pidfdGetfd(pidfd: FileDescriptor, fd: number, flags: number): bigint {
 	return Task.near.syscall(PIDFD_GETFD, pidfd, fd, flags);
 }
+
+/** ioctl(2) with PIDFD_GET_INFO and whatever memory. */
+export function pidfdGetInfo(pidfd: FileDescriptor, info: Uint8Array | 0, size: number): bigint {
+	const request = 0xc000_ff0b + size * 0x1_0000;
+	return Task.near.syscall(process.arch === "arm64" ? 29 : 16, pidfd, request, info);
+}
+
+/** waitid(2) with whatever arguments; what it wrote: si_signo, si_errno, si_code, -, si_pid, si_uid, si_status. */
+export function waitid(idtype: number, id: number | FileDescriptor, options: number): Int32Array {
+	const info = new Uint8Array(SIGINFO).fill(0xff);
+	Task.current().syscall(process.arch === "arm64" ? 95 : 247, idtype, id, info, options, 0);
+	return new Int32Array(info.buffer, 0, 7);
+}

@@ -39,6 +39,20 @@ flags! {
         CLEAR_ALL = libc::PR_CAP_AMBIENT_CLEAR_ALL, "Removes all capabilities";
     }
 
+    /// The ioctls that open a namespace of a pidfd's process. Since Linux 6.11.
+    choice PidfdNamespace: u32, "PIDFD_GET_" in "linux/pidfd.h", pidfdNamespaces: PidfdNamespace {
+        CGROUP("PIDFD_GET_CGROUP_NAMESPACE") = 0xff01, "The root of the cgroup tree";
+        IPC("PIDFD_GET_IPC_NAMESPACE") = 0xff02, "System V objects and POSIX message queues";
+        MNT("PIDFD_GET_MNT_NAMESPACE") = 0xff03, "Mounts";
+        NET("PIDFD_GET_NET_NAMESPACE") = 0xff04, "Network devices, addresses, ports and rules";
+        PID("PIDFD_GET_PID_NAMESPACE") = 0xff05, "Process ids";
+        PID_FOR_CHILDREN("PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE") = 0xff06, "Process ids of its children";
+        TIME("PIDFD_GET_TIME_NAMESPACE") = 0xff07, "Offsets of the monotonic and boot clocks";
+        TIME_FOR_CHILDREN("PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE") = 0xff08, "Offsets of the clocks of its children";
+        USER("PIDFD_GET_USER_NAMESPACE") = 0xff09, "User ids, group ids and capabilities";
+        UTS("PIDFD_GET_UTS_NAMESPACE") = 0xff0a, "Host name and domain name";
+    }
+
     /// What prlimit(2) limits.
     choice Resource: u32, "RLIMIT_" in "linux/resource.h", resources: Resource {
         CPU = libc::RLIMIT_CPU, "Processor time, in seconds";

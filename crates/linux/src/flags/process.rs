@@ -62,6 +62,14 @@ flags! {
         COREDUMP_SIGNAL = 0x40, "The signal that made it dump core; since Linux 6.19";
     }
 
+    /// What the ioctl `PIDFD_GET_INFO` says of core dumps. Since Linux 6.16.
+    bits PidfdCoredump: u32, "PIDFD_COREDUMP_" in "linux/pidfd.h", pidfdCoredump: PidfdCoredumpBit {
+        DUMPED("PIDFD_COREDUMPED") = 0x1, "It dumped core";
+        SKIP = 0x2, "It does not dump core";
+        USER = 0x4, "It dumps core as its user";
+        ROOT = 0x8, "It dumps core as root";
+    }
+
     /// What waitid(2) and wait4(2) wait for, and how.
     bits WaitFlags: u32, "W" in "linux/wait.h", waitFlags: WaitFlag {
         EXITED = libc::WEXITED, "Children that exited";

@@ -1,0 +1,127 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, readdirSync, readlinkSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import { Task } from "@nearfar/core";
+import { expect, test } from "vitest";
+import { PidFd } from "../src/index.ts";
+import { end, stateOf, stranger } from "./children.ts";
+
+const SETRESUID = process.arch === "arm64" ? 147 : 117;
+
+test("of a stranger: how it ended, as soon as its parent has reaped it", async () => {
+	const other = await stranger(true);
+	using pidfd = PidFd.open(other.pid);
+	const both = Promise.all([pidfd.exited(), pidfd.exited()]);
+	pidfd.sendSignal("SIGUSR2");
+	const killed = { code: null, signal: "SIGUSR2", dumped: false };
+	expect(await both).toEqual([killed, killed]);
+	await other.exit;
+	expect(stateOf(other.pid)).toBe("");
+	expect(await pidfd.exited()).toEqual(killed); // remembered by the kernel
+	expect(() => pidfd.poll()).toThrow(expect.objectContaining({ code: "ECHILD" }));
+});
+
+test("of a stranger that nobody reaps: what its zombie says", async () => {
+	const other = await stranger(false);
+	try {
+		using pidfd = PidFd.open(other.pid);
+		const exited = pidfd.exited();
+		pidfd.sendSignal("SIGKILL");
+		expect(await exited).toEqual({ code: null, signal: "SIGKILL", dumped: false });
+		expect(stateOf(other.pid)).toBe("Z");
+	} finally {
+		await end(other);
+	}
+});
+
+test("aborted before or meanwhile, it ends, and can be called again; nothing is left open", async () => {
+	const other = await stranger(true);
+	try {
+		using pidfd = PidFd.open(other.pid);
+		await pidfd.exited({ signal: AbortSignal.timeout(1) }).catch(() => {});
+		const before = readdirSync("/proc/self/fd").length;
+		for (let turn = 0; turn < 20; turn++) {
+			const [why, controller] = [new Error("why"), new AbortController()];
+			const waiting = pidfd.exited({ signal: controller.signal });
+			const stays = turn % 2 ? pidfd.exited({ signal: AbortSignal.timeout(1) }) : undefined;
+			controller.abort(why);
+			await expect(waiting).rejects.toBe(why);
+			await expect(pidfd.exited({ signal: controller.signal })).rejects.toBe(why);
+			await stays?.catch((error) => expect(error.name).toBe("TimeoutError"));
+		}
+		expect(readdirSync("/proc/self/fd").length).toBe(before);
+		expect(stateOf(other.pid)).toBe("S");
+	} finally {
+		await end(other);
+	}
+});
+
+test("closed, taken, or closed by its owner meanwhile: the wait goes on, and all are closed in the end", async () => {
+	const other = await stranger(true);
+	const [closed, taken, owner] = [PidFd.open(other.pid), PidFd.open(other.pid), PidFd.open(other.pid)];
+	const borrowed = PidFd.borrow(owner.fd);
+	const open = () =>
+		readdirSync("/proc/self/fd")
+			.map(target)
+			.filter((name) => name.includes("pidfd")).length;
+	const before = open();
+	const waits = Promise.all([closed, taken, borrowed].map((pidfd) => pidfd.exited()));
+	closed.close();
+	expect(closed.closed).toBe(true);
+	closed.close();
+	closeSync(taken.take());
+	owner.close();
+	process.kill(other.pid, "SIGTERM");
+	expect(await waits).toEqual(Array(3).fill({ code: null, signal: "SIGTERM", dumped: false }));
+	expect(open()).toBe(before - 3);
+	await end(other);
+});
+
+test("in a task's table it is the same, also when the task ends first", async () => {
+	const task = await Task.clone();
+	const other = await stranger(true);
+	const pidfd = task.run(() => PidFd.open(other.pid));
+	const [before, meanwhile] = [pidfd.exited(), pidfd.exited({ signal: AbortSignal.timeout(1) })];
+	await expect(meanwhile).rejects.toMatchObject({ name: "TimeoutError" });
+	await task.exit();
+	process.kill(other.pid, "SIGTERM");
+	expect(await before).toEqual({ code: null, signal: "SIGTERM", dumped: false });
+	await end(other);
+});
+
+test("PFD-09 a process has ended with its last thread, not with its first", async () => {
+	// A thread of Python goes on when the first one ends: pthread_exit(3).
+	const program =
+		"import ctypes,os,threading;threading.Thread(target=lambda:os.read(0,1) and os._exit(6)).start();ctypes.CDLL(None).pthread_exit(None)";
+	const child = spawn("python3", ["-c", program], { stdio: ["pipe", "ignore", "ignore"] });
+	const exit = once(child, "exit");
+	using pidfd = PidFd.of(child);
+	let ended = false;
+	const exited = pidfd.exited().finally(() => {
+		ended = true;
+	});
+	while (stateOf(child.pid ?? 0) !== "Z" && !ended) await setImmediate();
+	expect([ended, pidfd.poll()]).toEqual([false, undefined]);
+	child.stdin?.end("x");
+	expect(await exited).toEqual({ code: 6, signal: null, dumped: false });
+	expect(await exit).toEqual([6, null]);
+});
+
+test("of another user's process", async () => {
+	await using task = await Task.clone();
+	await using other = await Task.clone();
+	if (process.getuid?.() === 0) task.syscall(SETRESUID, 1000, 1000, 1000);
+	const pidfd = task.run(() => PidFd.open(other.process));
+	const exited = pidfd.exited();
+	await other.exit(3);
+	expect(await exited).toEqual({ code: 3, signal: null, dumped: false });
+});
+
+function target(number: string): string {
+	try {
+		return readlinkSync(`/proc/self/fd/${number}`);
+	} catch {
+		return ""; // the one that the folder was read through
+	}
+}

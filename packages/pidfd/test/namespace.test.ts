@@ -1,0 +1,108 @@
+import { fstatSync, readlinkSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import { type FileDescriptor, openat2, Task } from "@nearfar/core";
+import { describe, expect, test } from "vitest";
+import { forbid } from "../../core/test/seccomp.ts";
+import { PidFd, type PidFdNamespaceKind } from "../src/index.ts";
+import { stateOf } from "./children.ts";
+import { refusal } from "./refusal.ts";
+
+const [IOCTL, SETRESUID] = process.arch === "arm64" ? [29, 147] : [16, 117];
+const ENOTTY = 25;
+const kinds = ["cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "time_for_children", "user", "uts"];
+const own = { namespaces: ["user", "mnt", "net", "uts", "ipc", "cgroup"] } as const;
+
+describe.each([
+	["with the ioctl", false],
+	["through /proc, as before Linux 6.11", true],
+])("%s", (_, old) => {
+	/** A task that opens; its kernel is an old one, as far as it can tell. */
+	async function opener(): Promise<Task> {
+		const task = await Task.clone();
+		if (old) forbid(task, IOCTL, ENOTTY);
+		return task;
+	}
+
+	test("PFD-30 each of the ten is the one that /proc shows", async () => {
+		await using task = await opener();
+		await using child = await Task.clone(own);
+		const pidfd = task.run(() => PidFd.open(child.process));
+		for (const kind of kinds as PidFdNamespaceKind[]) {
+			const far = task.run(() => pidfd.namespace(kind));
+			expect(far.table).toBe(task.fdTable);
+			using near = task.get(far);
+			expect(near.closeOnExec).toBe(true);
+			expect(name(kind, near)).toBe(readlinkSync(`/proc/${child.pid}/ns/${kind}`));
+		}
+		expect(readlinkSync(`/proc/${child.pid}/ns/uts`)).not.toBe(readlinkSync("/proc/self/ns/uts"));
+	});
+
+	test("of one that has ended, reaped or not: ESRCH", async () => {
+		await using task = await opener();
+		await using parent = await Task.clone();
+		const zombie = await parent.clone();
+		const [of, reaped] = [task.run(() => PidFd.open(zombie.pid)), await Task.clone()];
+		const gone = task.run(() => PidFd.open(reaped.process));
+		await reaped.exit();
+		expect(() => task.run(() => gone.namespace("uts"))).toThrow(refusal("ESRCH", "ioctl"));
+		parent.process.kill("SIGSTOP"); // who would be asked to reap
+		zombie.process.kill("SIGKILL");
+		while (stateOf(zombie.pid) !== "Z") await setImmediate();
+		expect(() => task.run(() => of.namespace("uts"))).toThrow(refusal("ESRCH", "ioctl"));
+		parent.process.kill("SIGCONT");
+		await zombie.process.exited;
+	});
+
+	test("of another user's process: EACCES", async () => {
+		await using task = await opener();
+		if (process.getuid?.() === 0) task.syscall(SETRESUID, 1000, 1000, 1000);
+		task.run(() => {
+			using init = PidFd.open(1);
+			const code = expect.objectContaining({ code: "EACCES" });
+			expect(() => init.namespace("uts")).toThrow(code);
+		});
+	});
+
+	test("what is no pidfd: ENOTTY", async () => {
+		await using task = await opener();
+		task.run(() => {
+			using file = openat2("/dev/zero");
+			const claimed = PidFd.adopt(file.fd);
+			expect(() => claimed.namespace("uts")).toThrow(refusal("ENOTTY", "ioctl"));
+			claimed.take();
+		});
+	});
+
+	test("a pid that is somebody else's by now is not taken for the process", async () => {
+		await using inside = await Task.clone({ namespaces: ["user", "pid"], idMap: "root" });
+		if (old) forbid(inside, IOCTL, ENOTTY);
+		const first = await inside.clone({ setTid: [42] });
+		const pidfd = inside.run(() => PidFd.open(42));
+		await first.exit();
+		await using second = await inside.clone({ setTid: [42] });
+		expect(inside.run(() => PidFd.open(42)).fd).toBeGreaterThan(pidfd.fd);
+		expect(() => inside.run(() => pidfd.namespace("uts"))).toThrow(refusal("ESRCH", "ioctl"));
+		expect(second.state).toBe("live");
+	});
+});
+
+test("in a batch it is opened and used", async () => {
+	await using child = await Task.clone(own);
+	await using task = await Task.clone();
+	const uts = await task.batch(() => PidFd.open(child.process).namespace("uts"));
+	using near = task.get(uts);
+	expect(name("uts", near)).toBe(readlinkSync(`/proc/${child.pid}/ns/uts`));
+});
+
+test("a kind that is none is refused before the kernel is asked", () => {
+	using self = PidFd.self();
+	for (const kind of ["mount", "toString", "", 1, undefined]) {
+		const value = expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" });
+		expect(() => self.namespace(kind as "uts")).toThrow(value);
+	}
+});
+
+/** As the links in /proc name it. */
+function name(kind: PidFdNamespaceKind, fd: FileDescriptor): string {
+	return `${kind.replace("_for_children", "")}:[${fstatSync(fd.fd).ino}]`;
+}

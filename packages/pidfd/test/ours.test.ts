@@ -1,0 +1,70 @@
+import { ChildBusyError, Task } from "@nearfar/core";
+import { expect, test } from "vitest";
+import { PidFd } from "../src/index.ts";
+
+const sleep = async () => (await Task.clone()).exec("sleep", ["sleep", "1000"]);
+
+test("a child of nearfar's: its status is shared, however the descriptor was made", async () => {
+	const child = await sleep();
+	using fd = child.fd;
+	using byObject = PidFd.of(child);
+	using byPid = PidFd.open(child.pid);
+	using copied = PidFd.from(fd.dup().take());
+	using borrowed = PidFd.borrow(fd.fd);
+	const all = [byObject, byPid, copied, borrowed];
+	for (const pidfd of all) expect(pidfd.poll()).toBeUndefined();
+	const waits = all.flatMap((pidfd) => [pidfd.wait(), pidfd.wait({ nowait: true })]);
+	const exits = all.map((pidfd) => pidfd.exited());
+	const own = child.wait(); // is not ChildBusyError: the others take nothing
+	await expect(child.wait()).rejects.toThrow(ChildBusyError);
+	child.kill("SIGUSR1");
+	const seen = expect.objectContaining({ state: "killed", signal: "SIGUSR1", pid: child.pid });
+	expect(await Promise.all([own, ...waits])).toEqual(Array(9).fill(seen));
+	expect(await Promise.all(exits)).toEqual(Array(4).fill(await child.exited));
+	for (const pidfd of all) expect([pidfd.poll(), await pidfd.wait()]).toEqual([seen, seen]);
+});
+
+test("its stops are told there and here, and a wait for both leaves neither behind", async () => {
+	await using child = await sleep();
+	using pidfd = PidFd.open(child);
+	const waiting = pidfd.wait({ exited: true, stopped: true });
+	pidfd.sendSignal("SIGSTOP");
+	expect(await waiting).toMatchObject({ state: "stopped", signal: "SIGSTOP" });
+	expect(pidfd.poll({ stopped: true })).toBeUndefined();
+	pidfd.sendSignal("SIGCONT");
+	expect(await pidfd.wait({ continued: true })).toMatchObject({ state: "continued" });
+	expect(child.poll({ continued: true })).toBeUndefined();
+});
+
+test("aborted, the wait ends and the child goes on", async () => {
+	await using child = await sleep();
+	using pidfd = PidFd.open(child);
+	for (const wait of [pidfd.wait.bind(pidfd), pidfd.exited.bind(pidfd)]) {
+		const controller = new AbortController();
+		const waiting = wait({ signal: controller.signal });
+		controller.abort();
+		await expect(waiting).rejects.toMatchObject({ name: "AbortError" });
+	}
+	expect(child.poll()).toBeUndefined();
+});
+
+test("a grandchild of nearfar's is waited for here through its parent", async () => {
+	await using parent = await Task.clone();
+	const child = await parent.clone();
+	using pidfd = PidFd.open(child.process);
+	const waits = Promise.all([pidfd.wait(), pidfd.exited()]);
+	await child.exit(9);
+	expect(await waits).toMatchObject([{ state: "exited", code: 9 }, { code: 9 }]);
+});
+
+test("one that has ended cannot be opened any more, and many that end at once all tell", async () => {
+	const tasks = await Promise.all(Array.from({ length: 50 }, () => Task.clone()));
+	const opened = tasks.map((task, index) => (index % 2 ? PidFd.open(task.process) : PidFd.open(task.pid)));
+	const waits = opened.flatMap((pidfd) => [pidfd.wait(), pidfd.exited(), pidfd.wait()]);
+	await Promise.all(tasks.map((task, index) => task.exit(index)));
+	const codes = (await Promise.all(waits)).map((end) => end?.code);
+	expect(codes).toEqual(tasks.flatMap((_, index) => [index, index, index]));
+	for (const pidfd of opened) pidfd.close();
+	const gone = expect.objectContaining({ code: "ERR_NEARFAR_CHILD_DEAD" });
+	expect(() => PidFd.of(tasks[0]?.process as never)).toThrow(gone);
+});

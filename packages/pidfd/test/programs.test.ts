@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+import { runFixture } from "../../core/test/fixture.ts";
+
+const fixture = (name: string) => `../../../pidfd/test/fixtures/${name}`;
+const fine = { code: 0, signal: null, stderr: "" };
+
+test("a wait keeps the event loop alive, also when only its promise is held, and not after it was given up", async () => {
+	const end = await runFixture(fixture("alive"), { node: ["--expose-gc"] });
+	expect(end).toEqual({ ...fine, report: { status: { code: 8, signal: null, dumped: false } } });
+});
+
+test("10 000 waited for at once: no thread more, everybody is told", async () => {
+	const end = await runFixture(fixture("many"));
+	expect(end).toEqual({ ...fine, report: { told: 10_000, threads: 0 } });
+});
+
+test("in Workers", async () => {
+	const end = await runFixture(fixture("workers"));
+	expect(end).toEqual({ ...fine, report: { codes: [0, 0, 0, 0, 0], exit: [0, null] } });
+});

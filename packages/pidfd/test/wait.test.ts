@@ -1,0 +1,111 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setImmediate } from "node:timers/promises";
+import { type ChildState, Task } from "@nearfar/core";
+import { describe, expect, test } from "vitest";
+import { PidFd } from "../src/index.ts";
+
+const [PTRACE, ATTACH, DETACH] = [process.arch === "arm64" ? 117 : 101, 16, 17];
+
+// Children that node:child_process has started, opened by their number: nearfar knows nothing of them.
+describe("a child of Node's own", () => {
+	const start = (script: string) => {
+		const child = spawn("sh", ["-c", script], { stdio: ["pipe", "ignore", "ignore"] });
+		return { child, exit: once(child, "exit"), pid: child.pid ?? 0 };
+	};
+
+	test.each([
+		["WID-01", "exit 123", "exited", 123, null],
+		["WID-07", "kill -KILL $$", "killed", null, "SIGKILL"],
+		["real-time signal:", "kill -40 $$", "killed", null, 40],
+		["WID-08 without a core:", "ulimit -c 0; kill -FPE $$", "killed", null, "SIGFPE"],
+	])("%s %s is told to everybody, and to Node", async (_, script, state, code, signal) => {
+		const { child, exit, pid } = start(`read x; ${script}`);
+		using pidfd = PidFd.open(pid);
+		using other = PidFd.open(pid, { nonblocking: true });
+		expect([pidfd.poll(), other.poll()]).toEqual([undefined, undefined]);
+		const all = Promise.all([pidfd.wait(), pidfd.wait({ nowait: true }), other.wait(), other.wait()]);
+		child.stdin?.end("\n");
+		const seen = { state, code, signal, pid, uid: process.getuid?.() };
+		expect(await all).toEqual(Array(4).fill(seen));
+		expect(other.poll()).toEqual(seen);
+		expect(await pidfd.wait()).toEqual(seen);
+		// Node has no name for a real-time signal.
+		expect(await exit).toEqual([code ?? (signal === 40 ? 0 : null), signal === 40 ? null : signal]);
+	});
+
+	test("WID-06 stops and continuations are told to all who wait for them", async () => {
+		const { child, exit, pid } = start("read x");
+		using pidfd = PidFd.open(pid, { nonblocking: true });
+		using other = PidFd.open(pid);
+		const both = Promise.all([
+			pidfd.wait({ stopped: true, nowait: true }),
+			pidfd.wait({ stopped: true }),
+			other.wait({ stopped: true }),
+		]);
+		pidfd.sendSignal("SIGSTOP");
+		expect(await both).toEqual(Array(3).fill(expect.objectContaining({ state: "stopped", signal: "SIGSTOP", pid })));
+		expect(pidfd.poll({ stopped: true, continued: true })).toBeUndefined();
+		pidfd.sendSignal("SIGCONT");
+		expect(await other.wait({ continued: true })).toMatchObject({ state: "continued", signal: "SIGCONT" });
+		expect(pidfd.poll({ exited: true, stopped: true })).toBeUndefined();
+		const last = other.wait({ stopped: true }); // a death ends it, too
+		child.kill("SIGKILL");
+		expect(await last).toMatchObject({ state: "killed", signal: "SIGKILL" });
+		expect(await exit).toEqual([null, "SIGKILL"]);
+	});
+
+	test("an aborted wait ends, and takes nothing away", async () => {
+		const { child, exit, pid } = start("read x");
+		using pidfd = PidFd.open(pid);
+		for (const options of [{}, { stopped: true }]) {
+			const [why, controller] = [new Error("why"), new AbortController()];
+			await expect(pidfd.wait({ ...options, signal: AbortSignal.abort(why) })).rejects.toBe(why);
+			const waiting = pidfd.wait({ ...options, signal: controller.signal });
+			controller.abort(why);
+			await expect(waiting).rejects.toBe(why);
+		}
+		const waiting = pidfd.wait();
+		pidfd.close(); // who waits goes on
+		child.stdin?.end("\n");
+		expect(await waiting).toMatchObject({ state: "exited", code: 0 });
+		await exit;
+	});
+});
+
+test("WID-03 WID-01 in the task whose child it is", async () => {
+	await using parent = await Task.clone();
+	const child = await parent.clone();
+	const pidfd = parent.run(() => PidFd.open(child.pid));
+	expect(parent.run(() => pidfd.poll())).toBeUndefined();
+	const [first, second] = [pidfd.wait(), pidfd.wait()];
+	await child.exit(5);
+	for (const state of [await first, await second]) {
+		expect(state).toMatchObject({ state: "exited", code: 5, pid: child.pid });
+	}
+	expect(parent.run(() => pidfd.poll())).toMatchObject({ code: 5 });
+	expect(await pidfd.wait()).toMatchObject({ code: 5 });
+	expect(() => pidfd.poll()).toThrow(expect.objectContaining({ code: "ERR_NEARFAR_FD_TABLE_MISMATCH" }));
+});
+
+test("trapped: what a tracer sees of its child; stops of a task's child are polled for", async () => {
+	await using tracer = await Task.clone();
+	await using child = await tracer.clone();
+	const pidfd = tracer.run(() => PidFd.open(child.process));
+	tracer.syscall(PTRACE, ATTACH, child.pid, 0, 0);
+	expect(await polled(() => tracer.run(() => pidfd.poll({ stopped: true })))).toMatchObject({
+		state: "trapped",
+		signal: "SIGSTOP",
+	});
+	expect(tracer.run(() => pidfd.poll({ stopped: true, nowait: true }))).toBeUndefined();
+	await expect(pidfd.wait({ stopped: true })).rejects.toMatchObject({ code: "ECHILD", syscall: "waitid" });
+	tracer.syscall(PTRACE, DETACH, child.pid, 0, 0);
+});
+
+async function polled(poll: () => ChildState | undefined): Promise<ChildState> {
+	for (;;) {
+		const state = poll();
+		if (state) return state;
+		await setImmediate();
+	}
+}
