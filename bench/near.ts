@@ -22,7 +22,7 @@ export const near: Row[] = [
 		name: "near-getppid-koffi",
 		unit: "ns",
 		peerName: "koffi",
-		bar: 1,
+		bar: 0.999, // less than 1
 		async start() {
 			const foreign = load("libc.so.6").func("int getppid()");
 			return { ours: () => loop(COUNT, getppid), peer: () => loop(COUNT, foreign) };
