@@ -92,6 +92,11 @@ pub fn setsid() -> Call<u32> {
     id("setsid", libc::SYS_setsid)
 }
 
+/// [`setsid`], of which nothing is asked: a batch can collect it.
+pub fn start_session() -> Call<()> {
+    Call::new("setsid", libc::SYS_setsid)
+}
+
 /// `setresuid(real, effective, saved)`.
 pub fn setresuid(real: u32, effective: u32, saved: u32) -> Call<()> {
     Call::new("setresuid", libc::SYS_setresuid).number(real).number(effective).number(saved).one_thread()
@@ -106,4 +111,9 @@ pub fn setresgid(real: u32, effective: u32, saved: u32) -> Call<()> {
 pub fn setgroups(groups: &[u32]) -> Call<()> {
     let list: Vec<u8> = groups.iter().flat_map(|group| group.to_ne_bytes()).collect();
     Call::new("setgroups", libc::SYS_setgroups).number(groups.len() as u64).input(&list).one_thread()
+}
+
+/// `setgroups(0, NULL)`; in a program, a refusal does not stop what follows.
+pub fn clear_groups() -> Call<()> {
+    setgroups(&[]).go_on()
 }

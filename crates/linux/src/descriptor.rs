@@ -134,6 +134,16 @@ pub fn fchdir(fd: i32) -> Call<()> {
     Call::new("fchdir", libc::SYS_fchdir).fd(fd)
 }
 
+/// `chroot(path)`.
+pub fn chroot(path: &[u8]) -> Call<()> {
+    Call::new("chroot", libc::SYS_chroot).path(path)
+}
+
+/// `umask(mask)`; the former mask, which it returns, would keep it out of batches.
+pub fn umask(mask: u32) -> Call<()> {
+    Call::new("umask", libc::SYS_umask).number(mask)
+}
+
 /// `mkdirat(dirfd, path, mode)`.
 pub fn mkdirat(at: i32, path: &[u8], mode: u32) -> Call<()> {
     Call::new("mkdirat", libc::SYS_mkdirat).fd(at).path(path).number(mode)

@@ -52,6 +52,12 @@ pub fn setsid() -> Result<u32> {
     linux::credentials::setsid().run().or_throw()
 }
 
+/// setsid(2), whose answer nobody wants.
+#[napi]
+pub fn start_session() -> Result<()> {
+    linux::credentials::start_session().run().or_throw()
+}
+
 /// getresuid(2): real, effective, saved.
 #[napi]
 pub fn getresuid() -> Result<Vec<u32>> {
@@ -110,4 +116,10 @@ pub fn setresgid(real: u32, effective: u32, saved: u32) -> Result<()> {
 #[napi]
 pub fn setgroups(groups: Vec<u32>) -> Result<()> {
     linux::credentials::setgroups(&groups).run().or_throw()
+}
+
+/// setgroups(2) to none; in a batch a refusal is passed over.
+#[napi]
+pub fn clear_groups() -> Result<()> {
+    linux::credentials::clear_groups().run().or_throw()
 }

@@ -96,6 +96,18 @@ pub fn fchdir(fd: i32) -> Result<()> {
     linux::descriptor::fchdir(fd).run().or_throw()
 }
 
+/// chroot(2).
+#[napi]
+pub fn chroot(path: Text) -> Result<()> {
+    linux::descriptor::chroot(bytes(&path)).run().or_throw()
+}
+
+/// umask(2), whose answer nobody wants.
+#[napi]
+pub fn umask(mask: u32) -> Result<()> {
+    linux::descriptor::umask(mask).run().or_throw()
+}
+
 /// mkdirat(2).
 #[napi]
 pub fn mkdirat(at: i32, path: Text, mode: u32) -> Result<()> {

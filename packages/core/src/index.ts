@@ -37,5 +37,5 @@ export { Process } from "./process.ts";
 export type { Signal } from "./signal.ts";
 export { type DeviceNumber, type FileType, type Statx, type StatxOptions, statx } from "./statx.ts";
 export { Task } from "./task.ts";
-export { chdir, mkdir, symlink } from "./tree.ts";
+export { chdir, chroot, mkdir, symlink, umask } from "./tree.ts";
 export type { WaitOptions } from "./waiters.ts";

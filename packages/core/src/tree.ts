@@ -4,7 +4,7 @@ import { MultithreadedError } from "./errors.ts";
 import { openat2 } from "./files.ts";
 import { Location } from "./location.ts";
 import { native } from "./native.ts";
-import { type LocationLike, type PathLike, pathText, toAt } from "./path.ts";
+import { type LocationLike, type PathLike, pathText, toAt, toPath } from "./path.ts";
 import { afterSuccess, currentTask } from "./target.ts";
 
 /**
@@ -38,6 +38,50 @@ export function chdir(at: LocationLike): void {
 function changeTo(at: Location): void {
 	using directory = openat2(at, { flags: ["path", "directory"] });
 	native().fchdir(directory.number());
+}
+
+/**
+ * Makes a directory the root: where absolute paths begin, and what `..` does not leave.
+ *
+ * The working directory and open descriptors stay where they are, and still reach what is outside: `chdir("/")` and
+ * {@link closeRange} come with it. It hides files; whoever keeps CAP_SYS_CHROOT can get out. In this process it is Node's
+ * root, for every thread and for every task cloned later.
+ *
+ * @param at - A path, an open directory, or a {@link Location}.
+ * @throws `EPERM` no CAP_SYS_CHROOT · `ENOENT` · `ENOTDIR` · `EACCES` it may not be searched · `ELOOP` · `ENAMETOOLONG` ·
+ * `TypeError`
+ * @example
+ * ```ts
+ * await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
+ * task.run(() => {
+ *   chroot("/usr");
+ *   chdir("/");
+ *   openat2("/bin/env").close();
+ * });
+ * ```
+ * @see chroot(2); CAP_SYS_CHROOT
+ */
+export function chroot(at: LocationLike): void {
+	native().chroot(toPath(at, "at"));
+}
+
+/**
+ * Sets which permission bits new files do not get.
+ *
+ * In a task it changes the task's own. Near it changes Node's, as `process.umask(mask)` does: for every thread, and for
+ * every task cloned later.
+ *
+ * @param mask - 0 to 0o777.
+ * @throws `TypeError`, `RangeError`
+ * @example
+ * ```ts
+ * await using task = await Task.clone();
+ * task.run(() => umask(0o077));
+ * ```
+ * @see umask(2); no privilege
+ */
+export function umask(mask: number): void {
+	native().umask(integer(mask, "mask", 0, 0o777));
 }
 
 /**
