@@ -36,3 +36,4 @@ export * from "./signals.ts";
 export * from "./sigprocmask.ts";
 export * from "./thp-disable.ts";
 export * from "./timer-slack.ts";
+export * from "./spawn.ts";

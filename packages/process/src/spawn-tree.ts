@@ -1,0 +1,58 @@
+import { ChildProcess, type CloneOptions, Task } from "@nearfar/core";
+import type { Plan } from "./spawn-options.ts";
+
+/** The task that becomes the program, and the one that watches over what it starts. */
+export interface Tree {
+	readonly task: Task;
+	/** With `killTree` or `init`. */
+	readonly supervisor: Task | undefined;
+	/** Kills and reaps all of it, whatever it is by now. */
+	end(): Promise<void>;
+}
+
+/** Clones what a program needs, in the process group that it shall join where it cannot do that itself. */
+export async function cloneTree(plan: Plan): Promise<Tree> {
+	const { init = false, killTree = false, setTid } = plan;
+	const supervised = init || killTree;
+	const first = await Task.clone(cloneOptions(plan, supervised));
+	let task: Task | undefined;
+	const end = async () => {
+		if (task) await endTask(task);
+		await endTask(first);
+	};
+	try {
+		// Seen from a pid namespace of its own, no other group has a number.
+		if (plan.group instanceof ChildProcess && ownPids(plan)) first.process.setpgid(plan.group);
+		if (!supervised) return { task: first, supervisor: undefined, end: () => endTask(first) };
+		task = await first.clone(setTid && { setTid });
+		first.supervise(task.process, { forward: init });
+		return { task, supervisor: first, end };
+	} catch (error) {
+		await end();
+		throw error;
+	}
+}
+
+/** The process group to enter from inside; `undefined`: it stays in the one it is in. */
+export function groupNumber(plan: Plan): number | undefined {
+	if (plan.group === true) return 0;
+	return plan.group && !ownPids(plan) ? plan.group.getpgid() : undefined;
+}
+
+function ownPids({ namespaces = [] }: Plan): boolean {
+	return namespaces.includes("pid");
+}
+
+function cloneOptions({ namespaces, idMap, cgroup, setTid }: Plan, supervised: boolean): CloneOptions {
+	return {
+		...(namespaces && { namespaces }),
+		...(idMap && { idMap }),
+		...(cgroup && { cgroup }),
+		...(setTid && !supervised && { setTid }),
+	};
+}
+
+async function endTask(task: Task): Promise<void> {
+	if (task.state === "exec") await task.process[Symbol.asyncDispose]();
+	else await task[Symbol.asyncDispose]();
+}

@@ -1,0 +1,132 @@
+import type { Socket } from "node:net";
+import type { Readable, Writable } from "node:stream";
+import { ChildDeadError, type ChildProcess, type ExecOptions, type FileDescriptor, type PathLike } from "@nearfar/core";
+import { Deadline } from "./deadline.ts";
+import { checkSpawn, type Plan, type SpawnOptions } from "./spawn-options.ts";
+import { makeState, type Put } from "./spawn-state.ts";
+import { cloneTree, groupNumber, type Tree } from "./spawn-tree.ts";
+import { type OpenStdio, openStdio, type Pipes, toPipes } from "./stdio.ts";
+
+export type { SpawnOptions } from "./spawn-options.ts";
+export type { Stdio } from "./stdio.ts";
+
+/**
+ * A program that {@link spawn} has started. Disposing of it kills it, with `killTree` all that it has started too, and
+ * destroys its streams.
+ */
+export interface Spawned extends ChildProcess {
+	/** What the program reads as its standard input; `null`: not piped. */
+	readonly stdin: Writable | null;
+	/** What it writes to its standard output. */
+	readonly stdout: Readable | null;
+	/** What it writes to its standard error. */
+	readonly stderr: Readable | null;
+	/** All of them by number, also those from 3 up, which go both ways. */
+	readonly stdio: readonly [Writable | null, Readable | null, Readable | null, ...(Socket | null)[]];
+}
+
+/**
+ * Starts a program, and never blocks the event loop for it.
+ *
+ * The program is looked up as Node does, in the `PATH` of `options.env`, but inside `root` and `cwd`. What `options` say
+ * is done in this order: namespaces, cgroup, `join`, descriptors, `session`, `group`, `limits`, `nice`, `cpus`, `umask`,
+ * `root`, `cwd`, `groups`, `gid`, `uid`, `noNewPrivs`, `setup`, `deathSignal`.
+ *
+ * It keeps the event loop alive until it ends, unless it is `unref`'d. `exited` says when it has ended; what it wrote may
+ * still be in the pipes then, whose streams end by themselves: wait for both.
+ *
+ * @param file - A path, a name to look for, or an open file of this process.
+ * @param args - Its arguments, without `argv[0]`.
+ * @returns The program, which runs by now.
+ * @throws `SyscallError` of the step that failed: `execve` `ENOENT` no such program, `chdir`, `setrlimit`, `setresuid`, … ·
+ * `AbortError` `options.signal` · `ERR_NEARFAR_TIMEOUT` `options.timeout` has passed · what `options.setup` throws ·
+ * `TypeError`, `RangeError`. Whatever it is, nothing is left of it.
+ * @example
+ * ```ts
+ * await using child = await spawn("sh", ["-c", "cat; exit 7"], { killTree: true, timeout: 10_000 });
+ * child.stdin.end("hello");
+ * const [text, { code }] = await Promise.all([consumers.text(child.stdout), child.exited]);
+ * console.log(text, code); // hello 7
+ * ```
+ * @see clone(2), execve(2); what the options need is said at each of them
+ */
+export async function spawn(
+	file: PathLike | FileDescriptor,
+	args: readonly string[] = [],
+	options?: SpawnOptions,
+): Promise<Spawned> {
+	const plan = checkSpawn(file, args, options);
+	const deadline = new Deadline(plan.signal, plan.timeout, plan.argv[0] ?? "");
+	let stdio: OpenStdio | undefined;
+	let tree: Tree | undefined;
+	try {
+		deadline.check();
+		stdio = openStdio(plan.stdio);
+		tree = await cloneTree(plan);
+		await execute(tree, plan, stdio, deadline);
+		return started(tree, toPipes(stdio), plan, deadline);
+	} catch (error) {
+		deadline.end();
+		stdio?.close();
+		await tree?.end();
+		throw error;
+	}
+}
+
+/** In one message, unless somebody wants to have a say before the program runs. */
+async function execute(tree: Tree, plan: Plan, stdio: OpenStdio, deadline: Deadline): Promise<void> {
+	const { task } = tree;
+	const group = groupNumber(plan);
+	const exec = ({ file, keep }: Put) => {
+		task.exec(file ?? (plan.file as PathLike), plan.argv, execOptions(plan, keep));
+	};
+	if (!plan.setup) {
+		await deadline.race(task.batch(() => exec(makeState(task, plan, stdio, group))));
+		stdio.sent();
+		return;
+	}
+	const put = await deadline.race(task.batch(() => makeState(task, plan, stdio, group)));
+	stdio.sent();
+	const { setup } = plan;
+	await deadline.race((async () => setup(task))());
+	await deadline.race(task.batch(() => exec(put)));
+}
+
+function execOptions({ env, deathSignal, lookup }: Plan, fds: readonly FileDescriptor[]): ExecOptions {
+	return {
+		fds,
+		...(env && { env }),
+		...(deathSignal !== undefined && { deathSignal }),
+		...(lookup !== undefined && { lookup }),
+	};
+}
+
+/** The child with its streams, which ends as `plan` says. */
+function started({ task, supervisor }: Tree, stdio: Pipes, plan: Plan, deadline: Deadline): Spawned {
+	const child = task.process;
+	const dispose = child[Symbol.asyncDispose].bind(child);
+	const [stdin, stdout, stderr] = stdio;
+	const spawned: Spawned = Object.assign(child, { stdin, stdout, stderr, stdio });
+	Object.defineProperty(spawned, Symbol.asyncDispose, {
+		value: async () => {
+			for (const stream of stdio) stream?.destroy();
+			await dispose();
+		},
+	});
+	deadline.whenPassed(() => killed(child, plan));
+	// Keeps the supervisor, whose end would be the program's, from being collected.
+	child.exited.then(() => {
+		deadline.end();
+		supervisor?.process.unref();
+	});
+	return spawned;
+}
+
+function killed(child: ChildProcess, { killSignal }: Plan): void {
+	try {
+		child.kill(killSignal);
+	} catch (error) {
+		// It has become another user's, and there is nobody whom it could be thrown at.
+		if (!(error instanceof ChildDeadError)) process.emitWarning(error as Error);
+	}
+}

@@ -1,0 +1,158 @@
+import type { Socket } from "node:net";
+import type { Readable, Stream, Writable } from "node:stream";
+import { FileDescriptor, OpenFile, openat2, pipe, Task } from "@nearfar/core";
+import { integer, outOfRange, wrongType, wrongValue } from "@nearfar/core/internal";
+
+const SYS_socketpair = process.arch === "arm64" ? 199 : 53;
+const AF_UNIX = 1;
+const SOCK_STREAM_CLOEXEC = 0o2000001;
+const STDERR = 2;
+
+/**
+ * What a descriptor of the program is: a stream to this process, `/dev/null`, what this process has under the number,
+ * or an open file of this process: its number, its handle, or a stream that has one.
+ */
+export type Stdio = "pipe" | "ignore" | "inherit" | number | FileDescriptor | Stream | null | undefined;
+
+/** Streams of this process at the other ends of a program's descriptors, by number; `null`: not piped. */
+export type Pipes = [
+	stdin: Writable | null,
+	stdout: Readable | null,
+	stderr: Readable | null,
+	...others: (Socket | null)[],
+];
+
+/** What `options.stdio` comes to: one entry for each number from 0. */
+export type CheckedStdio = readonly ("pipe" | "ignore" | "inherit" | FileDescriptor)[];
+
+/** A program's descriptors, open in this process until they have been put into the task. */
+export interface OpenStdio {
+	readonly entries: CheckedStdio;
+	/** What this process keeps, by number. */
+	readonly near: ReadonlyMap<number, FileDescriptor>;
+	/** What goes to the task, by number. */
+	readonly far: ReadonlyMap<number, FileDescriptor>;
+	/** Closes what the task has got, and with it what it alone should have. */
+	sent(): void;
+	/** Closes everything. */
+	close(): void;
+}
+
+/** Checks `options.stdio` as Node does. */
+export function checkStdio(stdio: Stdio | readonly Stdio[]): CheckedStdio {
+	if (!Array.isArray(stdio) && typeof stdio !== "string") {
+		throw wrongType("options.stdio", '"pipe", "ignore", "inherit" or an array', stdio);
+	}
+	const list: readonly Stdio[] = typeof stdio === "string" ? [stdio, stdio, stdio] : stdio;
+	const whole = list.length < 3 ? [...list, ...Array<Stdio>(3 - list.length).fill(undefined)] : list;
+	return whole.map((entry, number) => checkEntry(entry, number, `options.stdio[${number}]`));
+}
+
+function checkEntry(entry: Stdio, number: number, name: string): CheckedStdio[number] {
+	if (entry === undefined || entry === null) return number < 3 ? "pipe" : "ignore";
+	if (entry === "pipe" || entry === "ignore" || entry instanceof FileDescriptor) return entry;
+	if (entry === "inherit") return number < 3 ? entry : FileDescriptor.borrow(number);
+	if (typeof entry === "number") return entry === number && number < 3 ? "inherit" : borrow(entry, name);
+	if (typeof entry === "object") {
+		const { fd, _handle } = entry as { fd?: unknown; _handle?: { fd?: unknown } | null };
+		const found = typeof fd === "number" && fd >= 0 ? fd : _handle?.fd;
+		if (typeof found === "number" && found >= 0) return borrow(found, name);
+		throw wrongValue(name, "a stream that has a descriptor: one that is open, and no other kind", entry);
+	}
+	throw wrongValue(name, '"pipe", "ignore", "inherit", a descriptor or a stream that has one', entry);
+}
+
+function borrow(fd: number, name: string): FileDescriptor {
+	return FileDescriptor.borrow(integer(fd, name, 0, 2 ** 31 - 1));
+}
+
+/** Opens what a program's descriptors need in this process. */
+export function openStdio(entries: CheckedStdio): OpenStdio {
+	const near = new Map<number, FileDescriptor>();
+	const far = new Map<number, FileDescriptor>();
+	const ours: FileDescriptor[] = [];
+	const closeAll = (descriptors: Iterable<FileDescriptor>) => {
+		for (const descriptor of descriptors) descriptor.close();
+	};
+	try {
+		for (const [number, entry] of entries.entries()) {
+			if (entry instanceof FileDescriptor) far.set(number, entry);
+			if (entry !== "pipe") continue;
+			// A socket pair as Node has, which is faster; but scripts open /dev/stderr, and no socket can be opened.
+			const [mine, theirs] = number === STDERR ? pipe() : socketpair();
+			near.set(number, mine);
+			far.set(number, theirs);
+			ours.push(theirs);
+		}
+	} catch (error) {
+		closeAll([...near.values(), ...ours]);
+		throw error;
+	}
+	return {
+		entries,
+		near,
+		far,
+		sent: () => closeAll(ours),
+		close: () => closeAll([...near.values(), ...ours]),
+	};
+}
+
+function socketpair(): [FileDescriptor, FileDescriptor] {
+	const numbers = new Int32Array(2);
+	Task.near.syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM_CLOEXEC, 0, new Uint8Array(numbers.buffer));
+	const [one = -1, other = -1] = numbers;
+	const { fdTable } = Task.near;
+	return [FileDescriptor.adoptIn(fdTable, one, new OpenFile()), FileDescriptor.adoptIn(fdTable, other, new OpenFile())];
+}
+
+/** Descriptors of a task that wait for their numbers from 3 up. */
+export type Placed = readonly (readonly [number: number, descriptor: FileDescriptor])[];
+
+/**
+ * Puts a program's descriptors into a task; part of a batch. 0, 1 and 2 are in their places then.
+ *
+ * What came with the message has low numbers until the batch has ended: nothing may take their place before
+ * everything was put.
+ */
+export function putStdio(task: Task, { entries, far }: OpenStdio): Placed {
+	const placed: (readonly [number, FileDescriptor])[] = [];
+	for (const [number, descriptor] of far) {
+		if (number < 3) task.put(descriptor, { number, closeOnExec: false });
+		else placed.push([number, task.put(descriptor)]);
+	}
+	const ignored = [...entries.keys()].filter((number) => entries[number] === "ignore");
+	if (ignored.length === 0) return placed;
+	const nothing = openat2("/dev/null", { flags: ["rdwr"] });
+	for (const number of ignored) {
+		if (number < 3) nothing.dupTo(number, { closeOnExec: false });
+		else placed.push([number, nothing]);
+	}
+	return placed;
+}
+
+/** Gives descriptors of a task their numbers, part of a batch. Nothing else that is needed may lie there any more. */
+export function placeStdio(placed: Placed): FileDescriptor[] {
+	const min = Math.max(...placed.map(([number]) => number), 2) + 1;
+	const moved = placed.map(([number, descriptor]) => [number, descriptor.dup({ min })] as const);
+	return moved.map(([number, descriptor]) => descriptor.dupTo(number));
+}
+
+/** The streams of this process for what a program has got. */
+export function toPipes({ entries, near }: OpenStdio): Pipes {
+	const { Socket } = process.getBuiltinModule("node:net");
+	const stream = (number: number) => {
+		const descriptor = near.get(number);
+		if (!descriptor) return null;
+		return new Socket({ fd: descriptor.take(), readable: number > 0, writable: number === 0 || number > 2 });
+	};
+	return [...entries.keys()].map(stream) as unknown as Pipes;
+}
+
+/** Refuses a number that two descriptors of the program would have. */
+export function checkNumbers(entries: CheckedStdio, fds: readonly FileDescriptor[]): void {
+	const taken = new Set(entries.keys());
+	for (const fd of fds) {
+		if (taken.has(fd.fd)) throw outOfRange("options.fds", "numbers that options.stdio does not use", fd.fd);
+		taken.add(fd.fd);
+	}
+}
