@@ -1,4 +1,5 @@
 import { ChildProcess, type CloneOptions, Task } from "@nearfar/core";
+import { setChildSubreaper } from "./child-subreaper.ts";
 import type { Plan } from "./spawn-options.ts";
 
 /** The task that becomes the program, and the one that watches over what it starts. */
@@ -24,7 +25,10 @@ export async function cloneTree(plan: Plan): Promise<Tree> {
 		// Seen from a pid namespace of its own, no other group has a number.
 		if (plan.group instanceof ChildProcess && ownPids(plan)) first.process.setpgid(plan.group);
 		if (!supervised) return { task: first, supervisor: undefined, end: () => endTask(first) };
+		// Of a pid namespace of its own it is process 1, and gets the orphans anyway.
+		const prepared = ownPids(plan) ? undefined : first.batch(() => setChildSubreaper(true));
 		task = await first.clone(setTid && { setTid });
+		await prepared;
 		first.supervise(task.process, { forward: init });
 		return { task, supervisor: first, end };
 	} catch (error) {
