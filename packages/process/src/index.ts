@@ -34,6 +34,6 @@ export * from "./ptracer.ts";
 export * from "./sigaction.ts";
 export * from "./signals.ts";
 export * from "./sigprocmask.ts";
+export * from "./spawn.ts";
 export * from "./thp-disable.ts";
 export * from "./timer-slack.ts";
-export * from "./spawn.ts";

@@ -1,11 +1,8 @@
 import type { Socket } from "node:net";
 import type { Readable, Stream, Writable } from "node:stream";
-import { FileDescriptor, OpenFile, openat2, pipe, Task } from "@nearfar/core";
-import { integer, outOfRange, wrongType, wrongValue } from "@nearfar/core/internal";
+import { FileDescriptor, openat2, pipe, type Task } from "@nearfar/core";
+import { integer, native, outOfRange, wrongType, wrongValue } from "@nearfar/core/internal";
 
-const SYS_socketpair = process.arch === "arm64" ? 199 : 53;
-const AF_UNIX = 1;
-const SOCK_STREAM_CLOEXEC = 0o2000001;
 const STDERR = 2;
 
 /**
@@ -98,11 +95,8 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 }
 
 function socketpair(): [FileDescriptor, FileDescriptor] {
-	const numbers = new Int32Array(2);
-	Task.near.syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM_CLOEXEC, 0, new Uint8Array(numbers.buffer));
-	const [one = -1, other = -1] = numbers;
-	const { fdTable } = Task.near;
-	return [FileDescriptor.adoptIn(fdTable, one, new OpenFile()), FileDescriptor.adoptIn(fdTable, other, new OpenFile())];
+	const [one = -1, other = -1] = native().socketpair();
+	return [FileDescriptor.adopt(one), FileDescriptor.adopt(other)];
 }
 
 /** Descriptors of a task that wait for their numbers from 3 up. */
