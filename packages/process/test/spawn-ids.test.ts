@@ -27,13 +27,23 @@ test.skipIf(!root).each<[string, SpawnOptions, [string, string, string]]>([
 	]);
 });
 
-test.skipIf(!root)("what needs a privilege is done before it is given up, and no_new_privs is kept (as root)", async () => {
-	const script = `${ids}; ulimit -n; nice; pwd; grep NoNew /proc/self/status; cat < /proc/self/fd/0`;
-	const options: SpawnOptions = { uid: 1000, gid: 1000, nice: -3, cwd: "/root", noNewPrivs: true, limits: { nproc: 5000 } };
-	const seen = await shell(script.replace("; cat < /proc/self/fd/0", ""), options);
-	expect(seen).toContain("CapEff: 0000000000000000");
-	expect(seen).toMatch(/-3\n\/root\nNoNewPrivs:\s1$/);
-});
+test.skipIf(!root)(
+	"what needs a privilege is done before it is given up, and no_new_privs is kept (as root)",
+	async () => {
+		const script = `${ids}; ulimit -n; nice; pwd; grep NoNew /proc/self/status; cat < /proc/self/fd/0`;
+		const options: SpawnOptions = {
+			uid: 1000,
+			gid: 1000,
+			nice: -3,
+			cwd: "/root",
+			noNewPrivs: true,
+			limits: { nproc: 5000 },
+		};
+		const seen = await shell(script.replace("; cat < /proc/self/fd/0", ""), options);
+		expect(seen).toContain("CapEff: 0000000000000000");
+		expect(seen).toMatch(/-3\n\/root\nNoNewPrivs:\s1$/);
+	},
+);
 
 test("an ordinary user may give himself the ids that he has", async () => {
 	const seen = await shell("id -u; id -g", { uid, gid });

@@ -15,7 +15,12 @@ test.each<[string, SpawnOptions, string, string]>([
 	["cwd", { cwd: "/usr" }, "pwd", "/usr"],
 	["cwd as bytes", { cwd: Buffer.from("/usr") }, "pwd", "/usr"],
 	["umask", { umask: 0o27 }, "umask", "0027"],
-	["env", { env: { A: "1", B: undefined, PATH: "/usr/bin:/bin" } }, "env | grep -v ^PWD | sort | tr '\\n' ' '", "A=1 PATH=/usr/bin:/bin"],
+	[
+		"env",
+		{ env: { A: "1", B: undefined, PATH: "/usr/bin:/bin" } },
+		"env | grep -v ^PWD | sort | tr '\\n' ' '",
+		"A=1 PATH=/usr/bin:/bin",
+	],
 	["noNewPrivs", { noNewPrivs: true }, status("NoNewPrivs"), "NoNewPrivs: 1"],
 	["limits, one for both", { limits: { nofile: 77, core: 0 } }, "ulimit -Sn; ulimit -Hn; ulimit -c", "77\n77\n0"],
 	["limits, soft and hard", { limits: { nofile: { soft: 66, hard: 77 } } }, "ulimit -Sn; ulimit -Hn", "66\n77"],
@@ -23,7 +28,12 @@ test.each<[string, SpawnOptions, string, string]>([
 	["cpus", { cpus: [0] }, status("Cpus_allowed_list"), "Cpus_allowed_list: 0"],
 	["namespaces", { ...rooted, namespaces: ["user", "uts"] }, "hostname inside; hostname; id -u", "inside\n0"],
 	["namespaces with pid: the program is process 1", { ...rooted, namespaces: ["user", "pid"] }, "echo $$", "1"],
-	["init: the program is not process 1", { ...rooted, namespaces: ["user", "pid"], init: true }, "echo $$ $PPID", "2 1"],
+	[
+		"init: the program is not process 1",
+		{ ...rooted, namespaces: ["user", "pid"], init: true },
+		"echo $$ $PPID",
+		"2 1",
+	],
 	["killTree", { killTree: true }, "echo in; exit 0", "in"],
 	["root", { ...rooted, root: "/usr", env: { PATH: "/bin" } }, "pwd; cd /bin; pwd", "/\n/bin"],
 ])("%s is seen inside", async (_, options, script, seen) => {

@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { closeSync, createReadStream, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { once } from "node:events";
 import { Readable } from "node:stream";
-import { finished, pipeline } from "node:stream/promises";
 import { text } from "node:stream/consumers";
+import { finished, pipeline } from "node:stream/promises";
 import { FileDescriptor, openat2, pipe, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { expectNoLeaks } from "../../core/test/leaks.ts";
@@ -16,7 +16,7 @@ import { output, shell } from "./spawn-output.ts";
 expectNoLeaks();
 
 const file = join(tmpdir(), `nearfar-stdio-${process.pid}`);
-const open = "for fd in /proc/self/fd/*; do echo ${fd##*/}; done";
+const open = "ls /proc/self/fd";
 
 test("stdin, stdout and stderr are streams, and null where nothing is piped", async () => {
 	const child = await spawn("sh", ["-c", "cat; echo err >&2"]);
@@ -105,7 +105,10 @@ test("many, in whatever order they were open here, land where they were asked fo
 test("fds: descriptors of ours at their own numbers", async () => {
 	using opened = openat2("/etc/hostname");
 	using high = opened.dup({ min: 200 });
-	const child = await spawn("sh", ["-c", `cat /proc/self/fd/${high.fd}`], { fds: [high], stdio: ["ignore", "pipe", 2] });
+	const child = await spawn("sh", ["-c", `cat /proc/self/fd/${high.fd}`], {
+		fds: [high],
+		stdio: ["ignore", "pipe", 2],
+	});
 	expect(await text(child.stdout as Readable)).toBe(readFileSync("/etc/hostname", "utf8"));
 	await child.exited;
 	const error = await reason(() => spawn("true", [], { fds: [FileDescriptor.borrow(1)] }));
@@ -120,7 +123,9 @@ test("a descriptor of a task is refused, and nothing is left", async () => {
 });
 
 test("EPIPE is an error of the stream; stdin that ends is the end of the file", async () => {
-	const child = await spawn("sh", ["-c", "exec <&-; echo closed; sleep 1000"], { stdio: ["pipe", "pipe", "inherit"] });
+	const child = await spawn("sh", ["-c", "exec <&-; echo closed; exec sleep 1000"], {
+		stdio: ["pipe", "pipe", "inherit"],
+	});
 	await once(child.stdout as Readable, "data");
 	child.stdin?.write("nobody reads this");
 	const [error] = await once(child.stdin as NonNullable<typeof child.stdin>, "error");
@@ -131,7 +136,10 @@ test("EPIPE is an error of the stream; stdin that ends is the end of the file", 
 
 test("a program that ends leaves its output to be read", async () => {
 	const child = await spawn("sh", ["-c", "head -c 100000 /dev/zero; exit 3"], { stdio: ["ignore", "pipe", "inherit"] });
-	const first = await child.exited.then(({ code }) => code, () => {});
+	const first = await child.exited.then(
+		({ code }) => code,
+		() => {},
+	);
 	void first;
 	expect((await text(child.stdout as Readable)).length).toBe(100_000);
 }, 30_000);
