@@ -27,6 +27,7 @@ export async function cloneTree(plan: Plan): Promise<Tree> {
 		if (!supervised) return { task: first, supervisor: undefined, end: () => endTask(first) };
 		// Of a pid namespace of its own it is process 1, and gets the orphans anyway.
 		const prepared = ownPids(plan) ? undefined : first.batch(() => setChildSubreaper(true));
+		prepared?.catch(() => {}); // heard of below, or not at all where the clone fails first
 		task = await first.clone(setTid && { setTid });
 		await prepared;
 		first.supervise(task.process, { forward: init });

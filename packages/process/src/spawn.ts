@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
-import { ChildDeadError, type ChildProcess, type ExecOptions, type FileDescriptor, type PathLike } from "@nearfar/core";
+import { ChildDeadError, type ChildProcess, type ExecOptions, type FileDescriptor, type PathLike, Task } from "@nearfar/core";
 import { Deadline } from "./deadline.ts";
 import { checkSpawn, type Plan, type SpawnOptions } from "./spawn-options.ts";
 import { makeState, type Put } from "./spawn-state.ts";
@@ -61,7 +61,8 @@ export async function spawn(
 	let tree: Tree | undefined;
 	try {
 		deadline.check();
-		stdio = openStdio(plan.stdio);
+		// Also where a task is current: what it may call meanwhile is not for it.
+		stdio = Task.near.run(() => openStdio(plan.stdio));
 		tree = await cloneTree(plan);
 		await execute(tree, plan, stdio, deadline);
 		return started(tree, toPipes(stdio), plan, deadline);
