@@ -2,6 +2,7 @@
 
 use crate::call::{Arg, Call};
 use crate::channel::Channel;
+use crate::credentials;
 use crate::descriptor;
 use crate::error::{Failure, Result};
 use crate::eventfd::eventfd;
@@ -28,6 +29,8 @@ pub struct Exec {
     pub keep: Vec<i32>,
     /// Whether signals may have been ignored or handled in the task, so that all have to be reset.
     pub reset_signals: bool,
+    /// With a death signal: the pid of its parent, as the task sees it; 0: not known, it is in another pid namespace.
+    pub parent: i32,
     /// The death signal that the task had, and has again when it is refused; 0: none.
     pub task_death_signal: i32,
 }
@@ -75,6 +78,9 @@ impl Attempt {
             program.step(descriptor::set_flags(*fd, 0));
         }
         program.step(process::set_death_signal(exec.death_signal));
+        if exec.death_signal != 0 {
+            refuse_orphan(program, exec.parent);
+        }
         program.step(descriptor::write_passed(index, &1u64.to_ne_bytes()));
         let first = program.len();
         let strings = |call: Call<()>| call.strings(&exec.argv).strings(&exec.envp);
@@ -133,6 +139,20 @@ impl Attempt {
         }
         failure
     }
+}
+
+/// A death signal that is chosen when the parent is dead already never comes: then nothing is executed.
+fn refuse_orphan(program: &mut Program, parent: i32) {
+    if parent != 0 {
+        let asked = Arg::Result(program.step(credentials::getppid()) as u32);
+        // It requeues nobody, but compares a word with its last argument: EAGAIN where they differ.
+        let same = Call::new("futex", libc::SYS_futex).input(&parent.to_ne_bytes()).number(libc::FUTEX_CMP_REQUEUE);
+        program.step(same.number(0).number(0).input(&[0; 4]).arg(asked));
+    }
+    // From another pid namespace a parent has no pid; what ends with it is the channel: POLLHUP makes the answer 1.
+    let channel = Call::new("ppoll", libc::SYS_ppoll).input(&[0; 8]).holding(0, 4, Arg::Channel(0)).number(1);
+    let ended = Arg::Result(program.step(channel.input(&[0; 16]).number(0).number(0)) as u32);
+    program.step(Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_NO_NEW_PRIVS).arg(ended));
 }
 
 /// Node makes its own stdio nonblocking, and shares it with its tasks; programs expect it to block. What the program

@@ -188,6 +188,8 @@ pub struct ExecData {
     pub envp: Text,
     /// 0: none.
     pub death_signal: i32,
+    /// The parent's pid, or 0.
+    pub parent: i32,
     /// Descriptors that stay open.
     pub keep: Vec<i32>,
     /// Whether signals have to be reset.
@@ -205,6 +207,7 @@ pub fn exec(task: u32, data: ExecData) -> Result<()> {
         argv: all_bytes(&data.argv),
         envp: ended_by_nul(&data.envp),
         death_signal: data.death_signal,
+        parent: data.parent,
         keep: data.keep,
         reset_signals: data.reset_signals,
         task_death_signal: data.task_death_signal,

@@ -114,6 +114,8 @@ export interface ExecData {
   envp: Text
   /** 0: none. */
   deathSignal: number
+  /** The parent's pid, or 0. */
+  parent: number
   /** Descriptors that stay open. */
   keep: Array<number>
   /** Whether signals have to be reset. */

@@ -31,7 +31,7 @@ export function execData(
 	path: PathLike | FileDescriptor,
 	argv: readonly string[] | undefined,
 	options: ExecOptions | undefined,
-): { data: Omit<ExecData, "resetSignals" | "taskDeathSignal">; command: Command } {
+): { data: Omit<ExecData, "parent" | "resetSignals" | "taskDeathSignal">; command: Command } {
 	const { env = process.env, deathSignal, fds = [], lookup } = checkOptions(options);
 	const byDescriptor = path instanceof FileDescriptor;
 	const fd = byDescriptor ? path.number() : -1;

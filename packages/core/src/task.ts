@@ -309,7 +309,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 			const { data, command } = execData(path, argv, options);
 			const taskDeathSignal = this.#nested ? 0 : SIGKILL;
 			this.#sharing.leaveTable(this as unknown as Task);
-			native().exec(this.#id, { ...data, resetSignals: this.#signalsTouched, taskDeathSignal });
+			// Another task's child, or in a pid namespace of its own, it has no parent that it could know by number.
+			const parent = this.#nested || this.pidNamespace !== Task.near.pidNamespace ? 0 : globalThis.process.pid;
+			native().exec(this.#id, { ...data, parent, resetSignals: this.#signalsTouched, taskDeathSignal });
 			afterSuccess(() => this.#executes(command));
 		};
 		if (currentTask() === (this as unknown as Task)) attempt();

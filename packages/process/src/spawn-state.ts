@@ -8,6 +8,7 @@ import { type OpenStdio, placeStdio, putStdio } from "./stdio.ts";
 
 const SELF = 0;
 const PRIO_PROCESS = 0;
+const SIGKILL = 9;
 
 /** What of this process's is in the task. */
 export interface Put {
@@ -48,6 +49,8 @@ export function makeState(task: Task, plan: Plan, stdio: OpenStdio, group: numbe
 	}
 	if (plan.cwd !== undefined) chdir(plan.cwd);
 	setIds(plan);
+	// The kernel has forgotten it with the ids, and exec may come long after.
+	if (plan.uid !== undefined || plan.gid !== undefined || plan.join) native().setDeathSignal(SIGKILL);
 	if (plan.noNewPrivs) setNoNewPrivs();
 	return { file: executed, keep };
 }

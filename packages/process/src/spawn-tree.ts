@@ -1,6 +1,10 @@
-import { ChildProcess, type CloneOptions, Task } from "@nearfar/core";
+import { ChildProcess, type CloneOptions, type FileDescriptor, Task } from "@nearfar/core";
+import { namespaceFlags, native, wrongValue } from "@nearfar/core/internal";
 import { setChildSubreaper } from "./child-subreaper.ts";
 import type { Plan } from "./spawn-options.ts";
+
+const SYS_ioctl = process.arch === "arm64" ? 29 : 16;
+const NS_GET_NSTYPE = 0xb703; // since Linux 4.11
 
 /** The task that becomes the program, and the one that watches over what it starts. */
 export interface Tree {
@@ -13,8 +17,13 @@ export interface Tree {
 
 /** Clones what a program needs, in the process group that it shall join where it cannot do that itself. */
 export async function cloneTree(plan: Plan): Promise<Tree> {
-	const { init = false, killTree = false, setTid } = plan;
+	const { init = false, killTree = false, setTid, join = [] } = plan;
 	const supervised = init || killTree;
+	if (supervised && Task.near.run(() => join.some(isPidNamespace))) {
+		const why =
+			"without a pid namespace where options.killTree or options.init is true: its orphans are another init's";
+		throw wrongValue("options.join", why, join);
+	}
 	const first = await Task.clone(cloneOptions(plan, supervised));
 	let task: Task | undefined;
 	const end = async () => {
@@ -55,6 +64,14 @@ function cloneOptions({ namespaces, idMap, cgroup, setTid }: Plan, supervised: b
 		...(cgroup && { cgroup }),
 		...(setTid && !supervised && { setTid }),
 	};
+}
+
+function isPidNamespace(fd: FileDescriptor): boolean {
+	try {
+		return native().syscall(SYS_ioctl, [fd.number(), NS_GET_NSTYPE]).result === BigInt(namespaceFlags.pid);
+	} catch {
+		return false; // setns(2) will say what it is
+	}
 }
 
 async function endTask(task: Task): Promise<void> {

@@ -1,6 +1,13 @@
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
-import { ChildDeadError, type ChildProcess, type ExecOptions, type FileDescriptor, type PathLike, Task } from "@nearfar/core";
+import {
+	ChildDeadError,
+	type ChildProcess,
+	type ExecOptions,
+	type FileDescriptor,
+	type PathLike,
+	Task,
+} from "@nearfar/core";
 import { Deadline } from "./deadline.ts";
 import { checkSpawn, type Plan, type SpawnOptions } from "./spawn-options.ts";
 import { makeState, type Put } from "./spawn-state.ts";

@@ -13,21 +13,24 @@ test.skipIf(!cgroup2).each<[string, SpawnOptions]>([
 	["", {}],
 	["with killTree", { killTree: true }],
 	["with an init", { namespaces: ["user", "pid"], init: true }],
-])("cgroup %s (where cgroup2 is mounted, as root): all of it begins there, and cgroup.kill ends it", async (_, options) => {
-	const path = `${cgroup2}/nearfar-spawn-${process.pid}`;
-	mkdirSync(path);
-	try {
-		using cgroup = openat2(path, { flags: ["path", "directory"] });
-		const child = await spawn("sleep", ["1000"], { ...options, cgroup, stdio: "ignore" });
-		expect(readFileSync(`/proc/${child.pid}/cgroup`, "utf8")).toContain(`nearfar-spawn-${process.pid}\n`);
-		expect(readFileSync(`${path}/cgroup.procs`, "utf8").split("\n")).toContain(`${child.pid}`);
-		writeFileSync(`${path}/cgroup.kill`, "1");
-		expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
-		while (readFileSync(`${path}/cgroup.events`, "utf8").includes("populated 1")) await setImmediate();
-	} finally {
-		rmdirSync(path);
-	}
-});
+])(
+	"cgroup %s (where cgroup2 is mounted, as root): all of it begins there, and cgroup.kill ends it",
+	async (_, options) => {
+		const path = `${cgroup2}/nearfar-spawn-${process.pid}`;
+		mkdirSync(path);
+		try {
+			using cgroup = openat2(path, { flags: ["path", "directory"] });
+			const child = await spawn("sleep", ["1000"], { ...options, cgroup, stdio: "ignore" });
+			expect(readFileSync(`/proc/${child.pid}/cgroup`, "utf8")).toContain(`nearfar-spawn-${process.pid}\n`);
+			expect(readFileSync(`${path}/cgroup.procs`, "utf8").split("\n")).toContain(`${child.pid}`);
+			writeFileSync(`${path}/cgroup.kill`, "1");
+			expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
+			while (readFileSync(`${path}/cgroup.events`, "utf8").includes("populated 1")) await setImmediate();
+		} finally {
+			rmdirSync(path);
+		}
+	},
+);
 
 test("a cgroup that is none: the step is clone3", async () => {
 	using folder = openat2("/");
@@ -35,7 +38,9 @@ test("a cgroup that is none: the step is clone3", async () => {
 		const error = await reason(() => spawn("true", [], { cgroup: folder, ...options }));
 		expect(error).toMatchObject({ code: "EBADF", syscall: "clone3" });
 	}
-	expect(await reason(() => spawn("true", [], { cgroup: "/" as never }))).toMatchObject({ code: "ERR_INVALID_ARG_TYPE" });
+	expect(await reason(() => spawn("true", [], { cgroup: "/" as never }))).toMatchObject({
+		code: "ERR_INVALID_ARG_TYPE",
+	});
 });
 
 test("setTid that is not allowed: the step is clone3", async () => {

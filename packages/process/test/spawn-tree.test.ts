@@ -4,8 +4,9 @@ import { readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../core/test/leaks.ts";
+import { expectNoLeaks, stat } from "../../core/test/leaks.ts";
 import { mark, marked, untilMarked } from "../../core/test/marked.ts";
+import { root } from "../../core/test/privilege.ts";
 import { type SpawnOptions, spawn } from "../src/index.ts";
 
 expectNoLeaks();
@@ -130,4 +131,25 @@ test("deathSignal comes when Node dies, though the ids have changed before", asy
 	node.kill("SIGKILL");
 	expect(await text(node.stdout)).toBe("got it\n");
 	await untilMarked(env, 0);
+});
+
+test.each<[string, SpawnOptions]>([
+	["", {}],
+	["with other ids", root ? { uid: 1000, gid: 1000 } : { namespaces: ["user"], idMap: "root", uid: 0 }],
+])("a task that only learns of its program when Node is dead does not execute it %s", async (_, options) => {
+	const env = mark();
+	const file = fileURLToPath(new URL("fixtures/spawn-orphan.mjs", import.meta.url));
+	for (const deathSignal of [null, "SIGUSR2"]) {
+		const given = JSON.stringify({ ...options, deathSignal, env });
+		const node = nodeSpawn(process.execPath, [file, given], { stdio: ["ignore", "pipe", "inherit"] });
+		const pid = Number(await text(node.stdout));
+		expect(stat(pid)?.name).not.toBe("sleep");
+		try {
+			process.kill(pid, "SIGCONT");
+		} catch {
+			// It is gone already.
+		}
+		await expect.poll(() => [undefined, "Z"].includes(stat(pid)?.state)).toBe(true);
+		expect(marked(env)).toEqual([]);
+	}
 });

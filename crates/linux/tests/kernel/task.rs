@@ -70,6 +70,7 @@ pub fn program(words: &[&str]) -> Exec {
         argv: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
         envp: vec![b"GREETING=hello".to_vec()],
         death_signal: 0,
+        parent: 0,
         keep: vec![],
         reset_signals: true,
         task_death_signal: libc::SIGKILL,
