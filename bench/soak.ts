@@ -1,7 +1,8 @@
-// `npm run soak [-- COUNT]`: many tasks that execute, many that end badly, and what stays behind of them.
+// `npm run soak [-- COUNT]`: many tasks that execute, many that end badly, many programs, and what stays behind of them.
 import { Task } from "@nearfar/core";
 import { type Counters, count, grown, settle } from "./counters.ts";
 import { faults } from "./faults.ts";
+import { alive, spawns } from "./spawn-soak.ts";
 
 const PARALLEL = 6;
 const WARM_UP = 1000;
@@ -14,13 +15,15 @@ if (!Number.isInteger(total) || total < 1) {
 
 await soak("warm-up: clone, exec, exit", WARM_UP, executed);
 await soak("warm-up: clone, kill, faults", WARM_UP, failed);
+await soak("warm-up: spawn", WARM_UP, spawned);
 const before = await settle();
 await soak("clone, exec, exit", total, executed);
 await soak("clone, kill, faults", total, failed);
+await soak("spawn", total, spawned);
 const after = await settle(before);
 
 console.table({ before, after });
-const leaks = grown(before, after);
+const leaks = [...grown(before, after), ...alive()];
 if (leaks.length > 0) {
 	console.error(`left behind: ${leaks.join(", ")}`);
 	process.exitCode = 1;
@@ -33,8 +36,19 @@ async function executed(): Promise<void> {
 	await task.exec("/bin/true").check();
 }
 
-async function failed(index: number): Promise<void> {
-	const all = Object.entries(faults);
+function failed(index: number): Promise<void> {
+	return oneOf(faults, index);
+}
+
+function spawned(index: number): Promise<void> {
+	return oneOf(spawns, index);
+}
+
+async function oneOf(
+	kinds: Readonly<Record<string, (round: number) => Promise<unknown>>>,
+	index: number,
+): Promise<void> {
+	const all = Object.entries(kinds);
 	const [name, fault] = all[index % all.length] as (typeof all)[number];
 	await fault(Math.floor(index / all.length)).catch((error) => {
 		throw new Error(`${name}: ${error.message}`, { cause: error });

@@ -10,7 +10,12 @@ const BURST = 500;
 export const spawnProgram: Row[] = [
 	row("spawn-true", 0.55, (side) => wall(COUNT, side), ended),
 	row("spawn-true-blocked", 0.3, (side) => blocked(COUNT, side), ended),
-	row("spawn-tree", 1.0, (side) => wall(COUNT, side), () => ended({ killTree: true })),
+	row(
+		"spawn-tree",
+		1.0,
+		(side) => wall(COUNT, side),
+		() => ended({ killTree: true }),
+	),
 	{ ...row("spawn-burst", 0.5, (side) => wall(1, () => burst(side)), ended), rounds: 7 },
 ];
 

@@ -25,12 +25,12 @@ export class Deadline {
 		if (this.#passed) throw this.#passed;
 	}
 
-	/** Settles as `promise` does, or rejects when it passes before. */
-	async race<T>(promise: Promise<T>): Promise<T> {
+	/** Settles as what `start` returns does, or rejects when it passes before: then `start` may not even be called. */
+	async race<T>(start: () => Promise<T>): Promise<T> {
 		this.check();
-		if (!this.#signal && !this.#timer) return promise;
+		if (!this.#signal && !this.#timer) return start();
 		return Promise.race([
-			promise,
+			start(),
 			new Promise<never>((_, reject) => {
 				this.#tell = reject;
 			}),

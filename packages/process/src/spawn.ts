@@ -51,9 +51,9 @@ export interface Spawned extends ChildProcess {
  * @example
  * ```ts
  * await using child = await spawn("sh", ["-c", "cat; exit 7"], { killTree: true, timeout: 10_000 });
- * child.stdin.end("hello");
- * const [text, { code }] = await Promise.all([consumers.text(child.stdout), child.exited]);
- * console.log(text, code); // hello 7
+ * child.stdin?.end("hello\n");
+ * child.stdout?.pipe(process.stdout);
+ * console.log(await child.exited); // { code: 7, signal: null, dumped: false }
  * ```
  * @see clone(2), execve(2); what the options need is said at each of them
  */
@@ -89,15 +89,15 @@ async function execute(tree: Tree, plan: Plan, stdio: OpenStdio, deadline: Deadl
 		task.exec(file ?? (plan.file as PathLike), plan.argv, execOptions(plan, keep));
 	};
 	if (!plan.setup) {
-		await deadline.race(task.batch(() => exec(makeState(task, plan, stdio, group))));
+		await deadline.race(() => task.batch(() => exec(makeState(task, plan, stdio, group))));
 		stdio.sent();
 		return;
 	}
-	const put = await deadline.race(task.batch(() => makeState(task, plan, stdio, group)));
+	const put = await deadline.race(() => task.batch(() => makeState(task, plan, stdio, group)));
 	stdio.sent();
 	const { setup } = plan;
-	await deadline.race((async () => setup(task))());
-	await deadline.race(task.batch(() => exec(put)));
+	await deadline.race(async () => setup(task));
+	await deadline.race(() => task.batch(() => exec(put)));
 }
 
 function execOptions({ env, deathSignal, lookup }: Plan, fds: readonly FileDescriptor[]): ExecOptions {
