@@ -16,6 +16,8 @@ export interface Put {
 	readonly file: FileDescriptor | undefined;
 	/** What stays open, from 3 up. */
 	readonly keep: readonly FileDescriptor[];
+	/** All that was made there: closed by exec, and not before. */
+	readonly held: readonly FileDescriptor[];
 }
 
 /**
@@ -27,15 +29,20 @@ export interface Put {
  * @param group - Which process group to enter; 0: its own.
  */
 export function makeState(task: Task, plan: Plan, stdio: OpenStdio, group: number | undefined): Put {
-	const placed = putStdio(task, stdio);
-	const others = plan.fds.map((fd) => [fd.fd, task.put(fd)] as const);
-	const join = (plan.join ?? []).map((fd) => task.put(fd));
-	const file = plan.file instanceof FileDescriptor ? task.put(plan.file) : undefined;
+	const held: FileDescriptor[] = [];
+	const hold = (fd: FileDescriptor) => {
+		held.push(fd);
+		return fd;
+	};
+	const others = plan.fds.map((fd) => [fd.fd, hold(task.put(fd))] as const);
+	const join = (plan.join ?? []).map((fd) => hold(task.put(fd)));
+	const file = plan.file instanceof FileDescriptor ? hold(task.put(plan.file)) : undefined;
+	const placed = [...putStdio(task, stdio, hold), ...others];
 
 	for (const namespace of join) native().setns(namespace.number(), 0);
 	const top = Math.max(stdio.entries.length, ...others.map(([number]) => number)) + 1;
-	const executed = placed.length + others.length > 0 ? file?.dup({ min: top }) : file;
-	const keep = placed.length + others.length > 0 ? placeStdio([...placed, ...others]) : [];
+	const executed = file && placed.length > 0 ? hold(file.dup({ min: top })) : file;
+	const keep = placed.length > 0 ? placeStdio(placed, hold) : [];
 
 	if (plan.session) native().startSession();
 	if (group !== undefined) native().setpgid(SELF, group);
@@ -52,7 +59,7 @@ export function makeState(task: Task, plan: Plan, stdio: OpenStdio, group: numbe
 	// The kernel has forgotten it with the ids, and exec may come long after.
 	if (plan.uid !== undefined || plan.gid !== undefined || plan.join) native().setDeathSignal(SIGKILL);
 	if (plan.noNewPrivs) setNoNewPrivs();
-	return { file: executed, keep };
+	return { file: executed, keep, held };
 }
 
 function setLimits(limits: Plan["limits"]): void {

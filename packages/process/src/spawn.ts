@@ -98,6 +98,7 @@ async function execute(tree: Tree, plan: Plan, stdio: OpenStdio, deadline: Deadl
 	const { setup } = plan;
 	await deadline.race(async () => setup(task));
 	await deadline.race(() => task.batch(() => exec(put)));
+	put.held.at(0); // until here they must not be collected
 }
 
 function execOptions({ env, deathSignal, lookup }: Plan, fds: readonly FileDescriptor[]): ExecOptions {
@@ -125,6 +126,7 @@ function started({ task, supervisor }: Tree, stdio: Pipes, plan: Plan, deadline:
 	// Keeps the supervisor, whose end would be the program's, from being collected.
 	child.exited.then(() => {
 		deadline.end();
+		stdin?.destroy(); // as Node does: nobody reads it any more
 		supervisor?.process.unref();
 	});
 	return spawned;

@@ -99,8 +99,11 @@ function socketpair(): [FileDescriptor, FileDescriptor] {
 	return [FileDescriptor.adopt(one), FileDescriptor.adopt(other)];
 }
 
-/** Descriptors of a task that wait for their numbers from 3 up. */
+/** Descriptors of a task, and the numbers that they shall have in the program. */
 export type Placed = readonly (readonly [number: number, descriptor: FileDescriptor])[];
+
+/** Keeps every descriptor that is made in a task: one that is collected would be closed there. */
+export type Hold = (descriptor: FileDescriptor) => FileDescriptor;
 
 /**
  * Puts a program's descriptors into a task; part of a batch. 0, 1 and 2 are in their places then.
@@ -108,27 +111,27 @@ export type Placed = readonly (readonly [number: number, descriptor: FileDescrip
  * What came with the message has low numbers until the batch has ended: nothing may take their place before
  * everything was put.
  */
-export function putStdio(task: Task, { entries, far }: OpenStdio): Placed {
+export function putStdio(task: Task, { entries, far }: OpenStdio, hold: Hold): Placed {
 	const placed: (readonly [number, FileDescriptor])[] = [];
 	for (const [number, descriptor] of far) {
-		if (number < 3) task.put(descriptor, { number, closeOnExec: false });
-		else placed.push([number, task.put(descriptor)]);
+		if (number < 3) hold(task.put(descriptor, { number, closeOnExec: false }));
+		else placed.push([number, hold(task.put(descriptor))]);
 	}
 	const ignored = [...entries.keys()].filter((number) => entries[number] === "ignore");
 	if (ignored.length === 0) return placed;
-	const nothing = openat2("/dev/null", { flags: ["rdwr"] });
+	const nothing = hold(openat2("/dev/null", { flags: ["rdwr"] }));
 	for (const number of ignored) {
-		if (number < 3) nothing.dupTo(number, { closeOnExec: false });
+		if (number < 3) hold(nothing.dupTo(number, { closeOnExec: false }));
 		else placed.push([number, nothing]);
 	}
 	return placed;
 }
 
 /** Gives descriptors of a task their numbers, part of a batch. Nothing else that is needed may lie there any more. */
-export function placeStdio(placed: Placed): FileDescriptor[] {
+export function placeStdio(placed: Placed, hold: Hold): FileDescriptor[] {
 	const min = Math.max(...placed.map(([number]) => number), 2) + 1;
-	const moved = placed.map(([number, descriptor]) => [number, descriptor.dup({ min })] as const);
-	return moved.map(([number, descriptor]) => descriptor.dupTo(number));
+	const moved = placed.map(([number, descriptor]) => [number, hold(descriptor.dup({ min }))] as const);
+	return moved.map(([number, descriptor]) => hold(descriptor.dupTo(number)));
 }
 
 /** The streams of this process for what a program has got. */

@@ -1,5 +1,9 @@
 import { once } from "node:events";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { type Task, umask } from "@nearfar/core";
 import { describe, expect, test } from "vitest";
 import { expectNoLeaks } from "../../core/test/leaks.ts";
@@ -130,5 +134,21 @@ test("setup comes after all else, and what it changes stays", async () => {
 	let text = "";
 	for await (const chunk of child.stdout ?? []) text += chunk;
 	expect([text, seen]).toEqual(["/usr\n0011\n", ["live", "/usr"]]);
+	await child.exited;
+});
+
+test("what has been put into the task is not collected while setup takes its time", async () => {
+	setFlagsFromString("--expose-gc");
+	const collect = runInNewContext("gc") as () => void;
+	const setup = async () => {
+		for (let turn = 0; turn < 20; turn++) {
+			collect();
+			await setTimeout(1);
+		}
+	};
+	const stdio = ["ignore", "pipe", "inherit", "pipe", "ignore"] as const;
+	const child = await spawn("sh", ["-c", "ls /proc/self/fd | wc -l; echo three >&3"], { stdio, setup });
+	const [out, three] = await Promise.all([child.stdout, child.stdio[3]].map((stream) => text(stream as Readable)));
+	expect([out, three]).toEqual(["6\n", "three\n"]);
 	await child.exited;
 });

@@ -122,6 +122,13 @@ test("a descriptor of a task is refused, and nothing is left", async () => {
 	expect(error).toMatchObject({ code: "ERR_NEARFAR_FD_TABLE_MISMATCH" });
 });
 
+test("stdin is destroyed when the program has ended, whoever still wanted to write", async () => {
+	const child = await spawn("true", [], { stdio: ["pipe", "ignore", "ignore"] });
+	await once(child.stdin as NonNullable<typeof child.stdin>, "close");
+	expect(child.stdin?.destroyed).toBe(true);
+	expect(child.death).toMatchObject({ state: "exited", code: 0 });
+});
+
 test("EPIPE is an error of the stream; stdin that ends is the end of the file", async () => {
 	const child = await spawn("sh", ["-c", "exec <&-; echo closed; exec sleep 1000"], {
 		stdio: ["pipe", "pipe", "inherit"],
