@@ -347,6 +347,12 @@ fn run(state: &mut State, program: &Program) {
             // SAFETY: what a program does to its own process is its sender's responsibility, as with any system call.
             nr => unsafe { syscall(nr, args) },
         };
+        if step.nr == kernel::DUP3 && step.result >= 0 {
+            // What had the number is closed, and what has it now stays open when all else that was received is not.
+            for fd in state.received.fds.iter_mut().filter(|fd| **fd as i64 == step.result) {
+                *fd = -1;
+            }
+        }
         header.done = index as u32;
         if failed(step.result) && step.policy != wire::GO_ON {
             break;
