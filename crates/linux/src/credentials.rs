@@ -87,13 +87,8 @@ pub fn setpgid(pid: i32, group: i32) -> Call<()> {
     Call::new("setpgid", libc::SYS_setpgid).number(pid).number(group)
 }
 
-/// `setsid()`: a new session; its id comes back.
-pub fn setsid() -> Call<u32> {
-    id("setsid", libc::SYS_setsid)
-}
-
-/// [`setsid`], of which nothing is asked: a batch can collect it.
-pub fn start_session() -> Call<()> {
+/// `setsid()`: a new session. Its id, which comes back, is the caller's pid: nobody has to ask, and a batch can collect it.
+pub fn setsid() -> Call<()> {
     Call::new("setsid", libc::SYS_setsid)
 }
 
@@ -107,13 +102,13 @@ pub fn setresgid(real: u32, effective: u32, saved: u32) -> Call<()> {
     Call::new("setresgid", libc::SYS_setresgid).number(real).number(effective).number(saved).one_thread()
 }
 
-/// `setgroups(count, list)`: the supplementary groups.
-pub fn setgroups(groups: &[u32]) -> Call<()> {
+/// `setgroups(count, list)`: the supplementary groups. With `go_on` a program passes over a refusal.
+pub fn setgroups(groups: &[u32], go_on: bool) -> Call<()> {
     let list: Vec<u8> = groups.iter().flat_map(|group| group.to_ne_bytes()).collect();
-    Call::new("setgroups", libc::SYS_setgroups).number(groups.len() as u64).input(&list).one_thread()
-}
-
-/// `setgroups(0, NULL)`; in a program, a refusal does not stop what follows.
-pub fn clear_groups() -> Call<()> {
-    setgroups(&[]).go_on()
+    let call = Call::new("setgroups", libc::SYS_setgroups).number(groups.len() as u64).input(&list).one_thread();
+    if go_on {
+        call.go_on()
+    } else {
+        call
+    }
 }

@@ -89,13 +89,6 @@ pub fn pipe(flags: i32) -> Call<[i32; 2]> {
     Call::new("pipe2", libc::SYS_pipe2).output(8).number(flags).pair()
 }
 
-/// `socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds)`.
-pub fn socketpair() -> Call<[i32; 2]> {
-    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC;
-    let call = Call::new("socketpair", libc::SYS_socketpair).number(libc::AF_UNIX).number(kind).number(0);
-    call.output(8).pair()
-}
-
 /// `read(fd, buffer, length)`, or `pread64` at a position.
 pub fn read(fd: i32, length: u32, position: Option<i64>) -> Call<Vec<u8>> {
     let call = match position {

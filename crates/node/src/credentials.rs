@@ -48,14 +48,8 @@ pub fn gettid() -> Result<u32> {
 
 /// setsid(2).
 #[napi]
-pub fn setsid() -> Result<u32> {
+pub fn setsid() -> Result<()> {
     linux::credentials::setsid().run().or_throw()
-}
-
-/// setsid(2), whose answer nobody wants.
-#[napi]
-pub fn start_session() -> Result<()> {
-    linux::credentials::start_session().run().or_throw()
 }
 
 /// getresuid(2): real, effective, saved.
@@ -112,14 +106,8 @@ pub fn setresgid(real: u32, effective: u32, saved: u32) -> Result<()> {
     linux::credentials::setresgid(real, effective, saved).run().or_throw()
 }
 
-/// setgroups(2).
+/// setgroups(2); with `go_on` a batch passes over a refusal.
 #[napi]
-pub fn setgroups(groups: Vec<u32>) -> Result<()> {
-    linux::credentials::setgroups(&groups).run().or_throw()
-}
-
-/// setgroups(2) to none; in a batch a refusal is passed over.
-#[napi]
-pub fn clear_groups() -> Result<()> {
-    linux::credentials::clear_groups().run().or_throw()
+pub fn setgroups(groups: Vec<u32>, go_on: bool) -> Result<()> {
+    linux::credentials::setgroups(&groups, go_on).run().or_throw()
 }

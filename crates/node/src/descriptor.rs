@@ -66,12 +66,6 @@ pub fn pipe(flags: i32) -> Result<Vec<i32>> {
     linux::descriptor::pipe(flags).run().or_throw().map(Vec::from)
 }
 
-/// socketpair(2) of AF_UNIX and SOCK_STREAM, close-on-exec.
-#[napi]
-pub fn socketpair() -> Result<Vec<i32>> {
-    linux::descriptor::socketpair().run().or_throw().map(Vec::from)
-}
-
 /// read(2) or pread64(2).
 #[napi]
 pub fn read(fd: i32, length: u32, position: Option<i64>) -> Result<Buffer> {

@@ -59,5 +59,5 @@ export function setresgid(real: number, effective: number, saved: number): void 
 export function setgroups(groups: readonly number[]): void {
 	const list = array(groups, "groups").map((group, index) => id(group, `groups[${index}]`));
 	if (list.length > GROUPS) throw outOfRange("groups", `at most ${GROUPS} ids`, list.length);
-	native().setgroups(list);
+	native().setgroups(list, false);
 }

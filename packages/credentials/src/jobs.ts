@@ -87,7 +87,9 @@ export function setpgid(pid: number | ChildProcess, pgid: number | ChildProcess)
  * @see setsid(2); no privilege
  */
 export function setsid(): number {
-	return native().setsid();
+	const pid = native().getpid(); // a batch refuses here, before anything has been collected
+	native().setsid();
+	return pid;
 }
 
 function member(value: number, name: string): number {

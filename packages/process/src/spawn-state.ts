@@ -44,7 +44,7 @@ export function makeState(task: Task, plan: Plan, stdio: OpenStdio, group: numbe
 	const executed = file && placed.length > 0 ? hold(file.dup({ min: top })) : file;
 	const keep = placed.length > 0 ? placeStdio(placed, hold) : [];
 
-	if (plan.session) native().startSession();
+	if (plan.session) native().setsid();
 	if (group !== undefined) native().setpgid(SELF, group);
 	setLimits(plan.limits);
 	if (plan.nice !== undefined) native().setpriority(PRIO_PROCESS, SELF, plan.nice);
@@ -67,9 +67,9 @@ function setLimits(limits: Plan["limits"]): void {
 }
 
 function setIds({ uid, gid, groups }: Plan): void {
-	if (groups !== undefined) native().setgroups([...groups]);
+	if (groups !== undefined) native().setgroups([...groups], false);
 	// Refused to whoever has no privilege, and can then take no other id either.
-	else if (uid !== undefined || gid !== undefined) native().clearGroups();
+	else if (uid !== undefined || gid !== undefined) native().setgroups([], true);
 	if (gid !== undefined) native().setresgid(gid, gid, gid);
 	if (uid !== undefined) native().setresuid(uid, uid, uid);
 }
