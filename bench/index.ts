@@ -13,7 +13,18 @@ import { spawnPipes } from "./spawn-pipes.ts";
 import { spawnProgram } from "./spawn-program.ts";
 import { task } from "./task.ts";
 
-const rows = [...near, ...far, ...task, ...exec, ...spawnProgram, ...spawnPipes, ...isolate, ...sandbox, ...pidfd, ...imports];
+const rows = [
+	...near,
+	...far,
+	...task,
+	...exec,
+	...spawnProgram,
+	...spawnPipes,
+	...isolate,
+	...sandbox,
+	...pidfd,
+	...imports,
+];
 // npm hands a second `--` on.
 const args = process.argv.slice(2).filter((argument) => argument !== "--");
 const { values } = parseArgs({ args, options: { json: { type: "string" }, only: { type: "string" } } });

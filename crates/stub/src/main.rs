@@ -325,6 +325,9 @@ fn run(state: &mut State, program: &Program) {
         }
         // SAFETY: one of the steps that `check` went through.
         let step = unsafe { &mut *program.steps.add(index) };
+        if step.nr == kernel::DUP3 && step.kinds[1] == wire::NUMBER {
+            make_way(state, step.args[1]);
+        }
         let mut args = [0; 6];
         for at in 0..6 {
             args[at] = resolve(state, program, step.kinds[at], step.args[at]);
@@ -347,16 +350,20 @@ fn run(state: &mut State, program: &Program) {
             // SAFETY: what a program does to its own process is its sender's responsibility, as with any system call.
             nr => unsafe { syscall(nr, args) },
         };
-        if step.nr == kernel::DUP3 && step.result >= 0 {
-            // What had the number is closed, and what has it now stays open when all else that was received is not.
-            for fd in state.received.fds.iter_mut().filter(|fd| **fd as i64 == step.result) {
-                *fd = -1;
-            }
-        }
         header.done = index as u32;
         if failed(step.result) && step.policy != wire::GO_ON {
             break;
         }
+    }
+}
+
+/// What was received under a number that something else shall have goes on under another one. All that was received is
+/// closed in the end, and until then a later step may ask for it.
+fn make_way(state: &mut State, number: u64) {
+    for fd in state.received.fds.iter_mut().take(state.received_count).filter(|fd| **fd as u64 == number) {
+        // SAFETY: makes a new descriptor; no memory is touched.
+        *fd = unsafe { syscall(kernel::FCNTL, [number, F_DUPFD_CLOEXEC, wire::CHANNEL_FD, 0, 0, 0]) } as i32;
+        close(number);
     }
 }
 

@@ -28,6 +28,9 @@ export declare function chdir(path: Text): void
 /** A new descriptor for a child; -1 when it is gone. */
 export declare function childPidfd(child: number): number
 
+/** chroot(2). */
+export declare function chroot(path: Text): void
+
 /** Clones a task from the zygote. "cloned" follows. */
 export declare function clone(options: CloneData): number
 
@@ -312,8 +315,8 @@ export declare function setDeathSignal(signal: number): void
 /** fcntl(2) with F_SETFD. */
 export declare function setFlags(fd: number, flags: number): void
 
-/** setgroups(2). */
-export declare function setgroups(groups: Array<number>): void
+/** setgroups(2); with `go_on` a batch passes over a refusal. */
+export declare function setgroups(groups: Array<number>, goOn: boolean): void
 
 /** sethostname(2). */
 export declare function sethostname(name: Text): void
@@ -343,7 +346,7 @@ export declare function setresuid(real: number, effective: number, saved: number
 export declare function setrlimit(resource: number, limits: Uint8Array): void
 
 /** setsid(2). */
-export declare function setsid(): number
+export declare function setsid(): void
 
 /** fcntl(2) with F_SETFL. */
 export declare function setStatus(fd: number, flags: number): void
@@ -382,6 +385,9 @@ export type Text = string | Uint8Array
 
 /** tgkill(2). */
 export declare function tgkill(tgid: number, tid: number, signal: number): void
+
+/** umask(2), whose answer nobody wants. */
+export declare function umask(mask: number): void
 
 /** umount2(2). */
 export declare function umount(target: Text, flags: number): void

@@ -102,6 +102,12 @@ test("many, in whatever order they were open here, land where they were asked fo
 	expect(out.trim().split("\n").map(Number)).toEqual(shuffled.map((_, index) => (index * 7) % 20));
 });
 
+test("ignored from 3 up, with nothing else that goes along", async () => {
+	const stdio = Array(20).fill("ignore") as "ignore"[];
+	const child = await spawn("sh", ["-c", "test $(readlink /proc/self/fd/19) = /dev/null"], { stdio });
+	await child.check();
+});
+
 test("fds: descriptors of ours at their own numbers", async () => {
 	using opened = openat2("/etc/hostname");
 	using high = opened.dup({ min: 200 });
