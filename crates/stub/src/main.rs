@@ -325,8 +325,14 @@ fn run(state: &mut State, program: &Program) {
         }
         // SAFETY: one of the steps that `check` went through.
         let step = unsafe { &mut *program.steps.add(index) };
-        if step.nr == kernel::DUP3 && step.kinds[1] == wire::NUMBER {
-            make_way(state, step.args[1]);
+        // What was received under a number that something else shall have goes on under another: a later step may ask for
+        // it, and all that was received is closed in the end.
+        let way = step.nr == kernel::DUP3 && step.kinds[1] == wire::NUMBER;
+        let received = state.received.fds.iter_mut().take(state.received_count);
+        for fd in received.filter(|fd| way && **fd as u64 == step.args[1]) {
+            // SAFETY: makes a new descriptor; no memory is touched.
+            *fd = unsafe { syscall(kernel::FCNTL, [step.args[1], F_DUPFD_CLOEXEC, wire::CHANNEL_FD, 0, 0, 0]) } as i32;
+            close(step.args[1]);
         }
         let mut args = [0; 6];
         for at in 0..6 {
@@ -354,16 +360,6 @@ fn run(state: &mut State, program: &Program) {
         if failed(step.result) && step.policy != wire::GO_ON {
             break;
         }
-    }
-}
-
-/// What was received under a number that something else shall have goes on under another one. All that was received is
-/// closed in the end, and until then a later step may ask for it.
-fn make_way(state: &mut State, number: u64) {
-    for fd in state.received.fds.iter_mut().take(state.received_count).filter(|fd| **fd as u64 == number) {
-        // SAFETY: makes a new descriptor; no memory is touched.
-        *fd = unsafe { syscall(kernel::FCNTL, [number, F_DUPFD_CLOEXEC, wire::CHANNEL_FD, 0, 0, 0]) } as i32;
-        close(number);
     }
 }
 
