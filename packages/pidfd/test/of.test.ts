@@ -52,9 +52,10 @@ test("asked after Node has reaped it", async () => {
 test("a child that is dead, and that Node has not heard of, is still the one", async () => {
 	const child = start(0);
 	while (stateOf(child.pid ?? 0) !== "Z");
+	const exit = once(child, "exit");
 	using pidfd = PidFd.of(child);
 	expect(await pidfd.exited()).toEqual({ code: null, signal: "SIGTERM", dumped: false });
-	expect(await once(child, "exit")).toEqual([null, "SIGTERM"]);
+	expect(await exit).toEqual([null, "SIGTERM"]);
 });
 
 test("one that has ended, or never started, is refused, and so is what is no child", async () => {
