@@ -5,6 +5,7 @@ use crate::channel::Channel;
 use crate::child::Child;
 use crate::descriptor;
 use crate::error::{refused, During, Failure, Result};
+use crate::pidfd;
 use crate::reactor;
 use crate::stub;
 use nix::errno::Errno;
@@ -67,11 +68,24 @@ fn start(ambient: Ambient) -> Result<Zygote> {
         let _ = told.send(started);
         // Until every task of this zygote is gone: then the other end is dropped, and this returns an error.
         let _ = ended.recv();
+        reap_lost();
     })?;
     let spawner = Arc::new(Spawner { _alive: alive });
     let (pid, pidfd) = hear.recv().map_err(|_| Failure::Broken("the spawner thread ended".into()))??;
     Child::new(pid, pidfd, Arc::downgrade(&channel), None, Some(spawner.clone()), Box::new(|_| {}))?;
     Ok(Zygote { channel, spawner, pid, ambient })
+}
+
+/// Reaps the tasks of which a zygote could not tell any more, being killed. The children of the calling thread, the
+/// spawner, are a zygote and its tasks, and all others are reaped by now; these end with their channels.
+fn reap_lost() {
+    let options = libc::WEXITED | libc::__WALL | libc::__WNOTHREAD;
+    loop {
+        match pidfd::waitid(libc::P_ALL, 0, options).near() {
+            Err(Failure::Refused(refusal)) if refusal.errno != Errno::EINTR => return,
+            _ => {}
+        }
+    }
 }
 
 /// What the child needs, prepared by its parent: between clone and exec it must not allocate.
