@@ -70,8 +70,11 @@ export async function spawn(
 		deadline.check();
 		// Also where a task is current: what it may call meanwhile is not for it.
 		stdio = Task.near.run(() => openStdio(plan.stdio));
-		tree = await cloneTree(plan);
-		await execute(tree, plan, stdio, deadline);
+		const cloning = cloneTree(plan);
+		// Meanwhile: reading process.env costs more than the rest of what is left to do.
+		const env = plan.env ?? { ...process.env };
+		tree = await cloning;
+		await execute(tree, { ...plan, env }, stdio, deadline);
 		return started(tree, toPipes(stdio), plan, deadline);
 	} catch (error) {
 		deadline.end();
