@@ -56,6 +56,11 @@ pub fn clear_ambient() -> Call<()> {
     Call::new("prctl", libc::SYS_prctl).number(libc::PR_CAP_AMBIENT).number(libc::PR_CAP_AMBIENT_CLEAR_ALL).one_thread()
 }
 
+/// `prctl(PR_SET_CHILD_SUBREAPER, 1)`: the orphans among its descendants become its children. Linux 3.4.
+pub fn set_child_subreaper() -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_CHILD_SUBREAPER).number(1)
+}
+
 /// `exit_group(code)`.
 pub fn exit_group(code: i32) -> Call<()> {
     Call::new("exit_group", libc::SYS_exit_group).number(code)

@@ -26,6 +26,8 @@ pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Re
     let name = list.request.name;
     let list = before.step(list.reading(|_| ()).go_on());
     before.step(process::block_signals(ALL));
+    // Of its pid namespace, a process 1 gets the orphans anyway.
+    before.step(process::set_child_subreaper());
     let (reply, _) = task.run(&before, &[])?;
     if let Some(failure) = before.failure(&reply, 0) {
         return Err(failure.without_step());

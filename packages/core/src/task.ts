@@ -331,8 +331,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * Makes the task the supervisor of a program, its own child: it takes no more calls, reaps whoever is left to it, and
 	 * when the program has ended, by itself or with Node, it kills all that the program has started and ends.
 	 *
-	 * All that have become the task's children count: those of a process 1 are all of its pid namespace. For another task
-	 * they are the program's descendants if it is a child subreaper (`PR_SET_CHILD_SUBREAPER`). Who has become another
+	 * All that have become the task's children count. Those of a process 1 are all of its pid namespace; any other task is
+	 * made the child subreaper of the program's descendants. Who has become another
 	 * user's and may not be killed is left. `program.exited` resolves when that is done. Where the supervisor itself is
 	 * killed, so is the program, and what it had started is left to others.
 	 *

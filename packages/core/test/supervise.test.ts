@@ -10,15 +10,11 @@ import { reason } from "./reason.ts";
 
 expectNoLeaks();
 
-const PRCTL = process.arch === "x64" ? 157 : 167;
-const PR_SET_CHILD_SUBREAPER = 36;
-
 // Three generations, of which the last two have sessions of their own and parents that are gone.
 const daemons = "(setsid sh -c 'sleep 1000 & setsid sleep 1001 & sleep 1002' &) & ";
 
 async function supervised(script: string, env: Record<string, string>, options?: { pid?: boolean; forward?: boolean }) {
 	const supervisor = await Task.clone(options?.pid ? { namespaces: ["user", "pid"] } : {});
-	supervisor.syscall(PRCTL, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	const task = await supervisor.clone();
 	supervisor.supervise(task.process, { forward: options?.forward ?? false });
 	const program = task.exec("/bin/sh", ["sh", "-c", script], { env: { ...env, PATH: "/usr/bin:/bin" } });

@@ -1,6 +1,5 @@
 import { ChildProcess, type CloneOptions, type FileDescriptor, Task } from "@nearfar/core";
 import { namespaceFlags, native, wrongValue } from "@nearfar/core/internal";
-import { setChildSubreaper } from "./child-subreaper.ts";
 import type { Plan } from "./spawn-options.ts";
 
 const SYS_ioctl = process.arch === "arm64" ? 29 : 16;
@@ -34,11 +33,7 @@ export async function cloneTree(plan: Plan): Promise<Tree> {
 		// Seen from a pid namespace of its own, no other group has a number.
 		if (plan.group instanceof ChildProcess && ownPids(plan)) first.process.setpgid(plan.group);
 		if (!supervised) return { task: first, supervisor: undefined, end: () => endTask(first) };
-		// Of a pid namespace of its own it is process 1, and gets the orphans anyway.
-		const prepared = ownPids(plan) ? undefined : first.batch(() => setChildSubreaper(true));
-		prepared?.catch(() => {}); // heard of below, or not at all where the clone fails first
 		task = await first.clone(setTid && { setTid });
-		await prepared;
 		first.supervise(task.process, { forward: init });
 		return { task, supervisor: first, end };
 	} catch (error) {
