@@ -2,6 +2,7 @@
 export * from "./arguments.ts";
 export * from "./child-state.ts";
 export { forget, keepAlive, listen } from "./events.ts";
+export { presentEnvironment } from "./exec.ts";
 export * from "./flags.ts";
 export { native } from "./native.ts";
 export { pathText, toAt, toPath } from "./path.ts";

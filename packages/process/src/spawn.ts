@@ -8,6 +8,7 @@ import {
 	type PathLike,
 	Task,
 } from "@nearfar/core";
+import { presentEnvironment } from "@nearfar/core/internal";
 import { Deadline } from "./deadline.ts";
 import { checkSpawn, type Plan, type SpawnOptions } from "./spawn-options.ts";
 import { makeState, type Put } from "./spawn-state.ts";
@@ -72,7 +73,7 @@ export async function spawn(
 		stdio = Task.near.run(() => openStdio(plan.stdio));
 		const cloning = cloneTree(plan);
 		// Meanwhile: reading process.env costs more than the rest of what is left to do.
-		const env = plan.env ?? { ...process.env };
+		const env = plan.env ?? presentEnvironment();
 		tree = await cloning;
 		await execute(tree, { ...plan, env }, stdio, deadline);
 		return started(tree, toPipes(stdio), plan, deadline);
