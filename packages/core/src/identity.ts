@@ -17,7 +17,7 @@ class Namespace {
 /** What a task may share with those that it clones. */
 export class Shareable extends Namespace {
 	readonly #creator: () => Task;
-	readonly #others: WeakRef<Task>[] = [];
+	#others: WeakRef<Task>[] = [];
 
 	/** Made by nearfar, not by its users. */
 	constructor(creatorPid: number, creator: () => Task) {
@@ -27,7 +27,9 @@ export class Shareable extends Namespace {
 
 	/** Another task has it too. */
 	static join(shared: Shareable, task: Task): void {
-		shared.#others.push(new WeakRef(task));
+		// Who lives no more is never asked again: of a thousand that came and went none is left.
+		const living = shared.#others.filter((other) => other.deref()?.state === "live");
+		shared.#others = [...living, new WeakRef(task)];
 	}
 
 	/** A task that can be asked to work on it: one that lives, where there is one. */
@@ -37,8 +39,13 @@ export class Shareable extends Namespace {
 
 	/** A task that has it and lives, but is not `task`. */
 	static other(shared: Shareable, task?: Task): Task | undefined {
+		return Shareable.others(shared, task)[0];
+	}
+
+	/** All of these. */
+	static others(shared: Shareable, task?: Task): Task[] {
 		const all = [shared.#creator(), ...shared.#others.map((other) => other.deref())];
-		return all.find((other) => other?.state === "live" && other !== task);
+		return all.filter((other) => other?.state === "live" && other !== task) as Task[];
 	}
 }
 

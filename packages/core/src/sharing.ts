@@ -79,4 +79,13 @@ export class Sharing {
 		this.#fdTable = new FDTable(task.process.pid, () => task);
 		other.run(() => native().close(files.channel));
 	}
+	/**
+	 * A supervisor takes no more calls: what it still has of a table that is also others' would keep their channels open,
+	 * whose end tells that a program runs.
+	 */
+	leaveTableToOthers(task: Task): void {
+		const channels = Shareable.others(this.fdTable, task).map((other) => other.channelFd as number);
+		this.leaveTable(task);
+		for (const channel of channels) task.run(() => native().close(channel));
+	}
 }

@@ -21,6 +21,7 @@ import { native } from "./native.ts";
 import type { PathLike } from "./path.ts";
 import { Process } from "./process.ts";
 import { Sharing } from "./sharing.ts";
+import type { Signal } from "./signal.ts";
 import { afterSuccess, type Batch, currentBatch, currentTask, setNear, withTarget } from "./target.ts";
 
 const NEAR = 0; // the addon's number for this process
@@ -336,11 +337,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * user's and may not be killed is left. `program.exited` resolves when that is done. Where the supervisor itself is
 	 * killed, so is the program, and what it had started is left to others.
 	 *
+	 * A program of the same user can stop it, and then nothing is done until it goes on; it cannot be traced but by who
+	 * has CAP_SYS_PTRACE. Process 1 is safe from all in its namespace. It leaves a table of descriptors that others have too.
+	 *
 	 * @param program - What the task cloned; best before it executes anything.
 	 * @param options - `forward`: signals that the task gets go to the program, but those of a terminal, which sends them
 	 * to both. Default: false, they have no effect.
-	 * @throws `ECHILD` not its child · `ENOENT` there is no `/proc`, or it has no `children` (`CONFIG_PROC_CHILDREN`) ·
-	 * `EMFILE` · `ChildDeadError` · `TaskGoneError`
+	 * @throws `ECHILD` not its child · `ENOENT` there is no `/proc`, or it is another pid namespace's, or has no `children`
+	 * (`CONFIG_PROC_CHILDREN`); a process 1 needs none · `EMFILE` · `ChildDeadError` · `TaskGoneError`
 	 * @example
 	 * ```ts
 	 * const task = await Task.clone({ namespaces: ["user", "pid"] });
@@ -355,6 +359,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertFar("supervise");
 		if (!(program instanceof ChildProcess)) throw wrongType("program", "a ChildProcess", program);
 		const forward = optionalBoolean(checkOptions(options).forward, "options.forward") ?? false;
+		this.#sharing.leaveTableToOthers(this as unknown as Task);
 		this.#attributed(() => ChildProcess.supervised(program, this.#id, forward));
 		this.#state = "supervisor";
 		unreachable.unregister(this);
@@ -382,14 +387,11 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const child = this.#child();
 		if (this.#state === "supervisor") {
 			native().endSupervision(this.#id);
+			this.#signal("SIGCONT"); // who is stopped does nothing
 			await child.exited;
 		}
 		if (this.#state !== "live") return;
-		try {
-			child.kill("SIGKILL");
-		} catch {
-			// It has ended already; or it is another user's now, and the end of its channel ends it.
-		}
+		this.#signal("SIGKILL");
 		this.#left();
 		await child.exited;
 		await child[Symbol.asyncDispose]();
@@ -475,6 +477,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/** The addon's number for a live task. */
 	static number(task: Task): number {
 		return task.#id;
+	}
+
+	#signal(signal: Signal): void {
+		try {
+			this.process.kill(signal);
+		} catch {
+			// It has ended already; or it is another user's now, and the end of its channel ends it.
+		}
 	}
 
 	#child(): ChildProcess {
