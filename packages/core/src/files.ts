@@ -1,4 +1,4 @@
-import { options as checkOptions, descriptorNumber, integer, optionalBoolean } from "./arguments.ts";
+import { options as checkOptions, integer, optionalBoolean } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { NearfarError } from "./errors.ts";
 import {
@@ -88,7 +88,8 @@ export function pipe(options?: {
 }
 
 /**
- * Closes every descriptor of a task from `first` to `last`, but the channel it is controlled through.
+ * Closes every descriptor of a task from `first` to `last`, but the channel it is controlled through, and those of others
+ * who have its table.
  *
  * @param first - 0 or more.
  * @param last - `first` to 4294967295: as far as there are any.
@@ -109,17 +110,13 @@ export function closeRange(first: number, last: number, options?: { closeOnExec?
 	if (task.isNear) {
 		throw new NearfarError("NEAR", "closeRange would close descriptors of Node itself: use it in a task");
 	}
-	const channel = descriptorNumber(task.channelFd);
 	const flags = mark ? closeRangeFlags.cloexec : 0;
-	const parts =
-		from <= channel && channel <= to
-			? [
-					[from, channel - 1],
-					[channel + 1, to],
-				]
-			: [[from, to]];
-	for (const [start = 0, end = 0] of parts) {
-		if (parts.length === 2 && start > end) continue; // nothing on this side of the channel
+	const channels = task.channelFds.filter((channel) => from <= channel && channel <= to);
+	const starts = [from, ...channels.map((channel) => channel + 1)];
+	const ends = [...channels.map((channel) => channel - 1), to];
+	for (const [index, start] of starts.entries()) {
+		const end = ends[index] as number;
+		if (channels.length > 0 && start > end) continue; // nothing on this side of a channel
 		native().closeRange(start, end, flags);
 		if (!mark) afterSuccess(() => FileDescriptor.invalidate(task.fdTable, start, end));
 	}

@@ -84,7 +84,8 @@ export class Sharing {
 	 * whose end tells that a program runs.
 	 */
 	leaveTableToOthers(task: Task): void {
-		const channels = Shareable.others(this.fdTable, task).map((other) => other.channelFd as number);
+		const own = task.channelFd;
+		const channels = task.channelFds.filter((channel) => channel !== own);
 		this.leaveTable(task);
 		for (const channel of channels) task.run(() => native().close(channel));
 	}

@@ -16,7 +16,7 @@ import { BatchError, makeError, NearfarError, TaskGoneError } from "./errors.ts"
 import { dispatch, once } from "./events.ts";
 import { type Command, type ExecOptions, execData } from "./exec.ts";
 import type { NamespaceKind } from "./flags.generated.ts";
-import { type AddressSpace, type FDTable, PidNamespace } from "./identity.ts";
+import { type AddressSpace, type FDTable, PidNamespace, Shareable } from "./identity.ts";
 import { native } from "./native.ts";
 import type { PathLike } from "./path.ts";
 import { Process } from "./process.ts";
@@ -140,10 +140,18 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return this.isNear ? undefined : this.#attributed(() => native().channelFd(this.#id));
 	}
 
-	/** Refuses the number of the descriptor that it is controlled through. */
+	/** The numbers in its table that it and others who have the table are controlled through, in order. */
+	get channelFds(): number[] {
+		const own = this.channelFd;
+		if (own === undefined) return [];
+		const others = Shareable.others(this.fdTable, this as unknown as Task);
+		return [own, ...others.map((other) => other.#sharing.legacy.files?.channel ?? -1)].sort((a, b) => a - b);
+	}
+
+	/** Refuses the number of a descriptor that it, or another with the same table, is controlled through. */
 	assertNotChannel(fd: number, name: string): void {
 		// Stdio is asked for most, and never it: then nobody has to wait for a task that has just begun.
-		if (fd > 2 && this.channelFd === fd) throw outOfRange(name, `a number that ${this} does not use itself`, fd);
+		if (fd > 2 && this.channelFds.includes(fd)) throw outOfRange(name, `a number that ${this} does not use itself`, fd);
 	}
 
 	/** Whether it still serves, executes a program, supervises one, or has ended. */
@@ -301,7 +309,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 *
 	 * @returns The same object as `process`, once the program runs.
 	 * @throws `ENOENT` · `EACCES` a directory, not executable, or mounted noexec · `ENOEXEC` no program the kernel knows ·
-	 * `E2BIG` · `TaskGoneError`. The task is usable as before; its descriptors from 3 up are close-on-exec.
+	 * `E2BIG` · `EMFILE` no descriptor is free, in the task or here · `TaskGoneError`. The task is usable as before; its descriptors from 3 up are close-on-exec.
 	 * @see execve(2), execveat(2)
 	 */
 	exec(path: PathLike | FileDescriptor, argv?: readonly string[], options?: ExecOptions): P {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { openat2, type SharedPart, Task } from "../src/index.ts";
+import { closeRange, openat2, type SharedPart, Task } from "../src/index.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { reason } from "./reason.ts";
 
@@ -78,3 +78,24 @@ test.each([[[]], [["vm"]], [["files"]]] as [SharedPart[]][])(
 		}
 	},
 );
+
+test("nobody closes or replaces the channel of another with the same table", async () => {
+	await using creator = await Task.clone();
+	await using first = await creator.clone({ share: ["files"] });
+	await using second = await first.clone({ share: ["files", "vm"] });
+	const tasks = [creator, first, second];
+	const serve = () => tasks.map((task) => Number(task.syscall(getpid)) === task.pid);
+	using file = openat2("/dev/null");
+	using far = first.run(() => openat2("/dev/null"));
+	for (const task of tasks) {
+		for (const { channelFd: number = -1 } of tasks) {
+			const out = { code: "ERR_OUT_OF_RANGE" };
+			expect(await reason(() => task.put(file, { number }))).toMatchObject(out);
+			expect(await reason(() => task.run(() => far.dupTo(number)))).toMatchObject(out);
+		}
+	}
+	for (const task of tasks) {
+		task.run(() => closeRange(3, 2 ** 32 - 1));
+		expect(serve()).toEqual([true, true, true]);
+	}
+});
