@@ -1,3 +1,4 @@
+import { TaskGoneError } from "./errors.ts";
 import { cloneFlags } from "./flags.generated.ts";
 import { AddressSpace, FDTable, Shareable } from "./identity.ts";
 import { native } from "./native.ts";
@@ -72,12 +73,18 @@ export class Sharing {
 	 */
 	leaveTable(task: Task): void {
 		const { files } = this.legacy;
-		const other = files && Shareable.other(files.table, task);
-		if (!other) return;
+		const others = files ? Shareable.others(files.table, task) : [];
+		if (!files || others.length === 0) return;
 		task.run(() => native().unshare(cloneFlags.files));
 		this.legacy.files = undefined;
 		this.#fdTable = new FDTable(task.process.pid, () => task);
-		other.run(() => native().close(files.channel));
+		for (const other of others) {
+			try {
+				return other.run(() => native().close(files.channel));
+			} catch (error) {
+				if (!(error instanceof TaskGoneError)) throw error; // it has just died, and the next one still has the table
+			}
+		}
 	}
 	/**
 	 * A supervisor takes no more calls: what it still has of a table that is also others' would keep their channels open,

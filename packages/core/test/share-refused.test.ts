@@ -99,3 +99,15 @@ test("nobody closes or replaces the channel of another with the same table", asy
 		expect(serve()).toEqual([true, true, true]);
 	}
 });
+
+test("a creator that has just died takes no part in an exec of another with the same table", async () => {
+	const creator = await Task.clone();
+	await using task = await creator.clone({ share: ["files"] });
+	await using other = await creator.clone({ share: ["files"] });
+	creator.process.kill("SIGKILL"); // what nobody here has heard of yet
+	const program = task.exec("/bin/sleep", ["sleep", "1000"]);
+	expect(program.death).toBeUndefined();
+	expect(Number(other.syscall(getpid))).toBe(other.pid);
+	await program[Symbol.asyncDispose]();
+	await creator.process.exited;
+});
