@@ -48,14 +48,17 @@ pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Re
         task::close_all(task, &[number(signals), number(list)], || {});
         return Err(refused(name, errno));
     }
-    let mut standing_by = Program::default();
+    // From here on nothing is refused; and all this holds when the program is told to execute.
+    let mut ready = Program::default();
     // Where it is ignored, nobody is told of a child's end, and no status is kept.
-    standing_by.step(signals::sigaction(libc::SIGCHLD, false));
-    standing_by.step(process::block_signals(ALL));
+    ready.step(signals::sigaction(libc::SIGCHLD, false));
+    ready.step(process::block_signals(ALL));
     // Of its pid namespace, a process 1 gets the orphans anyway.
-    standing_by.step(process::set_child_subreaper());
+    ready.step(process::set_child_subreaper());
     // A program of the same user must not get hold of it.
-    standing_by.step(process::set_dumpable(false));
+    ready.step(process::set_dumpable(false));
+    task.run(&ready, &[])?;
+    let mut standing_by = Program::default();
     if !first {
         // The end of the channel is told to it, and then it has work to do. The kernel does that work for a process 1.
         standing_by.step(process::set_death_signal(0));

@@ -80,7 +80,8 @@ export class Sharing {
 		this.#fdTable = new FDTable(task.process.pid, () => task);
 		for (const other of others) {
 			try {
-				return other.run(() => native().close(files.channel));
+				other.run(() => native().close(files.channel));
+				return;
 			} catch (error) {
 				if (!(error instanceof TaskGoneError)) throw error; // it has just died, and the next one still has the table
 			}
