@@ -40,7 +40,7 @@ test("aborted before or meanwhile, it ends, and can be called again; nothing is 
 	try {
 		using pidfd = PidFd.open(other.pid);
 		await pidfd.exited({ signal: AbortSignal.timeout(1) }).catch(() => {});
-		const before = readdirSync("/proc/self/fd").length;
+		const before = openPidfds();
 		for (let turn = 0; turn < 20; turn++) {
 			const [why, controller] = [new Error("why"), new AbortController()];
 			const waiting = pidfd.exited({ signal: controller.signal });
@@ -50,7 +50,7 @@ test("aborted before or meanwhile, it ends, and can be called again; nothing is 
 			await expect(pidfd.exited({ signal: controller.signal })).rejects.toBe(why);
 			await stays?.catch((error) => expect(error.name).toBe("TimeoutError"));
 		}
-		expect(readdirSync("/proc/self/fd").length).toBe(before);
+		expect(openPidfds()).toBe(before);
 		expect(stateOf(other.pid)).toBe("S");
 	} finally {
 		await end(other);
@@ -61,11 +61,7 @@ test("closed, taken, or closed by its owner meanwhile: the wait goes on, and all
 	const other = await stranger(true);
 	const [closed, taken, owner] = [PidFd.open(other.pid), PidFd.open(other.pid), PidFd.open(other.pid)];
 	const borrowed = PidFd.borrow(owner.fd);
-	const open = () =>
-		readdirSync("/proc/self/fd")
-			.map(target)
-			.filter((name) => name.includes("pidfd")).length;
-	const before = open();
+	const before = openPidfds();
 	const waits = Promise.all([closed, taken, borrowed].map((pidfd) => pidfd.exited()));
 	closed.close();
 	expect(closed.closed).toBe(true);
@@ -74,7 +70,7 @@ test("closed, taken, or closed by its owner meanwhile: the wait goes on, and all
 	owner.close();
 	process.kill(other.pid, "SIGTERM");
 	expect(await waits).toEqual(Array(3).fill({ code: null, signal: "SIGTERM", dumped: false }));
-	expect(open()).toBe(before - 3);
+	expect(openPidfds()).toBe(before - 3);
 	await end(other);
 });
 
@@ -117,6 +113,11 @@ test("of another user's process", async () => {
 	await other.exit(3);
 	expect(await exited).toEqual({ code: 3, signal: null, dumped: false });
 });
+
+function openPidfds(): number {
+	const names = readdirSync("/proc/self/fd").map(target);
+	return names.filter((name) => name.includes("pidfd")).length;
+}
 
 function target(number: string): string {
 	try {
