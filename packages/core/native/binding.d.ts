@@ -428,3 +428,21 @@ export declare function write(fd: number, data: Uint8Array, position?: number | 
 
 /** The zygote's pid, 0 where none was started. For tests. */
 export declare function zygotePid(): number
+
+/** setuid(2). */
+export declare function setuid(uid: number): void
+
+/** setgid(2). */
+export declare function setgid(gid: number): void
+
+/** setreuid(2). */
+export declare function setreuid(real: number, effective: number): void
+
+/** setregid(2). */
+export declare function setregid(real: number, effective: number): void
+
+/** setfsuid(2): the former id. */
+export declare function setfsuid(uid: number): number
+
+/** setfsgid(2): the former id. */
+export declare function setfsgid(gid: number): number
