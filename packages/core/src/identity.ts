@@ -16,8 +16,8 @@ class Namespace {
 
 /** What a task may share with those that it clones. */
 export class Shareable extends Namespace {
-	readonly #creator: () => Task;
-	readonly #others: WeakRef<Task>[] = [];
+	#creator: () => Task;
+	#others: WeakRef<Task>[] = [];
 
 	/** Made by nearfar, not by its users. */
 	constructor(creatorPid: number, creator: () => Task) {
@@ -30,6 +30,12 @@ export class Shareable extends Namespace {
 		shared.#others.push(new WeakRef(task));
 	}
 
+	/** A task has another one from now on; `heir` is one that still has this. */
+	static leave(shared: Shareable, task: Task, heir: Task): void {
+		shared.#others = shared.#others.filter((other) => other.deref() !== task);
+		if (shared.#creator() === task) shared.#creator = () => heir;
+	}
+
 	/** A task that can be asked to work on it: one that lives, where there is one. */
 	static owner(shared: Shareable): Task {
 		return Shareable.other(shared) ?? shared.#creator();
@@ -37,8 +43,13 @@ export class Shareable extends Namespace {
 
 	/** A task that has it and lives, but is not `task`. */
 	static other(shared: Shareable, task?: Task): Task | undefined {
-		const all = [shared.#creator(), ...shared.#others.map((other) => other.deref())];
-		return all.find((other) => other?.state === "live" && other !== task);
+		return Shareable.all(shared).find((other) => other !== task);
+	}
+
+	/** All tasks that have it and live. */
+	static all(shared: Shareable): Task[] {
+		const known = [shared.#creator(), ...shared.#others.map((other) => other.deref())];
+		return [...new Set(known)].filter((task) => task?.state === "live") as Task[];
 	}
 }
 

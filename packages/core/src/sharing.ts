@@ -67,16 +67,21 @@ export class Sharing {
 	}
 
 	/**
-	 * What exec does to descriptors is for a table of its own. The end of the channel tells that a program runs: others
-	 * with the table must not keep it open. This happens at once, also in a batch.
+	 * Gives the task a table of its own, where others have it too; at once, also in a batch. The end of a channel tells
+	 * that a program runs: nobody may keep another one's open.
 	 */
 	leaveTable(task: Task): void {
 		const { files } = this.legacy;
 		const other = files && Shareable.other(files.table, task);
 		if (!other) return;
+		const channels = task.channels().filter((channel) => channel !== files.channel);
 		task.run(() => native().unshare(cloneFlags.files));
 		this.legacy.files = undefined;
 		this.#fdTable = new FDTable(task.process.pid, () => task);
+		Shareable.leave(files.table, task, other);
 		other.run(() => native().close(files.channel));
+		task.run(() => {
+			for (const channel of channels) native().close(channel);
+		});
 	}
 }

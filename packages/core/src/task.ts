@@ -16,7 +16,7 @@ import { BatchError, makeError, NearfarError, TaskGoneError } from "./errors.ts"
 import { dispatch, once } from "./events.ts";
 import { type Command, type ExecOptions, execData } from "./exec.ts";
 import type { NamespaceKind } from "./flags.generated.ts";
-import { type AddressSpace, type FDTable, PidNamespace } from "./identity.ts";
+import { type AddressSpace, type FDTable, PidNamespace, Shareable } from "./identity.ts";
 import { native } from "./native.ts";
 import type { PathLike } from "./path.ts";
 import { Process } from "./process.ts";
@@ -139,10 +139,24 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return this.isNear ? undefined : this.#attributed(() => native().channelFd(this.#id));
 	}
 
-	/** Refuses the number of the descriptor that it is controlled through. */
+	/** The numbers of the descriptors that it, and whoever shares its table, is controlled through. */
+	channels(): number[] {
+		// Others are not asked: they may be busy.
+		const others = Shareable.all(this.fdTable).filter((task) => task.#sharing !== this.#sharing);
+		return [this.channelFd ?? -1, ...others.map((task) => task.#sharing.legacy.files?.channel ?? -1)];
+	}
+
+	/** Refuses the number of such a descriptor. */
 	assertNotChannel(fd: number, name: string): void {
 		// Stdio is asked for most, and never it: then nobody has to wait for a task that has just begun.
-		if (fd > 2 && this.channelFd === fd) throw outOfRange(name, `a number that ${this} does not use itself`, fd);
+		if (fd > 2 && this.channels().includes(fd)) {
+			throw outOfRange(name, `a number that ${this} does not use itself`, fd);
+		}
+	}
+
+	/** Gives it a table of its own, if it shares one. */
+	unshareFiles(): void {
+		this.#sharing.leaveTable(this as unknown as Task);
 	}
 
 	/** Whether it still serves, executes a program, supervises one, or has ended. */

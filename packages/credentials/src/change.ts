@@ -22,11 +22,7 @@ const GROUPS = 65536; // the kernel's limit
  * @see setresuid(2); CAP_SETUID over the user namespace for other ids than the present ones
  */
 export function setresuid(real: number, effective: number, saved: number): void {
-	native().setresuid(
-		idOrUnchanged(real, "real"),
-		idOrUnchanged(effective, "effective"),
-		idOrUnchanged(saved, "saved"),
-	);
+	native().setresuid(idOrUnchanged(real, "real"), idOrUnchanged(effective, "effective"), idOrUnchanged(saved, "saved"));
 }
 
 /**
@@ -45,11 +41,7 @@ export function setresuid(real: number, effective: number, saved: number): void 
  * @see setresgid(2); CAP_SETGID over the user namespace for other ids than the present ones
  */
 export function setresgid(real: number, effective: number, saved: number): void {
-	native().setresgid(
-		idOrUnchanged(real, "real"),
-		idOrUnchanged(effective, "effective"),
-		idOrUnchanged(saved, "saved"),
-	);
+	native().setresgid(idOrUnchanged(real, "real"), idOrUnchanged(effective, "effective"), idOrUnchanged(saved, "saved"));
 }
 
 /**

@@ -109,15 +109,18 @@ test.skipIf(!root)("setreuid and setregid set the saved id with them (needs root
 	]);
 });
 
-test.skipIf(!root)("CRE-07 setfsuid returns the former id, and takes capabilities over files alone (needs root)", async () => {
-	await using task = await Task.clone();
-	const before = capabilities(task);
-	expect(task.run(() => [setfsuid(1000), setfsuid(-1), setfsgid(7), setfsgid(-1)])).toEqual([0, 1000, 0, 7]);
-	expect([status(task.pid, "Uid"), status(task.pid, "Gid")]).toEqual([
-		[0, 0, 0, 1000],
-		[0, 0, 0, 7],
-	]);
-	expect(capabilities(task)).toBe(before & ~FS_CAPABILITIES);
-	expect(task.run(() => setfsuid(0))).toBe(1000);
-	expect(capabilities(task)).toBe(before);
-});
+test.skipIf(!root)(
+	"CRE-07 setfsuid returns the former id, and takes capabilities over files alone (needs root)",
+	async () => {
+		await using task = await Task.clone();
+		const before = capabilities(task);
+		expect(task.run(() => [setfsuid(1000), setfsuid(-1), setfsgid(7), setfsgid(-1)])).toEqual([0, 1000, 0, 7]);
+		expect([status(task.pid, "Uid"), status(task.pid, "Gid")]).toEqual([
+			[0, 0, 0, 1000],
+			[0, 0, 0, 7],
+		]);
+		expect(capabilities(task)).toBe(before & ~FS_CAPABILITIES);
+		expect(task.run(() => setfsuid(0))).toBe(1000);
+		expect(capabilities(task)).toBe(before);
+	},
+);
