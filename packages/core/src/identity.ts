@@ -1,7 +1,16 @@
 import type { FileDescriptor } from "./descriptor.ts";
 import type { Task } from "./task.ts";
 
-/** Identity of an open file description: `dup` and transfer keep it. Compared with `===`. */
+/**
+ * Identity of an open file description: `dup` and transfer keep it. Compared with `===`.
+ *
+ * @example
+ * ```ts
+ * using fd = openat2("/etc/hostname");
+ * using copy = fd.dup();
+ * console.log(copy.file === fd.file); // true: they share position and flags
+ * ```
+ */
 export class OpenFile {}
 
 class Namespace {
@@ -53,7 +62,16 @@ export class Shareable extends Namespace {
 	}
 }
 
-/** Identity of a table of descriptors. Compared with `===`. */
+/**
+ * Identity of a table of descriptors. Compared with `===`.
+ *
+ * @example
+ * ```ts
+ * await using task = await Task.clone();
+ * await using other = await task.clone({ share: ["files"] });
+ * console.log(other.fdTable === task.fdTable, `${task.fdTable}`); // true descriptors of 4711
+ * ```
+ */
 export class FDTable extends Shareable {
 	/** Open handles by number: what closes or replaces a number has to know whose it was. */
 	readonly #handles = new Map<number, WeakRef<FileDescriptor>>();
@@ -69,7 +87,16 @@ export class FDTable extends Shareable {
 	}
 }
 
-/** Identity of an address space. Compared with `===`. */
+/**
+ * Identity of an address space. Compared with `===`.
+ *
+ * @example
+ * ```ts
+ * await using task = await Task.clone();
+ * await using other = await task.clone({ share: ["vm"] });
+ * console.log(other.addressSpace === task.addressSpace); // true
+ * ```
+ */
 export class AddressSpace extends Shareable {
 	/** `"memory of 4711"`. */
 	override toString(): string {
@@ -77,7 +104,15 @@ export class AddressSpace extends Shareable {
 	}
 }
 
-/** Identity of a pid namespace. Compared with `===`. */
+/**
+ * Identity of a pid namespace. Compared with `===`.
+ *
+ * @example
+ * ```ts
+ * await using task = await Task.clone({ namespaces: ["user", "pid"] });
+ * console.log(task.pidNamespace === Task.near.pidNamespace); // false
+ * ```
+ */
 export class PidNamespace extends Namespace {
 	/** `"pid namespace of 4711"`. */
 	override toString(): string {
