@@ -90,7 +90,11 @@ export class NearfarError extends Error {
  * @example
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user", "pid"] });
- * task.run(() => Task.near.process.kill(0)); // throws: its pid means nobody, or somebody else, in there
+ * try {
+ *   task.run(() => Task.near.process.kill(0));
+ * } catch (error) {
+ *   console.log(error instanceof NamespaceMismatchError); // true: its pid means nobody, or somebody else, in there
+ * }
  * ```
  */
 export class NamespaceMismatchError extends NearfarError {
@@ -106,7 +110,11 @@ export class NamespaceMismatchError extends NearfarError {
  * ```ts
  * await using task = await Task.clone();
  * using file = openat2("/etc/hostname");
- * task.run(() => file.read(10)); // throws: it is Node's; task.put(file) copies it
+ * try {
+ *   task.run(() => file.read(10));
+ * } catch (error) {
+ *   console.log(error instanceof FDTableMismatchError); // true: it is Node's; task.put(file) copies it
+ * }
  * ```
  */
 export class FDTableMismatchError extends NamespaceMismatchError {
@@ -137,7 +145,11 @@ export class AddressSpaceMismatchError extends NamespaceMismatchError {
  * ```ts
  * const file = openat2("/etc/hostname");
  * file.close();
- * file.read(10); // throws
+ * try {
+ *   file.read(10);
+ * } catch (error) {
+ *   console.log(error instanceof ClosedError); // true
+ * }
  * ```
  */
 export class ClosedError extends NearfarError {
@@ -153,7 +165,11 @@ export class ClosedError extends NearfarError {
  * ```ts
  * const task = await Task.clone();
  * await task.exit(7);
- * task.run(() => openat2("/")); // throws, with status { code: 7, signal: null, dumped: false }
+ * try {
+ *   task.run(() => openat2("/"));
+ * } catch (error) {
+ *   if (error instanceof TaskGoneError) console.log(error.status); // { code: 7, signal: null, dumped: false }
+ * }
  * ```
  */
 export class TaskGoneError extends NearfarError {
@@ -175,7 +191,8 @@ export class TaskGoneError extends NearfarError {
  * @example
  * ```ts
  * await using task = await Task.clone();
- * await task.batch(() => statx("/")); // rejects: nothing is known before it runs
+ * const failed = await task.batch(() => statx("/")).catch((error) => error);
+ * console.log(failed instanceof BatchError); // true: nothing is known before it runs
  * ```
  */
 export class BatchError extends NearfarError {
@@ -189,9 +206,11 @@ export class BatchError extends NearfarError {
  *
  * @example
  * ```ts
- * unshare(["uts"]); // throws in Node
- * await using task = await Task.clone({ namespaces: ["user"] });
- * task.run(() => unshare(["uts"])); // in a task it does what it says
+ * try {
+ *   unshare(["uts"]);
+ * } catch (error) {
+ *   console.log(error instanceof MultithreadedError); // true: in a task it would do what it says
+ * }
  * ```
  */
 export class MultithreadedError extends NearfarError {
@@ -208,7 +227,11 @@ export class MultithreadedError extends NearfarError {
  * const task = await Task.clone();
  * const child = task.exec("true");
  * await child.exited;
- * child.kill(); // throws, with state.state "exited"
+ * try {
+ *   child.kill();
+ * } catch (error) {
+ *   if (error instanceof ChildDeadError) console.log(error.state.state); // exited
+ * }
  * ```
  */
 export class ChildDeadError extends NearfarError {

@@ -34,7 +34,7 @@ export interface OpenHow {
  * @example
  * ```ts
  * using root = openat2("/etc", { flags: ["path", "directory"] });
- * using file = openat2(new Location(root, "../../etc/hostname"), { resolve: ["inRoot", "noMagiclinks"] });
+ * using file = openat2(new Location(root, "../../hostname"), { resolve: ["inRoot", "noMagiclinks"] });
  * ```
  * @see openat2(2), Linux 5.6; no privilege
  */

@@ -34,7 +34,7 @@ export function setuid(uid: number): void {
  * await using task = await Task.clone(); // as root
  * task.run(() => {
  *   seteuid(1000);
- *   openat2("/home/me/file", { flags: ["creat"] }).close(); // theirs
+ *   openat2("/etc/hostname").close(); // may they read it?
  *   seteuid(0);
  * });
  * ```
