@@ -1,3 +1,4 @@
+import { TaskGoneError } from "./errors.ts";
 import { cloneFlags } from "./flags.generated.ts";
 import { AddressSpace, FDTable, Shareable } from "./identity.ts";
 import { native } from "./native.ts";
@@ -72,16 +73,28 @@ export class Sharing {
 	 */
 	leaveTable(task: Task): void {
 		const { files } = this.legacy;
-		const other = files && Shareable.other(files.table, task);
-		if (!other) return;
+		const others = files ? Shareable.all(files.table).filter((other) => other !== task) : [];
+		const [heir] = others;
+		if (!files || !heir) return;
 		const channels = task.channels().filter((channel) => channel !== files.channel);
 		task.run(() => native().unshare(cloneFlags.files));
 		this.legacy.files = undefined;
 		this.#fdTable = new FDTable(task.process.pid, () => task);
-		Shareable.leave(files.table, task, other);
-		other.run(() => native().close(files.channel));
+		Shareable.leave(files.table, task, heir);
+		for (const other of others) if (closesIn(other, files.channel)) break;
 		task.run(() => {
 			for (const channel of channels) native().close(channel);
 		});
+	}
+}
+
+/** Closes a number in a task; `false`: it has died, which nobody had heard of. */
+function closesIn(task: Task, number: number): boolean {
+	try {
+		task.run(() => native().close(number));
+		return true;
+	} catch (error) {
+		if (!(error instanceof TaskGoneError)) throw error;
+		return false;
 	}
 }

@@ -20,7 +20,7 @@ import { type AddressSpace, type FDTable, PidNamespace, Shareable } from "./iden
 import { native } from "./native.ts";
 import type { PathLike } from "./path.ts";
 import { Process } from "./process.ts";
-import { type RawArgument, rawSyscall } from "./raw.ts";
+import { rawSyscall } from "./raw.ts";
 import { Sharing } from "./sharing.ts";
 import { afterSuccess, currentBatch, currentTask, setNear, withTarget } from "./target.ts";
 
@@ -252,7 +252,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `SyscallError` it returned an error · `BatchError` in a batch of this task · `TaskGoneError`
 	 * @see syscall(2)
 	 */
-	syscall(nr: number, ...args: RawArgument[]): bigint {
+	syscall(nr: number, ...args: (number | bigint | FileDescriptor | Uint8Array)[]): bigint {
 		integer(nr, "nr", 0, 2 ** 31 - 1);
 		if (args.length > 6) throw wrongValue("args", "at most six arguments", args);
 		if (currentBatch() && currentTask() === (this as unknown as Task)) {

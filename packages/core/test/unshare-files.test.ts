@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -114,6 +114,28 @@ test("a busy task with the same table is not waited for", async () => {
 	rmSync(folder, { recursive: true });
 });
 
+test.each([
+	["UNSHARE", (task: Task) => task.run(() => closeRange(3, LAST, { unshare: true }))],
+	["exec", (task: Task) => task.exec("/bin/true")],
+])("%s, when one of the others has died and nobody has heard of it yet", async (_, leave) => {
+	await using creator = await Task.clone();
+	const first = await creator.clone({ share: ["files"] });
+	await using task = await creator.clone({ share: ["files"] });
+	await using third = await creator.clone({ share: ["files"] });
+	for (const one of [creator, first]) {
+		one.process.kill("SIGKILL");
+		while (isAlive(one.pid)); // no turn of the event loop
+	}
+	const channel = task.channelFd ?? -1;
+	expect([creator.state, first.state]).toEqual(["live", "live"]);
+	leave(task);
+	expect(task.fdTable).not.toBe(third.fdTable);
+	expect(descriptors(third)).not.toContain(channel);
+	if (task.state === "exec") await task.process.exited;
+	else expect(Number(task.syscall(getpid))).toBe(task.pid);
+	await Promise.all([creator.process.exited, first.process.exited]);
+});
+
 test("what UNSHARE refuses changes nothing", async () => {
 	await using creator = await Task.clone();
 	await using task = await creator.clone({ share: ["files"] });
@@ -126,3 +148,11 @@ test("what UNSHARE refuses changes nothing", async () => {
 	expect(() => task.run(() => closeRange(3, LAST, { unshare: 1 as never }))).toThrow(wrong);
 	expect(task.fdTable).toBe(creator.fdTable);
 });
+
+function isAlive(pid: number): boolean {
+	try {
+		return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+	} catch {
+		return false;
+	}
+}
