@@ -226,13 +226,6 @@ impl Call<()> {
         self.holding(offset, 8, to)
     }
 
-    /// In a program: a refusal does not stop what follows.
-    #[inline(always)] // see `run_inline`
-    pub fn go_on(mut self) -> Self {
-        self.request.go_on = true;
-        self
-    }
-
     /// The kernel applies this call to the calling thread alone: refused near, where there are others.
     #[inline(always)] // see `run_inline`
     pub fn one_thread(mut self) -> Self {
@@ -242,6 +235,13 @@ impl Call<()> {
 }
 
 impl<T> Call<T> {
+    /// In a program: a refusal does not stop what follows.
+    #[inline(always)] // see `run_inline`
+    pub fn go_on(mut self) -> Self {
+        self.request.go_on = true;
+        self
+    }
+
     /// The same call, and another way to read its answer.
     pub fn reading<U>(self, read: fn(&Answer) -> U) -> Call<U> {
         Call { request: self.request, read }

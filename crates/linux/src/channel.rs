@@ -97,12 +97,7 @@ impl Channel {
         Ok((Arc::new(channel), far))
     }
 
-    /// Whether the other end has closed, as far as is known without asking.
-    pub fn gone(&self) -> bool {
-        self.lock().gone
-    }
-
-    /// Whether the other end has closed; asks the kernel.
+    /// Whether the other end has closed.
     pub fn hung_up(&self) -> bool {
         let mut poll = [PollFd::new(self.socket.as_fd(), PollFlags::empty())];
         nix::poll::poll(&mut poll, PollTimeout::ZERO).is_ok()

@@ -7,6 +7,7 @@ use crate::channel::Channel;
 use crate::error::{Failure, Result};
 use crate::pidfd::{self, ChildState};
 use crate::reactor;
+use crate::share::Shared;
 use crate::zygote::Spawner;
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -74,6 +75,8 @@ pub struct Child {
     settled: Condvar,
     held: Mutex<Held>,
     listener: Listener,
+    /// What its parent has made for it, where nobody but us gives that back.
+    leaves: Mutex<Option<Shared>>,
     /// The thread whose end would kill the process.
     _spawner: Option<Arc<Spawner>>,
 }
@@ -107,6 +110,7 @@ impl Child {
             settled: Condvar::new(),
             held: Mutex::default(),
             listener,
+            leaves: Mutex::default(),
             _spawner: spawner,
         });
         child.watch(false)?;

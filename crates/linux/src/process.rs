@@ -98,7 +98,7 @@ pub(crate) fn reset_signals(program: &mut Program) {
     program.step(unblock_signals());
 }
 
-/// `prctl(PR_SET_DUMPABLE, 1)`: the process's files in `/proc` are its user's.
-pub fn set_dumpable() -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_DUMPABLE).number(1).one_thread()
+/// `prctl(PR_SET_DUMPABLE, dumpable)`: whether the process's files in `/proc` are its user's, who may trace it.
+pub fn set_dumpable(dumpable: bool) -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_DUMPABLE).number(u8::from(dumpable)).one_thread()
 }

@@ -9,7 +9,7 @@ use crate::error::{During, Failure, Result};
 use crate::flags::CloneFlags;
 use crate::process;
 use crate::program::Program;
-use crate::share::{self, Shared};
+use crate::share::{Prepared, Preparing, Shared};
 use crate::wire;
 use crate::zygote::{Spawner, Zygote};
 use nix::errno::Errno;
@@ -99,25 +99,37 @@ impl Origin {
             fds.push(cgroup.try_clone_to_owned().during("fcntl")?);
         }
         let options = options.clone();
-        if options.flags & (CLONE_VM | CLONE_FILES) == 0 {
-            self.start(options, None, Parts { channel, fds, listener, done });
+        let [memory, files] = [CLONE_VM, CLONE_FILES].map(|flag| options.flags & flag != 0);
+        let ids = options.map.is_some() && options.flags & libc::CLONE_NEWUSER as u64 != 0;
+        let parts = Parts { channel, fds, listener, done };
+        if self.zygote.is_some() || !(memory || files || ids) {
+            let ids = if ids { Some((credentials::geteuid().near()?, credentials::getegid().near()?)) } else { None };
+            self.start(options, Prepared { shared: None, ids }, parts);
             return Ok(());
         }
-        let prepared = share::prepare(options.flags & CLONE_VM != 0);
-        let origin = self.channel.clone();
-        let end = vec![fds[0].try_clone().during("fcntl")?];
-        let begin = move |ran: Result<Ran>| {
-            let parts = Parts { channel, fds, listener, done };
-            match ran.and_then(|ran| share::prepared(&self.channel, &ran)) {
-                Ok(shared) => self.start(options, Some(shared), parts),
-                Err(failure) => (parts.done)(Err(failure)),
-            }
-        };
-        origin.submit(prepared, end.into_iter().map(Arc::new).collect(), Box::new(begin));
+        let preparing = Preparing { memory, files, ids, number: wire::CHANNEL_FD };
+        let end = if preparing.shares() { vec![parts.fds[0].try_clone().during("fcntl")?] } else { Vec::new() };
+        self.prepare(options, preparing, end.into_iter().map(Arc::new).collect(), parts);
         Ok(())
     }
 
-    fn start(self, options: CloneOptions, shared: Option<Shared>, parts: Parts) {
+    /// Lets the task that clones make what the new one needs of it, and say who it is.
+    fn prepare(self, options: CloneOptions, preparing: Preparing, end: Vec<Arc<OwnedFd>>, parts: Parts) {
+        let origin = self.channel.clone();
+        let again = end.clone();
+        let prepared = move |ran: Result<Ran>| match ran.and_then(|ran| preparing.prepared(&self.channel, &ran)) {
+            Ok(prepared) => self.start(options, prepared, parts),
+            // The limit of descriptors is lower than the number we like, or nothing is free from there.
+            Err(Failure::Refused(refusal)) if refusal.syscall == "fcntl" && preparing.number > 3 => {
+                self.prepare(options, Preparing { number: 3, ..preparing }, again, parts);
+            }
+            Err(failure) => (parts.done)(Err(failure)),
+        };
+        origin.submit(preparing.program(), end, Box::new(prepared));
+    }
+
+    /// Perhaps on the reactor's thread: nobody may wait for a task here, whose other jobs need that thread.
+    fn start(self, options: CloneOptions, Prepared { shared, ids }: Prepared, parts: Parts) {
         let Parts { channel: task, mut fds, listener, done } = parts;
         // What every task of the zygote does at first cannot fail where Node runs: nobody has to wait for that.
         let may_fail = self.zygote.is_none() || options.flags & libc::CLONE_NEWUSER as u64 != 0;
@@ -126,9 +138,8 @@ impl Origin {
         let first = sharing.filter(|_| options.flags & CLONE_FILES == 0);
         let copies = fds[1..4].iter().filter(|_| first.is_some()).map(|fd| fd.try_clone().during("fcntl"));
         let copies: Result<Vec<OwnedFd>> = copies.collect();
-        let prepared = copies.and_then(|stdio| Ok((stdio, self.program(&options, shared)?)));
-        let (stdio, (program, child_program)) = match prepared {
-            Ok(prepared) => prepared,
+        let stdio = match copies {
+            Ok(stdio) => stdio,
             Err(failure) => {
                 if let Some(shared) = shared {
                     shared.give_back(&self.channel);
@@ -136,22 +147,25 @@ impl Origin {
                 return done(Err(failure));
             }
         };
+        let (program, child_program) = self.program(&options, shared, ids);
         if shared.is_some() {
             fds.remove(0); // the task has been given it already
         }
+        let files = options.flags & CLONE_FILES != 0;
         let origin = self.channel.clone();
         let own = Arc::downgrade(&task);
-        let cloned = move |ran: Result<Ran>| match ran.and_then(|ran| self.cloned(ran, shared, own, listener)) {
+        let cloned = move |ran: Result<Ran>| match self.cloned(ran, shared, own, listener) {
             Ok(child) if sharing.is_some() => {
                 let channel = task.clone();
                 channel.submit(
                     child_program,
                     stdio.into_iter().map(Arc::new).collect(),
-                    Box::new(move |ran| done(ready(ran, task, child, shared))),
+                    Box::new(move |ran| done(ready(ran, task, child, shared, files))),
                 );
             }
             Ok(child) if may_fail => {
-                task.clone().await_reply(child_program, Box::new(move |ran| done(ready(ran, task, child, shared))));
+                task.clone()
+                    .await_reply(child_program, Box::new(move |ran| done(ready(ran, task, child, shared, files))));
             }
             Ok(child) => {
                 task.owe(child_program);
@@ -162,7 +176,7 @@ impl Origin {
         origin.submit(program, fds.into_iter().map(Arc::new).collect(), Box::new(cloned));
     }
 
-    fn program(&self, options: &CloneOptions, shared: Option<Shared>) -> Result<(Program, Program)> {
+    fn program(&self, options: &CloneOptions, shared: Option<Shared>, ids: Option<(u32, u32)>) -> (Program, Program) {
         let near = self.zygote.is_some();
         let files = options.flags & CLONE_FILES != 0;
         let parent = if near { libc::CLONE_PARENT as u64 } else { 0 };
@@ -207,16 +221,16 @@ impl Origin {
         debug_assert_eq!(program.len() as i32, parent_steps);
         if block != 0 {
             let mut first = Program::default();
-            self.begin(&mut first, options, (!files).then_some(0))?;
-            return Ok((program, first));
+            self.begin(&mut first, options, ids, (!files).then_some(0));
+            return (program, first);
         }
-        self.begin(&mut program, options, (!files).then_some(stdio))?;
-        Ok((program.clone(), program))
+        self.begin(&mut program, options, ids, (!files).then_some(stdio));
+        (program.clone(), program)
     }
 
     /// What a task does at first. `stdio`: which of the message's descriptors become its own; none where the table is
     /// also another's.
-    fn begin(&self, program: &mut Program, options: &CloneOptions, stdio: Option<u32>) -> Result<()> {
+    fn begin(&self, program: &mut Program, options: &CloneOptions, ids: Option<(u32, u32)>, stdio: Option<u32>) {
         let near = self.zygote.is_some();
         if let Some(stdio) = stdio {
             for number in 0..3 {
@@ -239,33 +253,34 @@ impl Origin {
         let user = options.flags & libc::CLONE_NEWUSER as u64 != 0;
         if !near && user {
             // A parent task that has changed its user is not dumpable, and then the maps in /proc are root's.
-            program.step(process::set_dumpable());
+            program.step(process::set_dumpable(true));
         }
-        if let Some(map) = options.map.filter(|_| user) {
-            let (uid, gid) = self.ids()?;
+        if let (Some(map), Some((uid, gid))) = (options.map, ids) {
             write_own_map(program, map, uid, gid);
-        }
-        Ok(())
-    }
-
-    /// The user and the group that a child begins with.
-    fn ids(&self) -> Result<(u32, u32)> {
-        let (uid, gid) = (credentials::geteuid(), credentials::getegid());
-        if self.zygote.is_some() {
-            Ok((uid.near()?, gid.near()?))
-        } else {
-            Ok((self.channel.call(uid)?, self.channel.call(gid)?))
         }
     }
 
     /// The parent's reply: who the child is.
-    fn cloned(&self, ran: Ran, shared: Option<Shared>, own: Weak<Channel>, listener: Listener) -> Result<Arc<Child>> {
-        if let Some(failure) = ran.program.failure(&ran.reply, 0) {
+    fn cloned(
+        &self,
+        ran: Result<Ran>,
+        shared: Option<Shared>,
+        own: Weak<Channel>,
+        listener: Listener,
+    ) -> Result<Arc<Child>> {
+        let refused = match &ran {
+            Ok(ran) => ran.program.failure(&ran.reply, 0).map(Failure::without_step),
+            // The reply did not fit our table: there is a child, and it uses what was made for it.
+            Err(Failure::Refused(refusal)) if refusal.syscall == "recvmsg" => None,
+            Err(failure) => Some(failure.clone()),
+        };
+        if let Some(failure) = refused {
             if let Some(shared) = shared {
                 shared.give_back(&self.channel);
             }
-            return Err(failure.without_step());
+            return Err(failure);
         }
+        let ran = ran?;
         let pid = ran.reply.result(CLONED).unwrap_or(0) as i32;
         let Some(pidfd) = ran.fds.into_iter().next().and_then(|fd| descriptor::above_stdio(fd).ok()) else {
             return Err(lost(self.zygote.is_some(), pid));
@@ -279,8 +294,14 @@ impl Origin {
     }
 }
 
-/// The child's reply: whether it has become what was asked for.
-fn ready(ran: Result<Ran>, channel: Arc<Channel>, child: Arc<Child>, shared: Option<Shared>) -> Result<Cloned> {
+/// The child's reply: whether it has become what was asked for. `files`: its channel's number is another's too.
+fn ready(
+    ran: Result<Ran>,
+    channel: Arc<Channel>,
+    child: Arc<Child>,
+    shared: Option<Shared>,
+    files: bool,
+) -> Result<Cloned> {
     let refused = ran.and_then(|ran| match ran.program.failure(&ran.reply, 0) {
         Some(failure) => Err(failure.without_step()),
         None => Ok(ran.reply.result(CLONED).unwrap_or(-1) as i32),
@@ -291,6 +312,9 @@ fn ready(ran: Result<Ran>, channel: Arc<Channel>, child: Arc<Child>, shared: Opt
             Ok(Cloned { channel, child, shared })
         }
         Err(failure) => {
+            if let Some(shared) = shared {
+                child.leave(Shared { channel: if files { shared.channel } else { -1 }, ..shared });
+            }
             child.signal(libc::SIGKILL)?;
             Err(failure)
         }

@@ -29,8 +29,8 @@ pub struct Event {
     pub kind: String,
     /// Why it failed, if it did.
     pub failure: Option<FailureData>,
-    /// "cloned": the pid, and of a task that shares where its stack begins and its channel's number. "batch": the descriptors made. "death" and "state": CLD code, status, pid,
-    /// uid, and after a death what was used.
+    /// "cloned": the pid, and of a task that shares where its stack begins and its channel's number. "batch": the
+    /// descriptors made. "death" and "state": CLD code, status, pid, uid, and after a death what was used.
     pub numbers: Vec<f64>,
 }
 

@@ -48,8 +48,8 @@ pub fn supervise(channel: u64, [program, signals, children, info, usage, _]: [u6
             unsafe { syscall(kernel::WAITID, [0, 0, 0, WEXITED | WNOWAIT, 0, 0]) };
             continue;
         }
-        let mut polls = [channel | POLLIN, signals | POLLIN]; // fd, events, revents
-                                                              // A struct signalfd_siginfo: signo, errno, code, and so on.
+        // Each fd, events, revents; and a struct signalfd_siginfo: signo, errno, code, and so on.
+        let mut polls = [channel | POLLIN, signals | POLLIN];
         let mut signal = [0u32; 32];
         // SAFETY: both live in this frame, as long as the calls.
         unsafe {

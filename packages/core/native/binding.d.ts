@@ -87,8 +87,8 @@ export interface Event {
   /** Why it failed, if it did. */
   failure?: FailureData
   /**
-   * "cloned": the pid, and of a task that shares where its stack begins and its channel's number. "batch": the descriptors made. "death" and "state": CLD code, status, pid,
-   * uid, and after a death what was used.
+   * "cloned": the pid, and of a task that shares where its stack begins and its channel's number. "batch": the
+   * descriptors made. "death" and "state": CLD code, status, pid, uid, and after a death what was used.
    */
   numbers: Array<number>
 }

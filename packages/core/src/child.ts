@@ -45,7 +45,8 @@ export interface ChildIdentity {
 }
 
 /**
- * A child of this process, or of one of its tasks: its pid cannot be used again before its death was seen here.
+ * A child of this process, or of one of its tasks: its pid cannot be used again before its death was seen here, unless a
+ * supervisor or a program is its parent by now, which reaps it when it likes.
  *
  * @example
  * ```ts

@@ -36,7 +36,9 @@ export class Shareable extends Namespace {
 
 	/** Another task has it too. */
 	static join(shared: Shareable, task: Task): void {
-		shared.#others.push(new WeakRef(task));
+		// Who lives no more is never asked again: of a thousand that came and went none is left.
+		const living = shared.#others.filter((other) => other.deref()?.state === "live");
+		shared.#others = [...living, new WeakRef(task)];
 	}
 
 	/** A task has another one from now on; `heir` is one that still has this. */
@@ -52,13 +54,13 @@ export class Shareable extends Namespace {
 
 	/** A task that has it and lives, but is not `task`. */
 	static other(shared: Shareable, task?: Task): Task | undefined {
-		return Shareable.all(shared).find((other) => other !== task);
+		return Shareable.others(shared, task)[0];
 	}
 
-	/** All tasks that have it and live. */
-	static all(shared: Shareable): Task[] {
-		const known = [shared.#creator(), ...shared.#others.map((other) => other.deref())];
-		return [...new Set(known)].filter((task) => task?.state === "live") as Task[];
+	/** All of these. */
+	static others(shared: Shareable, task?: Task): Task[] {
+		const all = new Set([shared.#creator(), ...shared.#others.map((other) => other.deref())]);
+		return [...all].filter((other) => other?.state === "live" && other !== task) as Task[];
 	}
 }
 

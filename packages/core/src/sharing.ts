@@ -73,10 +73,10 @@ export class Sharing {
 	 */
 	leaveTable(task: Task): void {
 		const { files } = this.legacy;
-		const others = files ? Shareable.all(files.table).filter((other) => other !== task) : [];
+		const others = files ? Shareable.others(files.table, task) : [];
 		const [heir] = others;
 		if (!files || !heir) return;
-		const channels = task.channels().filter((channel) => channel !== files.channel);
+		const channels = task.channelFds.filter((channel) => channel >= 0 && channel !== files.channel);
 		task.run(() => native().unshare(cloneFlags.files));
 		this.legacy.files = undefined;
 		this.#fdTable = new FDTable(task.process.pid, () => task);

@@ -22,6 +22,7 @@ import type { PathLike } from "./path.ts";
 import { Process } from "./process.ts";
 import { rawSyscall } from "./raw.ts";
 import { Sharing } from "./sharing.ts";
+import type { Signal } from "./signal.ts";
 import { afterSuccess, currentBatch, currentTask, setNear, withTarget } from "./target.ts";
 
 const NEAR = 0; // the addon's number for this process
@@ -140,19 +141,18 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return this.isNear ? undefined : this.#attributed(() => native().channelFd(this.#id));
 	}
 
-	/** The numbers of the descriptors that it, and whoever shares its table, is controlled through. */
-	channels(): number[] {
-		// Others are not asked: they may be busy.
-		const others = Shareable.all(this.fdTable).filter((task) => task.#sharing !== this.#sharing);
-		return [this.channelFd ?? -1, ...others.map((task) => task.#sharing.legacy.files?.channel ?? -1)];
+	/** The numbers in its table that it and others who have the table are controlled through, in order. */
+	get channelFds(): number[] {
+		const own = this.channelFd;
+		if (own === undefined) return [];
+		const others = Shareable.others(this.fdTable, this as unknown as Task);
+		return [own, ...others.map((other) => other.#sharing.legacy.files?.channel ?? -1)].sort((a, b) => a - b);
 	}
 
-	/** Refuses the number of such a descriptor. */
+	/** Refuses the number of a descriptor that it, or another with the same table, is controlled through. */
 	assertNotChannel(fd: number, name: string): void {
 		// Stdio is asked for most, and never it: then nobody has to wait for a task that has just begun.
-		if (fd > 2 && this.channels().includes(fd)) {
-			throw outOfRange(name, `a number that ${this} does not use itself`, fd);
-		}
+		if (fd > 2 && this.channelFds.includes(fd)) throw outOfRange(name, `a number that ${this} does not use itself`, fd);
 	}
 
 	/** Gives it a table of its own, if it shares one. */
@@ -273,7 +273,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 *
 	 * @returns The same object as `process`, once the program runs.
 	 * @throws `ENOENT` · `EACCES` a directory, not executable, or mounted noexec · `ENOEXEC` no program the kernel knows ·
-	 * `E2BIG` · `TaskGoneError`. The task is usable as before; its descriptors from 3 up are close-on-exec.
+	 * `E2BIG` · `EMFILE` no descriptor is free, in the task or here · `TaskGoneError`. The task is usable as before; its descriptors from 3 up are close-on-exec.
 	 * @see execve(2), execveat(2)
 	 */
 	exec(path: PathLike | FileDescriptor, argv?: readonly string[], options?: ExecOptions): P {
@@ -309,11 +309,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * user's and may not be killed is left. `program.exited` resolves when that is done. Where the supervisor itself is
 	 * killed, so is the program, and what it had started is left to others.
 	 *
+	 * A program of the same user can stop it, and then nothing is done until it goes on; it cannot be traced but by who
+	 * has CAP_SYS_PTRACE. Process 1 is safe from all in its namespace. It leaves a table of descriptors that others have too.
+	 *
 	 * @param program - What the task cloned; best before it executes anything.
 	 * @param options - `forward`: signals that the task gets go to the program, but those of a terminal, which sends them
 	 * to both. Default: false, they have no effect.
-	 * @throws `ECHILD` not its child · `ENOENT` there is no `/proc`, or it has no `children` (`CONFIG_PROC_CHILDREN`) ·
-	 * `EMFILE` · `ChildDeadError` · `TaskGoneError`
+	 * @throws `ECHILD` not its child · `ENOENT` there is no `/proc`, or it is another pid namespace's, or has no `children`
+	 * (`CONFIG_PROC_CHILDREN`); a process 1 needs none · `EMFILE` · `ChildDeadError` · `TaskGoneError`
 	 * @example
 	 * ```ts
 	 * const task = await Task.clone({ namespaces: ["user", "pid"] });
@@ -328,6 +331,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertFar("supervise");
 		if (!(program instanceof ChildProcess)) throw wrongType("program", "a ChildProcess", program);
 		const forward = optionalBoolean(checkOptions(options).forward, "options.forward") ?? false;
+		this.unshareFiles(); // it would keep the channels of others open
 		this.#attributed(() => ChildProcess.supervised(program, this.#id, forward));
 		this.#state = "supervisor";
 		unreachable.unregister(this);
@@ -355,14 +359,11 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const child = this.#child();
 		if (this.#state === "supervisor") {
 			native().endSupervision(this.#id);
+			this.#signal("SIGCONT"); // who is stopped does nothing
 			await child.exited;
 		}
 		if (this.#state !== "live") return;
-		try {
-			child.kill("SIGKILL");
-		} catch {
-			// It has ended already; or it is another user's now, and the end of its channel ends it.
-		}
+		this.#signal("SIGKILL");
 		this.#left();
 		await child.exited;
 		await child[Symbol.asyncDispose]();
@@ -448,6 +449,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/** The addon's number for a live task. */
 	static number(task: Task): number {
 		return task.#id;
+	}
+
+	#signal(signal: Signal): void {
+		try {
+			this.process.kill(signal);
+		} catch {
+			// It has ended already; or it is another user's now, and the end of its channel ends it.
+		}
 	}
 
 	#child(): ChildProcess {

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::pidfd::{self, ChildState};
 use crate::program::Program;
 use crate::reactor;
+use crate::share::Shared;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -153,6 +154,22 @@ impl Child {
         *known = Some(death);
         drop(known);
         self.settled.notify_all();
+        self.give_back();
+    }
+
+    /// What its parent has made for it is given back when it has ended: it never became a task that others know.
+    pub(crate) fn leave(&self, shared: Shared) {
+        *lock(&self.leaves) = Some(shared);
+        if self.death().is_some() {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&self) {
+        let left = lock(&self.leaves).take();
+        if let (Some(shared), Some(parent)) = (left, &self.parent) {
+            shared.give_back(&parent.channel);
+        }
     }
 
     pub(super) fn watch(self: &Arc<Self>, reaped: bool) -> Result<()> {
