@@ -92,6 +92,36 @@ pub fn setsid() -> Call<()> {
     Call::new("setsid", libc::SYS_setsid)
 }
 
+/// `setuid(uid)`.
+pub fn setuid(uid: u32) -> Call<()> {
+    Call::new("setuid", libc::SYS_setuid).number(uid).one_thread()
+}
+
+/// `setgid(gid)`.
+pub fn setgid(gid: u32) -> Call<()> {
+    Call::new("setgid", libc::SYS_setgid).number(gid).one_thread()
+}
+
+/// `setreuid(real, effective)`.
+pub fn setreuid(real: u32, effective: u32) -> Call<()> {
+    Call::new("setreuid", libc::SYS_setreuid).number(real).number(effective).one_thread()
+}
+
+/// `setregid(real, effective)`.
+pub fn setregid(real: u32, effective: u32) -> Call<()> {
+    Call::new("setregid", libc::SYS_setregid).number(real).number(effective).one_thread()
+}
+
+/// `setfsuid(uid)`: the former one comes back, whether it was changed or not.
+pub fn setfsuid(uid: u32) -> Call<u32> {
+    Call::new("setfsuid", libc::SYS_setfsuid).number(uid).one_thread().value(|answer| answer.result as u32)
+}
+
+/// `setfsgid(gid)`: the former one comes back, whether it was changed or not.
+pub fn setfsgid(gid: u32) -> Call<u32> {
+    Call::new("setfsgid", libc::SYS_setfsgid).number(gid).one_thread().value(|answer| answer.result as u32)
+}
+
 /// `setresuid(real, effective, saved)`.
 pub fn setresuid(real: u32, effective: u32, saved: u32) -> Call<()> {
     Call::new("setresuid", libc::SYS_setresuid).number(real).number(effective).number(saved).one_thread()

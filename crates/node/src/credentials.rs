@@ -94,6 +94,42 @@ pub fn setpgid(pid: i32, group: i32) -> Result<()> {
     linux::credentials::setpgid(pid, group).run().or_throw()
 }
 
+/// setuid(2).
+#[napi]
+pub fn setuid(uid: u32) -> Result<()> {
+    linux::credentials::setuid(uid).run().or_throw()
+}
+
+/// setgid(2).
+#[napi]
+pub fn setgid(gid: u32) -> Result<()> {
+    linux::credentials::setgid(gid).run().or_throw()
+}
+
+/// setreuid(2).
+#[napi]
+pub fn setreuid(real: u32, effective: u32) -> Result<()> {
+    linux::credentials::setreuid(real, effective).run().or_throw()
+}
+
+/// setregid(2).
+#[napi]
+pub fn setregid(real: u32, effective: u32) -> Result<()> {
+    linux::credentials::setregid(real, effective).run().or_throw()
+}
+
+/// setfsuid(2): the former id.
+#[napi]
+pub fn setfsuid(uid: u32) -> Result<u32> {
+    linux::credentials::setfsuid(uid).run().or_throw()
+}
+
+/// setfsgid(2): the former id.
+#[napi]
+pub fn setfsgid(gid: u32) -> Result<u32> {
+    linux::credentials::setfsgid(gid).run().or_throw()
+}
+
 /// setresuid(2).
 #[napi]
 pub fn setresuid(real: u32, effective: u32, saved: u32) -> Result<()> {

@@ -315,6 +315,15 @@ export declare function setDeathSignal(signal: number): void
 /** fcntl(2) with F_SETFD. */
 export declare function setFlags(fd: number, flags: number): void
 
+/** setfsgid(2): the former id. */
+export declare function setfsgid(gid: number): number
+
+/** setfsuid(2): the former id. */
+export declare function setfsuid(uid: number): number
+
+/** setgid(2). */
+export declare function setgid(gid: number): void
+
 /** setgroups(2); with `go_on` a batch passes over a refusal. */
 export declare function setgroups(groups: Array<number>, goOn: boolean): void
 
@@ -336,11 +345,17 @@ export declare function setPrctl(option: number, args: Array<number | bigint | U
 /** setpriority(2). */
 export declare function setpriority(which: number, who: number, nice: number): void
 
+/** setregid(2). */
+export declare function setregid(real: number, effective: number): void
+
 /** setresgid(2). */
 export declare function setresgid(real: number, effective: number, saved: number): void
 
 /** setresuid(2). */
 export declare function setresuid(real: number, effective: number, saved: number): void
+
+/** setreuid(2). */
+export declare function setreuid(real: number, effective: number): void
 
 /** setrlimit(2). */
 export declare function setrlimit(resource: number, limits: Uint8Array): void
@@ -350,6 +365,9 @@ export declare function setsid(): void
 
 /** fcntl(2) with F_SETFL. */
 export declare function setStatus(fd: number, flags: number): void
+
+/** setuid(2). */
+export declare function setuid(uid: number): void
 
 /** sigaction(2): ignored, or the default action. */
 export declare function sigaction(signal: number, ignore: boolean): void

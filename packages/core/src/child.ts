@@ -383,6 +383,12 @@ export class ChildProcess extends Process implements AsyncDisposable {
  * memory from it. It has no thread-local storage, and no word is written at its end (`CLONE_CHILD_CLEARTID`): the end of its
  * channel or its pidfd tells.
  *
+ * @example
+ * ```ts
+ * await using creator = await Task.clone();
+ * await using task = await creator.clone({ share: ["vm"] });
+ * console.log(task.process instanceof ThreadProcess); // true
+ * ```
  * @see clone(2) CLONE_VM
  */
 export class ThreadProcess extends ChildProcess {}

@@ -61,7 +61,18 @@ export class SyscallError extends Error {
 	}
 }
 
-/** Base of what goes wrong before the kernel is asked; `code` begins with `ERR_NEARFAR_`. */
+/**
+ * Base of what goes wrong before the kernel is asked; `code` begins with `ERR_NEARFAR_`.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await Task.near.exit();
+ * } catch (error) {
+ *   console.log(error instanceof NearfarError, error.code); // true ERR_NEARFAR_NEAR
+ * }
+ * ```
+ */
 export class NearfarError extends Error {
 	/** Which error it is, stable over versions. */
 	readonly code: string;
@@ -73,35 +84,94 @@ export class NearfarError extends Error {
 	}
 }
 
-/** `ERR_NEARFAR_NAMESPACE_MISMATCH`: a handle of one namespace was used in another; nothing was done. */
+/**
+ * `ERR_NEARFAR_NAMESPACE_MISMATCH`: a handle of one namespace was used in another; nothing was done.
+ *
+ * @example
+ * ```ts
+ * await using task = await Task.clone({ namespaces: ["user", "pid"] });
+ * try {
+ *   task.run(() => Task.near.process.kill(0));
+ * } catch (error) {
+ *   console.log(error instanceof NamespaceMismatchError); // true: its pid means nobody, or somebody else, in there
+ * }
+ * ```
+ */
 export class NamespaceMismatchError extends NearfarError {
 	constructor(message: string, code = "NAMESPACE_MISMATCH") {
 		super(code, message);
 	}
 }
 
-/** `ERR_NEARFAR_FD_TABLE_MISMATCH`: a descriptor of one table was used in another; nothing was done. */
+/**
+ * `ERR_NEARFAR_FD_TABLE_MISMATCH`: a descriptor of one table was used in another; nothing was done.
+ *
+ * @example
+ * ```ts
+ * await using task = await Task.clone();
+ * using file = openat2("/etc/hostname");
+ * try {
+ *   task.run(() => file.read(10));
+ * } catch (error) {
+ *   console.log(error instanceof FDTableMismatchError); // true: it is Node's; task.put(file) copies it
+ * }
+ * ```
+ */
 export class FDTableMismatchError extends NamespaceMismatchError {
 	constructor(message: string) {
 		super(message, "FD_TABLE_MISMATCH");
 	}
 }
 
-/** `ERR_NEARFAR_ADDRESS_SPACE_MISMATCH`: memory of one address space was used in another; nothing was done. */
+/**
+ * `ERR_NEARFAR_ADDRESS_SPACE_MISMATCH`: memory of one address space was used in another; nothing was done.
+ *
+ * @example
+ * ```ts
+ * const error: NamespaceMismatchError = new AddressSpaceMismatchError("this address is another task's");
+ * console.log(error.code); // ERR_NEARFAR_ADDRESS_SPACE_MISMATCH
+ * ```
+ */
 export class AddressSpaceMismatchError extends NamespaceMismatchError {
 	constructor(message: string) {
 		super(message, "ADDRESS_SPACE_MISMATCH");
 	}
 }
 
-/** `ERR_NEARFAR_CLOSED`: a handle was used after `close` or `take`. */
+/**
+ * `ERR_NEARFAR_CLOSED`: a handle was used after `close` or `take`.
+ *
+ * @example
+ * ```ts
+ * const file = openat2("/etc/hostname");
+ * file.close();
+ * try {
+ *   file.read(10);
+ * } catch (error) {
+ *   console.log(error instanceof ClosedError); // true
+ * }
+ * ```
+ */
 export class ClosedError extends NearfarError {
 	constructor(message: string) {
 		super("CLOSED", message);
 	}
 }
 
-/** `ERR_NEARFAR_TASK_GONE`: the task exec'd, exited or died, perhaps while a call was under way. */
+/**
+ * `ERR_NEARFAR_TASK_GONE`: the task exec'd, exited or died, perhaps while a call was under way.
+ *
+ * @example
+ * ```ts
+ * const task = await Task.clone();
+ * await task.exit(7);
+ * try {
+ *   task.run(() => openat2("/"));
+ * } catch (error) {
+ *   if (error instanceof TaskGoneError) console.log(error.status); // { code: 7, signal: null, dumped: false }
+ * }
+ * ```
+ */
 export class TaskGoneError extends NearfarError {
 	/** How it ended, where that is known. */
 	declare readonly status?: ExitStatus;
@@ -115,21 +185,55 @@ export class TaskGoneError extends NearfarError {
 	}
 }
 
-/** `ERR_NEARFAR_BATCH`: a value was needed that is not there until the batch has run. */
+/**
+ * `ERR_NEARFAR_BATCH`: a value was needed that is not there until the batch has run.
+ *
+ * @example
+ * ```ts
+ * await using task = await Task.clone();
+ * const failed = await task.batch(() => statx("/")).catch((error) => error);
+ * console.log(failed instanceof BatchError); // true: nothing is known before it runs
+ * ```
+ */
 export class BatchError extends NearfarError {
 	constructor(message: string) {
 		super("BATCH", message);
 	}
 }
 
-/** `ERR_NEARFAR_MULTITHREADED`: the call would change one thread of Node and leave the others as they are. */
+/**
+ * `ERR_NEARFAR_MULTITHREADED`: the call would change one thread of Node and leave the others as they are.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   unshare(["uts"]);
+ * } catch (error) {
+ *   console.log(error instanceof MultithreadedError); // true: in a task it would do what it says
+ * }
+ * ```
+ */
 export class MultithreadedError extends NearfarError {
 	constructor(message: string) {
 		super("MULTITHREADED", message);
 	}
 }
 
-/** `ERR_NEARFAR_CHILD_DEAD`: the child has ended; there is nothing to signal, change or wait for. */
+/**
+ * `ERR_NEARFAR_CHILD_DEAD`: the child has ended; there is nothing to signal, change or wait for.
+ *
+ * @example
+ * ```ts
+ * const task = await Task.clone();
+ * const child = task.exec("true");
+ * await child.exited;
+ * try {
+ *   child.kill();
+ * } catch (error) {
+ *   if (error instanceof ChildDeadError) console.log(error.state.state); // exited
+ * }
+ * ```
+ */
 export class ChildDeadError extends NearfarError {
 	/** How it ended. */
 	readonly state: ChildState;
@@ -143,7 +247,17 @@ export class ChildDeadError extends NearfarError {
 	}
 }
 
-/** `ERR_NEARFAR_CHILD_BUSY`: another wait of this child will reap it. */
+/**
+ * `ERR_NEARFAR_CHILD_BUSY`: another wait of this child will reap it.
+ *
+ * @example
+ * ```ts
+ * const child = (await Task.clone()).exec("true");
+ * const first = child.wait();
+ * await child.wait().catch(({ code }) => console.log(code)); // ERR_NEARFAR_CHILD_BUSY
+ * await first;
+ * ```
+ */
 export class ChildBusyError extends NearfarError {
 	/** What it executes. */
 	declare readonly command?: Command;
@@ -154,7 +268,15 @@ export class ChildBusyError extends NearfarError {
 	}
 }
 
-/** Thrown by `ChildProcess.check()`: the program ended, and not with code 0. */
+/**
+ * Thrown by `ChildProcess.check()`: the program ended, and not with code 0.
+ *
+ * @example
+ * ```ts
+ * const child = (await Task.clone()).exec("false");
+ * await child.check().catch(({ status }) => console.log(status.code)); // 1
+ * ```
+ */
 export class ExitError extends NearfarError {
 	/** How it ended. */
 	readonly status: ExitStatus;
@@ -168,7 +290,20 @@ export class ExitError extends NearfarError {
 	}
 }
 
-/** `ERR_NEARFAR_UNSUPPORTED_PLATFORM`: nearfar cannot work here. Thrown on first use, never on import. */
+/**
+ * `ERR_NEARFAR_UNSUPPORTED_PLATFORM`: nearfar cannot work here. Thrown on first use, never on import.
+ *
+ * @example
+ * ```ts
+ * import { pipe, UnsupportedPlatformError } from "@nearfar/core"; // works everywhere
+ *
+ * try {
+ *   pipe();
+ * } catch (error) {
+ *   if (!(error instanceof UnsupportedPlatformError)) throw error;
+ * }
+ * ```
+ */
 export class UnsupportedPlatformError extends NearfarError {
 	constructor(message: string) {
 		super("UNSUPPORTED_PLATFORM", message);

@@ -1,6 +1,6 @@
 import { options as checkOptions, integer, optionalBoolean } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
-import { NearfarError } from "./errors.ts";
+import { BatchError, NearfarError } from "./errors.ts";
 import {
 	atFlags,
 	closeRangeFlags,
@@ -12,7 +12,7 @@ import {
 import { toBits } from "./flags.ts";
 import { native } from "./native.ts";
 import { type LocationLike, toAt } from "./path.ts";
-import { afterSuccess, currentTask } from "./target.ts";
+import { afterSuccess, currentBatch, currentTask } from "./target.ts";
 
 /** How {@link openat2} opens. */
 export interface OpenHow {
@@ -34,7 +34,7 @@ export interface OpenHow {
  * @example
  * ```ts
  * using root = openat2("/etc", { flags: ["path", "directory"] });
- * using file = openat2(new Location(root, "../../etc/hostname"), { resolve: ["inRoot", "noMagiclinks"] });
+ * using file = openat2(new Location(root, "../../hostname"), { resolve: ["inRoot", "noMagiclinks"] });
  * ```
  * @see openat2(2), Linux 5.6; no privilege
  */
@@ -88,13 +88,16 @@ export function pipe(options?: {
 }
 
 /**
- * Closes every descriptor of a task from `first` to `last`, but the channel it is controlled through, and those of others
- * who have its table.
+ * Closes every descriptor of a task from `first` to `last`, but the channels that it, and whoever shares its table, is
+ * controlled through.
  *
  * @param first - 0 or more.
  * @param last - `first` to 4294967295: as far as there are any.
- * @param options - `closeOnExec: true` only marks them, and leaves them open until then.
- * @throws `ERR_NEARFAR_NEAR` in this process: the descriptors are Node's · `EINVAL` `first` is larger than `last`
+ * @param options - `closeOnExec: true` only marks them, and leaves them open until then. `unshare: true` gives the task a
+ * table of its own first, where it shares one (`share: ["files"]`): the others keep all that they have, and so do the
+ * handles, which from then on are theirs alone. What stays open in the new table, a copy of each, has no handle.
+ * @throws `ERR_NEARFAR_NEAR` in this process: the descriptors are Node's · `EINVAL` `first` is larger than `last` ·
+ * `BatchError` `unshare` in a batch: what is made in one belongs to the table from before
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -102,22 +105,33 @@ export function pipe(options?: {
  * ```
  * @see close_range(2), Linux 5.9, with `closeOnExec` 5.11; no privilege
  */
-export function closeRange(first: number, last: number, options?: { closeOnExec?: boolean }): void {
+export function closeRange(first: number, last: number, options?: { closeOnExec?: boolean; unshare?: boolean }): void {
 	const from = integer(first, "first", 0, 2 ** 32 - 1);
 	const to = integer(last, "last", 0, 2 ** 32 - 1);
-	const mark = optionalBoolean(checkOptions(options).closeOnExec, "closeOnExec") ?? false;
+	const { closeOnExec, unshare } = checkOptions(options);
+	const mark = optionalBoolean(closeOnExec, "closeOnExec") ?? false;
 	const task = currentTask();
 	if (task.isNear) {
 		throw new NearfarError("NEAR", "closeRange would close descriptors of Node itself: use it in a task");
 	}
+	if (optionalBoolean(unshare, "unshare")) {
+		if (currentBatch())
+			throw new BatchError("whose a descriptor is would be known only later: unshare before the batch");
+		if (from <= to) task.unshareFiles();
+	}
 	const flags = mark ? closeRangeFlags.cloexec : 0;
-	const channels = task.channelFds.filter((channel) => from <= channel && channel <= to);
-	const starts = [from, ...channels.map((channel) => channel + 1)];
-	const ends = [...channels.map((channel) => channel - 1), to];
-	for (const [index, start] of starts.entries()) {
-		const end = ends[index] as number;
-		if (channels.length > 0 && start > end) continue; // nothing on this side of a channel
+	for (const [start, end] of around(from, to, task.channelFds)) {
 		native().closeRange(start, end, flags);
 		if (!mark) afterSuccess(() => FileDescriptor.invalidate(task.fdTable, start, end));
 	}
+}
+
+/** A range without some numbers in it; it is left to the kernel to refuse one that ends before it begins. */
+function around(first: number, last: number, spared: number[]): [number, number][] {
+	const inside = spared.filter((number) => first <= number && number <= last).sort((a, b) => a - b);
+	if (inside.length === 0) return [[first, last]];
+	const starts = [first, ...inside.map((number) => number + 1)];
+	const ends = [...inside.map((number) => number - 1), last];
+	const parts = starts.map((start, index): [number, number] => [start, ends[index] ?? last]);
+	return parts.filter(([start, end]) => start <= end);
 }

@@ -1,7 +1,16 @@
 import type { FileDescriptor } from "./descriptor.ts";
 import type { Task } from "./task.ts";
 
-/** Identity of an open file description: `dup` and transfer keep it. Compared with `===`. */
+/**
+ * Identity of an open file description: `dup` and transfer keep it. Compared with `===`.
+ *
+ * @example
+ * ```ts
+ * using fd = openat2("/etc/hostname");
+ * using copy = fd.dup();
+ * console.log(copy.file === fd.file); // true: they share position and flags
+ * ```
+ */
 export class OpenFile {}
 
 class Namespace {
@@ -16,7 +25,7 @@ class Namespace {
 
 /** What a task may share with those that it clones. */
 export class Shareable extends Namespace {
-	readonly #creator: () => Task;
+	#creator: () => Task;
 	#others: WeakRef<Task>[] = [];
 
 	/** Made by nearfar, not by its users. */
@@ -32,6 +41,12 @@ export class Shareable extends Namespace {
 		shared.#others = [...living, new WeakRef(task)];
 	}
 
+	/** A task has another one from now on; `heir` is one that still has this. */
+	static leave(shared: Shareable, task: Task, heir: Task): void {
+		shared.#others = shared.#others.filter((other) => other.deref() !== task);
+		if (shared.#creator() === task) shared.#creator = () => heir;
+	}
+
 	/** A task that can be asked to work on it: one that lives, where there is one. */
 	static owner(shared: Shareable): Task {
 		return Shareable.other(shared) ?? shared.#creator();
@@ -44,12 +59,21 @@ export class Shareable extends Namespace {
 
 	/** All of these. */
 	static others(shared: Shareable, task?: Task): Task[] {
-		const all = [shared.#creator(), ...shared.#others.map((other) => other.deref())];
-		return all.filter((other) => other?.state === "live" && other !== task) as Task[];
+		const all = new Set([shared.#creator(), ...shared.#others.map((other) => other.deref())]);
+		return [...all].filter((other) => other?.state === "live" && other !== task) as Task[];
 	}
 }
 
-/** Identity of a table of descriptors. Compared with `===`. */
+/**
+ * Identity of a table of descriptors. Compared with `===`.
+ *
+ * @example
+ * ```ts
+ * await using task = await Task.clone();
+ * await using other = await task.clone({ share: ["files"] });
+ * console.log(other.fdTable === task.fdTable, `${task.fdTable}`); // true descriptors of 4711
+ * ```
+ */
 export class FDTable extends Shareable {
 	/** Open handles by number: what closes or replaces a number has to know whose it was. */
 	readonly #handles = new Map<number, WeakRef<FileDescriptor>>();
@@ -65,7 +89,16 @@ export class FDTable extends Shareable {
 	}
 }
 
-/** Identity of an address space. Compared with `===`. */
+/**
+ * Identity of an address space. Compared with `===`.
+ *
+ * @example
+ * ```ts
+ * await using task = await Task.clone();
+ * await using other = await task.clone({ share: ["vm"] });
+ * console.log(other.addressSpace === task.addressSpace); // true
+ * ```
+ */
 export class AddressSpace extends Shareable {
 	/** `"memory of 4711"`. */
 	override toString(): string {
@@ -73,7 +106,15 @@ export class AddressSpace extends Shareable {
 	}
 }
 
-/** Identity of a pid namespace. Compared with `===`. */
+/**
+ * Identity of a pid namespace. Compared with `===`.
+ *
+ * @example
+ * ```ts
+ * await using task = await Task.clone({ namespaces: ["user", "pid"] });
+ * console.log(task.pidNamespace === Task.near.pidNamespace); // false
+ * ```
+ */
 export class PidNamespace extends Namespace {
 	/** `"pid namespace of 4711"`. */
 	override toString(): string {

@@ -6,6 +6,7 @@ export { presentEnvironment } from "./exec.ts";
 export * from "./flags.ts";
 export { native } from "./native.ts";
 export { pathText, toAt, toPath } from "./path.ts";
+export { fillArrays } from "./raw.ts";
 export { signalName, signalNumber } from "./signal.ts";
 export { afterSuccess, currentBatch, currentTask } from "./target.ts";
 export { toWanted } from "./waiters.ts";

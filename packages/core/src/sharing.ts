@@ -68,33 +68,33 @@ export class Sharing {
 	}
 
 	/**
-	 * What exec does to descriptors is for a table of its own. The end of the channel tells that a program runs: others
-	 * with the table must not keep it open. This happens at once, also in a batch.
+	 * Gives the task a table of its own, where others have it too; at once, also in a batch. The end of a channel tells
+	 * that a program runs: nobody may keep another one's open.
 	 */
 	leaveTable(task: Task): void {
 		const { files } = this.legacy;
 		const others = files ? Shareable.others(files.table, task) : [];
-		if (!files || others.length === 0) return;
+		const [heir] = others;
+		if (!files || !heir) return;
+		const channels = task.channelFds.filter((channel) => channel >= 0 && channel !== files.channel);
 		task.run(() => native().unshare(cloneFlags.files));
 		this.legacy.files = undefined;
 		this.#fdTable = new FDTable(task.process.pid, () => task);
-		for (const other of others) {
-			try {
-				other.run(() => native().close(files.channel));
-				return;
-			} catch (error) {
-				if (!(error instanceof TaskGoneError)) throw error; // it has just died, and the next one still has the table
-			}
-		}
+		Shareable.leave(files.table, task, heir);
+		for (const other of others) if (closesIn(other, files.channel)) break;
+		task.run(() => {
+			for (const channel of channels) native().close(channel);
+		});
 	}
-	/**
-	 * A supervisor takes no more calls: what it still has of a table that is also others' would keep their channels open,
-	 * whose end tells that a program runs.
-	 */
-	leaveTableToOthers(task: Task): void {
-		const own = task.channelFd;
-		const channels = task.channelFds.filter((channel) => channel !== own);
-		this.leaveTable(task);
-		for (const channel of channels) task.run(() => native().close(channel));
+}
+
+/** Closes a number in a task; `false`: it has died, which nobody had heard of. */
+function closesIn(task: Task, number: number): boolean {
+	try {
+		task.run(() => native().close(number));
+		return true;
+	} catch (error) {
+		if (!(error instanceof TaskGoneError)) throw error;
+		return false;
 	}
 }

@@ -8,21 +8,22 @@ import {
 	wrongType,
 	wrongValue,
 } from "./arguments.ts";
+import { refusePromise, runBatch } from "./batch.ts";
 import { ChildProcess, ThreadProcess } from "./child.ts";
 import { type ExitStatus, howItEnded, toExitStatus } from "./child-state.ts";
 import { type CloneOptions, cloneTask } from "./clone.ts";
 import { FileDescriptor, setNearTask } from "./descriptor.ts";
-import { BatchError, makeError, NearfarError, TaskGoneError } from "./errors.ts";
-import { dispatch, once } from "./events.ts";
+import { BatchError, NearfarError, TaskGoneError } from "./errors.ts";
 import { type Command, type ExecOptions, execData } from "./exec.ts";
 import type { NamespaceKind } from "./flags.generated.ts";
 import { type AddressSpace, type FDTable, PidNamespace, Shareable } from "./identity.ts";
 import { native } from "./native.ts";
 import type { PathLike } from "./path.ts";
 import { Process } from "./process.ts";
+import { rawSyscall } from "./raw.ts";
 import { Sharing } from "./sharing.ts";
 import type { Signal } from "./signal.ts";
-import { afterSuccess, type Batch, currentBatch, currentTask, setNear, withTarget } from "./target.ts";
+import { afterSuccess, currentBatch, currentTask, setNear, withTarget } from "./target.ts";
 
 const NEAR = 0; // the addon's number for this process
 const SIGKILL = 9;
@@ -154,6 +155,11 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		if (fd > 2 && this.channelFds.includes(fd)) throw outOfRange(name, `a number that ${this} does not use itself`, fd);
 	}
 
+	/** Gives it a table of its own, if it shares one. */
+	unshareFiles(): void {
+		this.#sharing.leaveTable(this as unknown as Task);
+	}
+
 	/** Whether it still serves, executes a program, supervises one, or has ended. */
 	get state(): "live" | "exec" | "supervisor" | "exited" {
 		return this.#state;
@@ -197,33 +203,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	async batch<T>(fn: () => T): Promise<T> {
 		if (typeof fn !== "function") throw wrongType("fn", "a function", fn);
 		this.#assertLive();
-		const batch: Batch = { settle: [] };
-		const settle = (numbers: readonly number[] | undefined) => {
-			for (const tell of batch.settle.splice(0)) tell(numbers);
-		};
-		let sent = false;
-		try {
-			const [result, event] = withTarget(this as unknown as Task, batch, () => {
-				native().collect();
-				try {
-					const result = refusePromise(fn());
-					sent = true; // `batch` leaves, whatever becomes of it
-					const answered = once(native().batch(this.#id));
-					dispatch(); // a short batch has been answered already
-					return [result, answered] as const;
-				} finally {
-					if (!sent) native().leave();
-				}
-			});
-			const { failure, numbers } = await event;
-			// Before an error is made, which may ask how a child ended that the batch held.
-			settle(failure ? undefined : numbers);
-			if (failure) throw withTarget(this as unknown as Task, undefined, () => makeError(failure));
-			return result;
-		} catch (error) {
-			settle(undefined);
-			throw error;
-		}
+		return runBatch(this as unknown as Task, this.#id, fn);
 	}
 
 	/**
@@ -279,23 +259,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 			throw new BatchError("syscall returns a value, and in a batch no call has run yet: make it before, or after");
 		}
 		this.#signalsTouched = true;
-		return this.run(() => {
-			const values = args.map((arg, index) => {
-				if (arg instanceof FileDescriptor) return arg.number();
-				if (typeof arg === "number")
-					return integer(arg, `args[${index}]`, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
-				if (typeof arg === "bigint" || arg instanceof Uint8Array) return arg;
-				throw wrongType(`args[${index}]`, "a number, a bigint, a FileDescriptor or a Uint8Array", arg);
-			});
-			const { result, out } = native().syscall(nr, values);
-			let at = 0;
-			for (const bytes of values) {
-				if (!(bytes instanceof Uint8Array)) continue;
-				bytes.set(out.subarray(at, at + bytes.length));
-				at = Math.ceil((at + bytes.length) / 8) * 8;
-			}
-			return result;
-		});
+		return this.run(() => rawSyscall(nr, args));
 	}
 
 	/**
@@ -367,7 +331,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertFar("supervise");
 		if (!(program instanceof ChildProcess)) throw wrongType("program", "a ChildProcess", program);
 		const forward = optionalBoolean(checkOptions(options).forward, "options.forward") ?? false;
-		this.#sharing.leaveTableToOthers(this as unknown as Task);
+		this.unshareFiles(); // it would keep the channels of others open
 		this.#attributed(() => ChildProcess.supervised(program, this.#id, forward));
 		this.#state = "supervisor";
 		unreachable.unregister(this);
@@ -523,12 +487,6 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertNotNear(what);
 		this.#assertLive();
 	}
-}
-
-function refusePromise<T>(result: T): T {
-	if (typeof (result as { then?: unknown } | null | undefined)?.then !== "function") return result;
-	Promise.resolve(result).catch(() => {}); // its outcome is lost: the error below says why
-	throw wrongType("fn", "a synchronous function: what runs after the first await would run in this process", result);
 }
 
 setNear(() => Task.near as unknown as Task);

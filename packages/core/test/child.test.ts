@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type ChildProcess, type FileDescriptor, openat2, Process, Task } from "../src/index.ts";
+import { type ChildProcess, chdir, type FileDescriptor, openat2, Process, Task } from "../src/index.ts";
 import { expectNoLeaks, stat } from "./leaks.ts";
 import { reason } from "./reason.ts";
 
@@ -44,6 +47,17 @@ describe("its end", () => {
 	test("WID-08 by a signal that may dump core", async () => {
 		const child = await start("ulimit -c 0; kill -FPE $$");
 		expect(await child.wait()).toMatchObject({ state: expect.stringMatching(/killed|dumped/), signal: "SIGFPE" });
+	});
+
+	test("WID-08 with a core, where the limit and the machine's core_pattern allow one", async () => {
+		const folder = mkdtempSync(join(tmpdir(), "nearfar-core-"));
+		const task = await Task.clone();
+		task.run(() => chdir(folder));
+		const child = task.exec("sh", ["sh", "-c", "ulimit -S -c $(ulimit -H -c); kill -FPE $$"]);
+		const state = await child.wait();
+		expect(state).toMatchObject({ state: expect.stringMatching(/^(killed|dumped)$/), signal: "SIGFPE", code: null });
+		expect(await child.exited).toEqual({ code: null, signal: "SIGFPE", dumped: state.state === "dumped" });
+		rmSync(folder, { recursive: true });
 	});
 
 	test("by a real-time signal, which has only a number", async () => {

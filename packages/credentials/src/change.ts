@@ -1,13 +1,14 @@
 import { array, id, native, outOfRange } from "@nearfar/core/internal";
+import { idOrUnchanged } from "./unchanged.ts";
 
 const GROUPS = 65536; // the kernel's limit
 
 /**
- * Sets the real, effective and saved user id. There is no value for "unchanged": the kernel's own, -1, is refused.
+ * Sets the real, effective and saved user id.
  *
  * In a user namespace that does not map 0, no capability is lost by it. Files see the effective id.
  *
- * @param real - 0 to 4294967294, as the user namespace of the task counts.
+ * @param real - 0 to 4294967294, as the user namespace of the task counts; -1: unchanged.
  * @param effective - Likewise.
  * @param saved - Likewise.
  * @throws `EPERM` none of the three present ids, and no CAP_SETUID · `EINVAL` not mapped in the user namespace · `EAGAIN` a
@@ -21,13 +22,13 @@ const GROUPS = 65536; // the kernel's limit
  * @see setresuid(2); CAP_SETUID over the user namespace for other ids than the present ones
  */
 export function setresuid(real: number, effective: number, saved: number): void {
-	native().setresuid(id(real, "real"), id(effective, "effective"), id(saved, "saved"));
+	native().setresuid(idOrUnchanged(real, "real"), idOrUnchanged(effective, "effective"), idOrUnchanged(saved, "saved"));
 }
 
 /**
- * Sets the real, effective and saved group id. There is no value for "unchanged": the kernel's own, -1, is refused.
+ * Sets the real, effective and saved group id.
  *
- * @param real - 0 to 4294967294, as the user namespace of the task counts.
+ * @param real - 0 to 4294967294, as the user namespace of the task counts; -1: unchanged.
  * @param effective - Likewise.
  * @param saved - Likewise.
  * @throws `EPERM` none of the three present ids, and no CAP_SETGID · `EINVAL` not mapped in the user namespace ·
@@ -40,7 +41,7 @@ export function setresuid(real: number, effective: number, saved: number): void 
  * @see setresgid(2); CAP_SETGID over the user namespace for other ids than the present ones
  */
 export function setresgid(real: number, effective: number, saved: number): void {
-	native().setresgid(id(real, "real"), id(effective, "effective"), id(saved, "saved"));
+	native().setresgid(idOrUnchanged(real, "real"), idOrUnchanged(effective, "effective"), idOrUnchanged(saved, "saved"));
 }
 
 /**

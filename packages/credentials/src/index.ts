@@ -3,3 +3,5 @@ export * from "./groups.ts";
 export * from "./ids.ts";
 export * from "./jobs.ts";
 export * from "./pids.ts";
+export * from "./setgid.ts";
+export * from "./setuid.ts";

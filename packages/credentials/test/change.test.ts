@@ -25,23 +25,28 @@ test.each(Object.entries(calls))("%s: EINVAL for what is not mapped", async (sys
 	}
 });
 
-test.each(Object.entries(calls))("%s: EPERM without the capability", async (syscall, call) => {
+test.each(Object.entries(calls))("CRE-01 CRE-02 %s: EPERM without the capability", async (syscall, call) => {
 	await using task = await Task.clone();
 	// Afterwards an ordinary user, if it was not one before.
 	task.run(() => setresgid(root ? 1 : gid, gid, gid));
 	if (root) task.run(() => [setresgid(1, 1, 1), setresuid(1, 1, 1)]);
-	expect(() => task.run(() => call(7, 7, 7))).toThrow(expect.objectContaining({ code: "EPERM", syscall }));
+	const refused = expect.objectContaining({ code: "EPERM", syscall });
+	expect(() => task.run(() => call(7, 7, 7))).toThrow(refused);
+	expect(() => task.run(() => call(0, -1, -1))).toThrow(refused);
+	const before = task.run(() => [getresuid(), getresgid()]);
+	task.run(() => call(-1, -1, -1));
+	expect(task.run(() => [getresuid(), getresgid()])).toEqual(before);
 	expect(() => task.run(() => setgroups([]))).toThrow(expect.objectContaining({ code: "EPERM", syscall: "setgroups" }));
 });
 
 test.each([
-	["setresuid(-1, 0, 0)", () => setresuid(-1, 0, 0), "ERR_OUT_OF_RANGE"],
+	["setresuid(-2, 0, 0)", () => setresuid(-2, 0, 0), "ERR_OUT_OF_RANGE"],
 	["setresuid(0, 4294967295, 0)", () => setresuid(0, 4294967295, 0), "ERR_OUT_OF_RANGE"],
 	['setresgid("0", 0, 0)', () => setresgid("0" as never, 0, 0), "ERR_INVALID_ARG_TYPE"],
 	["setresgid(0, 0, 0.5)", () => setresgid(0, 0, 0.5), "ERR_OUT_OF_RANGE"],
 	["setgroups(7)", () => setgroups(7 as never), "ERR_INVALID_ARG_TYPE"],
 	["setgroups([4294967295])", () => setgroups([4294967295]), "ERR_OUT_OF_RANGE"],
-	["setgroups of 65537", () => setgroups(new Array(65537).fill(0)), "ERR_OUT_OF_RANGE"],
+	["CRE-02 setgroups of 65537", () => setgroups(new Array(65537).fill(0)), "ERR_OUT_OF_RANGE"],
 ])("%s is refused before the kernel is asked", (_, call, code) => {
 	expect(call).toThrow(expect.objectContaining({ code }));
 });
@@ -53,6 +58,15 @@ test("near, each is refused, and nothing changes", () => {
 		expect(call).toThrow(expect.objectContaining({ code: "ERR_NEARFAR_MULTITHREADED" }));
 	}
 	expect(status()).toEqual(before);
+});
+
+test.skipIf(!root)("CRE-02 setgroups takes 65536 groups, and the kernel refuses one more (needs root)", async () => {
+	await using task = await Task.clone();
+	task.run(() => setgroups(Array.from({ length: 65536 }, (_, index) => index)));
+	expect(task.run(getgroups)).toHaveLength(65536);
+	const SYS_setgroups = process.arch === "arm64" ? 159 : 116;
+	const bytes = new Uint8Array(4 * 65537);
+	expect(() => task.syscall(SYS_setgroups, 65537, bytes)).toThrow(expect.objectContaining({ code: "EINVAL" }));
 });
 
 test("a task may always be who it is", async () => {

@@ -32,7 +32,7 @@ export interface PidFdInfo {
 	readonly exitCode: number | null | undefined;
 	/** The signal that killed it, once it was reaped; `null`: it exited (Linux 6.15). */
 	readonly exitSignal: Signal | null | undefined;
-	/** Core dumps of it (Linux 6.16). */
+	/** Core dumps of it (Linux 6.16); `undefined` also where the kernel knows it and says nothing, as of most that have ended. */
 	readonly coredump: PidFdCoredump | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface PidFdInfo {
 export interface PidFdCoredump {
 	/** Whether it has dumped core. */
 	readonly dumped: boolean;
-	/** As whom it would dump core; `null`: not at all; `undefined`: the kernel does not say, for one that has ended. */
+	/** As whom it would dump core; `null`: not at all; `undefined`: the kernel does not say. */
 	readonly as: "user" | "root" | null | undefined;
 	/** The signal for which it dumped core (Linux 6.19). */
 	readonly signal: Signal | undefined;
@@ -77,8 +77,9 @@ function parse(info: Buffer): PidFdInfo {
 	};
 }
 
-function parseCoredump(info: Buffer, filled: number): PidFdCoredump {
+function parseCoredump(info: Buffer, filled: number): PidFdCoredump | undefined {
 	const mask = info.readUInt32LE(COREDUMP_MASK);
+	if (mask === 0) return undefined; // of one that has dumped core, too, before that was remembered for all of them
 	const as = mask & pidfdCoredump.user ? "user" : mask & pidfdCoredump.root ? "root" : undefined;
 	const signal = filled & pidfdInfoMask.coredumpSignal ? signalName(info.readUInt32LE(COREDUMP_SIGNAL)) : undefined;
 	return { dumped: (mask & pidfdCoredump.dumped) !== 0, as: mask & pidfdCoredump.skip ? null : as, signal };

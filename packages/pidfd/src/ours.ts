@@ -1,5 +1,29 @@
-import { ChildDeadError, type ChildProcess, type ChildState } from "@nearfar/core";
+import { ChildDeadError, ChildProcess, type ChildState, SyscallError, Task } from "@nearfar/core";
 import { type StateKind, stateKinds } from "@nearfar/core/internal";
+import { identify } from "./identity.ts";
+import type { Subject } from "./subject.ts";
+
+/** Which of our children it is, if it is one. */
+export function childOf(subject: Subject): ChildProcess | undefined {
+	subject.hold();
+	try {
+		const who = () => Task.near.run(() => identify(subject.near())?.pid ?? 0);
+		const child = ChildProcess.living(who());
+		// While it is held nobody else can have its pid.
+		return child && ChildProcess.held(child, "wait for", who) === child.pid ? child : undefined;
+	} catch (error) {
+		// As waitid(2) answers for what is no pidfd.
+		if (error instanceof SyscallError && error.code === "ENOTTY") throw notPidfd();
+		if (error instanceof ChildDeadError || error instanceof SyscallError) return undefined;
+		throw error;
+	} finally {
+		subject.release();
+	}
+}
+
+function notPidfd(): SyscallError {
+	return new SyscallError({ code: "EBADF", errno: 9, syscall: "waitid" });
+}
 
 /** Waits for a child of ours, and takes no death from whoever waits for it there: it is remembered for all. */
 export async function waitForOurs(

@@ -8,7 +8,6 @@ import {
 	FileDescriptor,
 	Process,
 	type Signal,
-	SyscallError,
 	Task,
 	type WaitOptions,
 } from "@nearfar/core";
@@ -27,10 +26,10 @@ import {
 	wrongType,
 } from "@nearfar/core/internal";
 import { exited } from "./exited.ts";
-import { identify } from "./identity.ts";
 import { type PidFdInfo, readInfo } from "./info.ts";
 import { openNamespace, type PidFdNamespaceKind } from "./namespace.ts";
 import { assertChild, type NodeChild, pidOfNodeChild } from "./node-child.ts";
+import { childOf } from "./ours.ts";
 import { Subject } from "./subject.ts";
 import { poll, wait } from "./wait.ts";
 
@@ -346,28 +345,6 @@ export class PidFd extends FileDescriptor {
 		this.#subject.nodeChild = this.#nodeChild;
 		return this.#subject;
 	}
-}
-
-/** Which of our children it is, if it is one. */
-function childOf(subject: Subject): ChildProcess | undefined {
-	subject.hold();
-	try {
-		const who = () => Task.near.run(() => identify(subject.near())?.pid ?? 0);
-		const child = ChildProcess.living(who());
-		// While it is held nobody else can have its pid.
-		return child && ChildProcess.held(child, "wait for", who) === child.pid ? child : undefined;
-	} catch (error) {
-		// As waitid(2) answers for what is no pidfd.
-		if (error instanceof SyscallError && error.code === "ENOTTY") throw notPidfd();
-		if (error instanceof ChildDeadError || error instanceof SyscallError) return undefined;
-		throw error;
-	} finally {
-		subject.release();
-	}
-}
-
-function notPidfd(): SyscallError {
-	return new SyscallError({ code: "EBADF", errno: 9, syscall: "waitid" });
 }
 
 function scopeBits(options: { scope?: SignalScope }): number {

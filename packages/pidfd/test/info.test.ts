@@ -49,12 +49,15 @@ test.each([
 	["exit 0", { exitCode: 0, exitSignal: null }],
 	["kill -KILL $$", { exitCode: null, exitSignal: "SIGKILL" }],
 	["kill -34 $$", { exitCode: null, exitSignal: 34 }],
+	["ulimit -c 0; kill -FPE $$", { exitCode: null, exitSignal: "SIGFPE" }],
 ])("after %s, and reaped: how it ended, and nothing that it has no more", async (script, end) => {
 	const task = await Task.clone();
 	using pidfd = PidFd.open(task.process);
 	await task.exec("/bin/sh", ["sh", "-c", script]).exited;
 	expect(pidfd.info()).toMatchObject(end);
-	const { pid, tgid, ppid, uid, fsgid } = pidfd.info();
+	const { pid, tgid, ppid, uid, fsgid, coredump } = pidfd.info();
+	// What is said of core dumps is said by a bit: never "not dumped" because nothing was said.
+	if (coredump) expect(coredump.dumped || coredump.as !== undefined).toBe(true);
 	expect([pid, tgid, ppid, uid, fsgid]).toEqual(Array(5).fill(undefined));
 });
 

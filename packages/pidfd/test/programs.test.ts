@@ -18,3 +18,19 @@ test("in Workers", async () => {
 	const end = await runFixture(fixture("workers"));
 	expect(end).toEqual({ ...fine, report: { codes: [0, 0, 0, 0, 0], exit: [0, null] } });
 });
+
+test("no descriptor is left: EMFILE from what needs one more, every end is told, and no copy stays open", async () => {
+	const end = await runFixture(fixture("scarce"), { wrapper: ["prlimit", "--nofile=64:64"] });
+	const refused = (syscall: string) => ({ name: "SyscallError", code: "EMFILE", syscall });
+	expect(end).toMatchObject({ ...fine, report: { ends: [0, 0, "SIGKILL", "SIGTERM", 0, 0] } });
+	expect(end.report.left).toBeLessThanOrEqual(0); // Node and nearfar may have had some of children that ended
+	expect(end.report.refusals).toEqual({
+		open: refused("pidfd_open"),
+		of: refused("pidfd_open"),
+		self: refused("pidfd_open"),
+		getFd: refused("pidfd_getfd"),
+		namespace: refused("ioctl"),
+		stop: refused("fcntl"),
+		far: refused("recvmsg"),
+	});
+});

@@ -32,6 +32,15 @@ test("PFD-11 another user's: EPERM", async () => {
 	});
 });
 
+test("a process of a pid namespace that is not inside the task's: EINVAL", async () => {
+	await using inside = await Task.clone({ namespaces: ["user", "pid"] });
+	using self = PidFd.self();
+	const far = inside.put(self);
+	expect(() => inside.run(() => far.sendSignal(0))).toThrow(refusal("EINVAL", "pidfd_send_signal"));
+	using init = PidFd.open(inside.process);
+	init.sendSignal(0); // from outside
+});
+
 test("PFD-12 a zombie can be signalled, a process that was reaped cannot: ESRCH", async () => {
 	const child = spawn("true");
 	const pid = child.pid ?? 0;

@@ -1,5 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { type ChildState, Task } from "@nearfar/core";
 import { describe, expect, test } from "vitest";
@@ -32,6 +35,23 @@ describe("a child of Node's own", () => {
 		expect(await pidfd.wait()).toEqual(seen);
 		// Node has no name for a real-time signal.
 		expect(await exit).toEqual([code ?? (signal === 40 ? 0 : null), signal === 40 ? null : signal]);
+	});
+
+	test("WID-08 with a core, where the limit and the machine's core_pattern allow one: all say the same", async () => {
+		const cwd = mkdtempSync(join(tmpdir(), "nearfar-core-"));
+		const script = "read x; ulimit -S -c $(ulimit -H -c); kill -FPE $$";
+		const child = spawn("sh", ["-c", script], { cwd, stdio: ["pipe", "ignore", "ignore"] });
+		const exit = once(child, "exit");
+		using pidfd = PidFd.of(child);
+		const all = Promise.all([pidfd.wait(), pidfd.exited()]);
+		child.stdin.end("\n");
+		const [state, status] = await all;
+		expect(state).toMatchObject({ state: expect.stringMatching(/^(killed|dumped)$/), code: null, signal: "SIGFPE" });
+		const dumped = state.state === "dumped";
+		expect(status).toEqual({ code: null, signal: "SIGFPE", dumped });
+		expect(await exit).toEqual([null, "SIGFPE"]);
+		expect(await pidfd.exited()).toEqual(status);
+		rmSync(cwd, { recursive: true });
 	});
 
 	test("WID-06 stops and continuations are told to all who wait for them", async () => {

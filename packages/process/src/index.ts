@@ -17,6 +17,7 @@ export {
 	Process,
 	SyscallError,
 	TaskGoneError,
+	ThreadProcess,
 } from "@nearfar/core";
 export type { PrctlOption, PriorityWhich, Resource, SigprocmaskHow } from "@nearfar/core/internal";
 export { getpgid, getsid, setpgid } from "@nearfar/credentials";

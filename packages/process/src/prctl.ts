@@ -1,4 +1,5 @@
 import {
+	fillArrays,
 	integer,
 	native,
 	type PrctlOption,
@@ -39,11 +40,6 @@ export function prctl(option: number | PrctlOption, ...args: (number | bigint | 
 			throw wrongType(`args[${index}]`, "a number, a bigint or a Uint8Array", arg);
 	}
 	const { result, out } = native().prctl(number, args);
-	let at = 0;
-	for (const arg of args) {
-		if (!(arg instanceof Uint8Array)) continue;
-		arg.set(out.subarray(at, at + arg.length));
-		at = Math.ceil((at + arg.length) / 8) * 8;
-	}
+	fillArrays(args, out);
 	return Number(result);
 }

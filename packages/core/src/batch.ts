@@ -1,0 +1,44 @@
+import { wrongType } from "./arguments.ts";
+import { makeError } from "./errors.ts";
+import { dispatch, once } from "./events.ts";
+import { native } from "./native.ts";
+import { type Batch, withTarget } from "./target.ts";
+import type { Task } from "./task.ts";
+
+/** Collects the calls of `fn`, sends them to a task, and resolves with what `fn` returned when all have succeeded. */
+export async function runBatch<T>(task: Task, id: number, fn: () => T): Promise<T> {
+	const batch: Batch = { settle: [] };
+	const settle = (numbers: readonly number[] | undefined) => {
+		for (const tell of batch.settle.splice(0)) tell(numbers);
+	};
+	let sent = false;
+	try {
+		const [result, event] = withTarget(task, batch, () => {
+			native().collect();
+			try {
+				const result = refusePromise(fn());
+				sent = true; // `batch` leaves, whatever becomes of it
+				const answered = once(native().batch(id));
+				dispatch(); // a short batch has been answered already
+				return [result, answered] as const;
+			} finally {
+				if (!sent) native().leave();
+			}
+		});
+		const { failure, numbers } = await event;
+		// Before an error is made, which may ask how a child ended that the batch held.
+		settle(failure ? undefined : numbers);
+		if (failure) throw withTarget(task, undefined, () => makeError(failure));
+		return result;
+	} catch (error) {
+		settle(undefined);
+		throw error;
+	}
+}
+
+/** What a function returned, unless that is a promise. */
+export function refusePromise<T>(result: T): T {
+	if (typeof (result as { then?: unknown } | null | undefined)?.then !== "function") return result;
+	Promise.resolve(result).catch(() => {}); // its outcome is lost: the error below says why
+	throw wrongType("fn", "a synchronous function: what runs after the first await would run in this process", result);
+}
