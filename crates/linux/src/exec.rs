@@ -78,9 +78,7 @@ impl Attempt {
             program.step(descriptor::set_flags(*fd, 0));
         }
         program.step(process::set_death_signal(exec.death_signal));
-        if exec.death_signal != 0 {
-            refuse_orphan(program, exec.parent);
-        }
+        refuse_orphan(program, if exec.death_signal == 0 { 0 } else { exec.parent });
         program.step(descriptor::write_passed(index, &1u64.to_ne_bytes()));
         let first = program.len();
         let strings = |call: Call<()>| call.strings(&exec.argv).strings(&exec.envp);
@@ -141,7 +139,8 @@ impl Attempt {
     }
 }
 
-/// A death signal that is chosen when the parent is dead already never comes: then nothing is executed.
+/// A program is not executed for a Node that is dead: a death signal chosen then never comes. `parent`: the pid that the
+/// task's parent has to have still; 0: any.
 fn refuse_orphan(program: &mut Program, parent: i32) {
     if parent != 0 {
         let asked = Arg::Result(program.step(credentials::getppid()) as u32);
@@ -149,7 +148,7 @@ fn refuse_orphan(program: &mut Program, parent: i32) {
         let same = Call::new("futex", libc::SYS_futex).input(&parent.to_ne_bytes()).number(libc::FUTEX_CMP_REQUEUE);
         program.step(same.number(0).number(0).input(&[0; 4]).arg(asked));
     }
-    // From another pid namespace a parent has no pid; what ends with it is the channel: POLLHUP makes the answer 1.
+    // The channel ends with Node: POLLHUP makes the answer 1, and that an argument that the next call refuses.
     let channel = Call::new("ppoll", libc::SYS_ppoll).input(&[0; 8]).holding(0, 4, Arg::Channel(0)).number(1);
     let ended = Arg::Result(program.step(channel.input(&[0; 16]).number(0).number(0)) as u32);
     program.step(Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_NO_NEW_PRIVS).arg(ended));

@@ -149,7 +149,8 @@ test.each<[string, SpawnOptions]>([
 		} catch {
 			// It is gone already.
 		}
-		await expect.poll(() => [undefined, "Z"].includes(stat(pid)?.state)).toBe(true);
+		const alive = () => (stat(pid)?.state === "Z" ? undefined : stat(pid));
+		await expect.poll(alive, { timeout: 10_000 }).toBeUndefined();
 		expect(marked(env)).toEqual([]);
 	}
 });
