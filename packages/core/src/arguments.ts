@@ -84,8 +84,8 @@ export function options<T extends object>(value: T | undefined, name = "options"
 	return value;
 }
 
-/** An array. */
+/** An array. What it has holes for is there in the copy, as `undefined`: `map` would leave it unchecked. */
 export function array<T>(value: readonly T[] | undefined, name: string): readonly T[] {
 	if (!Array.isArray(value)) throw wrongType(name, "an array", value);
-	return value;
+	return [...value];
 }

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Readable, Stream, Writable } from "node:stream";
 import { FileDescriptor, openat2, pipe, SyscallError, type Task } from "@nearfar/core";
-import { integer, native, outOfRange, wrongType, wrongValue } from "@nearfar/core/internal";
+import { integer, native, openFlags, outOfRange, wrongType, wrongValue } from "@nearfar/core/internal";
 
 const STDERR = 2;
 
@@ -11,7 +11,7 @@ const SOCK_STREAM_CLOEXEC = 0o2000001;
 
 /**
  * What a descriptor of the program is: a stream to this process, `/dev/null`, what this process has under the number,
- * or an open file of this process: its number, its handle, or a stream that has one.
+ * or an open file of this process: its number, its handle, or a stream that has one: a socket is not read here any more.
  */
 export type Stdio = "pipe" | "ignore" | "inherit" | number | FileDescriptor | Stream | null | undefined;
 
@@ -33,6 +33,8 @@ export interface OpenStdio {
 	readonly near: ReadonlyMap<number, FileDescriptor>;
 	/** What goes to the task, by number. */
 	readonly far: ReadonlyMap<number, FileDescriptor>;
+	/** The flags with which what does not block now does, by number: programs expect that of their first three. */
+	readonly blocking: ReadonlyMap<number, number>;
 	/** Closes what the task has got, and with it what it alone should have. */
 	sent(): void;
 	/** Closes everything. */
@@ -55,12 +57,33 @@ function checkEntry(entry: Stdio, number: number, name: string): CheckedStdio[nu
 	if (entry === "inherit") return number < 3 ? entry : FileDescriptor.borrow(number);
 	if (typeof entry === "number") return entry === number && number < 3 ? "inherit" : borrow(entry, name);
 	if (typeof entry === "object") {
-		const { fd, _handle } = entry as { fd?: unknown; _handle?: { fd?: unknown } | null };
-		const found = typeof fd === "number" && fd >= 0 ? fd : _handle?.fd;
-		if (typeof found === "number" && found >= 0) return borrow(found, name);
+		const { fd, _handle } = entry as HasDescriptor;
+		if (typeof fd === "number" && fd >= 0) return borrow(fd, name);
+		if (typeof _handle?.fd === "number" && _handle.fd >= 0) {
+			stopReading(entry as HasDescriptor);
+			return borrow(_handle.fd, name);
+		}
 		throw wrongValue(name, "a stream that has a descriptor: one that is open, and no other kind", entry);
 	}
 	throw wrongValue(name, '"pipe", "ignore", "inherit", a descriptor or a stream that has one', entry);
+}
+
+/** What Node's own `spawn` knows of its streams. */
+interface HasDescriptor {
+	fd?: unknown;
+	_handle?: { fd?: unknown; reading?: boolean; readStop?(): void } | null;
+	_readableState?: { reading: boolean };
+	pause?(): unknown;
+}
+
+/** As Node does: what comes from now on is the program's. Sockets read ahead, of which `pause()` alone is no end. */
+function stopReading(stream: HasDescriptor): void {
+	if (stream._handle?.reading) {
+		stream._handle.reading = false;
+		stream._handle.readStop?.();
+	}
+	stream.pause?.();
+	if (stream._readableState) stream._readableState.reading = false;
 }
 
 function borrow(fd: number, name: string): FileDescriptor {
@@ -71,13 +94,18 @@ function borrow(fd: number, name: string): FileDescriptor {
 export function openStdio(entries: CheckedStdio): OpenStdio {
 	const near = new Map<number, FileDescriptor>();
 	const far = new Map<number, FileDescriptor>();
+	const blocking = new Map<number, number>();
 	const ours: FileDescriptor[] = [];
 	const closeAll = (descriptors: Iterable<FileDescriptor>) => {
 		for (const descriptor of descriptors) descriptor.close();
 	};
 	try {
 		for (const [number, entry] of entries.entries()) {
-			if (entry instanceof FileDescriptor) far.set(number, entry);
+			if (entry instanceof FileDescriptor) {
+				far.set(number, entry);
+				const flags = number < 3 ? native().getStatus(entry.number()) : 0;
+				if (flags & openFlags.nonblock) blocking.set(number, flags & ~openFlags.nonblock);
+			}
 			if (entry !== "pipe") continue;
 			// A socket pair as Node has, which is faster; but scripts open /dev/stderr, and no socket can be opened.
 			const [mine, theirs] = number === STDERR ? pipe() : socketpair();
@@ -93,6 +121,7 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 		entries,
 		near,
 		far,
+		blocking,
 		sent: () => closeAll(ours),
 		close: () => closeAll([...near.values(), ...ours]),
 	};
@@ -123,12 +152,13 @@ export type Hold = (descriptor: FileDescriptor) => FileDescriptor;
  * What came with the message has low numbers until the batch has ended: nothing may take their place before
  * everything was put.
  */
-export function putStdio(task: Task, { entries, far }: OpenStdio, hold: Hold): Placed {
+export function putStdio(task: Task, { entries, far, blocking }: OpenStdio, hold: Hold): Placed {
 	const placed: (readonly [number, FileDescriptor])[] = [];
 	for (const [number, descriptor] of far) {
 		if (number < 3) hold(task.put(descriptor, { number, closeOnExec: false }));
 		else placed.push([number, hold(task.put(descriptor))]);
 	}
+	for (const [number, flags] of blocking) native().setStatus(number, flags);
 	const ignored = [...entries.keys()].filter((number) => entries[number] === "ignore");
 	if (ignored.length === 0) return placed;
 	const nothing = hold(openat2("/dev/null", { flags: ["rdwr"] }));

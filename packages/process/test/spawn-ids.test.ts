@@ -60,6 +60,18 @@ test.skipIf(root)("other ids are refused to an ordinary user (not as root)", asy
 	}
 });
 
+test.skipIf(root)(
+	"a lower nice value is refused to an ordinary user: the step is setpriority (not as root)",
+	async () => {
+		for (const more of [{}, { killTree: true }]) {
+			expect(await reason(() => spawn("true", [], { nice: -5, ...more }))).toMatchObject({
+				code: "EACCES",
+				syscall: "setpriority",
+			});
+		}
+	},
+);
+
 test("in a user namespace the ids are those of its maps", async () => {
 	const rooted = { namespaces: ["user"], idMap: "root" } satisfies SpawnOptions;
 	expect(await shell("id -u; id -g", { ...rooted, uid: 0, gid: 0 })).toBe("0\n0");

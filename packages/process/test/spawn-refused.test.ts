@@ -16,6 +16,13 @@ test.each<[string, unknown, string]>([
 	["gid: 2^32-1, which is none", { gid: 2 ** 32 - 1 }, "ERR_OUT_OF_RANGE"],
 	["groups: 5", { groups: 5 }, "ERR_INVALID_ARG_TYPE"],
 	["groups: [-1]", { groups: [-1] }, "ERR_OUT_OF_RANGE"],
+	["groups: [ , 1]", { groups: Array(1).concat(1) }, "ERR_INVALID_ARG_TYPE"],
+	["cpus: [ , 1]", { cpus: Array(1).concat(1) }, "ERR_INVALID_ARG_TYPE"],
+	["join: [ , ]", { join: Array(1) }, "ERR_INVALID_ARG_TYPE"],
+	["fds: [ , ]", { fds: Array(1) }, "ERR_INVALID_ARG_TYPE"],
+	["env: a NUL byte", { env: { A: "a\0" } }, "ERR_INVALID_ARG_VALUE"],
+	["env: a name with a NUL byte", { env: { "A\0": "a" } }, "ERR_INVALID_ARG_VALUE"],
+	["argv0: a NUL byte", { argv0: "a\0" }, "ERR_INVALID_ARG_VALUE"],
 	["groups: too many", { groups: Array(65_537).fill(1) }, "ERR_OUT_OF_RANGE"],
 	["session: 1", { session: 1 }, "ERR_INVALID_ARG_TYPE"],
 	["group: 1", { group: 1 }, "ERR_INVALID_ARG_TYPE"],
@@ -67,6 +74,8 @@ test.each<[string, unknown, unknown, string]>([
 	["arguments that are none", "true", "a", "ERR_INVALID_ARG_TYPE"],
 	["arguments with a NUL byte", "true", ["a\0"], "ERR_INVALID_ARG_VALUE"],
 	["an argument 1", "true", [1], "ERR_INVALID_ARG_TYPE"],
+	["an argument that is left out", "true", Array(1), "ERR_INVALID_ARG_TYPE"],
+	["options where the arguments belong", "true", { stdio: "ignore" }, "ERR_INVALID_ARG_TYPE"],
 ])("%s is refused", async (_, file, args, code) => {
 	expect(await reason(() => spawn(file as string, args as string[]))).toMatchObject({ code });
 });

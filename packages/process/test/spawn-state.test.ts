@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { openat2, type SyscallError, Task } from "@nearfar/core";
+import type { SyscallError } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { expectNoLeaks } from "../../core/test/leaks.ts";
 import { reason } from "../../core/test/reason.ts";
@@ -24,6 +24,12 @@ test.each<[string, SpawnOptions, string, string]>([
 	["noNewPrivs", { noNewPrivs: true }, status("NoNewPrivs"), "NoNewPrivs: 1"],
 	["limits, one for both", { limits: { nofile: 77, core: 0 } }, "ulimit -Sn; ulimit -Hn; ulimit -c", "77\n77\n0"],
 	["limits, soft and hard", { limits: { nofile: { soft: 66, hard: 77 } } }, "ulimit -Sn; ulimit -Hn", "66\n77"],
+	[
+		"limits as bigint, and none",
+		{ limits: { nofile: 77n, fsize: Number.POSITIVE_INFINITY } },
+		"ulimit -n; ulimit -f",
+		"77\nunlimited",
+	],
 	["nice", { nice: 7 }, "nice", "7"],
 	["cpus", { cpus: [0] }, status("Cpus_allowed_list"), "Cpus_allowed_list: 0"],
 	["namespaces", { ...rooted, namespaces: ["user", "uts"] }, "hostname inside; hostname; id -u", "inside\n0"],
@@ -79,24 +85,13 @@ test("group of a child that has ended is refused", async () => {
 	expect(error).toMatchObject({ code: "ERR_NEARFAR_CHILD_DEAD" });
 });
 
-test("join enters open namespaces, in their order", async () => {
-	await using home = await Task.clone({ namespaces: ["user", "uts"], idMap: "root" });
-	home.run(() => openat2("/proc/self/uid_map").close());
-	using user = openat2(`/proc/${home.pid}/ns/user`);
-	using uts = openat2(`/proc/${home.pid}/ns/uts`);
-	await shell("hostname joined", { join: [user, uts] });
-	expect(await shell("hostname; id -u", { join: [user, uts], killTree: true })).toBe("joined\n0");
-	expect(await shell("hostname")).not.toBe("joined");
-	using file = openat2("/etc/passwd");
-	expect(await reason(() => spawn("true", [], { join: [file] }))).toMatchObject({ code: "EINVAL", syscall: "setns" });
-});
-
 test.each<[string, SpawnOptions, Partial<SyscallError>]>([
 	["cwd", { cwd: "/nope" }, { code: "ENOENT", syscall: "chdir", path: "/nope" }],
 	["cwd that is a file", { cwd: "/etc/passwd" }, { code: "ENOTDIR", syscall: "chdir" }],
 	["root", { ...rooted, root: "/nope" }, { code: "ENOENT", syscall: "chroot", path: "/nope" }],
 	["cwd inside root", { ...rooted, root: "/usr", cwd: "/usr" }, { code: "ENOENT", syscall: "chdir", path: "/usr" }],
 	["limits", { limits: { nofile: { soft: 9, hard: 1 } } }, { code: "EINVAL", syscall: "setrlimit" }],
+	["cpus: none", { cpus: [] }, { code: "EINVAL", syscall: "sched_setaffinity" }],
 	["cpus", { cpus: [60_000] }, { code: "EINVAL", syscall: "sched_setaffinity" }],
 	["uid that is not mapped", { ...rooted, uid: 4711 }, { code: "EINVAL", syscall: "setresuid" }],
 	["gid that is not mapped", { ...rooted, gid: 4711 }, { code: "EINVAL", syscall: "setresgid" }],
@@ -105,4 +100,12 @@ test.each<[string, SpawnOptions, Partial<SyscallError>]>([
 	for (const more of [{}, { killTree: true }]) {
 		expect(await reason(() => spawn("true", [], { ...options, ...more }))).toMatchObject(error);
 	}
+});
+
+test("an environment of a MiB arrives, and a word that is too long is E2BIG", async () => {
+	const many = Object.fromEntries(Array.from({ length: 1100 }, (_, index) => [`V${index}`, "x".repeat(1018)]));
+	const size = Number(await shell("env | wc -c", { env: { PATH: "/usr/bin:/bin", ...many } }));
+	expect(size).toBeGreaterThan(2 ** 20);
+	const error = await reason(() => spawn("true", [], { env: { PATH: "/usr/bin:/bin", long: "x".repeat(2 ** 20) } }));
+	expect(error).toMatchObject({ code: "E2BIG", syscall: "execve" });
 });
