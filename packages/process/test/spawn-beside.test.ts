@@ -71,8 +71,7 @@ test("2 000 at once where there are descriptors for a few: EMFILE, and nothing i
 		env: { ...process.env, ...env },
 	});
 	const [seen] = await Promise.all([text(node.stdout), once(node, "close")]);
-	const { EMFILE, ended, more, children } = JSON.parse(seen);
-	expect([EMFILE > 0, EMFILE + ended, children]).toEqual([true, 2000, ""]);
-	expect(more).toBe(0);
+	const { EMFILE, ended, more } = JSON.parse(seen);
+	expect([EMFILE > 0, EMFILE + ended, more]).toEqual([true, 2000, 0]);
 	await untilMarked(env, 0);
 }, 60_000);
