@@ -1,7 +1,7 @@
 //! Descriptors: opening, reading, writing, copying, closing.
 
 use crate::call::{Arg, Call};
-use crate::error::{During, Result};
+use crate::error::{refused, During, Result};
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
@@ -152,6 +152,11 @@ pub fn mkdirat(at: i32, path: &[u8], mode: u32) -> Call<()> {
 /// `symlinkat(target, dirfd, path)`.
 pub fn symlinkat(target: &[u8], at: i32, path: &[u8]) -> Call<()> {
     Call::new("symlinkat", libc::SYS_symlinkat).path(target).fd(at).path(path)
+}
+
+/// The descriptor that was to come with a reply. The kernel leaves it out where our table has no room.
+pub(crate) fn received(fds: Vec<OwnedFd>) -> Result<OwnedFd> {
+    fds.into_iter().next().ok_or_else(|| refused("recvmsg", Errno::EMFILE))
 }
 
 /// Moves a descriptor of our own out of the places of stdio, where it would land in a process that has closed them:

@@ -7,6 +7,7 @@ use crate::credentials;
 use crate::descriptor;
 use crate::error::{During, Failure, Result};
 use crate::flags::CloneFlags;
+use crate::pidfd;
 use crate::process;
 use crate::program::Program;
 use crate::share::{Prepared, Preparing, Shared};
@@ -141,9 +142,7 @@ impl Origin {
         let stdio = match copies {
             Ok(stdio) => stdio,
             Err(failure) => {
-                if let Some(shared) = shared {
-                    shared.give_back(&self.channel);
-                }
+                self.give_back(shared);
                 return done(Err(failure));
             }
         };
@@ -268,29 +267,48 @@ impl Origin {
         own: Weak<Channel>,
         listener: Listener,
     ) -> Result<Arc<Child>> {
-        let refused = match &ran {
-            Ok(ran) => ran.program.failure(&ran.reply, 0).map(Failure::without_step),
-            // The reply did not fit our table: there is a child, and it uses what was made for it.
-            Err(Failure::Refused(refusal)) if refusal.syscall == "recvmsg" => None,
-            Err(failure) => Some(failure.clone()),
-        };
-        if let Some(failure) = refused {
-            if let Some(shared) = shared {
-                shared.give_back(&self.channel);
-            }
-            return Err(failure);
-        }
-        let ran = ran?;
-        let pid = ran.reply.result(CLONED).unwrap_or(0) as i32;
-        let Some(pidfd) = ran.fds.into_iter().next().and_then(|fd| descriptor::above_stdio(fd).ok()) else {
-            return Err(lost(self.zygote.is_some(), pid));
-        };
+        let ran = ran.and_then(|ran| match ran.program.failure(&ran.reply, 0) {
+            Some(failure) => Err(failure.without_step()),
+            None => Ok(ran),
+        });
+        let ran = ran.inspect_err(|_| self.give_back(shared))?;
+        let pid = ran.reply.result(CLONED).unwrap_or(-1) as i32;
+        self.watched(pid, ran.fds, own, listener).inspect_err(|_| {
+            self.end(pid);
+            self.give_back(shared);
+        })
+    }
+
+    fn watched(&self, pid: i32, fds: Vec<OwnedFd>, own: Weak<Channel>, listener: Listener) -> Result<Arc<Child>> {
+        let pidfd = descriptor::above_stdio(descriptor::received(fds)?)?;
         let (pid, parent) = match self.zygote {
             Some(_) => (pid, None),
             None => (pid_seen_here(&pidfd), Some(Parent { channel: self.channel.clone(), pid })),
         };
         let spawner: Option<Arc<Spawner>> = self.zygote.as_ref().map(|zygote| zygote.spawner.clone());
         Child::new(pid, pidfd, own, parent, spawner, listener)
+    }
+
+    /// Ends a new process that cannot be watched, and reaps it. It is not reaped by anybody else: the pid is its own.
+    fn end(&self, pid: i32) {
+        let kill = process::kill(pid, libc::SIGKILL);
+        let wait = pidfd::waitid(libc::P_PID, pid, libc::WEXITED | libc::__WALL);
+        if self.zygote.is_some() {
+            // Its parent is this process. Neither can be refused.
+            let _ = (kill.near(), wait.near());
+            return;
+        }
+        let mut program = Program::default();
+        program.step(kill.go_on());
+        program.step(wait.go_on());
+        // A task that is gone has left its children to others.
+        self.channel.submit(program, Vec::new(), Box::new(|_| {}));
+    }
+
+    fn give_back(&self, shared: Option<Shared>) {
+        if let Some(shared) = shared {
+            shared.give_back(&self.channel);
+        }
     }
 }
 
@@ -319,19 +337,6 @@ fn ready(
             Err(failure)
         }
     }
-}
-
-/// The new process's pidfd did not reach us, for want of a descriptor. Nothing of it may stay: the end of its channel,
-/// which the caller drops, ends it too.
-fn lost(ours: bool, pid: i32) -> Failure {
-    if ours && pid > 0 {
-        // It is our child, and not reaped by anybody else: the pid is its own.
-        // SAFETY: takes numbers.
-        unsafe { libc::kill(pid, libc::SIGKILL) };
-        // SAFETY: reaps it; no status is wanted.
-        unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) };
-    }
-    crate::error::refused("recvmsg", Errno::EMFILE)
 }
 
 /// This process's stdin, stdout or stderr as it is now; `/dev/null` where it is closed.
@@ -384,10 +389,9 @@ pub fn get(task: &Arc<Channel>, fd: RawFd) -> Result<OwnedFd> {
     let mut program = Program::default();
     program.step(Call::new("attach", wire::ATTACH as i64).fd(fd).number(0));
     let (reply, fds) = task.run(&program, &[])?;
-    match (program.failure(&reply, 0), fds.into_iter().next()) {
-        (Some(failure), _) => Err(failure.without_step()),
-        (None, Some(fd)) => Ok(fd),
-        (None, None) => Err(crate::error::refused("recvmsg", Errno::EMFILE)),
+    match program.failure(&reply, 0) {
+        Some(failure) => Err(failure.without_step()),
+        None => descriptor::received(fds),
     }
 }
 

@@ -24,6 +24,16 @@ test.each(["descriptors", "first descriptors"])(
 	},
 );
 
+test("EMFILE when Node is told of a task that was made, its own or a task's: nothing is left of it", async () => {
+	const { report, code, stderr } = await runFixture("full-table", { wrapper: ["prlimit", "--nofile=64:64"] });
+	expect([code, stderr]).toEqual([0, ""]);
+	const refused = { name: "SyscallError", code: "EMFILE", syscall: "recvmsg" };
+	expect(report).toEqual([
+		{ refused, left: 0 },
+		{ refused, left: 0 },
+	]);
+});
+
 test("EAGAIN at a limit of processes, as an ordinary user, and nothing is left", async () => {
 	const wrapper = root ? ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"] : [];
 	const { report, code, stderr } = await runFixture("limits", { wrapper, args: ["processes"] });
