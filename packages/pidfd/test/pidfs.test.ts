@@ -1,4 +1,4 @@
-import { fstatSync, writeFileSync } from "node:fs";
+import { fstatSync } from "node:fs";
 import { openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { PidFd } from "../src/index.ts";
@@ -43,7 +43,7 @@ test.skipIf(!root)("PFD-35 (needs root) mounted on a file, the file is the proce
 	task.syscall(MOUNT, text("none"), text("/"), 0, MS_REC | MS_PRIVATE, 0);
 	task.syscall(MOUNT, text("none"), text("/mnt"), text("tmpfs"), 0, 0);
 	const pidfd = task.run(() => PidFd.self());
-	writeFileSync(`/proc/${task.pid}/root/mnt/process`, "");
+	task.run(() => openat2("/mnt/process", { flags: ["creat", "wronly"], mode: 0o600 }).close());
 	const tree = task.syscall(OPEN_TREE, pidfd, text(""), OPEN_TREE_CLONE | AT_EMPTY_PATH);
 	task.syscall(MOVE_MOUNT, tree, text(""), AT_FDCWD, text("/mnt/process"), F_EMPTY_PATH);
 	const opened = task.run(() => openat2("/mnt/process"));
