@@ -1,6 +1,6 @@
 //! A system call as a value: what to ask the kernel, the bytes it reads and writes, and how to read its answer.
 
-use crate::error::{Failure, Refusal, Result};
+use crate::error::{refused, Failure, Refusal, Result};
 use nix::errno::Errno;
 
 /// Descriptor numbers from here down stand for results of a program that has not run yet.
@@ -80,6 +80,8 @@ pub struct Call<T> {
     pub(crate) read: fn(&Answer) -> T,
 }
 
+const NONE: Arg = Arg::Number(0);
+
 impl Call<()> {
     /// The call `name` with number `nr`; arguments are added in the man page's order.
     #[inline(always)] // see `run_inline`
@@ -87,7 +89,8 @@ impl Call<()> {
         let request = Request {
             name,
             nr: nr as u64,
-            args: [Arg::Number(0); 6],
+            // Not `[NONE; 6]`, which is a loop where size is asked for.
+            args: [NONE, NONE, NONE, NONE, NONE, NONE],
             count: 0,
             out: Vec::new(),
             input: Vec::new(),
@@ -247,8 +250,20 @@ impl<T> Call<T> {
         Call { request: self.request, read }
     }
 
-    /// Makes the call in the calling thread.
+    /// Makes the call in the calling thread, if it takes and gives nothing but numbers.
     #[inline(always)] // see `run_inline`
+    pub(crate) fn near_if_short(self) -> Option<Result<T>> {
+        let Request { name, nr, .. } = self.request;
+        let args = self.request.short()?;
+        // It owns nothing. Said to the compiler, nothing of it has to be in memory.
+        std::mem::forget(self.request);
+        // SAFETY: no argument is an address, or the description of the call would be wrong.
+        let answered = unsafe { make(nr, args) };
+        let read = |result| (self.read)(&Answer { result, out: &[] });
+        Some(answered.map(read).map_err(|errno| refused(name, errno)))
+    }
+
+    /// Makes the call in the calling thread.
     pub fn near(self) -> Result<T> {
         let (result, out) = self.request.near()?;
         Ok((self.read)(&Answer { result, out: &out }))
@@ -270,18 +285,18 @@ impl Request {
     }
 
     /// Makes the call in the calling thread: what it returned and what it wrote.
-    #[inline(always)] // see `run_inline`
     pub(crate) fn near(mut self) -> Result<(i64, Vec<u8>)> {
-        let result = match self.numbers() {
-            Some(args) => self.make_near(args)?,
-            None => self.make_near_with_bytes(|_| None)?,
-        };
+        let result = self.make_near(|_| None)?;
         Ok((result, self.out))
     }
 
-    /// The arguments of a call that takes nothing but numbers.
+    /// The arguments of a call that is made of nothing but numbers.
     #[inline(always)] // see `run_inline`
-    fn numbers(&self) -> Option<[u64; 6]> {
+    fn short(&self) -> Option<[u64; 6]> {
+        let owns = self.out.capacity() + self.input.capacity() + self.pointers.capacity();
+        if owns > 0 || self.one_thread {
+            return None;
+        }
         // Not `args.map`, which is a call of its own.
         let [a, b, c, d, e, f] = self.args;
         match (a, b, c, d, e, f) {
@@ -293,7 +308,10 @@ impl Request {
     }
 
     /// Makes the call in the calling thread; `slot` knows the descriptors that earlier calls made.
-    pub(crate) fn make_near_with_bytes(&mut self, slot: impl Fn(u32) -> Option<i32>) -> Result<i64> {
+    pub(crate) fn make_near(&mut self, slot: impl Fn(u32) -> Option<i32>) -> Result<i64> {
+        if self.one_thread {
+            return Err(Failure::Multithreaded(self.name));
+        }
         for index in 0..self.pointers.len() {
             let Pointer { at, to, width } = self.pointers[index];
             let word = self.word(to, &slot).to_ne_bytes();
@@ -305,22 +323,9 @@ impl Request {
             bytes[at..at + width as usize].copy_from_slice(&word[..width as usize]);
         }
         let args = self.args.map(|arg| self.word(arg, &slot));
-        self.make_near(args)
-    }
-
-    #[inline(always)] // see `run_inline`
-    fn make_near(&self, [a, b, c, d, e, f]: [u64; 6]) -> Result<i64> {
-        if self.one_thread {
-            return Err(Failure::Multithreaded(self.name));
-        }
         // SAFETY: the addresses among the arguments lie in `input` and `out`, which outlive the call; their lengths
         // are what the function that described the call says.
-        let result = unsafe { libc::syscall(self.nr as i64, a, b, c, d, e, f) };
-        if result == -1 {
-            Err(self.refusal(Errno::last(), None))
-        } else {
-            Ok(result)
-        }
+        unsafe { make(self.nr, args) }.map_err(|errno| self.refusal(errno, None))
     }
 
     fn word(&mut self, arg: Arg, slot: &impl Fn(u32) -> Option<i32>) -> u64 {
@@ -334,12 +339,19 @@ impl Request {
     }
 
     /// The failure with which the kernel answered.
-    #[cold]
     pub(crate) fn refusal(&self, errno: Errno, step: Option<u32>) -> Failure {
         let [path, dest] =
             self.paths.map(|place| place.map(|(at, length)| self.input[at as usize..(at + length) as usize].to_vec()));
         Failure::Refused(Refusal { syscall: self.name, errno, path, dest, step })
     }
+}
+
+/// # Safety
+/// The addresses among the arguments are those of memory that the call may use as it does.
+#[inline(always)] // see `run_inline`
+unsafe fn make(nr: u64, [a, b, c, d, e, f]: [u64; 6]) -> nix::Result<i64> {
+    // SAFETY: as the caller promises.
+    Errno::result(unsafe { libc::syscall(nr as i64, a, b, c, d, e, f) })
 }
 
 impl Arg {

@@ -2,6 +2,7 @@
 
 use crate::call::Call;
 
+#[inline(always)] // see `run_inline`
 fn id(name: &'static str, nr: i64) -> Call<u32> {
     Call::new(name, nr).value(|answer| answer.result as u32)
 }
@@ -11,21 +12,25 @@ fn three(name: &'static str, nr: i64) -> Call<[u32; 3]> {
 }
 
 /// `getuid()`: the real user id.
+#[inline(always)] // see `run_inline`
 pub fn getuid() -> Call<u32> {
     id("getuid", libc::SYS_getuid)
 }
 
 /// `geteuid()`: the effective user id.
+#[inline(always)] // see `run_inline`
 pub fn geteuid() -> Call<u32> {
     id("geteuid", libc::SYS_geteuid)
 }
 
 /// `getgid()`: the real group id.
+#[inline(always)] // see `run_inline`
 pub fn getgid() -> Call<u32> {
     id("getgid", libc::SYS_getgid)
 }
 
 /// `getegid()`: the effective group id.
+#[inline(always)] // see `run_inline`
 pub fn getegid() -> Call<u32> {
     id("getegid", libc::SYS_getegid)
 }
@@ -58,16 +63,19 @@ pub fn getgroups_count() -> Call<u32> {
 }
 
 /// `getpid()`, in the caller's pid namespace.
+#[inline(always)] // see `run_inline`
 pub fn getpid() -> Call<u32> {
     id("getpid", libc::SYS_getpid)
 }
 
 /// `getppid()`; 0 where the parent is in another pid namespace.
+#[inline(always)] // see `run_inline`
 pub fn getppid() -> Call<u32> {
     id("getppid", libc::SYS_getppid)
 }
 
 /// `gettid()`: the calling thread.
+#[inline(always)] // see `run_inline`
 pub fn gettid() -> Call<u32> {
     id("gettid", libc::SYS_gettid)
 }

@@ -44,6 +44,7 @@ pub fn pidfd_open(pid: i32, flags: u32) -> Call<i32> {
 }
 
 /// `pidfd_send_signal(pidfd, sig, NULL, flags)`. Linux 5.1.
+#[inline(always)] // see `run_inline`
 pub fn pidfd_send_signal(pidfd: i32, signal: i32, flags: u32) -> Call<()> {
     Call::new("pidfd_send_signal", libc::SYS_pidfd_send_signal).fd(pidfd).number(signal).number(0).number(flags)
 }

@@ -128,7 +128,7 @@ impl Program {
         let mut failure = None;
         for (step, request) in self.requests.iter_mut().enumerate() {
             let go_on = request.go_on;
-            match request.make_near_with_bytes(|slot| made.get(slot as usize).copied()) {
+            match request.make_near(|slot| made.get(slot as usize).copied()) {
                 Ok(_) if request.nr == libc::SYS_close as u64 => {
                     // The number may be somebody else's from now on.
                     if let Arg::Slot(slot) = request.args[0] {

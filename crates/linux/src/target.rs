@@ -39,15 +39,14 @@ impl<T> Call<T> {
         let (result, out) = run_unread(request)?;
         Ok(read(&Answer { result, out: &out }))
     }
+}
 
-    /// The same, compiled into its caller: near, a call without arguments then costs little more than the kernel does.
-    #[inline(always)]
-    pub fn run_inline(self) -> Result<T> {
-        if NEAR.get() {
-            return self.near();
-        }
-        self.run()
-    }
+/// Runs the call that is described in the current target of the calling thread. Compiled into its caller, what is short
+/// costs near little more than the kernel does: of the description nothing is left but the numbers.
+#[inline(always)]
+pub fn run_inline<T>(describe: impl Fn() -> Call<T>) -> Result<T> {
+    let near = if NEAR.get() { describe().near_if_short() } else { None };
+    near.unwrap_or_else(|| describe().run())
 }
 
 /// All of a call but reading its answer: one copy for all types.

@@ -7,43 +7,43 @@ use napi_derive::napi;
 /// getuid(2).
 #[napi]
 pub fn getuid() -> Result<u32> {
-    linux::credentials::getuid().run_inline().or_throw()
+    linux::credentials::getuid().run().or_throw()
 }
 
 /// geteuid(2).
 #[napi]
 pub fn geteuid() -> Result<u32> {
-    linux::credentials::geteuid().run_inline().or_throw()
+    linux::credentials::geteuid().run().or_throw()
 }
 
 /// getgid(2).
 #[napi]
 pub fn getgid() -> Result<u32> {
-    linux::credentials::getgid().run_inline().or_throw()
+    linux::credentials::getgid().run().or_throw()
 }
 
 /// getegid(2).
 #[napi]
 pub fn getegid() -> Result<u32> {
-    linux::credentials::getegid().run_inline().or_throw()
+    linux::credentials::getegid().run().or_throw()
 }
 
 /// getpid(2).
 #[napi]
 pub fn getpid() -> Result<u32> {
-    linux::credentials::getpid().run_inline().or_throw()
+    linux::credentials::getpid().run().or_throw()
 }
 
 /// getppid(2).
 #[napi]
 pub fn getppid() -> Result<u32> {
-    linux::credentials::getppid().run_inline().or_throw()
+    linux::credentials::getppid().run().or_throw()
 }
 
 /// gettid(2).
 #[napi]
 pub fn gettid() -> Result<u32> {
-    linux::credentials::gettid().run_inline().or_throw()
+    linux::credentials::gettid().run().or_throw()
 }
 
 /// setsid(2).

@@ -2,6 +2,7 @@
 
 use crate::throw::OrThrow;
 use linux::credentials;
+use linux::target::run_inline;
 use napi::bindgen_prelude::{Env, JsObjectValue, Object, Result};
 use napi::{sys, JsError};
 use napi_derive::napi;
@@ -10,7 +11,7 @@ use std::ptr::null_mut;
 macro_rules! getters {
     ($($name:ident)*) => {
         $(extern "C" fn $name(env: sys::napi_env, _: sys::napi_callback_info) -> sys::napi_value {
-            number(env, credentials::$name().run_inline())
+            number(env, run_inline(credentials::$name))
         })*
         const SHORTEST: &[(&str, sys::napi_callback)] =
             &[$((stringify!($name), Some($name))),*, ("pidfdSendSignal", Some(pidfd_send_signal))];
@@ -45,7 +46,8 @@ fn numbers(env: sys::napi_env, info: sys::napi_callback_info) -> [i32; 3] {
 
 extern "C" fn pidfd_send_signal(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     let [pidfd, signal, flags] = numbers(env, info);
-    if let Err(error) = linux::pidfd::pidfd_send_signal(pidfd, signal, flags as u32).run_inline().or_throw() {
+    let call = || linux::pidfd::pidfd_send_signal(pidfd, signal, flags as u32);
+    if let Err(error) = run_inline(call).or_throw() {
         // SAFETY: `env` is that of the call under way, which returns to JavaScript right after.
         unsafe { JsError::from(error).throw_into(env) };
     }
