@@ -6,7 +6,7 @@ use crate::descriptor;
 use crate::error::{refused, During, Failure, Result};
 use crate::exec::{Attempt, Exec};
 use crate::program::Program;
-use crate::task;
+use crate::transfer;
 use crate::wire;
 use nix::errno::Errno;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
@@ -33,7 +33,7 @@ impl Batch {
         }
     }
 
-    /// Adds a copy of a descriptor of this process; see [`task::put`].
+    /// Adds a copy of a descriptor of this process; see [`transfer::put`].
     pub fn put(&mut self, fd: RawFd, number: Option<i32>, close_on_exec: bool) -> Result<i32> {
         // One more is the memfd of a long program, and one what an exec tells by that it was reached.
         if self.fds.len() + 2 == wire::DESCRIPTORS {
@@ -84,7 +84,7 @@ impl Batch {
                 };
                 match failure {
                     None => done(Ok(made)),
-                    Some(failure) => task::close_all(&again, &made, move || done(Err(failure))),
+                    Some(failure) => transfer::close_all(&again, &made, move || done(Err(failure))),
                 }
             }
         };

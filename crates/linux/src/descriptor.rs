@@ -1,7 +1,7 @@
 //! Descriptors: opening, reading, writing, copying, closing.
 
 use crate::call::{Arg, Call};
-use crate::error::{refused, During, Result};
+use crate::error::{During, Result};
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
@@ -89,6 +89,11 @@ pub fn pipe(flags: i32) -> Call<[i32; 2]> {
     Call::new("pipe2", libc::SYS_pipe2).output(8).number(flags).pair()
 }
 
+/// `socketpair(domain, type, 0, fds)`.
+pub fn socketpair(domain: i32, kind: i32) -> Call<[i32; 2]> {
+    Call::new("socketpair", libc::SYS_socketpair).number(domain).number(kind).number(0).output(8).pair()
+}
+
 /// `read(fd, buffer, length)`, or `pread64` at a position.
 pub fn read(fd: i32, length: u32, position: Option<i64>) -> Call<Vec<u8>> {
     let call = match position {
@@ -152,11 +157,6 @@ pub fn mkdirat(at: i32, path: &[u8], mode: u32) -> Call<()> {
 /// `symlinkat(target, dirfd, path)`.
 pub fn symlinkat(target: &[u8], at: i32, path: &[u8]) -> Call<()> {
     Call::new("symlinkat", libc::SYS_symlinkat).path(target).fd(at).path(path)
-}
-
-/// The descriptor that was to come with a reply. The kernel leaves it out where our table has no room.
-pub(crate) fn received(fds: Vec<OwnedFd>) -> Result<OwnedFd> {
-    fds.into_iter().next().ok_or_else(|| refused("recvmsg", Errno::EMFILE))
 }
 
 /// Moves a descriptor of our own out of the places of stdio, where it would land in a process that has closed them:

@@ -29,5 +29,6 @@ pub mod stub;
 pub mod supervise;
 pub mod target;
 pub mod task;
+pub mod transfer;
 pub mod wire;
 pub mod zygote;

@@ -6,6 +6,7 @@ use crate::credentials;
 use crate::descriptor;
 use crate::error::Result;
 use crate::program::Program;
+use crate::transfer;
 use crate::wire;
 use std::sync::Arc;
 
@@ -83,7 +84,7 @@ impl Shared {
     /// Nobody will use it.
     pub fn give_back(self, task: &Arc<Channel>) {
         if self.channel >= 0 {
-            crate::task::close_all(task, &[self.channel], || {});
+            transfer::close_all(task, &[self.channel], || {});
         }
         if self.base != 0 {
             unmap(task, self.base);

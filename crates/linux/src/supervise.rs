@@ -9,7 +9,7 @@ use crate::pidfd;
 use crate::process;
 use crate::program::Program;
 use crate::signals;
-use crate::task;
+use crate::transfer;
 use crate::wire;
 use nix::errno::Errno;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Re
     // The pids in a list of another namespace would be strangers' here.
     let foreign = reply.answer(status_text).is_some_and(|answer| has_several_pids(&read_status(&answer)));
     if let Some(errno) = reply.errno(list).or(foreign.then_some(Errno::ENOENT)).filter(|_| !first) {
-        task::close_all(task, &[number(signals), number(list)], || {});
+        transfer::close_all(task, &[number(signals), number(list)], || {});
         return Err(refused(name, errno));
     }
     // From here on nothing is refused; and all this holds when the program is told to execute.

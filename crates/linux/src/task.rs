@@ -1,4 +1,4 @@
-//! Tasks: cloning one, and handing descriptors to and fro.
+//! Tasks: cloning one.
 
 use crate::call::{Arg, Call};
 use crate::channel::{Channel, Ran};
@@ -11,6 +11,7 @@ use crate::pidfd;
 use crate::process;
 use crate::program::Program;
 use crate::share::{Prepared, Preparing, Shared};
+use crate::transfer;
 use crate::wire;
 use crate::zygote::{Spawner, Zygote};
 use nix::errno::Errno;
@@ -280,7 +281,7 @@ impl Origin {
     }
 
     fn watched(&self, pid: i32, fds: Vec<OwnedFd>, own: Weak<Channel>, listener: Listener) -> Result<Arc<Child>> {
-        let pidfd = descriptor::above_stdio(descriptor::received(fds)?)?;
+        let pidfd = descriptor::above_stdio(transfer::received(fds)?)?;
         let (pid, parent) = match self.zygote {
             Some(_) => (pid, None),
             None => (pid_seen_here(&pidfd), Some(Parent { channel: self.channel.clone(), pid })),
@@ -371,36 +372,4 @@ fn pid_seen_here(pidfd: &OwnedFd) -> i32 {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Pid:"));
     line.and_then(|pid| pid.trim().parse().ok()).unwrap_or(0)
-}
-
-/// Copies a descriptor of this process into a task, to `number` or the lowest that is free; which one comes back.
-pub fn put(task: &Arc<Channel>, fd: RawFd, number: Option<i32>, close_on_exec: bool) -> Result<i32> {
-    let mut program = Program::default();
-    let step = program.step(descriptor::put_passed(0, number, close_on_exec));
-    let (reply, _) = task.run(&program, &[fd])?;
-    match program.failure(&reply, 0) {
-        Some(failure) => Err(failure.without_step()),
-        None => Ok(reply.result(step).unwrap_or(-1) as i32),
-    }
-}
-
-/// Copies a descriptor of a task into this process.
-pub fn get(task: &Arc<Channel>, fd: RawFd) -> Result<OwnedFd> {
-    let mut program = Program::default();
-    program.step(Call::new("attach", wire::ATTACH as i64).fd(fd).number(0));
-    let (reply, fds) = task.run(&program, &[])?;
-    match program.failure(&reply, 0) {
-        Some(failure) => Err(failure.without_step()),
-        None => descriptor::received(fds),
-    }
-}
-
-/// Closes what a batch made before it failed.
-pub fn close_all(task: &Arc<Channel>, fds: &[i32], done: impl FnOnce() + Send + 'static) {
-    let mut program = Program::default();
-    for fd in fds.iter().filter(|fd| **fd >= 0) {
-        program.step(descriptor::close(*fd).go_on());
-    }
-    // Whether or not the task still lives, nothing of the batch is left in it.
-    task.submit(program, Vec::new(), Box::new(|_| done()));
 }

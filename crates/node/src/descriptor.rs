@@ -66,6 +66,12 @@ pub fn pipe(flags: i32) -> Result<Vec<i32>> {
     linux::descriptor::pipe(flags).run().or_throw().map(Vec::from)
 }
 
+/// socketpair(2).
+#[napi]
+pub fn socketpair(domain: i32, kind: i32) -> Result<Vec<i32>> {
+    linux::descriptor::socketpair(domain, kind).run().or_throw().map(Vec::from)
+}
+
 /// read(2) or pread64(2).
 #[napi]
 pub fn read(fd: i32, length: u32, position: Option<i64>) -> Result<Buffer> {

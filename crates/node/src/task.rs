@@ -9,6 +9,7 @@ use linux::exec::{self, Exec};
 use linux::program::Program;
 use linux::target::{self, Target};
 use linux::task::{self, CloneOptions, OwnMap};
+use linux::transfer;
 use napi::bindgen_prelude::{BigInt, Buffer, Either3, Result, Uint8Array};
 use napi_derive::napi;
 use std::os::fd::IntoRawFd;
@@ -114,21 +115,21 @@ pub fn batch(task: u32) -> Result<u32> {
 pub fn put(task: u32, fd: i32, number: i32, close_on_exec: bool) -> Result<i32> {
     let number = (number >= 0).then_some(number);
     let collected = target::collecting(|batch| batch.put(fd, number, close_on_exec));
-    let put = || host::task(task).and_then(|task| task::put(&task, fd, number, close_on_exec));
+    let put = || host::task(task).and_then(|task| transfer::put(&task, fd, number, close_on_exec));
     collected.unwrap_or_else(put).or_throw()
 }
 
 /// Copies a descriptor of a task into this process.
 #[napi]
 pub fn get(task: u32, fd: i32) -> Result<i32> {
-    host::task(task).and_then(|task| task::get(&task, fd)).or_throw().map(IntoRawFd::into_raw_fd)
+    host::task(task).and_then(|task| transfer::get(&task, fd)).or_throw().map(IntoRawFd::into_raw_fd)
 }
 
 /// Closes descriptors of a task some time soon.
 #[napi]
 pub fn close_later(task: u32, fds: Vec<i32>) {
     if let Ok(task) = host::task(task) {
-        task::close_all(&task, &fds, || {});
+        transfer::close_all(&task, &fds, || {});
     }
 }
 

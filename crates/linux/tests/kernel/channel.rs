@@ -5,7 +5,7 @@ use nearfar_linux::call::Call;
 use nearfar_linux::channel::{Channel, Ran};
 use nearfar_linux::error::{Failure, Result};
 use nearfar_linux::program::Program;
-use nearfar_linux::{credentials, descriptor, process, task};
+use nearfar_linux::{credentials, descriptor, process, transfer};
 use nix::sys::signal::{kill, Signal};
 use nix::sys::wait::waitpid;
 use nix::unistd::{pipe, Pid};
@@ -54,7 +54,7 @@ fn a_call_waits_for_the_jobs_before_it() {
     const JOBS: u8 = 100;
     let far = Far::start();
     let (read, write) = pipe().unwrap();
-    let there = task::put(&far.channel, write.as_raw_fd(), None, true).unwrap();
+    let there = transfer::put(&far.channel, write.as_raw_fd(), None, true).unwrap();
     let (told, hear) = mpsc::channel();
     for job in 0..JOBS {
         far.submit(one(descriptor::write(there, &[job], None)), &told);
@@ -109,14 +109,14 @@ fn whoever_waits_hears_that_the_task_is_gone() {
     far.submit(one(credentials::getpid()), &told);
     assert_eq!(hear.recv_timeout(PATIENCE).unwrap().unwrap_err(), Failure::Gone);
     assert_eq!(far.channel.far_fd(), Err(Failure::Gone));
-    assert_eq!(task::put(&far.channel, 0, None, true), Err(Failure::Gone));
+    assert_eq!(transfer::put(&far.channel, 0, None, true), Err(Failure::Gone));
 }
 
 #[test]
 fn a_task_that_dies_during_a_call_ends_the_call() {
     let far = Far::start();
     let (read, _write) = pipe().unwrap();
-    let there = task::put(&far.channel, read.as_raw_fd(), None, true).unwrap();
+    let there = transfer::put(&far.channel, read.as_raw_fd(), None, true).unwrap();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| far.channel.call(descriptor::read(there, 1, None)));
         kill(far.pid, Signal::SIGKILL).unwrap();

@@ -4,7 +4,8 @@ use crate::task::{end, program, refusal, Task};
 use nearfar_linux::credentials;
 use nearfar_linux::error::Failure;
 use nearfar_linux::exec::{self, Exec};
-use nearfar_linux::task::{self, CloneOptions};
+use nearfar_linux::task::CloneOptions;
+use nearfar_linux::transfer;
 use nix::errno::Errno;
 use nix::unistd::pipe;
 use std::fs::File;
@@ -20,8 +21,8 @@ fn exec_makes_a_task_a_program() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     let channel = &task.cloned.channel;
     let (read, write) = pipe().unwrap();
-    let there = task::put(channel, write.as_raw_fd(), None, true).unwrap();
-    let hidden = task::put(channel, read.as_raw_fd(), None, false).unwrap();
+    let there = transfer::put(channel, write.as_raw_fd(), None, true).unwrap();
+    let hidden = transfer::put(channel, read.as_raw_fd(), None, false).unwrap();
     drop(write);
     let script = format!("echo $GREETING >&{there}; (: <&{hidden}) 2>/dev/null && exit 1; exit 42");
     let mut exec = program(&["sh", "-c", &script]);
@@ -40,7 +41,7 @@ fn exec_makes_a_task_a_program() {
 fn exec_takes_a_descriptor() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     let shell = File::open("/bin/sh").unwrap();
-    let fd = task::put(&task.cloned.channel, shell.as_raw_fd(), None, true).unwrap();
+    let fd = transfer::put(&task.cloned.channel, shell.as_raw_fd(), None, true).unwrap();
     let exec = Exec { paths: vec![], fd, ..program(&["sh", "-c", "exit 9"]) };
     exec::exec(&task.cloned.channel, &exec).unwrap();
     assert_eq!(end(&task.death()), exited(9));

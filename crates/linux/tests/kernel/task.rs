@@ -6,6 +6,7 @@ use nearfar_linux::child::{Change, Death, Listener};
 use nearfar_linux::error::{Failure, Refusal, Result};
 use nearfar_linux::exec::Exec;
 use nearfar_linux::task::{self, CloneOptions, Cloned, OwnMap};
+use nearfar_linux::transfer;
 use nearfar_linux::{credentials, descriptor, namespaces};
 use nix::errno::Errno;
 use nix::unistd::pipe;
@@ -103,7 +104,7 @@ fn a_task_is_our_child_with_nothing_but_stdio() {
 #[test]
 fn a_child_of_a_task_is_its_own() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
-    task::put(&task.cloned.channel, 0, None, true).unwrap();
+    transfer::put(&task.cloned.channel, 0, None, true).unwrap();
     let child = task.child(&CloneOptions::default()).unwrap();
     assert_eq!(child.call(credentials::getppid()), Ok(task.pid() as u32));
     assert_eq!(child.call(credentials::getpid()), Ok(child.pid() as u32));
@@ -146,22 +147,22 @@ fn descriptors_go_there_and_back() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     let channel = &task.cloned.channel;
     let (read, write) = pipe().unwrap();
-    let there = task::put(channel, write.as_raw_fd(), None, true).unwrap();
+    let there = transfer::put(channel, write.as_raw_fd(), None, true).unwrap();
     drop(write);
     assert_eq!(task.call(descriptor::get_flags(there)), Ok(libc::FD_CLOEXEC));
-    let open = task::put(channel, read.as_raw_fd(), None, false).unwrap();
+    let open = transfer::put(channel, read.as_raw_fd(), None, false).unwrap();
     assert_eq!(task.call(descriptor::get_flags(open)), Ok(0));
-    let back: OwnedFd = task::get(channel, there).unwrap();
+    let back: OwnedFd = transfer::get(channel, there).unwrap();
     assert_eq!(descriptor::get_flags(back.as_raw_fd()).near(), Ok(libc::FD_CLOEXEC));
     task.call(descriptor::write(there, b"there", None)).unwrap();
     descriptor::write(back.as_raw_fd(), b" and back", None).near().unwrap();
     drop(back);
     let (told, hear) = mpsc::channel();
-    task::close_all(channel, &[there, -1, open, 4321], move || told.send(()).unwrap());
+    transfer::close_all(channel, &[there, -1, open, 4321], move || told.send(()).unwrap());
     hear.recv_timeout(PATIENCE).unwrap();
     let mut text = String::new();
     File::from(read).read_to_string(&mut text).unwrap();
     assert_eq!(text, "there and back");
-    assert_eq!(task::get(channel, there).unwrap_err(), refusal("attach", Errno::EBADF, None));
+    assert_eq!(transfer::get(channel, there).unwrap_err(), refusal("attach", Errno::EBADF, None));
     assert_eq!(open_descriptors(task.pid()), [0, 1, 2, channel.far_fd().unwrap()]);
 }
