@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::channel::{Channel, Ran};
 use crate::descriptor;
 use crate::error::{refused, During, Failure, Result};
-use crate::exec::{Attempt, Exec};
+use crate::exec::{let_stdio_block, Attempt, Exec};
 use crate::program::Program;
 use crate::transfer;
 use crate::wire;
@@ -67,7 +67,7 @@ impl Batch {
     /// made when a call fails is closed before that.
     pub fn submit(self, task: &Arc<Channel>, done: impl FnOnce(Result<Vec<i32>>) + Send + 'static) {
         let Batch { program, fds, exec } = self;
-        if let Some(Err(failure)) = exec.as_ref().map(|exec| exec.prepare(&program, task)) {
+        if let Some(Err(failure)) = exec.as_ref().map(|_| let_stdio_block(task, &program)) {
             return done(Err(failure));
         }
         // A program takes long to begin: nobody waits for that.

@@ -51,7 +51,7 @@ pub fn exec(task: &Arc<Channel>, exec: &Exec) -> Result<()> {
     let mut program = Program::default();
     let attempt = Attempt::add(&mut program, exec, 0)?;
     let reached = attempt.reached();
-    attempt.prepare(&program, task)?;
+    let_stdio_block(task, &program)?;
     match task.run(&program, &[reached.as_raw_fd()]) {
         Err(Failure::Gone) => attempt.gone(),
         ran => Err(attempt.failure(&program, &ran?.0).without_step()),
@@ -119,11 +119,6 @@ impl Attempt {
         }
     }
 
-    /// Has to be called right before the program is sent.
-    pub(crate) fn prepare(&self, program: &Program, task: &Arc<Channel>) -> Result<()> {
-        let_stdio_block(task, program)
-    }
-
     /// Why the task replied instead of executing. The attempt counts as one step.
     pub(crate) fn failure(&self, program: &Program, reply: &Reply) -> Failure {
         let mut failure = program.failure(reply, 0).unwrap_or_else(|| {
@@ -155,8 +150,8 @@ fn refuse_orphan(program: &mut Program, parent: i32) {
 }
 
 /// Node makes its own stdio nonblocking, and shares it with its tasks; programs expect it to block. What the program
-/// puts in the place of it is its sender's.
-fn let_stdio_block(task: &Arc<Channel>, program: &Program) -> Result<()> {
+/// puts in the place of it is its sender's. To be called right before that is sent.
+pub(crate) fn let_stdio_block(task: &Arc<Channel>, program: &Program) -> Result<()> {
     let nonblocking = |status: i32| status & libc::O_NONBLOCK != 0;
     let inherited = (0..3).filter(|fd| !program.replaces(*fd));
     for fd in inherited.filter(|fd| descriptor::get_status(*fd).near().is_ok_and(nonblocking)) {

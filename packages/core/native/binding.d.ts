@@ -378,6 +378,9 @@ export declare function sigprocmask(how: number, set: bigint): void
 /** rt_sigqueueinfo(2) with SI_QUEUE. */
 export declare function sigqueue(pid: number, signal: number, value: bigint, sender: number, uid: number): void
 
+/** socketpair(2). */
+export declare function socketpair(domain: number, kind: number): Array<number>
+
 /** statx(2): the bytes of its struct. */
 export declare function statx(at: number, path: Text, flags: number, mask: number): Buffer
 

@@ -77,6 +77,12 @@ export function boolean(value: unknown, name: string): boolean {
 	return value;
 }
 
+/** An `AbortSignal` that may be left out. */
+export function abortSignal(value: unknown, name = "options.signal"): AbortSignal | undefined {
+	if (value !== undefined && !(value instanceof AbortSignal)) throw wrongType(name, "an AbortSignal", value);
+	return value;
+}
+
 /** An options object; `undefined` is an empty one. */
 export function options<T extends object>(value: T | undefined, name = "options"): T {
 	if (value === undefined) return {} as T;

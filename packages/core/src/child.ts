@@ -21,7 +21,7 @@ import { native } from "./native.ts";
 import { Process } from "./process.ts";
 import { type Signal, signalNumber } from "./signal.ts";
 import { currentBatch, nearTask } from "./target.ts";
-import { toWanted, Waiters, type WaitOptions } from "./waiters.ts";
+import { toWanted, Waiters, type WaitOptions, waitBits } from "./waiters.ts";
 
 const SIGKILL = 9;
 
@@ -231,8 +231,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		const known = this.#waiters.claim(wanted);
 		if (known) return known;
 		if (this.#death) throw this.#dead("poll");
-		let bits = wanted.nowait ? waitFlags.nowait : 0;
-		for (const kind of wanted.kinds) bits |= waitFlags[kind];
+		const bits = waitBits(wanted.kinds) | (wanted.nowait ? waitFlags.nowait : 0);
 		const seen = this.#named(() => native().pollChild(this.#id, bits));
 		dispatch();
 		if (seen.length === 0) return this.#waiters.claim(wanted);

@@ -1,4 +1,4 @@
-import { array, options as checkOptions, pid as checkPid, wrongType, wrongValue } from "./arguments.ts";
+import { abortSignal, array, options as checkOptions, pid as checkPid, wrongValue } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { makeError } from "./errors.ts";
 import { once } from "./events.ts";
@@ -39,8 +39,7 @@ export interface CloneOptions {
 /** Clones a task from `parent`, or from the zygote. */
 export async function cloneTask(parent: Task | undefined, options: CloneOptions | undefined): Promise<Task> {
 	const { namespaces = [], idMap = "identity", share = [], cgroup, setTid = [], signal } = checkOptions(options);
-	if (signal !== undefined && !(signal instanceof AbortSignal))
-		throw wrongType("options.signal", "an AbortSignal", signal);
+	abortSignal(signal);
 	const flags = toBits(namespaceFlags, array(namespaces, "options.namespaces"), "options.namespaces");
 	const shared = toBits(sharedParts, array(share, "options.share"), "options.share");
 	if (shared !== 0 && !parent)

@@ -1,5 +1,5 @@
 import type { Buffer } from "node:buffer";
-import { options as checkOptions, integer, optionalBoolean, outOfRange, wrongType } from "./arguments.ts";
+import { abortSignal, options as checkOptions, integer, optionalBoolean, outOfRange, wrongType } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { ClosedError, SyscallError } from "./errors.ts";
 import { forget, keepAlive, listen } from "./events.ts";
@@ -108,9 +108,7 @@ export class EventFd extends FileDescriptor {
 	 * before Linux 5.8 · `BatchError` · `TaskGoneError` · the signal's reason, usually an `AbortError`
 	 */
 	async readAsync(options?: { signal?: AbortSignal }): Promise<bigint> {
-		const { signal } = checkOptions(options);
-		if (signal !== undefined && !(signal instanceof AbortSignal))
-			throw wrongType("options.signal", "an AbortSignal", signal);
+		const signal = abortSignal(checkOptions(options).signal);
 		signal?.throwIfAborted();
 		const number = this.fd;
 		if (this.#readers.length === 0) {

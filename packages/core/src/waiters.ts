@@ -1,5 +1,6 @@
-import { options as checkOptions, optionalBoolean, wrongType, wrongValue } from "./arguments.ts";
+import { abortSignal, options as checkOptions, optionalBoolean, wrongValue } from "./arguments.ts";
 import { type ChildState, type StateKind, stateKinds } from "./child-state.ts";
+import { waitFlags } from "./flags.generated.ts";
 
 /** Which state changes a wait is for. */
 export interface WaitOptions {
@@ -30,14 +31,19 @@ interface Waiter {
 /** Checks the options of a wait. */
 export function toWanted(options: WaitOptions | undefined): Wanted {
 	const { exited, stopped, continued, nowait, signal } = checkOptions(options);
-	if (signal !== undefined && !(signal instanceof AbortSignal))
-		throw wrongType("options.signal", "an AbortSignal", signal);
 	const kinds = new Set<StateKind>();
 	if (optionalBoolean(stopped, "options.stopped")) kinds.add("stopped");
 	if (optionalBoolean(continued, "options.continued")) kinds.add("continued");
 	if (optionalBoolean(exited, "options.exited") ?? kinds.size === 0) kinds.add("exited");
 	if (kinds.size === 0) throw wrongValue("options", "at least one of exited, stopped and continued", options);
-	return { kinds, nowait: optionalBoolean(nowait, "options.nowait") ?? false, signal };
+	return { kinds, nowait: optionalBoolean(nowait, "options.nowait") ?? false, signal: abortSignal(signal) };
+}
+
+/** The flags of waitid(2) for these. */
+export function waitBits(kinds: ReadonlySet<StateKind>): number {
+	let bits = 0;
+	for (const kind of kinds) bits |= waitFlags[kind];
+	return bits;
 }
 
 /** Who waits for the state changes of one process, and the changes that nobody has claimed yet. */

@@ -1,8 +1,7 @@
-import { openat2, SyscallError } from "@nearfar/core";
-import { native, pidfdInfoMask } from "@nearfar/core/internal";
+import { SyscallError } from "@nearfar/core";
+import { native, pidfdInfoMask, pidsOfPidfd } from "@nearfar/core/internal";
 
 const SIZE = 64; // bytes of the first struct pidfd_info
-const FDINFO = 4096; // bytes that hold every /proc/pid/fdinfo of a pidfd
 
 /** Who a pidfd of the current task stands for now; `undefined`: it was reaped, or cannot be seen from here. */
 export function identify(pidfd: number): { pid: number; uid: number } | undefined {
@@ -20,9 +19,8 @@ export function identify(pidfd: number): { pid: number; uid: number } | undefine
 
 /** The pid that `/proc` shows for a pidfd of the current task; `undefined`: it was reaped, or cannot be seen there. */
 export function shownPid(pidfd: number): number | undefined {
-	using file = openat2(`/proc/self/fdinfo/${pidfd}`);
-	const line = /^Pid:\t(-?\d+)$/m.exec(file.read(FDINFO).toString());
+	const pids = pidsOfPidfd(pidfd);
 	// As the kernel answers to the ioctls of a pidfd on another file.
-	if (!line) throw new SyscallError({ code: "ENOTTY", errno: 25, syscall: "ioctl" });
-	return Number(line[1]) > 0 ? Number(line[1]) : undefined;
+	if (!pids) throw new SyscallError({ code: "ENOTTY", errno: 25, syscall: "ioctl" });
+	return pids[0];
 }

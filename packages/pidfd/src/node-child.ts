@@ -1,6 +1,7 @@
 import { ChildDeadError, type ChildState, Process, Task } from "@nearfar/core";
 import {
 	pid as checkPid,
+	howItEnded,
 	native,
 	signalName,
 	signalNumber,
@@ -53,6 +54,5 @@ export function assertChild(pidfd: number, child: NodeChild): void {
 }
 
 function dead(pid: number, state: ChildState): ChildDeadError {
-	const how = state.signal === null ? `exited with ${state.code}` : `was killed by ${state.signal}`;
-	return new ChildDeadError(`cannot open process ${pid}: it ${how}`, state);
+	return new ChildDeadError(`cannot open process ${pid}: it ${howItEnded(state)}`, state);
 }

@@ -12,6 +12,7 @@ import {
 	type WaitOptions,
 } from "@nearfar/core";
 import {
+	abortSignal,
 	options as checkOptions,
 	pid as checkPid,
 	currentBatch,
@@ -272,9 +273,7 @@ export class PidFd extends FileDescriptor {
 	 * @see pidfd_open(2), Linux 5.3; no privilege
 	 */
 	async exited(options?: { signal?: AbortSignal }): Promise<ExitStatus | undefined> {
-		const { signal } = checkOptions(options);
-		if (signal !== undefined && !(signal instanceof AbortSignal))
-			throw wrongType("options.signal", "an AbortSignal", signal);
+		const signal = abortSignal(checkOptions(options).signal);
 		return exited(this.#process(), signal);
 	}
 

@@ -8,6 +8,7 @@ import {
 	stateKinds,
 	toState,
 	toWanted,
+	waitBits,
 	waitFlags,
 } from "@nearfar/core/internal";
 import { keptDeath } from "./exited.ts";
@@ -167,12 +168,6 @@ function join<T>(sets: Map<number, Set<T>>, key: number, one: T): void {
 function leave<T>(sets: Map<number, Set<T>>, key: number, one: T): void {
 	const set = sets.get(key);
 	if (set?.delete(one) && set.size === 0) sets.delete(key);
-}
-
-function waitBits(kinds: Kinds): number {
-	let bits = 0;
-	for (const kind of kinds) bits |= waitFlags[kind];
-	return bits;
 }
 
 /** Whether there is no such child any more, or nobody whose child it was. */

@@ -8,6 +8,7 @@ import {
 	type Task,
 } from "@nearfar/core";
 import {
+	abortSignal,
 	array,
 	id,
 	integer,
@@ -134,9 +135,7 @@ function checkTree({ init, killTree, namespaces = [], setup, signal }: Plan): vo
 		throw wrongValue("options.init", 'used with "pid" among options.namespaces: an init is pid 1 of a new one', init);
 	}
 	if (setup !== undefined && typeof setup !== "function") throw wrongType("options.setup", "a function", setup);
-	if (signal !== undefined && !(signal instanceof AbortSignal)) {
-		throw wrongType("options.signal", "an AbortSignal", signal);
-	}
+	abortSignal(signal);
 }
 
 /** What the task will be asked for: a refusal of ours names the option, one of a function its parameter. */

@@ -1,11 +1,10 @@
 import type { Socket } from "node:net";
 import type { Readable, Stream, Writable } from "node:stream";
-import { FileDescriptor, openat2, pipe, SyscallError, type Task } from "@nearfar/core";
+import { FileDescriptor, openat2, pipe, type Task } from "@nearfar/core";
 import { integer, native, openFlags, outOfRange, wrongType, wrongValue } from "@nearfar/core/internal";
 
 const STDERR = 2;
 
-const SYS_socketpair = process.arch === "arm64" ? 199 : 53;
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 0o2000001;
 
@@ -128,15 +127,7 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 }
 
 function socketpair(): [FileDescriptor, FileDescriptor] {
-	const numbers = new Int32Array(2);
-	try {
-		const { out } = native().syscall(SYS_socketpair, [AF_UNIX, SOCK_STREAM_CLOEXEC, 0, new Uint8Array(8)]);
-		new Uint8Array(numbers.buffer).set(out);
-	} catch (error) {
-		if (!(error instanceof SyscallError)) throw error;
-		throw new SyscallError({ code: error.code, errno: -error.errno, syscall: "socketpair" });
-	}
-	const [one = -1, other = -1] = numbers;
+	const [one = -1, other = -1] = native().socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC);
 	return [FileDescriptor.adopt(one), FileDescriptor.adopt(other)];
 }
 

@@ -1,5 +1,5 @@
-import { ChildProcess, FileDescriptor, MultithreadedError, openat2, Process, SyscallError } from "@nearfar/core";
-import { pid as checkPid, currentTask, native, wrongType } from "@nearfar/core/internal";
+import { ChildProcess, FileDescriptor, MultithreadedError, Process, SyscallError } from "@nearfar/core";
+import { pid as checkPid, currentTask, native, pidsOfPidfd, wrongType } from "@nearfar/core/internal";
 
 const ESRCH = 3;
 const EBADF = 9;
@@ -41,13 +41,10 @@ function withPidOf<T>(pidfd: FileDescriptor, syscall: string, fn: (pid: number) 
 
 /** The pids of a pidfd's process, outermost namespace first. */
 function pidsOf(number: number, syscall: string): number[] {
-	using file = openat2(`/proc/thread-self/fdinfo/${number}`);
-	const info = file.read(4096).toString();
-	const pid = /^Pid:\t(-?\d+)$/m.exec(info)?.[1];
-	if (pid === undefined) throw refusal("EBADF", EBADF, syscall);
-	if (Number(pid) <= 0) throw refusal("ESRCH", ESRCH, syscall);
-	const pids = /^NSpid:\t([\d\t]+)$/m.exec(info)?.[1] ?? pid;
-	return pids.split("\t").map(Number);
+	const pids = pidsOfPidfd(number);
+	if (!pids) throw refusal("EBADF", EBADF, syscall);
+	if (pids.length === 0) throw refusal("ESRCH", ESRCH, syscall);
+	return pids;
 }
 
 /** Whether a pid of the current task's namespace is that of the process which /proc numbers `expected`. */
