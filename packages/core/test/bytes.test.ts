@@ -1,24 +1,17 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { openat2, pipe, Task } from "../src/index.ts";
 import { expectNoLeaks } from "./leaks.ts";
+import { makePlace } from "./place.ts";
 
 expectNoLeaks();
 
-const folder = mkdtempSync(join(tmpdir(), "nearfar-bytes-"));
-let task: Task;
-beforeAll(async () => {
-	task = await Task.clone();
-});
-afterAll(async () => {
-	await task[Symbol.asyncDispose]();
-	rmSync(folder, { recursive: true });
-});
+const place = makePlace();
+const folder = place.folder;
 
 describe.each([["near"], ["far"]])("read and write %s", (where) => {
-	const run = <T>(fn: () => T): T => (where === "near" ? fn() : task.run(fn));
+	const run = <T>(fn: () => T): T => (where === "near" ? fn() : place.task.run(fn));
 	const path = join(folder, where);
 
 	test("one after the other, and at a position that leaves the file's own", () => {
@@ -102,15 +95,15 @@ test("a write far to a pipe that nobody reads ends the task by SIGPIPE: its sign
 
 test("put and get keep the open file, and share its position", async () => {
 	using near = openat2(join(folder, "near"));
-	using far = task.put(near);
-	using back = task.get(far);
+	using far = place.task.put(near);
+	using back = place.task.get(far);
 	expect([far.file, back.file]).toEqual([near.file, near.file]);
 	expect(far.file === near.file && back.file === near.file).toBe(true);
-	expect([far.table, back.table]).toEqual([task.fdTable, Task.near.fdTable]);
+	expect([far.table, back.table]).toEqual([place.task.fdTable, Task.near.fdTable]);
 	expect(near.read(2).toString()).toBe("HE");
-	expect(task.run(() => far.read(2)).toString()).toBe("ll");
+	expect(place.task.run(() => far.read(2)).toString()).toBe("ll");
 	expect(back.read(1).toString()).toBe("o");
 	expect([far.closeOnExec, back.closeOnExec, near.closed]).toEqual([true, true, false]);
-	using kept = task.put(near, { closeOnExec: false });
+	using kept = place.task.put(near, { closeOnExec: false });
 	expect(kept.closeOnExec).toBe(false);
 });

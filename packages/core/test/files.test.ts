@@ -1,25 +1,18 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { closeRange, Location, type LocationLike, type OpenHow, openat2, pipe, Task } from "../src/index.ts";
 import { expectNoLeaks } from "./leaks.ts";
+import { makePlace } from "./place.ts";
 
 expectNoLeaks();
 
-const root = mkdtempSync(join(tmpdir(), "nearfar-files-"));
+const place = makePlace();
+const root = place.folder;
 mkdirSync(join(root, "etc"));
 writeFileSync(join(root, "etc/passwd"), "inner");
 symlinkSync("/etc/passwd", join(root, "absolute"));
 symlinkSync("../../../etc/passwd", join(root, "dots"));
-let task: Task;
-beforeAll(async () => {
-	task = await Task.clone();
-});
-afterAll(async () => {
-	await task[Symbol.asyncDispose]();
-	rmSync(root, { recursive: true });
-});
 
 const refusals: [id: string, path: string, how: OpenHow, code: string][] = [
 	["OA2-01", "absolute", { resolve: ["beneath"] }, "EXDEV"],
@@ -41,7 +34,7 @@ const refusals: [id: string, path: string, how: OpenHow, code: string][] = [
 ];
 
 describe.each([["near"], ["far"]])("openat2 %s", (where) => {
-	const run = <T>(fn: () => T): T => (where === "near" ? fn() : task.run(fn));
+	const run = <T>(fn: () => T): T => (where === "near" ? fn() : place.task.run(fn));
 
 	test.each(refusals)("%s %s with %j is %s", (_, path, how, code) => {
 		run(() => {
@@ -127,8 +120,8 @@ describe("closeRange", () => {
 
 	test("FDX-01 first over last is EINVAL, and so is an unknown flag", () => {
 		const error = expect.objectContaining({ code: "EINVAL", syscall: "close_range" });
-		expect(() => task.run(() => closeRange(5, 4))).toThrow(error);
-		expect(() => task.syscall(436, 500, 600, 1 << 3)).toThrow(expect.objectContaining({ code: "EINVAL" }));
+		expect(() => place.task.run(() => closeRange(5, 4))).toThrow(error);
+		expect(() => place.task.syscall(436, 500, 600, 1 << 3)).toThrow(expect.objectContaining({ code: "EINVAL" }));
 	});
 
 	test("FDX-02 far closes what is in the range, or marks it, and keeps the channel", async () => {

@@ -1,38 +1,22 @@
-import {
-	lstatSync,
-	mkdirSync,
-	mkdtempSync,
-	readFileSync,
-	readlinkSync,
-	rmSync,
-	statSync,
-	writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { lstatSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Location, type OpenFlag, type OpenHow, openat2, Task } from "../src/index.ts";
 import { openFlags, resolveFlags } from "../src/internal.ts";
 import { expectNoLeaks } from "./leaks.ts";
+import { makePlace } from "./place.ts";
 import { forbid } from "./seccomp.ts";
 
 expectNoLeaks();
 
 const SYS_openat2 = 437; // on every architecture
 const AT_FDCWD = -100;
-const root = mkdtempSync(join(tmpdir(), "nearfar-openat2-"));
+const place = makePlace();
+const root = place.folder;
 const file = join(root, "file");
 writeFileSync(file, "content");
 writeFileSync(join(root, "other"), "");
 mkdirSync(join(root, "folder"));
-let task: Task;
-beforeAll(async () => {
-	task = await Task.clone();
-});
-afterAll(async () => {
-	await task[Symbol.asyncDispose]();
-	rmSync(root, { recursive: true });
-});
 
 /** A `struct open_how`, with what a later kernel might add. */
 function openHow(flags: number, mode: number, resolve: number, ...more: number[]): Buffer {
@@ -42,7 +26,7 @@ function openHow(flags: number, mode: number, resolve: number, ...more: number[]
 const path = Buffer.from(`${root}\0`);
 
 describe.each([["near"], ["far"]])("openat2 %s", (where) => {
-	const run = <T>(fn: () => T): T => (where === "near" ? fn() : task.run(fn));
+	const run = <T>(fn: () => T): T => (where === "near" ? fn() : place.task.run(fn));
 	const raw = (how: Buffer, size = how.length) => Task.current().syscall(SYS_openat2, AT_FDCWD, path, how, size);
 
 	// What F_GETFL tells of an open file: O_CREAT and its kind were for the opening alone.
@@ -143,7 +127,7 @@ describe.each([["near"], ["far"]])("openat2 %s", (where) => {
 	});
 
 	test("goes into a batch, with a location in what the batch opens", async () => {
-		const target = where === "near" ? Task.near : task;
+		const target = where === "near" ? Task.near : place.task;
 		using opened = await target.batch(() => {
 			using folder = openat2(root, { flags: ["path", "directory"], resolve: ["noSymlinks"] });
 			return openat2(new Location(folder).join("folder", "..", "file"), { resolve: ["beneath"] });

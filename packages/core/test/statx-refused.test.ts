@@ -1,30 +1,25 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { Location, openat2, statx, Task } from "../src/index.ts";
 import { expectNoLeaks } from "./leaks.ts";
+import { makePlace } from "./place.ts";
 import { reason } from "./reason.ts";
 import { forbid } from "./seccomp.ts";
 
 expectNoLeaks();
 
-const root = mkdtempSync(join(tmpdir(), "nearfar-statx-"));
+const place = makePlace();
+const root = place.folder;
 const at = (name: string) => join(root, name);
-let task: Task;
 beforeAll(async () => {
 	writeFileSync(at("file"), "content");
 	symlinkSync("loop", at("loop"));
-	task = await Task.clone();
-});
-afterAll(async () => {
-	await task[Symbol.asyncDispose]();
-	rmSync(root, { recursive: true });
 });
 
 describe.each([["near"], ["far"]])("statx %s", (where) => {
-	const run = <T>(fn: () => T): T => (where === "near" ? fn() : task.run(fn));
+	const run = <T>(fn: () => T): T => (where === "near" ? fn() : place.task.run(fn));
 
 	test.each([
 		["a parent that is missing", "nope/file", {}, "ENOENT"],
@@ -54,7 +49,7 @@ describe.each([["near"], ["far"]])("statx %s", (where) => {
 	});
 
 	test("a batch cannot wait for it", async () => {
-		const target = where === "near" ? Task.near : task;
+		const target = where === "near" ? Task.near : place.task;
 		await expect(target.batch(() => statx("/"))).rejects.toMatchObject({ code: "ERR_NEARFAR_BATCH" });
 	});
 });

@@ -3,9 +3,7 @@ import {
 	linkSync,
 	lstatSync,
 	mkdirSync,
-	mkdtempSync,
 	readFileSync,
-	rmSync,
 	statSync,
 	symlinkSync,
 	truncateSync,
@@ -13,18 +11,18 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Location, openat2, type StatxField, statx, Task } from "../src/index.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { Location, openat2, type StatxField, statx } from "../src/index.ts";
 import { statxMask } from "../src/internal.ts";
 import { expectNoLeaks } from "./leaks.ts";
+import { makePlace } from "./place.ts";
 
 expectNoLeaks();
 
-const root = mkdtempSync(join(tmpdir(), "nearfar-statx-"));
+const place = makePlace();
+const root = place.folder;
 const at = (name: string) => join(root, name);
-let task: Task;
 beforeAll(async () => {
 	writeFileSync(at("file"), "content");
 	truncateSync(at("file"), 5000);
@@ -33,11 +31,6 @@ beforeAll(async () => {
 	mkdirSync(at("folder"));
 	symlinkSync("file", at("link"));
 	execFileSync("mkfifo", [at("fifo")]);
-	task = await Task.clone();
-});
-afterAll(async () => {
-	await task[Symbol.asyncDispose]();
-	rmSync(root, { recursive: true });
 });
 
 /** Ids of the mounts and where they are, as the kernel lists them. */
@@ -47,7 +40,7 @@ function mountsOf(pid: number): Map<string, number> {
 }
 
 describe.each([["near"], ["far"]])("statx %s", (where) => {
-	const run = <T>(fn: () => T): T => (where === "near" ? fn() : task.run(fn));
+	const run = <T>(fn: () => T): T => (where === "near" ? fn() : place.task.run(fn));
 
 	test.each(["file", "folder", "link", "fifo"])("says of a %s what stat(2) says", (name) => {
 		const found = run(() => statx(at(name), { flags: ["symlinkNofollow"] }));
@@ -81,7 +74,7 @@ describe.each([["near"], ["far"]])("statx %s", (where) => {
 
 	test("a mount has its id, another one that is never used again, and a root", () => {
 		const [proc, below, tmp] = run(() => [statx("/proc"), statx("/proc/self/status"), statx(root)] as const);
-		const mounts = mountsOf(where === "near" ? process.pid : task.pid);
+		const mounts = mountsOf(where === "near" ? process.pid : place.task.pid);
 		expect([proc.mountId, proc.attributes.mountRoot]).toEqual([mounts.get("/proc"), true]);
 		expect([below.mountId, below.mountIdUnique, below.attributes.mountRoot]).toEqual([
 			proc.mountId,

@@ -1,0 +1,18 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll } from "vitest";
+import { Task } from "../src/index.ts";
+
+/** A folder and a task for the tests of a file, which are gone after the last of them. */
+export function makePlace(): { readonly folder: string; task: Task } {
+	const place = { folder: mkdtempSync(join(tmpdir(), "nearfar-place-")) } as { folder: string; task: Task };
+	beforeAll(async () => {
+		place.task = await Task.clone();
+	});
+	afterAll(async () => {
+		await place.task[Symbol.asyncDispose]();
+		rmSync(place.folder, { recursive: true });
+	});
+	return place;
+}
