@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, readlinkSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -126,6 +127,6 @@ test("near in a Worker it is refused: ERR_NEARFAR_MULTITHREADED", async () => {
 		try { chdir("/"); } catch ({ code }) { parentPort.postMessage(code); }
 	`;
 	const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`));
-	expect(await new Promise((resolve) => worker.once("message", resolve))).toBe("ERR_NEARFAR_MULTITHREADED");
-	await new Promise((resolve) => worker.once("exit", resolve));
+	const [[code]] = await Promise.all([once(worker, "message"), once(worker, "exit")]);
+	expect(code).toBe("ERR_NEARFAR_MULTITHREADED");
 });

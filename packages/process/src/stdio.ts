@@ -73,6 +73,7 @@ interface HasDescriptor {
 	_handle?: { fd?: unknown; reading?: boolean; readStop?(): void } | null;
 	_readableState?: { reading: boolean };
 	pause?(): unknown;
+	listenerCount?(event: string): number;
 }
 
 /** As Node does: what comes from now on is the program's. Sockets read ahead, of which `pause()` alone is no end. */
@@ -83,6 +84,21 @@ function stopReading(stream: HasDescriptor): void {
 	}
 	stream.pause?.();
 	if (stream._readableState) stream._readableState.reading = false;
+	if (stream.listenerCount) sayReadableToListeners(stream as Stream);
+}
+
+/**
+ * When a child of Node has ended, Node reads what is left in its streams. Those that its own `spawn` has given away it
+ * knows by a symbol that it keeps to itself, and asks the others whether they are readable: to nobody, says this one.
+ */
+function sayReadableToListeners(stream: Stream): void {
+	const prototype = Object.getPrototypeOf(stream);
+	const listened = () => stream.listenerCount("data") + stream.listenerCount("readable") > 0;
+	Object.defineProperty(stream, "readable", {
+		configurable: true,
+		get: () => listened() && Reflect.get(prototype, "readable", stream),
+		set: (value) => Reflect.set(prototype, "readable", value, stream),
+	});
 }
 
 function borrow(fd: number, name: string): FileDescriptor {

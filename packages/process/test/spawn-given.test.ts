@@ -5,6 +5,7 @@ import { ServerResponse } from "node:http";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { setImmediate } from "node:timers/promises";
 import { pipe } from "@nearfar/core";
 import { describe, expect, test } from "vitest";
 import { expectNoLeaks } from "../../core/test/leaks.ts";
@@ -45,6 +46,19 @@ test("the output of a child of Node is another's input", async () => {
 	const first = nodeSpawn("sh", ["-c", "read line; echo $line"], { stdio: ["pipe", "pipe", "inherit"] });
 	const second = await spawn("cat", [], { stdio: [first.stdout, "pipe", "inherit"] });
 	first.stdin.end("through\n");
+	expect(await text(second.stdout as Readable)).toBe("through\n");
+	first.stdout.destroy();
+	await Promise.all([once(first, "close"), second.exited]);
+});
+
+test("what a child of Node has written before it ended is another's to read", async () => {
+	const first = nodeSpawn("sh", ["-c", "read line; echo $line"], { stdio: ["pipe", "pipe", "inherit"] });
+	const options: SpawnOptions = { stdio: [first.stdout, "pipe", "inherit", "pipe"] };
+	const second = await spawn("sh", ["-c", "read go <&3; exec cat"], options);
+	first.stdin.end("through\n");
+	await once(first, "exit");
+	for (let turn = 0; turn < 10; turn++) await setImmediate(); // Node has done what it does when a child ends
+	second.stdio[3]?.end("go\n");
 	expect(await text(second.stdout as Readable)).toBe("through\n");
 	first.stdout.destroy();
 	await Promise.all([once(first, "close"), second.exited]);
