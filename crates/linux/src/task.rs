@@ -152,6 +152,7 @@ impl Origin {
             fds.remove(0); // the task has been given it already
         }
         let files = options.flags & CLONE_FILES != 0;
+        let done = if files { after_answer(self.channel.clone(), done) } else { done };
         let origin = self.channel.clone();
         let own = Arc::downgrade(&task);
         let cloned = move |ran: Result<Ran>| match self.cloned(ran, shared, own, listener) {
@@ -311,6 +312,12 @@ impl Origin {
             shared.give_back(&self.channel);
         }
     }
+}
+
+/// Tells of a task when the one that cloned it has answered once more: what came with that message, and went with its
+/// reply, is closed then, and no more in the table of both.
+fn after_answer(origin: Arc<Channel>, done: ClonedDone) -> ClonedDone {
+    Box::new(move |cloned| origin.submit(Program::default(), Vec::new(), Box::new(|_| done(cloned))))
 }
 
 /// The child's reply: whether it has become what was asked for. `files`: its channel's number is another's too.

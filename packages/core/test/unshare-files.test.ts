@@ -73,6 +73,20 @@ test("a program that cannot begin leaves nobody else's channel in the table it w
 	expect(await creator.exec("/bin/sh", ["sh", "-c", "exit 4"]).exited).toMatchObject({ code: 4 });
 });
 
+test("nor what came with the message that cloned it, however slow the creator is to close that", async () => {
+	await using creator = await Task.clone();
+	creator.process.setpriority(19);
+	const spinning = ["sh", "-c", "while :; do :; done"];
+	await using first = (await Task.clone()).exec("/bin/sh", spinning);
+	await using second = (await Task.clone()).exec("/bin/sh", spinning);
+	for (let count = 0; count < 40; count++) {
+		await using task = await creator.clone({ share: ["files"] });
+		expect(() => task.exec("/nope")).toThrow(expect.objectContaining({ code: "ENOENT" }));
+		expect(descriptors(task).filter((fd) => fd > 2)).toEqual([task.channelFd]);
+	}
+	expect([first.death, second.death]).toEqual([undefined, undefined]);
+});
+
 test("nobody else has the table: it stays what it is", async () => {
 	await using task = await Task.clone();
 	const { fdTable } = task;
