@@ -1,28 +1,9 @@
 import type { FileDescriptor, Process } from "@nearfar/core";
-import {
-	integer,
-	native,
-	outOfRange,
-	type Resource,
-	resources,
-	toChoice,
-	wrongType,
-	wrongValue,
-} from "@nearfar/core/internal";
+import { native, type Resource, resources, toChoice } from "@nearfar/core/internal";
+import { INFINITY, type Limit, type Limits, toRlimit } from "./rlimit.ts";
 import { withPid } from "./whose.ts";
 
-const INFINITY = 2n ** 64n - 1n;
-
-/** A limit in the units of its resource: 0 or more; `"infinity"` or `Infinity` is none. */
-export type Limit = number | bigint | "infinity";
-
-/** What a process is held to, and what it may raise that to. */
-export interface Limits<T = Limit> {
-	/** What the kernel enforces, at most `hard`. */
-	soft: T;
-	/** The ceiling of `soft`: anybody can lower it. */
-	hard: T;
-}
+export type { Limit, Limits } from "./rlimit.ts";
 
 /**
  * Limits a resource of the current task and all that it will start.
@@ -45,7 +26,7 @@ export interface Limits<T = Limit> {
  */
 export function setrlimit(resource: Resource, limit: Limit | Limits): void {
 	const number = toChoice(resources, resource, "resource");
-	native().setrlimit(number, toBytes(limit, "limit"));
+	native().setrlimit(number, toRlimit(limit, "limit"));
 }
 
 /**
@@ -90,28 +71,10 @@ export function prlimit(
 	process: number | Process | FileDescriptor = 0,
 ): Limits<number | bigint> {
 	const number = toChoice(resources, resource, "resource");
-	const bytes = limits === undefined ? new Uint8Array() : toBytes(limits, "limits");
+	const bytes = limits === undefined ? new Uint8Array() : toRlimit(limits, "limits");
 	const before = withPid(process, "process", "prlimit", (pid) => native().prlimit(pid, number, bytes));
 	const [soft = 0n, hard = 0n] = new BigUint64Array(Uint8Array.from(before).buffer);
 	return { soft: fromBits(soft), hard: fromBits(hard) };
-}
-
-/** A `struct rlimit64`. */
-function toBytes(limits: Limit | Limits, name: string): Uint8Array {
-	const pair =
-		limits !== null && typeof limits === "object"
-			? [toBits(limits.soft, `${name}.soft`), toBits(limits.hard, `${name}.hard`)]
-			: [toBits(limits, name), toBits(limits, name)];
-	return new Uint8Array(BigUint64Array.from(pair).buffer);
-}
-
-function toBits(limit: Limit, name: string): bigint {
-	if (limit === "infinity" || limit === Number.POSITIVE_INFINITY) return INFINITY;
-	if (typeof limit === "string") throw wrongValue(name, `"infinity" or a number`, limit);
-	if (typeof limit === "number") return BigInt(integer(limit, name, 0, Number.MAX_SAFE_INTEGER));
-	if (typeof limit !== "bigint") throw wrongType(name, `a number, a bigint or "infinity"`, limit);
-	if (limit < 0n || limit > INFINITY) throw outOfRange(name, "a bigint from 0 to 2^64-1", limit);
-	return limit;
 }
 
 function fromBits(limit: bigint): number | bigint {

@@ -24,7 +24,7 @@ import {
 	wrongType,
 	wrongValue,
 } from "@nearfar/core/internal";
-import type { Limit, Limits } from "./limits.ts";
+import { type Limit, type Limits, toRlimit } from "./rlimit.ts";
 import { type CheckedStdio, checkNumbers, checkStdio, type Stdio } from "./stdio.ts";
 
 /** How to start a program. Everything is as it would be for a child of Node unless it is given here. */
@@ -151,8 +151,9 @@ function checkState(plan: Plan): void {
 		throw outOfRange("options.groups", "at most 65536", groups.length);
 	if (join !== undefined) descriptors(join, "options.join");
 	optionalBoolean(noNewPrivs, "options.noNewPrivs");
-	for (const resource of Object.keys(optionsObject(limits, "options.limits"))) {
+	for (const [resource, limit] of Object.entries(optionsObject(limits, "options.limits"))) {
 		toChoice(resources, resource as Resource, "options.limits");
+		toRlimit(limit, `options.limits.${resource}`);
 	}
 	if (nice !== undefined) integer(nice, "options.nice", -20, 19);
 	if (cpus !== undefined) array(cpus, "options.cpus").map((cpu, i) => integer(cpu, `options.cpus[${i}]`, 0, 65_535));

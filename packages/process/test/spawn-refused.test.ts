@@ -62,6 +62,14 @@ test.each<[string, unknown, string]>([
 	expect(await reason(() => spawn("true", [], options as SpawnOptions))).toMatchObject({ code });
 });
 
+test.each([
+	[-1, "options.limits.nofile"],
+	[{ soft: 1, hard: "2" }, "options.limits.nofile.hard"],
+])("a limit of %j is refused by the name of the option", async (nofile, name) => {
+	const error = await reason(() => spawn("true", [], { limits: { nofile } } as SpawnOptions));
+	expect((error as Error).message).toContain(name);
+});
+
 test("session and the group of another contradict each other", async () => {
 	await using other = await spawn("sleep", ["1000"], { stdio: "ignore" });
 	const error = await reason(() => spawn("true", [], { session: true, group: other }));
