@@ -113,9 +113,9 @@ impl Channel {
     }
 
     /// Receives what a task has to say of its start: the number of its channel.
-    fn receive_start(&self, start: &Program) -> Result<Option<i32>> {
+    fn receive_start(&self, start: &Program, flags: MsgFlags) -> Result<Option<i32>> {
         let mut message = Vec::new();
-        self.receive(&mut message, start.reply_length(), MsgFlags::empty())?;
+        self.receive(&mut message, start.reply_length(), flags)?;
         let reply = start.decode(&message)?;
         start.failure(&reply, 0).map_or(Ok(reply.result(crate::task::CLONED).map(|fd| fd as i32)), Err)
     }
@@ -264,7 +264,7 @@ impl Turn<'_> {
     /// Receives what the task had to say of its start, if that is still to come.
     fn settle_start(&self) -> Result<()> {
         let Some(start) = self.0.lock().owed.take() else { return Ok(()) };
-        let settled = self.0.receive_start(&start);
+        let settled = self.0.receive_start(&start, MsgFlags::empty());
         let mut state = self.0.lock();
         state.gone |= settled.is_err();
         state.far_fd = settled?;

@@ -71,6 +71,10 @@ impl Channel {
 
     fn enqueue(self: &Arc<Self>, job: Job, patience: Duration) {
         let mut state = self.lock();
+        if let Err(failure) = self.settle_early(&mut state) {
+            drop(state);
+            return (job.done)(Err(failure));
+        }
         state.queue.push_back(job);
         if state.taken || state.active.is_some() {
             return;
@@ -88,6 +92,23 @@ impl Channel {
             }
         }
         finish(ended);
+    }
+
+    /// Receives what the task had to say of its start, if it has said that by now: the reactor would be woken for it.
+    fn settle_early(&self, state: &mut State) -> Result<()> {
+        if state.taken || state.active.is_some() {
+            return Ok(());
+        }
+        let Some(start) = state.owed.take() else { return Ok(()) };
+        match self.receive_start(&start, MsgFlags::MSG_DONTWAIT) {
+            Ok(fd) => state.far_fd = fd,
+            Err(Failure::Refused(refusal)) if refusal.errno == Errno::EAGAIN => state.owed = Some(start),
+            Err(failure) => {
+                state.gone = true;
+                return Err(failure);
+            }
+        }
+        Ok(())
     }
 
     fn has_reply(&self, patience: Duration) -> bool {
@@ -134,7 +155,7 @@ impl Channel {
         let Some(job) = state.active.take() else { return };
         if let Some(start) = state.owed.take() {
             // The task's first words come before the reply that is waited for.
-            let watched = self.receive_start(&start).and_then(|fd| {
+            let watched = self.receive_start(&start, MsgFlags::empty()).and_then(|fd| {
                 state.far_fd = fd;
                 reactor::watch_channel(self)
             });
