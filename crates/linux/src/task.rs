@@ -274,7 +274,11 @@ impl Origin {
             None => Ok(ran),
         });
         let ran = ran.inspect_err(|_| self.give_back(shared))?;
-        let pid = ran.reply.result(CLONED).unwrap_or(-1) as i32;
+        // A pid that is none would be everybody's to kill(2).
+        let Some(pid) = ran.reply.result(CLONED).map(|pid| pid as i32).filter(|pid| *pid > 0) else {
+            self.give_back(shared);
+            return Err(Failure::Broken("a task was cloned, and the reply does not say which".into()));
+        };
         self.watched(pid, ran.fds, own, listener).inspect_err(|_| {
             self.end(pid);
             self.give_back(shared);

@@ -2,14 +2,16 @@
 
 use crate::channel::PATIENCE;
 use nearfar_linux::call::Call;
+use nearfar_linux::channel::Channel;
 use nearfar_linux::child::{Change, Death, Listener};
 use nearfar_linux::error::{Failure, Refusal, Result};
 use nearfar_linux::exec::Exec;
 use nearfar_linux::task::{self, CloneOptions, Cloned, OwnMap};
 use nearfar_linux::transfer;
-use nearfar_linux::{credentials, descriptor, namespaces};
+use nearfar_linux::{credentials, descriptor, namespaces, wire};
 use nix::errno::Errno;
-use nix::unistd::pipe;
+use nix::sys::socket::{recv, MsgFlags};
+use nix::unistd::{pipe, write};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -165,4 +167,19 @@ fn descriptors_go_there_and_back() {
     assert_eq!(text, "there and back");
     assert_eq!(transfer::get(channel, there).unwrap_err(), refusal("attach", Errno::EBADF, None));
     assert_eq!(open_descriptors(task.pid()), [0, 1, 2, channel.far_fd().unwrap()]);
+}
+
+#[test]
+fn a_reply_that_names_nobody_ends_nobody() {
+    let (channel, task) = Channel::pair().unwrap();
+    let (told, hear) = mpsc::channel();
+    let done = Box::new(move |cloned: Result<Cloned>| told.send(cloned.map(drop)).unwrap());
+    task::clone_from(&channel, &CloneOptions::default(), Box::new(|_| {}), done).unwrap();
+    let mut message = vec![0; wire::INLINE];
+    let length = recv(task.as_raw_fd(), &mut message, MsgFlags::empty()).unwrap();
+    // As it came it says that no step has run, and none was refused.
+    write(&task, &message[..length]).unwrap();
+    assert!(matches!(hear.recv_timeout(PATIENCE).unwrap(), Err(Failure::Broken(_))));
+    // kill(2) would read -1 as everybody.
+    assert_eq!(recv(task.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT), Err(Errno::EAGAIN));
 }
