@@ -44,20 +44,27 @@ pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Re
     let first = number(own) == 1;
     // The pids in a list of another namespace would be strangers' here.
     let foreign = reply.answer(status_text).is_some_and(|answer| has_several_pids(&read_status(&answer)));
-    if let Some(errno) = reply.errno(list).or(foreign.then_some(Errno::ENOENT)).filter(|_| !first) {
+    let refuse = |failure| {
         transfer::close_all(task, &[number(signals), number(list)], || {});
-        return Err(refused(name, errno));
+        Err(failure)
+    };
+    if let Some(errno) = reply.errno(list).or(foreign.then_some(Errno::ENOENT)).filter(|_| !first) {
+        return refuse(refused(name, errno));
     }
-    // From here on nothing is refused; and all this holds when the program is told to execute.
+    // All this holds when the program is told to execute.
     let mut ready = Program::default();
-    // Where it is ignored, nobody is told of a child's end, and no status is kept.
-    ready.step(signals::sigaction(libc::SIGCHLD, false));
-    ready.step(process::block_signals(ALL));
     // Of its pid namespace, a process 1 gets the orphans anyway.
     ready.step(process::set_child_subreaper());
     // A program of the same user must not get hold of it.
     ready.step(process::set_dumpable(false));
-    task.run(&ready, &[])?;
+    // Where it is ignored, nobody is told of a child's end, and no status is kept.
+    ready.step(signals::sigaction(libc::SIGCHLD, false));
+    ready.step(process::block_signals(ALL));
+    let (reply, _) = task.run(&ready, &[])?;
+    if let Some(failure) = ready.failure(&reply, 0) {
+        return refuse(failure.without_step());
+    }
+    // From here on nothing is refused.
     let mut standing_by = Program::default();
     if !first {
         // The end of the channel is told to it, and then it has work to do. The kernel does that work for a process 1.

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { Task } from "../src/index.ts";
@@ -7,6 +7,7 @@ import { fixturePath } from "./fixture.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { mark, marked, untilMarked } from "./marked.ts";
 import { reason } from "./reason.ts";
+import { forbid } from "./seccomp.ts";
 
 expectNoLeaks();
 
@@ -102,6 +103,17 @@ describe.each([
 		node.kill("SIGKILL");
 		await untilMarked(env, 0);
 	});
+});
+
+test("a supervisor that may not become what it has to be is refused, and serves on", async () => {
+	await using task = await Task.clone();
+	await using child = await task.clone();
+	forbid(task, process.arch === "x64" ? 157 : 167, 1); // prctl, EPERM
+	const before = task.run(() => readdirSync(`/proc/${task.pid}/fd`).length);
+	expect(() => task.supervise(child.process)).toThrow(expect.objectContaining({ code: "EPERM", syscall: "prctl" }));
+	expect([task.state, child.state]).toEqual(["live", "live"]);
+	task.syscall(process.arch === "x64" ? 39 : 172); // getpid: what was left to it to close is closed by then
+	expect(readdirSync(`/proc/${task.pid}/fd`).length).toBe(before);
 });
 
 test("only a child of its own can be supervised, and nothing follows", async () => {
