@@ -67,8 +67,10 @@ impl Batch {
     /// made when a call fails is closed before that.
     pub fn submit(self, task: &Arc<Channel>, done: impl FnOnce(Result<Vec<i32>>) + Send + 'static) {
         let Batch { program, fds, exec } = self;
-        if let Some(Err(failure)) = exec.as_ref().map(|_| let_stdio_block(task, &program)) {
-            return done(Err(failure));
+        if exec.is_some() {
+            if let Err(failure) = let_stdio_block(task, &program) {
+                return done(Err(failure));
+            }
         }
         // A program takes long to begin: nobody waits for that.
         let patience = if exec.is_some() { Duration::ZERO } else { PATIENCE };

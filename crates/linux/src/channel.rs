@@ -57,6 +57,15 @@ struct State {
     supervises: bool,
 }
 
+impl State {
+    /// The task has said of its start what number its channel has, or why it has come to nothing.
+    fn started(&mut self, received: Result<Option<i32>>) -> Result<()> {
+        self.gone |= received.is_err();
+        self.far_fd = received?;
+        Ok(())
+    }
+}
+
 impl Channel {
     /// A channel and the end that belongs in the task.
     pub fn pair() -> Result<(Arc<Channel>, OwnedFd)> {
@@ -264,11 +273,8 @@ impl Turn<'_> {
     /// Receives what the task had to say of its start, if that is still to come.
     fn settle_start(&self) -> Result<()> {
         let Some(start) = self.0.lock().owed.take() else { return Ok(()) };
-        let settled = self.0.receive_start(&start, MsgFlags::empty());
-        let mut state = self.0.lock();
-        state.gone |= settled.is_err();
-        state.far_fd = settled?;
-        Ok(())
+        let received = self.0.receive_start(&start, MsgFlags::empty());
+        self.0.lock().started(received)
     }
 }
 

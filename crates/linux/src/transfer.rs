@@ -32,13 +32,13 @@ pub fn get(task: &Arc<Channel>, fd: RawFd) -> Result<OwnedFd> {
     }
 }
 
-/// Closes what a batch made before it failed.
+/// Closes descriptors of a task; a number below 0 is none.
 pub fn close_all(task: &Arc<Channel>, fds: &[i32], done: impl FnOnce() + Send + 'static) {
     let mut program = Program::default();
     for fd in fds.iter().filter(|fd| **fd >= 0) {
         program.step(descriptor::close(*fd).go_on());
     }
-    // Whether or not the task still lives, nothing of the batch is left in it.
+    // Whether or not the task still lives, they are not open in it any more.
     task.submit(program, Vec::new(), Box::new(|_| done()));
 }
 

@@ -71,14 +71,15 @@ impl Channel {
 
     fn enqueue(self: &Arc<Self>, job: Job, patience: Duration) {
         let mut state = self.lock();
-        if let Err(failure) = self.settle_early(&mut state) {
+        if state.taken || state.active.is_some() {
+            return state.queue.push_back(job);
+        }
+        // If it is there by now: the reactor would be woken for it.
+        if let Err(failure) = self.take_start(&mut state) {
             drop(state);
             return (job.done)(Err(failure));
         }
         state.queue.push_back(job);
-        if state.taken || state.active.is_some() {
-            return;
-        }
         let mut ended = self.advance(&mut state, patience.is_zero());
         let waits = state.active.is_some() && !patience.is_zero();
         drop(state);
@@ -94,21 +95,16 @@ impl Channel {
         finish(ended);
     }
 
-    /// Receives what the task had to say of its start, if it has said that by now: the reactor would be woken for it.
-    fn settle_early(&self, state: &mut State) -> Result<()> {
-        if state.taken || state.active.is_some() {
-            return Ok(());
-        }
+    /// Receives what the task has to say of its start, if that is still to come and is there.
+    fn take_start(&self, state: &mut State) -> Result<()> {
         let Some(start) = state.owed.take() else { return Ok(()) };
         match self.receive_start(&start, MsgFlags::MSG_DONTWAIT) {
-            Ok(fd) => state.far_fd = fd,
-            Err(Failure::Refused(refusal)) if refusal.errno == Errno::EAGAIN => state.owed = Some(start),
-            Err(failure) => {
-                state.gone = true;
-                return Err(failure);
+            Err(Failure::Refused(refusal)) if refusal.errno == Errno::EAGAIN => {
+                state.owed = Some(start);
+                Ok(())
             }
+            received => state.started(received),
         }
-        Ok(())
     }
 
     fn has_reply(&self, patience: Duration) -> bool {
@@ -153,12 +149,9 @@ impl Channel {
     pub(crate) fn readable(self: &Arc<Self>) {
         let mut state = self.lock();
         let Some(job) = state.active.take() else { return };
-        if let Some(start) = state.owed.take() {
+        if state.owed.is_some() {
             // The task's first words come before the reply that is waited for.
-            let watched = self.receive_start(&start, MsgFlags::empty()).and_then(|fd| {
-                state.far_fd = fd;
-                reactor::watch_channel(self)
-            });
+            let watched = self.take_start(&mut state).and_then(|()| reactor::watch_channel(self));
             let Err(failure) = watched else {
                 state.active = Some(job);
                 return;
