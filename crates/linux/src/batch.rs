@@ -67,13 +67,16 @@ impl Batch {
     /// made when a call fails is closed before that.
     pub fn submit(self, task: &Arc<Channel>, done: impl FnOnce(Result<Vec<i32>>) + Send + 'static) {
         let Batch { program, fds, exec } = self;
+        if program.is_empty() {
+            return done(Ok(Vec::new()));
+        }
         if exec.is_some() {
             if let Err(failure) = let_stdio_block(task, &program) {
                 return done(Err(failure));
             }
         }
-        // A program takes long to begin: nobody waits for that.
-        let patience = if exec.is_some() { Duration::ZERO } else { PATIENCE };
+        // A program takes long to begin, and so does a task: nobody waits for that.
+        let patience = if exec.is_some() || task.is_new() { Duration::ZERO } else { PATIENCE };
         let again = task.clone();
         let ended = move |ran: Result<Ran>| match ran {
             Err(Failure::Gone) if exec.as_ref().is_some_and(|exec| exec.gone().is_ok()) => done(Ok(Vec::new())),

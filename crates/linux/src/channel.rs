@@ -58,6 +58,10 @@ struct State {
 }
 
 impl State {
+    fn is_idle(&self) -> bool {
+        !self.taken && self.active.is_none()
+    }
+
     /// The task has said of its start what number its channel has, or why it has come to nothing.
     fn started(&mut self, received: Result<Option<i32>>) -> Result<()> {
         self.gone |= received.is_err();
@@ -99,13 +103,29 @@ impl Channel {
         supervises
     }
 
-    /// Whoever waits for the task, which has ended, hears that nothing will come.
-    pub(crate) fn hang_up(&self) {
+    /// Whether a program that is left now is sent at once.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.lock().is_idle()
+    }
+
+    /// Whether the reply to a program is due of which somebody will be told.
+    pub fn has_job(&self) -> bool {
+        self.lock().active.is_some()
+    }
+
+    /// Whether the task has done nothing but what every task does at first.
+    pub(crate) fn is_new(&self) -> bool {
+        let state = self.lock();
+        state.owed.is_some() && state.is_idle()
+    }
+
+    /// Whoever waits for a reply hears that none will come, and the task ends when it next waits for a program.
+    pub fn hang_up(&self) {
         // Refused only where the other end has closed already.
         let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
     }
 
-    /// A task has this channel from now on, and will reply to `start`, the program it was born with, before all else.
+    /// The task that has this channel, or soon will, replies to `start`, the program it is born with, before all else.
     pub fn owe(&self, start: Program) {
         self.lock().owed = Some(start);
     }

@@ -153,8 +153,19 @@ fn refuse_orphan(program: &mut Program, parent: i32) {
 /// puts in the place of it is its sender's. To be called right before that is sent.
 pub(crate) fn let_stdio_block(task: &Arc<Channel>, program: &Program) -> Result<()> {
     let nonblocking = |status: i32| status & libc::O_NONBLOCK != 0;
-    let inherited = (0..3).filter(|fd| !program.replaces(*fd));
-    for fd in inherited.filter(|fd| descriptor::get_status(*fd).near().is_ok_and(nonblocking)) {
+    let ours = (0..3).filter(|fd| !program.replaces(*fd));
+    let ours = ours.filter_map(|fd| descriptor::get_status(fd).near().ok().map(|status| (fd, status)));
+    let ours: Vec<(i32, i32)> = ours.filter(|(_, status)| nonblocking(*status)).collect();
+    if !ours.is_empty() && task.is_new() {
+        // It has what we have: nobody needs to wait for it to say so.
+        let mut program = Program::default();
+        for (fd, status) in ours {
+            program.step(descriptor::set_status(fd, status & !libc::O_NONBLOCK).go_on());
+        }
+        task.submit(program, Vec::new(), Box::new(|_| {}));
+        return Ok(());
+    }
+    for (fd, _) in ours {
         // Closed in the task, or another file there: neither is refused to the program.
         match task.call(descriptor::get_status(fd)) {
             Ok(status) if nonblocking(status) => task.call(descriptor::set_status(fd, status & !libc::O_NONBLOCK))?,

@@ -64,7 +64,9 @@ const CLONE_VM: u64 = libc::CLONE_VM as u64;
 const CLONE_FILES: u64 = libc::CLONE_FILES as u64;
 
 /// Clones a task from the zygote: a child of this process. `done` is called once, on the reactor's thread or this one.
-pub fn clone(options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<()> {
+/// Where the clone is under way, and nothing that the task does at first can fail, what is returned is its channel: a
+/// program sent there now is the first that it gets. If the clone fails, the channel hangs up.
+pub fn clone(options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<Option<Arc<Channel>>> {
     let zygote = Zygote::matching()?;
     let origin = Origin { channel: zygote.channel.clone(), zygote: Some(zygote) };
     origin.clone(options, listener, done)
@@ -72,7 +74,7 @@ pub fn clone(options: &CloneOptions, listener: Listener, done: ClonedDone) -> Re
 
 /// Clones a task from a task: its child.
 pub fn clone_from(task: &Arc<Channel>, options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<()> {
-    Origin { channel: task.clone(), zygote: None }.clone(options, listener, done)
+    Origin { channel: task.clone(), zygote: None }.clone(options, listener, done).map(drop)
 }
 
 /// What belongs to a task that is not there yet.
@@ -89,7 +91,7 @@ struct Origin {
 }
 
 impl Origin {
-    fn clone(self, options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<()> {
+    fn clone(self, options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<Option<Arc<Channel>>> {
         let (channel, end) = Channel::pair()?;
         let mut fds = vec![end];
         for number in 0..3 {
@@ -106,13 +108,21 @@ impl Origin {
         let parts = Parts { channel, fds, listener, done };
         if self.zygote.is_some() || !(memory || files || ids) {
             let ids = if ids { Some((credentials::geteuid().near()?, credentials::getegid().near()?)) } else { None };
+            // In a queue it would take descriptors in flight, of which an ordinary user has as many as he may have open.
+            let early = self.channel.is_idle() && !self.start_may_fail(&options);
+            let early = early.then(|| parts.channel.clone());
             self.start(options, Prepared { shared: None, ids }, parts);
-            return Ok(());
+            return Ok(early);
         }
         let preparing = Preparing { memory, files, ids, number: wire::CHANNEL_FD };
         let end = if preparing.shares() { vec![parts.fds[0].try_clone().during("fcntl")?] } else { Vec::new() };
         self.prepare(options, preparing, end.into_iter().map(Arc::new).collect(), parts);
-        Ok(())
+        Ok(None)
+    }
+
+    /// What every task of the zygote does at first cannot fail where Node runs: nobody has to wait for that.
+    fn start_may_fail(&self, options: &CloneOptions) -> bool {
+        self.zygote.is_none() || options.flags & libc::CLONE_NEWUSER as u64 != 0
     }
 
     /// Lets the task that clones make what the new one needs of it, and say who it is.
@@ -133,8 +143,7 @@ impl Origin {
     /// Perhaps on the reactor's thread: nobody may wait for a task here, whose other jobs need that thread.
     fn start(self, options: CloneOptions, Prepared { shared, ids }: Prepared, parts: Parts) {
         let Parts { channel: task, mut fds, listener, done } = parts;
-        // What every task of the zygote does at first cannot fail where Node runs: nobody has to wait for that.
-        let may_fail = self.zygote.is_none() || options.flags & libc::CLONE_NEWUSER as u64 != 0;
+        let may_fail = self.start_may_fail(&options);
         // One that shares memory begins with nothing on its stack: its first program is a message of its own.
         let sharing = shared.filter(|shared| shared.base != 0);
         let first = sharing.filter(|_| options.flags & CLONE_FILES == 0);
@@ -155,6 +164,9 @@ impl Origin {
         let done = if files { after_answer(self.channel.clone(), done) } else { done };
         let origin = self.channel.clone();
         let own = Arc::downgrade(&task);
+        if !may_fail {
+            task.owe(child_program.clone());
+        }
         let cloned = move |ran: Result<Ran>| match self.cloned(ran, shared, own, listener) {
             Ok(child) if sharing.is_some() => {
                 let channel = task.clone();
@@ -168,11 +180,11 @@ impl Origin {
                 task.clone()
                     .await_reply(child_program, Box::new(move |ran| done(ready(ran, task, child, shared, files))));
             }
-            Ok(child) => {
-                task.owe(child_program);
-                done(Ok(Cloned { channel: task, child, shared }));
+            Ok(child) => done(Ok(Cloned { channel: task, child, shared })),
+            Err(failure) => {
+                task.hang_up();
+                done(Err(failure));
             }
-            Err(failure) => done(Err(failure)),
         };
         origin.submit(program, fds.into_iter().map(Arc::new).collect(), Box::new(cloned));
     }

@@ -36,13 +36,30 @@ pub struct Event {
 
 /// Events on their way to one JavaScript thread.
 pub struct Mail {
-    letters: Mutex<Option<Vec<Letter>>>,
+    letters: Mutex<Option<Letters>>,
     wake: Wake,
+}
+
+#[derive(Default)]
+struct Letters {
+    waiting: Vec<Letter>,
+    /// The thread was told, or asks by itself.
+    told: bool,
 }
 
 enum Letter {
     Cloned(u32, linux::error::Result<Cloned>),
     Plain(Event),
+}
+
+impl Letter {
+    /// Nobody will ever open it: a task that it tells of may be in the middle of its first batch.
+    fn end_task(self) {
+        if let Letter::Cloned(_, Ok(cloned)) = self {
+            // It has died already, or dies when its channel closes.
+            let _ = cloned.child.signal(9);
+        }
+    }
 }
 
 struct Host {
@@ -62,28 +79,29 @@ thread_local! {
 }
 
 impl Mail {
-    /// Tells JavaScript, soon. After the thread has ended, nobody.
-    fn post(&self, letter: Letter) {
+    /// Tells JavaScript, soon; or when something else happens. After the thread has ended, nobody.
+    fn post(&self, letter: Letter, soon: bool) {
         let mut letters = self.letters.lock().unwrap_or_else(|broken| broken.into_inner());
-        let Some(waiting) = letters.as_mut() else { return };
+        let Some(Letters { waiting, told }) = letters.as_mut() else { return letter.end_task() };
         waiting.push(letter);
-        let first = waiting.len() == 1;
+        let tell = soon && !std::mem::replace(told, *told || soon);
         drop(letters);
         // The flag is that of the posting thread: set, it is the one whose mail this is.
-        if first && !DRAINS.get() {
+        if tell && !DRAINS.get() {
             self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
 
-    /// Tells of a new task.
+    /// Tells of a new task. One that runs its first batch already is of no use before that has ended.
     pub fn cloned(&self, id: u32, cloned: linux::error::Result<Cloned>) {
-        self.post(Letter::Cloned(id, cloned));
+        let soon = !cloned.as_ref().is_ok_and(|cloned| cloned.channel.has_job());
+        self.post(Letter::Cloned(id, cloned), soon);
     }
 
     /// Tells of anything else.
     pub fn tell(&self, id: u32, kind: &str, failure: Option<Failure>, numbers: Vec<f64>) {
         let failure = failure.map(FailureData::from);
-        self.post(Letter::Plain(Event { id, kind: kind.into(), failure, numbers }));
+        self.post(Letter::Plain(Event { id, kind: kind.into(), failure, numbers }), true);
     }
 }
 
@@ -109,7 +127,7 @@ pub fn attach(
 ) -> Result<()> {
     linux::stub::set_file(stub_file.into());
     let wake = on_events.build_threadsafe_function::<()>().weak::<true>().build()?;
-    let mail = Arc::new(Mail { letters: Mutex::new(Some(Vec::new())), wake });
+    let mail = Arc::new(Mail { letters: Mutex::new(Some(Letters::default())), wake });
     let make_error = make_error.create_ref()?;
     let (tasks, children, readables) = (HashMap::new(), HashMap::new(), HashMap::new());
     let host = Host { env, mail, make_error, tasks, children, readables, outer: Vec::new() };
@@ -123,12 +141,18 @@ fn end() {
     let Some(host) = HOST.take() else { return };
     target::replace(Target::Near);
     for (id, task) in &host.tasks {
-        if let Some(child) = host.children.get(id).filter(|_| !task.end_supervision()) {
+        if task.end_supervision() {
+            continue;
+        }
+        match host.children.get(id) {
             // It has died already, or dies when its channel closes below.
-            let _ = child.signal(9);
+            Some(child) => drop(child.signal(9)),
+            // It is still being cloned.
+            None => task.hang_up(),
         }
     }
-    host.mail.letters.lock().unwrap_or_else(|broken| broken.into_inner()).take();
+    let letters = host.mail.letters.lock().unwrap_or_else(|broken| broken.into_inner()).take();
+    letters.unwrap_or_default().waiting.into_iter().for_each(Letter::end_task);
 }
 
 /// What has happened since the last time.
@@ -138,7 +162,7 @@ pub fn drain() -> Vec<Event> {
         let mail = host.mail.clone();
         let mut letters = mail.letters.lock().unwrap_or_else(|broken| broken.into_inner());
         let letters = letters.as_mut().map(std::mem::take).unwrap_or_default();
-        letters.into_iter().map(|letter| host.open(letter)).collect()
+        letters.waiting.into_iter().map(|letter| host.open(letter)).collect()
     })
 }
 
@@ -216,6 +240,11 @@ pub fn state_numbers(state: ChildState) -> [f64; 4] {
 /// The task with this id, while it can be reached.
 pub fn task(id: u32) -> linux::error::Result<Arc<Channel>> {
     with(|host| host.tasks.get(&id).cloned()).ok_or(Failure::Gone)
+}
+
+/// A task can be reached, also one that is still being cloned.
+pub fn keep_task(id: u32, channel: Arc<Channel>) {
+    with(|host| host.tasks.insert(id, channel));
 }
 
 /// Lets go of a task's channel: a task that still serves ends.

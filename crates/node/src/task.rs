@@ -47,8 +47,24 @@ impl From<CloneData> for CloneOptions {
 pub fn clone(options: CloneData) -> Result<u32> {
     let (id, mail) = (host::next_id(), host::mail());
     let done = Box::new(move |cloned| mail.cloned(id, cloned));
-    task::clone(&options.into(), host::listener(id), done).or_throw()?;
+    if let Some(channel) = task::clone(&options.into(), host::listener(id), done).or_throw()? {
+        host::keep_task(id, channel);
+    }
     Ok(id)
+}
+
+/// Whether a batch can be sent to a task: also to one that is being cloned, if that is so far.
+#[napi]
+pub fn reaches_task(task: u32) -> bool {
+    host::task(task).is_ok()
+}
+
+/// Ends a task's channel: whoever waits for a reply hears that none will come.
+#[napi]
+pub fn hang_up(task: u32) {
+    if let Ok(task) = host::task(task) {
+        task.hang_up();
+    }
 }
 
 /// Clones a task from a task. "cloned" follows.

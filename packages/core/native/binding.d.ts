@@ -222,6 +222,9 @@ export declare function gettid(): number
 /** getuid(2). */
 export declare function getuid(): number
 
+/** Ends a task's channel: whoever waits for a reply hears that none will come. */
+export declare function hangUp(task: number): void
+
 /** Keeps a child's pid its own until `release_child`. `false`: it has been reaped. */
 export declare function holdChild(child: number): boolean
 
@@ -290,6 +293,9 @@ export declare function prlimit(pid: number, resource: number, limits: Uint8Arra
 
 /** Copies a descriptor of this process into a task, to a number or (-1) the lowest that is free; collected in a batch. */
 export declare function put(task: number, fd: number, number: number, closeOnExec: boolean): number
+
+/** Whether a batch can be sent to a task: also to one that is being cloned, if that is so far. */
+export declare function reachesTask(task: number): boolean
 
 /** read(2) or pread64(2). */
 export declare function read(fd: number, length: number, position?: number | undefined | null): Buffer

@@ -5,8 +5,12 @@ import { native } from "./native.ts";
 import { type Batch, withTarget } from "./target.ts";
 import type { Task } from "./task.ts";
 
-/** Collects the calls of `fn`, sends them to a task, and resolves with what `fn` returned when all have succeeded. */
-export async function runBatch<T>(task: Task, id: number, fn: () => T): Promise<T> {
+/**
+ * Collects the calls of `fn`, sends them to a task, and resolves with what `fn` returned when all have succeeded.
+ *
+ * @param appeared - Of a task that is being cloned: what comes first.
+ */
+export async function runBatch<T>(task: Task, id: number, fn: () => T, appeared?: Promise<unknown>): Promise<T> {
 	const batch: Batch = { settle: [] };
 	const settle = (numbers: readonly number[] | undefined) => {
 		for (const tell of batch.settle.splice(0)) tell(numbers);
@@ -26,6 +30,7 @@ export async function runBatch<T>(task: Task, id: number, fn: () => T): Promise<
 			}
 		});
 		const { failure, numbers } = await event;
+		await appeared;
 		// Before an error is made, which may ask how a child ended that the batch held.
 		settle(failure ? undefined : numbers);
 		if (failure) throw withTarget(task, undefined, () => makeError(failure));

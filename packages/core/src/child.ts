@@ -12,7 +12,7 @@ import {
 	toUsage,
 } from "./child-state.ts";
 import { FileDescriptor } from "./descriptor.ts";
-import { ChildBusyError, ChildDeadError, ClosedError, ExitError, SyscallError } from "./errors.ts";
+import { BatchError, ChildBusyError, ChildDeadError, ClosedError, ExitError, SyscallError } from "./errors.ts";
 import { dispatch, forget, listen } from "./events.ts";
 import type { Command } from "./exec.ts";
 import { waitFlags } from "./flags.generated.ts";
@@ -35,15 +35,6 @@ const unheard = new FinalizationRegistry(({ id, pid }: { id: number; pid: number
 // By pid as this process sees it, until it is known here that they have ended.
 const livingChildren = new Map<number, WeakRef<ChildProcess>>();
 
-/** What the addon knows a child by. */
-export interface ChildIdentity {
-	readonly id: number;
-	readonly pid: number;
-	readonly namespace: PidNamespace;
-	/** What to do when it has died, before anybody is told. */
-	readonly died: (child: ChildProcess) => void;
-}
-
 /**
  * A child of this process, or of one of its tasks: its pid cannot be used again before its death was seen here, unless a
  * supervisor or a program is its parent by now, which reaps it when it likes.
@@ -57,28 +48,22 @@ export interface ChildIdentity {
  */
 export class ChildProcess extends Process implements AsyncDisposable {
 	readonly #id: number;
+	#cloned = false;
 	#fd: FileDescriptor | undefined;
 	#command: Command | undefined;
 	#supervisor: number | undefined;
 	#death: ChildState | undefined;
-	#usage: ResourceUsage | undefined;
+	/** In the addon's numbers: mostly nobody asks. */
+	#usage: number[] = [];
 	#exited: Promise<ExitStatus> | undefined;
 	#exit: ((status: ExitStatus) => void) | undefined;
 	readonly #waiters = new Waiters();
 	readonly #awaited = new Awaited(this, () => !this.#death && (this.#exited !== undefined || this.#waiters.any));
 
 	/** Made by `Task.clone`, not by its users. */
-	constructor({ id, pid, namespace, died }: ChildIdentity) {
-		super(pid, namespace);
+	constructor(id: number, namespace: PidNamespace) {
+		super(0, namespace);
 		this.#id = id;
-		// The listener must not keep the object from being collected: it is looked up when something happens.
-		const self = new WeakRef(this);
-		listen(id, (event) => {
-			const child = self.deref();
-			if (child) child.#heard(event, died);
-		});
-		unheard.register(this, { id, pid }, this);
-		if (pid !== 0) livingChildren.set(pid, self);
 	}
 
 	/**
@@ -88,6 +73,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * @throws `ClosedError` it was first asked for after death · `EMFILE`
 	 */
 	get fd(): FileDescriptor {
+		this.#assertCloned("open the pidfd of");
 		if (!this.#fd || (this.#fd.closed && !this.#death)) {
 			const number = this.#named(() => native().childPidfd(this.#id));
 			if (number < 0) throw new ClosedError(`${this} has ended, and its pidfd was not asked for before`);
@@ -108,7 +94,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 
 	/** What it used, known after its death: times in microseconds, `maxRSS` in kilobytes. */
 	get resourceUsage(): ResourceUsage | undefined {
-		return this.#usage;
+		return toUsage(this.#usage);
 	}
 
 	/** Resolves when it has ended: the same promise every time. Keeps the event loop alive while `ref`'d. */
@@ -199,6 +185,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	async wait(options?: WaitOptions): Promise<ChildState> {
 		const wanted = toWanted(options);
 		wanted.signal?.throwIfAborted();
+		this.#assertCloned("wait for");
 		const known = this.#waiters.claim(wanted);
 		if (known) return known;
 		if (this.#death) throw this.#dead("wait for");
@@ -227,6 +214,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 */
 	poll(options?: Omit<WaitOptions, "signal">): ChildState | undefined {
 		const wanted = toWanted(options);
+		this.#assertCloned("poll");
 		dispatch();
 		const known = this.#waiters.claim(wanted);
 		if (known) return known;
@@ -277,6 +265,31 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		return livingChildren.get(pid)?.deref();
 	}
 
+	/**
+	 * A child that was made before it was cloned is there now.
+	 *
+	 * @param died - What to do when it has died, before anybody is told.
+	 */
+	static appeared(child: ChildProcess, pid: number, died: () => void): void {
+		const id = child.#id;
+		Process.cloned(child, pid);
+		child.#cloned = true;
+		// The listener must not keep the object from being collected: it is looked up when something happens.
+		const self = new WeakRef(child);
+		listen(id, (event) => {
+			const heard = self.deref();
+			if (heard) heard.#heard(event, died);
+		});
+		unheard.register(child, { id, pid }, child);
+		if (pid !== 0) livingChildren.set(pid, self);
+	}
+
+	/** A child that was made before it was cloned could not be: whoever waits for it hears that it is no more. */
+	static failed(child: ChildProcess): void {
+		child.#cloned = true;
+		child.#died(toState([], 0));
+	}
+
 	/** Remembers what a child executes. */
 	static executes(child: ChildProcess, command: Command): void {
 		child.#command = command;
@@ -304,18 +317,22 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		return child.#death && toExitStatus(child.#death);
 	}
 
-	#heard(event: Event, died: (child: ChildProcess) => void): void {
+	#heard(event: Event, died: () => void): void {
 		const state = toState(event.numbers, this.pid);
 		if (event.kind === "state") this.#changed(state);
 		if (event.kind !== "death") return;
-		this.#death = state;
-		this.#usage = toUsage(event.numbers.slice(4));
+		this.#usage = event.numbers.slice(4);
 		forget(this.#id);
 		if (livingChildren.get(this.pid)?.deref() === this) livingChildren.delete(this.pid);
 		unheard.unregister(this);
 		native().forgetChild(this.#id);
 		if (this.#supervisor !== undefined) native().forgetTask(this.#supervisor);
-		died(this);
+		this.#died(state, died);
+	}
+
+	#died(state: ChildState, died = () => {}): void {
+		this.#death = state;
+		died();
 		this.#changed(state);
 		this.#exit?.(toExitStatus(state));
 		this.#awaited.update();
@@ -358,7 +375,13 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		}
 	}
 
+	#assertCloned(what: string): void {
+		if (this.#cloned) return;
+		throw new BatchError(`cannot ${what} a task that is still being cloned: do it when clone has resolved`);
+	}
+
 	#assertAlive(what: string): void {
+		this.#assertCloned(what);
 		if (this.#death) throw this.#dead(what);
 	}
 

@@ -1,13 +1,16 @@
-import { abortSignal, array, options as checkOptions, pid as checkPid, wrongValue } from "./arguments.ts";
+import type { Event } from "../native/binding.js";
+import { abortSignal, array, options as checkOptions, pid as checkPid, wrongType, wrongValue } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { makeError } from "./errors.ts";
-import { once } from "./events.ts";
+import { dispatch, once } from "./events.ts";
 import { cloneFlags, type NamespaceKind, namespaceFlags } from "./flags.generated.ts";
 import { toBits } from "./flags.ts";
 import { checkMaps, type IdMaps, writeMaps } from "./idmap.ts";
 import { native } from "./native.ts";
 import { withTarget } from "./target.ts";
 import { Task } from "./task.ts";
+
+const SIGKILL = 9;
 
 /** What a task can share with the task that clones it. */
 export type SharedPart = "files" | "fs" | "vm";
@@ -32,14 +35,59 @@ export interface CloneOptions {
 	cgroup?: FileDescriptor;
 	/** Pids to get, innermost namespace first (Linux 5.5); needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. */
 	setTid?: readonly number[];
-	/** Gives up: what was cloned is killed. Has no effect once the task is there. */
+	/**
+	 * What the task does first: its calls are collected as {@link Task.batch} does, and mostly sent along with the clone, so
+	 * that nobody waits in between. If one fails, so does the clone, and nothing is left of it.
+	 *
+	 * It is given the task, which has no pid yet: nothing can be asked about its process. It is called again with another
+	 * one where the first was lost before anything had run.
+	 */
+	begin?: (task: Task) => void;
+	/** Gives up: what was cloned is killed, whatever it does. Has no effect once `clone` has resolved. */
 	signal?: AbortSignal;
 }
 
 /** Clones a task from `parent`, or from the zygote. */
-export async function cloneTask(parent: Task | undefined, options: CloneOptions | undefined): Promise<Task> {
-	const { namespaces = [], idMap = "identity", share = [], cgroup, setTid = [], signal } = checkOptions(options);
+export async function cloneTask(parent: Task | undefined, options: CloneOptions = {}): Promise<Task> {
+	const { data, maps } = checkClone(parent, options);
+	const { begin, signal } = options;
+	signal?.throwIfAborted();
+	let cloning = clone(parent, data, options);
+	const abort = () => stop(cloning.task);
+	signal?.addEventListener("abort", abort, { once: true });
+	try {
+		let failure = await cloning.appeared;
+		// The zygote died before it had cloned anything: another one takes its place.
+		if (failure?.kind === "gone" && !parent && !signal?.aborted) {
+			cloning = clone(parent, data, options);
+			failure = await cloning.appeared;
+		}
+		signal?.throwIfAborted();
+		if (failure) throw withTarget(parent ?? (Task.near as unknown as Task), undefined, () => makeError(failure));
+		const { task, begun } = cloning;
+		if (maps) writeMaps(task.pid, maps, parent);
+		await (begun ?? (begin && task.batch(() => begin(task))));
+		signal?.throwIfAborted();
+		return task;
+	} catch (error) {
+		await endTask(cloning.task);
+		signal?.throwIfAborted();
+		throw error;
+	} finally {
+		signal?.removeEventListener("abort", abort);
+	}
+}
+
+type CloneData = Parameters<ReturnType<typeof native>["clone"]>[0];
+
+/** What the addon needs to clone, everything checked, and the ids to map when it has. */
+function checkClone(
+	parent: Task | undefined,
+	options: CloneOptions,
+): { data: CloneData; maps: ReturnType<typeof checkMaps> | undefined } {
+	const { namespaces = [], idMap = "identity", share = [], cgroup, setTid = [], begin, signal } = checkOptions(options);
 	abortSignal(signal);
+	if (begin !== undefined && typeof begin !== "function") throw wrongType("options.begin", "a function", begin);
 	const flags = toBits(namespaceFlags, array(namespaces, "options.namespaces"), "options.namespaces");
 	const shared = toBits(sharedParts, array(share, "options.share"), "options.share");
 	if (shared !== 0 && !parent)
@@ -48,7 +96,6 @@ export async function cloneTask(parent: Task | undefined, options: CloneOptions 
 	if (!maps && !["identity", "root", "none"].includes(idMap as string)) {
 		throw wrongValue("options.idMap", '"identity", "root", "none" or an object of uids and gids', idMap);
 	}
-	signal?.throwIfAborted();
 	const data = {
 		flags: flags | shared,
 		...(!maps && idMap !== "none" && { map: idMap as string }),
@@ -60,19 +107,45 @@ export async function cloneTask(parent: Task | undefined, options: CloneOptions 
 		resetSignals: parent ? Task.touchedSignals(parent) : false,
 		setTid: array(setTid, "options.setTid").map((pid, index) => checkPid(pid, `options.setTid[${index}]`)),
 	};
-	const request = () => once(parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data));
-	let event = await request();
-	// The zygote died before it had cloned anything: another one takes its place.
-	if (event.failure?.kind === "gone" && !parent) event = await request();
-	const { failure } = event;
-	if (failure) throw withTarget(parent ?? (Task.near as unknown as Task), undefined, () => makeError(failure));
-	const task = Task.made(event, parent, { namespaces, share });
+	return { data, maps: flags === 0 ? undefined : maps };
+}
+
+interface Cloning {
+	readonly task: Task;
+	/** When it is known whether it is there, and else why not. */
+	readonly appeared: Promise<Event["failure"]>;
+	/** Its first batch, where that was sent along. */
+	readonly begun: Promise<void> | undefined;
+}
+
+function clone(parent: Task | undefined, data: CloneData, options: CloneOptions): Cloning {
+	const id = parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data);
+	const task = Task.made(id, parent, options);
+	const appeared = once(id).then((event) => {
+		if (event.failure) Task.failed(task);
+		else Task.appeared(task, event, parent, options);
+		return event.failure;
+	});
+	const { begin } = options;
+	const begun = begin && native().reachesTask(id) ? Task.begin(task, begin, appeared) : undefined;
+	begun?.catch(() => {}); // where the clone fails this does too, and that is not the reason
+	return { task, appeared, begun };
+}
+
+/** Ends what a task is in the middle of, be that its clone or its first batch: both hear of it. */
+function stop(task: Task): void {
+	dispatch(); // of one that is busy nobody is told
+	const id = Task.number(task);
 	try {
-		if (maps && flags !== 0) writeMaps(task.pid, maps, parent);
-		signal?.throwIfAborted();
-	} catch (error) {
-		await task[Symbol.asyncDispose]();
-		throw error;
+		if (native().killChild(id, SIGKILL)) return;
+	} catch {
+		// It has become another user's: it ends when it has made its call.
 	}
-	return task;
+	native().hangUp(id);
+}
+
+/** Kills and reaps a task, or the program that it has become. */
+export async function endTask(task: Task): Promise<void> {
+	if (task.state === "exec") await task.process[Symbol.asyncDispose]();
+	else await task[Symbol.asyncDispose]();
 }

@@ -14,24 +14,29 @@ import type { Task } from "./task.ts";
 export class OpenFile {}
 
 class Namespace {
-	/** Pid of the process for which it was made, as this process sees it. */
-	readonly creatorPid: number;
+	readonly #creator: () => { readonly pid: number };
 
-	/** Made by nearfar, not by its users. */
-	constructor(creatorPid: number) {
-		this.creatorPid = creatorPid;
+	/** Made by nearfar, not by its users; also for a task that has no pid yet. */
+	constructor(creator: () => { readonly pid: number }) {
+		this.#creator = creator;
+	}
+
+	/** Pid of the process for which it was made, as this process sees it. */
+	get creatorPid(): number {
+		return this.#creator().pid;
 	}
 }
 
 /** What a task may share with those that it clones. */
 export class Shareable extends Namespace {
-	#creator: () => Task;
+	/** The task for which it was made, or since that has another one, its heir. */
+	#holder: Task;
 	#others: WeakRef<Task>[] = [];
 
 	/** Made by nearfar, not by its users. */
-	constructor(creatorPid: number, creator: () => Task) {
-		super(creatorPid);
-		this.#creator = creator;
+	constructor(creator: Task) {
+		super(() => creator);
+		this.#holder = creator;
 	}
 
 	/** Another task has it too. */
@@ -44,12 +49,12 @@ export class Shareable extends Namespace {
 	/** A task has another one from now on; `heir` is one that still has this. */
 	static leave(shared: Shareable, task: Task, heir: Task): void {
 		shared.#others = shared.#others.filter((other) => other.deref() !== task);
-		if (shared.#creator() === task) shared.#creator = () => heir;
+		if (shared.#holder === task) shared.#holder = heir;
 	}
 
 	/** A task that can be asked to work on it: one that lives, where there is one. */
 	static owner(shared: Shareable): Task {
-		return Shareable.other(shared) ?? shared.#creator();
+		return Shareable.other(shared) ?? shared.#holder;
 	}
 
 	/** A task that has it and lives, but is not `task`. */
@@ -59,7 +64,7 @@ export class Shareable extends Namespace {
 
 	/** All of these. */
 	static others(shared: Shareable, task?: Task): Task[] {
-		const all = new Set([shared.#creator(), ...shared.#others.map((other) => other.deref())]);
+		const all = new Set([shared.#holder, ...shared.#others.map((other) => other.deref())]);
 		return [...all].filter((other) => other?.state === "live" && other !== task) as Task[];
 	}
 }

@@ -19,10 +19,9 @@ const PRIO_PROCESS = 0;
  * ```
  */
 export class Process {
-	/** Its pid in `namespace`; 0: not visible from there. */
-	readonly pid: number;
 	/** The pid namespace that `pid` is a number of. */
 	readonly namespace: PidNamespace;
+	#pid: number;
 
 	/**
 	 * @param pid - 1 or more.
@@ -30,8 +29,18 @@ export class Process {
 	 * @throws `TypeError`, `RangeError` not a pid
 	 */
 	constructor(pid: number, namespace: PidNamespace = currentTask().pidNamespace) {
-		this.pid = checkPid(pid, "pid", 0);
+		this.#pid = checkPid(pid, "pid", 0);
 		this.namespace = namespace;
+	}
+
+	/** Its pid in `namespace`; 0: not visible from there, or a task that is still being cloned. */
+	get pid(): number {
+		return this.#pid;
+	}
+
+	/** A process that was made before it was cloned has a pid now. */
+	static cloned(process: Process, pid: number): void {
+		process.#pid = pid;
 	}
 
 	/**

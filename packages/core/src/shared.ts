@@ -1,6 +1,7 @@
 /** What the slices share, but for the tables: it lies in the same file of dist as the public names, as it shares their state. */
 export * from "./arguments.ts";
 export * from "./child-state.ts";
+export { endTask } from "./clone.ts";
 export { forget, keepAlive, listen } from "./events.ts";
 export { presentEnvironment } from "./exec.ts";
 export { pidsOfPidfd } from "./fdinfo.ts";

@@ -31,23 +31,32 @@ class Legacy {
 export class Sharing {
 	/** What is left to do at its end. */
 	readonly legacy = new Legacy();
+	readonly #task: Task;
 	#fdTable: FDTable | undefined;
 	#addressSpace: AddressSpace | undefined;
 
+	/** What is not somebody else's is the task's own. */
+	constructor(task: Task) {
+		this.#task = task;
+	}
+
 	/** Identity of its descriptor table. */
 	get fdTable(): FDTable {
-		return this.#fdTable as FDTable;
+		this.#fdTable ??= new FDTable(this.#task);
+		return this.#fdTable;
 	}
 
 	/** Identity of its memory. */
 	get addressSpace(): AddressSpace {
-		return this.#addressSpace as AddressSpace;
+		this.#addressSpace ??= new AddressSpace(this.#task);
+		return this.#addressSpace;
 	}
 
 	/** It has the memory of the task that clones it, and in that a block of its own. */
 	shareMemory(creator: Sharing, block: number): void {
 		this.#addressSpace = creator.addressSpace;
 		this.legacy.memory = { space: creator.addressSpace, block };
+		Shareable.join(creator.addressSpace, this.#task);
 	}
 
 	/** It has the table of the task that clones it, and in that both have their channels. */
@@ -56,30 +65,23 @@ export class Sharing {
 		this.#fdTable = table;
 		this.legacy.files = { table, channel };
 		creator.legacy.files = { table, channel: creatorChannel };
-	}
-
-	/** `task` has all this from now on; what is not somebody else's is its own. */
-	join(task: Task): void {
-		// Both outlive the task by no more than what they are asked for: they may hold on to it.
-		if (this.#addressSpace) Shareable.join(this.#addressSpace, task);
-		else this.#addressSpace = new AddressSpace(task.process.pid, () => task);
-		if (this.#fdTable) Shareable.join(this.#fdTable, task);
-		else this.#fdTable = new FDTable(task.process.pid, () => task);
+		Shareable.join(table, this.#task);
 	}
 
 	/**
 	 * Gives the task a table of its own, where others have it too; at once, also in a batch. The end of a channel tells
 	 * that a program runs: nobody may keep another one's open.
 	 */
-	leaveTable(task: Task): void {
+	leaveTable(): void {
 		const { files } = this.legacy;
+		const task = this.#task;
 		const others = files ? Shareable.others(files.table, task) : [];
 		const [heir] = others;
 		if (!files || !heir) return;
 		const channels = task.channelFds.filter((channel) => channel >= 0 && channel !== files.channel);
 		task.run(() => native().unshare(cloneFlags.files));
 		this.legacy.files = undefined;
-		this.#fdTable = new FDTable(task.process.pid, () => task);
+		this.#fdTable = undefined;
 		Shareable.leave(files.table, task, heir);
 		for (const other of others) if (closesIn(other, files.channel)) break;
 		task.run(() => {

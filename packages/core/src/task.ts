@@ -36,7 +36,6 @@ interface TaskParts<P extends Process> {
 	readonly pidNamespace: PidNamespace;
 	readonly childPidNamespace?: PidNamespace;
 	readonly nested?: boolean;
-	readonly sharing?: Sharing;
 }
 
 // A task nobody can reach any more has nothing left to do: the end of its channel ends it.
@@ -72,7 +71,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	readonly pidNamespace: PidNamespace;
 	readonly #id: number;
 	readonly #nested: boolean;
-	readonly #sharing: Sharing;
+	readonly #sharing = new Sharing(this as unknown as Task);
 	#kinds: Set<NamespaceKind>;
 	#childPidNamespace: PidNamespace;
 	#state: "live" | "exec" | "supervisor" | "exited" = "live";
@@ -81,20 +80,18 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 
 	/** Made by `Task.clone`. */
 	private constructor(parts: TaskParts<P>) {
-		const { id, process, kinds, pidNamespace, childPidNamespace, sharing = new Sharing() } = parts;
+		const { id, process, kinds, pidNamespace, childPidNamespace } = parts;
 		this.#id = id;
 		this.process = process;
 		this.#kinds = new Set(kinds);
 		this.#nested = parts.nested ?? false;
 		this.pidNamespace = pidNamespace;
 		this.#childPidNamespace = childPidNamespace ?? pidNamespace;
-		this.#sharing = sharing;
-		sharing.join(this as unknown as Task);
 		if (id !== NEAR) unreachable.register(this, id, this);
 	}
 
 	static #makeNear(): Task<Process> {
-		const pidNamespace = new PidNamespace(globalThis.process.pid);
+		const pidNamespace = new PidNamespace(() => globalThis.process);
 		const process = new Process(globalThis.process.pid, pidNamespace);
 		return new Task<Process>({ id: NEAR, process, kinds: [], pidNamespace });
 	}
@@ -157,7 +154,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 
 	/** Gives it a table of its own, if it shares one. */
 	unshareFiles(): void {
-		this.#sharing.leaveTable(this as unknown as Task);
+		this.#sharing.leaveTable();
 	}
 
 	/** Whether it still serves, executes a program, supervises one, or has ended. */
@@ -281,7 +278,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const attempt = () => {
 			const { data, command } = execData(path, argv, options);
 			const taskDeathSignal = this.#nested ? 0 : SIGKILL;
-			this.#sharing.leaveTable(this as unknown as Task);
+			this.#sharing.leaveTable();
 			// Another task's child, or in a pid namespace of its own, it has no parent that it could know by number.
 			const parent = this.#nested || this.pidNamespace !== Task.near.pidNamespace ? 0 : globalThis.process.pid;
 			native().exec(this.#id, { ...data, parent, resetSignals: this.#signalsTouched, taskDeathSignal });
@@ -404,7 +401,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/** The namespaces of these kinds are others from now on; pids of children are those of the last `"pid"`. */
 	enteredNamespaces(kinds: readonly NamespaceKind[]): void {
 		for (const kind of kinds) this.#kinds.add(kind);
-		if (kinds.includes("pid")) this.#childPidNamespace = new PidNamespace(this.pid);
+		if (kinds.includes("pid")) this.#childPidNamespace = new PidNamespace(() => this.process);
 	}
 
 	/** It may ignore or block signals from now on: exec has to reset them. */
@@ -417,33 +414,46 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return task.#signalsTouched;
 	}
 
-	/** Makes the object for a clone that succeeded. */
-	static made({ id, numbers }: Event, parent: Task | undefined, { namespaces = [], share = [] }: CloneOptions): Task {
-		const [pid = 0, block = 0, channel = -1] = numbers;
+	/** Makes the object for a task that is being cloned. */
+	static made(id: number, parent: Task | undefined, { namespaces = [], share = [] }: CloneOptions): Task {
 		const origin: Task<Process> = parent ?? Task.near;
-		const pidNamespace = namespaces.includes("pid") ? new PidNamespace(pid) : origin.#childPidNamespace;
-		const sharing = new Sharing();
-		if (share.includes("vm")) sharing.shareMemory(origin.#sharing, block);
-		if (share.includes("files")) {
+		const Kind = share.includes("vm") ? ThreadProcess : ChildProcess;
+		const process = new Kind(id, Task.near.pidNamespace);
+		const pidNamespace = namespaces.includes("pid") ? new PidNamespace(() => process) : origin.#childPidNamespace;
+		const kinds = [...origin.#kinds, ...namespaces];
+		const made = new Task({ id, process, kinds, pidNamespace, nested: parent !== undefined });
+		made.#signalsTouched = origin.#signalsTouched;
+		return made;
+	}
+
+	/** Its clone has succeeded. */
+	static appeared(task: Task, { numbers }: Event, parent: Task | undefined, { share = [] }: CloneOptions): void {
+		const [pid = 0, block = 0, channel = -1] = numbers;
+		const { legacy } = task.#sharing;
+		if (parent && share.includes("vm")) task.#sharing.shareMemory(parent.#sharing, block);
+		if (parent && share.includes("files")) {
 			// None where the creator has ended meanwhile: its own is closed then.
-			const creatorChannel = origin.state === "live" ? origin.channelFd : undefined;
-			sharing.shareTable(origin.#sharing, channel, creatorChannel ?? -1);
+			const creatorChannel = parent.state === "live" ? parent.channelFd : undefined;
+			task.#sharing.shareTable(parent.#sharing, channel, creatorChannel ?? -1);
 		}
-		const { legacy } = sharing;
-		let task: WeakRef<Task> | undefined;
-		const died = () => {
-			const ended = task?.deref();
+		// Who waits for its end must not keep the task.
+		const self = new WeakRef(task);
+		ChildProcess.appeared(task.process, pid, () => {
+			const ended = self.deref();
 			if (ended?.state === "live") ended.#left();
 			legacy.died();
-		};
-		const Kind = block === 0 ? ChildProcess : ThreadProcess;
-		const process = new Kind({ id, pid, namespace: Task.near.pidNamespace, died });
-		const kinds = [...origin.#kinds, ...namespaces];
-		const nested = parent !== undefined;
-		const made = new Task({ id, process, kinds, pidNamespace, nested, sharing });
-		made.#signalsTouched = origin.#signalsTouched;
-		task = new WeakRef(made);
-		return made;
+		});
+	}
+
+	/** Its clone has failed. */
+	static failed(task: Task): void {
+		task.#left();
+		ChildProcess.failed(task.process);
+	}
+
+	/** Sends a task that is being cloned its first batch. */
+	static begin(task: Task, begin: (task: Task) => void, appeared: Promise<unknown>): Promise<void> {
+		return runBatch(task, task.#id, () => begin(task), appeared);
 	}
 
 	/** The addon's number for a live task. */

@@ -71,15 +71,18 @@ describe("Node killed by SIGKILL leaves nothing behind", () => {
 		await reaper.exit();
 	});
 
-	test.each([["while cloning"], ["between clone and exec"]])("%s, at any moment", async (phase) => {
-		for (let turn = 0; turn < 6; turn++) {
-			const { reaper, node } = await started(phase);
-			for (let moment = 0; moment < turn * 40; moment++) await setImmediate();
-			await kill(node);
-			await settled(reaper);
-			await reaper.exit();
-		}
-	});
+	test.each([["while cloning"], ["while beginning"], ["between clone and exec"]])(
+		"%s, at any moment",
+		async (phase) => {
+			for (let turn = 0; turn < 6; turn++) {
+				const { reaper, node } = await started(phase);
+				for (let moment = 0; moment < turn * 40; moment++) await setImmediate();
+				await kill(node);
+				await settled(reaper);
+				await reaper.exit();
+			}
+		},
+	);
 
 	test("in a run of a task's task: once that call has ended", async () => {
 		const { reaper, node, told } = await started("in a run of a task's task");

@@ -2,11 +2,13 @@ import { NearfarError } from "@nearfar/core";
 
 /** Until when a program may run: an `AbortSignal`, a time, both or neither. */
 export class Deadline {
+	/** Aborted when it passes, with what to throw then as the reason; `undefined`: it never does. */
+	readonly signal: AbortSignal | undefined;
 	readonly #signal: AbortSignal | undefined;
-	readonly #abort = () => this.#pass(abortError(this.#signal));
+	readonly #passed: AbortController | undefined;
+	readonly #abort = () => this.#passed?.abort(abortError(this.#signal));
 	#timer: NodeJS.Timeout | undefined;
-	#passed: Error | undefined;
-	#tell: (error: Error) => void = () => {};
+	#late = () => {};
 
 	/**
 	 * @param signal - May be aborted already.
@@ -14,46 +16,42 @@ export class Deadline {
 	 * @param what - For the message.
 	 */
 	constructor(signal: AbortSignal | undefined, timeout: number, what: string) {
+		if (!signal && timeout === 0) return;
 		this.#signal = signal;
+		this.#passed = new AbortController();
+		this.signal = this.#passed.signal;
 		if (signal?.aborted) this.#abort();
 		signal?.addEventListener("abort", this.#abort, { once: true });
-		if (timeout > 0) this.#timer = setTimeout(() => this.#pass(timeoutError(timeout, what)), timeout);
-	}
-
-	/** Throws once it has passed. */
-	check(): void {
-		if (this.#passed) throw this.#passed;
+		if (timeout > 0) this.#timer = setTimeout(() => this.#passed?.abort(timeoutError(timeout, what)), timeout);
 	}
 
 	/** Settles as what `start` returns does, or rejects when it passes before: then `start` may not even be called. */
 	async race<T>(start: () => Promise<T>): Promise<T> {
-		this.check();
-		if (!this.#signal && !this.#timer) return start();
-		return Promise.race([
-			start(),
-			new Promise<never>((_, reject) => {
-				this.#tell = reject;
-			}),
-		]);
+		const { signal } = this;
+		if (!signal) return start();
+		signal.throwIfAborted();
+		return new Promise<T>((resolve, reject) => {
+			const late = () => reject(signal.reason);
+			signal.addEventListener("abort", late, { once: true });
+			start()
+				.then(resolve, reject)
+				.finally(() => signal.removeEventListener("abort", late));
+		});
 	}
 
 	/** Calls `late` when it passes, or now. The event loop is not kept alive for it. */
 	whenPassed(late: () => void): void {
-		this.#tell = late;
+		this.#late = late;
+		this.signal?.addEventListener("abort", late, { once: true });
 		this.#timer?.unref();
-		if (this.#passed) late();
+		if (this.signal?.aborted) late();
 	}
 
 	/** It matters no more. */
 	end(): void {
-		this.#tell = () => {};
+		this.signal?.removeEventListener("abort", this.#late);
 		clearTimeout(this.#timer);
 		this.#signal?.removeEventListener("abort", this.#abort);
-	}
-
-	#pass(error: Error): void {
-		this.#passed ??= error;
-		this.#tell(this.#passed);
 	}
 }
 

@@ -28,7 +28,7 @@ import { type Limit, type Limits, toRlimit } from "./rlimit.ts";
 import { type CheckedStdio, checkNumbers, checkStdio, type Stdio } from "./stdio.ts";
 
 /** How to start a program. Everything is as it would be for a child of Node unless it is given here. */
-export interface SpawnOptions extends CloneOptions, ExecOptions {
+export interface SpawnOptions extends Omit<CloneOptions, "begin">, ExecOptions {
 	/**
 	 * What the program's descriptors are, one entry for each number, or one for 0, 1 and 2. Default: `"pipe"`. It has no
 	 * others, but those of `fds`.

@@ -1,5 +1,6 @@
 import { ChildProcess, type CloneOptions, type FileDescriptor, Task } from "@nearfar/core";
-import { namespaceFlags, native, wrongValue } from "@nearfar/core/internal";
+import { endTask, namespaceFlags, native, wrongValue } from "@nearfar/core/internal";
+import type { Deadline } from "./deadline.ts";
 import type { Plan } from "./spawn-options.ts";
 
 const SYS_ioctl = process.arch === "arm64" ? 29 : 16;
@@ -14,8 +15,12 @@ export interface Tree {
 	end(): Promise<void>;
 }
 
-/** Clones what a program needs, in the process group that it shall join where it cannot do that itself. */
-export async function cloneTree(plan: Plan): Promise<Tree> {
+/**
+ * Clones what a program needs, in the process group that it shall join where it cannot do that itself.
+ *
+ * @param begin - What the task does first that becomes the program.
+ */
+export async function cloneTree(plan: Plan, begin: (task: Task) => void, deadline: Deadline): Promise<Tree> {
 	const { init = false, killTree = false, setTid, join = [] } = plan;
 	const supervised = init || killTree;
 	if (supervised && Task.near.run(() => join.some(isPidNamespace))) {
@@ -23,19 +28,28 @@ export async function cloneTree(plan: Plan): Promise<Tree> {
 			"without a pid namespace where options.killTree or options.init is true: its orphans are another init's";
 		throw wrongValue("options.join", why, join);
 	}
-	const first = await Task.clone(cloneOptions(plan, supervised));
-	let task: Task | undefined;
+	const given = deadline.signal && { signal: deadline.signal };
+	let program: Promise<Task> | undefined;
+	const cloneProgram = (supervisor: Task) => {
+		program = supervisor.clone({ ...given, ...(setTid && { setTid }) });
+		program.catch(() => {}); // heard where it is awaited
+	};
+	// Seen from a pid namespace of its own, no other group has a number.
+	const group = plan.group instanceof ChildProcess && ownPids(plan) ? plan.group : undefined;
+	const options = { ...cloneOptions(plan, supervised), ...given };
+	let first: Task | undefined;
 	const end = async () => {
-		if (task) await endTask(task);
-		await endTask(first);
+		await program?.then(endTask, () => {});
+		if (first) await endTask(first);
 	};
 	try {
-		// Seen from a pid namespace of its own, no other group has a number.
-		if (plan.group instanceof ChildProcess && ownPids(plan)) first.process.setpgid(plan.group);
-		if (!supervised) return { task: first, supervisor: undefined, end: () => endTask(first) };
-		task = await first.clone(setTid && { setTid });
-		first.supervise(task.process, { forward: init });
-		return { task, supervisor: first, end };
+		first = await Task.clone(group ? options : { ...options, begin: supervised ? cloneProgram : begin });
+		if (group) first.process.setpgid(group);
+		if (group && supervised) cloneProgram(first);
+		const task = (await program) ?? first;
+		if (supervised) first.supervise(task.process, { forward: init });
+		if (group || supervised) await deadline.race(() => task.batch(() => begin(task)));
+		return { task, supervisor: supervised ? first : undefined, end };
 	} catch (error) {
 		await end();
 		throw error;
@@ -67,9 +81,4 @@ function isPidNamespace(fd: FileDescriptor): boolean {
 	} catch {
 		return false; // setns(2) will say what it is
 	}
-}
-
-async function endTask(task: Task): Promise<void> {
-	if (task.state === "exec") await task.process[Symbol.asyncDispose]();
-	else await task[Symbol.asyncDispose]();
 }

@@ -68,14 +68,20 @@ export async function spawn(
 	let stdio: OpenStdio | undefined;
 	let tree: Tree | undefined;
 	try {
-		deadline.check();
+		deadline.signal?.throwIfAborted();
 		// Also where a task is current: what it may call meanwhile is not for it.
 		stdio = Task.near.run(() => openStdio(plan.stdio));
-		const cloning = cloneTree(plan);
-		// Meanwhile: reading process.env costs more than the rest of what is left to do.
-		const env = plan.env ?? presentEnvironment();
+		const start = new Start(plan, stdio);
+		const cloning = cloneTree(plan, start.begin, deadline);
+		start.keepEnvironment();
 		tree = await cloning;
-		await execute(tree, { ...plan, env }, stdio, deadline);
+		stdio.sent();
+		const { task } = tree;
+		const { setup } = plan;
+		if (setup) {
+			await deadline.race(async () => setup(task));
+			await deadline.race(() => task.batch(() => start.exec(task)));
+		}
 		return started(tree, toPipes(stdio), plan, deadline);
 	} catch (error) {
 		deadline.end();
@@ -85,27 +91,43 @@ export async function spawn(
 	}
 }
 
-/** In one message, unless somebody wants to have a say before the program runs. */
-async function execute(tree: Tree, plan: Plan, stdio: OpenStdio, deadline: Deadline): Promise<void> {
-	const { task } = tree;
-	const group = groupNumber(plan);
-	const exec = ({ file, keep }: Put) => {
-		task.exec(file ?? (plan.file as PathLike), plan.argv, execOptions(plan, keep));
-	};
-	if (!plan.setup) {
-		await deadline.race(() => task.batch(() => exec(makeState(task, plan, stdio, group))));
-		stdio.sent();
-		return;
+/** What a task does that becomes a program. */
+class Start {
+	readonly #plan: Plan;
+	readonly #stdio: OpenStdio;
+	readonly #group: number | undefined;
+	#env: Plan["env"];
+	/** What it holds must not be collected before exec. */
+	#put: Put = { file: undefined, keep: [], held: [] };
+	#begun = false;
+
+	constructor(plan: Plan, stdio: OpenStdio) {
+		this.#plan = plan;
+		this.#stdio = stdio;
+		this.#group = groupNumber(plan);
+		this.#env = plan.env;
 	}
-	const put = await deadline.race(() => task.batch(() => makeState(task, plan, stdio, group)));
-	stdio.sent();
-	const { setup } = plan;
-	await deadline.race(async () => setup(task));
-	await deadline.race(() => task.batch(() => exec(put)));
-	put.held.at(0); // until here they must not be collected
+
+	/** Collects all of it, unless somebody wants to have a say before the program runs. */
+	readonly begin = (task: Task): void => {
+		this.#put = makeState(task, this.#plan, this.#stdio, this.#group);
+		if (this.#plan.setup) return;
+		this.exec(task);
+		this.#begun = true;
+	};
+
+	/** It will be late: what `process.env` is now counts. */
+	keepEnvironment(): void {
+		if (!this.#begun) this.#env ??= presentEnvironment();
+	}
+
+	exec(task: Task): void {
+		const { file, keep } = this.#put;
+		task.exec(file ?? (this.#plan.file as PathLike), this.#plan.argv, execOptions(this.#plan, this.#env, keep));
+	}
 }
 
-function execOptions({ env, deathSignal, lookup }: Plan, fds: readonly FileDescriptor[]): ExecOptions {
+function execOptions({ deathSignal, lookup }: Plan, env: Plan["env"], fds: readonly FileDescriptor[]): ExecOptions {
 	return {
 		fds,
 		...(env && { env }),

@@ -185,10 +185,10 @@ export function placeStdio(placed: Placed, hold: Hold): FileDescriptor[] {
 
 /** The streams of this process for what a program has got. */
 export function toPipes({ entries, near }: OpenStdio): Pipes {
-	const { Socket } = process.getBuiltinModule("node:net");
 	const stream = (number: number) => {
 		const descriptor = near.get(number);
 		if (!descriptor) return null;
+		const { Socket } = process.getBuiltinModule("node:net");
 		return new Socket({ fd: descriptor.take(), readable: number > 0, writable: number === 0 || number > 2 });
 	};
 	return [...entries.keys()].map(stream) as unknown as Pipes;

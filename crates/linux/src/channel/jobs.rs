@@ -75,9 +75,12 @@ impl Channel {
             return state.queue.push_back(job);
         }
         // If it is there by now: the reactor would be woken for it.
-        if let Err(failure) = self.take_start(&mut state) {
-            drop(state);
-            return (job.done)(Err(failure));
+        match self.take_start(&mut state) {
+            Err(failure) if !is_early(&failure) => {
+                drop(state);
+                return (job.done)(Err(failure));
+            }
+            _ => {}
         }
         state.queue.push_back(job);
         let mut ended = self.advance(&mut state, patience.is_zero());
@@ -95,13 +98,13 @@ impl Channel {
         finish(ended);
     }
 
-    /// Receives what the task has to say of its start, if that is still to come and is there.
+    /// Receives what the task has to say of its start, if that is still to come. `EAGAIN`: it is not there yet.
     fn take_start(&self, state: &mut State) -> Result<()> {
         let Some(start) = state.owed.take() else { return Ok(()) };
         match self.receive_start(&start, MsgFlags::MSG_DONTWAIT) {
-            Err(Failure::Refused(refusal)) if refusal.errno == Errno::EAGAIN => {
+            Err(failure) if is_early(&failure) => {
                 state.owed = Some(start);
-                Ok(())
+                Err(failure)
             }
             received => state.started(received),
         }
@@ -149,35 +152,26 @@ impl Channel {
     pub(crate) fn readable(self: &Arc<Self>) {
         let mut state = self.lock();
         let Some(job) = state.active.take() else { return };
-        if state.owed.is_some() {
-            // The task's first words come before the reply that is waited for.
-            let watched = self.take_start(&mut state).and_then(|()| reactor::watch_channel(self));
-            let Err(failure) = watched else {
-                state.active = Some(job);
-                return;
-            };
-            state.gone = true;
-            let ended = self.advance(&mut state, true);
-            drop(state);
-            (job.done)(Err(failure));
-            return finish(ended);
-        }
         let mut bytes = Vec::new();
         let length = match &job.message {
             Message::Short { reply, .. } | Message::Awaited { reply } => *reply,
             Message::Long { header, .. } => header.len(),
         };
-        let mut came = self.receive(&mut bytes, length, MsgFlags::MSG_DONTWAIT);
+        // The task's first words come before the reply that is waited for.
+        let started = self.take_start(&mut state);
+        let mut came = started.and_then(|()| self.receive(&mut bytes, length, MsgFlags::MSG_DONTWAIT));
         if let (Ok(_), Message::Long { memfd, reply, .. }) = (&came, &job.message) {
             let header = std::mem::take(&mut bytes);
             came = message::read_long(&mut bytes, header, memfd, *reply).and(came);
         }
-        if matches!(&came, Err(Failure::Refused(refusal)) if refusal.errno == Errno::EAGAIN) {
-            state.active = Some(job);
-            // A wake-up without a message: the watch ended with it and is set again. It can only fail for want of
-            // memory, and the channel's next job would report that.
-            let _ = reactor::watch_channel(self);
-            return;
+        if came.as_ref().is_err_and(is_early) {
+            // Only the first words have come, or nothing: the watch ended with the wake-up and is set again.
+            let Err(failure) = reactor::watch_channel(self) else {
+                state.active = Some(job);
+                return;
+            };
+            state.gone = true; // the reply will come, and nobody for it
+            came = Err(failure);
         }
         state.gone |= matches!(came, Err(Failure::Gone));
         let ended = self.advance(&mut state, true);
@@ -186,6 +180,11 @@ impl Channel {
         done(came.and_then(|fds| Ok(Ran { reply: program.decode(&bytes)?, program, fds })));
         finish(ended);
     }
+}
+
+/// What has not come yet, but will.
+fn is_early(failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused(refusal) if refusal.errno == Errno::EAGAIN)
 }
 
 /// Tells those whose programs could not be sent, when no lock is held.

@@ -2,10 +2,11 @@
 
 use crate::channel::PATIENCE;
 use nearfar_linux::call::Call;
-use nearfar_linux::channel::Channel;
+use nearfar_linux::channel::{Channel, Ran};
 use nearfar_linux::child::{Change, Death, Listener};
 use nearfar_linux::error::{Failure, Refusal, Result};
 use nearfar_linux::exec::Exec;
+use nearfar_linux::program::Program;
 use nearfar_linux::task::{self, CloneOptions, Cloned, OwnMap};
 use nearfar_linux::transfer;
 use nearfar_linux::{credentials, descriptor, namespaces, wire};
@@ -25,7 +26,7 @@ pub struct Task {
 
 impl Task {
     pub fn clone(options: &CloneOptions) -> Result<Self> {
-        Self::when_cloned(|listener, done| task::clone(options, listener, done))
+        Self::when_cloned(|listener, done| task::clone(options, listener, done).map(drop))
     }
 
     pub fn child(&self, options: &CloneOptions) -> Result<Self> {
@@ -142,6 +143,48 @@ fn a_clone_that_is_refused_says_why_and_leaves_nothing() {
     let Err(Failure::Refused(refusal)) = Task::clone(&no_pid) else { panic!("1 is in use") };
     assert!(refusal.syscall == "clone3" && [Errno::EEXIST, Errno::EPERM].contains(&refusal.errno), "{refusal:?}");
     Task::clone(&CloneOptions::default()).unwrap();
+}
+
+/// Clones until nobody else's clone is in the way, and leaves the task a job at once.
+fn early(options: &CloneOptions) -> (Receiver<Result<Cloned>>, Receiver<Result<i64>>) {
+    loop {
+        let ((told, cloned), (ended, job)) = (mpsc::channel(), mpsc::channel());
+        let done = Box::new(move |cloned| told.send(cloned).unwrap());
+        let Some(channel) = task::clone(options, Box::new(|_| {}), done).unwrap() else {
+            drop(cloned.recv_timeout(PATIENCE).unwrap());
+            continue;
+        };
+        let mut program = Program::default();
+        let step = program.step(credentials::getpid());
+        let done = move |ran: Result<Ran>| drop(ended.send(ran.map(|ran| ran.reply.result(step).unwrap())));
+        channel.submit(program, Vec::new(), Box::new(done));
+        return (cloned, job);
+    }
+}
+
+#[test]
+fn a_task_that_is_being_cloned_can_be_left_a_job() {
+    for _ in 0..50 {
+        let (cloned, job) = early(&CloneOptions::default());
+        let pid = job.recv_timeout(PATIENCE).expect("the job ends").unwrap();
+        assert_eq!(pid, i64::from(cloned.recv_timeout(PATIENCE).unwrap().unwrap().child.pid()));
+    }
+}
+
+#[test]
+fn a_job_for_a_task_that_could_not_be_cloned_ends() {
+    let (cloned, job) = early(&CloneOptions { set_tid: vec![1], ..CloneOptions::default() });
+    assert!(matches!(cloned.recv_timeout(PATIENCE).unwrap(), Err(Failure::Refused(_))));
+    assert_eq!(job.recv_timeout(PATIENCE).expect("the job ends"), Err(Failure::Gone));
+}
+
+#[test]
+fn what_may_fail_at_first_is_left_nothing() {
+    let options = CloneOptions { flags: libc::CLONE_NEWUSER as u64, ..CloneOptions::default() };
+    let (told, cloned) = mpsc::channel();
+    let early = task::clone(&options, Box::new(|_| {}), Box::new(move |cloned| told.send(cloned).unwrap())).unwrap();
+    assert!(early.is_none());
+    cloned.recv_timeout(PATIENCE).unwrap().unwrap();
 }
 
 #[test]
