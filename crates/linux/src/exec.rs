@@ -134,9 +134,9 @@ impl Attempt {
     }
 }
 
-/// A program is not executed for a Node that is dead: a death signal chosen then never comes. `parent`: the pid that the
-/// task's parent has to have still; 0: any.
-fn refuse_orphan(program: &mut Program, parent: i32) {
+/// Nothing more is done for a Node that is dead: a death signal chosen then never comes. `parent`: the pid that the task's
+/// parent has to have still; 0: any.
+pub(crate) fn refuse_orphan(program: &mut Program, parent: i32) {
     if parent != 0 {
         let asked = Arg::Result(program.step(credentials::getppid()) as u32);
         // It requeues nobody, but compares a word with its last argument: EAGAIN where they differ.

@@ -6,6 +6,7 @@ use crate::child::{Child, Listener, Parent};
 use crate::credentials;
 use crate::descriptor;
 use crate::error::{During, Failure, Result};
+use crate::exec::refuse_orphan;
 use crate::flags::CloneFlags;
 use crate::pidfd;
 use crate::process;
@@ -253,6 +254,8 @@ impl Origin {
         if near {
             // A task of the zygote is a child of the spawner thread, and ends with it even in the middle of a call.
             program.step(process::set_death_signal(libc::SIGKILL));
+            // Its first job may be there already, and take long.
+            refuse_orphan(program, 0);
         } else if stdio.is_some() {
             // Nothing of the parent task's: its descriptors are its own.
             program.step(descriptor::close_range(Arg::Number(3), Arg::Channel(-1), 0).go_on());

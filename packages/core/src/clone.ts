@@ -39,8 +39,19 @@ export interface CloneOptions {
 	 * What the task does first: its calls are collected as {@link Task.batch} does, and mostly sent along with the clone, so
 	 * that nobody waits in between. If one fails, so does the clone, and nothing is left of it.
 	 *
-	 * It is given the task, which has no pid yet: nothing can be asked about its process. It is called again with another
+	 * It is given the task, which has no pid yet: to ask about its process is a `BatchError`. It is called again with another
 	 * one where the first was lost before anything had run.
+	 *
+	 * @example
+	 * ```ts
+	 * const { process } = await Task.clone({
+	 * 	begin(task) {
+	 * 		chdir("/");
+	 * 		task.exec("pwd");
+	 * 	},
+	 * });
+	 * await process.check();
+	 * ```
 	 */
 	begin?: (task: Task) => void;
 	/** Gives up: what was cloned is killed, whatever it does. Has no effect once `clone` has resolved. */
