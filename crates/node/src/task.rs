@@ -42,21 +42,16 @@ impl From<CloneData> for CloneOptions {
     }
 }
 
-/// Clones a task from the zygote. "cloned" follows.
+/// Clones a task from the zygote. "cloned" follows. Negative: it can be sent its first batch already.
 #[napi]
-pub fn clone(options: CloneData) -> Result<u32> {
+pub fn clone(options: CloneData) -> Result<f64> {
     let (id, mail) = (host::next_id(), host::mail());
     let done = Box::new(move |cloned| mail.cloned(id, cloned));
     if let Some(channel) = task::clone(&options.into(), host::listener(id), done).or_throw()? {
         host::keep_task(id, channel);
+        return Ok(-f64::from(id));
     }
-    Ok(id)
-}
-
-/// Whether a batch can be sent to a task: also to one that is being cloned, if that is so far.
-#[napi]
-pub fn reaches_task(task: u32) -> bool {
-    host::task(task).is_ok()
+    Ok(id.into())
 }
 
 /// Ends a task's channel: whoever waits for a reply hears that none will come.
@@ -106,10 +101,10 @@ pub fn collect() {
     host::enter(Target::Batch(Batch::default()));
 }
 
-/// Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows, perhaps already: whoever
-/// calls has to drain.
+/// Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows, if `at_once` perhaps
+/// already: then whoever calls has to drain.
 #[napi]
-pub fn batch(task: u32) -> Result<u32> {
+pub fn batch(task: u32, at_once: bool) -> Result<u32> {
     let (id, mail) = (host::next_id(), host::mail());
     let Target::Batch(batch) = host::leave() else { return Ok(id) };
     let tell = move |made: linux::error::Result<Vec<i32>>| match made {
@@ -122,7 +117,10 @@ pub fn batch(task: u32) -> Result<u32> {
         return Ok(id);
     }
     let channel = host::task(task).or_throw()?;
-    host::without_wake(|| batch.submit(&channel, tell));
+    match at_once {
+        true => host::without_wake(|| batch.submit(&channel, tell)),
+        false => batch.submit(&channel, tell),
+    }
     Ok(id)
 }
 

@@ -8,10 +8,10 @@ export declare function attach(onEvents: () => unknown, makeError: (arg: Failure
 export declare function awaitEnd(child: number, milliseconds: number): boolean
 
 /**
- * Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows, perhaps already: whoever
- * calls has to drain.
+ * Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows, if `at_once` perhaps
+ * already: then whoever calls has to drain.
  */
-export declare function batch(task: number): number
+export declare function batch(task: number, atOnce: boolean): number
 
 /** capget(2) and PR_CAPBSET_READ: effective, permitted, inheritable, bounding. */
 export declare function capabilitySets(): Array<bigint>
@@ -31,7 +31,7 @@ export declare function childPidfd(child: number): number
 /** chroot(2). */
 export declare function chroot(path: Text): void
 
-/** Clones a task from the zygote. "cloned" follows. */
+/** Clones a task from the zygote. "cloned" follows. Negative: it can be sent its first batch already. */
 export declare function clone(options: CloneData): number
 
 /** What `clone` takes. */
@@ -293,9 +293,6 @@ export declare function prlimit(pid: number, resource: number, limits: Uint8Arra
 
 /** Copies a descriptor of this process into a task, to a number or (-1) the lowest that is free; collected in a batch. */
 export declare function put(task: number, fd: number, number: number, closeOnExec: boolean): number
-
-/** Whether a batch can be sent to a task: also to one that is being cloned, if that is so far. */
-export declare function reachesTask(task: number): boolean
 
 /** read(2) or pread64(2). */
 export declare function read(fd: number, length: number, position?: number | undefined | null): Buffer

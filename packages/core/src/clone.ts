@@ -130,7 +130,8 @@ interface Cloning {
 }
 
 function clone(parent: Task | undefined, data: CloneData, options: CloneOptions): Cloning {
-	const id = parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data);
+	const number = parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data);
+	const id = Math.abs(number);
 	const task = Task.made(id, parent, options);
 	const appeared = once(id).then((event) => {
 		if (event.failure) Task.failed(task);
@@ -138,7 +139,7 @@ function clone(parent: Task | undefined, data: CloneData, options: CloneOptions)
 		return event.failure;
 	});
 	const { begin } = options;
-	const begun = begin && native().reachesTask(id) ? Task.begin(task, begin, appeared) : undefined;
+	const begun = begin && number < 0 ? Task.begin(task, begin, appeared) : undefined;
 	begun?.catch(() => {}); // where the clone fails this does too, and that is not the reason
 	return { task, appeared, begun };
 }

@@ -3,6 +3,8 @@ import { native } from "./native.ts";
 
 const listeners = new Map<number, (event: Event) => void>();
 let waiting = 0;
+let alive = false;
+let settling = false;
 
 // What happened to a new task before anybody could listen: it may have died already.
 const early = new Map<number, Event[]>();
@@ -42,9 +44,19 @@ export function once(id: number): Promise<Event> {
 
 /** One more, or one less, reason to keep the event loop alive. */
 export function keepAlive(change: 1 | -1): void {
-	const before = waiting;
 	waiting += change;
-	if (before === 0 || waiting === 0) native().keepAlive(waiting > 0);
+	if (waiting > 0 === alive || settling) return;
+	if (!alive) return setAlive();
+	// Who hears of one thing mostly waits for the next: asked when all that this event has set off is done.
+	settling = true;
+	queueMicrotask(() => process.nextTick(setAlive));
+}
+
+function setAlive(): void {
+	settling = false;
+	if (waiting > 0 === alive) return;
+	alive = waiting > 0;
+	native().keepAlive(alive);
 }
 
 /** Called by the addon when something has happened, and by whoever cannot wait for that. */

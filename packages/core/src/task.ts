@@ -177,6 +177,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	run<T>(fn: () => T): T {
 		if (typeof fn !== "function") throw wrongType("fn", "a function", fn);
 		this.#assertLive();
+		// Mostly it is this process anyway.
+		if (this.isNear && currentTask().isNear && !currentBatch()) return refusePromise(fn());
 		return withTarget(this as unknown as Task, undefined, () => {
 			native().enter(this.#id);
 			try {
