@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::channel::{Channel, Ran};
 use crate::descriptor;
 use crate::error::{refused, During, Failure, Result};
-use crate::exec::{let_stdio_block, Attempt, Exec};
+use crate::exec::{let_own_stdio_block, let_stdio_block, Attempt, Exec};
 use crate::program::Program;
 use crate::transfer;
 use crate::wire;
@@ -64,19 +64,21 @@ impl Batch {
     }
 
     /// Runs it in a task. `done` is called once with the descriptors made, on this thread or the reactor's. What had been
-    /// made when a call fails is closed before that.
-    pub fn submit(self, task: &Arc<Channel>, done: impl FnOnce(Result<Vec<i32>>) + Send + 'static) {
+    /// made when a call fails is closed before that. `first`: the task has just been asked for.
+    pub fn submit(self, task: &Arc<Channel>, first: bool, done: impl FnOnce(Result<Vec<i32>>) + Send + 'static) {
         let Batch { program, fds, exec } = self;
         if program.is_empty() {
             return done(Ok(Vec::new()));
         }
-        if exec.is_some() {
+        if exec.is_some() && first {
+            let_own_stdio_block(task, &program);
+        } else if exec.is_some() {
             if let Err(failure) = let_stdio_block(task, &program) {
                 return done(Err(failure));
             }
         }
         // A program takes long to begin, and so does a task: nobody waits for that.
-        let patience = if exec.is_some() || task.is_new() { Duration::ZERO } else { PATIENCE };
+        let patience = if exec.is_some() || first { Duration::ZERO } else { PATIENCE };
         let again = task.clone();
         let ended = move |ran: Result<Ran>| match ran {
             Err(Failure::Gone) if exec.as_ref().is_some_and(|exec| exec.gone().is_ok()) => done(Ok(Vec::new())),

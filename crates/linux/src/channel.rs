@@ -58,10 +58,6 @@ struct State {
 }
 
 impl State {
-    fn is_idle(&self) -> bool {
-        !self.taken && self.active.is_none()
-    }
-
     /// The task has said of its start what number its channel has, or why it has come to nothing.
     fn started(&mut self, received: Result<Option<i32>>) -> Result<()> {
         self.gone |= received.is_err();
@@ -105,18 +101,13 @@ impl Channel {
 
     /// Whether a program that is left now is sent at once.
     pub(crate) fn is_idle(&self) -> bool {
-        self.lock().is_idle()
+        let state = self.lock();
+        !state.taken && state.active.is_none()
     }
 
     /// Whether the reply to a program is due of which somebody will be told.
     pub fn has_job(&self) -> bool {
         self.lock().active.is_some()
-    }
-
-    /// Whether the task has done nothing but what every task does at first.
-    pub(crate) fn is_new(&self) -> bool {
-        let state = self.lock();
-        state.owed.is_some() && state.is_idle()
     }
 
     /// Whoever waits for a reply hears that none will come, and the task ends when it next waits for a program.

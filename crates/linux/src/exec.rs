@@ -152,28 +152,41 @@ pub(crate) fn refuse_orphan(program: &mut Program, parent: i32) {
 /// Node makes its own stdio nonblocking, and shares it with its tasks; programs expect it to block. What the program
 /// puts in the place of it is its sender's. To be called right before that is sent.
 pub(crate) fn let_stdio_block(task: &Arc<Channel>, program: &Program) -> Result<()> {
-    let nonblocking = |status: i32| status & libc::O_NONBLOCK != 0;
-    let ours = (0..3).filter(|fd| !program.replaces(*fd));
-    let ours = ours.filter_map(|fd| descriptor::get_status(fd).near().ok().map(|status| (fd, status)));
-    let ours: Vec<(i32, i32)> = ours.filter(|(_, status)| nonblocking(*status)).collect();
-    if !ours.is_empty() && task.is_new() {
-        // It has what we have: nobody needs to wait for it to say so.
-        let mut program = Program::default();
-        for (fd, status) in ours {
-            program.step(descriptor::set_status(fd, status & !libc::O_NONBLOCK).go_on());
-        }
-        task.submit(program, Vec::new(), Box::new(|_| {}));
-        return Ok(());
-    }
-    for (fd, _) in ours {
+    for (fd, _) in nonblocking_stdio(program) {
         // Closed in the task, or another file there: neither is refused to the program.
         match task.call(descriptor::get_status(fd)) {
-            Ok(status) if nonblocking(status) => task.call(descriptor::set_status(fd, status & !libc::O_NONBLOCK))?,
+            Ok(status) if is_nonblocking(status) => {
+                task.call(descriptor::set_status(fd, status & !libc::O_NONBLOCK))?;
+            }
             Ok(_) | Err(Failure::Refused(_)) => {}
             Err(failure) => return Err(failure),
         }
     }
     Ok(())
+}
+
+/// The same for a task that has just been asked for: it gets what we have, and nobody has to wait for it to say so.
+pub(crate) fn let_own_stdio_block(task: &Arc<Channel>, program: &Program) {
+    let mut before = Program::default();
+    for (fd, status) in nonblocking_stdio(program) {
+        before.step(descriptor::set_status(fd, status & !libc::O_NONBLOCK));
+    }
+    if !before.is_empty() {
+        // That cannot be refused, and of a task that is gone the program's own end tells.
+        task.submit(before, Vec::new(), Box::new(|_| {}));
+    }
+}
+
+/// What of this process's stdio does not block, and its status flags, but for what the program puts something else in the
+/// place of.
+fn nonblocking_stdio(program: &Program) -> Vec<(i32, i32)> {
+    let inherited = (0..3).filter(|fd| !program.replaces(*fd));
+    let known = inherited.filter_map(|fd| descriptor::get_status(fd).near().ok().map(|status| (fd, status)));
+    known.filter(|(_, status)| is_nonblocking(*status)).collect()
+}
+
+fn is_nonblocking(status: i32) -> bool {
+    status & libc::O_NONBLOCK != 0
 }
 
 /// What execvp(3) would report: the first refusal that is not about the path, else EACCES where there was one.

@@ -101,10 +101,10 @@ pub fn collect() {
     host::enter(Target::Batch(Batch::default()));
 }
 
-/// Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows, if `at_once` perhaps
-/// already: then whoever calls has to drain.
+/// Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows, perhaps already: whoever
+/// calls has to drain, but not for the first batch of a task that is being cloned.
 #[napi]
-pub fn batch(task: u32, at_once: bool) -> Result<u32> {
+pub fn batch(task: u32, first: bool) -> Result<u32> {
     let (id, mail) = (host::next_id(), host::mail());
     let Target::Batch(batch) = host::leave() else { return Ok(id) };
     let tell = move |made: linux::error::Result<Vec<i32>>| match made {
@@ -117,9 +117,9 @@ pub fn batch(task: u32, at_once: bool) -> Result<u32> {
         return Ok(id);
     }
     let channel = host::task(task).or_throw()?;
-    match at_once {
-        true => host::without_wake(|| batch.submit(&channel, tell)),
-        false => batch.submit(&channel, tell),
+    match first {
+        true => batch.submit(&channel, first, tell),
+        false => host::without_wake(|| batch.submit(&channel, first, tell)),
     }
     Ok(id)
 }

@@ -8,10 +8,10 @@ export declare function attach(onEvents: () => unknown, makeError: (arg: Failure
 export declare function awaitEnd(child: number, milliseconds: number): boolean
 
 /**
- * Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows, if `at_once` perhaps
- * already: then whoever calls has to drain.
+ * Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows, perhaps already: whoever
+ * calls has to drain, but not for the first batch of a task that is being cloned.
  */
-export declare function batch(task: number, atOnce: boolean): number
+export declare function batch(task: number, first: boolean): number
 
 /** capget(2) and PR_CAPBSET_READ: effective, permitted, inheritable, bounding. */
 export declare function capabilitySets(): Array<bigint>

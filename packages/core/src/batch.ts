@@ -22,8 +22,9 @@ export async function runBatch<T>(task: Task, id: number, fn: () => T, appeared?
 			try {
 				const result = refusePromise(fn());
 				sent = true; // `batch` leaves, whatever becomes of it
-				const answered = once(native().batch(id, !appeared));
-				if (!appeared) dispatch(); // a short batch has been answered already
+				const first = appeared !== undefined;
+				const answered = once(native().batch(id, first));
+				if (!first) dispatch(); // a short batch has been answered already
 				return [result, answered] as const;
 			} finally {
 				if (!sent) native().leave();

@@ -250,6 +250,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 
 	/** Kills it, if it still lives, and waits until nothing is left of it. Throws `EPERM`: it has become another user's. */
 	async [Symbol.asyncDispose](): Promise<void> {
+		this.#assertCloned("dispose of");
 		if (!this.#death) this.#named(() => native().killChild(this.#id, SIGKILL));
 		await this.exited;
 		this.#fd?.close();
@@ -288,6 +289,11 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	static failed(child: ChildProcess): void {
 		child.#cloned = true;
 		child.#died(toState([], 0));
+	}
+
+	/** Refuses a child that is still being cloned. */
+	static assertCloned(child: ChildProcess, what: string): void {
+		child.#assertCloned(what);
 	}
 
 	/** Remembers what a child executes. */

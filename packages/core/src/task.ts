@@ -105,7 +105,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * Clones a task: a child of Node, wherever this is called.
 	 *
 	 * @throws `EPERM` a namespace without the privilege, or user namespaces are forbidden · `ENOSPC` a limit of namespaces
-	 * · `EAGAIN` a limit of processes · `EMFILE` · `AbortError`
+	 * · `EAGAIN` a limit of processes · `EMFILE` · `AbortError` · what `options.begin` throws, or a call of it with its `step`
 	 */
 	static async clone(options?: CloneOptions): Promise<Task> {
 		return cloneTask(undefined, options);
@@ -346,7 +346,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	async exit(code = 0): Promise<ExitStatus> {
 		this.#assertFar("exit");
 		integer(code, "code", 0, 255);
-		const child = this.#child();
+		const child = this.#child("exit");
 		native().exitTask(this.#id, code);
 		this.#left();
 		return child.exited;
@@ -355,7 +355,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/** Kills and reaps a task that is still live, and a supervisor with all of its; any other is left alone. */
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#assertNotNear("dispose");
-		const child = this.#child();
+		const child = this.#child("dispose of");
 		if (this.#state === "supervisor") {
 			native().endSupervision(this.#id);
 			this.#signal("SIGCONT"); // who is stopped does nothing
@@ -471,8 +471,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		}
 	}
 
-	#child(): ChildProcess {
+	#child(what: string): ChildProcess {
 		if (!(this.process instanceof ChildProcess)) throw new NearfarError("NEAR", `${this} is not a child`);
+		ChildProcess.assertCloned(this.process, what);
 		return this.process;
 	}
 

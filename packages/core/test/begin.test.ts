@@ -149,8 +149,7 @@ test("fifty at once, of which most wait for the zygote, each have their own", as
 });
 
 test("before it is cloned it has no pid, and nothing can be asked about its process", async () => {
-	const abort = new AbortController();
-	let seen: { pid: number; refused: unknown[] } | undefined;
+	let seen: { pid: number; refused: Promise<unknown[]> } | undefined;
 	await using task = await Task.clone({
 		begin(task) {
 			const { process } = task;
@@ -158,17 +157,21 @@ test("before it is cloned it has no pid, and nothing can be asked about its proc
 				() => process.kill(),
 				() => process.fd,
 				() => process.poll(),
+				() => process.wait(),
 				() => process.getpgid(),
 				() => process.setpgid(),
 				() => place.task.supervise(process),
+				() => task.exit(),
+				() => task[Symbol.asyncDispose](),
+				() => process[Symbol.asyncDispose](),
 			];
-			seen = { pid: task.pid, refused: questions.map((question) => caught(question)) };
-			process.wait({ signal: abort.signal }).catch((error) => seen?.refused.push(error));
+			seen = { pid: task.pid, refused: Promise.all(questions.map((question) => reason(question))) };
 		},
 	});
 	expect(seen?.pid).toBe(0);
-	expect(seen?.refused).toHaveLength(7);
-	for (const error of seen?.refused ?? []) {
+	const refused = (await seen?.refused) ?? [];
+	expect(refused).toHaveLength(10);
+	for (const error of refused) {
 		expect(error).toMatchObject({ name: "BatchError", message: expect.stringContaining("still being cloned") });
 	}
 	expect(task.pid).toBeGreaterThan(0);
