@@ -45,8 +45,8 @@ export function once(id: number): Promise<Event> {
 /** One more, or one less, reason to keep the event loop alive. */
 export function keepAlive(change: 1 | -1): void {
 	waiting += change;
-	if (waiting > 0 === alive || settling) return;
-	if (!alive) return setAlive();
+	if (!alive) setAlive();
+	if (waiting > 0 || settling) return;
 	// Who hears of one thing mostly waits for the next: asked when all that this event has set off is done.
 	settling = true;
 	queueMicrotask(() => process.nextTick(setAlive));
@@ -54,9 +54,9 @@ export function keepAlive(change: 1 | -1): void {
 
 function setAlive(): void {
 	settling = false;
-	if (waiting > 0 === alive) return;
-	alive = waiting > 0;
-	native().keepAlive(alive);
+	const wanted = waiting > 0;
+	if (wanted !== alive) native().keepAlive(wanted);
+	alive = wanted;
 }
 
 /** Called by the addon when something has happened, and by whoever cannot wait for that. */
