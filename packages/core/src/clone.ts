@@ -39,8 +39,7 @@ export interface CloneOptions {
 	 * What the task does first: its calls are collected as {@link Task.batch} does, and mostly sent along with the clone, so
 	 * that nobody waits in between. If one fails, so does the clone, and nothing is left of it.
 	 *
-	 * It is given the task, which has no pid yet: to ask about its process is a `BatchError`. It is called again with another
-	 * one where the first was lost before anything had run.
+	 * It is given the task, which has no pid yet: to ask about its process is a `BatchError`.
 	 *
 	 * @example
 	 * ```ts
@@ -68,8 +67,8 @@ export async function cloneTask(parent: Task | undefined, options: CloneOptions 
 	signal?.addEventListener("abort", abort, { once: true });
 	try {
 		let failure = await cloning.appeared;
-		// The zygote died before it had cloned anything: another one takes its place.
-		if (failure?.kind === "gone" && !parent && !signal?.aborted) {
+		// The zygote died before it had told of anything: another one takes its place, unless a first batch may have run.
+		if (failure?.kind === "gone" && !parent && !cloning.begun && !signal?.aborted) {
 			cloning = clone(parent, data, options);
 			failure = await cloning.appeared;
 		}

@@ -377,6 +377,11 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 
 	/** The error for a call that found nobody. */
 	goneError(): TaskGoneError {
+		if (this.isNear) {
+			return new TaskGoneError(
+				"the process that clones tasks was killed in the middle of it: try again, another one does",
+			);
+		}
 		const command = this.process instanceof ChildProcess ? this.process.command : undefined;
 		if (this.#state === "supervisor") return new TaskGoneError(`${this} supervises a program`);
 		if (this.#state === "exec") {

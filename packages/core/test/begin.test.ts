@@ -218,7 +218,7 @@ test("a task can clone another one before it is there itself", async () => {
 	expect(stat(child.pid)?.parent).toBe(first.pid);
 });
 
-test("when the zygote dies before it has cloned, another one is asked, and the batch collected again", async () => {
+test("when the zygote is killed meanwhile, a first batch runs once or not at all", async () => {
 	let collected = 0;
 	for (let round = 0; round < 40; round++) {
 		const cloning = Task.clone({
@@ -234,7 +234,7 @@ test("when the zygote dies before it has cloned, another one is asked, and the b
 		);
 		expect([4, "ERR_NEARFAR_TASK_GONE"]).toContain(outcome);
 	}
-	expect(collected).toBeGreaterThanOrEqual(40);
+	expect(collected).toBe(40);
 	await (await Task.clone()).exit();
 });
 
