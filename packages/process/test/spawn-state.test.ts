@@ -109,3 +109,20 @@ test("an environment of a MiB arrives, and a word that is too long is E2BIG", as
 	const error = await reason(() => spawn("true", [], { env: { PATH: "/usr/bin:/bin", long: "x".repeat(2 ** 20) } }));
 	expect(error).toMatchObject({ code: "E2BIG", syscall: "execve" });
 });
+
+test.each<[string, SpawnOptions]>([
+	["alone", {}],
+	["with a setup", { setup: () => {} }],
+	["with killTree", { killTree: true }],
+	["in a user namespace", { namespaces: ["user"] }],
+])("the environment is that of the call, %s", async (_, options) => {
+	process.env.NEARFAR_WHEN = "at the call";
+	// The second one waits for the zygote.
+	const starting = [0, 1].map(() => shell("echo $NEARFAR_WHEN", options));
+	process.env.NEARFAR_WHEN = "later";
+	try {
+		expect(await Promise.all(starting)).toEqual(["at the call", "at the call"]);
+	} finally {
+		delete process.env.NEARFAR_WHEN;
+	}
+});
