@@ -6,16 +6,21 @@ let waiting = 0;
 let alive = false;
 let settling = false;
 
+// Not `queueMicrotask`, and not looked up later: tests of others put clocks of their own in the place of both.
+const { nextTick } = process;
+const soon = (fn: () => void) => void Promise.resolve().then(fn);
+
 // What happened to a new task before anybody could listen: it may have died already.
 const early = new Map<number, Event[]>();
 
 /** Calls `listener` with every event about `id`, until {@link forget}. */
 export function listen(id: number, listener: (event: Event) => void): void {
 	listeners.set(id, listener);
-	const missed = early.get(id) ?? [];
+	const missed = early.get(id);
+	if (!missed) return;
 	early.delete(id);
 	// Not now: whoever listens is still being made.
-	queueMicrotask(() => {
+	soon(() => {
 		for (const event of missed) listener(event);
 	});
 }
@@ -49,7 +54,7 @@ export function keepAlive(change: 1 | -1): void {
 	if (waiting > 0 || settling) return;
 	// Who hears of one thing mostly waits for the next: asked when all that this event has set off is done.
 	settling = true;
-	queueMicrotask(() => process.nextTick(setAlive));
+	soon(() => nextTick(setAlive));
 }
 
 function setAlive(): void {
