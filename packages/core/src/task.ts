@@ -408,7 +408,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/** The namespaces of these kinds are others from now on; pids of children are those of the last `"pid"`. */
 	enteredNamespaces(kinds: readonly NamespaceKind[]): void {
 		for (const kind of kinds) this.#kinds.add(kind);
-		if (kinds.includes("pid")) this.#childPidNamespace = new PidNamespace(() => this.process);
+		if (!kinds.includes("pid")) return;
+		const { process } = this; // the namespace must not keep the task
+		this.#childPidNamespace = new PidNamespace(() => process);
 	}
 
 	/** It may ignore or block signals from now on: exec has to reset them. */
