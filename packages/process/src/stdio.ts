@@ -7,8 +7,6 @@ const STDERR = 2;
 
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 0o2000001;
-const AT_FDCWD = -100;
-const O_RDWR_CLOEXEC = 0o2000002;
 
 /**
  * What a descriptor of the program is: a stream to this process, `/dev/null`, what this process has under the number,
@@ -169,14 +167,11 @@ export function putStdio(task: Task, { entries, far, blocking }: OpenStdio, hold
 	}
 	for (const [number, flags] of blocking) native().setStatus(number, flags);
 	const ignored = [...entries.keys()].filter((number) => entries[number] === "ignore");
-	const stdio = ignored.filter((number) => number < 3);
-	if (stdio.length > 0) {
-		// Nobody needs handles of these: exec closes the one, and is to find the others.
-		const nothing = native().openat2(AT_FDCWD, "/dev/null", O_RDWR_CLOEXEC, 0, 0);
-		for (const number of stdio) native().dup3(nothing, number, 0);
-	}
-	for (const number of ignored.filter((number) => number > 2)) {
-		placed.push([number, hold(openat2("/dev/null", { flags: ["rdwr"] }))]);
+	if (ignored.length === 0) return placed;
+	const nothing = hold(openat2("/dev/null", { flags: ["rdwr"] }));
+	for (const number of ignored) {
+		if (number < 3) hold(nothing.dupTo(number, { closeOnExec: false }));
+		else placed.push([number, nothing]);
 	}
 	return placed;
 }
