@@ -84,7 +84,8 @@ impl Mail {
         let mut letters = self.letters.lock().unwrap_or_else(|broken| broken.into_inner());
         let Some(Letters { waiting, told }) = letters.as_mut() else { return letter.end_task() };
         waiting.push(letter);
-        let tell = soon && !std::mem::replace(told, *told || soon);
+        let tell = soon && !*told;
+        *told |= soon;
         drop(letters);
         // The flag is that of the posting thread: set, it is the one whose mail this is.
         if tell && !DRAINS.get() {
