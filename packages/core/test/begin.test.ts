@@ -1,12 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { type CloneOptions, chdir, type FileDescriptor, openat2, pipe, Task } from "../src/index.ts";
 import { native } from "../src/native.ts";
 import { runFixture } from "./fixture.ts";
-import { expectNoLeaks, stat } from "./leaks.ts";
+import { expectNoLeaks, read, stat } from "./leaks.ts";
 import { readAll } from "./output.ts";
 import { makePlace } from "./place.ts";
 import { root } from "./privilege.ts";
@@ -33,15 +33,6 @@ function opening(parent: number): number {
 	const threads = readdirSync(`/proc/${parent}/task`);
 	const pids = threads.flatMap((tid) => read(`/proc/${parent}/task/${tid}/children`).split(" ").filter(Boolean));
 	return pids.filter((pid) => read(`/proc/${pid}/syscall`).startsWith("437 ")).length;
-}
-
-/** A file of `/proc`; `""`: it is gone. */
-function read(path: string): string {
-	try {
-		return readFileSync(path, "utf8");
-	} catch {
-		return "";
-	}
 }
 
 function clone(options: CloneOptions, nested?: true): Promise<Task> {
@@ -178,14 +169,6 @@ test("before it is cloned it has no pid, and nothing can be asked about its proc
 	expect(task.fdTable.creatorPid).toBe(task.pid);
 });
 
-function caught(fn: () => unknown): unknown {
-	try {
-		return fn();
-	} catch (error) {
-		return error;
-	}
-}
-
 test("a clone that is refused says why, and whoever waits for the process hears that it is no more", async () => {
 	let exited: Promise<unknown> | undefined;
 	const refused = Task.clone({
@@ -227,7 +210,7 @@ test("when the zygote is killed meanwhile, a first batch runs once or not at all
 				task.exec("/bin/sh", ["sh", "-c", "exit 4"]);
 			},
 		});
-		caught(() => process.kill(native().zygotePid(), "SIGKILL")); // perhaps that of the last round, which is gone
+		await reason(() => process.kill(native().zygotePid(), "SIGKILL")); // perhaps that of the last round, which is gone
 		const outcome = await cloning.then(
 			async (task) => (await task.process.exited).code,
 			(error) => error.code,

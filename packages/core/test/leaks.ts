@@ -74,7 +74,8 @@ function descriptors(): string[] {
 	return links.sort();
 }
 
-function read(path: string): string {
+/** A file of `/proc`; `""`: it is gone. */
+export function read(path: string): string {
 	try {
 		return readFileSync(path, "utf8");
 	} catch {
