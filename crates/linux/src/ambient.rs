@@ -2,6 +2,7 @@
 
 use crate::caps;
 use crate::descriptor::above_stdio;
+use crate::prctl::PR_GET_SPECULATION_CTRL;
 use nix::errno::Errno;
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -15,14 +16,22 @@ pub struct Ambient {
     capabilities: [[u8; 8]; 3],
     bounding: u64,
     ambient: u64,
-    bits: [i64; 8],
+    numbers: [i64; 12],
+    scheduling: [u8; 56],
+    seccomp_filters: Vec<u8>,
     limits: [(u64, u64); LIMITS as usize],
     affinity: [u8; 128],
+    oom_score: Vec<u8>,
     cgroup: Vec<u8>,
     namespaces: [[u8; 32]; 7],
 }
 
 const LIMITS: u32 = 16;
+// What the libc crate does not have.
+const IOPRIO_WHO_PROCESS: i64 = 1;
+const PR_SPEC_STORE_BYPASS: i64 = 0;
+const PR_SPEC_INDIRECT_BRANCH: i64 = 1;
+
 /// Those that a thread can change for its children. Its own pid and time namespace are for ever, and so is the user
 /// namespace of a process with more than one thread.
 const NAMESPACES: [&std::ffi::CStr; 7] =
@@ -32,6 +41,7 @@ const NAMESPACES: [&std::ffi::CStr; 7] =
 struct Proc {
     namespaces: Option<File>,
     cgroup: Option<File>,
+    oom_score: Option<File>,
 }
 
 thread_local! {
@@ -39,7 +49,10 @@ thread_local! {
         // Only to walk from: a process that has changed its user may not read the folder.
         namespaces: open("/proc/thread-self/ns", libc::O_PATH),
         cgroup: open("/proc/thread-self/cgroup", 0),
+        oom_score: open("/proc/self/oom_score_adj", 0),
     };
+    /// Asked only where it has something to say.
+    static STATUS: Option<File> = open("/proc/thread-self/status", 0);
 }
 
 fn open(path: &str, flags: i32) -> Option<File> {
@@ -52,7 +65,9 @@ impl Ambient {
     pub fn now() -> Self {
         let capabilities = caps::capget(0).near().unwrap_or_default();
         let inheritable = capabilities[2] != [0; 8];
-        Ambient {
+        let numbers = numbers();
+        let filtered = numbers[SECCOMP] == SECCOMP_MODE_FILTER;
+        PROC.with(|proc| Ambient {
             ids: ids(),
             groups: groups(),
             capabilities,
@@ -63,12 +78,15 @@ impl Ambient {
             } else {
                 0
             },
-            bits: bits(),
+            numbers,
+            scheduling: scheduling(),
+            seccomp_filters: if filtered { seccomp_filters() } else { Vec::new() },
             limits: std::array::from_fn(|resource| limit(resource as u32)),
             affinity: affinity(),
-            cgroup: PROC.with(|proc| proc.cgroup.as_ref().map(whole).unwrap_or_default()),
-            namespaces: PROC.with(|proc| proc.namespaces.as_ref().map(links).unwrap_or_default()),
-        }
+            oom_score: proc.oom_score.as_ref().map(whole).unwrap_or_default(),
+            cgroup: proc.cgroup.as_ref().map(whole).unwrap_or_default(),
+            namespaces: proc.namespaces.as_ref().map(links).unwrap_or_default(),
+        })
     }
 }
 
@@ -109,22 +127,46 @@ fn groups() -> Vec<u32> {
     }
 }
 
-/// What a number says: securebits, no_new_privs, seccomp mode, nice value, group, session, scheduler, personality.
-fn bits() -> [i64; 8] {
+/// The place of the seccomp mode in [`numbers`].
+const SECCOMP: usize = 0;
+const SECCOMP_MODE_FILTER: i64 = libc::SECCOMP_MODE_FILTER as i64;
+
+/// What one number says; -1 where the kernel does not know what it is asked.
+fn numbers() -> [i64; 12] {
     let call = |nr, a: i64, b: i64| {
         // SAFETY: takes numbers and gives one back.
         unsafe { libc::syscall(nr, a, b, 0, 0, 0) }
     };
+    let prctl = |option: i32, of: i64| call(libc::SYS_prctl, option.into(), of);
     [
-        call(libc::SYS_prctl, libc::PR_GET_SECUREBITS as i64, 0),
-        call(libc::SYS_prctl, libc::PR_GET_NO_NEW_PRIVS as i64, 0),
-        call(libc::SYS_prctl, libc::PR_GET_SECCOMP as i64, 0),
+        prctl(libc::PR_GET_SECCOMP, 0),
+        prctl(libc::PR_GET_SECUREBITS, 0),
+        prctl(libc::PR_GET_NO_NEW_PRIVS, 0),
+        prctl(libc::PR_GET_TIMERSLACK, 0),
+        prctl(libc::PR_GET_THP_DISABLE, 0),
+        prctl(PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS),
+        prctl(PR_GET_SPECULATION_CTRL, PR_SPEC_INDIRECT_BRANCH),
         call(libc::SYS_getpriority, libc::PRIO_PROCESS as i64, 0),
+        call(libc::SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0),
         call(libc::SYS_getpgid, 0, 0),
         call(libc::SYS_getsid, 0, 0),
-        call(libc::SYS_sched_getscheduler, 0, 0),
         call(libc::SYS_personality, 0xffff_ffff, 0),
     ]
+}
+
+/// `struct sched_attr`: policy, priority, clamps.
+fn scheduling() -> [u8; 56] {
+    let mut attr = [0; 56];
+    // SAFETY: the kernel writes at most the given number of bytes of `attr`.
+    unsafe { libc::syscall(libc::SYS_sched_getattr, 0, attr.as_mut_ptr(), attr.len(), 0) };
+    attr
+}
+
+/// Their number as `/proc` writes it: each thread may add to its own, and never takes one away.
+fn seccomp_filters() -> Vec<u8> {
+    let status = STATUS.with(|status| status.as_ref().map(whole).unwrap_or_default());
+    let mut lines = status.split(|byte| *byte == b'\n');
+    lines.find(|line| line.starts_with(b"Seccomp_filters:")).unwrap_or_default().to_vec()
 }
 
 fn limit(resource: u32) -> (u64, u64) {

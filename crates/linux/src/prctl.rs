@@ -49,7 +49,7 @@ const PROCESS_WIDE: &[i32] = &[
 
 // What the libc crate does not have on every platform, of linux/prctl.h.
 const PR_SVE_GET_VL: i32 = 51;
-const PR_GET_SPECULATION_CTRL: i32 = 52;
+pub(crate) const PR_GET_SPECULATION_CTRL: i32 = 52;
 const PR_GET_TAGGED_ADDR_CTRL: i32 = 56;
 const PR_GET_IO_FLUSHER: i32 = 58;
 const PR_SME_GET_VL: i32 = 64;

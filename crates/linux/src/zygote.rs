@@ -28,6 +28,7 @@ pub struct Zygote {
     /// Its pid.
     pub pid: i32,
     ambient: Ambient,
+    kinship: i64,
 }
 
 static PRESENT: Mutex<Option<Arc<Zygote>>> = Mutex::new(None);
@@ -38,7 +39,7 @@ impl Zygote {
         let ambient = Ambient::now();
         let mut present = PRESENT.lock().unwrap_or_else(|broken| broken.into_inner());
         if let Some(zygote) = present.as_ref() {
-            if zygote.ambient == ambient && !zygote.channel.hung_up() {
+            if zygote.ambient == ambient && zygote.kinship == kinship(zygote.pid) && !zygote.channel.hung_up() {
                 return Ok(zygote.clone());
             }
         }
@@ -73,7 +74,22 @@ fn start(ambient: Ambient) -> Result<Zygote> {
     let spawner = Arc::new(Spawner { _alive: alive });
     let (pid, pidfd) = hear.recv().map_err(|_| Failure::Broken("the spawner thread ended".into()))??;
     Child::new(pid, pidfd, Arc::downgrade(&channel), None, Some(spawner.clone()), Box::new(|_| {}))?;
-    Ok(Zygote { channel, spawner, pid, ambient })
+    Ok(Zygote { channel, spawner, pid, kinship: kinship(pid), ambient })
+}
+
+/// kcmp(2) of the working directory, root and umask that the calling thread should share with a zygote: 0. An error is as
+/// good as long as it stays the same. Another one comes, for instance, when the thread enters a Landlock domain, which
+/// nothing else tells: the zygote is outside, and cannot be looked at any more.
+fn kinship(zygote: i32) -> i64 {
+    const KCMP_FS: i64 = 3;
+    let thread = nix::unistd::gettid().as_raw();
+    // SAFETY: takes numbers and gives one back.
+    let same = unsafe { libc::syscall(libc::SYS_kcmp, thread, zygote, KCMP_FS, 0, 0) };
+    if same < 0 {
+        -i64::from(Errno::last_raw())
+    } else {
+        same
+    }
 }
 
 /// Reaps the tasks of which a zygote could not tell any more, being killed. The children of the calling thread, the

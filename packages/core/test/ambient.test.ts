@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { runFixture } from "./fixture.ts";
 import { expectNoLeaks } from "./leaks.ts";
-import { cgroup2, root } from "./privilege.ts";
+import { cgroup2, landlock, root } from "./privilege.ts";
 
 expectNoLeaks();
 
@@ -20,14 +20,25 @@ test("a task has what Node has", async () => {
 	expect(after).toEqual(node);
 });
 
-test.each(["chdir", "umask", "noNewPrivs", "limits", "nice"])(
-	"%s after a first task is that of the second",
-	async (what) => {
-		const { before, after, node } = await ambient(what);
-		expect(after).toEqual(node);
-		expect(after).not.toEqual(before);
-	},
-);
+const ordinary = [
+	"chdir",
+	"ownFolder",
+	"umask",
+	"noNewPrivs",
+	"limits",
+	"nice",
+	"oomScore",
+	"ioPriority",
+	"timerSlack",
+	"hugePages",
+	"storeBypass",
+];
+
+test.each(ordinary)("%s after a first task is that of the second", async (what) => {
+	const { before, after, node } = await ambient(what);
+	expect(after).toEqual(node);
+	expect(after).not.toEqual(before);
+});
 
 const privileged = [
 	"chroot",
@@ -38,9 +49,16 @@ const privileged = [
 	"bounding",
 	"ambient",
 	"securebits",
+	"realTime",
 	"uts",
 	"net",
 ];
+
+test.skipIf(!landlock)("no task escapes the Landlock domain that Node has entered since the first", async () => {
+	const { before, after, node } = await ambient("landlock");
+	expect([before.folders[0], after.folders[0]]).toEqual([null, "EACCES"]);
+	expect(after).toEqual(node);
+});
 
 test.skipIf(!root).each(privileged)("%s (as root) after a first task is that of the second", async (what) => {
 	const { before, after, node } = await ambient(what);

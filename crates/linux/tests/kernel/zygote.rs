@@ -2,7 +2,8 @@
 
 use crate::alone::alone;
 use crate::forbid::forbid;
-use crate::task::{program, Task};
+use crate::task::{program, refusal, Task};
+use nearfar_linux::call::Call;
 use nearfar_linux::error::{Failure, Refusal};
 use nearfar_linux::exec;
 use nearfar_linux::task::{CloneOptions, OwnMap};
@@ -40,6 +41,19 @@ fn a_zygote_is_replaced_when_limits_change() {
             task.death();
         }
         assert_eq!(changed.call(credentials::getppid()), Ok(std::process::id()));
+    });
+}
+
+/// The second filter leaves the seccomp mode as it was.
+#[test]
+fn no_task_escapes_a_further_seccomp_filter() {
+    alone("zygote::no_task_escapes_a_further_seccomp_filter", || {
+        let umask = |task: &Task| task.call(Call::new("umask", libc::SYS_umask).number(0o22));
+        forbid(libc::SYS_acct, libc::EPERM, &[]);
+        assert_eq!(umask(&Task::clone(&CloneOptions::default()).unwrap()), Ok(()));
+        forbid(libc::SYS_umask, libc::EPERM, &[]);
+        let refused = umask(&Task::clone(&CloneOptions::default()).unwrap());
+        assert_eq!(refused, Err(refusal("umask", Errno::EPERM, None)));
     });
 }
 
