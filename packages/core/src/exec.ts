@@ -35,11 +35,12 @@ export function execData(
 	const { env = process.env, deathSignal, fds = [], lookup } = checkOptions(options);
 	const byDescriptor = path instanceof FileDescriptor;
 	const fd = byDescriptor ? path.number() : -1;
-	const name = byDescriptor ? (fd < 0 ? "fd of the batch" : `fd ${fd}`) : pathBytes(path).toString();
+	const file = byDescriptor ? (fd < 0 ? "fd of the batch" : `fd ${fd}`) : pathText(path);
+	const name = typeof file === "string" ? file : Buffer.from(file).toString();
 	const checked = argv === undefined ? [name] : array(argv, "argv").map((arg, index) => text(arg, `argv[${index}]`));
 	const search = optionalBoolean(lookup, "options.lookup") ?? !name.includes("/");
 	const data = {
-		paths: byDescriptor ? [] : search && !name.includes("/") ? candidates(path, env) : [pathText(path)],
+		paths: byDescriptor ? [] : search && !name.includes("/") ? candidates(path, env) : [file],
 		fd,
 		argv: checked,
 		envp: environment(env),
