@@ -19,6 +19,8 @@ pub enum Arg {
     InputOf(u32, u32),
     /// The result of the program's step with this index, an earlier one.
     Result(u32),
+    /// The first `int` that the program's step with this index, an earlier one, has written.
+    Written(u32),
     /// A descriptor that an earlier call of the program makes.
     Slot(u32),
     /// A descriptor that goes with the program's message, by index.
@@ -70,6 +72,9 @@ pub struct Request {
     pub(crate) paths: [Option<(u32, u32)>; 2],
     pub(crate) go_on: bool,
     pub(crate) one_thread: bool,
+    pub(crate) clears_death_signal: bool,
+    /// Nobody has asked for it: it does not count as a step.
+    pub(crate) aside: bool,
     pub(crate) yields: Yields,
 }
 
@@ -98,6 +103,8 @@ impl Call<()> {
             paths: [None; 2],
             go_on: false,
             one_thread: false,
+            clears_death_signal: false,
+            aside: false,
             yields: Yields::Nothing,
         };
         Call { request, read: |_| () }
@@ -235,6 +242,12 @@ impl Call<()> {
         self.request.one_thread = true;
         self
     }
+
+    /// The kernel forgets the caller's death signal with this: a task gets it back.
+    pub fn clears_death_signal(mut self) -> Self {
+        self.request.clears_death_signal = true;
+        self
+    }
 }
 
 impl<T> Call<T> {
@@ -334,7 +347,7 @@ impl Request {
             Arg::Out(at) => self.out.as_mut_ptr() as u64 + at as u64,
             Arg::Input(at) => self.input.as_mut_ptr() as u64 + at as u64,
             Arg::Slot(index) => slot(index).unwrap_or(-1) as u64,
-            Arg::InputOf(..) | Arg::Result(_) | Arg::Passed(_) | Arg::Channel(_) => u64::MAX,
+            Arg::InputOf(..) | Arg::Result(_) | Arg::Written(_) | Arg::Passed(_) | Arg::Channel(_) => u64::MAX,
         }
     }
 

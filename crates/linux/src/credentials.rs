@@ -102,42 +102,60 @@ pub fn setsid() -> Call<()> {
 
 /// `setuid(uid)`.
 pub fn setuid(uid: u32) -> Call<()> {
-    Call::new("setuid", libc::SYS_setuid).number(uid).one_thread()
+    Call::new("setuid", libc::SYS_setuid).number(uid).one_thread().clears_death_signal()
 }
 
 /// `setgid(gid)`.
 pub fn setgid(gid: u32) -> Call<()> {
-    Call::new("setgid", libc::SYS_setgid).number(gid).one_thread()
+    Call::new("setgid", libc::SYS_setgid).number(gid).one_thread().clears_death_signal()
 }
 
 /// `setreuid(real, effective)`.
 pub fn setreuid(real: u32, effective: u32) -> Call<()> {
-    Call::new("setreuid", libc::SYS_setreuid).number(real).number(effective).one_thread()
+    Call::new("setreuid", libc::SYS_setreuid).number(real).number(effective).one_thread().clears_death_signal()
 }
 
 /// `setregid(real, effective)`.
 pub fn setregid(real: u32, effective: u32) -> Call<()> {
-    Call::new("setregid", libc::SYS_setregid).number(real).number(effective).one_thread()
+    Call::new("setregid", libc::SYS_setregid).number(real).number(effective).one_thread().clears_death_signal()
 }
 
 /// `setfsuid(uid)`: the former one comes back, whether it was changed or not.
 pub fn setfsuid(uid: u32) -> Call<u32> {
-    Call::new("setfsuid", libc::SYS_setfsuid).number(uid).one_thread().value(|answer| answer.result as u32)
+    Call::new("setfsuid", libc::SYS_setfsuid)
+        .number(uid)
+        .one_thread()
+        .clears_death_signal()
+        .value(|answer| answer.result as u32)
 }
 
 /// `setfsgid(gid)`: the former one comes back, whether it was changed or not.
 pub fn setfsgid(gid: u32) -> Call<u32> {
-    Call::new("setfsgid", libc::SYS_setfsgid).number(gid).one_thread().value(|answer| answer.result as u32)
+    Call::new("setfsgid", libc::SYS_setfsgid)
+        .number(gid)
+        .one_thread()
+        .clears_death_signal()
+        .value(|answer| answer.result as u32)
 }
 
 /// `setresuid(real, effective, saved)`.
 pub fn setresuid(real: u32, effective: u32, saved: u32) -> Call<()> {
-    Call::new("setresuid", libc::SYS_setresuid).number(real).number(effective).number(saved).one_thread()
+    Call::new("setresuid", libc::SYS_setresuid)
+        .number(real)
+        .number(effective)
+        .number(saved)
+        .one_thread()
+        .clears_death_signal()
 }
 
 /// `setresgid(real, effective, saved)`.
 pub fn setresgid(real: u32, effective: u32, saved: u32) -> Call<()> {
-    Call::new("setresgid", libc::SYS_setresgid).number(real).number(effective).number(saved).one_thread()
+    Call::new("setresgid", libc::SYS_setresgid)
+        .number(real)
+        .number(effective)
+        .number(saved)
+        .one_thread()
+        .clears_death_signal()
 }
 
 /// `setgroups(count, list)`: the supplementary groups. With `go_on` a program passes over a refusal.

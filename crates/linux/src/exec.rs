@@ -65,7 +65,7 @@ impl Attempt {
         let reached = eventfd(0, libc::EFD_CLOEXEC as u32 | libc::EFD_NONBLOCK as u32).near()?;
         // SAFETY: the kernel has just made it, for us alone.
         let reached = Arc::new(descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(reached) })?);
-        let begin = program.len();
+        let begin = program.asked();
         if exec.reset_signals {
             process::reset_signals(program);
         }

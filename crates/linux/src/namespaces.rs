@@ -9,7 +9,7 @@ pub fn unshare(flags: u64) -> Call<()> {
 
 /// `setns(fd, nstype)`.
 pub fn setns(fd: i32, kinds: u64) -> Call<()> {
-    Call::new("setns", libc::SYS_setns).fd(fd).number(kinds).one_thread()
+    Call::new("setns", libc::SYS_setns).fd(fd).number(kinds).one_thread().clears_death_signal()
 }
 
 /// `sethostname(name, length)`: of the UTS namespace, for everybody in it.

@@ -1,6 +1,6 @@
 //! Signals, priorities and prctl(2).
 
-use crate::call::Call;
+use crate::call::{Arg, Call};
 use crate::program::Program;
 
 /// `kill(pid, sig)`.
@@ -30,7 +30,12 @@ pub fn get_no_new_privs() -> Call<bool> {
 
 /// `prctl(PR_SET_PDEATHSIG, signal)`; 0: none.
 pub fn set_death_signal(signal: i32) -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_PDEATHSIG).number(signal).one_thread()
+    restore_death_signal(Arg::Number(signal as u64))
+}
+
+/// The same with what an earlier step has found.
+pub(crate) fn restore_death_signal(signal: Arg) -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_PDEATHSIG).arg(signal).one_thread()
 }
 
 /// `prctl(PR_GET_PDEATHSIG, &signal)`; 0: none.

@@ -3,6 +3,8 @@
 use crate::call::{Answer, Arg, Call, Request, Yields, SLOT};
 use crate::descriptor;
 use crate::error::{Failure, Result};
+use crate::exec::refuse_orphan;
+use crate::process;
 use crate::wire::{self, Header, Reloc, Step};
 use nix::errno::Errno;
 use std::mem::size_of;
@@ -39,7 +41,8 @@ impl Program {
     /// Adds a call and returns what stands for its result until the program has run.
     pub fn push<T>(&mut self, call: Call<T>) -> Result<T> {
         let Call { request, read } = call;
-        let step = self.requests.len();
+        // Where the call itself will be.
+        let step = self.requests.len() + usize::from(request.clears_death_signal);
         let mut placeholder = |output| {
             self.slots.push(Slot { step, output });
             SLOT - (self.slots.len() as i32 - 1)
@@ -53,14 +56,39 @@ impl Program {
             }
             Yields::Value => return Err(Failure::Batch(request.name)),
         };
-        self.requests.push(request);
+        self.add(request);
         Ok(value)
     }
 
     /// Adds a call whose result the reply is asked for, and returns its index.
     pub fn step<T>(&mut self, call: Call<T>) -> usize {
-        self.requests.push(call.request);
-        self.requests.len() - 1
+        self.add(call.request)
+    }
+
+    fn add(&mut self, request: Request) -> usize {
+        if !request.clears_death_signal {
+            self.requests.push(request);
+            return self.requests.len() - 1;
+        }
+        let first = self.requests.len();
+        self.requests.push(process::get_death_signal().request);
+        self.requests.push(request);
+        self.step(process::restore_death_signal(Arg::Written(first as u32)));
+        // Node may have died while there was none.
+        refuse_orphan(self, 0);
+        for (index, request) in self.requests.iter_mut().enumerate().skip(first) {
+            request.aside = index != first + 1;
+        }
+        first + 1
+    }
+
+    /// How many steps there are that somebody has asked for.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked_before(self.requests.len())
+    }
+
+    fn asked_before(&self, step: usize) -> usize {
+        self.requests[..step].iter().filter(|request| !request.aside).count()
     }
 
     /// How many steps there are.
@@ -107,7 +135,7 @@ impl Program {
         let last = reply.done.checked_sub(1)?;
         let errno = reply.errno(last)?;
         let request = self.requests.get(last).filter(|request| last >= first && !request.go_on)?;
-        Some(request.refusal(errno, Some(last as u32)))
+        Some(request.refusal(errno, Some(self.asked_before(last) as u32)))
     }
 
     /// The descriptors that the program made, in the order of their placeholders; -1 where it did not get that far.
@@ -213,7 +241,7 @@ fn header(message: &[u8]) -> Result<Header> {
     match header.status {
         0 if header.version == wire::VERSION => Ok(header),
         status => Err(Failure::Refused(crate::error::Refusal {
-            syscall: "program",
+            syscall: "recvmsg",
             errno: Errno::from_raw(-status),
             path: None,
             dest: None,
@@ -254,6 +282,7 @@ fn encode(requests: &[&Request], slots: &[Slot], message: &mut Vec<u8>) -> usize
             Arg::Input(at) => (wire::BLOB, blob as u64 + at as u64),
             Arg::InputOf(step, at) => (wire::BLOB, in_bases[step as usize] as u64 + at as u64),
             Arg::Result(step) => (wire::RESULT, step as u64),
+            Arg::Written(step) => (wire::LOAD, out_bases[step as usize] as u64),
             Arg::Passed(which) => (wire::FD, which as u64),
             Arg::Channel(plus) => (wire::CHANNEL, plus as u64),
             Arg::Slot(slot) => match slots.get(slot as usize) {

@@ -57,6 +57,7 @@ fn run_unread(request: Request) -> Result<(i64, Vec<u8>)> {
     let call = Call { request, read: |answer: &Answer| (answer.result, answer.out.to_vec()) };
     CURRENT.with_borrow_mut(|target| match target {
         Target::Near => call.request.near(),
+        Target::Far(channel) if call.request.clears_death_signal => only(run_far(channel, vec![call])?),
         Target::Far(channel) => channel.call(call),
         Target::Batch(batch) => batch.push(call),
     })
@@ -77,6 +78,10 @@ pub fn run_all<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
         Target::Far(channel) => run_far(channel, calls),
         Target::Batch(batch) => calls.into_iter().map(|call| batch.push(call)).collect(),
     })
+}
+
+fn only<T>(answers: Vec<T>) -> Result<T> {
+    answers.into_iter().next().ok_or_else(|| Failure::Broken("a call has no answer".into()))
 }
 
 fn run_far<T>(channel: &Arc<Channel>, calls: Vec<Call<T>>) -> Result<Vec<T>> {

@@ -43,6 +43,13 @@ export function integer(value: unknown, name: string, min: number, max: number):
 	return value;
 }
 
+/** What fits into a word of a system call: a number, or a bigint from -2^63 to 2^64-1. */
+export function word(value: number | bigint, name: string): number | bigint {
+	if (typeof value === "number") return integer(value, name, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+	if (value < -(1n << 63n) || value >= 1n << 64n) throw outOfRange(name, "a bigint from -2^63 to 2^64-1", value);
+	return value;
+}
+
 /** A pid: from `min` (1, or 0 where the kernel takes that for the caller) to the kernel's largest. */
 export function pid(value: unknown, name = "pid", min: 0 | 1 = 1): number {
 	return integer(value, name, min, 2 ** 31 - 1);

@@ -59,7 +59,7 @@ function candidates(path: PathLike, env: Record<string, string | undefined>): Bu
 	const file = pathBytes(path);
 	// An empty name is nowhere, and an empty entry of PATH is the working directory.
 	if (file.length === 0) return [file];
-	const folders = (env.PATH ?? "/usr/local/bin:/bin:/usr/bin").split(":");
+	const folders = (env.PATH === undefined ? "/bin:/usr/bin" : `${env.PATH}`).split(":");
 	return folders.map((folder) => Buffer.concat([Buffer.from(folder === "" ? "" : `${folder}/`), file]));
 }
 
@@ -77,14 +77,19 @@ function environment(env: Record<string, string | undefined>): string {
 	return lines;
 }
 
-/** `process.env` as it is now, in half of the time that `{ ...process.env }` takes. */
-export function presentEnvironment(): Record<string, string | undefined> {
-	const env: Record<string, string | undefined> = {};
-	for (const name of names(process.env)) env[name] = process.env[name];
-	return env;
+/** An environment as it is now; of `process.env`, in half of the time that `{ ...process.env }` takes. */
+export function copyEnvironment(env: ExecOptions["env"] = process.env): Record<string, string | undefined> {
+	if (env === null || typeof env !== "object") throw wrongType("options.env", "an object", env);
+	const copy: Record<string, string | undefined> = {};
+	for (const name of names(env)) copy[name] = env[name];
+	return copy;
 }
 
-/** Of `process.env`, Node asks the C library for every value to know whether it is enumerable: all of it is. */
+/** As in Node what an object inherits counts too. */
 function names(env: Record<string, string | undefined>): string[] {
-	return env === process.env ? Object.getOwnPropertyNames(env) : Object.keys(env);
+	// Of this one Node asks the C library for every value to know whether it is enumerable: all of it is.
+	if (env === process.env) return Object.getOwnPropertyNames(env);
+	const names = [];
+	for (const name in env) names.push(name);
+	return names;
 }

@@ -2,6 +2,7 @@ import { pid as checkPid, integer, outOfRange } from "./arguments.ts";
 import { NamespaceMismatchError } from "./errors.ts";
 import type { PidNamespace } from "./identity.ts";
 import { native } from "./native.ts";
+import { refuseOneThread } from "./own-thread.ts";
 import { type Signal, signalNumber } from "./signal.ts";
 import { currentTask } from "./target.ts";
 
@@ -29,7 +30,7 @@ export class Process {
 	 * @throws `TypeError`, `RangeError` not a pid
 	 */
 	constructor(pid: number, namespace: PidNamespace = currentTask().pidNamespace) {
-		this.#pid = checkPid(pid, "pid", 0);
+		this.#pid = checkPid(pid, "pid", new.target === Process ? 1 : 0);
 		this.namespace = namespace;
 	}
 
@@ -77,11 +78,15 @@ export class Process {
 	 * Sets its nice value.
 	 *
 	 * @param nice - -20 (first) to 19 (last).
-	 * @throws `EACCES` a lower value needs CAP_SYS_NICE or the limit `nice` · `EPERM` not its owner · `ESRCH`
+	 * @throws `EACCES` a lower value needs CAP_SYS_NICE or the limit `nice` · `EPERM` not its owner · `ESRCH` ·
+	 * `MultithreadedError` Node itself, of which one thread alone would change
 	 * @see setpriority(2)
 	 */
 	setpriority(nice: number): void {
-		native().setpriority(PRIO_PROCESS, this.visiblePid(), integer(nice, "nice", -20, 19));
+		const pid = this.visiblePid();
+		const value = integer(nice, "nice", -20, 19);
+		refuseOneThread("setpriority", pid);
+		native().setpriority(PRIO_PROCESS, pid, value);
 	}
 
 	/** Returns its nice value, -20 to 19. Throws `ESRCH`. See getpriority(2). */

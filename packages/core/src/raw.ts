@@ -1,4 +1,4 @@
-import { integer, wrongType } from "./arguments.ts";
+import { word, wrongType } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { native } from "./native.ts";
 
@@ -9,9 +9,8 @@ export type RawArgument = number | bigint | FileDescriptor | Uint8Array;
 export function rawSyscall(nr: number, args: readonly RawArgument[]): bigint {
 	const values = args.map((arg, index) => {
 		if (arg instanceof FileDescriptor) return arg.number();
-		if (typeof arg === "number")
-			return integer(arg, `args[${index}]`, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
-		if (typeof arg === "bigint" || arg instanceof Uint8Array) return arg;
+		if (typeof arg === "number" || typeof arg === "bigint") return word(arg, `args[${index}]`);
+		if (arg instanceof Uint8Array) return arg;
 		throw wrongType(`args[${index}]`, "a number, a bigint, a FileDescriptor or a Uint8Array", arg);
 	});
 	const { result, out } = native().syscall(nr, values);

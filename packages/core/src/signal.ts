@@ -4,13 +4,17 @@ import { signals } from "./flags.generated.ts";
 /** A signal by its name or number; real-time signals (34 to 64) have only a number. */
 export type Signal = NodeJS.Signals | number;
 
+// Node knows them as well.
+const otherNames = { SIGIOT: signals.SIGABRT, SIGPOLL: signals.SIGIO } as const;
+
 let names: Map<number, NodeJS.Signals> | undefined; // made when it is first needed
 
 /** The number of a signal; 0 only asks whether one could be sent. */
-export function signalNumber(signal: Signal, name = "signal"): number {
-	if (typeof signal === "number") return integer(signal, name, 0, 64);
+export function signalNumber(signal: Signal, name = "signal", min: 0 | 1 = 0): number {
+	if (typeof signal === "number") return integer(signal, name, min, 64);
 	if (typeof signal !== "string") throw wrongType(name, "a string or a number", signal);
-	const number = Object.hasOwn(signals, signal) ? signals[signal as keyof typeof signals] : undefined;
+	const all = { ...signals, ...otherNames };
+	const number = Object.hasOwn(all, signal) ? all[signal as keyof typeof all] : undefined;
 	if (number === undefined) throw wrongValue(name, `a number or one of ${Object.keys(signals).join(", ")}`, signal);
 	return number;
 }

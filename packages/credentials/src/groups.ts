@@ -6,7 +6,7 @@ const MOST = 65536; // NGROUPS_MAX
 /**
  * Returns the supplementary groups: first their number is asked for, then the list.
  *
- * @returns In the kernel's order, ascending. Whether the effective group is among them is up to who set them.
+ * @returns In the kernel's order: ascending, as the first user namespace counts. Whether the effective group is among them is up to who set them.
  * @throws `BatchError` in a batch · `TaskGoneError`
  * @example
  * ```ts

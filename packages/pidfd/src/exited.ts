@@ -35,6 +35,7 @@ export async function exited(subject: Subject, signal: AbortSignal | undefined):
 /** Resolves when the process has ended; what is waited with is held meanwhile. */
 function untilEnded(subject: Subject, reaped: boolean, signal: AbortSignal | undefined): Promise<void> {
 	return new Promise((resolve, reject) => {
+		signal?.throwIfAborted(); // or nobody would ever say so
 		const abort = () => {
 			subject.forgetEnd(tell);
 			reject(signal?.reason);

@@ -72,6 +72,7 @@ export class PidFd extends FileDescriptor {
 	#child: ChildProcess | undefined;
 	#nodeChild: NodeChild | undefined;
 	#known = false; // whether it was asked already whose child it is
+	#death: ChildState | undefined; // what the one that this is a copy of has seen
 
 	/**
 	 * Opens a descriptor for a process.
@@ -105,7 +106,8 @@ export class PidFd extends FileDescriptor {
 			}
 		}
 		const pidfd = open(id);
-		pidfd.#known = true;
+		// By a number of another pid namespace it may be one of ours all the same.
+		pidfd.#known = currentTask().pidNamespace === Task.near.pidNamespace;
 		return pidfd;
 	}
 
@@ -319,6 +321,24 @@ export class PidFd extends FileDescriptor {
 		return readInfo(this.number());
 	}
 
+	/** As any descriptor; the copy knows whose child the process is, and how it has ended. */
+	override dup(options?: { closeOnExec?: boolean; min?: number }): this {
+		return this.#sharing(super.dup(options));
+	}
+
+	/** As any descriptor; the copy knows whose child the process is, and how it has ended. */
+	override dupTo(fd: number, options?: { closeOnExec?: boolean }): this {
+		return this.#sharing(super.dupTo(fd, options));
+	}
+
+	#sharing(copy: this): this {
+		copy.#child = this.#child;
+		copy.#nodeChild = this.#nodeChild;
+		copy.#known = this.#known;
+		copy.#death = this.#subject?.death ?? this.#death;
+		return copy;
+	}
+
 	/** Closes it. Who waits with it goes on. */
 	override close(): void {
 		if (this.closed || !this.#subject?.inherit()) super.close();
@@ -337,6 +357,7 @@ export class PidFd extends FileDescriptor {
 		if (!this.#subject) {
 			const borrowed = FDTable.handles(this.table).get(number)?.deref() !== this;
 			this.#subject = new Subject(number, FDTable.owner(this.table), borrowed);
+			this.#subject.death = this.#death;
 		}
 		if (!this.#known) this.#child = childOf(this.#subject);
 		this.#known = true;

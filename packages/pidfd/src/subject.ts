@@ -41,7 +41,12 @@ export class Subject {
 	/** Keeps a number open until there are as many {@link release}s. */
 	hold(): void {
 		this.#holds++;
-		if (this.#holds === 1 && this.#borrowed) this.part();
+		try {
+			if (this.#holds === 1 && this.#borrowed) this.part();
+		} catch (error) {
+			this.#holds--;
+			throw error;
+		}
 	}
 
 	/** Ends a {@link hold}. */
@@ -62,9 +67,10 @@ export class Subject {
 	/** Somebody else closes the number from now on: what waits gets another one. */
 	part(): void {
 		if (this.#holds === 0 || this.#ours) return;
+		const copy = this.task.run(() => native().dup(this.#number, 0, true)); // first: there may be no room for it
 		const watch = this.#watch;
 		if (watch && !this.#copy) this.#unwatch();
-		this.#number = this.task.run(() => native().dup(this.#number, 0, true));
+		this.#number = copy;
 		this.#ours = true;
 		if (watch && !this.#watch) this.#watchFor(watch.reaped);
 	}

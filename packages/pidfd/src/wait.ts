@@ -1,6 +1,7 @@
-import { type ChildState, SyscallError, TaskGoneError, type WaitOptions } from "@nearfar/core";
+import { ChildDeadError, type ChildState, SyscallError, TaskGoneError, type WaitOptions } from "@nearfar/core";
 import {
 	forget,
+	howItEnded,
 	keepAlive,
 	listen,
 	native,
@@ -29,6 +30,7 @@ export function poll(subject: Subject, options: Omit<WaitOptions, "signal"> | un
 	const { kinds: wanted, nowait } = toWanted(options);
 	if (subject.child && subject.task.isNear) return pollOurs(subject.child, wanted, nowait);
 	const state = look(subject, wanted);
+	if (state && !wanted.has(stateKinds[state.state])) throw dead(subject, state);
 	if (state && !nowait) take(subject, state).catch(() => {});
 	return state;
 }
@@ -51,18 +53,33 @@ export async function wait(subject: Subject, options: WaitOptions | undefined): 
 /** A state that is there, left where it is. */
 function look(subject: Subject, wanted: Kinds): ChildState | undefined {
 	const death = subject.death ?? subject.child?.death;
-	if (death && wanted.has("exited")) return death;
+	if (death && !wanted.has("exited")) throw dead(subject, death);
+	if (death) return death;
 	try {
 		const state = subject.waitid(waitBits(wanted) | waitFlags.nowait);
 		if (state && stateKinds[state.state] === "exited") subject.death = state;
 		return state;
 	} catch (error) {
-		// Node's loop has reaped its own.
-		const kept = subject.nodeChild && wanted.has("exited") && isGone(error) ? keptDeath(subject) : undefined;
+		const kept = isGone(error) ? unreported(subject, wanted) : undefined;
 		if (!kept) throw error;
 		subject.death = kept;
 		return kept;
 	}
+}
+
+/** The death of a child that waitid(2) does not know of: Node's loop has reaped its own, or nobody has asked for the end. */
+function unreported(subject: Subject, wanted: Kinds): ChildState | undefined {
+	try {
+		if (!wanted.has("exited")) return subject.waitid(waitFlags.exited | waitFlags.nowait);
+	} catch (error) {
+		if (!isGone(error)) throw error;
+	}
+	return subject.nodeChild && keptDeath(subject);
+}
+
+function dead(subject: Subject, death: ChildState): ChildDeadError {
+	const who = subject.child ?? `process ${death.pid || (subject.nodeChild?.pid ?? "")}`.trimEnd();
+	return new ChildDeadError(`cannot wait for a stop of ${who}: it ${howItEnded(death)}`, death, subject.child?.command);
 }
 
 /** Takes a state from the kernel. A death only where nobody else does. */
@@ -104,6 +121,7 @@ function nextChange(
 	signal: AbortSignal | undefined,
 ): Promise<ChildState | undefined> {
 	return new Promise((resolve, reject) => {
+		signal?.throwIfAborted(); // or nobody would ever say so
 		const settle = () => {
 			signal?.removeEventListener("abort", abort);
 			leave(looking, who.pid, see);

@@ -22,9 +22,11 @@ test("in Workers", async () => {
 test("no descriptor is left: EMFILE from what needs one more, every end is told, and no copy stays open", async () => {
 	const end = await runFixture(fixture("scarce"), { wrapper: ["prlimit", "--nofile=64:64"] });
 	const refused = (syscall: string) => ({ name: "SyscallError", code: "EMFILE", syscall });
-	expect(end).toMatchObject({ ...fine, report: { ends: [0, 0, "SIGKILL", "SIGTERM", 0, 0] } });
+	expect(end).toMatchObject({ ...fine, report: { ends: [0, 0, "SIGKILL", "SIGTERM", 0, 0, 0, "SIGKILL"] } });
 	expect(end.report.left).toBeLessThanOrEqual(0); // Node and nearfar may have had some of children that ended
 	expect(end.report.refusals).toEqual({
+		take: refused("fcntl"),
+		borrowed: refused("fcntl"),
 		open: refused("pidfd_open"),
 		of: refused("pidfd_open"),
 		self: refused("pidfd_open"),

@@ -7,6 +7,7 @@ import { setImmediate } from "node:timers/promises";
 import { type ChildState, Task } from "@nearfar/core";
 import { describe, expect, test } from "vitest";
 import { PidFd } from "../src/index.ts";
+import { stateOf } from "./children.ts";
 
 const [PTRACE, ATTACH, DETACH] = [process.arch === "arm64" ? 117 : 101, 16, 17];
 
@@ -129,3 +130,33 @@ async function polled(poll: () => ChildState | undefined): Promise<ChildState> {
 		await setImmediate();
 	}
 }
+
+test("a stop of one that has ended: ChildDeadError, also while nobody has reaped it", async () => {
+	const child = spawn("sh", ["-c", "exit 4"], { stdio: "ignore" });
+	using pidfd = PidFd.of(child);
+	using number = PidFd.open(child.pid as number);
+	while (stateOf(child.pid as number) !== "Z"); // in this turn: Node's loop must not reap it
+	const dead = expect.objectContaining({ name: "ChildDeadError", state: expect.objectContaining({ code: 4 }) });
+	expect(() => pidfd.poll({ stopped: true })).toThrow(dead);
+	expect(() => number.poll({ continued: true })).toThrow(dead);
+	await expect(pidfd.wait({ stopped: true })).rejects.toThrow(dead);
+	await once(child, "exit");
+	await expect(number.wait({ stopped: true })).rejects.toThrow(dead);
+	expect(await pidfd.wait()).toMatchObject({ state: "exited", code: 4 });
+});
+
+test("a copy knows what the first one knew, and a number of another pid namespace whose child it is", async () => {
+	const child = (await Task.clone()).exec("sh", ["sh", "-c", "exit 4"]);
+	using pidfd = PidFd.open(child);
+	using copy = pidfd.dup();
+	await child.exited;
+	expect([(await pidfd.wait()).code, (await copy.wait()).code]).toEqual([4, 4]);
+	await using inner = await Task.clone({ namespaces: ["user", "pid"] });
+	const task = await inner.clone();
+	const number = inner.run(() => PidFd.open(2));
+	const program = task.exec("sh", ["sh", "-c", "exit 7"]);
+	await number.exited();
+	await program.exited;
+	expect([(await number.wait()).code, inner.run(() => number.poll())?.code]).toEqual([7, 7]);
+	inner.run(() => number.close());
+});

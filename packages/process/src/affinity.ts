@@ -1,6 +1,6 @@
 import type { Process } from "@nearfar/core";
-import { array, integer, native } from "@nearfar/core/internal";
-import { refuseOneThread, withPid } from "./whose.ts";
+import { array, integer, native, refuseOneThread } from "@nearfar/core/internal";
+import { withPid } from "./whose.ts";
 
 const CPUS = 65_536;
 
@@ -24,7 +24,7 @@ const CPUS = 65_536;
  */
 export function schedSetaffinity(cpus: readonly number[], pid: number | Process = 0): void {
 	const numbers = array(cpus, "cpus").map((cpu, index) => integer(cpu, `cpus[${index}]`, 0, CPUS - 1));
-	const mask = new Uint8Array(Math.max(...numbers, 0) / 8 + 1);
+	const mask = new Uint8Array(numbers.reduce((most, cpu) => Math.max(most, cpu), 0) / 8 + 1);
 	for (const cpu of numbers) mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));
 	withPid(pid, "pid", "sched_setaffinity", (number) => {
 		refuseOneThread("sched_setaffinity", number);

@@ -5,6 +5,7 @@ import {
 	type PrctlOption,
 	prctlOptions,
 	toChoice,
+	word,
 	wrongType,
 	wrongValue,
 } from "@nearfar/core/internal";
@@ -35,9 +36,8 @@ export function prctl(option: number | PrctlOption, ...args: (number | bigint | 
 	integer(number, "option", -(2 ** 31), 2 ** 31 - 1);
 	if (args.length > 4) throw wrongValue("args", "at most four arguments", args);
 	for (const [index, arg] of args.entries()) {
-		if (typeof arg === "number") integer(arg, `args[${index}]`, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
-		else if (typeof arg !== "bigint" && !(arg instanceof Uint8Array))
-			throw wrongType(`args[${index}]`, "a number, a bigint or a Uint8Array", arg);
+		if (typeof arg === "number" || typeof arg === "bigint") word(arg, `args[${index}]`);
+		else if (!(arg instanceof Uint8Array)) throw wrongType(`args[${index}]`, "a number, a bigint or a Uint8Array", arg);
 	}
 	const { result, out } = native().prctl(number, args);
 	fillArrays(args, out);

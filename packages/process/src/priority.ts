@@ -1,5 +1,12 @@
-import { pid as checkPid, integer, native, type PriorityWhich, priorityWhich, toChoice } from "@nearfar/core/internal";
-import { refuseOneThread } from "./whose.ts";
+import {
+	pid as checkPid,
+	integer,
+	native,
+	type PriorityWhich,
+	priorityWhich,
+	refuseOneThread,
+	toChoice,
+} from "@nearfar/core/internal";
 
 /**
  * Sets the nice value of a process, of all processes of a group, or of all that a user has.

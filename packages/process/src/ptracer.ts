@@ -1,5 +1,5 @@
-import type { Process } from "@nearfar/core";
-import { pid as checkPid, native, prctlOptions } from "@nearfar/core/internal";
+import { Process } from "@nearfar/core";
+import { pid as checkPid, native, prctlOptions, wrongType } from "@nearfar/core/internal";
 import { withPid } from "./whose.ts";
 
 const NOBODY = 0;
@@ -27,5 +27,6 @@ export function setPtracer(tracer: number | Process | "any" | null): void {
 	if (tracer === null) permit(NOBODY);
 	else if (tracer === "any") permit(ANY);
 	else if (typeof tracer === "number") permit(checkPid(tracer, "tracer"));
-	else withPid(tracer, "tracer", "prctl", permit);
+	else if (tracer instanceof Process) withPid(tracer, "tracer", "prctl", permit);
+	else throw wrongType("tracer", 'a number, a Process, "any" or null', tracer);
 }

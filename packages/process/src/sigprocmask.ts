@@ -3,7 +3,6 @@ import {
 	array,
 	currentTask,
 	native,
-	outOfRange,
 	type SigprocmaskHow,
 	signalName,
 	signalNumber,
@@ -53,9 +52,7 @@ export function sigprocmask(how?: SigprocmaskHow, signals?: readonly Signal[]): 
 }
 
 function bit(signal: Signal, name: string): bigint {
-	const number = signalNumber(signal, name);
-	if (number === 0) throw outOfRange(name, "a whole number from 1 to 64", signal);
-	return 1n << BigInt(number - 1);
+	return 1n << BigInt(signalNumber(signal, name, 1) - 1);
 }
 
 function names(set: bigint): Signal[] {

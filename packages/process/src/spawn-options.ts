@@ -25,10 +25,10 @@ import {
 	wrongValue,
 } from "@nearfar/core/internal";
 import { type Limit, type Limits, toRlimit } from "./rlimit.ts";
-import { type CheckedStdio, checkNumbers, checkStdio, type Stdio } from "./stdio.ts";
+import { type CheckedStdio, checkNumbers, checkStdio, type Placed, type Stdio } from "./stdio.ts";
 
 /** How to start a program. Everything is as it would be for a child of Node unless it is given here. */
-export interface SpawnOptions extends Omit<CloneOptions, "begin">, ExecOptions {
+export interface SpawnOptions extends Omit<CloneOptions, "begin" | "share">, ExecOptions {
 	/**
 	 * What the program's descriptors are, one entry for each number, or one for 0, 1 and 2. Default: `"pipe"`. It has no
 	 * others, but those of `fds`.
@@ -83,7 +83,8 @@ export interface Plan extends Omit<SpawnOptions, "stdio" | "fds" | "group"> {
 	readonly file: PathLike | FileDescriptor;
 	readonly argv: readonly string[];
 	readonly stdio: CheckedStdio;
-	readonly fds: readonly FileDescriptor[];
+	/** With the numbers that they have in the program. */
+	readonly fds: Placed;
 	readonly group?: true | ChildProcess;
 	readonly killSignal: Signal;
 	readonly timeout: number;
@@ -100,11 +101,11 @@ export function checkSpawn(
 	const words = array(args, "args").map((arg, index) => text(arg, `args[${index}]`));
 	const name = file instanceof FileDescriptor ? `fd ${file.fd}` : `${file}`;
 	const plan: Plan = {
-		...given,
+		...copied(given),
 		file,
 		argv: [argv0 === undefined ? name : text(argv0, "options.argv0"), ...words],
 		stdio: checkStdio(stdio),
-		fds: descriptors(fds, "options.fds"),
+		fds: descriptors(fds, "options.fds").map((fd) => [fd.fd, fd] as const),
 		killSignal: given.killSignal ?? "SIGTERM",
 		timeout: integer(given.timeout ?? 0, "options.timeout", 0, 2 ** 31 - 1),
 		...checkGroup(group, given.session),
@@ -116,6 +117,26 @@ export function checkSpawn(
 		throw outOfRange("options.killSignal", "a signal: 0 is none", plan.killSignal);
 	}
 	return plan;
+}
+
+/** What lists hold now counts: some of it is needed later. */
+function copied(given: Omit<SpawnOptions, "stdio" | "fds" | "group" | "argv0">): typeof given {
+	const { limits, groups, cpus, join, setTid } = given;
+	const list = <T>(value: T): T => (Array.isArray(value) ? ([...value] as T) : value);
+	const limit = <T>(value: T): T => (value !== null && typeof value === "object" ? { ...value } : value);
+	return {
+		...given,
+		...(limits && typeof limits === "object" && { limits: mapValues(limits, limit) }),
+		...(groups && { groups: list(groups) }),
+		...(cpus && { cpus: list(cpus) }),
+		...(join && { join: list(join) }),
+		...(setTid && { setTid: list(setTid) }),
+	};
+}
+
+function mapValues<T extends object>(object: T, fn: <V>(value: V) => V): T {
+	if (Array.isArray(object)) return object; // refused below
+	return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, fn(value)])) as T;
 }
 
 function checkGroup(group: unknown, session: unknown): { group?: true | ChildProcess } {

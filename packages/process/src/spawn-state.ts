@@ -8,7 +8,6 @@ import { type OpenStdio, placeStdio, putStdio } from "./stdio.ts";
 
 const SELF = 0;
 const PRIO_PROCESS = 0;
-const SIGKILL = 9;
 
 /** What of this process's is in the task. */
 export interface Put {
@@ -34,7 +33,7 @@ export function makeState(task: Task, plan: Plan, stdio: OpenStdio, group: numbe
 		held.push(fd);
 		return fd;
 	};
-	const others = plan.fds.map((fd) => [fd.fd, hold(task.put(fd))] as const);
+	const others = plan.fds.map(([number, fd]) => [number, hold(task.put(fd))] as const);
 	const join = (plan.join ?? []).map((fd) => hold(task.put(fd)));
 	const file = plan.file instanceof FileDescriptor ? hold(task.put(plan.file)) : undefined;
 	const placed = [...putStdio(task, stdio, hold), ...others];
@@ -56,8 +55,6 @@ export function makeState(task: Task, plan: Plan, stdio: OpenStdio, group: numbe
 	}
 	if (plan.cwd !== undefined) chdir(plan.cwd);
 	setIds(plan);
-	// The kernel has forgotten it with the ids, and exec may come long after.
-	if (plan.uid !== undefined || plan.gid !== undefined || plan.join) native().setDeathSignal(SIGKILL);
 	if (plan.noNewPrivs) setNoNewPrivs();
 	return { file: executed, keep, held };
 }

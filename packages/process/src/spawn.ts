@@ -4,11 +4,11 @@ import {
 	ChildDeadError,
 	type ChildProcess,
 	type ExecOptions,
-	type FileDescriptor,
+	FileDescriptor,
 	type PathLike,
 	Task,
 } from "@nearfar/core";
-import { presentEnvironment } from "@nearfar/core/internal";
+import { copyEnvironment } from "@nearfar/core/internal";
 import { Deadline } from "./deadline.ts";
 import { checkSpawn, type Plan, type SpawnOptions } from "./spawn-options.ts";
 import { makeState, type Put } from "./spawn-state.ts";
@@ -73,7 +73,7 @@ export async function spawn(
 		stdio = Task.near.run(() => openStdio(plan.stdio));
 		const start = new Start(plan, stdio);
 		const cloning = cloneTree(plan, start.begin, deadline);
-		start.keepEnvironment();
+		start.keep();
 		tree = await cloning;
 		stdio.sent();
 		const { task } = tree;
@@ -93,41 +93,59 @@ export async function spawn(
 
 /** What a task does that becomes a program. */
 class Start {
-	readonly #plan: Plan;
 	readonly #stdio: OpenStdio;
 	readonly #group: number | undefined;
-	#env: Plan["env"];
+	#plan: Plan;
+	#refused: unknown;
 	/** What it holds must not be collected before exec. */
-	#put: Put = { file: undefined, keep: [], held: [] };
+	#put: Put | undefined;
 	#begun = false;
 
 	constructor(plan: Plan, stdio: OpenStdio) {
 		this.#plan = plan;
 		this.#stdio = stdio;
 		this.#group = groupNumber(plan);
-		this.#env = plan.env;
 	}
 
 	/** Collects all of it, unless somebody wants to have a say before the program runs. */
 	readonly begin = (task: Task): void => {
+		if (this.#refused !== undefined) throw this.#refused;
 		this.#put = makeState(task, this.#plan, this.#stdio, this.#group);
 		if (this.#plan.setup) return;
 		this.exec(task);
 		this.#begun = true;
 	};
 
-	/** It will be late: what `process.env` is now counts. */
-	keepEnvironment(): void {
-		if (!this.#begun) this.#env ??= presentEnvironment();
+	/** It may be late: what the environment is now counts, and what is open now, whoever closes it meanwhile. */
+	keep(): void {
+		if (this.#begun) return;
+		try {
+			this.#plan = { ...this.#plan, env: copyEnvironment(this.#plan.env) };
+			if (!this.#put) this.#plan = keepOpen(this.#plan, this.#stdio);
+		} catch (error) {
+			this.#refused = error; // the clone is under way, and hears of it when it begins
+		}
 	}
 
 	exec(task: Task): void {
-		const { file, keep } = this.#put;
-		task.exec(file ?? (this.#plan.file as PathLike), this.#plan.argv, execOptions(this.#plan, this.#env, keep));
+		const { file, keep = [] } = this.#put ?? {};
+		task.exec(file ?? (this.#plan.file as PathLike), this.#plan.argv, execOptions(this.#plan, keep));
 	}
 }
 
-function execOptions({ deathSignal, lookup }: Plan, env: Plan["env"], fds: readonly FileDescriptor[]): ExecOptions {
+/** The plan with descriptors that nobody else closes; `stdio` does. */
+function keepOpen(plan: Plan, stdio: OpenStdio): Plan {
+	const keep = (fd: FileDescriptor) => Task.near.run(() => stdio.keep(fd));
+	stdio.keepGiven();
+	return {
+		...plan,
+		file: plan.file instanceof FileDescriptor ? keep(plan.file) : plan.file,
+		fds: plan.fds.map(([number, fd]) => [number, keep(fd)] as const),
+		...(plan.join && { join: plan.join.map(keep) }),
+	};
+}
+
+function execOptions({ deathSignal, env, lookup }: Plan, fds: readonly FileDescriptor[]): ExecOptions {
 	return {
 		fds,
 		...(env && { env }),

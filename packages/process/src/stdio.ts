@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Readable, Stream, Writable } from "node:stream";
-import { FileDescriptor, openat2, pipe, type Task } from "@nearfar/core";
-import { integer, native, openFlags, outOfRange, wrongType, wrongValue } from "@nearfar/core/internal";
+import { FileDescriptor, openat2, pipe, Task } from "@nearfar/core";
+import { array, integer, native, openFlags, outOfRange, wrongType, wrongValue } from "@nearfar/core/internal";
 
 const STDERR = 2;
 
@@ -34,6 +34,10 @@ export interface OpenStdio {
 	readonly far: ReadonlyMap<number, FileDescriptor>;
 	/** The flags with which what does not block now does, by number: programs expect that of their first three. */
 	readonly blocking: ReadonlyMap<number, number>;
+	/** A copy of a descriptor of this process, closed with the others. */
+	keep(fd: FileDescriptor): FileDescriptor;
+	/** Copies what somebody else may close before it has been put. */
+	keepGiven(): void;
 	/** Closes what the task has got, and with it what it alone should have. */
 	sent(): void;
 	/** Closes everything. */
@@ -45,7 +49,7 @@ export function checkStdio(stdio: Stdio | readonly Stdio[]): CheckedStdio {
 	if (!Array.isArray(stdio) && typeof stdio !== "string") {
 		throw wrongType("options.stdio", '"pipe", "ignore", "inherit" or an array', stdio);
 	}
-	const list: readonly Stdio[] = typeof stdio === "string" ? [stdio, stdio, stdio] : stdio;
+	const list: readonly Stdio[] = typeof stdio === "string" ? [stdio, stdio, stdio] : array(stdio, "options.stdio");
 	const whole = list.length < 3 ? [...list, ...Array<Stdio>(3 - list.length).fill(undefined)] : list;
 	return whole.map((entry, number) => checkEntry(entry, number, `options.stdio[${number}]`));
 }
@@ -132,11 +136,25 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 		closeAll([...near.values(), ...ours]);
 		throw error;
 	}
+	const keep = (fd: FileDescriptor) => {
+		const copy = fd.dup();
+		ours.push(copy);
+		return copy;
+	};
 	return {
 		entries,
 		near,
 		far,
 		blocking,
+		keep,
+		keepGiven: () => {
+			for (const [number, fd] of far)
+				if (!ours.includes(fd))
+					far.set(
+						number,
+						Task.near.run(() => keep(fd)),
+					);
+		},
 		sent: () => closeAll(ours),
 		close: () => closeAll([...near.values(), ...ours]),
 	};
@@ -195,10 +213,10 @@ export function toPipes({ entries, near }: OpenStdio): Pipes {
 }
 
 /** Refuses a number that two descriptors of the program would have. */
-export function checkNumbers(entries: CheckedStdio, fds: readonly FileDescriptor[]): void {
+export function checkNumbers(entries: CheckedStdio, fds: Placed): void {
 	const taken = new Set(entries.keys());
-	for (const fd of fds) {
-		if (taken.has(fd.fd)) throw outOfRange("options.fds", "numbers that options.stdio does not use", fd.fd);
-		taken.add(fd.fd);
+	for (const [number] of fds) {
+		if (taken.has(number)) throw outOfRange("options.fds", "numbers that options.stdio does not use", number);
+		taken.add(number);
 	}
 }

@@ -1,4 +1,4 @@
-import { ChildProcess, FileDescriptor, MultithreadedError, Process, SyscallError } from "@nearfar/core";
+import { ChildProcess, FileDescriptor, Process, SyscallError } from "@nearfar/core";
 import { pid as checkPid, currentTask, native, pidsOfPidfd, wrongType } from "@nearfar/core/internal";
 
 const ESRCH = 3;
@@ -16,16 +16,6 @@ export function withPid<T>(
 	if (who instanceof FileDescriptor) return withPidOf(who, syscall, fn);
 	if (typeof who !== "number") throw wrongType(name, "a number, a Process or a pidfd", who);
 	return fn(checkPid(who, name, 0));
-}
-
-/** Throws where a call by `pid` would change one thread of Node; 0 is the calling one. */
-export function refuseOneThread(what: string, pid: number): void {
-	if (!currentTask().isNear) return;
-	const { existsSync } = process.getBuiltinModule("node:fs");
-	if (pid !== 0 && !existsSync(`/proc/self/task/${pid}`)) return;
-	throw new MultithreadedError(
-		`${what} would change one thread of Node and leave ${process.pid}'s others as they are: make it in a task`,
-	);
 }
 
 function withPidOf<T>(pidfd: FileDescriptor, syscall: string, fn: (pid: number) => T): T {

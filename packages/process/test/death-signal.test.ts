@@ -1,12 +1,25 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { BatchError, Task } from "@nearfar/core";
+import { BatchError, chdir, Task } from "@nearfar/core";
+import {
+	geteuid,
+	getuid,
+	setfsgid,
+	setfsuid,
+	setgid,
+	setregid,
+	setresgid,
+	setresuid,
+	setreuid,
+	setuid,
+} from "@nearfar/credentials";
 import { expect, test } from "vitest";
 import { childSubreaper, getDeathSignal, MultithreadedError, setDeathSignal } from "../src/index.ts";
 import { prctl } from "./prctl.ts";
 
 const PR_SET_PDEATHSIG = 1;
+const root = process.getuid?.() === 0;
 
 test("a task begins with SIGKILL, and can have any other signal or none", async () => {
 	await using task = await Task.clone();
@@ -38,6 +51,46 @@ test("PRC-12 one that is chosen when the parent is dead already never comes", as
 	expect([orphan.run(getDeathSignal), orphan.process.poll()]).toEqual(["SIGKILL", undefined]);
 	await reaper.exit();
 	expect((await orphan.process.exited).signal).toBe("SIGKILL");
+});
+
+const changes = {
+	setuid: () => setuid(1000),
+	setgid: () => setgid(1000),
+	setreuid: () => setreuid(-1, 1000),
+	setregid: () => setregid(-1, 1000),
+	setresuid: () => setresuid(1000, 1000, 1000),
+	setresgid: () => setresgid(1000, 1000, 1000),
+	setfsuid: () => void setfsuid(1000),
+	setfsgid: () => void setfsgid(1000),
+};
+
+// The kernel forgets it with the ids, and a task that is in the middle of a call would outlive Node.
+test.skipIf(!root).each(Object.entries(changes))(
+	"a task keeps what it has when its ids change: %s (as root)",
+	async (_, change) => {
+		for (const signal of ["SIGKILL", "SIGTERM", null] as const) {
+			await using task = await Task.clone();
+			task.run(() => setDeathSignal(signal));
+			task.run(change);
+			expect(task.run(getDeathSignal)).toBe(signal);
+		}
+	},
+);
+
+test("nor does a batch lose it, and who counts its steps does not see how", async () => {
+	await using task = await Task.clone();
+	const ids = () => setresuid(getuid(), geteuid(), getuid());
+	const [uid, euid] = [getuid(), geteuid()];
+	await task.batch(() => setresuid(uid, euid, uid));
+	expect(task.run(getDeathSignal)).toBe("SIGKILL");
+	task.run(ids);
+	const failed = task.batch(() => {
+		setresgid(-1, -1, -1);
+		setresuid(uid, uid, uid);
+		chdir("/nope");
+	});
+	await expect(failed).rejects.toMatchObject({ code: "ENOENT", syscall: "chdir", step: 2 });
+	expect(task.run(getDeathSignal)).toBe("SIGKILL");
 });
 
 test("a number that is no signal never reaches the kernel, which would say EINVAL", async () => {

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
-import { BatchError, MultithreadedError, Task } from "@nearfar/core";
+import { readdirSync, readFileSync } from "node:fs";
+import { BatchError, MultithreadedError, Process, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { getpriority, setpriority } from "../src/index.ts";
+import { getpriority, schedSetaffinity, setpriority } from "../src/index.ts";
 
 const NOBODY = 2 ** 31 - 1;
 const SETRESUID = process.arch === "arm64" ? 147 : 117;
@@ -54,6 +54,25 @@ test.skipIf(!root)(
 		expect([nice(task.pid), nice(other.pid)]).toEqual([16, before]);
 	},
 );
+
+test("nor may a task change one thread of Node, or who calls it by another name", async () => {
+	await using task = await Task.clone();
+	const before = getpriority();
+	const refused = expect.objectContaining({ name: "MultithreadedError" });
+	expect(() => Task.near.process.setpriority(19)).toThrow(refused);
+	expect(() => new Process(process.pid).setpriority(19)).toThrow(refused);
+	for (const id of readdirSync("/proc/self/task").map(Number)) {
+		expect(() => task.run(() => setpriority("process", id, 19))).toThrow(refused);
+		expect(() => task.run(() => schedSetaffinity([0], id))).toThrow(refused);
+	}
+	expect(() => task.run(() => Task.near.process.setpriority(19))).toThrow(refused);
+	await expect(task.batch(() => setpriority("process", process.pid, 19))).rejects.toThrow(refused);
+	expect([nice(process.pid), getpriority()]).toEqual([before, before]);
+	task.process.setpriority(before + 1); // a stranger's is nobody's of ours
+	await using inner = await Task.clone({ namespaces: ["user", "pid"] });
+	inner.run(() => setpriority("process", 1, before + 1));
+	expect([nice(task.pid), nice(inner.pid)]).toEqual([before + 1, before + 1]);
+});
 
 test("near, one thread of Node is refused; its nice values can be read", async () => {
 	const before = getpriority();

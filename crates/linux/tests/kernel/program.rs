@@ -102,7 +102,7 @@ fn a_reply_that_does_not_fit_is_noticed() {
     let mut refused = Raw::new(vec![], vec![], vec![]);
     refused.header.status = -libc::EPROTO;
     let Err(Failure::Refused(refusal)) = program.decode(&refused.bytes()) else { panic!("not refused") };
-    assert_eq!((refusal.syscall, refusal.errno), ("program", Errno::EPROTO));
+    assert_eq!((refusal.syscall, refusal.errno), ("recvmsg", Errno::EPROTO));
 }
 
 #[test]
