@@ -16,6 +16,9 @@ use std::time::Duration;
 /// How long a batch holds the event loop up: about as long as it takes to wake one.
 const PATIENCE: Duration = Duration::from_micros(50);
 
+/// How long a clone may hold the event loop up that is late, on a busy machine.
+pub(crate) const CLONED_WITHIN: Duration = Duration::from_millis(10);
+
 /// Calls on their way to a task.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -67,6 +70,10 @@ impl Batch {
     /// made when a call fails is closed before that. `first`: the task has just been asked for.
     pub fn submit(self, task: &Arc<Channel>, first: bool, done: impl FnOnce(Result<Vec<i32>>) + Send + 'static) {
         let Batch { program, fds, exec } = self;
+        if first {
+            // From then on it has a working directory and a umask of its own: Node may change both.
+            task.await_clone(CLONED_WITHIN);
+        }
         if program.is_empty() {
             return done(Ok(Vec::new()));
         }

@@ -25,7 +25,8 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::time::Duration;
 
 thread_local! {
     /// Messages are written into and read from memory that stays: nothing is allocated for a short call.
@@ -45,6 +46,8 @@ pub struct Channel {
 struct State {
     /// The first reply of a task whose start nobody waited for: it comes before all others.
     owed: Option<Program>,
+    /// Who clones it.
+    cloner: Weak<Channel>,
     /// The number of the channel's other end in the task.
     far_fd: Option<i32>,
     /// A thread has its [`Turn`]; jobs queue up meanwhile.
@@ -119,6 +122,19 @@ impl Channel {
     /// The task that has this channel, or soon will, replies to `start`, the program it is born with, before all else.
     pub fn owe(&self, start: Program) {
         self.lock().owed = Some(start);
+    }
+
+    /// Says who clones the task.
+    pub(crate) fn set_cloner(&self, cloner: &Arc<Channel>) {
+        self.lock().cloner = Arc::downgrade(cloner);
+    }
+
+    /// Waits up to `patience` until the task has been cloned.
+    pub(crate) fn await_clone(&self, patience: Duration) {
+        let cloner = self.lock().cloner.upgrade();
+        if let Some(cloner) = cloner {
+            cloner.await_job(patience);
+        }
     }
 
     /// A task has this channel under this number.

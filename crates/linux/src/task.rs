@@ -1,5 +1,6 @@
 //! Tasks: cloning one.
 
+use crate::batch::CLONED_WITHIN;
 use crate::call::{Arg, Call};
 use crate::channel::{Channel, Ran};
 use crate::child::{Child, Listener, Parent};
@@ -110,7 +111,10 @@ impl Origin {
         if self.zygote.is_some() || !(memory || files || ids) {
             let ids = if ids { Some((credentials::geteuid().near()?, credentials::getegid().near()?)) } else { None };
             // In a queue it would take descriptors in flight, of which an ordinary user has as many as he may have open.
-            let early = self.channel.is_idle() && !self.start_may_fail(&options);
+            let early = !self.start_may_fail(&options) && {
+                self.channel.settle(CLONED_WITHIN);
+                self.channel.is_idle()
+            };
             let early = early.then(|| parts.channel.clone());
             self.start(options, Prepared { shared: None, ids }, parts);
             return Ok(early);
@@ -167,6 +171,7 @@ impl Origin {
         let own = Arc::downgrade(&task);
         if !may_fail {
             task.owe(child_program.clone());
+            task.set_cloner(&self.channel);
         }
         let cloned = move |ran: Result<Ran>| match self.cloned(ran, shared, own, listener) {
             Ok(child) if sharing.is_some() => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { FileDescriptor, openat2 } from "@nearfar/core";
 import { afterAll, describe, expect, test } from "vitest";
+import { runFixture } from "../../core/test/fixture.ts";
 import { expectNoLeaks } from "../../core/test/leaks.ts";
 import { type Spawned, type SpawnOptions, spawn } from "../src/index.ts";
 
@@ -99,4 +100,10 @@ test("holes in stdio are pipes", async () => {
 	expect(child.stdio.map((stream) => stream !== null)).toEqual([true, true, true]);
 	expect(await text(child.stdout as NonNullable<typeof child.stdout>)).toBe("hello\n");
 	await child.check();
+});
+
+test("the working directory and the umask of Node, which change right after", async () => {
+	const end = await runFixture("../../../process/test/fixtures/spawn-where");
+	const none = { plain: 0, "four at once": 0, killTree: 0, "four trees at once": 0 };
+	expect(end).toEqual({ code: 0, signal: null, stderr: "", report: none });
 });

@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::MsgFlags;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A program that ran, what came of it, and the descriptors that came with the reply.
 #[derive(Debug)]
@@ -108,6 +108,20 @@ impl Channel {
             }
             received => state.started(received),
         }
+    }
+
+    /// Takes a reply that is due and comes within `patience`, as the reactor would.
+    pub(crate) fn settle(self: &Arc<Self>, patience: Duration) {
+        if self.has_job() && self.has_reply(patience) {
+            self.readable();
+        }
+    }
+
+    /// Waits up to `patience` for a reply that is due, and leaves it to the reactor, which may be faster.
+    pub(crate) fn await_job(&self, patience: Duration) {
+        const GLANCE: Duration = Duration::from_micros(200);
+        let until = Instant::now() + patience;
+        while self.has_job() && !self.has_reply(GLANCE) && Instant::now() < until {}
     }
 
     fn has_reply(&self, patience: Duration) -> bool {
