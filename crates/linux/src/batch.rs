@@ -17,7 +17,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_micros(50);
 
 /// How long a clone may hold the event loop up that is late, on a busy machine.
-pub(crate) const CLONED_WITHIN: Duration = Duration::from_millis(10);
+pub(crate) const CLONED_WITHIN: Duration = Duration::from_millis(250);
 
 /// Calls on their way to a task.
 #[derive(Debug, Default)]
@@ -93,7 +93,12 @@ impl Batch {
             Ok(Ran { program, reply, .. }) => {
                 let made = program.made(&reply);
                 let failure = match exec {
-                    Some(exec) => Some(exec.failure(&program, &reply)),
+                    Some(exec) => {
+                        if let Some(undo) = exec.undo(&reply) {
+                            again.submit(undo, Vec::new(), Box::new(|_| {}));
+                        }
+                        Some(exec.failure(&program, &reply))
+                    }
                     None => program.failure(&reply, 0),
                 };
                 match failure {

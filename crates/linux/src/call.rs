@@ -71,6 +71,8 @@ pub struct Request {
     pub(crate) pointers: Vec<Pointer>,
     pub(crate) paths: [Option<(u32, u32)>; 2],
     pub(crate) go_on: bool,
+    /// A refusal stops what follows, unless it says that there is nothing here.
+    pub(crate) search: bool,
     pub(crate) one_thread: bool,
     pub(crate) clears_death_signal: bool,
     /// Nobody has asked for it: it does not count as a step.
@@ -102,6 +104,7 @@ impl Call<()> {
             pointers: Vec::new(),
             paths: [None; 2],
             go_on: false,
+            search: false,
             one_thread: false,
             clears_death_signal: false,
             aside: false,
@@ -255,6 +258,12 @@ impl<T> Call<T> {
     #[inline(always)] // see `run_inline`
     pub fn go_on(mut self) -> Self {
         self.request.go_on = true;
+        self
+    }
+
+    /// In a program: a refusal stops what follows, unless execvp(3) would look elsewhere.
+    pub(crate) fn search(mut self) -> Self {
+        self.request.search = true;
         self
     }
 

@@ -144,6 +144,13 @@ impl Channel {
 
     /// The number that the channel has in the task.
     pub fn far_fd(self: &Arc<Self>) -> Result<i32> {
+        let (known, gone) = {
+            let state = self.lock();
+            (state.far_fd, state.gone)
+        };
+        if let (Some(known), false) = (known, gone) {
+            return Ok(known);
+        }
         self.turn()?.settle_start()?;
         self.lock().far_fd.ok_or(Failure::Gone)
     }

@@ -41,6 +41,8 @@ pub(crate) struct Attempt {
     begin: usize,
     tries: std::ops::Range<usize>,
     paths: Vec<Vec<u8>>,
+    /// What makes the task again what it was.
+    undo: Program,
     /// An eventfd that the task writes to right before it tries: the end of the channel alone could also be its death.
     reached: Arc<OwnedFd>,
 }
@@ -54,7 +56,13 @@ pub fn exec(task: &Arc<Channel>, exec: &Exec) -> Result<()> {
     let_stdio_block(task, &program)?;
     match task.run(&program, &[reached.as_raw_fd()]) {
         Err(Failure::Gone) => attempt.gone(),
-        ran => Err(attempt.failure(&program, &ran?.0).without_step()),
+        ran => {
+            let (reply, _) = ran?;
+            if let Some(undo) = attempt.undo(&reply) {
+                task.run(&undo, &[])?;
+            }
+            Err(attempt.failure(&program, &reply).without_step())
+        }
     }
 }
 
@@ -88,21 +96,32 @@ impl Attempt {
                 let call = Call::new("execveat", libc::SYS_execveat).fd(exec.fd).string(b"");
                 program.step(strings(call).number(libc::AT_EMPTY_PATH).go_on());
             }
+            Some((path, [])) => {
+                program.step(strings(execve(path)).go_on());
+            }
             Some((path, others)) => {
-                let call = strings(execve(path)).go_on();
+                let call = strings(execve(path)).search();
                 let [_, argv, envp, ..] = call.request.args.map(|arg| arg.of(first));
                 program.step(call);
                 for path in others {
-                    program.step(execve(path).arg(argv).arg(envp).go_on());
+                    program.step(execve(path).arg(argv).arg(envp).search());
                 }
             }
         }
         let tries = first..program.len();
-        program.step(process::set_death_signal(exec.task_death_signal));
+        let mut undo = Program::default();
+        undo.step(process::set_death_signal(exec.task_death_signal));
         for fd in exec.keep.iter().filter(|fd| **fd > 2) {
-            program.step(descriptor::set_flags(*fd, libc::FD_CLOEXEC).go_on());
+            undo.step(descriptor::set_flags(*fd, libc::FD_CLOEXEC).go_on());
         }
-        Ok(Attempt { begin, tries, paths: exec.paths.clone(), reached })
+        program.extend(&undo);
+        Ok(Attempt { begin, tries, paths: exec.paths.clone(), undo, reached })
+    }
+
+    /// What has to be undone still: the search has ended where something was found that cannot be executed.
+    pub(crate) fn undo(&self, reply: &Reply) -> Option<Program> {
+        let tried = !reply.ended_before(self.tries.start + 1);
+        (tried && reply.ended_before(self.tries.end + 1)).then(|| self.undo.clone())
     }
 
     /// What the task writes to before it tries.

@@ -96,6 +96,11 @@ impl Program {
         self.requests.len()
     }
 
+    /// Adds the steps of another one.
+    pub(crate) fn extend(&mut self, other: &Program) {
+        self.requests.extend(other.requests.iter().cloned());
+    }
+
     /// Whether another file takes the place of this descriptor.
     pub(crate) fn replaces(&self, fd: i32) -> bool {
         let target = Arg::Number(fd as u64);
@@ -138,7 +143,8 @@ impl Program {
         Some(request.refusal(errno, Some(self.asked_before(last) as u32)))
     }
 
-    /// The descriptors that the program made, in the order of their placeholders; -1 where it did not get that far.
+    /// The descriptors that the program made, in the order of their placeholders; -1 where it did not get that far, or has
+    /// closed or replaced it again: the number may be somebody else's.
     pub fn made(&self, reply: &Reply) -> Vec<i32> {
         let number = |slot: &Slot| {
             let result = reply.results.get(slot.step).copied().filter(|result| *result >= 0)?;
@@ -147,7 +153,19 @@ impl Program {
                 Some(at) => reply.answer(slot.step)?.u32(at) as i32,
             })
         };
-        self.slots.iter().map(|slot| number(slot).unwrap_or(-1)).collect()
+        let mut made: Vec<i32> = self.slots.iter().map(|slot| number(slot).unwrap_or(-1)).collect();
+        for index in 1..made.len() {
+            let (before, replaced) = made.split_at_mut(index);
+            before.iter_mut().filter(|fd| **fd == replaced[0]).for_each(|fd| *fd = -1);
+        }
+        for (step, request) in self.requests.iter().enumerate() {
+            if let (true, Arg::Slot(slot)) = (request.nr == libc::SYS_close as u64, request.args[0]) {
+                if reply.result(step).is_some_and(|result| result >= 0) {
+                    made[slot as usize] = -1;
+                }
+            }
+        }
+        made
     }
 
     /// Runs the program in the calling thread, as a task would. What it had made is closed when a call fails.
@@ -191,6 +209,11 @@ impl Program {
 }
 
 impl Reply {
+    /// Whether the program ended with this step or before.
+    pub(crate) fn ended_before(&self, step: usize) -> bool {
+        self.done < step
+    }
+
     /// What a step returned; `None` where the program did not get that far.
     pub fn result(&self, step: usize) -> Option<i64> {
         self.results.get(step).copied()
@@ -297,7 +320,11 @@ fn encode(requests: &[&Request], slots: &[Slot], message: &mut Vec<u8>) -> usize
             args: args.map(|(_, value)| value),
             result: 0,
             kinds: args.map(|(kind, _)| kind),
-            policy: if request.go_on { wire::GO_ON } else { wire::STOP },
+            policy: match request {
+                Request { go_on: true, .. } => wire::GO_ON,
+                Request { search: true, .. } => wire::SEARCH,
+                _ => wire::STOP,
+            },
             pad: 0,
         };
         // SAFETY: a step has no padding, so all its bytes may be read.

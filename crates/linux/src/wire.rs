@@ -61,7 +61,7 @@ pub struct Step {
     pub result: i64,
     /// One of the argument kinds below for each argument.
     pub kinds: [u8; 6],
-    /// What to do when the call fails: [`STOP`] or [`GO_ON`].
+    /// What to do when the call fails: [`STOP`], [`GO_ON`] or [`SEARCH`].
     pub policy: u8,
     /// Always 0.
     pub pad: u8,
@@ -102,6 +102,10 @@ pub const CHANNEL: u8 = 5;
 pub const STOP: u8 = 0;
 /// [`Step::policy`]: a failure is recorded, and the next step runs.
 pub const GO_ON: u8 = 1;
+/// What follows a call that fails because there is nothing to execute here runs: execvp(3) would look elsewhere.
+pub const SEARCH: u8 = 2;
+/// ENOENT, EACCES, ENODEV, ENOTDIR, ETIMEDOUT, ESTALE.
+pub const ELSEWHERE: [i64; 6] = [2, 13, 19, 20, 110, 116];
 
 /// Stub's own call: clone a task. Arguments: address and size of a `struct clone_args`, the child's end of its
 /// channel, the index of the first step that the child runs, what a probe of clone3 came to (ENOSYS makes it `clone`),

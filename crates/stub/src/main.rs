@@ -357,7 +357,8 @@ fn run(state: &mut State, program: &Program) {
             nr => unsafe { syscall(nr, args) },
         };
         header.done = index as u32;
-        if failed(step.result) && step.policy != wire::GO_ON {
+        let elsewhere = step.policy == wire::SEARCH && wire::ELSEWHERE.contains(&-step.result);
+        if failed(step.result) && step.policy != wire::GO_ON && !elsewhere {
             break;
         }
     }

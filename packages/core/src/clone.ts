@@ -1,7 +1,7 @@
 import type { Event } from "../native/binding.js";
 import { abortSignal, array, options as checkOptions, pid as checkPid, wrongType, wrongValue } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
-import { makeError } from "./errors.ts";
+import { makeError, TaskGoneError } from "./errors.ts";
 import { dispatch, once } from "./events.ts";
 import { cloneFlags, type NamespaceKind, namespaceFlags } from "./flags.generated.ts";
 import { toBits } from "./flags.ts";
@@ -73,6 +73,10 @@ export async function cloneTask(parent: Task | undefined, options: CloneOptions 
 			failure = await cloning.appeared;
 		}
 		signal?.throwIfAborted();
+		// A parent that is gone says so itself. One that is not has lost its child: nothing has become of it.
+		if (failure?.kind === "gone" && parent && isAlive(parent)) {
+			throw new TaskGoneError(`a task that ${parent} cloned was killed before it could say so: try again`);
+		}
 		if (failure) throw withTarget(parent ?? (Task.near as unknown as Task), undefined, () => makeError(failure));
 		const { task, begun } = cloning;
 		if (maps) writeMaps(task.pid, maps, parent);
@@ -86,6 +90,10 @@ export async function cloneTask(parent: Task | undefined, options: CloneOptions 
 	} finally {
 		signal?.removeEventListener("abort", abort);
 	}
+}
+
+function isAlive(task: Task): boolean {
+	return task.state === "live" && task.process.poll({ exited: true, nowait: true }) === undefined;
 }
 
 type CloneData = Parameters<ReturnType<typeof native>["clone"]>[0];

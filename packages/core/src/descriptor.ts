@@ -61,6 +61,8 @@ export class FileDescriptor implements Disposable {
 	#number: number;
 	#batch: Batch | undefined;
 	#closed = false;
+	/** Closed before it was made: by whoever has not waited for its batch. */
+	#closesLate = false;
 	#owned: boolean;
 
 	/** Made by `from`, `borrow`, and what returns descriptors. */
@@ -247,7 +249,8 @@ export class FileDescriptor implements Disposable {
 	}
 
 	/**
-	 * Closes it, in the task that has its table, whichever is current. Closing again does nothing.
+	 * Closes it, in the task that has its table, whichever is current; what a batch has still to make, when that has run.
+	 * Closing again does nothing.
 	 *
 	 * @throws `EBADF` somebody else has closed the number: a mistake worth knowing of.
 	 * @see close(2)
@@ -257,8 +260,9 @@ export class FileDescriptor implements Disposable {
 		const owner = this.#owner();
 		const collecting = this.#batch ?? (owner === currentTask() ? currentBatch() : undefined);
 		const number = this.#number;
+		this.#closesLate = this.#batch !== undefined && this.#batch !== currentBatch();
 		this.#forget();
-		if (!this.#owned || owner.state !== "live") return;
+		if (this.#closesLate || !this.#owned || owner.state !== "live") return;
 		if (collecting && collecting === currentBatch()) native().close(number);
 		else closeIn(owner, number);
 	}
@@ -310,6 +314,7 @@ export class FileDescriptor implements Disposable {
 			this.#batch = undefined;
 			const number = numbers?.[slot];
 			if (number === undefined || number < 0) this.#closed = true;
+			else if (this.#closesLate) FDTable.owner(this.table).closeLater(number);
 			else if (!this.#closed) {
 				this.#number = number;
 				this.#register();

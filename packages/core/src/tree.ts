@@ -1,4 +1,4 @@
-import { options as checkOptions, integer } from "./arguments.ts";
+import { options as checkOptions, integer, wrongValue } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { MultithreadedError } from "./errors.ts";
 import { openat2 } from "./files.ts";
@@ -62,6 +62,9 @@ function changeTo(at: Location): void {
  * @see chroot(2); CAP_SYS_CHROOT
  */
 export function chroot(at: LocationLike): void {
+	if (at instanceof Location && !at.symlinks && at.path.length > 0) {
+		throw wrongValue("at", "a location whose link at the end is followed: this call has no flag against it", at);
+	}
 	native().chroot(toPath(at, "at"));
 }
 

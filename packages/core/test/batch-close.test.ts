@@ -1,0 +1,103 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { expect, test } from "vitest";
+import { chroot, EventFd, Location, openat2, Task, TaskGoneError } from "../src/index.ts";
+import { expectNoLeaks, read } from "./leaks.ts";
+
+expectNoLeaks();
+
+/** Keeps a task busy until it is called. */
+function busy(task: Task): () => Promise<void> {
+	const full = task.run(() => EventFd.create({ blocking: true }));
+	task.run(() => full.write(2n ** 64n - 2n));
+	const near = task.get(full);
+	const batch = task.batch(() => full.write(1n));
+	return async () => {
+		near.read();
+		near.close();
+		await batch;
+		full.close();
+	};
+}
+
+test("a batch that fails closes nothing that it has closed itself: the number is somebody else's by then", async () => {
+	await using task = await Task.clone();
+	const go = busy(task);
+	const fails = task.batch(() => {
+		const [first, second] = [openat2("/"), openat2("/")];
+		first.close();
+		second.dupTo(9);
+		openat2("/").dupTo(9);
+		openat2("/nope");
+	});
+	const good = task.batch(() => [openat2("/etc/passwd"), openat2("/etc/passwd"), openat2("/etc/passwd")]);
+	await Promise.all([go(), expect(fails).rejects.toMatchObject({ code: "ENOENT", step: 6 })]);
+	for (const file of await good) {
+		expect(task.run(() => file.read(5)).length).toBe(5);
+		file.close();
+	}
+});
+
+test("what a batch has replaced again is closed, and the handle says so", async () => {
+	await using task = await Task.clone();
+	const [first, second] = await task.batch(() => {
+		const made = openat2("/etc/passwd").dupTo(9);
+		return [made, openat2("/etc/hostname").dupTo(9)] as const;
+	});
+	expect([first.closed, second.closed, second.fd]).toEqual([true, false, 9]);
+	const hostname = readFileSync("/etc/hostname", "latin1");
+	expect(task.run(() => second.read(100)).toString("latin1")).toBe(hostname);
+});
+
+test.each(["far", "near"])("closed before its batch has run, a descriptor is closed when it has: %s", async (where) => {
+	await using far = await Task.clone();
+	const task = where === "far" ? far : Task.near;
+	const folder = `/proc/${task.pid}/fd`;
+	const before = openFolders(folder);
+	let made: ReturnType<typeof openat2> | undefined;
+	const batch = task.batch(() => {
+		made = openat2("/");
+	});
+	made?.close();
+	expect(made?.closed).toBe(true);
+	await batch;
+	if (where === "far") far.run(() => openat2("/").close()); // what is closed some time soon has been, before this
+	expect(openFolders(folder)).toBe(before);
+});
+
+/** How many descriptors of `/` a process has. */
+function openFolders(folder: string): number {
+	const links = readdirSync(folder).map((name) => {
+		try {
+			return readlinkSync(`${folder}/${name}`);
+		} catch {
+			return ""; // the one that the folder was read through
+		}
+	});
+	return links.filter((link) => link === "/").length;
+}
+
+test("a clone that is killed before it has begun is no loss of its parent's", async () => {
+	for (let turn = 0; turn < 25; turn++) {
+		await using parent = await Task.clone();
+		const cloning = parent.clone().catch((error: Error) => error);
+		const deadline = performance.now() + 20;
+		let child = "";
+		while (!child && performance.now() < deadline)
+			child = read(`/proc/${parent.pid}/task/${parent.pid}/children`).trim();
+		if (child) process.kill(Number(child), "SIGKILL");
+		const end = await cloning;
+		if (end instanceof Error) expect(end).toBeInstanceOf(TaskGoneError);
+		expect(parent.state).toBe("live");
+		parent.run(() => openat2("/").close());
+		if (!(end instanceof Error)) await end.process.exited;
+	}
+});
+
+test("chroot refuses a location whose link it could only follow", async () => {
+	await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
+	const refused = expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" });
+	task.run(() => {
+		using proc = openat2("/proc", { flags: ["path", "directory"] });
+		expect(() => chroot(new Location(proc, "self", { symlinks: false }))).toThrow(refused);
+	});
+});
