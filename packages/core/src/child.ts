@@ -196,7 +196,10 @@ export class ChildProcess extends Process implements AsyncDisposable {
 			);
 		}
 		if (wanted.kinds.has("stopped") || wanted.kinds.has("continued")) {
-			this.#named(() => native().watchStops(this.#id), "its parent, a task, hears of that: poll() asks it");
+			this.#named(
+				() => native().watchStops(this.#id),
+				"its parent, a task, hears of that: poll() asks it, unless it supervises",
+			);
 		}
 		const state = this.#waiters.wait(wanted, () => this.#awaited.update());
 		this.#awaited.update();
@@ -209,7 +212,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 *
 	 * @returns The state, or `undefined` where there is none yet.
 	 * @throws `ChildDeadError` its death was waited for before · `ECHILD` a stop or a continuation of the child of a task
-	 * that is gone
+	 * that supervises it, or is gone
 	 * @see waitid(2)
 	 */
 	poll(options?: Omit<WaitOptions, "signal">): ChildState | undefined {
@@ -370,8 +373,9 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		} catch (error) {
 			if (!(error instanceof SyscallError)) throw error;
 			const { code, errno, syscall, task } = error;
+			const message = error.message.slice(code.length + 2, error.message.lastIndexOf(", "));
 			throw new SyscallError(
-				{ code, errno: -errno, syscall, of: `${this}` },
+				{ code, errno: -errno, syscall, message, of: `${this}` },
 				{
 					...(task !== undefined && { task }),
 					...(this.#command && { command: this.#command }),

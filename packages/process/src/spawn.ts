@@ -34,7 +34,9 @@ export interface Spawned extends ChildProcess {
 }
 
 /**
- * Starts a program, and never blocks the event loop for it.
+ * Starts a program, and blocks the event loop for a fraction of a millisecond: it runs, and has failed, asynchronously.
+ *
+ * What counts is what is there at the call: options, environment, descriptors, working directory, umask.
  *
  * The program is looked up as Node does, in the `PATH` of `options.env`, but inside `root` and `cwd`. What `options` say
  * is done in this order: namespaces, cgroup, `join`, descriptors, `session`, `group`, `limits`, `nice`, `cpus`, `umask`,

@@ -103,3 +103,11 @@ test("init reaps orphans while the program runs, and forwards what is sent to it
 	child.stdout?.resume();
 	expect(await child.exited).toMatchObject({ code: 5 });
 });
+
+test("of a stop only its supervisor hears: poll says so, as wait does", async () => {
+	await using child = await spawn("sleep", ["1000"], { killTree: true, stdio: "ignore" });
+	const refused = { code: "ECHILD", message: `ECHILD: no child processes, waitid of ${child}` };
+	expect(() => child.poll({ stopped: true })).toThrow(expect.objectContaining(refused));
+	await expect(child.wait({ stopped: true })).rejects.toMatchObject(refused);
+	expect(child.poll()).toBeUndefined();
+});

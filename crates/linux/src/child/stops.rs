@@ -21,7 +21,11 @@ impl Child {
         }
         let seen = match &self.parent {
             None => self.poll_here(options),
-            Some(_) if self.supervised.load(Ordering::Relaxed) => Ok(None),
+            Some(_) if self.supervised.load(Ordering::Relaxed) => match options & (libc::WSTOPPED | libc::WCONTINUED) {
+                0 => Ok(None),
+                // Its parent, the supervisor, answers no questions.
+                _ => Err(not_ours()),
+            },
             Some(parent) => self.poll_in(&parent.channel, options),
         };
         self.release();
