@@ -71,9 +71,10 @@ impl Program {
             return self.requests.len() - 1;
         }
         let first = self.requests.len();
-        self.requests.push(process::get_death_signal().request);
+        // Where a filter of the task's own forbids it, there is nothing to keep: the call itself is what was asked for.
+        self.requests.push(process::get_death_signal().go_on().request);
         self.requests.push(request);
-        self.step(process::restore_death_signal(Arg::Written(first as u32)));
+        self.step(process::restore_death_signal(Arg::Written(first as u32)).go_on());
         // Node may have died while there was none.
         refuse_orphan(self, 0);
         for (index, request) in self.requests.iter_mut().enumerate().skip(first) {
