@@ -110,7 +110,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	}
 
 	/**
-	 * Sends a signal through its pidfd: it cannot hit a stranger.
+	 * Sends a signal through its pidfd: it cannot hit a stranger. At once, also while a batch is collected.
 	 *
 	 * @param signal - Default: `"SIGTERM"`; 0 sends nothing and only checks.
 	 * @throws `ChildDeadError` it has ended · `EPERM` it has become another user's

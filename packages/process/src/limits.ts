@@ -56,8 +56,8 @@ export function getrlimit(resource: Resource): Limits<number | bigint> {
  * @returns The limits before: `Infinity` where there was none; a bigint where a number would not be exact.
  * @throws `EPERM` the hard limit would be raised, or another user's process · `EINVAL` the soft limit is above the hard
  * one · `ESRCH` nobody has the pid, or the pidfd's process is gone: perhaps just now, and then a stranger may have had
- * its pid · `EBADF` not a pidfd · `NamespaceMismatchError` a process of another pid namespace · `ChildDeadError` ·
- * `BatchError` in a batch · `TaskGoneError`
+ * its pid · `EBADF` not a pidfd · `ENOENT` a pidfd where `/proc` is not mounted · `NamespaceMismatchError` a process
+ * of another pid namespace · `ChildDeadError` · `BatchError` in a batch · `TaskGoneError`
  * @example
  * ```ts
  * await using child = (await Task.clone()).exec("sleep", ["sleep", "60"]);
