@@ -154,9 +154,9 @@ test("a copy knows what the first one knew, and a number of another pid namespac
 	await using inner = await Task.clone({ namespaces: ["user", "pid"] });
 	const task = await inner.clone();
 	const number = inner.run(() => PidFd.open(2));
+	const ended = number.exited(); // who asks first when it has been reaped knows no more than any stranger
 	const program = task.exec("sh", ["sh", "-c", "exit 7"]);
-	await number.exited();
-	await program.exited;
+	await Promise.all([ended, program.exited]);
 	expect([(await number.wait()).code, inner.run(() => number.poll())?.code]).toEqual([7, 7]);
 	inner.run(() => number.close());
 });
