@@ -112,12 +112,14 @@ impl Channel {
 
     /// Takes a reply that is due and comes within `patience`, as the reactor would.
     pub(crate) fn settle(self: &Arc<Self>, patience: Duration) {
-        if self.has_job() && self.has_reply(patience) {
+        self.await_job(patience);
+        if self.has_job() && self.has_reply(Duration::ZERO) {
             self.readable();
         }
     }
 
-    /// Waits up to `patience` for a reply that is due, and leaves it to the reactor, which may be faster.
+    /// Waits up to `patience` for a reply that is due, and leaves it to the reactor. That may take it at any moment, and
+    /// then nothing would come for whoever does not look up.
     pub(crate) fn await_job(&self, patience: Duration) {
         const GLANCE: Duration = Duration::from_micros(200);
         let until = Instant::now() + patience;
