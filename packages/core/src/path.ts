@@ -68,6 +68,14 @@ export function toPath(location: LocationLike, name = "path"): string | Uint8Arr
 	return typeof path === "string" ? `${folder}/${path}` : Buffer.concat([Buffer.from(`${folder}/`), path]);
 }
 
+/** The path of a call that follows links whatever it is told, so that a location that forbids it has to be refused. */
+export function followedPath(location: LocationLike, name: string): string | Uint8Array {
+	if (location instanceof Location && !location.symlinks && location.path.length > 0) {
+		throw wrongValue(name, "a location whose link at the end is followed: this call has no flag against it", location);
+	}
+	return toPath(location, name);
+}
+
 /** Whether the kernel ignores where the path begins. */
 function isAbsolute(path: string | Uint8Array): boolean {
 	return typeof path === "string" ? path.startsWith("/") : path[0] === SLASH;

@@ -8,7 +8,7 @@ export { pidsOfPidfd } from "./fdinfo.ts";
 export * from "./flags.ts";
 export { native } from "./native.ts";
 export { refuseOneThread } from "./own-thread.ts";
-export { pathText, toAt, toPath } from "./path.ts";
+export { followedPath, pathText, toAt, toPath } from "./path.ts";
 export { fillArrays } from "./raw.ts";
 export { signalName, signalNumber } from "./signal.ts";
 export { afterSuccess, currentBatch, currentTask } from "./target.ts";

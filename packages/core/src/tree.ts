@@ -1,10 +1,10 @@
-import { options as checkOptions, integer, wrongValue } from "./arguments.ts";
+import { options as checkOptions, integer } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { MultithreadedError } from "./errors.ts";
 import { openat2 } from "./files.ts";
 import { Location } from "./location.ts";
 import { native } from "./native.ts";
-import { type LocationLike, type PathLike, pathText, toAt, toPath } from "./path.ts";
+import { followedPath, type LocationLike, type PathLike, pathText, toAt } from "./path.ts";
 import { afterSuccess, currentTask } from "./target.ts";
 
 /**
@@ -62,10 +62,7 @@ function changeTo(at: Location): void {
  * @see chroot(2); CAP_SYS_CHROOT
  */
 export function chroot(at: LocationLike): void {
-	if (at instanceof Location && !at.symlinks && at.path.length > 0) {
-		throw wrongValue("at", "a location whose link at the end is followed: this call has no flag against it", at);
-	}
-	native().chroot(toPath(at, "at"));
+	native().chroot(followedPath(at, "at"));
 }
 
 /**

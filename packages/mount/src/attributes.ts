@@ -15,7 +15,7 @@ import {
 	wrongType,
 	wrongValue,
 } from "@nearfar/core/internal";
-import { join } from "./place.ts";
+import { join } from "./word.ts";
 
 /** When a read updates the access time: `"relatime"`, `"noatime"` or `"strictatime"`. */
 export type AccessTimes = "relatime" | "noatime" | "strictatime";

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { Location, type LocationLike } from "@nearfar/core";
 import {
 	options as checkOptions,
+	followedPath,
 	type MountFlag,
 	mountFlags,
 	native,
@@ -12,7 +13,7 @@ import {
 	type UmountFlag,
 	umountFlags,
 } from "@nearfar/core/internal";
-import { followedPath, join, toWord } from "./place.ts";
+import { join, toWord } from "./word.ts";
 
 const DATA = 4095; // a page of the smallest size, and its last byte is the end
 

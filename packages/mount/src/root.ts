@@ -1,6 +1,5 @@
 import type { LocationLike } from "@nearfar/core";
-import { native } from "@nearfar/core/internal";
-import { followedPath } from "./place.ts";
+import { followedPath, native } from "@nearfar/core/internal";
 
 /**
  * Makes a mount the root of the mount namespace, and attaches the former root to a place below it.

@@ -10,7 +10,7 @@ import {
 	openTreeFlags,
 	toAt,
 } from "@nearfar/core/internal";
-import { join, toWord } from "./place.ts";
+import { join, toWord } from "./word.ts";
 
 /** How {@link openTree} opens. */
 export interface OpenTreeOptions {

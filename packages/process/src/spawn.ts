@@ -137,13 +137,12 @@ class Start {
 
 /** The plan with descriptors that nobody else closes; `stdio` does. */
 function keepOpen(plan: Plan, stdio: OpenStdio): Plan {
-	const keep = (fd: FileDescriptor) => Task.near.run(() => stdio.keep(fd));
 	stdio.keepGiven();
 	return {
 		...plan,
-		file: plan.file instanceof FileDescriptor ? keep(plan.file) : plan.file,
-		fds: plan.fds.map(([number, fd]) => [number, keep(fd)] as const),
-		...(plan.join && { join: plan.join.map(keep) }),
+		file: plan.file instanceof FileDescriptor ? stdio.keep(plan.file) : plan.file,
+		fds: plan.fds.map(([number, fd]) => [number, stdio.keep(fd)] as const),
+		...(plan.join && { join: plan.join.map(stdio.keep) }),
 	};
 }
 

@@ -137,9 +137,12 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 		throw error;
 	}
 	const keep = (fd: FileDescriptor) => {
-		const copy = fd.dup();
+		const copy = Task.near.run(() => fd.dup());
 		ours.push(copy);
 		return copy;
+	};
+	const keepGiven = () => {
+		for (const [number, fd] of far) if (!ours.includes(fd)) far.set(number, keep(fd));
 	};
 	return {
 		entries,
@@ -147,14 +150,7 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 		far,
 		blocking,
 		keep,
-		keepGiven: () => {
-			for (const [number, fd] of far)
-				if (!ours.includes(fd))
-					far.set(
-						number,
-						Task.near.run(() => keep(fd)),
-					);
-		},
+		keepGiven,
 		sent: () => closeAll(ours),
 		close: () => closeAll([...near.values(), ...ours]),
 	};
