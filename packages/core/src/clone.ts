@@ -6,6 +6,7 @@ import { dispatch, once } from "./events.ts";
 import { cloneFlags, type NamespaceKind, namespaceFlags } from "./flags.generated.ts";
 import { toBits } from "./flags.ts";
 import { checkMaps, type IdMaps, writeMaps } from "./idmap.ts";
+import { FDTable } from "./identity.ts";
 import { native } from "./native.ts";
 import { withTarget } from "./target.ts";
 import { Task } from "./task.ts";
@@ -28,7 +29,8 @@ export interface CloneOptions {
 	idMap?: "identity" | "root" | "none" | IdMaps;
 	/**
 	 * What it shares with the task that clones it: `"files"` its descriptors, `"fs"` its root, working directory and umask,
-	 * `"vm"` its memory. Never with Node: only for a task cloned by a task.
+	 * `"vm"` its memory. Never with Node: only for a task cloned by a task. With `"files"`, what closes or replaces
+	 * descriptors by number is a `BatchError` until `clone` has resolved, and so are `exec` and `supervise` of who has them.
 	 */
 	share?: readonly SharedPart[];
 	/** An open directory of cgroup v2 in which the task begins (Linux 5.7). */
@@ -140,7 +142,9 @@ function clone(parent: Task | undefined, data: CloneData, options: CloneOptions)
 	const number = parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data);
 	const id = Math.abs(number);
 	const task = Task.made(id, parent, options);
+	const arrived = parent && options.share?.includes("files") ? FDTable.expect(parent.fdTable) : undefined;
 	const appeared = once(id).then((event) => {
+		arrived?.();
 		if (event.failure) Task.failed(task);
 		else Task.appeared(task, event, parent, options);
 		return event.failure;

@@ -1,4 +1,5 @@
 import type { FileDescriptor } from "./descriptor.ts";
+import { BatchError } from "./errors.ts";
 import type { Task } from "./task.ts";
 
 /**
@@ -82,6 +83,8 @@ export class Shareable extends Namespace {
 export class FDTable extends Shareable {
 	/** Open handles by number: what closes or replaces a number has to know whose it was. */
 	readonly #handles = new Map<number, WeakRef<FileDescriptor>>();
+	/** How many tasks are being cloned that will have it: under which number their channels are in it is not known yet. */
+	#expected = 0;
 
 	/** `"descriptors of 4711"`. */
 	override toString(): string {
@@ -91,6 +94,22 @@ export class FDTable extends Shareable {
 	/** The open handles of a table, by number. */
 	static handles(table: FDTable): Map<number, WeakRef<FileDescriptor>> {
 		return table.#handles;
+	}
+
+	/** A task is being cloned that will have it, until what is returned is called. */
+	static expect(table: FDTable): () => void {
+		table.#expected++;
+		return () => {
+			table.#expected--;
+		};
+	}
+
+	/** Refuses what could close the channel of a task that is being cloned. */
+	static assertNobodyExpected(table: FDTable): void {
+		if (table.#expected === 0) return;
+		throw new BatchError(
+			`a task that will have the ${table} too is still being cloned, and needs one of them: do it when clone has resolved`,
+		);
 	}
 }
 

@@ -73,6 +73,7 @@ export class Sharing {
 	 * that a program runs: nobody may keep another one's open.
 	 */
 	leaveTable(): void {
+		FDTable.assertNobodyExpected(this.fdTable);
 		const { files } = this.legacy;
 		const task = this.#task;
 		const others = files ? Shareable.others(files.table, task) : [];

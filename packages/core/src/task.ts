@@ -16,7 +16,7 @@ import { FileDescriptor, setNearTask } from "./descriptor.ts";
 import { BatchError, NearfarError, TaskGoneError } from "./errors.ts";
 import { type Command, type ExecOptions, execData } from "./exec.ts";
 import type { NamespaceKind } from "./flags.generated.ts";
-import { type AddressSpace, type FDTable, PidNamespace, Shareable } from "./identity.ts";
+import { type AddressSpace, FDTable, PidNamespace, Shareable } from "./identity.ts";
 import { native } from "./native.ts";
 import type { PathLike } from "./path.ts";
 import { Process } from "./process.ts";
@@ -140,6 +140,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 
 	/** The numbers in its table that it and others who have the table are controlled through, in order. */
 	get channelFds(): number[] {
+		FDTable.assertNobodyExpected(this.fdTable);
 		const own = this.channelFd;
 		if (own === undefined) return [];
 		const others = Shareable.others(this.fdTable, this as unknown as Task);
@@ -441,9 +442,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const { legacy } = task.#sharing;
 		if (parent && share.includes("vm")) task.#sharing.shareMemory(parent.#sharing, block);
 		if (parent && share.includes("files")) {
-			// None where the creator has ended meanwhile: its own is closed then.
-			const creatorChannel = parent.state === "live" ? parent.channelFd : undefined;
-			task.#sharing.shareTable(parent.#sharing, channel, creatorChannel ?? -1);
+			task.#sharing.shareTable(parent.#sharing, channel, parent.#channelWhileItLives());
 		}
 		// Who waits for its end must not keep the task.
 		const self = new WeakRef(task);
@@ -488,6 +487,16 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#state = "exited";
 		unreachable.unregister(this);
 		native().forgetTask(this.#id);
+	}
+
+	/** The number of its channel; -1 where it has ended, known here or not. */
+	#channelWhileItLives(): number {
+		try {
+			return (this.#state === "live" && this.channelFd) || -1;
+		} catch (error) {
+			if (!(error instanceof TaskGoneError)) throw error;
+			return -1;
+		}
 	}
 
 	#attributed<T>(fn: () => T): T {
