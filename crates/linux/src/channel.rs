@@ -227,23 +227,6 @@ impl Channel {
         Ok(Turn(self))
     }
 
-    /// Sends a program that ends the task: there will be no reply, and nothing can follow.
-    pub fn dismiss(self: &Arc<Self>, program: Program) {
-        let busy = self.lock().active.is_some();
-        let turn = match busy {
-            true => return self.submit(program, Vec::new(), Box::new(|_| {})),
-            false => self.turn(),
-        };
-        let Ok(turn) = turn else { return };
-        let mut bytes = Vec::new();
-        program.encode(&mut bytes);
-        // A reply that nobody reads would be an error to the task, which would end in another way than it is told to.
-        let _ = turn.settle_start();
-        self.lock().gone = true;
-        // One that cannot be told ends all the same when the channel closes.
-        let _ = self.send(&bytes, &[]);
-    }
-
     fn send(&self, bytes: &[u8], fds: &[RawFd]) -> Result<()> {
         let rights = [ControlMessage::ScmRights(fds)];
         let control: &[ControlMessage] = if fds.is_empty() { &[] } else { &rights };

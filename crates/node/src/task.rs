@@ -248,14 +248,15 @@ pub fn end_supervision(task: u32) {
     }
 }
 
-/// exit_group(2) in a task, whose channel it ends.
+/// exit_group(2) in a task, whose channel it ends. `false`: once it has done what it is in the middle of.
 #[napi]
-pub fn exit_task(task: u32, code: i32) -> Result<()> {
+pub fn exit_task(task: u32, code: i32) -> Result<bool> {
     let channel = host::task(task).or_throw()?;
     let mut program = Program::default();
     program.step(linux::process::exit_group(code));
-    channel.dismiss(program);
-    Ok(())
+    let free = !channel.has_job();
+    channel.submit(program, Vec::new(), Box::new(|_| {})); // to that there is no reply
+    Ok(free)
 }
 
 /// The number of the descriptor that a task is controlled through.

@@ -127,8 +127,8 @@ export interface ExecData {
   taskDeathSignal: number
 }
 
-/** exit_group(2) in a task, whose channel it ends. */
-export declare function exitTask(task: number, code: number): void
+/** exit_group(2) in a task, whose channel it ends. `false`: once it has done what it is in the middle of. */
+export declare function exitTask(task: number, code: number): boolean
 
 /** Everything that core's `errors.ts` needs to make an error. */
 export interface FailureData {

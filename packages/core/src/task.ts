@@ -23,7 +23,7 @@ import { Process } from "./process.ts";
 import { rawSyscall } from "./raw.ts";
 import { Sharing } from "./sharing.ts";
 import type { Signal } from "./signal.ts";
-import { afterSuccess, currentBatch, currentTask, setNear, withTarget } from "./target.ts";
+import { type Batch, currentBatch, currentTask, setNear, withTarget } from "./target.ts";
 
 const NEAR = 0; // the addon's number for this process
 const SIGKILL = 9;
@@ -75,6 +75,10 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	#kinds: Set<NamespaceKind>;
 	#childPidNamespace: PidNamespace;
 	#state: "live" | "exec" | "supervisor" | "exited" = "live";
+	/** What it executes, perhaps: of the batch that says so nothing has been heard. */
+	#executing: { command: Command; settled: Promise<void> } | undefined;
+	/** It was told to exit when nothing else was under way. */
+	#exits = false;
 	// Whether it may ignore or block a signal: otherwise nothing has to be reset at exec.
 	#signalsTouched = false;
 
@@ -285,11 +289,24 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 			// Another task's child, or in a pid namespace of its own, it has no parent that it could know by number.
 			const parent = this.#nested || this.pidNamespace !== Task.near.pidNamespace ? 0 : globalThis.process.pid;
 			native().exec(this.#id, { ...data, parent, resetSignals: this.#signalsTouched, taskDeathSignal });
-			afterSuccess(() => this.#executes(command));
+			const batch = currentBatch();
+			if (batch) this.#willExecute(command, batch);
+			else this.#executes(command);
 		};
 		if (currentTask() === (this as unknown as Task)) attempt();
 		else this.run(attempt);
 		return this.process;
+	}
+
+	#willExecute(command: Command, { settle }: Batch): void {
+		const settled = new Promise<void>((resolve) => {
+			settle.push((numbers) => {
+				this.#executing = undefined;
+				if (numbers) this.#executes(command);
+				resolve();
+			});
+		});
+		this.#executing = { command, settled };
 	}
 
 	#executes(command: Command): void {
@@ -348,12 +365,16 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertFar("exit");
 		integer(code, "code", 0, 255);
 		const child = this.#child("exit");
-		native().exitTask(this.#id, code);
+		if (this.#executing) {
+			await this.#executing.settled;
+			this.#assertLive();
+		}
+		this.#exits = native().exitTask(this.#id, code);
 		this.#left();
 		return child.exited;
 	}
 
-	/** Kills and reaps a task that is still live, and a supervisor with all of its; any other is left alone. */
+	/** Kills and reaps a task that has not ended, and a supervisor with all of its; a program is left alone. */
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#assertNotNear("dispose");
 		const child = this.#child("dispose of");
@@ -362,9 +383,10 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 			this.#signal("SIGCONT"); // who is stopped does nothing
 			await child.exited;
 		}
-		if (this.#state !== "live") return;
-		this.#signal("SIGKILL");
-		this.#left();
+		if (this.#state === "exec" || this.#state === "supervisor") return;
+		// One that was told to exit does so with its own code, unless it is in a call that may never end.
+		this.#signal(this.#exits ? "SIGCONT" : "SIGKILL");
+		if (this.#state === "live") this.#left();
 		await child.exited;
 		await child[Symbol.asyncDispose]();
 	}
@@ -383,14 +405,15 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 				"the process that clones tasks was killed in the middle of it: try again, another one does",
 			);
 		}
-		const command = this.process instanceof ChildProcess ? this.process.command : undefined;
 		if (this.#state === "supervisor") return new TaskGoneError(`${this} supervises a program`);
-		if (this.#state === "exec") {
-			const death = this.process instanceof ChildProcess ? this.process.death : undefined;
-			const how = death ? `executed ${command?.path}, which ${howItEnded(death)}` : `executes ${command?.path}`;
+		const child = this.process instanceof ChildProcess ? this.process : undefined;
+		const command = this.#executing?.command ?? child?.command;
+		if (command) {
+			const death = child?.death;
+			const how = death ? `executed ${command.path}, which ${howItEnded(death)}` : `executes ${command.path}`;
 			return new TaskGoneError(`${this} ${how}`, death && toExitStatus(death), command);
 		}
-		const status = this.process instanceof ChildProcess ? ChildProcess.ending(this.process) : undefined;
+		const status = child && ChildProcess.ending(child);
 		if (this.#state === "live") this.#left();
 		return new TaskGoneError(`${this} ${status ? howItEnded(status) : "has ended"}`, status);
 	}

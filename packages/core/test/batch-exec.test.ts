@@ -105,6 +105,37 @@ test("a task that is gone before its batch cannot execute", async () => {
 	expect(await task.process.exited).toMatchObject({ signal: "SIGKILL" });
 });
 
+test("until it is known whether the program runs, others are told what the task executes", async () => {
+	const task = await Task.clone();
+	const executing = task.batch(() => task.exec("/bin/sleep", ["sleep", "1000"]));
+	const gone = {
+		code: "ERR_NEARFAR_TASK_GONE",
+		message: `${task} executes /bin/sleep`,
+		command: { path: "/bin/sleep" },
+	};
+	expect(await reason(() => task.run(() => openat2("/")))).toMatchObject(gone);
+	const exits = task.exit(5);
+	await using child = await executing;
+	expect([await reason(() => exits), task.state]).toMatchObject([gone, "exec"]);
+	expect(child.death).toBeUndefined();
+});
+
+test("an exit in between counts where the program cannot begin", async () => {
+	const task = await Task.clone();
+	const executing = reason(() => task.batch(() => task.exec("/nope")));
+	expect(await task.exit(5)).toMatchObject({ code: 5 });
+	expect(await executing).toMatchObject({ code: "ENOENT" });
+});
+
+test("a task that is disposed of in between ends, whatever it executes by then", async () => {
+	const task = await Task.clone();
+	const executing = reason(() => task.batch(() => task.exec("/bin/sleep", ["sleep", "1000"])));
+	await task[Symbol.asyncDispose]();
+	expect(await task.process.exited).toMatchObject({ signal: "SIGKILL" });
+	const outcome = await executing;
+	if (outcome) expect(outcome).toMatchObject({ code: "ERR_NEARFAR_TASK_GONE" });
+});
+
 test("more descriptors than a message carries are refused, and fewer arrive", async () => {
 	await using task = await Task.clone();
 	using zero = openat2("/dev/zero");

@@ -1,3 +1,7 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ChildProcess, openat2, Process, pipe, Task } from "../src/index.ts";
 import { expectNoLeaks, stat } from "./leaks.ts";
@@ -82,6 +86,28 @@ describe("state", () => {
 		await task[Symbol.asyncDispose]();
 		expect([task.state, stat(task.pid)]).toEqual(["exited", undefined]);
 		expect(await task.process.exited).toEqual({ code: null, signal: "SIGKILL", dumped: false });
+	});
+
+	test("dispose kills one that was told to exit in the middle of a call that never ends", async () => {
+		const folder = mkdtempSync(join(tmpdir(), "nearfar-task-"));
+		const fifo = join(folder, "fifo");
+		execFileSync("mkfifo", [fifo]);
+		const task = await Task.clone();
+		const opens = reason(() => task.batch(() => openat2(fifo)));
+		const exits = task.exit(5);
+		await task[Symbol.asyncDispose]();
+		expect([await exits, await opens]).toMatchObject([{ signal: "SIGKILL" }, gone]);
+		rmSync(folder, { recursive: true });
+	});
+
+	test.each(["free", "stopped"])("dispose lets one that is %s and was told to exit do so", async (how) => {
+		for (let turn = 0; turn < 50; turn++) {
+			const task = await Task.clone();
+			if (how === "stopped") task.process.kill("SIGSTOP");
+			const exits = task.exit(5);
+			await task[Symbol.asyncDispose]();
+			expect(await exits).toMatchObject({ code: 5 });
+		}
 	});
 
 	test("exec, after which dispose leaves the program alone", async () => {

@@ -151,9 +151,11 @@ fn long_messages_arrive_whole() {
 }
 
 #[test]
-fn a_dismissed_task_ends() {
+fn a_task_that_exits_is_gone_for_whoever_waits() {
     let far = Far::start();
-    far.channel.dismiss(one(process::exit_group(5)));
+    let (told, hear) = mpsc::channel();
+    far.submit(one(process::exit_group(5)), &told);
+    assert_eq!(hear.recv_timeout(PATIENCE).unwrap().unwrap_err(), Failure::Gone);
     assert_eq!(far.channel.call(credentials::getpid()), Err(Failure::Gone));
     assert_eq!(waitpid(far.pid, None), Ok(nix::sys::wait::WaitStatus::Exited(far.pid, 5)));
 }
