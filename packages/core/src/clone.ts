@@ -12,6 +12,7 @@ import { withTarget } from "./target.ts";
 import { Task } from "./task.ts";
 
 const SIGKILL = 9;
+const PATIENCE = 100; // milliseconds
 
 /** What a task can share with the task that clones it. */
 export type SharedPart = "files" | "fs" | "vm";
@@ -55,7 +56,10 @@ export interface CloneOptions {
 	 * ```
 	 */
 	begin?: (task: Task) => void;
-	/** Gives up: what was cloned is killed, whatever it does. Has no effect once `clone` has resolved. */
+	/**
+	 * Gives up: what was cloned is killed, whatever it does. Where who clones it is busy or stopped, and so has not done it
+	 * in 100 ms, that is not waited for: it is killed when it is there. Has no effect once `clone` has resolved.
+	 */
 	signal?: AbortSignal;
 }
 
@@ -65,14 +69,16 @@ export async function cloneTask(parent: Task | undefined, options: CloneOptions 
 	const { begin, signal } = options;
 	signal?.throwIfAborted();
 	let cloning = clone(parent, data, options);
-	const abort = () => stop(cloning.task);
+	const abort = () => {
+		if (!stop(cloning.task)) setTimeout(cloning.leave, PATIENCE).unref();
+	};
 	signal?.addEventListener("abort", abort, { once: true });
 	try {
-		let failure = await cloning.appeared;
+		let failure = await cloning.answered;
 		// The zygote died before it had told of anything: another one takes its place, unless a first batch may have run.
 		if (failure?.kind === "gone" && !parent && !cloning.begun && !signal?.aborted) {
 			cloning = clone(parent, data, options);
-			failure = await cloning.appeared;
+			failure = await cloning.answered;
 		}
 		signal?.throwIfAborted();
 		// A parent that is gone says so itself. One that is not has lost its child: nothing has become of it.
@@ -86,7 +92,7 @@ export async function cloneTask(parent: Task | undefined, options: CloneOptions 
 		signal?.throwIfAborted();
 		return task;
 	} catch (error) {
-		await endTask(cloning.task);
+		await cloning.end();
 		signal?.throwIfAborted();
 		throw error;
 	} finally {
@@ -132,10 +138,14 @@ function checkClone(
 
 interface Cloning {
 	readonly task: Task;
-	/** When it is known whether it is there, and else why not. */
-	readonly appeared: Promise<Event["failure"]>;
+	/** When it is known whether it is there, and else why not; or nobody waits for that any more. */
+	readonly answered: Promise<Event["failure"]>;
 	/** Its first batch, where that was sent along. */
 	readonly begun: Promise<void> | undefined;
+	/** Who clones it may be busy for ever: it is not waited for any more. */
+	leave(): void;
+	/** Kills and reaps the task, whatever it is by now; one that nobody waits for when it is there. */
+	end(): Promise<void>;
 }
 
 function clone(parent: Task | undefined, data: CloneData, options: CloneOptions): Cloning {
@@ -152,19 +162,28 @@ function clone(parent: Task | undefined, data: CloneData, options: CloneOptions)
 	const { begin } = options;
 	const begun = begin && number < 0 ? Task.begin(task, begin, appeared) : undefined;
 	begun?.catch(() => {}); // where the clone fails this does too, and that is not the reason
-	return { task, appeared, begun };
+	let leave = () => {};
+	const left = new Promise<undefined>((resolve) => {
+		leave = () => resolve(undefined);
+	});
+	const answered = Promise.race([appeared, left]);
+	const ended = () => appeared.then(() => endTask(task));
+	const end = () => Promise.race([ended(), left]);
+	return { task, answered, begun, leave, end };
 }
 
-/** Ends what a task is in the middle of, be that its clone or its first batch: both hear of it. */
-function stop(task: Task): void {
+/** Ends what a task is in the middle of, be that its clone or its first batch: both hear of it. `false`: it is not there. */
+function stop(task: Task): boolean {
 	dispatch(); // of one that is busy nobody is told
 	const id = Task.number(task);
 	try {
-		if (native().killChild(id, SIGKILL)) return;
+		if (native().killChild(id, SIGKILL)) return true;
 	} catch {
-		// It has become another user's: it ends when it has made its call.
+		native().hangUp(id); // it has become another user's, and ends when it has made its call
+		return true;
 	}
 	native().hangUp(id);
+	return false;
 }
 
 /** Kills and reaps a task, or the program that it has become. */

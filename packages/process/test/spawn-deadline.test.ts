@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { setTimeout } from "node:timers/promises";
 import type { Task } from "@nearfar/core";
+import { native } from "@nearfar/core/internal";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../core/test/leaks.ts";
+import { expectNoLeaks, stat } from "../../core/test/leaks.ts";
 import { mark, marked, untilMarked } from "../../core/test/marked.ts";
 import { reason } from "../../core/test/reason.ts";
 import { type Spawned, type SpawnOptions, spawn } from "../src/index.ts";
@@ -48,6 +49,23 @@ describe.each<[string, SpawnOptions]>([
 			else expect(end).toMatchObject({ signal: "SIGTERM" });
 			expect(marked(env)).toEqual([]);
 		}
+	});
+
+	test("aborted, or timed out, while who clones is stopped: nobody waits for that", async () => {
+		await (await sleep(tree))[Symbol.asyncDispose]();
+		const zygote = native().zygotePid();
+		process.kill(zygote, "SIGSTOP");
+		try {
+			await expect.poll(() => stat(zygote)?.state).toBe("T");
+			expect(await reason(() => sleep({ ...tree, timeout: 20 }))).toMatchObject({ code: "ERR_NEARFAR_TIMEOUT" });
+			const control = new AbortController();
+			const starting = sleep({ ...tree, signal: control.signal });
+			control.abort();
+			expect(await reason(() => starting)).toMatchObject(aborted);
+		} finally {
+			process.kill(zygote, "SIGCONT");
+		}
+		await (await sleep(tree))[Symbol.asyncDispose]();
 	});
 
 	test("aborted later: killSignal is sent", async () => {
