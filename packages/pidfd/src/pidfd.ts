@@ -356,7 +356,7 @@ export class PidFd extends FileDescriptor {
 		const number = this.fd;
 		if (!this.#subject) {
 			const borrowed = FDTable.handles(this.table).get(number)?.deref() !== this;
-			this.#subject = new Subject(number, FDTable.owner(this.table), borrowed);
+			this.#subject = new Subject(number, this.table, borrowed);
 			this.#subject.death = this.#death;
 		}
 		if (!this.#known) this.#child = childOf(this.#subject);

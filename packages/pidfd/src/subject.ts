@@ -1,4 +1,12 @@
-import { type ChildProcess, type ChildState, FileDescriptor, Task, TaskGoneError } from "@nearfar/core";
+import {
+	type ChildProcess,
+	type ChildState,
+	FDTable,
+	FileDescriptor,
+	SyscallError,
+	Task,
+	TaskGoneError,
+} from "@nearfar/core";
 import { currentTask, forget, keepAlive, listen, native, openFlags, toState, waitFlags } from "@nearfar/core/internal";
 import { identify } from "./identity.ts";
 import type { NodeChild } from "./node-child.ts";
@@ -19,8 +27,7 @@ export class Subject {
 	nodeChild: NodeChild | undefined;
 	/** How it ended, once that was seen here. */
 	death: ChildState | undefined;
-	/** The task that waits: the one that the descriptor is of. */
-	readonly task: Task;
+	readonly #table: FDTable;
 	readonly #original: number;
 	readonly #borrowed: boolean;
 	#number: number;
@@ -31,11 +38,17 @@ export class Subject {
 	readonly #ended = new Set<() => void>();
 
 	/** `borrowed`: whoever closes the descriptor does not say so. */
-	constructor(number: number, task: Task, borrowed: boolean) {
+	constructor(number: number, table: FDTable, borrowed: boolean) {
 		this.#original = number;
 		this.#number = number;
-		this.task = task;
+		this.#table = table;
 		this.#borrowed = borrowed;
+	}
+
+	/** The task that waits: one that has the descriptor, by preference the current one. */
+	get task(): Task {
+		const current = currentTask();
+		return current.fdTable === this.#table ? current : FDTable.owner(this.#table);
 	}
 
 	/** Keeps a number open until there are as many {@link release}s. */
@@ -93,11 +106,21 @@ export class Subject {
 		});
 	}
 
-	/** waitid(2), at once, in the task that waits. */
+	/** waitid(2), at once, in the task that waits; where others have the descriptor too, in the one whose child it is. */
 	waitid(bits: number): ChildState | undefined {
 		const wait = () => native().waitid(P_PIDFD, this.#number, bits | AT_ONCE);
-		const seen = this.task === currentTask() ? wait() : this.task.run(wait);
-		return seen.length === 0 ? undefined : toState(seen, 0);
+		const { task } = this;
+		let refused: unknown;
+		for (const one of [task, ...(task.isNear ? [] : FDTable.others(this.#table, task))]) {
+			try {
+				const seen = one === currentTask() ? wait() : one.run(wait);
+				return seen.length === 0 ? undefined : toState(seen, 0);
+			} catch (error) {
+				if (!isGone(error)) throw error;
+				refused ??= error; // it may be the child of another one
+			}
+		}
+		throw refused;
 	}
 
 	/** Calls `tell` once, when the process has ended, or, with `reaped`, when nothing is left of it. Held. */
@@ -147,4 +170,9 @@ export class Subject {
 			if (!(error instanceof TaskGoneError)) throw error; // closed along with the task
 		}
 	}
+}
+
+/** Whether there is no such child, or nobody whose child it could be. */
+export function isGone(error: unknown): boolean {
+	return error instanceof TaskGoneError || (error instanceof SyscallError && error.code === "ECHILD");
 }

@@ -1,4 +1,4 @@
-import { ChildDeadError, type ChildState, SyscallError, TaskGoneError, type WaitOptions } from "@nearfar/core";
+import { ChildDeadError, type ChildState, SyscallError, type WaitOptions } from "@nearfar/core";
 import {
 	forget,
 	howItEnded,
@@ -15,7 +15,7 @@ import {
 import { keptDeath } from "./exited.ts";
 import { identify } from "./identity.ts";
 import { pollOurs, waitForOurs } from "./ours.ts";
-import type { Subject } from "./subject.ts";
+import { isGone, type Subject } from "./subject.ts";
 
 type Kinds = ReadonlySet<StateKind>;
 
@@ -186,9 +186,4 @@ function join<T>(sets: Map<number, Set<T>>, key: number, one: T): void {
 function leave<T>(sets: Map<number, Set<T>>, key: number, one: T): void {
 	const set = sets.get(key);
 	if (set?.delete(one) && set.size === 0) sets.delete(key);
-}
-
-/** Whether there is no such child any more, or nobody whose child it was. */
-function isGone(error: unknown): boolean {
-	return error instanceof TaskGoneError || (error instanceof SyscallError && error.code === "ECHILD");
 }

@@ -1,3 +1,4 @@
+import { readdirSync, readlinkSync } from "node:fs";
 import { ChildBusyError, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { PidFd } from "../src/index.ts";
@@ -57,6 +58,30 @@ test("a grandchild of nearfar's is waited for here through its parent", async ()
 	expect(await waits).toMatchObject([{ state: "exited", code: 9 }, { code: 9 }]);
 });
 
+test.each(["before", "after"])(
+	"in a table that tasks share, it is waited for %s the first of them has ended",
+	async (when) => {
+		const first = await Task.clone();
+		await using second = await first.clone({ share: ["files"] });
+		const program = await second.clone();
+		using pidfd = second.run(() => PidFd.open(program.process));
+		using other = first.run(() => PidFd.open(second.process));
+		for (const task of [first, second]) {
+			for (const fd of [pidfd, other]) expect(task.run(() => fd.poll())).toBeUndefined();
+		}
+		if (when === "after") await first.exit();
+		const waits = [pidfd.wait(), pidfd.exited()];
+		if (when === "before") await first.exit();
+		await program.exit(9);
+		expect(await Promise.all(waits)).toMatchObject([{ state: "exited", code: 9 }, { code: 9 }]);
+		expect(second.run(() => pidfd.poll())).toMatchObject({ state: "exited", code: 9 });
+		expect(pidfdsOf(second)).toHaveLength(2);
+		pidfd.close();
+		other.close();
+		expect(pidfdsOf(second)).toEqual([]);
+	},
+);
+
 test("one that has ended cannot be opened any more, and many that end at once all tell", async () => {
 	const tasks = await Promise.all(Array.from({ length: 50 }, () => Task.clone()));
 	const opened = tasks.map((task, index) => (index % 2 ? PidFd.open(task.process) : PidFd.open(task.pid)));
@@ -68,3 +93,9 @@ test("one that has ended cannot be opened any more, and many that end at once al
 	const gone = expect.objectContaining({ code: "ERR_NEARFAR_CHILD_DEAD" });
 	expect(() => PidFd.of(tasks[0]?.process as never)).toThrow(gone);
 });
+
+/** The pidfds that a task has open. */
+function pidfdsOf({ pid }: Task): string[] {
+	const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+	return links.filter((link) => link.includes("pidfd"));
+}
