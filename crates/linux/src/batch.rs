@@ -4,7 +4,7 @@ use crate::call::Call;
 use crate::channel::{Channel, Ran};
 use crate::descriptor;
 use crate::error::{refused, During, Failure, Result};
-use crate::exec::{let_own_stdio_block, let_stdio_block, Attempt, Exec};
+use crate::exec::{Attempt, Exec};
 use crate::program::Program;
 use crate::transfer;
 use crate::wire;
@@ -76,13 +76,6 @@ impl Batch {
         }
         if program.is_empty() {
             return done(Ok(Vec::new()));
-        }
-        if exec.is_some() && first {
-            let_own_stdio_block(task, &program);
-        } else if exec.is_some() {
-            if let Err(failure) = let_stdio_block(task, &program) {
-                return done(Err(failure));
-            }
         }
         // A program takes long to begin, and so does a task: nobody waits for that.
         let patience = if exec.is_some() || first { Duration::ZERO } else { PATIENCE };

@@ -84,6 +84,11 @@ pub fn set_status(fd: i32, flags: i32) -> Call<()> {
     Call::new("fcntl", libc::SYS_fcntl).fd(fd).number(libc::F_SETFL).number(flags)
 }
 
+/// `ioctl(fd, FIONBIO, &0)`: clears `O_NONBLOCK` and leaves the other flags as they are.
+pub(crate) fn let_block(fd: i32) -> Call<()> {
+    Call::new("ioctl", libc::SYS_ioctl).fd(fd).number(libc::FIONBIO).input(&[0; 4])
+}
+
 /// `pipe2(fds, flags)`.
 pub fn pipe(flags: i32) -> Call<[i32; 2]> {
     Call::new("pipe2", libc::SYS_pipe2).output(8).number(flags).pair()

@@ -53,7 +53,6 @@ pub fn exec(task: &Arc<Channel>, exec: &Exec) -> Result<()> {
     let mut program = Program::default();
     let attempt = Attempt::add(&mut program, exec, 0)?;
     let reached = attempt.reached();
-    let_stdio_block(task, &program)?;
     match task.run(&program, &[reached.as_raw_fd()]) {
         Err(Failure::Gone) => attempt.gone(),
         ran => {
@@ -82,6 +81,7 @@ impl Attempt {
         for stdio in 0..3 {
             program.step(descriptor::set_flags(stdio, 0).go_on()); // perhaps it is closed, and stays so
         }
+        let_stdio_block(program);
         for fd in &exec.keep {
             program.step(descriptor::set_flags(*fd, 0));
         }
@@ -168,44 +168,15 @@ pub(crate) fn refuse_orphan(program: &mut Program, parent: i32) {
     program.step(Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_NO_NEW_PRIVS).arg(ended));
 }
 
-/// Node makes its own stdio nonblocking, and shares it with its tasks; programs expect it to block. What the program
-/// puts in the place of it is its sender's. To be called right before that is sent.
-pub(crate) fn let_stdio_block(task: &Arc<Channel>, program: &Program) -> Result<()> {
-    for (fd, _) in nonblocking_stdio(program) {
-        // Closed in the task, or another file there: neither is refused to the program.
-        match task.call(descriptor::get_status(fd)) {
-            Ok(status) if is_nonblocking(status) => {
-                task.call(descriptor::set_status(fd, status & !libc::O_NONBLOCK))?;
-            }
-            Ok(_) | Err(Failure::Refused(_)) => {}
-            Err(failure) => return Err(failure),
+/// Node makes its own stdio nonblocking, and shares it with its tasks; programs expect it to block. What the program puts
+/// in the place of it is its sender's.
+fn let_stdio_block(program: &mut Program) {
+    for fd in 0..3 {
+        let nonblocking = |fd| descriptor::get_status(fd).near().is_ok_and(|status| status & libc::O_NONBLOCK != 0);
+        if !program.replaces(fd) && nonblocking(fd) {
+            program.step(descriptor::let_block(fd).go_on()); // perhaps it is closed in the task
         }
     }
-    Ok(())
-}
-
-/// The same for a task that has just been asked for: it gets what we have, and nobody has to wait for it to say so.
-pub(crate) fn let_own_stdio_block(task: &Arc<Channel>, program: &Program) {
-    let mut before = Program::default();
-    for (fd, status) in nonblocking_stdio(program) {
-        before.step(descriptor::set_status(fd, status & !libc::O_NONBLOCK));
-    }
-    if !before.is_empty() {
-        // That cannot be refused, and of a task that is gone the program's own end tells.
-        task.submit(before, Vec::new(), Box::new(|_| {}));
-    }
-}
-
-/// What of this process's stdio does not block, and its status flags, but for what the program puts something else in the
-/// place of.
-fn nonblocking_stdio(program: &Program) -> Vec<(i32, i32)> {
-    let inherited = (0..3).filter(|fd| !program.replaces(*fd));
-    let known = inherited.filter_map(|fd| descriptor::get_status(fd).near().ok().map(|status| (fd, status)));
-    known.filter(|(_, status)| is_nonblocking(*status)).collect()
-}
-
-fn is_nonblocking(status: i32) -> bool {
-    status & libc::O_NONBLOCK != 0
 }
 
 /// What execvp(3) would report: the first refusal that is not about the path, else EACCES where there was one.

@@ -5,7 +5,6 @@ import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { type CloneOptions, chdir, type FileDescriptor, openat2, pipe, Task } from "../src/index.ts";
 import { native } from "../src/native.ts";
-import { runFixture } from "./fixture.ts";
 import { expectNoLeaks, read, stat } from "./leaks.ts";
 import { readAll } from "./output.ts";
 import { makePlace } from "./place.ts";
@@ -219,9 +218,4 @@ test("when the zygote is killed meanwhile, a first batch runs once or not at all
 	}
 	expect(collected).toBe(40);
 	await (await Task.clone()).exit();
-});
-
-test("Node's nonblocking stdio blocks in a program that is begun with it", async () => {
-	const { report, code } = await runFixture("begin-stdio");
-	expect([code, report]).toEqual([0, { before: false, after: true, number: 0 }]);
 });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { FileDescriptor, openat2, pipe, Task } from "../src/index.ts";
+import { runFixture } from "./fixture.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { output } from "./output.ts";
 import { program } from "./program.ts";
@@ -120,4 +121,9 @@ test("a program outlives nothing it was not told to: deathSignal is set after ex
 	const child = task.exec("/bin/sleep", ["sleep", "1000"], { deathSignal: "SIGTERM", fds: [read, write] });
 	expect(child.command?.path).toBe("/bin/sleep");
 	await child[Symbol.asyncDispose]();
+});
+
+test.each(["begin", "exec", "batch", "busy"])("Node's nonblocking stdio blocks in a program: %s", async (way) => {
+	const { report, code } = await runFixture("nonblocking-stdio", { args: [way] });
+	expect([code, report]).toEqual([0, { before: false, after: true, number: 0 }]);
 });
