@@ -26,11 +26,12 @@ interface Kind<T extends FileDescriptor> {
 interface Leak {
 	readonly table: FDTable;
 	readonly number: number;
+	readonly handle: WeakRef<FileDescriptor>;
 	readonly made: string;
 }
 
-const leaks = new FinalizationRegistry(({ table, number, made }: Leak) => {
-	if (FDTable.handles(table).get(number)?.deref()) return; // the number is somebody else's by now
+const leaks = new FinalizationRegistry(({ table, number, handle, made }: Leak) => {
+	if (FDTable.handles(table).get(number) !== handle) return; // the number is somebody else's by now
 	FDTable.handles(table).delete(number);
 	const owner = FDTable.owner(table);
 	if (owner.state !== "live") return;
@@ -282,8 +283,10 @@ export class FileDescriptor implements Disposable {
 	/** Handles of these numbers mean nothing any more: the kernel has closed or replaced them. */
 	static invalidate(table: FDTable, first: number, last: number): void {
 		for (const [number, handle] of FDTable.handles(table)) {
+			if (number < first || number > last) continue;
+			FDTable.handles(table).delete(number); // also of one that is collected, which nobody has heard of yet
 			const descriptor = handle.deref();
-			if (descriptor && number >= first && number <= last) descriptor.#forget();
+			if (descriptor) descriptor.#forget();
 		}
 	}
 
@@ -325,8 +328,9 @@ export class FileDescriptor implements Disposable {
 	#register(): void {
 		if (!this.#owned) return;
 		const made = process.env.NEARFAR_TRACE === "1" ? `; it was made here:\n${new Error().stack}` : "";
-		FDTable.handles(this.table).set(this.#number, new WeakRef(this));
-		leaks.register(this, { table: this.table, number: this.#number, made }, this);
+		const handle = new WeakRef(this);
+		FDTable.handles(this.table).set(this.#number, handle);
+		leaks.register(this, { table: this.table, number: this.#number, handle, made }, this);
 	}
 
 	#forget(): void {

@@ -90,6 +90,7 @@ describe("the garbage collector", () => {
 		]);
 		expect(report.awaited).toEqual({ code: 0, signal: null, dumped: false });
 		expect(report.exited).toEqual({ code: 4, signal: null, dumped: false });
+		expect(report.gift).toEqual([true, "/dev/full"]);
 	});
 
 	test("with NEARFAR_TRACE=1 the warning says where", async () => {
