@@ -50,6 +50,11 @@ impl Batch {
         Ok(put)
     }
 
+    /// How many calls there are, as they are counted in a failure.
+    pub fn asked(&self) -> usize {
+        self.program.asked()
+    }
+
     /// Adds the last step: after it the task is another program.
     pub fn exec(&mut self, exec: &Exec) -> Result<()> {
         if self.exec.is_some() {

@@ -101,6 +101,12 @@ pub fn collect() {
     host::enter(Target::Batch(Batch::default()));
 }
 
+/// How many calls have been collected.
+#[napi]
+pub fn collected() -> u32 {
+    target::collecting(|batch| batch.asked() as u32).unwrap_or(0)
+}
+
 /// Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows, perhaps already: whoever
 /// calls has to drain, but not for the first batch of a task that is being cloned.
 #[napi]

@@ -63,6 +63,9 @@ export declare function closeRange(first: number, last: number, flags: number): 
 /** Calls are collected from now on, until `leave` drops them or `batch` runs them. */
 export declare function collect(): void
 
+/** How many calls have been collected. */
+export declare function collected(): number
+
 /** What has happened since the last time. */
 export declare function drain(): Array<Event>
 

@@ -1,3 +1,4 @@
+import type { FailureData } from "../native/binding.js";
 import { wrongType } from "./arguments.ts";
 import { makeError } from "./errors.ts";
 import { dispatch, once } from "./events.ts";
@@ -12,8 +13,8 @@ import type { Task } from "./task.ts";
  */
 export async function runBatch<T>(task: Task, id: number, fn: () => T, appeared?: Promise<unknown>): Promise<T> {
 	const batch: Batch = { settle: [] };
-	const settle = (numbers: readonly number[] | undefined) => {
-		for (const tell of batch.settle.splice(0)) tell(numbers);
+	const settle = (numbers: readonly number[] | undefined, succeeded: number) => {
+		for (const tell of batch.settle.splice(0)) tell(numbers, succeeded);
 	};
 	let sent = false;
 	try {
@@ -33,13 +34,19 @@ export async function runBatch<T>(task: Task, id: number, fn: () => T, appeared?
 		const { failure, numbers } = await event;
 		await appeared;
 		// Before an error is made, which may ask how a child ended that the batch held.
-		settle(failure ? undefined : numbers);
+		settle(failure ? undefined : numbers, failure ? succeededBefore(failure) : Number.POSITIVE_INFINITY);
 		if (failure) throw withTarget(task, undefined, () => makeError(failure));
 		return result;
 	} catch (error) {
-		settle(undefined);
+		settle(undefined, -1);
 		throw error;
 	}
+}
+
+/** How many calls had succeeded before one that failed. */
+function succeededBefore({ kind, step }: FailureData): number {
+	// Of a task that is gone nothing is left that could still be told apart; what has no step was not even sent.
+	return kind === "gone" ? Number.POSITIVE_INFINITY : (step ?? -1);
 }
 
 /** What a function returned, unless that is a promise. */

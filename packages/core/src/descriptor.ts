@@ -12,7 +12,7 @@ import { BatchError, ClosedError, FDTableMismatchError, TaskGoneError } from "./
 import { openFlags } from "./flags.generated.ts";
 import { FDTable, OpenFile } from "./identity.ts";
 import { native } from "./native.ts";
-import { type Batch, currentBatch, currentTask, withTarget } from "./target.ts";
+import { afterSuccess, type Batch, currentBatch, currentTask, withTarget } from "./target.ts";
 import type { Task } from "./task.ts";
 
 const CLOEXEC = 1; // FD_CLOEXEC
@@ -262,10 +262,13 @@ export class FileDescriptor implements Disposable {
 		const collecting = this.#batch ?? (owner === currentTask() ? currentBatch() : undefined);
 		const number = this.#number;
 		this.#closesLate = this.#batch !== undefined && this.#batch !== currentBatch();
+		if (!this.#closesLate && this.#owned && owner.state === "live" && collecting && collecting === currentBatch()) {
+			this.#void(); // before: when it is tried the number is free, whatever close(2) says
+			native().close(number);
+			return;
+		}
 		this.#forget();
-		if (this.#closesLate || !this.#owned || owner.state !== "live") return;
-		if (collecting && collecting === currentBatch()) native().close(number);
-		else closeIn(owner, number);
+		if (!this.#closesLate && this.#owned && owner.state === "live") closeIn(owner, number);
 	}
 
 	/** Gives the number up: from now on somebody else closes it. */
@@ -280,13 +283,13 @@ export class FileDescriptor implements Disposable {
 		this.close();
 	}
 
-	/** Handles of these numbers mean nothing any more: the kernel has closed or replaced them. */
+	/** Handles of these numbers mean nothing any more: the call that was made last has closed or replaced them. */
 	static invalidate(table: FDTable, first: number, last: number): void {
 		for (const [number, handle] of FDTable.handles(table)) {
 			if (number < first || number > last) continue;
-			FDTable.handles(table).delete(number); // also of one that is collected, which nobody has heard of yet
 			const descriptor = handle.deref();
-			if (descriptor) descriptor.#forget();
+			if (descriptor) descriptor.#void();
+			else FDTable.handles(table).delete(number); // it was collected, which nobody has heard of yet
 		}
 	}
 
@@ -331,6 +334,17 @@ export class FileDescriptor implements Disposable {
 		const handle = new WeakRef(this);
 		FDTable.handles(this.table).set(this.#number, handle);
 		leaks.register(this, { table: this.table, number: this.#number, handle, made }, this);
+	}
+
+	/** The call that was made last has closed or replaced it; of one that is only collected that is known later. */
+	#void(): void {
+		this.#closed = true;
+		afterSuccess(
+			() => this.#forget(),
+			() => {
+				this.#closed = this.#number <= SLOT; // what the batch has made itself is gone with it
+			},
+		);
 	}
 
 	#forget(): void {

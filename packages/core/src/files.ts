@@ -12,7 +12,7 @@ import {
 import { toBits } from "./flags.ts";
 import { native } from "./native.ts";
 import { type LocationLike, toAt } from "./path.ts";
-import { afterSuccess, currentBatch, currentTask } from "./target.ts";
+import { currentBatch, currentTask } from "./target.ts";
 
 /** How {@link openat2} opens. */
 export interface OpenHow {
@@ -122,7 +122,7 @@ export function closeRange(first: number, last: number, options?: { closeOnExec?
 	const flags = mark ? closeRangeFlags.cloexec : 0;
 	for (const [start, end] of around(from, to, task.channelFds)) {
 		native().closeRange(start, end, flags);
-		if (!mark) afterSuccess(() => FileDescriptor.invalidate(task.fdTable, start, end));
+		if (!mark) FileDescriptor.invalidate(task.fdTable, start, end);
 	}
 }
 

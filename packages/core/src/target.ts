@@ -1,4 +1,5 @@
 import { NearfarError } from "./errors.ts";
+import { native } from "./native.ts";
 import type { Task } from "./task.ts";
 
 // What runs the calls of this thread now: JavaScript's side of the addon's current target.
@@ -8,8 +9,11 @@ let batch: Batch | undefined;
 
 /** What a batch has to do once its calls have run. */
 export interface Batch {
-	/** Told the numbers of the descriptors the batch made, in order, or that it failed. */
-	readonly settle: ((numbers: readonly number[] | undefined) => void)[];
+	/**
+	 * Told the numbers of the descriptors that the batch made, in order, or that it failed, and how many of its calls had
+	 * succeeded then; -1: it was not sent.
+	 */
+	readonly settle: ((numbers: readonly number[] | undefined, succeeded: number) => void)[];
 }
 
 /** `task.ts` says which object stands for this process. */
@@ -46,8 +50,16 @@ export function withTarget<T>(task: Task, collecting: Batch | undefined, fn: () 
 	}
 }
 
-/** Runs `fn` now, or when the batch that is being collected has succeeded. */
-export function afterSuccess(fn: () => void): void {
-	if (batch) batch.settle.push((numbers) => numbers && fn());
-	else fn();
+/**
+ * Runs `fn` now, or, in a batch, when the call that was collected last has succeeded.
+ *
+ * @param otherwise - What to do when it has not been made, or was refused.
+ */
+export function afterSuccess(fn: () => void, otherwise = () => {}): void {
+	if (!batch) {
+		fn();
+		return;
+	}
+	const calls = native().collected();
+	batch.settle.push((_, succeeded) => (succeeded >= calls ? fn() : otherwise()));
 }

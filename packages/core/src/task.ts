@@ -23,7 +23,7 @@ import { Process } from "./process.ts";
 import { rawSyscall } from "./raw.ts";
 import { Sharing } from "./sharing.ts";
 import type { Signal } from "./signal.ts";
-import { type Batch, currentBatch, currentTask, setNear, withTarget } from "./target.ts";
+import { afterSuccess, type Batch, currentBatch, currentTask, setNear, withTarget } from "./target.ts";
 
 const NEAR = 0; // the addon's number for this process
 const SIGKILL = 9;
@@ -77,6 +77,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	#state: "live" | "exec" | "supervisor" | "exited" = "live";
 	/** What it executes, perhaps: of the batch that says so nothing has been heard. */
 	#executing: { command: Command; settled: Promise<void> } | undefined;
+	/** Until it is known which namespaces it has entered in a batch. */
+	#entering: Promise<void> | undefined;
 	/** It was told to exit when nothing else was under way. */
 	#exits = false;
 	// Whether it may ignore or block a signal: otherwise nothing has to be reset at exec.
@@ -119,6 +121,10 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	async clone(options?: CloneOptions): Promise<Task> {
 		if (this.isNear) return cloneTask(undefined, options);
 		this.#assertLive();
+		if (this.#entering) {
+			await this.#entering;
+			this.#assertLive();
+		}
 		return cloneTask(this as unknown as Task, options);
 	}
 
@@ -227,9 +233,12 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		if (typeof closeOnExec !== "boolean") throw wrongType("options.closeOnExec", "a boolean", closeOnExec);
 		if (to !== undefined) this.assertNotChannel(descriptorNumber(to, "options.number"), "options.number");
 		const number = withTarget(Task.near as unknown as Task, undefined, () => FileDescriptor.check(fd).number());
-		const put = () => native().put(this.#id, number, to ?? -1, closeOnExec);
+		const put = () => {
+			const made = native().put(this.#id, number, to ?? -1, closeOnExec);
+			if (to !== undefined) FileDescriptor.invalidate(this.fdTable, to, to);
+			return made;
+		};
 		const made = currentTask() === (this as unknown as Task) ? put() : this.run(put);
-		if (to !== undefined) FileDescriptor.invalidate(this.fdTable, to, to);
 		return FileDescriptor.kind(fd).adoptIn(this.fdTable, made, fd.file);
 	}
 
@@ -429,8 +438,16 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		else native().closeLater(this.#id, [number]);
 	}
 
-	/** The namespaces of these kinds are others from now on; pids of children are those of the last `"pid"`. */
-	enteredNamespaces(kinds: readonly NamespaceKind[]): void {
+	/**
+	 * With the call that was made last, if it succeeds, the namespaces of these kinds are others; pids of children are those
+	 * of the last `"pid"`.
+	 */
+	entersNamespaces(kinds: () => readonly NamespaceKind[]): void {
+		afterSuccess(() => this.#enteredNamespaces(kinds()));
+		this.#entering = currentBatch() && new Promise((resolve) => currentBatch()?.settle.push(() => resolve()));
+	}
+
+	#enteredNamespaces(kinds: readonly NamespaceKind[]): void {
 		for (const kind of kinds) this.#kinds.add(kind);
 		if (!kinds.includes("pid")) return;
 		const { process } = this; // the namespace must not keep the task

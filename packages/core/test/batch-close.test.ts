@@ -1,6 +1,16 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { expect, test } from "vitest";
-import { chroot, EventFd, Location, openat2, Task, TaskGoneError } from "../src/index.ts";
+import { describe, expect, test } from "vitest";
+import {
+	chdir,
+	chroot,
+	closeRange,
+	EventFd,
+	type FileDescriptor,
+	Location,
+	openat2,
+	Task,
+	TaskGoneError,
+} from "../src/index.ts";
 import { expectNoLeaks, read } from "./leaks.ts";
 
 expectNoLeaks();
@@ -36,6 +46,66 @@ test("a batch that fails closes nothing that it has closed itself: the number is
 		file.close();
 	}
 });
+
+const closings: [string, (task: Task, file: FileDescriptor) => void][] = [
+	["close", (_, file) => file.close()],
+	["dupTo", (_, file) => openat2("/").dupTo(file.fd)],
+	["put", puts],
+	["closeRange", (_, file) => closeRange(file.fd, file.fd)],
+];
+
+function puts(task: Task, { fd }: FileDescriptor): void {
+	using file = Task.near.run(() => openat2("/"));
+	task.put(file, { number: fd });
+}
+
+describe.each(closings)("%s in a batch that fails", (_, closes) => {
+	test("has closed what it was to close, where it has run", async () => {
+		await using task = await Task.clone();
+		const file = task.run(() => openat2("/etc/passwd"));
+		const batch = () => {
+			closes(task, file);
+			chdir("/nope");
+		};
+		await expect(task.batch(batch)).rejects.toMatchObject({ code: "ENOENT" });
+		expect([file.closed, passwords(task)]).toEqual([true, 0]);
+	});
+
+	test.each(["an earlier call", "the function"])("has not, where %s failed", async (who) => {
+		await using task = await Task.clone();
+		const file = task.run(() => openat2("/etc/passwd"));
+		const batch = task.batch(() => {
+			if (who === "an earlier call") chdir("/nope");
+			closes(task, file);
+			if (who === "the function") throw new RangeError("no");
+		});
+		await expect(batch).rejects.toThrow(who === "the function" ? "no" : "ENOENT");
+		expect(task.run(() => file.read(5)).length).toBe(5);
+		file.close();
+		expect(passwords(task)).toBe(0);
+	});
+
+	test("leaves alone what gets the number afterwards, before anybody has heard of the batch", async () => {
+		await using task = await Task.clone();
+		const file = task.run(() => openat2("/etc/passwd"));
+		const { fd } = file;
+		const batch = task.batch(() => closes(task, file));
+		const next = task.run(() => {
+			closeRange(fd, fd);
+			return openat2("/etc/passwd");
+		});
+		await batch;
+		expect([file.closed, next.closed, next.fd, passwords(task)]).toEqual([true, false, fd, 1]);
+		next.close();
+		expect(passwords(task)).toBe(0);
+	});
+});
+
+/** How many descriptors of a file of passwords a task has. */
+function passwords({ pid }: Task): number {
+	const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+	return links.filter((link) => link === "/etc/passwd").length;
+}
 
 test("what a batch has replaced again is closed, and the handle says so", async () => {
 	await using task = await Task.clone();

@@ -1,5 +1,5 @@
-import { FileDescriptor, type NamespaceKind } from "@nearfar/core";
-import { afterSuccess, currentTask, integer, namespaceFlags, native, toBits, wrongType } from "@nearfar/core/internal";
+import { FileDescriptor, type NamespaceKind, type Task } from "@nearfar/core";
+import { currentTask, integer, namespaceFlags, native, toBits, wrongType } from "@nearfar/core/internal";
 import { kindsOf } from "./kinds.ts";
 
 const SYS_ioctl = process.arch === "arm64" ? 29 : 16;
@@ -31,14 +31,15 @@ export function setns(fd: FileDescriptor, kinds?: readonly NamespaceKind[] | num
 	const flags = integer(toBits(namespaceFlags, kinds, "kinds"), "kinds", 0, 2 ** 32 - 1);
 	const task = currentTask();
 	native().setns(fd.number(), flags);
-	afterSuccess(() => {
-		// A batch may have closed it. Then its kind is not known, and "pid" is the safe one to assume: handles of
-		// processes are refused where they could mean strangers.
-		const entered = flags === 0 ? (fd.closed ? namespaceFlags.pid : task.run(() => kindFlag(fd))) : flags;
-		task.enteredNamespaces(kindsOf(entered));
-	});
+	task.entersNamespaces(() => kindsOf(flags === 0 ? kindFlag(task, fd) : flags));
 }
 
-function kindFlag(fd: FileDescriptor): number {
-	return Number(native().syscall(SYS_ioctl, [fd.number(), NS_GET_NSTYPE]).result);
+function kindFlag(task: Task, fd: FileDescriptor): number {
+	try {
+		return Number(task.run(() => native().syscall(SYS_ioctl, [fd.number(), NS_GET_NSTYPE])).result);
+	} catch {
+		// A batch has closed it, or the task is gone. "pid" is the safe one to assume: handles of processes are refused
+		// where they could mean strangers.
+		return namespaceFlags.pid;
+	}
 }

@@ -1,5 +1,5 @@
 import type { NamespaceKind } from "@nearfar/core";
-import { afterSuccess, currentTask, namespaceFlags, native, toBits } from "@nearfar/core/internal";
+import { currentTask, namespaceFlags, native, toBits } from "@nearfar/core/internal";
 import { kindsOf } from "./kinds.ts";
 
 /**
@@ -20,7 +20,6 @@ import { kindsOf } from "./kinds.ts";
  */
 export function unshare(kinds: readonly NamespaceKind[] | number): void {
 	const flags = toBits(namespaceFlags, kinds, "kinds");
-	const task = currentTask();
 	native().unshare(flags);
-	afterSuccess(() => task.enteredNamespaces(kindsOf(flags)));
+	currentTask().entersNamespaces(() => kindsOf(flags));
 }

@@ -35,13 +35,15 @@ test("children have another PidNamespace after success, and only then", async ()
 	expect(after.run(() => refusal(() => stranger.kill(0))).code).toBe("ERR_NEARFAR_NAMESPACE_MISMATCH");
 });
 
-test("a batch that fails changes no tokens, one that succeeds does", async () => {
+test("a batch changes the tokens of what has succeeded in it, and no others", async () => {
 	await using task = await Task.clone(capable);
 	const failing = task.batch(() => {
 		unshare(["uts"]);
 		unshare(1);
+		unshare(["ipc"]);
 	});
 	await expect(failing).rejects.toMatchObject({ code: "EINVAL", syscall: "unshare", step: 1 });
+	expect(String(task)).toMatch(/uts\)$/);
 	const batch = task.batch(() => unshare(["pid", "net"]));
 	expect(String(task)).not.toContain("net");
 	await batch;
@@ -63,4 +65,15 @@ test("a batch may open a namespace, enter it and close it, without saying which 
 	await using child = await task.clone();
 	expect(child.pidNamespace).not.toBe(task.pidNamespace);
 	expect(child.run(() => native().getpid())).toBe(2);
+});
+
+test("who is cloned while a batch enters another pid namespace is known to be in that", async () => {
+	await using task = await Task.clone(capable);
+	const entering = task.batch(() => unshare(["pid"]));
+	await using child = await task.clone();
+	await entering;
+	expect(child.run(() => native().getpid())).toBe(1);
+	expect(child.pidNamespace).not.toBe(task.pidNamespace);
+	const stranger = new Process(task.pid, task.pidNamespace);
+	expect(child.run(() => refusal(() => stranger.kill(0))).code).toBe("ERR_NEARFAR_NAMESPACE_MISMATCH");
 });
