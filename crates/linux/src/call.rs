@@ -1,6 +1,6 @@
 //! A system call as a value: what to ask the kernel, the bytes it reads and writes, and how to read its answer.
 
-use crate::error::{refused, Failure, Refusal, Result};
+use crate::error::{Failure, Refusal, Result};
 use nix::errno::Errno;
 
 /// Descriptor numbers from here down stand for results of a program that has not run yet.
@@ -282,7 +282,7 @@ impl<T> Call<T> {
         // SAFETY: no argument is an address, or the description of the call would be wrong.
         let answered = unsafe { make(nr, args) };
         let read = |result| (self.read)(&Answer { result, out: &[] });
-        Some(answered.map(read).map_err(|errno| refused(name, errno)))
+        Some(answered.map(read).map_err(|number| Failure::Refused(Refusal::new(name, number))))
     }
 
     /// Makes the call in the calling thread.
@@ -347,7 +347,7 @@ impl Request {
         let args = self.args.map(|arg| self.word(arg, &slot));
         // SAFETY: the addresses among the arguments lie in `input` and `out`, which outlive the call; their lengths
         // are what the function that described the call says.
-        unsafe { make(self.nr, args) }.map_err(|errno| self.refusal(errno, None))
+        unsafe { make(self.nr, args) }.map_err(|number| self.refusal(number, None))
     }
 
     fn word(&mut self, arg: Arg, slot: &impl Fn(u32) -> Option<i32>) -> u64 {
@@ -361,19 +361,22 @@ impl Request {
     }
 
     /// The failure with which the kernel answered.
-    pub(crate) fn refusal(&self, errno: Errno, step: Option<u32>) -> Failure {
+    pub(crate) fn refusal(&self, number: i32, step: Option<u32>) -> Failure {
         let [path, dest] =
             self.paths.map(|place| place.map(|(at, length)| self.input[at as usize..(at + length) as usize].to_vec()));
-        Failure::Refused(Refusal { syscall: self.name, errno, path, dest, step })
+        Failure::Refused(Refusal { path, dest, step, ..Refusal::new(self.name, number) })
     }
 }
 
 /// # Safety
 /// The addresses among the arguments are those of memory that the call may use as it does.
 #[inline(always)] // see `run_inline`
-unsafe fn make(nr: u64, [a, b, c, d, e, f]: [u64; 6]) -> nix::Result<i64> {
+unsafe fn make(nr: u64, [a, b, c, d, e, f]: [u64; 6]) -> std::result::Result<i64, i32> {
     // SAFETY: as the caller promises.
-    Errno::result(unsafe { libc::syscall(nr as i64, a, b, c, d, e, f) })
+    match unsafe { libc::syscall(nr as i64, a, b, c, d, e, f) } {
+        -1 => Err(Errno::last_raw()),
+        result => Ok(result),
+    }
 }
 
 impl Arg {

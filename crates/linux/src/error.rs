@@ -26,6 +26,8 @@ pub struct Refusal {
     pub syscall: &'static str,
     /// The kernel's reason.
     pub errno: Errno,
+    /// Its number, where that has no name: some are meant for the kernel itself, and get out all the same.
+    pub nameless: Option<i32>,
     /// The path it was about.
     pub path: Option<Vec<u8>>,
     /// The second path, where there are two.
@@ -65,7 +67,16 @@ impl<T> During<T> for std::io::Result<T> {
     }
 }
 
+impl Refusal {
+    /// That of a call by the number of the error.
+    pub(crate) fn new(syscall: &'static str, number: i32) -> Self {
+        let errno = Errno::from_raw(number);
+        let nameless = (errno == Errno::UnknownErrno).then_some(number);
+        Refusal { syscall, errno, nameless, path: None, dest: None, step: None }
+    }
+}
+
 /// The refusal of `syscall` with `errno`.
 pub fn refused(syscall: &'static str, errno: Errno) -> Failure {
-    Failure::Refused(Refusal { syscall, errno, path: None, dest: None, step: None })
+    Failure::Refused(Refusal::new(syscall, errno as i32))
 }

@@ -186,5 +186,5 @@ fn why(refusals: Vec<(Errno, Option<Vec<u8>>)>) -> Failure {
     let denied = refusals.iter().find(|(errno, _)| *errno == Errno::EACCES);
     let (errno, path) = other.or(denied).or(refusals.first()).cloned().unwrap_or((Errno::ENOENT, None));
     let syscall = if path.is_some() { "execve" } else { "execveat" };
-    Failure::Refused(crate::error::Refusal { syscall, errno, path, dest: None, step: None })
+    Failure::Refused(crate::error::Refusal { syscall, errno, nameless: None, path, dest: None, step: None })
 }

@@ -2,7 +2,7 @@
 
 use crate::call::{Answer, Arg, Call, Request, Yields, SLOT};
 use crate::descriptor;
-use crate::error::{Failure, Result};
+use crate::error::{refused, Failure, Result};
 use crate::exec::refuse_orphan;
 use crate::process;
 use crate::wire::{self, Header, Reloc, Step};
@@ -139,9 +139,9 @@ impl Program {
     /// The first failure of a step, counting from `first`, that was not told to go on.
     pub fn failure(&self, reply: &Reply, first: usize) -> Option<Failure> {
         let last = reply.done.checked_sub(1)?;
-        let errno = reply.errno(last)?;
+        let number = refusal(reply.result(last)?)?;
         let request = self.requests.get(last).filter(|request| last >= first && !request.go_on)?;
-        Some(request.refusal(errno, Some(self.asked_before(last) as u32)))
+        Some(request.refusal(number, Some(self.asked_before(last) as u32)))
     }
 
     /// The descriptors that the program made, in the order of their placeholders; -1 where it did not get that far, or has
@@ -228,7 +228,7 @@ impl Reply {
 
     /// With what a step was refused.
     pub fn errno(&self, step: usize) -> Option<Errno> {
-        refusal(self.result(step)?)
+        refusal(self.result(step)?).map(Errno::from_raw)
     }
 }
 
@@ -247,13 +247,14 @@ pub(crate) fn decode_one<'a>(request: &Request, message: &'a [u8]) -> Result<Ans
     };
     let result = result(message, 0);
     match refusal(result) {
-        Some(errno) => Err(request.refusal(errno, None)),
+        Some(number) => Err(request.refusal(number, None)),
         None => Ok(Answer { result, out: &out[..request.out.len()] }),
     }
 }
 
-fn refusal(result: i64) -> Option<Errno> {
-    (-4095..0).contains(&result).then(|| Errno::from_raw(-result as i32))
+/// The number of the error that a call has returned.
+fn refusal(result: i64) -> Option<i32> {
+    (-4095..0).contains(&result).then_some(-result as i32)
 }
 
 fn header(message: &[u8]) -> Result<Header> {
@@ -264,13 +265,7 @@ fn header(message: &[u8]) -> Result<Header> {
     let header = unsafe { bytes.as_ptr().cast::<Header>().read_unaligned() };
     match header.status {
         0 if header.version == wire::VERSION => Ok(header),
-        status => Err(Failure::Refused(crate::error::Refusal {
-            syscall: "recvmsg",
-            errno: Errno::from_raw(-status),
-            path: None,
-            dest: None,
-            step: None,
-        })),
+        status => Err(refused("recvmsg", Errno::from_raw(-status))),
     }
 }
 

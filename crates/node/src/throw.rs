@@ -44,9 +44,9 @@ impl From<Failure> for FailureData {
             Failure::Sealed(name) => FailureData { syscall: Some(name.into()), ..plain("sealed") },
             Failure::Multithreaded(name) => FailureData { syscall: Some(name.into()), ..plain("multithreaded") },
             Failure::Broken(message) => FailureData { message: Some(message), ..plain("broken") },
-            Failure::Refused(Refusal { syscall, errno, path, dest, step }) => FailureData {
+            Failure::Refused(Refusal { syscall, errno, nameless, path, dest, step }) => FailureData {
                 code: Some(errno.to_string().split(':').next().unwrap_or_default().into()),
-                errno: Some(errno as i32),
+                errno: Some(nameless.unwrap_or(errno as i32)),
                 message: Some(errno.desc().into()),
                 syscall: Some(syscall.into()),
                 path: path.map(Buffer::from),

@@ -19,7 +19,7 @@ let knownErrors: Map<number, [name: string, words: string]> | undefined;
  * ```
  */
 export class SyscallError extends Error {
-	/** Name of the error, `"EPERM"`; `"Unknown system error N"` for a number without one. */
+	/** Name of the error, `"EPERM"`; `"Unknown system error -N"` for a number without one. */
 	readonly code: string;
 	/** Its number, negative as in Node. */
 	readonly errno: number;
@@ -47,7 +47,7 @@ export class SyscallError extends Error {
 		const { errno, syscall, of } = refusal;
 		knownErrors ??= process.getBuiltinModule("node:util").getSystemErrorMap();
 		const known = knownErrors.get(-errno);
-		const code = /^UnknownErrno/.test(refusal.code) ? `Unknown system error ${errno}` : refusal.code;
+		const code = /^UnknownErrno/.test(refusal.code) ? `Unknown system error -${errno}` : refusal.code;
 		const words = known?.[1] ?? refusal.message?.toLowerCase() ?? "unknown error";
 		const paths = [about.path, about.dest].filter((path) => path !== undefined).map((path) => `'${path}'`);
 		super(`${code}: ${words}, ${syscall}${paths.length > 0 ? ` ${paths.join(" -> ")}` : ""}${of ? ` of ${of}` : ""}`);

@@ -1,13 +1,15 @@
 import { closeSync, openSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import * as core from "../src/index.ts";
-import { FileDescriptor, NearfarError, openat2, SyscallError, Task } from "../src/index.ts";
+import { chdir, FileDescriptor, NearfarError, openat2, SyscallError, Task } from "../src/index.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { reason } from "./reason.ts";
+import { forbid } from "./seccomp.ts";
 
 expectNoLeaks();
 
 const AT_FDCWD = -100;
+const chdirNumber = process.arch === "x64" ? 80 : 49;
 const renameat2 = process.arch === "x64" ? 316 : 276;
 
 describe("SyscallError", () => {
@@ -28,6 +30,13 @@ describe("SyscallError", () => {
 		expect(far).toMatchObject({ code: "ENOENT", syscall: "openat2", path: "/nope", task: task.toString() });
 	});
 
+	test.each(["one call", "a batch"])("keeps the number of an error without a name: %s", async (how) => {
+		await using task = await Task.clone();
+		forbid(task, chdirNumber, 524); // ENOTSUPP, which the kernel has for itself
+		const failed = await reason(() => (how === "a batch" ? task.batch(() => chdir("/")) : task.run(() => chdir("/"))));
+		expect(failed).toMatchObject({ code: "Unknown system error -524", errno: -524 });
+	});
+
 	test("carries a path that is no UTF-8 as well as it can be shown", () => {
 		const error = expect.objectContaining({ code: "ENOENT", path: "/nope/\ufffd" });
 		expect(() => openat2(Buffer.from("/nope/\xff", "latin1"))).toThrow(error);
@@ -37,7 +46,7 @@ describe("SyscallError", () => {
 		["ECHILD", -10],
 		["EUCLEAN", -117],
 		["EDQUOT", -122],
-		["Unknown system error 4000", -4000],
+		["Unknown system error -4000", -4000],
 	])("knows %s, which util.getSystemErrorName may not", (code, errno) => {
 		const name = code.startsWith("E") ? code : "UnknownErrno";
 		const error = new SyscallError({ code: name, errno: -errno, syscall: "waitid" });

@@ -67,7 +67,7 @@ fn the_reply_says_what_was_made() {
     let part = program.decode(&reply(&program, 2, &[0, -2], &pair)).unwrap();
     assert_eq!(program.made(&part), [30, 40, -1]);
     let (errno, path) = (Errno::ENOENT, Some(b"/a".to_vec()));
-    let refusal = Refusal { syscall: "openat", errno, path, dest: None, step: Some(1) };
+    let refusal = Refusal { syscall: "openat", errno, nameless: None, path, dest: None, step: Some(1) };
     assert_eq!(program.failure(&part, 0), Some(Failure::Refused(refusal)));
     assert_eq!(program.failure(&part, 2), None);
     let none = program.decode(&reply(&program, 1, &[-24, 99], &pair)).unwrap();

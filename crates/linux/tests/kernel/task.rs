@@ -82,7 +82,14 @@ pub fn program(words: &[&str]) -> Exec {
 }
 
 pub fn refusal(syscall: &'static str, errno: Errno, path: Option<&str>) -> Failure {
-    Failure::Refused(Refusal { syscall, errno, path: path.map(|path| path.into()), dest: None, step: None })
+    Failure::Refused(Refusal {
+        syscall,
+        errno,
+        nameless: None,
+        path: path.map(|path| path.into()),
+        dest: None,
+        step: None,
+    })
 }
 
 pub fn end(death: &Death) -> (i32, i32) {
