@@ -30,6 +30,7 @@ const MSG_NOSIGNAL: u64 = 0x4000;
 const MSG_CMSG_CLOEXEC: u64 = 0x4000_0000;
 const F_GETFD: u64 = 1;
 const F_DUPFD_CLOEXEC: u64 = 1030;
+const FIRST_FD: u64 = 3; // after stdio
 
 /// `struct cmsghdr` and the descriptors after it, as many as a message may carry.
 #[repr(C)]
@@ -168,11 +169,8 @@ fn receive(state: &mut State) -> u64 {
     state.received_count = if count > wire::DESCRIPTORS { wire::DESCRIPTORS } else { count };
     state.attached_count = 0;
     state.close_attached = 0;
-    if message.header[6] as u32 & MSG_CTRUNC != 0 {
-        0
-    } else {
-        length as u64
-    }
+    let lost = message.header[6] as u32 & MSG_CTRUNC != 0;
+    if lost { 0 } else { length as u64 }
 }
 
 /// Sends the first `length` bytes of the message back, with what was attached. A stub that cannot answer ends: the
@@ -331,7 +329,7 @@ fn run(state: &mut State, program: &Program) {
         let received = state.received.fds.iter_mut().take(state.received_count);
         for fd in received.filter(|fd| way && **fd as u64 == step.args[1]) {
             // SAFETY: makes a new descriptor; no memory is touched.
-            *fd = unsafe { syscall(kernel::FCNTL, [step.args[1], F_DUPFD_CLOEXEC, wire::CHANNEL_FD, 0, 0, 0]) } as i32;
+            *fd = unsafe { syscall(kernel::FCNTL, [step.args[1], F_DUPFD_CLOEXEC, FIRST_FD, 0, 0, 0]) } as i32;
             close(step.args[1]);
         }
         let mut args = [0; 6];
@@ -447,10 +445,12 @@ fn adopt(state: &mut State, fd: u64, shared: bool) -> i64 {
     }
     close(state.channel);
     // SAFETY: makes a new descriptor; no memory is touched.
-    let moved = unsafe { syscall(kernel::FCNTL, [fd, F_DUPFD_CLOEXEC, wire::CHANNEL_FD, 0, 0, 0]) };
+    let moved_to = |min| unsafe { syscall(kernel::FCNTL, [fd, F_DUPFD_CLOEXEC, min, 0, 0, 0]) };
+    // The limit of descriptors may be lower than the number we like.
+    let moved = Some(moved_to(wire::CHANNEL_FD)).filter(|fd| *fd >= 0).unwrap_or_else(|| moved_to(FIRST_FD));
     state.channel = moved as u64;
     if moved < 0 {
-        // The limit of descriptors is lower than the number we like: stay where we are, and keep it open.
+        // Nothing is free: stay where we are, and keep it open.
         state.channel = fd;
         for received in state.received.fds.iter_mut().filter(|received| **received as u64 == fd) {
             *received = -1;

@@ -1,5 +1,6 @@
+import { readdirSync, readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { openat2, Task } from "../src/index.ts";
+import { closeRange, openat2, Task } from "../src/index.ts";
 import { runFixture } from "./fixture.ts";
 import { runFixtureIn } from "./fixture-in-task.ts";
 import { expectNoLeaks } from "./leaks.ts";
@@ -110,3 +111,34 @@ describe("what a container forbids", () => {
 		expect(report).toMatchObject({ ...works, stub: expect.stringMatching(/nearfar-stub$/) });
 	});
 });
+
+describe("a task that may have few descriptors", () => {
+	test("is given them under the numbers of choice, also where they come under those", async () => {
+		await using task = await few();
+		using zero = openat2("/dev/zero");
+		for (const number of [3, 4, 49]) {
+			using there = task.put(zero, { number });
+			expect([there.fd, readlinkSync(`/proc/${task.pid}/fd/${number}`)]).toEqual([number, "/dev/zero"]);
+		}
+		const both = await task.batch(() => [task.put(zero, { number: 4 }), task.put(zero, { number: 3 })]);
+		expect(both.map(({ fd }) => fd)).toEqual([4, 3]);
+		expect(both.map((fd) => task.run(() => fd.read(1)).length)).toEqual([1, 1]);
+		for (const fd of both) fd.close();
+		expect(readdirSync(`/proc/${task.pid}/fd`)).toEqual(["0", "1", "2", `${task.channelFd}`]);
+	});
+
+	test("and has closed its stdio clones another that keeps its channel off those", async () => {
+		await using task = await few();
+		task.run(() => closeRange(0, 2));
+		await using child = await task.clone();
+		expect(child.channelFd).toBeGreaterThan(2);
+		expect(child.run(() => openat2("/dev/zero").take())).toBeGreaterThan(2);
+	});
+});
+
+async function few(): Promise<Task> {
+	const task = await Task.clone();
+	const [prlimit, RLIMIT_NOFILE] = [process.arch === "x64" ? 302 : 261, 7];
+	task.syscall(prlimit, 0, RLIMIT_NOFILE, new Uint8Array(new BigUint64Array([50n, 50n]).buffer), 0);
+	return task;
+}
