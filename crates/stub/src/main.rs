@@ -446,16 +446,8 @@ fn adopt(state: &mut State, fd: u64, shared: bool) -> i64 {
     close(state.channel);
     // SAFETY: makes a new descriptor; no memory is touched.
     let moved_to = |min| unsafe { syscall(kernel::FCNTL, [fd, F_DUPFD_CLOEXEC, min, 0, 0, 0]) };
-    // The limit of descriptors may be lower than the number we like.
-    let moved = Some(moved_to(wire::CHANNEL_FD)).filter(|fd| *fd >= 0).unwrap_or_else(|| moved_to(FIRST_FD));
-    state.channel = moved as u64;
-    if moved < 0 {
-        // Nothing is free: stay where we are, and keep it open.
-        state.channel = fd;
-        for received in state.received.fds.iter_mut().filter(|received| **received as u64 == fd) {
-            *received = -1;
-        }
-    }
+    // The limit of descriptors may be lower than the number we like. Another is free: the pidfd's, which only the parent has.
+    state.channel = Some(moved_to(wire::CHANNEL_FD)).filter(|fd| *fd >= 0).unwrap_or_else(|| moved_to(FIRST_FD)) as u64;
     state.channel as i64
 }
 

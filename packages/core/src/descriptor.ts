@@ -155,7 +155,7 @@ export class FileDescriptor implements Disposable {
 		const task = currentTask();
 		if (task.fdTable !== this.table) {
 			throw new FDTableMismatchError(
-				`descriptor ${this.#number} is one of the ${this.table}, ${task} has the ${task.fdTable}: use task.put() or task.get()`,
+				`${this.#number > SLOT ? `descriptor ${this.#number}` : "what the batch makes"} is one of the ${this.table}, ${task} has the ${task.fdTable}: use task.put() or task.get()`,
 			);
 		}
 		if (this.#batch && this.#batch !== currentBatch()) {

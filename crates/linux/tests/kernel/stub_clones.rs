@@ -70,19 +70,23 @@ fn parent_and_child_answer_and_serve_on() {
     }
 }
 
-#[test]
-fn the_channel_stays_where_it_is_when_its_number_is_out_of_reach() {
-    let stub = Stub::start();
-    let limit = [8u64, 8].map(u64::to_ne_bytes).concat();
+fn limit_descriptors(stub: &Stub, limit: u64) {
+    let limit = [limit; 2].map(u64::to_ne_bytes).concat();
     let args = [(wire::NUMBER, 0), (wire::NUMBER, libc::RLIMIT_NOFILE as u64), (wire::BLOB, 0), (wire::NUMBER, 0)];
     stub.ask(&Raw::new(vec![step(prlimit64(), &args)], limit, vec![]), &[]);
+}
+
+#[test]
+fn the_channel_is_after_stdio_when_its_number_is_out_of_reach() {
+    let stub = Stub::start();
+    limit_descriptors(&stub, 8);
     let (near, far) = channel();
     let answer = stub.ask(&cloning(libc::CLONE_PARENT, 0), &[far.as_raw_fd()]);
     drop(far);
     let child = Stub::cloned(answer.results[0], near);
-    assert_eq!(child.receive().results[0], 4);
+    assert_eq!(child.receive().results[0], 3);
     child.works();
-    child.works();
+    assert_eq!(open_descriptors(&child), ["0", "1", "2", "3"]);
     stub.works();
 }
 
