@@ -7,6 +7,10 @@ const STDERR = 2;
 
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 0o2000001;
+const SYS_setsockopt = process.arch === "arm64" ? 208 : 54;
+const [SOL_SOCKET, SO_SNDBUF] = [1, 7];
+// What an ordinary user may have by default, twice of what a socket has. The kernel takes less where that is not allowed.
+const SEND_BUFFER = new Uint8Array(new Int32Array([212_992]).buffer);
 
 /**
  * What a descriptor of the program is: a stream to this process, `/dev/null`, what this process has under the number,
@@ -128,6 +132,7 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 			if (entry !== "pipe") continue;
 			// A socket pair as Node has, which is faster; but scripts open /dev/stderr, and no socket can be opened.
 			const [mine, theirs] = number === STDERR ? pipe() : socketpair();
+			if (number !== STDERR) widen(number === 0 ? mine : theirs);
 			near.set(number, mine);
 			far.set(number, theirs);
 			ours.push(theirs);
@@ -159,6 +164,11 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 function socketpair(): [FileDescriptor, FileDescriptor] {
 	const [one = -1, other = -1] = native().socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC);
 	return [FileDescriptor.adopt(one), FileDescriptor.adopt(other)];
+}
+
+/** Lets a socket hold more of what is written to it: whoever is at the other end is woken half as often. */
+function widen(socket: FileDescriptor): void {
+	native().syscall(SYS_setsockopt, [socket.fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER, SEND_BUFFER.length]);
 }
 
 /** Descriptors of a task, and the numbers that they shall have in the program. */

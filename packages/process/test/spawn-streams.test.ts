@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { finished, pipeline } from "node:stream/promises";
+import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { expectNoLeaks } from "../../core/test/leaks.ts";
 import { spawn } from "../src/index.ts";
@@ -77,6 +79,16 @@ test("1 GiB through cat is what it was", async () => {
 	expect(came.digest("hex")).toBe(sent.digest("hex"));
 	expect(await child.exited).toMatchObject({ code: 0 });
 }, 120_000);
+
+test("twice as much fits in between as in a socket of Node's: both sides are woken half as often", async () => {
+	await using child = await spawn("sleep", ["1000"], { stdio: ["pipe", "ignore", "ignore"] });
+	const [getsockopt, SOL_SOCKET, SO_SNDBUF] = [process.arch === "x64" ? 55 : 209, 1, 7];
+	const most = Number(readFileSync("/proc/sys/net/core/wmem_max", "utf8"));
+	const { fd } = (child.stdin as unknown as { _handle: { fd: number } })._handle;
+	const [size, length] = [Buffer.alloc(4), Buffer.from([4, 0, 0, 0])];
+	Task.near.syscall(getsockopt, fd, SOL_SOCKET, SO_SNDBUF, size, length);
+	expect(size.readInt32LE()).toBe(2 * Math.min(212_992, most));
+});
 
 test("half-close: the program goes on when its stdin has ended, and what is written after that is refused", async () => {
 	const child = await spawn("sh", ["-c", "cat; echo and more; exit 3"], { stdio: ["pipe", "pipe", "inherit"] });
