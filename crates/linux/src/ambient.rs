@@ -16,13 +16,13 @@ pub struct Ambient {
     capabilities: [[u8; 8]; 3],
     bounding: u64,
     ambient: u64,
-    numbers: [i64; 12],
+    numbers: [i64; 13],
     scheduling: [u8; 56],
     seccomp_filters: Vec<u8>,
     limits: [(u64, u64); LIMITS as usize],
     affinity: [u8; 128],
-    oom_score: Vec<u8>,
-    cgroup: Vec<u8>,
+    memory_policy: [u8; 136],
+    files: [Vec<u8>; FILES],
     namespaces: [[u8; 32]; 7],
 }
 
@@ -31,6 +31,8 @@ const LIMITS: u32 = 16;
 const IOPRIO_WHO_PROCESS: i64 = 1;
 const PR_SPEC_STORE_BYPASS: i64 = 0;
 const PR_SPEC_INDIRECT_BRANCH: i64 = 1;
+const KEYCTL_GET_KEYRING_ID: i64 = 0;
+const KEY_SPEC_SESSION_KEYRING: i64 = -3;
 
 /// Those that a thread can change for its children. Its own pid and time namespace are for ever, and so is the user
 /// namespace of a process with more than one thread.
@@ -40,16 +42,22 @@ const NAMESPACES: [&std::ffi::CStr; 7] =
 /// What of `/proc` the calling thread is asked for, opened once: path walks would cost more than all the rest.
 struct Proc {
     namespaces: Option<File>,
-    cgroup: Option<File>,
-    oom_score: Option<File>,
+    files: [Option<File>; FILES],
 }
+
+/// Cgroup, OOM score, filter of core dumps, and the label of the security module.
+const FILES: usize = 4;
 
 thread_local! {
     static PROC: Proc = Proc {
         // Only to walk from: a process that has changed its user may not read the folder.
         namespaces: open("/proc/thread-self/ns", libc::O_PATH),
-        cgroup: open("/proc/thread-self/cgroup", 0),
-        oom_score: open("/proc/self/oom_score_adj", 0),
+        files: [
+            open("/proc/thread-self/cgroup", 0),
+            open("/proc/self/oom_score_adj", 0),
+            open("/proc/self/coredump_filter", 0),
+            open("/proc/thread-self/attr/current", 0),
+        ],
     };
     /// Asked only where it has something to say.
     static STATUS: Option<File> = open("/proc/thread-self/status", 0);
@@ -83,8 +91,8 @@ impl Ambient {
             seccomp_filters: if filtered { seccomp_filters() } else { Vec::new() },
             limits: std::array::from_fn(|resource| limit(resource as u32)),
             affinity: affinity(),
-            oom_score: proc.oom_score.as_ref().map(whole).unwrap_or_default(),
-            cgroup: proc.cgroup.as_ref().map(whole).unwrap_or_default(),
+            memory_policy: memory_policy(),
+            files: proc.files.each_ref().map(|file| file.as_ref().map(whole).unwrap_or_default()),
             namespaces: proc.namespaces.as_ref().map(links).unwrap_or_default(),
         })
     }
@@ -132,7 +140,7 @@ const SECCOMP: usize = 0;
 const SECCOMP_MODE_FILTER: i64 = libc::SECCOMP_MODE_FILTER as i64;
 
 /// What one number says; -1 where the kernel does not know what it is asked.
-fn numbers() -> [i64; 12] {
+fn numbers() -> [i64; 13] {
     let call = |nr, a: i64, b: i64| {
         // SAFETY: takes numbers and gives one back.
         unsafe { libc::syscall(nr, a, b, 0, 0, 0) }
@@ -151,6 +159,7 @@ fn numbers() -> [i64; 12] {
         call(libc::SYS_getpgid, 0, 0),
         call(libc::SYS_getsid, 0, 0),
         call(libc::SYS_personality, 0xffff_ffff, 0),
+        call(libc::SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING),
     ]
 }
 
@@ -183,6 +192,16 @@ fn affinity() -> [u8; 128] {
     // refuses, and the mask is equal to every other.
     unsafe { libc::syscall(libc::SYS_sched_getaffinity, 0, mask.len(), mask.as_mut_ptr()) };
     mask
+}
+
+/// The mode, and a bit for each node of memory.
+fn memory_policy() -> [u8; 136] {
+    let mut policy = [0u8; 136];
+    let (mode, nodes) = policy.split_at_mut(8);
+    // SAFETY: the kernel writes an `int` into the first half, and at most 1024 bits into the other. It refuses where it
+    // knows no policies, or has more nodes, and every policy is equal then.
+    unsafe { libc::syscall(libc::SYS_get_mempolicy, mode.as_mut_ptr(), nodes.as_mut_ptr(), 1024, 0, 0) };
+    policy
 }
 
 /// The text of a file that the kernel makes anew for whoever reads it from the start.

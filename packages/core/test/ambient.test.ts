@@ -32,6 +32,9 @@ const ordinary = [
 	"timerSlack",
 	"hugePages",
 	"storeBypass",
+	"sessionKeyring",
+	"memoryPolicy",
+	"coreFilter",
 ];
 
 test.each(ordinary)("%s after a first task is that of the second", async (what) => {
