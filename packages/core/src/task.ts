@@ -444,7 +444,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 */
 	entersNamespaces(kinds: () => readonly NamespaceKind[]): void {
 		afterSuccess(() => this.#enteredNamespaces(kinds()));
-		this.#entering = currentBatch() && new Promise((resolve) => currentBatch()?.settle.push(() => resolve()));
+		const settle = currentBatch()?.settle;
+		if (settle) this.#entering = new Promise((resolve) => settle.push(() => resolve()));
 	}
 
 	#enteredNamespaces(kinds: readonly NamespaceKind[]): void {

@@ -70,6 +70,7 @@ test("a batch may open a namespace, enter it and close it, without saying which 
 test("who is cloned while a batch enters another pid namespace is known to be in that", async () => {
 	await using task = await Task.clone(capable);
 	const entering = task.batch(() => unshare(["pid"]));
+	task.run(() => unshare(["uts"]));
 	await using child = await task.clone();
 	await entering;
 	expect(child.run(() => native().getpid())).toBe(1);
