@@ -4,11 +4,10 @@ use crate::call::{Arg, Call};
 use crate::channel::Channel;
 use crate::credentials;
 use crate::descriptor;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Refusal, Result};
 use crate::eventfd::eventfd;
 use crate::process;
 use crate::program::{Program, Reply};
-use nix::errno::Errno;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
@@ -141,7 +140,7 @@ impl Attempt {
     /// Why the task replied instead of executing. The attempt counts as one step.
     pub(crate) fn failure(&self, program: &Program, reply: &Reply) -> Failure {
         let mut failure = program.failure(reply, 0).unwrap_or_else(|| {
-            let errors = self.tries.clone().filter_map(|step| reply.errno(step));
+            let errors = self.tries.clone().filter_map(|step| reply.error(step));
             let paths = self.paths.iter().cloned().map(Some).chain([None]);
             why(errors.zip(paths).collect())
         });
@@ -180,11 +179,11 @@ fn let_stdio_block(program: &mut Program) {
 }
 
 /// What execvp(3) would report: the first refusal that is not about the path, else EACCES where there was one.
-fn why(refusals: Vec<(Errno, Option<Vec<u8>>)>) -> Failure {
-    let absent = [Errno::ENOENT, Errno::ENOTDIR, Errno::EACCES];
-    let other = refusals.iter().find(|(errno, _)| !absent.contains(errno));
-    let denied = refusals.iter().find(|(errno, _)| *errno == Errno::EACCES);
-    let (errno, path) = other.or(denied).or(refusals.first()).cloned().unwrap_or((Errno::ENOENT, None));
+fn why(refusals: Vec<(i32, Option<Vec<u8>>)>) -> Failure {
+    let absent = [libc::ENOENT, libc::ENOTDIR, libc::EACCES];
+    let other = refusals.iter().find(|(error, _)| !absent.contains(error));
+    let denied = refusals.iter().find(|(error, _)| *error == libc::EACCES);
+    let (error, path) = other.or(denied).or(refusals.first()).cloned().unwrap_or((libc::ENOENT, None));
     let syscall = if path.is_some() { "execve" } else { "execveat" };
-    Failure::Refused(crate::error::Refusal { syscall, errno, nameless: None, path, dest: None, step: None })
+    Failure::Refused(Refusal { path, ..Refusal::new(syscall, error) })
 }

@@ -139,7 +139,7 @@ impl Program {
     /// The first failure of a step, counting from `first`, that was not told to go on.
     pub fn failure(&self, reply: &Reply, first: usize) -> Option<Failure> {
         let last = reply.done.checked_sub(1)?;
-        let number = refusal(reply.result(last)?)?;
+        let number = reply.error(last)?;
         let request = self.requests.get(last).filter(|request| last >= first && !request.go_on)?;
         Some(request.refusal(number, Some(self.asked_before(last) as u32)))
     }
@@ -171,6 +171,10 @@ impl Program {
 
     /// Runs the program in the calling thread, as a task would. What it had made is closed when a call fails.
     pub fn near(mut self) -> (Vec<i32>, Option<Failure>) {
+        // Before anything has been done.
+        if let Some(request) = self.requests.iter().find(|request| request.one_thread) {
+            return (vec![-1; self.slots.len()], Some(Failure::Multithreaded(request.name)));
+        }
         let mut made: Vec<i32> = Vec::new();
         let mut failure = None;
         for (step, request) in self.requests.iter_mut().enumerate() {
@@ -228,7 +232,12 @@ impl Reply {
 
     /// With what a step was refused.
     pub fn errno(&self, step: usize) -> Option<Errno> {
-        refusal(self.result(step)?).map(Errno::from_raw)
+        self.error(step).map(Errno::from_raw)
+    }
+
+    /// The same, as a number.
+    pub(crate) fn error(&self, step: usize) -> Option<i32> {
+        refusal(self.result(step)?)
     }
 }
 

@@ -254,15 +254,14 @@ pub fn end_supervision(task: u32) {
     }
 }
 
-/// exit_group(2) in a task, whose channel it ends. `false`: once it has done what it is in the middle of.
+/// exit_group(2) in a task, whose channel it ends.
 #[napi]
-pub fn exit_task(task: u32, code: i32) -> Result<bool> {
+pub fn exit_task(task: u32, code: i32) -> Result<()> {
     let channel = host::task(task).or_throw()?;
     let mut program = Program::default();
     program.step(linux::process::exit_group(code));
-    let free = !channel.has_job();
     channel.submit(program, Vec::new(), Box::new(|_| {})); // to that there is no reply
-    Ok(free)
+    Ok(())
 }
 
 /// The number of the descriptor that a task is controlled through.

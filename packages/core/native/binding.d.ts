@@ -130,8 +130,8 @@ export interface ExecData {
   taskDeathSignal: number
 }
 
-/** exit_group(2) in a task, whose channel it ends. `false`: once it has done what it is in the middle of. */
-export declare function exitTask(task: number, code: number): boolean
+/** exit_group(2) in a task, whose channel it ends. */
+export declare function exitTask(task: number, code: number): void
 
 /** Everything that core's `errors.ts` needs to make an error. */
 export interface FailureData {

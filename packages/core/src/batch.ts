@@ -32,7 +32,7 @@ export async function runBatch<T>(task: Task, id: number, fn: () => T, appeared?
 			}
 		});
 		const { failure, numbers } = await event;
-		await appeared;
+		if (appeared) await appeared;
 		// Before an error is made, which may ask how a child ended that the batch held.
 		settle(failure ? undefined : numbers, failure ? succeededBefore(failure) : Number.POSITIVE_INFINITY);
 		if (failure) throw withTarget(task, undefined, () => makeError(failure));

@@ -317,10 +317,10 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	}
 
 	/** Waits, up to a second, for the end of a child that is ending; returns how it ended. */
-	static ending(child: ChildProcess): ExitStatus | undefined {
+	static ending(child: ChildProcess, milliseconds = 1000): ExitStatus | undefined {
 		dispatch();
 		if (!child.#death) {
-			native().awaitEnd(child.#id, 1000);
+			native().awaitEnd(child.#id, milliseconds);
 			dispatch();
 		}
 		return child.#death && toExitStatus(child.#death);

@@ -2,17 +2,17 @@ import type { Event } from "../native/binding.js";
 import { abortSignal, array, options as checkOptions, pid as checkPid, wrongType, wrongValue } from "./arguments.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { makeError, TaskGoneError } from "./errors.ts";
-import { dispatch, once } from "./events.ts";
+import { abandon, dispatch, once } from "./events.ts";
 import { cloneFlags, type NamespaceKind, namespaceFlags } from "./flags.generated.ts";
 import { toBits } from "./flags.ts";
 import { FDTable } from "./identity.ts";
 import { checkMaps, type IdMaps, writeMaps } from "./idmap.ts";
 import { native } from "./native.ts";
+import { later } from "./patience.ts";
 import { withTarget } from "./target.ts";
 import { Task } from "./task.ts";
 
 const SIGKILL = 9;
-const PATIENCE = 100; // milliseconds
 
 /** What a task can share with the task that clones it. */
 export type SharedPart = "files" | "fs" | "vm";
@@ -70,9 +70,10 @@ export async function cloneTask(parent: Task | undefined, options: CloneOptions 
 	signal?.throwIfAborted();
 	let cloning = clone(parent, data, options);
 	const abort = () => {
-		if (!stop(cloning.task)) setTimeout(cloning.leave, PATIENCE).unref();
+		if (!stop(cloning.task)) later(cloning.leave);
 	};
 	signal?.addEventListener("abort", abort, { once: true });
+	if (signal?.aborted) abort(); // in `begin`
 	try {
 		let failure = await cloning.answered;
 		// The zygote died before it had told of anything: another one takes its place, unless a first batch may have run.
@@ -149,10 +150,12 @@ interface Cloning {
 }
 
 function clone(parent: Task | undefined, data: CloneData, options: CloneOptions): Cloning {
+	const table = parent && options.share?.includes("files") ? parent.fdTable : undefined;
+	if (table && parent) FDTable.assertNobodyCloses(table, parent);
 	const number = parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data);
 	const id = Math.abs(number);
 	const task = Task.made(id, parent, options);
-	const arrived = parent && options.share?.includes("files") ? FDTable.expect(parent.fdTable) : undefined;
+	const arrived = table && FDTable.expect(table);
 	const appeared = once(id).then((event) => {
 		arrived?.();
 		if (event.failure) Task.failed(task);
@@ -162,9 +165,16 @@ function clone(parent: Task | undefined, data: CloneData, options: CloneOptions)
 	const { begin } = options;
 	const begun = begin && number < 0 ? Task.begin(task, begin, appeared) : undefined;
 	begun?.catch(() => {}); // where the clone fails this does too, and that is not the reason
+	let known = false;
 	let leave = () => {};
 	const left = new Promise<undefined>((resolve) => {
-		leave = () => resolve(undefined);
+		leave = () => {
+			if (!known) abandon(id);
+			resolve(undefined);
+		};
+	});
+	appeared.then(() => {
+		known = true;
 	});
 	const answered = Promise.race([appeared, left]);
 	const ended = () => appeared.then(() => endTask(task));

@@ -62,6 +62,8 @@ export class FileDescriptor implements Disposable {
 	#number: number;
 	#batch: Batch | undefined;
 	#closed = false;
+	/** How many calls in batches that have not ended will close or replace it. */
+	#doomed = 0;
 	/** Closed before it was made: by whoever has not waited for its batch. */
 	#closesLate = false;
 	#owned: boolean;
@@ -338,17 +340,20 @@ export class FileDescriptor implements Disposable {
 
 	/** The call that was made last has closed or replaced it; of one that is only collected that is known later. */
 	#void(): void {
+		this.#doomed++;
 		this.#closed = true;
 		afterSuccess(
 			() => this.#forget(),
 			() => {
-				this.#closed = this.#number <= SLOT; // what the batch has made itself is gone with it
+				// What the batch has made itself is gone with it.
+				if (--this.#doomed === 0 && this.#number > SLOT) this.#closed = false;
 			},
 		);
 	}
 
 	#forget(): void {
 		this.#closed = true;
+		this.#doomed = Number.POSITIVE_INFINITY; // no call that fails brings it back
 		this.forgotten();
 		if (this.#number <= SLOT || !this.#owned) return;
 		leaks.unregister(this);

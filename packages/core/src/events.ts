@@ -30,6 +30,15 @@ export function forget(id: number): void {
 	listeners.delete(id);
 }
 
+// Nobody waits for the events about these any more, but they are heard.
+const abandoned = new Set<number>();
+
+/** The event loop does not stay alive any more for a {@link once}. */
+export function abandon(id: number): void {
+	abandoned.add(id);
+	keepAlive(-1);
+}
+
 /** Resolves with the one event about request `id`; the event loop stays alive until then. */
 export function once(id: number): Promise<Event> {
 	return new Promise((resolve) => {
@@ -41,7 +50,7 @@ export function once(id: number): Promise<Event> {
 				return;
 			}
 			forget(id);
-			keepAlive(-1);
+			if (!abandoned.delete(id)) keepAlive(-1);
 			resolve(event);
 		});
 	});

@@ -85,6 +85,8 @@ export class FDTable extends Shareable {
 	readonly #handles = new Map<number, WeakRef<FileDescriptor>>();
 	/** How many tasks are being cloned that will have it: under which number their channels are in it is not known yet. */
 	#expected = 0;
+	/** Whose batches, which have not ended, close or replace descriptors by number. */
+	readonly #closing: Task[] = [];
 
 	/** `"descriptors of 4711"`. */
 	override toString(): string {
@@ -102,6 +104,19 @@ export class FDTable extends Shareable {
 		return () => {
 			table.#expected--;
 		};
+	}
+
+	/** A batch of a task closes or replaces descriptors by number, until what is returned is called. */
+	static closes(table: FDTable, task: Task): () => void {
+		table.#closing.push(task);
+		return () => void table.#closing.splice(table.#closing.indexOf(task), 1);
+	}
+
+	/** Refuses a channel that the batch of another task, which does not know of it, could close. */
+	static assertNobodyCloses(table: FDTable, creator: Task): void {
+		const other = table.#closing.find((task) => task !== creator);
+		if (!other) return;
+		throw new BatchError(`a batch of ${other} closes ${table} by number: clone what will have them when it has ended`);
 	}
 
 	/** Refuses what could close the channel of a task that is being cloned. */

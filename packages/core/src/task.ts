@@ -19,6 +19,7 @@ import type { NamespaceKind } from "./flags.generated.ts";
 import { type AddressSpace, FDTable, PidNamespace, Shareable } from "./identity.ts";
 import { native } from "./native.ts";
 import type { PathLike } from "./path.ts";
+import { later } from "./patience.ts";
 import { Process } from "./process.ts";
 import { rawSyscall } from "./raw.ts";
 import { Sharing } from "./sharing.ts";
@@ -33,8 +34,7 @@ interface TaskParts<P extends Process> {
 	readonly id: number;
 	readonly process: P;
 	readonly kinds: readonly NamespaceKind[];
-	readonly pidNamespace: PidNamespace;
-	readonly childPidNamespace?: PidNamespace;
+	readonly pids: () => PidNamespace;
 	readonly nested?: boolean;
 }
 
@@ -67,39 +67,35 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 
 	/** The process that the calls are made in. */
 	readonly process: P;
-	/** Identity of the pid namespace it is in. */
-	readonly pidNamespace: PidNamespace;
 	readonly #id: number;
 	readonly #nested: boolean;
 	readonly #sharing = new Sharing(this as unknown as Task);
 	#kinds: Set<NamespaceKind>;
-	#childPidNamespace: PidNamespace;
+	readonly #pids: () => PidNamespace;
+	/** Where those are whom it clones now: in a batch that is under way that may not be known yet. */
+	#childPids: () => PidNamespace;
 	#state: "live" | "exec" | "supervisor" | "exited" = "live";
-	/** What it executes, perhaps: of the batch that says so nothing has been heard. */
-	#executing: { command: Command; settled: Promise<void> } | undefined;
-	/** Until it is known which namespaces it has entered in a batch. */
-	#entering: Promise<void> | undefined;
-	/** It was told to exit when nothing else was under way. */
-	#exits = false;
+	/** What it executes, perhaps: of the batches that say so nothing has been heard. */
+	readonly #executing = new Set<{ command: Command; settled: Promise<void> }>();
 	// Whether it may ignore or block a signal: otherwise nothing has to be reset at exec.
 	#signalsTouched = false;
 
 	/** Made by `Task.clone`. */
 	private constructor(parts: TaskParts<P>) {
-		const { id, process, kinds, pidNamespace, childPidNamespace } = parts;
+		const { id, process, kinds, pids } = parts;
 		this.#id = id;
 		this.process = process;
 		this.#kinds = new Set(kinds);
 		this.#nested = parts.nested ?? false;
-		this.pidNamespace = pidNamespace;
-		this.#childPidNamespace = childPidNamespace ?? pidNamespace;
+		this.#pids = pids;
+		this.#childPids = pids;
 		if (id !== NEAR) unreachable.register(this, id, this);
 	}
 
 	static #makeNear(): Task<Process> {
 		const pidNamespace = new PidNamespace(() => globalThis.process);
 		const process = new Process(globalThis.process.pid, pidNamespace);
-		return new Task<Process>({ id: NEAR, process, kinds: [], pidNamespace });
+		return new Task<Process>({ id: NEAR, process, kinds: [], pids: () => pidNamespace });
 	}
 
 	/** The task whose `run` or `batch` is on the stack, else {@link Task.near}. */
@@ -121,11 +117,12 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	async clone(options?: CloneOptions): Promise<Task> {
 		if (this.isNear) return cloneTask(undefined, options);
 		this.#assertLive();
-		if (this.#entering) {
-			await this.#entering;
-			this.#assertLive();
-		}
 		return cloneTask(this as unknown as Task, options);
+	}
+
+	/** Identity of the pid namespace it is in. */
+	get pidNamespace(): PidNamespace {
+		return this.#pids();
 	}
 
 	/** Identity of its descriptor table: that of the task that cloned it, where they share it. */
@@ -151,6 +148,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/** The numbers in its table that it and others who have the table are controlled through, in order. */
 	get channelFds(): number[] {
 		FDTable.assertNobodyExpected(this.fdTable);
+		currentBatch()?.settle.push(FDTable.closes(this.fdTable, this as unknown as Task));
 		const own = this.channelFd;
 		if (own === undefined) return [];
 		const others = Shareable.others(this.fdTable, this as unknown as Task);
@@ -308,14 +306,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	#willExecute(command: Command, { settle }: Batch): void {
-		const settled = new Promise<void>((resolve) => {
-			settle.push((numbers) => {
-				this.#executing = undefined;
-				if (numbers) this.#executes(command);
-				resolve();
-			});
+		let settled = () => {};
+		const execution = { command, settled: new Promise<void>((resolve) => (settled = resolve)) };
+		this.#executing.add(execution);
+		settle.push((numbers) => {
+			this.#executing.delete(execution);
+			if (numbers) this.#executes(command);
+			settled();
 		});
-		this.#executing = { command, settled };
 	}
 
 	#executes(command: Command): void {
@@ -374,12 +372,12 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertFar("exit");
 		integer(code, "code", 0, 255);
 		const child = this.#child("exit");
-		if (this.#executing) {
-			await this.#executing.settled;
-			this.#assertLive();
+		for (const { settled } of this.#executing) await settled;
+		if (this.#state === "exec") throw this.goneError();
+		if (this.#state === "live") {
+			native().exitTask(this.#id, code);
+			this.#left();
 		}
-		this.#exits = native().exitTask(this.#id, code);
-		this.#left();
 		return child.exited;
 	}
 
@@ -393,9 +391,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 			await child.exited;
 		}
 		if (this.#state === "exec" || this.#state === "supervisor") return;
-		// One that was told to exit does so with its own code, unless it is in a call that may never end.
-		this.#signal(this.#exits ? "SIGCONT" : "SIGKILL");
-		if (this.#state === "live") this.#left();
+		if (this.#state === "live") {
+			this.#signal("SIGKILL");
+			this.#left();
+		} else {
+			// It was told to exit, and does so with its own code, unless it is in a call that may never end.
+			this.#signal("SIGCONT");
+			later(() => this.#signal("SIGKILL"));
+		}
 		await child.exited;
 		await child[Symbol.asyncDispose]();
 	}
@@ -416,7 +419,10 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		}
 		if (this.#state === "supervisor") return new TaskGoneError(`${this} supervises a program`);
 		const child = this.process instanceof ChildProcess ? this.process : undefined;
-		const command = this.#executing?.command ?? child?.command;
+		const [executing] = this.#executing;
+		// One that was killed before is not said to execute.
+		const killed = child && executing && ChildProcess.ending(child, 0);
+		const command = (killed ? undefined : executing?.command) ?? child?.command;
 		if (command) {
 			const death = child?.death;
 			const how = death ? `executed ${command.path}, which ${howItEnded(death)}` : `executes ${command.path}`;
@@ -441,18 +447,26 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/**
 	 * With the call that was made last, if it succeeds, the namespaces of these kinds are others; pids of children are those
 	 * of the last `"pid"`.
+	 *
+	 * @param kinds - A function where they can be told only then.
 	 */
-	entersNamespaces(kinds: () => readonly NamespaceKind[]): void {
-		afterSuccess(() => this.#enteredNamespaces(kinds()));
-		const settle = currentBatch()?.settle;
-		if (settle) this.#entering = new Promise((resolve) => settle.push(() => resolve()));
-	}
-
-	#enteredNamespaces(kinds: readonly NamespaceKind[]): void {
-		for (const kind of kinds) this.#kinds.add(kind);
-		if (!kinds.includes("pid")) return;
+	entersNamespaces(kinds: readonly NamespaceKind[] | (() => readonly NamespaceKind[])): void {
+		const before = this.#childPids;
 		const { process } = this; // the namespace must not keep the task
-		this.#childPidNamespace = new PidNamespace(() => process);
+		const another = new PidNamespace(() => process);
+		let entered = typeof kinds === "function" || kinds.includes("pid");
+		// Already now: whoever is cloned while a batch is under way comes after it.
+		if (entered) this.#childPids = () => (entered ? another : before());
+		afterSuccess(
+			() => {
+				const known = typeof kinds === "function" ? kinds() : kinds;
+				for (const kind of known) this.#kinds.add(kind);
+				entered = known.includes("pid");
+			},
+			() => {
+				entered = false;
+			},
+		);
 	}
 
 	/** It may ignore or block signals from now on: exec has to reset them. */
@@ -470,9 +484,10 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const origin: Task<Process> = parent ?? Task.near;
 		const Kind = share.includes("vm") ? ThreadProcess : ChildProcess;
 		const process = new Kind(id, Task.near.pidNamespace);
-		const pidNamespace = namespaces.includes("pid") ? new PidNamespace(() => process) : origin.#childPidNamespace;
+		const own = namespaces.includes("pid") ? new PidNamespace(() => process) : undefined;
+		const pids = own ? () => own : origin.#childPids;
 		const kinds = [...origin.#kinds, ...namespaces];
-		const made = new Task({ id, process, kinds, pidNamespace, nested: parent !== undefined });
+		const made = new Task({ id, process, kinds, pids, nested: parent !== undefined });
 		made.#signalsTouched = origin.#signalsTouched;
 		return made;
 	}

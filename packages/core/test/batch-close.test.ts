@@ -101,6 +101,34 @@ describe.each(closings)("%s in a batch that fails", (_, closes) => {
 	});
 });
 
+describe("what is closed stays closed", () => {
+	const fails = () => void openat2("/nope");
+	const all = () => closeRange(3, 2 ** 32 - 1);
+
+	test.each<[string, (task: Task, file: FileDescriptor) => Promise<unknown>[]]>([
+		["by a call before the one that failed", (task, file) => [task.batch(() => [file.close(), fails(), all()])]],
+		[
+			"by a batch before the one that failed",
+			(task, file) => [task.batch(() => file.close()), task.batch(() => [fails(), all()])],
+		],
+		["by a call after the batch that failed", closedAfter],
+	])("%s", async (_, closes) => {
+		await using task = await Task.clone();
+		const file = task.run(() => openat2("/etc/passwd"));
+		await Promise.allSettled(closes(task, file));
+		expect(file.closed).toBe(true);
+		using next = task.run(() => openat2("/etc/passwd"));
+		file.close();
+		expect([next.closed, passwords(task)]).toEqual([false, 1]);
+	});
+
+	function closedAfter(task: Task, file: FileDescriptor) {
+		const batch = task.batch(() => [fails(), file.close()]);
+		task.run(all);
+		return [batch];
+	}
+});
+
 /** How many descriptors of a file of passwords a task has. */
 function passwords({ pid }: Task): number {
 	const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
 import { chdir, openat2, pipe, SyscallError, Task } from "../src/index.ts";
-import { expectNoLeaks } from "./leaks.ts";
+import { expectNoLeaks, stat } from "./leaks.ts";
 import { readAll } from "./output.ts";
 import { reason } from "./reason.ts";
 
@@ -125,6 +125,40 @@ test("an exit in between counts where the program cannot begin", async () => {
 	const executing = reason(() => task.batch(() => task.exec("/nope")));
 	expect(await task.exit(5)).toMatchObject({ code: 5 });
 	expect(await executing).toMatchObject({ code: "ENOENT" });
+});
+
+test("an exit in between resolves with the end that the task has come to", async () => {
+	const task = await Task.clone();
+	const executing = reason(() => task.batch(() => task.exec("/nope")));
+	const exits = task.exit(5);
+	await task[Symbol.asyncDispose]();
+	expect(await exits).toMatchObject({ signal: "SIGKILL" });
+	await executing;
+});
+
+test("a batch that was never sent does not make the one under way forgotten", async () => {
+	const task = await Task.clone();
+	task.process.kill("SIGSTOP");
+	const executing = task.batch(() => task.exec("/bin/sh", ["sh", "-c", "exit 9"]));
+	const thrown = () => {
+		task.exec("/bin/true");
+		throw new RangeError("no");
+	};
+	expect(await reason(() => task.batch(thrown))).toBeInstanceOf(RangeError);
+	const exits = reason(() => task.exit(3));
+	task.process.kill("SIGCONT");
+	expect(await exits).toMatchObject({ code: "ERR_NEARFAR_TASK_GONE", command: { path: "/bin/sh" } });
+	expect(await (await executing).exited).toMatchObject({ code: 9 });
+});
+
+test("a task that is killed before it executes is not said to", async () => {
+	const task = await Task.clone();
+	task.process.kill("SIGSTOP");
+	const executing = reason(() => task.batch(() => task.exec("/bin/true")));
+	task.process.kill("SIGKILL");
+	await expect.poll(() => stat(task.pid)?.state ?? "Z").toBe("Z");
+	const gone = { code: "ERR_NEARFAR_TASK_GONE", message: expect.stringContaining("was killed by SIGKILL") };
+	expect([await reason(() => task.run(() => openat2("/"))), await executing]).toMatchObject([gone, gone]);
 });
 
 test("a task that is disposed of in between ends, whatever it executes by then", async () => {

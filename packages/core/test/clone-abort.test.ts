@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type CloneOptions, openat2, type SharedPart, Task } from "../src/index.ts";
 import { native } from "../src/native.ts";
+import { runFixture } from "./fixture.ts";
 import { children, expectNoLeaks, stat } from "./leaks.ts";
 import { makePlace } from "./place.ts";
 import { reason } from "./reason.ts";
@@ -49,4 +50,20 @@ test.each(ways)("an abort ends a clone %s while the zygote is stopped", async (_
 		process.kill(zygote, "SIGCONT");
 	}
 	await (await Task.clone()).exit();
+});
+
+test("an abort in the first batch, while that is collected, ends it", async () => {
+	const fifo = join(place.folder, "fifo in begin");
+	execFileSync("mkfifo", [fifo]);
+	const abort = new AbortController();
+	const begin = () => {
+		abort.abort(new Error("enough"));
+		openat2(fifo);
+	};
+	expect(await reason(() => Task.clone({ begin, signal: abort.signal }))).toMatchObject({ message: "enough" });
+});
+
+test("a clone that was given up does not keep the event loop alive", async () => {
+	const { code, report } = await runFixture("given-up");
+	expect([code, report]).toEqual([0, "AbortError"]);
 });

@@ -37,6 +37,14 @@ describe("SyscallError", () => {
 		expect(failed).toMatchObject({ code: "Unknown system error -524", errno: -524 });
 	});
 
+	test("keeps the number of an error without a name of a program that cannot begin", async () => {
+		await using task = await Task.clone();
+		forbid(task, process.arch === "x64" ? 59 : 221, 524);
+		for (const path of ["/bin/true", "true"]) {
+			expect(await reason(() => task.exec(path))).toMatchObject({ syscall: "execve", errno: -524 });
+		}
+	});
+
 	test("carries a path that is no UTF-8 as well as it can be shown", () => {
 		const error = expect.objectContaining({ code: "ENOENT", path: "/nope/\ufffd" });
 		expect(() => openat2(Buffer.from("/nope/\xff", "latin1"))).toThrow(error);

@@ -27,6 +27,23 @@ describe("while a task is being cloned that will have the same descriptors", () 
 		expect(Number(creator.syscall(getpid))).toBe(creator.pid);
 	});
 
+	test.each([
+		["closeRange", () => closeRange(3, 4294967295)],
+		["dupTo", () => openat2("/").dupTo(65)],
+	] as [string, () => unknown][])("and not while another's batch with %s is under way", async (_, closes) => {
+		await using creator = await Task.clone();
+		await using sibling = await creator.clone({ share: ["files"] });
+		sibling.process.kill("SIGSTOP");
+		const batch = sibling.batch(() => void closes());
+		const refused = { code: "ERR_NEARFAR_BATCH", message: expect.stringContaining("by number") };
+		expect(await reason(() => creator.clone({ share: ["files"] }))).toMatchObject(refused);
+		sibling.process.kill("SIGCONT");
+		await batch;
+		await using task = await creator.clone({ share: ["files"] });
+		expect(Number(task.syscall(getpid))).toBe(task.pid);
+		creator.run(() => closeRange(3, 4294967295));
+	});
+
 	test("to supervise is refused", async () => {
 		await using creator = await Task.clone();
 		await using program = await creator.clone();

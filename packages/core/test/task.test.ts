@@ -110,6 +110,17 @@ describe("state", () => {
 		}
 	});
 
+	test("dispose lets one that is busy for a moment and was told to exit do so", async () => {
+		for (let turn = 0; turn < 50; turn++) {
+			const task = await Task.clone();
+			const opens = task.batch(() => Array.from({ length: 100 }, () => openat2("/dev/null").close()));
+			const exits = task.exit(5);
+			await task[Symbol.asyncDispose]();
+			expect(await exits).toMatchObject({ code: 5 });
+			await opens;
+		}
+	});
+
 	test("exec, after which dispose leaves the program alone", async () => {
 		const task = await Task.clone();
 		const child = task.exec("/bin/sleep", ["sleep", "1000"]);

@@ -31,7 +31,7 @@ export function setns(fd: FileDescriptor, kinds?: readonly NamespaceKind[] | num
 	const flags = integer(toBits(namespaceFlags, kinds, "kinds"), "kinds", 0, 2 ** 32 - 1);
 	const task = currentTask();
 	native().setns(fd.number(), flags);
-	task.entersNamespaces(() => kindsOf(flags === 0 ? kindFlag(task, fd) : flags));
+	task.entersNamespaces(flags === 0 ? () => kindsOf(kindFlag(task, fd)) : kindsOf(flags));
 }
 
 function kindFlag(task: Task, fd: FileDescriptor): number {

@@ -21,5 +21,5 @@ import { kindsOf } from "./kinds.ts";
 export function unshare(kinds: readonly NamespaceKind[] | number): void {
 	const flags = toBits(namespaceFlags, kinds, "kinds");
 	native().unshare(flags);
-	currentTask().entersNamespaces(() => kindsOf(flags));
+	currentTask().entersNamespaces(kindsOf(flags));
 }

@@ -1,4 +1,5 @@
-import { openat2, Process, Task } from "@nearfar/core";
+import { readlinkSync } from "node:fs";
+import { chdir, openat2, Process, Task } from "@nearfar/core";
 import { native } from "@nearfar/core/internal";
 import { setns, unshare } from "@nearfar/namespaces";
 import { expect, test } from "vitest";
@@ -70,11 +71,41 @@ test("a batch may open a namespace, enter it and close it, without saying which 
 test("who is cloned while a batch enters another pid namespace is known to be in that", async () => {
 	await using task = await Task.clone(capable);
 	const entering = task.batch(() => unshare(["pid"]));
-	task.run(() => unshare(["uts"]));
-	await using child = await task.clone();
+	const thrown = () => {
+		unshare(["uts"]);
+		throw new RangeError("no");
+	};
+	await expect(task.batch(thrown)).rejects.toThrow(RangeError);
+	const cloning = task.clone();
+	task.run(() => chdir("/usr")); // after it, as it was asked for
+	await using child = await cloning;
 	await entering;
+	expect(readlinkSync(`/proc/${child.pid}/cwd`)).not.toBe("/usr");
 	expect(child.run(() => native().getpid())).toBe(1);
 	expect(child.pidNamespace).not.toBe(task.pidNamespace);
 	const stranger = new Process(task.pid, task.pidNamespace);
 	expect(child.run(() => refusal(() => stranger.kill(0))).code).toBe("ERR_NEARFAR_NAMESPACE_MISMATCH");
+});
+
+test("who is cloned while a batch is under way that fails to enter one is where its parent is", async () => {
+	await using task = await Task.clone(capable);
+	const failing = task.batch(() => {
+		unshare(1);
+		unshare(["pid"]);
+	});
+	const cloning = task.clone();
+	await expect(failing).rejects.toMatchObject({ code: "EINVAL" });
+	await using child = await cloning;
+	expect(child.pidNamespace).toBe(task.pidNamespace);
+});
+
+test("near, a batch that would change one thread is refused whole", async () => {
+	const file = openat2("/dev/zero");
+	const batch = Task.near.batch(() => {
+		file.close();
+		unshare(["uts"]);
+	});
+	await expect(batch).rejects.toMatchObject({ code: "ERR_NEARFAR_MULTITHREADED" });
+	expect([file.closed, file.read(1).length]).toEqual([false, 1]);
+	file.close();
 });
