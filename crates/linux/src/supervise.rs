@@ -3,6 +3,7 @@
 use crate::call::Call;
 use crate::channel::{Channel, Ran};
 use crate::child::{Child, Death};
+use crate::credentials;
 use crate::descriptor;
 use crate::error::{refused, Result};
 use crate::pidfd;
@@ -55,6 +56,8 @@ pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Re
     let mut ready = Program::default();
     // Of its pid namespace, a process 1 gets the orphans anyway.
     ready.step(process::set_child_subreaper());
+    // A signal to the group of this process, SIGKILL above all, must not end both at once. A leader of a group has its own.
+    ready.step(credentials::setsid().go_on());
     // A program of the same user must not get hold of it.
     ready.step(process::set_dumpable(false));
     // Where it is ignored, nobody is told of a child's end, and no status is kept.

@@ -328,6 +328,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * Makes the task the supervisor of a program, its own child: it takes no more calls, reaps whoever is left to it, and
 	 * when the program has ended, by itself or with Node, it kills all that the program has started and ends.
 	 *
+	 * It gets a session of its own, unless it leads a group: who signals the group that it was in does not mean it.
+	 *
 	 * All that have become the task's children count. Those of a process 1 are all of its pid namespace; any other task is
 	 * made the child subreaper of the program's descendants. Who has become another
 	 * user's and may not be killed is left. `program.exited` resolves when that is done. Where the supervisor itself is

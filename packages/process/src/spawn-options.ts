@@ -74,7 +74,10 @@ export interface SpawnOptions extends Omit<CloneOptions, "begin" | "share">, Exe
 	timeout?: number;
 	/** What `timeout` and `signal` send. Default: `"SIGTERM"`. */
 	killSignal?: Signal;
-	/** Nothing that the program starts outlives it, and nothing of it outlives Node. */
+	/**
+	 * Nothing that the program starts outlives it, and nothing of it outlives Node. Its parent is a small helper then; as
+	 * with `init`, `deathSignal` is SIGKILL by default, for when the helper is killed.
+	 */
 	killTree?: boolean;
 }
 
@@ -97,6 +100,7 @@ export function checkSpawn(
 	options: SpawnOptions | undefined,
 ): Plan {
 	const { stdio = "pipe", fds = [], group, argv0, ...given } = optionsObject(options);
+	refuseNodes(given);
 	if (!(file instanceof FileDescriptor)) pathText(file, "file");
 	const words = array(args, "args").map((arg, index) => text(arg, `args[${index}]`));
 	const name = file instanceof FileDescriptor ? `fd ${file.fd}` : `${file}`;
@@ -117,6 +121,13 @@ export function checkSpawn(
 		throw outOfRange("options.killSignal", "a signal: 0 is none", plan.killSignal);
 	}
 	return plan;
+}
+
+/** What Node has and is not here would be missed in silence. */
+function refuseNodes(given: object): void {
+	const { shell, detached } = given as { shell?: unknown; detached?: unknown };
+	if (shell) throw wrongValue("options.shell", 'absent: spawn("sh", ["-c", script]) says what happens', shell);
+	if (detached) throw wrongValue("options.detached", "absent: options.session or options.group do that", detached);
 }
 
 /** What lists hold now counts: some of it is needed later. */

@@ -1,4 +1,4 @@
-import { ChildProcess, type CloneOptions, type FileDescriptor, Task } from "@nearfar/core";
+import { ChildProcess, type CloneOptions, FileDescriptor, Task } from "@nearfar/core";
 import { endTask, namespaceFlags, native, wrongValue } from "@nearfar/core/internal";
 import type { Deadline } from "./deadline.ts";
 import type { Plan } from "./spawn-options.ts";
@@ -23,6 +23,7 @@ export interface Tree {
 export async function cloneTree(plan: Plan, begin: (task: Task) => void, deadline: Deadline): Promise<Tree> {
 	const { init = false, killTree = false, setTid, join = [] } = plan;
 	const supervised = init || killTree;
+	const cgroup = supervised ? ownCgroup(plan) : undefined;
 	if (supervised && Task.near.run(() => join.some(isPidNamespace))) {
 		const why =
 			"without a pid namespace where options.killTree or options.init is true: its orphans are another init's";
@@ -31,12 +32,13 @@ export async function cloneTree(plan: Plan, begin: (task: Task) => void, deadlin
 	const given = deadline.signal && { signal: deadline.signal };
 	let program: Promise<Task> | undefined;
 	const cloneProgram = (supervisor: Task) => {
-		program = supervisor.clone({ ...given, ...(setTid && { setTid }) });
+		program = supervisor.clone({ ...given, ...(setTid && { setTid }), ...(cgroup && { cgroup }) });
 		program.catch(() => {}); // heard where it is awaited
 	};
 	// Seen from a pid namespace of its own, no other group has a number.
 	const group = plan.group instanceof ChildProcess && ownPids(plan) ? plan.group : undefined;
-	const options = { ...cloneOptions(plan, supervised), ...given };
+	const { cgroup: shared, ...others } = cloneOptions(plan, supervised);
+	const options = { ...others, ...(shared && !cgroup && { cgroup: shared }), ...given };
 	let first: Task | undefined;
 	const end = async () => {
 		await program?.then(endTask, () => {});
@@ -53,7 +55,18 @@ export async function cloneTree(plan: Plan, begin: (task: Task) => void, deadlin
 	} catch (error) {
 		await end();
 		throw error;
+	} finally {
+		cgroup?.close();
 	}
+}
+
+/**
+ * The cgroup of a program that is supervised, open for as long as it takes to clone that: its supervisor must go on where
+ * all that is in there is frozen. Inside a new user or cgroup namespace it might not be allowed to clone into it.
+ */
+function ownCgroup({ cgroup, namespaces = [] }: Plan): FileDescriptor | undefined {
+	if (!cgroup || namespaces.includes("user") || namespaces.includes("cgroup")) return undefined;
+	return Task.near.run(() => FileDescriptor.check(cgroup, "options.cgroup").dup());
 }
 
 /** The process group to enter from inside; `undefined`: it stays in the one it is in. */

@@ -146,7 +146,10 @@ function keepOpen(plan: Plan, stdio: OpenStdio): Plan {
 	};
 }
 
-function execOptions({ deathSignal, env, lookup }: Plan, fds: readonly FileDescriptor[]): ExecOptions {
+function execOptions(plan: Plan, fds: readonly FileDescriptor[]): ExecOptions {
+	const { env, lookup, killTree, init } = plan;
+	// Its parent, the supervisor, ends before it only when that is killed, perhaps along with Node.
+	const { deathSignal = killTree || init ? "SIGKILL" : undefined } = plan;
 	return {
 		fds,
 		...(env && { env }),
@@ -164,10 +167,14 @@ function started({ task, supervisor }: Tree, stdio: Pipes, plan: Plan, deadline:
 	Object.defineProperty(spawned, Symbol.asyncDispose, {
 		value: async () => {
 			for (const stream of stdio) stream?.destroy();
+			if (supervisor) resume(supervisor);
 			await dispose();
 		},
 	});
-	deadline.whenPassed(() => killed(child, plan));
+	deadline.whenPassed(() => {
+		if (supervisor) resume(supervisor);
+		killed(child, plan);
+	});
 	// Keeps the supervisor, whose end would be the program's, from being collected.
 	child.exited.then(() => {
 		deadline.end();
@@ -175,6 +182,15 @@ function started({ task, supervisor }: Tree, stdio: Pipes, plan: Plan, deadline:
 		supervisor?.process.unref();
 	});
 	return spawned;
+}
+
+/** A supervisor that the program has stopped sees nobody end. */
+function resume({ process }: Task): void {
+	try {
+		process.kill("SIGCONT");
+	} catch {
+		// It has ended, or become another user's with the program, which could be stopped by nobody else then.
+	}
 }
 
 function killed(child: ChildProcess, { killSignal }: Plan): void {

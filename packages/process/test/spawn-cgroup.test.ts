@@ -32,6 +32,27 @@ test.skipIf(!cgroup2).each<[string, SpawnOptions]>([
 	},
 );
 
+test.skipIf(!cgroup2)(
+	"killTree ends what a frozen cgroup has in it (where cgroup2 is mounted, as root): the helper is not in there",
+	async () => {
+		const path = `${cgroup2}/nearfar-frozen-${process.pid}`;
+		mkdirSync(path);
+		try {
+			using cgroup = openat2(path, { flags: ["path", "directory"] });
+			const child = await spawn("sleep", ["1000"], { killTree: true, cgroup, stdio: "ignore" });
+			expect(readFileSync(`${path}/cgroup.procs`, "utf8")).toBe(`${child.pid}\n`);
+			writeFileSync(`${path}/cgroup.freeze`, "1");
+			while (!readFileSync(`${path}/cgroup.events`, "utf8").includes("frozen 1")) await setImmediate();
+			await child[Symbol.asyncDispose]();
+			expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
+		} finally {
+			writeFileSync(`${path}/cgroup.freeze`, "0");
+			while (readFileSync(`${path}/cgroup.events`, "utf8").includes("populated 1")) await setImmediate();
+			rmdirSync(path);
+		}
+	},
+);
+
 test("a cgroup that is none: the step is clone3", async () => {
 	using folder = openat2("/");
 	for (const options of [{}, { killTree: true }]) {

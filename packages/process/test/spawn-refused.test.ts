@@ -57,6 +57,8 @@ test.each<[string, unknown, string]>([
 	["stdio: true", { stdio: [true] }, "ERR_INVALID_ARG_VALUE"],
 	["stdio: 1", { stdio: 1 }, "ERR_INVALID_ARG_TYPE"],
 	["fds: [3]", { fds: [3] }, "ERR_INVALID_ARG_TYPE"],
+	["shell: true", { shell: true }, "ERR_INVALID_ARG_VALUE"],
+	["detached: true", { detached: true }, "ERR_INVALID_ARG_VALUE"],
 	["options: 1", 1, "ERR_INVALID_ARG_TYPE"],
 ])("%s is refused", async (_, options, code) => {
 	expect(await reason(() => spawn("true", [], options as SpawnOptions))).toMatchObject({ code });

@@ -76,11 +76,52 @@ describe.each(trees)("%s: nothing that the program has started is left", (_, tre
 		await untilMarked(env, 0);
 	});
 
+	test.each<[string, SpawnOptions]>([
+		["in its group", {}],
+		["in a group of its own", { group: true }],
+		["in a session of its own", { session: true }],
+	])("when the process group of Node is stopped and gets SIGKILL, the program %s", async (_, options) => {
+		const env = mark();
+		const args = [fixture, "run", `${daemons} exec sleep 1003`, JSON.stringify({ ...tree, ...options, env })];
+		const node = nodeSpawn(process.execPath, args, { stdio: "ignore", detached: true });
+		const group = -(node.pid as number);
+		await untilMarked(env, 5);
+		process.kill(group, "SIGSTOP");
+		process.kill(group, "SIGKILL");
+		await untilMarked(env, 0);
+	});
+
+	test("when Node and the supervisor get SIGKILL, the program is killed", async () => {
+		const env = mark();
+		const args = [fixture, "run", "exec sleep 1003", JSON.stringify({ ...tree, env })];
+		const node = nodeSpawn(process.execPath, args, { stdio: "ignore" });
+		await untilMarked(env, 1);
+		const parent = parentOf(marked(env)[0] as number);
+		node.kill("SIGSTOP");
+		process.kill(parent, "SIGKILL");
+		await untilMarked(env, 0);
+		node.kill("SIGKILL");
+	});
+
+	test.each(["disposed", "times out"])("when it has stopped its supervisor and is %s", async (how) => {
+		const env = mark();
+		// Process 1 of its own namespace cannot be stopped from inside: then it is done from here.
+		const child = await start(
+			"exec sleep 1003",
+			env,
+			how === "disposed" ? {} : { timeout: 500, killSignal: "SIGUSR2" },
+		);
+		process.kill(parentOf(child.pid), "SIGSTOP");
+		if (how === "disposed") await child[Symbol.asyncDispose]();
+		expect(await child.exited).toMatchObject({ signal: how === "disposed" ? "SIGKILL" : "SIGUSR2" });
+		expect(marked(env)).toEqual([]);
+	});
+
 	test("when the supervisor gets SIGKILL, the program is killed", async () => {
 		const env = mark();
 		const child = await start("exec sleep 1003", env);
 		await untilMarked(env, 1);
-		const parent = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]);
+		const parent = parentOf(child.pid);
 		expect(parent).not.toBe(process.pid);
 		process.kill(parent, "SIGKILL");
 		expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
@@ -96,7 +137,7 @@ test("init reaps orphans while the program runs, and forwards what is sent to it
 		stdio: ["ignore", "pipe", "ignore"],
 	});
 	await once(child.stdout as NonNullable<typeof child.stdout>, "data");
-	const parent = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]);
+	const parent = parentOf(child.pid);
 	const list = () => readFileSync(`/proc/${parent}/task/${parent}/children`, "utf8");
 	await expect.poll(list).toBe(`${child.pid} `);
 	process.kill(parent, "SIGTERM");
@@ -111,3 +152,7 @@ test("of a stop only its supervisor hears: poll says so, as wait does", async ()
 	await expect(child.wait({ stopped: true })).rejects.toMatchObject(refused);
 	expect(child.poll()).toBeUndefined();
 });
+
+function parentOf(pid: number): number {
+	return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+}
