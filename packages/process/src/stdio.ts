@@ -132,7 +132,8 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 			if (entry !== "pipe") continue;
 			// A socket pair as Node has, which is faster; but scripts open /dev/stderr, and no socket can be opened.
 			const [mine, theirs] = number === STDERR ? pipe() : socketpair();
-			if (number !== STDERR) widen(number === 0 ? mine : theirs);
+			if (number === 0 || number > STDERR) widen(mine);
+			if (number > 0 && number !== STDERR) widen(theirs);
 			near.set(number, mine);
 			far.set(number, theirs);
 			ours.push(theirs);
