@@ -170,7 +170,11 @@ fn receive(state: &mut State) -> u64 {
     state.attached_count = 0;
     state.close_attached = 0;
     let lost = message.header[6] as u32 & MSG_CTRUNC != 0;
-    if lost { 0 } else { length as u64 }
+    if lost {
+        0
+    } else {
+        length as u64
+    }
 }
 
 /// Sends the first `length` bytes of the message back, with what was attached. A stub that cannot answer ends: the
