@@ -65,26 +65,28 @@ test("every attempt of the hostile program is refused", () => {
 	expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
 });
 
-// As root it would mount and write for real.
-test.skipIf(asRoot)("outside of the sandbox the hostile program succeeds", async () => {
-	const server = createServer().listen(0, "127.0.0.1");
-	await new Promise((resolve) => server.once("listening", resolve));
-	const id = (path: string) => `${statSync(path).dev}:${statSync(path).ino}`;
-	const { port } = server.address() as AddressInfo;
-	const knowledge: Knowledge = { home: homedir(), homeId: id(homedir()), rootId: id("/"), port };
-	const program = readFileSync(hostileFile, "utf8");
-	const child = spawn(process.execPath, ["--input-type=module", "--eval", program, JSON.stringify(knowledge)]);
-	let output = "";
-	child.stdout.on("data", (data) => {
-		output += data;
-	});
-	expect(await ended(child)).toEqual([1, null]);
-	server.close();
-	const succeeded = output.split("\n").filter((line) => line.includes("SUCCEEDED"));
-	const names = succeeded.map((line) => line.slice(0, line.indexOf("  ")));
-	const expected = ["read the caller's home", "see other processes", "signal other processes", "connect to the host"];
-	expect(names).toEqual(expect.arrayContaining([...expected, "get a user namespace"]));
-});
+test.skipIf(asRoot)(
+	"outside of the sandbox the hostile program succeeds (not as root: it would mount for real)",
+	async () => {
+		const server = createServer().listen(0, "127.0.0.1");
+		await new Promise((resolve) => server.once("listening", resolve));
+		const id = (path: string) => `${statSync(path).dev}:${statSync(path).ino}`;
+		const { port } = server.address() as AddressInfo;
+		const knowledge: Knowledge = { home: homedir(), homeId: id(homedir()), rootId: id("/"), port };
+		const program = readFileSync(hostileFile, "utf8");
+		const child = spawn(process.execPath, ["--input-type=module", "--eval", program, JSON.stringify(knowledge)]);
+		let output = "";
+		child.stdout.on("data", (data) => {
+			output += data;
+		});
+		expect(await ended(child)).toEqual([1, null]);
+		server.close();
+		const succeeded = output.split("\n").filter((line) => line.includes("SUCCEEDED"));
+		const names = succeeded.map((line) => line.slice(0, line.indexOf("  ")));
+		const expected = ["read the caller's home", "see other processes", "signal other processes", "connect to the host"];
+		expect(names).toEqual(expect.arrayContaining([...expected, "get a user namespace"]));
+	},
+);
 
 test.each([0, 1, 7, 255])("the exit code %i is passed on", (code) => {
 	expect(demo(["sh", "-c", `exit ${code}`])).toEqual({ status: code, signal: null, stdout: "", stderr: "" });

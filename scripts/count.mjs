@@ -5,12 +5,14 @@ import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export function countVitest(file, root = "/") {
-	const counts = { passed: 0, failed: 0, skipped: 0, ran: new Set() };
+	const counts = { passed: 0, failed: 0, skipped: 0, ran: new Set(), skips: [] };
 	for (const suite of JSON.parse(readFileSync(file, "utf8")).testResults) {
 		const kinds = suite.assertionResults.map(({ status }) => (status in counts ? status : "skipped"));
 		// A file that could not even be loaded has no tests, and is a failure all the same.
 		if (suite.status === "failed" && !kinds.includes("failed")) kinds.push("failed");
 		for (const kind of kinds) counts[kind]++;
+		const passedOver = suite.assertionResults.filter(({ status }) => status !== "passed" && status !== "failed");
+		counts.skips.push(...passedOver.map(({ fullName }) => `${relative(root, suite.name)}: ${fullName}`));
 		const folder = relative(root, suite.name).match(/^(packages\/[^/]+|[^/]+)/)?.[0];
 		if (kinds.some((kind) => kind !== "skipped")) counts.ran.add(folder);
 	}

@@ -32,6 +32,8 @@ if (existsSync(report)) {
 			failed = true;
 		}
 	}
+	// Why is a part of each name.
+	for (const skip of counts.skips) console.log(`skipped: ${skip}`);
 	console.log(line(counts));
 }
 rmSync(temporary, { recursive: true });

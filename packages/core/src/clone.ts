@@ -165,6 +165,15 @@ function clone(parent: Task | undefined, data: CloneData, options: CloneOptions)
 	const { begin } = options;
 	const begun = begin && number < 0 ? Task.begin(task, begin, appeared) : undefined;
 	begun?.catch(() => {}); // where the clone fails this does too, and that is not the reason
+	const end = () => appeared.then(() => endTask(task));
+	// Mostly nobody can give up.
+	if (!options.signal) return { task, answered: appeared, begun, leave() {}, end };
+	const { left, leave } = leaving(id, appeared);
+	return { task, answered: Promise.race([appeared, left]), begun, leave, end: () => Promise.race([end(), left]) };
+}
+
+/** How not to wait any more for the event about request `id`, and a promise that says so. */
+function leaving(id: number, appeared: Promise<unknown>): { left: Promise<undefined>; leave(): void } {
 	let known = false;
 	let leave = () => {};
 	const left = new Promise<undefined>((resolve) => {
@@ -176,10 +185,7 @@ function clone(parent: Task | undefined, data: CloneData, options: CloneOptions)
 	appeared.then(() => {
 		known = true;
 	});
-	const answered = Promise.race([appeared, left]);
-	const ended = () => appeared.then(() => endTask(task));
-	const end = () => Promise.race([ended(), left]);
-	return { task, answered, begun, leave, end };
+	return { left, leave };
 }
 
 /** Ends what a task is in the middle of, be that its clone or its first batch: both hear of it. `false`: it is not there. */

@@ -261,16 +261,17 @@ export class FileDescriptor implements Disposable {
 	close(): void {
 		if (this.#closed) return;
 		const owner = this.#owner();
-		const collecting = this.#batch ?? (owner === currentTask() ? currentBatch() : undefined);
+		const batch = currentBatch();
 		const number = this.#number;
-		this.#closesLate = this.#batch !== undefined && this.#batch !== currentBatch();
-		if (!this.#closesLate && this.#owned && owner.state === "live" && collecting && collecting === currentBatch()) {
+		this.#closesLate = this.#batch !== undefined && this.#batch !== batch;
+		const closes = !this.#closesLate && this.#owned && owner.state === "live";
+		if (closes && batch && (this.#batch === batch || owner === currentTask())) {
 			this.#void(); // before: when it is tried the number is free, whatever close(2) says
 			native().close(number);
-			return;
+		} else {
+			this.#forget();
+			if (closes) closeIn(owner, number);
 		}
-		this.#forget();
-		if (!this.#closesLate && this.#owned && owner.state === "live") closeIn(owner, number);
 	}
 
 	/** Gives the number up: from now on somebody else closes it. */

@@ -120,7 +120,7 @@ export function closeRange(first: number, last: number, options?: { closeOnExec?
 		if (from <= to) task.unshareFiles();
 	}
 	const flags = mark ? closeRangeFlags.cloexec : 0;
-	for (const [start, end] of around(from, to, task.channelFds)) {
+	for (const [start, end] of around(from, to, task.sparedFds())) {
 		native().closeRange(start, end, flags);
 		if (!mark) FileDescriptor.invalidate(task.fdTable, start, end);
 	}

@@ -13,8 +13,8 @@ let names: Map<number, NodeJS.Signals> | undefined; // made when it is first nee
 export function signalNumber(signal: Signal, name = "signal", min: 0 | 1 = 0): number {
 	if (typeof signal === "number") return integer(signal, name, min, 64);
 	if (typeof signal !== "string") throw wrongType(name, "a string or a number", signal);
-	const all = { ...signals, ...otherNames };
-	const number = Object.hasOwn(all, signal) ? all[signal as keyof typeof all] : undefined;
+	const table: Readonly<Record<string, number>> = Object.hasOwn(otherNames, signal) ? otherNames : signals;
+	const number = Object.hasOwn(table, signal) ? table[signal] : undefined;
 	if (number === undefined) throw wrongValue(name, `a number or one of ${Object.keys(signals).join(", ")}`, signal);
 	return number;
 }

@@ -147,18 +147,24 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 
 	/** The numbers in its table that it and others who have the table are controlled through, in order. */
 	get channelFds(): number[] {
-		FDTable.assertNobodyExpected(this.fdTable);
-		currentBatch()?.settle.push(FDTable.closes(this.fdTable, this as unknown as Task));
 		const own = this.channelFd;
 		if (own === undefined) return [];
 		const others = Shareable.others(this.fdTable, this as unknown as Task);
 		return [own, ...others.map((other) => other.#sharing.legacy.files?.channel ?? -1)].sort((a, b) => a - b);
 	}
 
+	/** {@link Task.channelFds}, for a call that closes or replaces others by number: none more may come meanwhile. */
+	sparedFds(): number[] {
+		FDTable.assertNobodyExpected(this.fdTable);
+		currentBatch()?.settle.push(FDTable.closes(this.fdTable, this as unknown as Task));
+		return this.channelFds;
+	}
+
 	/** Refuses the number of a descriptor that it, or another with the same table, is controlled through. */
 	assertNotChannel(fd: number, name: string): void {
 		// Stdio is asked for most, and never it: then nobody has to wait for a task that has just begun.
-		if (fd > 2 && this.channelFds.includes(fd)) throw outOfRange(name, `a number that ${this} does not use itself`, fd);
+		if (fd > 2 && this.sparedFds().includes(fd))
+			throw outOfRange(name, `a number that ${this} does not use itself`, fd);
 	}
 
 	/** Gives it a table of its own, if it shares one. */

@@ -23,13 +23,13 @@ export interface Tree {
 export async function cloneTree(plan: Plan, begin: (task: Task) => void, deadline: Deadline): Promise<Tree> {
 	const { init = false, killTree = false, setTid, join = [] } = plan;
 	const supervised = init || killTree;
-	const cgroup = supervised ? ownCgroup(plan) : undefined;
 	if (supervised && Task.near.run(() => join.some(isPidNamespace))) {
 		const why =
 			"without a pid namespace where options.killTree or options.init is true: its orphans are another init's";
 		throw wrongValue("options.join", why, join);
 	}
 	const given = deadline.signal && { signal: deadline.signal };
+	const cgroup = supervised ? ownCgroup(plan) : undefined;
 	let program: Promise<Task> | undefined;
 	const cloneProgram = (supervisor: Task) => {
 		program = supervisor.clone({ ...given, ...(setTid && { setTid }), ...(cgroup && { cgroup }) });
@@ -37,8 +37,7 @@ export async function cloneTree(plan: Plan, begin: (task: Task) => void, deadlin
 	};
 	// Seen from a pid namespace of its own, no other group has a number.
 	const group = plan.group instanceof ChildProcess && ownPids(plan) ? plan.group : undefined;
-	const { cgroup: shared, ...others } = cloneOptions(plan, supervised);
-	const options = { ...others, ...(shared && !cgroup && { cgroup: shared }), ...given };
+	const options = { ...cloneOptions(plan, supervised, cgroup), ...given };
 	let first: Task | undefined;
 	const end = async () => {
 		await program?.then(endTask, () => {});
@@ -79,11 +78,16 @@ function ownPids({ namespaces = [] }: Plan): boolean {
 	return namespaces.includes("pid");
 }
 
-function cloneOptions({ namespaces, idMap, cgroup, setTid }: Plan, supervised: boolean): CloneOptions {
+/** What the first task is cloned with. `own`: what of that is kept for the program, where the first one supervises. */
+function cloneOptions(
+	{ namespaces, idMap, cgroup, setTid }: Plan,
+	supervised: boolean,
+	own?: FileDescriptor,
+): CloneOptions {
 	return {
 		...(namespaces && { namespaces }),
 		...(idMap && { idMap }),
-		...(cgroup && { cgroup }),
+		...(cgroup && !own && { cgroup }),
 		...(setTid && !supervised && { setTid }),
 	};
 }

@@ -132,8 +132,8 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 			if (entry !== "pipe") continue;
 			// A socket pair as Node has, which is faster; but scripts open /dev/stderr, and no socket can be opened.
 			const [mine, theirs] = number === STDERR ? pipe() : socketpair();
-			if (number === 0 || number > STDERR) widen(mine);
-			if (number > 0 && number !== STDERR) widen(theirs);
+			if (number !== STDERR && isWritten(number)) widen(mine);
+			if (number !== STDERR && isRead(number)) widen(theirs);
 			near.set(number, mine);
 			far.set(number, theirs);
 			ours.push(theirs);
@@ -160,6 +160,16 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 		sent: () => closeAll(ours),
 		close: () => closeAll([...near.values(), ...ours]),
 	};
+}
+
+/** Whether this process writes what the program has under the number. */
+function isWritten(number: number): boolean {
+	return number === 0 || number > STDERR;
+}
+
+/** Whether it reads from it. */
+function isRead(number: number): boolean {
+	return number > 0;
 }
 
 function socketpair(): [FileDescriptor, FileDescriptor] {
@@ -214,7 +224,7 @@ export function toPipes({ entries, near }: OpenStdio): Pipes {
 		const descriptor = near.get(number);
 		if (!descriptor) return null;
 		const { Socket } = process.getBuiltinModule("node:net");
-		return new Socket({ fd: descriptor.take(), readable: number > 0, writable: number === 0 || number > 2 });
+		return new Socket({ fd: descriptor.take(), readable: isRead(number), writable: isWritten(number) });
 	};
 	return [...entries.keys()].map(stream) as unknown as Pipes;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { openat2 } from "@nearfar/core";
 import { expect, test } from "vitest";
@@ -62,6 +62,15 @@ test("a cgroup that is none: the step is clone3", async () => {
 	expect(await reason(() => spawn("true", [], { cgroup: "/" as never }))).toMatchObject({
 		code: "ERR_INVALID_ARG_TYPE",
 	});
+});
+
+test("options that are refused after the cgroup was given leave no copy of it", async () => {
+	using folder = openat2("/");
+	using pids = openat2("/proc/self/ns/pid");
+	const before = readdirSync("/proc/self/fd").length;
+	const options: SpawnOptions = { killTree: true, cgroup: folder, join: [pids], stdio: "ignore" };
+	expect(await reason(() => spawn("true", [], options))).toMatchObject({ code: "ERR_INVALID_ARG_VALUE" });
+	expect(readdirSync("/proc/self/fd").length).toBe(before);
 });
 
 test("setTid that is not allowed: the step is clone3", async () => {
