@@ -21,7 +21,7 @@ async function core() {
 	const borrowed = shared.map((name) => `internal_${name} as ${name}`);
 	return {
 		"index.js": `export * from "./index.ts"; export { ${lent} } from "./shared.ts";`,
-		"internal.js": `export * from "./flags.generated.ts"; export { ${borrowed} } from "./index.js";`,
+		"internal.js": `export * from "./addon/flags.generated.ts"; export { ${borrowed} } from "./index.js";`,
 	};
 }
 

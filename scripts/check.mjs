@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { root } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
-const generated = ["packages/core/src/flags.generated.ts", "packages/core/native/binding.d.ts"];
+const generated = ["packages/core/src/addon/flags.generated.ts", "packages/core/native/binding.d.ts"];
 const steps = [
 	["npm run format", "run `npm run format`"],
 	["npm run lint", "`npx biome lint --write` repairs some of it"],

@@ -1,10 +1,10 @@
 //! Where calls run: each thread has a current target, near unless somebody says otherwise.
 
-use crate::batch::Batch;
 use crate::call::{Answer, Call, Request};
-use crate::channel::Channel;
 use crate::error::{Failure, Result};
-use crate::program::Program;
+use crate::sequence::list::Program;
+use crate::task::batch::Batch;
+use crate::task::channel::Channel;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 

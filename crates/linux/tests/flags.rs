@@ -78,8 +78,8 @@ fn the_generated_typescript_is_fresh() {
     let output =
         Command::new(env!("CARGO_BIN_EXE_generate-flags")).arg("--print").output().expect("the generator starts");
     assert!(output.status.success(), "the generator failed: {}", String::from_utf8_lossy(&output.stderr));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packages/core/src/flags.generated.ts");
-    let committed = std::fs::read(&path).expect("packages/core/src/flags.generated.ts is readable");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packages/core/src/addon/flags.generated.ts");
+    let committed = std::fs::read(&path).expect("packages/core/src/addon/flags.generated.ts is readable");
     assert!(
         committed == output.stdout,
         "flags.generated.ts is stale: run `cargo run -p nearfar-linux --bin generate-flags`"

@@ -7,11 +7,11 @@ use napi_derive::napi;
 /// sched_setaffinity(2).
 #[napi]
 pub fn sched_setaffinity(pid: i32, mask: Uint8Array) -> Result<()> {
-    linux::affinity::sched_setaffinity(pid, &mask).run().or_throw()
+    linux::calls::affinity::sched_setaffinity(pid, &mask).run().or_throw()
 }
 
 /// sched_getaffinity(2).
 #[napi]
 pub fn sched_getaffinity(pid: i32, size: u32) -> Result<Buffer> {
-    linux::affinity::sched_getaffinity(pid, size).run().or_throw().map(Buffer::from)
+    linux::calls::affinity::sched_getaffinity(pid, size).run().or_throw().map(Buffer::from)
 }

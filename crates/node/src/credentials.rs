@@ -7,143 +7,143 @@ use napi_derive::napi;
 /// getuid(2).
 #[napi]
 pub fn getuid() -> Result<u32> {
-    linux::credentials::getuid().run().or_throw()
+    linux::calls::credentials::getuid().run().or_throw()
 }
 
 /// geteuid(2).
 #[napi]
 pub fn geteuid() -> Result<u32> {
-    linux::credentials::geteuid().run().or_throw()
+    linux::calls::credentials::geteuid().run().or_throw()
 }
 
 /// getgid(2).
 #[napi]
 pub fn getgid() -> Result<u32> {
-    linux::credentials::getgid().run().or_throw()
+    linux::calls::credentials::getgid().run().or_throw()
 }
 
 /// getegid(2).
 #[napi]
 pub fn getegid() -> Result<u32> {
-    linux::credentials::getegid().run().or_throw()
+    linux::calls::credentials::getegid().run().or_throw()
 }
 
 /// getpid(2).
 #[napi]
 pub fn getpid() -> Result<u32> {
-    linux::credentials::getpid().run().or_throw()
+    linux::calls::credentials::getpid().run().or_throw()
 }
 
 /// getppid(2).
 #[napi]
 pub fn getppid() -> Result<u32> {
-    linux::credentials::getppid().run().or_throw()
+    linux::calls::credentials::getppid().run().or_throw()
 }
 
 /// gettid(2).
 #[napi]
 pub fn gettid() -> Result<u32> {
-    linux::credentials::gettid().run().or_throw()
+    linux::calls::credentials::gettid().run().or_throw()
 }
 
 /// setsid(2).
 #[napi]
 pub fn setsid() -> Result<()> {
-    linux::credentials::setsid().run().or_throw()
+    linux::calls::credentials::setsid().run().or_throw()
 }
 
 /// getresuid(2): real, effective, saved.
 #[napi]
 pub fn getresuid() -> Result<Vec<u32>> {
-    linux::credentials::getresuid().run().or_throw().map(Vec::from)
+    linux::calls::credentials::getresuid().run().or_throw().map(Vec::from)
 }
 
 /// getresgid(2): real, effective, saved.
 #[napi]
 pub fn getresgid() -> Result<Vec<u32>> {
-    linux::credentials::getresgid().run().or_throw().map(Vec::from)
+    linux::calls::credentials::getresgid().run().or_throw().map(Vec::from)
 }
 
 /// getgroups(2), up to `room` of them.
 #[napi]
 pub fn getgroups(room: u32) -> Result<Vec<u32>> {
-    linux::credentials::getgroups(room).run().or_throw()
+    linux::calls::credentials::getgroups(room).run().or_throw()
 }
 
 /// getgroups(2) for their number.
 #[napi]
 pub fn getgroups_count() -> Result<u32> {
-    linux::credentials::getgroups_count().run().or_throw()
+    linux::calls::credentials::getgroups_count().run().or_throw()
 }
 
 /// getpgid(2).
 #[napi]
 pub fn getpgid(pid: i32) -> Result<u32> {
-    linux::credentials::getpgid(pid).run().or_throw()
+    linux::calls::credentials::getpgid(pid).run().or_throw()
 }
 
 /// getsid(2).
 #[napi]
 pub fn getsid(pid: i32) -> Result<u32> {
-    linux::credentials::getsid(pid).run().or_throw()
+    linux::calls::credentials::getsid(pid).run().or_throw()
 }
 
 /// setpgid(2).
 #[napi]
 pub fn setpgid(pid: i32, group: i32) -> Result<()> {
-    linux::credentials::setpgid(pid, group).run().or_throw()
+    linux::calls::credentials::setpgid(pid, group).run().or_throw()
 }
 
 /// setuid(2).
 #[napi]
 pub fn setuid(uid: u32) -> Result<()> {
-    linux::credentials::setuid(uid).run().or_throw()
+    linux::calls::credentials::setuid(uid).run().or_throw()
 }
 
 /// setgid(2).
 #[napi]
 pub fn setgid(gid: u32) -> Result<()> {
-    linux::credentials::setgid(gid).run().or_throw()
+    linux::calls::credentials::setgid(gid).run().or_throw()
 }
 
 /// setreuid(2).
 #[napi]
 pub fn setreuid(real: u32, effective: u32) -> Result<()> {
-    linux::credentials::setreuid(real, effective).run().or_throw()
+    linux::calls::credentials::setreuid(real, effective).run().or_throw()
 }
 
 /// setregid(2).
 #[napi]
 pub fn setregid(real: u32, effective: u32) -> Result<()> {
-    linux::credentials::setregid(real, effective).run().or_throw()
+    linux::calls::credentials::setregid(real, effective).run().or_throw()
 }
 
 /// setfsuid(2): the former id.
 #[napi]
 pub fn setfsuid(uid: u32) -> Result<u32> {
-    linux::credentials::setfsuid(uid).run().or_throw()
+    linux::calls::credentials::setfsuid(uid).run().or_throw()
 }
 
 /// setfsgid(2): the former id.
 #[napi]
 pub fn setfsgid(gid: u32) -> Result<u32> {
-    linux::credentials::setfsgid(gid).run().or_throw()
+    linux::calls::credentials::setfsgid(gid).run().or_throw()
 }
 
 /// setresuid(2).
 #[napi]
 pub fn setresuid(real: u32, effective: u32, saved: u32) -> Result<()> {
-    linux::credentials::setresuid(real, effective, saved).run().or_throw()
+    linux::calls::credentials::setresuid(real, effective, saved).run().or_throw()
 }
 
 /// setresgid(2).
 #[napi]
 pub fn setresgid(real: u32, effective: u32, saved: u32) -> Result<()> {
-    linux::credentials::setresgid(real, effective, saved).run().or_throw()
+    linux::calls::credentials::setresgid(real, effective, saved).run().or_throw()
 }
 
 /// setgroups(2); with `go_on` a batch passes over a refusal.
 #[napi]
 pub fn setgroups(groups: Vec<u32>, go_on: bool) -> Result<()> {
-    linux::credentials::setgroups(&groups, go_on).run().or_throw()
+    linux::calls::credentials::setgroups(&groups, go_on).run().or_throw()
 }

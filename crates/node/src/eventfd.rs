@@ -2,8 +2,8 @@
 
 use crate::host;
 use crate::throw::OrThrow;
-use linux::eventfd;
-use linux::readable::Readable;
+use linux::calls::eventfd;
+use linux::wait::readable::Readable;
 use napi::bindgen_prelude::{BigInt, Result};
 use napi_derive::napi;
 use std::os::fd::{FromRawFd, OwnedFd};

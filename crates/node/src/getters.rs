@@ -1,7 +1,7 @@
 //! The shortest calls once more, straight on Node-API: what `#[napi]` puts around a call costs a sixth of these.
 
 use crate::throw::OrThrow;
-use linux::credentials;
+use linux::calls::credentials;
 use linux::target::run_inline;
 use napi::bindgen_prelude::{Env, JsObjectValue, Object, Result};
 use napi::{sys, JsError};
@@ -46,7 +46,7 @@ fn numbers(env: sys::napi_env, info: sys::napi_callback_info) -> [i32; 3] {
 
 extern "C" fn pidfd_send_signal(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     let [pidfd, signal, flags] = numbers(env, info);
-    let call = || linux::pidfd::pidfd_send_signal(pidfd, signal, flags as u32);
+    let call = || linux::calls::pidfd::pidfd_send_signal(pidfd, signal, flags as u32);
     if let Err(error) = run_inline(call).or_throw() {
         // SAFETY: `env` is that of the call under way, which returns to JavaScript right after.
         unsafe { JsError::from(error).throw_into(env) };

@@ -1,14 +1,14 @@
 //! What belongs to one JavaScript thread: its tasks, its children, and the way to wake it.
 
 use crate::throw::FailureData;
-use linux::channel::Channel;
-use linux::child::{Change, Child, Listener};
+use linux::calls::pidfd::ChildState;
 use linux::error::Failure;
-use linux::pidfd::ChildState;
-use linux::reactor::Tell;
-use linux::readable::Readable;
 use linux::target::{self, Target};
-use linux::task::Cloned;
+use linux::task::channel::Channel;
+use linux::task::clone::Cloned;
+use linux::wait::child::{Change, Child, Listener};
+use linux::wait::reactor::Tell;
+use linux::wait::readable::Readable;
 use napi::bindgen_prelude::{Env, Function, FunctionRef, Result, Unknown};
 use napi::sys;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -115,7 +115,7 @@ pub fn without_wake(submit: impl FnOnce()) {
 
 /// A number for a request, a task or a child.
 pub fn next_id() -> u32 {
-    linux::reactor::next_id() as u32
+    linux::wait::reactor::next_id() as u32
 }
 
 /// Called once by each JavaScript thread, before anything else.
@@ -126,7 +126,7 @@ pub fn attach(
     make_error: Function<FailureData, Unknown<'static>>,
     stub_file: String,
 ) -> Result<()> {
-    linux::stub::set_file(stub_file.into());
+    linux::task::stub::set_file(stub_file.into());
     let wake = on_events.build_threadsafe_function::<()>().weak::<true>().build()?;
     let mail = Arc::new(Mail { letters: Mutex::new(Some(Letters::default())), wake });
     let make_error = make_error.create_ref()?;

@@ -7,11 +7,11 @@ use napi_derive::napi;
 /// setrlimit(2).
 #[napi]
 pub fn setrlimit(resource: u32, limits: Uint8Array) -> Result<()> {
-    linux::limits::setrlimit(resource, &limits).run().or_throw()
+    linux::calls::limits::setrlimit(resource, &limits).run().or_throw()
 }
 
 /// prlimit(2): what the limits were; no bytes: they stay.
 #[napi]
 pub fn prlimit(pid: i32, resource: u32, limits: Uint8Array) -> Result<Buffer> {
-    linux::limits::prlimit(pid, resource, &limits).run().or_throw().map(Buffer::from)
+    linux::calls::limits::prlimit(pid, resource, &limits).run().or_throw().map(Buffer::from)
 }

@@ -9,31 +9,31 @@ use napi_derive::napi;
 #[napi]
 pub fn mount(source: Option<Text>, target: Text, kind: Option<Text>, flags: i64, data: Option<Text>) -> Result<()> {
     let [source, kind, data] = [&source, &kind, &data].map(|text| text.as_ref().map(bytes));
-    linux::mount::mount(source, bytes(&target), kind, flags as u64, data).run().or_throw()
+    linux::calls::mount::mount(source, bytes(&target), kind, flags as u64, data).run().or_throw()
 }
 
 /// umount2(2).
 #[napi]
 pub fn umount(target: Text, flags: u32) -> Result<()> {
-    linux::mount::umount(bytes(&target), flags).run().or_throw()
+    linux::calls::mount::umount(bytes(&target), flags).run().or_throw()
 }
 
 /// pivot_root(2).
 #[napi]
 pub fn pivot_root(new_root: Text, put_old: Text) -> Result<()> {
-    linux::mount::pivot_root(bytes(&new_root), bytes(&put_old)).run().or_throw()
+    linux::calls::mount::pivot_root(bytes(&new_root), bytes(&put_old)).run().or_throw()
 }
 
 /// open_tree(2).
 #[napi]
 pub fn open_tree(at: i32, path: Text, flags: u32) -> Result<i32> {
-    linux::mount::open_tree(at, bytes(&path), flags).run().or_throw()
+    linux::calls::mount::open_tree(at, bytes(&path), flags).run().or_throw()
 }
 
 /// move_mount(2).
 #[napi]
 pub fn move_mount(from: i32, from_path: Text, to: i32, to_path: Text, flags: u32) -> Result<()> {
-    linux::mount::move_mount(from, bytes(&from_path), to, bytes(&to_path), flags).run().or_throw()
+    linux::calls::mount::move_mount(from, bytes(&from_path), to, bytes(&to_path), flags).run().or_throw()
 }
 
 /// mount_setattr(2).
@@ -47,7 +47,7 @@ pub fn mount_setattr(
     propagation: i64,
     userns: Option<i32>,
 ) -> Result<()> {
-    linux::mount::mount_setattr(at, bytes(&path), flags, set as u64, clear as u64, propagation as u64, userns)
+    linux::calls::mount::mount_setattr(at, bytes(&path), flags, set as u64, clear as u64, propagation as u64, userns)
         .run()
         .or_throw()
 }

@@ -8,17 +8,17 @@ use napi_derive::napi;
 /// unshare(2).
 #[napi]
 pub fn unshare(flags: i64) -> Result<()> {
-    linux::namespaces::unshare(flags as u64).run().or_throw()
+    linux::calls::namespaces::unshare(flags as u64).run().or_throw()
 }
 
 /// setns(2).
 #[napi]
 pub fn setns(fd: i32, kinds: i64) -> Result<()> {
-    linux::namespaces::setns(fd, kinds as u64).run().or_throw()
+    linux::calls::namespaces::setns(fd, kinds as u64).run().or_throw()
 }
 
 /// sethostname(2).
 #[napi]
 pub fn sethostname(name: Text) -> Result<()> {
-    linux::namespaces::sethostname(bytes(&name)).run().or_throw()
+    linux::calls::namespaces::sethostname(bytes(&name)).run().or_throw()
 }

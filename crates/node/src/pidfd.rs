@@ -9,37 +9,37 @@ use std::os::fd::BorrowedFd;
 /// pidfd_open(2).
 #[napi]
 pub fn pidfd_open(pid: i32, flags: u32) -> Result<i32> {
-    linux::pidfd::pidfd_open(pid, flags).run().or_throw()
+    linux::calls::pidfd::pidfd_open(pid, flags).run().or_throw()
 }
 
 /// pidfd_send_signal(2).
 #[napi]
 pub fn pidfd_send_signal(pidfd: i32, signal: i32, flags: u32) -> Result<()> {
-    linux::pidfd::pidfd_send_signal(pidfd, signal, flags).run().or_throw()
+    linux::calls::pidfd::pidfd_send_signal(pidfd, signal, flags).run().or_throw()
 }
 
 /// pidfd_getfd(2).
 #[napi]
 pub fn pidfd_getfd(pidfd: i32, fd: i32) -> Result<i32> {
-    linux::pidfd::pidfd_getfd(pidfd, fd).run().or_throw()
+    linux::calls::pidfd::pidfd_getfd(pidfd, fd).run().or_throw()
 }
 
 /// ioctl(2) with a PIDFD_GET_*_NAMESPACE.
 #[napi]
 pub fn pidfd_namespace(pidfd: i32, request: u32, arg: u32) -> Result<i32> {
-    linux::pidfd::pidfd_namespace(pidfd, request, arg).run().or_throw()
+    linux::calls::pidfd::pidfd_namespace(pidfd, request, arg).run().or_throw()
 }
 
 /// ioctl(2) with PIDFD_GET_INFO: a `struct pidfd_info` of `length` bytes.
 #[napi]
 pub fn pidfd_info(pidfd: i32, mask: u32, length: u32) -> Result<Buffer> {
-    linux::pidfd::pidfd_info(pidfd, mask.into(), length).run().or_throw().map(Buffer::from)
+    linux::calls::pidfd::pidfd_info(pidfd, mask.into(), length).run().or_throw().map(Buffer::from)
 }
 
 /// waitid(2): CLD code, status, pid, uid, or nothing.
 #[napi]
 pub fn waitid(idtype: u32, id: i32, options: i32) -> Result<Vec<f64>> {
-    let waited = linux::pidfd::waitid(idtype, id, options).run().or_throw()?;
+    let waited = linux::calls::pidfd::waitid(idtype, id, options).run().or_throw()?;
     Ok(waited.map_or(Vec::new(), |(state, _)| host::state_numbers(state).into()))
 }
 
@@ -51,11 +51,11 @@ pub fn watch_pidfd(pidfd: i32, how: i32) -> Result<u32> {
     let (id, tell) = host::ended();
     // SAFETY: JavaScript keeps it open during the call and, as said, after it.
     let pidfd = unsafe { BorrowedFd::borrow_raw(pidfd) };
-    linux::pidfd::watch(id.into(), pidfd, how, tell).or_throw().map(|()| id)
+    linux::calls::pidfd::watch(id.into(), pidfd, how, tell).or_throw().map(|()| id)
 }
 
 /// No event follows any more, and the descriptor may be closed.
 #[napi]
 pub fn unwatch(id: u32) {
-    linux::reactor::forget(id.into());
+    linux::wait::reactor::forget(id.into());
 }

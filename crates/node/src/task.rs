@@ -3,13 +3,13 @@
 use crate::convert::{all_bytes, ended_by_nul, Text};
 use crate::host;
 use crate::throw::OrThrow;
-use linux::batch::Batch;
 use linux::call::Call;
-use linux::exec::{self, Exec};
-use linux::program::Program;
+use linux::sequence::list::Program;
 use linux::target::{self, Target};
-use linux::task::{self, CloneOptions, OwnMap};
-use linux::transfer;
+use linux::task::batch::Batch;
+use linux::task::clone::{self, CloneOptions, OwnMap};
+use linux::task::exec::{self, Exec};
+use linux::task::transfer;
 use napi::bindgen_prelude::{BigInt, Buffer, Either3, Result, Uint8Array};
 use napi_derive::napi;
 use std::os::fd::IntoRawFd;
@@ -47,7 +47,7 @@ impl From<CloneData> for CloneOptions {
 pub fn clone(options: CloneData) -> Result<f64> {
     let (id, mail) = (host::next_id(), host::mail());
     let done = Box::new(move |cloned| mail.cloned(id, cloned));
-    if let Some(channel) = task::clone(&options.into(), host::listener(id), done).or_throw()? {
+    if let Some(channel) = clone::clone(&options.into(), host::listener(id), done).or_throw()? {
         host::keep_task(id, channel);
         return Ok(-f64::from(id));
     }
@@ -68,14 +68,14 @@ pub fn clone_from(task: u32, options: CloneData) -> Result<u32> {
     let (id, mail) = (host::next_id(), host::mail());
     let done = Box::new(move |cloned| mail.cloned(id, cloned));
     let task = host::task(task).or_throw()?;
-    task::clone_from(&task, &options.into(), host::listener(id), done).or_throw()?;
+    clone::clone_from(&task, &options.into(), host::listener(id), done).or_throw()?;
     Ok(id)
 }
 
 /// The zygote's pid, 0 where none was started. For tests.
 #[napi]
 pub fn zygote_pid() -> i32 {
-    linux::zygote::present_pid()
+    linux::task::zygote::present_pid()
 }
 
 /// Makes a task the current target, or this thread for task 0.
@@ -157,7 +157,7 @@ pub fn close_later(task: u32, fds: Vec<i32>) {
 #[napi]
 pub fn unmap_later(task: u32, block: i64) {
     if let Ok(task) = host::task(task) {
-        linux::share::unmap(&task, block as u64);
+        linux::task::share::unmap(&task, block as u64);
     }
 }
 
@@ -243,7 +243,7 @@ pub fn exec(task: u32, data: ExecData) -> Result<()> {
 #[napi]
 pub fn supervise(task: u32, child: u32, forward: bool) -> Result<()> {
     let program = host::child(child).ok_or(linux::error::Failure::Gone).or_throw()?;
-    host::task(task).and_then(|task| linux::supervise::supervise(&task, &program, forward)).or_throw()
+    host::task(task).and_then(|task| linux::task::supervise::supervise(&task, &program, forward)).or_throw()
 }
 
 /// Ends a supervisor and all that it watches over.
@@ -259,7 +259,7 @@ pub fn end_supervision(task: u32) {
 pub fn exit_task(task: u32, code: i32) -> Result<()> {
     let channel = host::task(task).or_throw()?;
     let mut program = Program::default();
-    program.step(linux::process::exit_group(code));
+    program.step(linux::calls::process::exit_group(code));
     channel.submit(program, Vec::new(), Box::new(|_| {})); // to that there is no reply
     Ok(())
 }

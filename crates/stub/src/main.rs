@@ -7,7 +7,7 @@
 mod kernel;
 mod supervise;
 #[allow(dead_code)] // some names are for the other side
-#[path = "../../linux/src/wire.rs"]
+#[path = "../../linux/src/sequence/wire.rs"]
 mod wire;
 
 use core::mem::{offset_of, size_of};

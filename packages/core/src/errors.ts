@@ -1,7 +1,7 @@
 import type { FailureData } from "../native/binding.js";
-import type { ChildState, ExitStatus } from "./child-state.ts";
-import type { Command } from "./exec.ts";
-import { currentTask } from "./target.ts";
+import type { ChildState, ExitStatus } from "./process/child-state.ts";
+import { currentTask } from "./target/target.ts";
+import type { Command } from "./task/exec.ts";
 
 // Node makes a new one for everybody who asks: that would be most of what an error costs.
 let knownErrors: Map<number, [name: string, words: string]> | undefined;

@@ -1,6 +1,6 @@
-import type { FileDescriptor } from "./descriptor.ts";
 import { BatchError } from "./errors.ts";
-import type { Task } from "./task.ts";
+import type { FileDescriptor } from "./files/descriptor.ts";
+import type { Task } from "./task/task.ts";
 
 /**
  * Identity of an open file description: `dup` and transfer keep it. Compared with `===`.

@@ -1,7 +1,12 @@
-export { ChildProcess, ThreadProcess } from "./child.ts";
-export type { ChildState, ExitStatus, ResourceUsage } from "./child-state.ts";
-export type { CloneOptions, SharedPart } from "./clone.ts";
-export { FileDescriptor } from "./descriptor.ts";
+export type {
+	AtFlag,
+	CloneFlag,
+	NamespaceKind,
+	OpenFlag,
+	ResolveFlag,
+	StatxAttribute,
+	StatxField,
+} from "./addon/flags.generated.ts";
 export {
 	AddressSpaceMismatchError,
 	BatchError,
@@ -17,25 +22,20 @@ export {
 	TaskGoneError,
 	UnsupportedPlatformError,
 } from "./errors.ts";
-export { EventFd, type EventFdOptions } from "./eventfd.ts";
-export type { Command, ExecOptions } from "./exec.ts";
-export * from "./files.ts";
-export type {
-	AtFlag,
-	CloneFlag,
-	NamespaceKind,
-	OpenFlag,
-	ResolveFlag,
-	StatxAttribute,
-	StatxField,
-} from "./flags.generated.ts";
+export { FileDescriptor } from "./files/descriptor.ts";
+export { EventFd, type EventFdOptions } from "./files/eventfd.ts";
+export * from "./files/files.ts";
+export { Location, type LocationOptions } from "./files/location.ts";
+export type { LocationLike, PathLike } from "./files/path.ts";
+export { type DeviceNumber, type FileType, type Statx, type StatxOptions, statx } from "./files/statx.ts";
+export { chdir, chroot, mkdir, symlink, umask } from "./files/tree.ts";
 export { AddressSpace, FDTable, OpenFile, PidNamespace } from "./identity.ts";
-export type { IdMapping, IdMaps } from "./idmap.ts";
-export { Location, type LocationOptions } from "./location.ts";
-export type { LocationLike, PathLike } from "./path.ts";
-export { Process } from "./process.ts";
-export type { Signal } from "./signal.ts";
-export { type DeviceNumber, type FileType, type Statx, type StatxOptions, statx } from "./statx.ts";
-export { Task } from "./task.ts";
-export { chdir, chroot, mkdir, symlink, umask } from "./tree.ts";
-export type { WaitOptions } from "./waiters.ts";
+export { ChildProcess, ThreadProcess } from "./process/child.ts";
+export type { ChildState, ExitStatus, ResourceUsage } from "./process/child-state.ts";
+export { Process } from "./process/process.ts";
+export type { Signal } from "./process/signal.ts";
+export type { WaitOptions } from "./process/waiters.ts";
+export type { CloneOptions, SharedPart } from "./task/clone.ts";
+export type { Command, ExecOptions } from "./task/exec.ts";
+export type { IdMapping, IdMaps } from "./task/idmap.ts";
+export { Task } from "./task/task.ts";

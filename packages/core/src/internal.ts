@@ -1,3 +1,3 @@
 /** What the slices share. Not public: it changes whenever they need it to. */
-export * from "./flags.generated.ts";
+export * from "./addon/flags.generated.ts";
 export * from "./shared.ts";

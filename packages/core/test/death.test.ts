@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { native } from "../src/addon/native.ts";
 import { openat2, pipe, Task } from "../src/index.ts";
-import { native } from "../src/native.ts";
 import { expectNoLeaks, stat } from "./leaks.ts";
 import { reason } from "./reason.ts";
 

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { native } from "../src/addon/native.ts";
 import { Task } from "../src/index.ts";
-import { native } from "../src/native.ts";
 import { expectNoLeaks } from "./leaks.ts";
 import { reason } from "./reason.ts";
 

@@ -2,10 +2,11 @@
 
 use crate::stub::start_on;
 use nearfar_linux::call::Call;
-use nearfar_linux::channel::{Channel, Ran};
+use nearfar_linux::calls::{credentials, descriptor, process};
 use nearfar_linux::error::{Failure, Result};
-use nearfar_linux::program::Program;
-use nearfar_linux::{credentials, descriptor, process, transfer};
+use nearfar_linux::sequence::list::Program;
+use nearfar_linux::task::channel::{Channel, Ran};
+use nearfar_linux::task::transfer;
 use nix::sys::signal::{kill, Signal};
 use nix::sys::wait::waitpid;
 use nix::unistd::{pipe, Pid};

@@ -2,10 +2,10 @@
 
 use crate::channel::PATIENCE;
 use crate::task::{program, Task};
-use nearfar_linux::child::{Change, Child, Death};
-use nearfar_linux::exec;
-use nearfar_linux::pidfd::{self, ChildState};
-use nearfar_linux::task::CloneOptions;
+use nearfar_linux::calls::pidfd::{self, ChildState};
+use nearfar_linux::task::clone::CloneOptions;
+use nearfar_linux::task::exec;
+use nearfar_linux::wait::child::{Change, Child, Death};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver};

@@ -1,11 +1,11 @@
 //! A task's last act: it becomes a program, or stays as it was.
 
 use crate::task::{end, program, refusal, Task};
-use nearfar_linux::credentials;
+use nearfar_linux::calls::credentials;
 use nearfar_linux::error::Failure;
-use nearfar_linux::exec::{self, Exec};
-use nearfar_linux::task::CloneOptions;
-use nearfar_linux::transfer;
+use nearfar_linux::task::clone::CloneOptions;
+use nearfar_linux::task::exec::{self, Exec};
+use nearfar_linux::task::transfer;
 use nix::errno::Errno;
 use nix::unistd::pipe;
 use std::fs::File;
@@ -65,7 +65,7 @@ fn an_exec_that_is_refused_leaves_a_task() {
     );
     let no_descriptor = Exec { keep: vec![1234], ..program(&["/bin/sh"]) };
     assert_eq!(exec::exec(channel, &no_descriptor).unwrap_err(), refusal("fcntl", Errno::EBADF, None));
-    assert_eq!(task.call(nearfar_linux::process::get_death_signal()), Ok(libc::SIGKILL));
+    assert_eq!(task.call(nearfar_linux::calls::process::get_death_signal()), Ok(libc::SIGKILL));
     exec::exec(channel, &program(&["/bin/sh", "-c", "exit 3"])).unwrap();
     assert_eq!(end(&task.death()), exited(3));
 }

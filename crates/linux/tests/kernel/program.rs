@@ -2,9 +2,10 @@
 
 use crate::raw::{reloc, step, Answer, Raw};
 use nearfar_linux::call::{Arg, Call, SLOT};
+use nearfar_linux::calls::{credentials, descriptor};
 use nearfar_linux::error::{Failure, Refusal};
-use nearfar_linux::program::Program;
-use nearfar_linux::{credentials, descriptor, wire};
+use nearfar_linux::sequence::list::Program;
+use nearfar_linux::sequence::wire;
 use nix::errno::Errno;
 
 fn encoded(program: &Program) -> Vec<u8> {

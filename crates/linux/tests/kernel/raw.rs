@@ -1,6 +1,6 @@
 //! Programs and answers by hand, byte for byte: what the crate itself would never send, too.
 
-use nearfar_linux::wire::{self, Header, Reloc, Step};
+use nearfar_linux::sequence::wire::{self, Header, Reloc, Step};
 use std::os::fd::OwnedFd;
 
 /// A program before it is bytes. Its header can be made to lie.

@@ -1,10 +1,10 @@
 //! Descriptors that are watched until there is something to read.
 
 use crate::channel::PATIENCE;
+use nearfar_linux::calls::eventfd::{eventfd, read, read_now, write};
 use nearfar_linux::error::{Failure, Refusal};
-use nearfar_linux::eventfd::{eventfd, read, read_now, write};
-use nearfar_linux::reactor::next_id;
-use nearfar_linux::readable::Readable;
+use nearfar_linux::wait::reactor::next_id;
+use nearfar_linux::wait::readable::Readable;
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::mpsc;

@@ -3,7 +3,7 @@
 //! `NEARFAR_TEST_STUB="qemu-aarch64 <file>"` takes a stub for aarch64 instead, run by an emulator.
 
 use crate::raw::{step, Answer, Raw};
-use nearfar_linux::wire;
+use nearfar_linux::sequence::wire;
 use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
 use nix::sys::socket::{
@@ -142,7 +142,8 @@ impl Drop for Stub {
 pub fn start_on(channel: &OwnedFd) -> Pid {
     let text = |text: &str| CString::new(text).unwrap();
     let argv: Vec<CString> = emulator().map_or(vec![text("stub")], |line| line.split(' ').map(text).collect());
-    let stub = emulator().is_none().then(|| nearfar_linux::stub::open().expect("the stub can be executed").as_raw_fd());
+    let stub =
+        emulator().is_none().then(|| nearfar_linux::task::stub::open().expect("the stub can be executed").as_raw_fd());
     let argv: Vec<_> = argv.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect();
     let envp = [std::ptr::null::<libc::c_char>()];
     // SAFETY: until it execs the child makes nothing but system calls.

@@ -2,7 +2,7 @@
 
 use crate::raw::{reloc, step, Raw};
 use crate::stub::{channel, fcntl, getppid, prlimit64, Stub};
-use nearfar_linux::wire;
+use nearfar_linux::sequence::wire;
 use nix::sys::wait::WaitStatus;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};

@@ -4,9 +4,10 @@ use crate::alone::{alone, alone_after};
 use crate::forbid::forbid;
 use crate::task::{end, program, Task};
 use nearfar_linux::call::Call;
-use nearfar_linux::exec;
-use nearfar_linux::task::CloneOptions;
-use nearfar_linux::{credentials, stub};
+use nearfar_linux::calls::credentials;
+use nearfar_linux::task::clone::CloneOptions;
+use nearfar_linux::task::exec;
+use nearfar_linux::task::stub;
 use nix::errno::Errno;
 use std::os::fd::AsRawFd;
 

@@ -2,14 +2,15 @@
 
 use crate::channel::PATIENCE;
 use nearfar_linux::call::Call;
-use nearfar_linux::channel::{Channel, Ran};
-use nearfar_linux::child::{Change, Death, Listener};
+use nearfar_linux::calls::{credentials, descriptor, namespaces};
 use nearfar_linux::error::{Failure, Refusal, Result};
-use nearfar_linux::exec::Exec;
-use nearfar_linux::program::Program;
-use nearfar_linux::task::{self, CloneOptions, Cloned, OwnMap};
-use nearfar_linux::transfer;
-use nearfar_linux::{credentials, descriptor, namespaces, wire};
+use nearfar_linux::sequence::list::Program;
+use nearfar_linux::sequence::wire;
+use nearfar_linux::task::channel::{Channel, Ran};
+use nearfar_linux::task::clone::{self, CloneOptions, Cloned, OwnMap};
+use nearfar_linux::task::exec::Exec;
+use nearfar_linux::task::transfer;
+use nearfar_linux::wait::child::{Change, Death, Listener};
 use nix::errno::Errno;
 use nix::sys::socket::{recv, MsgFlags};
 use nix::unistd::{pipe, write};
@@ -26,14 +27,14 @@ pub struct Task {
 
 impl Task {
     pub fn clone(options: &CloneOptions) -> Result<Self> {
-        Self::when_cloned(|listener, done| task::clone(options, listener, done).map(drop))
+        Self::when_cloned(|listener, done| clone::clone(options, listener, done).map(drop))
     }
 
     pub fn child(&self, options: &CloneOptions) -> Result<Self> {
-        Self::when_cloned(|listener, done| task::clone_from(&self.cloned.channel, options, listener, done))
+        Self::when_cloned(|listener, done| clone::clone_from(&self.cloned.channel, options, listener, done))
     }
 
-    fn when_cloned(start: impl FnOnce(Listener, task::ClonedDone) -> Result<()>) -> Result<Self> {
+    fn when_cloned(start: impl FnOnce(Listener, clone::ClonedDone) -> Result<()>) -> Result<Self> {
         let (change, changes) = mpsc::channel();
         let (told, hear) = mpsc::channel();
         // Nobody may be there any more to hear of the end.
@@ -157,7 +158,7 @@ fn early(options: &CloneOptions) -> (Receiver<Result<Cloned>>, Receiver<Result<i
     loop {
         let ((told, cloned), (ended, job)) = (mpsc::channel(), mpsc::channel());
         let done = Box::new(move |cloned| told.send(cloned).unwrap());
-        let Some(channel) = task::clone(options, Box::new(|_| {}), done).unwrap() else {
+        let Some(channel) = clone::clone(options, Box::new(|_| {}), done).unwrap() else {
             drop(cloned.recv_timeout(PATIENCE).unwrap());
             continue;
         };
@@ -189,7 +190,7 @@ fn a_job_for_a_task_that_could_not_be_cloned_ends() {
 fn what_may_fail_at_first_is_left_nothing() {
     let options = CloneOptions { flags: libc::CLONE_NEWUSER as u64, ..CloneOptions::default() };
     let (told, cloned) = mpsc::channel();
-    let early = task::clone(&options, Box::new(|_| {}), Box::new(move |cloned| told.send(cloned).unwrap())).unwrap();
+    let early = clone::clone(&options, Box::new(|_| {}), Box::new(move |cloned| told.send(cloned).unwrap())).unwrap();
     assert!(early.is_none());
     cloned.recv_timeout(PATIENCE).unwrap().unwrap();
 }
@@ -224,7 +225,7 @@ fn a_reply_that_names_nobody_ends_nobody() {
     let (channel, task) = Channel::pair().unwrap();
     let (told, hear) = mpsc::channel();
     let done = Box::new(move |cloned: Result<Cloned>| told.send(cloned.map(drop)).unwrap());
-    task::clone_from(&channel, &CloneOptions::default(), Box::new(|_| {}), done).unwrap();
+    clone::clone_from(&channel, &CloneOptions::default(), Box::new(|_| {}), done).unwrap();
     let mut message = vec![0; wire::INLINE];
     let length = recv(task.as_raw_fd(), &mut message, MsgFlags::empty()).unwrap();
     // As it came it says that no step has run, and none was refused.

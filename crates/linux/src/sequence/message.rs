@@ -1,0 +1,55 @@
+//! How a program crosses a channel: in a message of its own, or in a memfd when it is too long for one.
+
+use crate::error::{During, Result};
+use crate::sequence::wire;
+use nix::errno::Errno;
+use nix::sys::memfd::{memfd_create, MFdFlags};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+
+/// An encoded program: short ones travel, long ones lie in a memfd.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Nothing is sent: a reply is due all the same.
+    Awaited {
+        reply: usize,
+    },
+    Short {
+        bytes: Vec<u8>,
+        reply: usize,
+    },
+    Long {
+        header: Vec<u8>,
+        memfd: OwnedFd,
+        reply: usize,
+    },
+}
+
+impl Message {
+    /// `reply`: how long the reply can be.
+    pub(crate) fn new(bytes: Vec<u8>, reply: usize) -> Result<Self> {
+        if bytes.len() <= wire::INLINE {
+            return Ok(Message::Short { bytes, reply });
+        }
+        let memfd =
+            memfd_create("nearfar", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING).during("memfd_create")?;
+        let file = std::fs::File::from(memfd);
+        file.write_all_at(&bytes, 0).during("write")?;
+        let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
+        // SAFETY: takes two numbers; whoever maps the file can now rely on its size.
+        Errno::result(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) }).during("fcntl")?;
+        let mut header = bytes[..size_of::<wire::Header>()].to_vec();
+        let flags = std::mem::offset_of!(wire::Header, flags);
+        header[flags..flags + 4].copy_from_slice(&wire::LARGE.to_ne_bytes());
+        Ok(Message::Long { header, memfd: file.into(), reply })
+    }
+}
+
+/// Puts together the reply to a long program: its header from the message, the rest from the memfd.
+pub(crate) fn read_long(message: &mut Vec<u8>, header: Vec<u8>, memfd: &OwnedFd, reply: usize) -> Result<()> {
+    let file = std::fs::File::from(memfd.try_clone().during("fcntl")?);
+    message.resize(reply, 0);
+    file.read_exact_at(message, 0).during("read")?;
+    message[..header.len()].copy_from_slice(&header);
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! What a batch collects: calls, descriptors that go along, and at the end perhaps a program to execute.
+
+use crate::call::Call;
+use crate::calls::descriptor;
+use crate::error::{refused, During, Failure, Result};
+use crate::sequence::list::Program;
+use crate::sequence::wire;
+use crate::task::channel::{Channel, Ran};
+use crate::task::exec::{Attempt, Exec};
+use crate::task::transfer;
+use nix::errno::Errno;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a batch holds the event loop up: about as long as it takes to wake one.
+const PATIENCE: Duration = Duration::from_micros(50);
+
+/// How long a clone may hold the event loop up that is late, on a busy machine.
+pub(crate) const CLONED_WITHIN: Duration = Duration::from_millis(250);
+
+/// Calls on their way to a task.
+#[derive(Debug, Default)]
+pub struct Batch {
+    program: Program,
+    fds: Vec<Arc<OwnedFd>>,
+    exec: Option<Attempt>,
+}
+
+impl Batch {
+    /// Adds a call and returns what stands for its result until the batch has run.
+    pub fn push<T>(&mut self, call: Call<T>) -> Result<T> {
+        match self.exec {
+            Some(_) => Err(Failure::Sealed(call.request.name)),
+            None => self.program.push(call),
+        }
+    }
+
+    /// Adds a copy of a descriptor of this process; see [`transfer::put`].
+    pub fn put(&mut self, fd: RawFd, number: Option<i32>, close_on_exec: bool) -> Result<i32> {
+        // One more is the memfd of a long program, and one what an exec tells by that it was reached.
+        if self.fds.len() + 2 == wire::DESCRIPTORS {
+            return Err(refused("sendmsg", Errno::ETOOMANYREFS));
+        }
+        // SAFETY: the caller keeps the descriptor open during this call.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        let copy = fd.try_clone_to_owned().during("fcntl")?;
+        let put = self.push(descriptor::put_passed(self.fds.len() as u32, number, close_on_exec))?;
+        self.fds.push(Arc::new(copy));
+        Ok(put)
+    }
+
+    /// How many calls there are, as they are counted in a failure.
+    pub fn asked(&self) -> usize {
+        self.program.asked()
+    }
+
+    /// Adds the last step: after it the task is another program.
+    pub fn exec(&mut self, exec: &Exec) -> Result<()> {
+        if self.exec.is_some() {
+            return Err(Failure::Sealed("execve"));
+        }
+        let attempt = Attempt::add(&mut self.program, exec, self.fds.len() as u32)?;
+        self.fds.push(attempt.reached());
+        self.exec = Some(attempt);
+        Ok(())
+    }
+
+    /// Runs it in the calling thread; see [`Program::near`].
+    pub fn near(self) -> (Vec<i32>, Option<Failure>) {
+        self.program.near()
+    }
+
+    /// Runs it in a task. `done` is called once with the descriptors made, on this thread or the reactor's. What had been
+    /// made when a call fails is closed before that. `first`: the task has just been asked for.
+    pub fn submit(self, task: &Arc<Channel>, first: bool, done: impl FnOnce(Result<Vec<i32>>) + Send + 'static) {
+        let Batch { program, fds, exec } = self;
+        if first {
+            // From then on it has a working directory and a umask of its own: Node may change both.
+            task.await_clone(CLONED_WITHIN);
+        }
+        if program.is_empty() {
+            return done(Ok(Vec::new()));
+        }
+        // A program takes long to begin, and so does a task: nobody waits for that.
+        let patience = if exec.is_some() || first { Duration::ZERO } else { PATIENCE };
+        let again = task.clone();
+        let ended = move |ran: Result<Ran>| match ran {
+            Err(Failure::Gone) if exec.as_ref().is_some_and(|exec| exec.gone().is_ok()) => done(Ok(Vec::new())),
+            Err(failure) => done(Err(failure)),
+            Ok(Ran { program, reply, .. }) => {
+                let made = program.made(&reply);
+                let failure = match exec {
+                    Some(exec) => {
+                        if let Some(undo) = exec.undo(&reply) {
+                            again.submit(undo, Vec::new(), Box::new(|_| {}));
+                        }
+                        Some(exec.failure(&program, &reply))
+                    }
+                    None => program.failure(&reply, 0),
+                };
+                match failure {
+                    None => done(Ok(made)),
+                    Some(failure) => transfer::close_all(&again, &made, move || done(Err(failure))),
+                }
+            }
+        };
+        task.submit_with(program, fds, patience, Box::new(ended));
+    }
+}

@@ -1,0 +1,95 @@
+import type { native } from "../addon/native.ts";
+import { array, options as checkOptions, optionalBoolean, text, wrongType, wrongValue } from "../arguments.ts";
+import { FileDescriptor } from "../files/descriptor.ts";
+import { type PathLike, pathBytes, pathText } from "../files/path.ts";
+import { type Signal, signalNumber } from "../process/signal.ts";
+
+/** What a task executes. */
+export interface Command {
+	/** The path that was asked for; `"fd 5"` for a descriptor, `"fd of the batch"` for one that the batch opened. */
+	path: string;
+	/** Its arguments, with `argv[0]`. */
+	argv: readonly string[];
+}
+
+/** How to execute. */
+export interface ExecOptions {
+	/** The program's environment, all of it. Default: `process.env` now. */
+	env?: Record<string, string | undefined>;
+	/** Signal that the program gets when Node dies. Default: none, a program outlives Node. */
+	deathSignal?: Signal | null;
+	/** Descriptors of the task that stay open, at their numbers. 0, 1 and 2 always do; no other does. */
+	fds?: readonly FileDescriptor[];
+	/** Whether `PATH` is searched, inside the task, as execvp(3) does. Default: true when the path has no slash. */
+	lookup?: boolean;
+}
+
+type ExecData = Parameters<ReturnType<typeof native>["exec"]>[1];
+
+/** What the addon needs to execute, everything checked. */
+export function execData(
+	path: PathLike | FileDescriptor,
+	argv: readonly string[] | undefined,
+	options: ExecOptions | undefined,
+): { data: Omit<ExecData, "parent" | "resetSignals" | "taskDeathSignal">; command: Command } {
+	const { env = process.env, deathSignal, fds = [], lookup } = checkOptions(options);
+	const byDescriptor = path instanceof FileDescriptor;
+	const fd = byDescriptor ? path.number() : -1;
+	const file = byDescriptor ? (fd < 0 ? "fd of the batch" : `fd ${fd}`) : pathText(path);
+	const name = typeof file === "string" ? file : Buffer.from(file).toString();
+	const checked = argv === undefined ? [name] : array(argv, "argv").map((arg, index) => text(arg, `argv[${index}]`));
+	const search = optionalBoolean(lookup, "options.lookup") ?? !name.includes("/");
+	const data = {
+		paths: byDescriptor ? [] : search && !name.includes("/") ? candidates(path, env) : [file],
+		fd,
+		argv: checked,
+		envp: environment(env),
+		deathSignal:
+			deathSignal === undefined || deathSignal === null ? 0 : signalNumber(deathSignal, "options.deathSignal"),
+		keep: array(fds, "options.fds").map((fd) => {
+			if (!(fd instanceof FileDescriptor)) throw wrongType("options.fds", "made of FileDescriptors", fd);
+			return fd.number();
+		}),
+	};
+	return { data, command: { path: name, argv: checked } };
+}
+
+/** Where execvp(3) would look, in its order. */
+function candidates(path: PathLike, env: Record<string, string | undefined>): Buffer[] {
+	const file = pathBytes(path);
+	// An empty name is nowhere, and an empty entry of PATH is the working directory.
+	if (file.length === 0) return [file];
+	const folders = (env.PATH === undefined ? "/bin:/usr/bin" : `${env.PATH}`).split(":");
+	return folders.map((folder) => Buffer.concat([Buffer.from(folder === "" ? "" : `${folder}/`), file]));
+}
+
+function environment(env: Record<string, string | undefined>): string {
+	if (env === null || typeof env !== "object") throw wrongType("options.env", "an object", env);
+	let lines = "";
+	for (const name of names(env)) {
+		const value = env[name];
+		if (value === undefined) continue;
+		if (name === "" || name.includes("=") || name.includes("\0")) {
+			throw wrongValue("options.env", "made of names without '=' and NUL", name);
+		}
+		lines += `${name}=${text(`${value}`, "options.env")}\0`;
+	}
+	return lines;
+}
+
+/** An environment as it is now; of `process.env`, in half of the time that `{ ...process.env }` takes. */
+export function copyEnvironment(env: ExecOptions["env"] = process.env): Record<string, string | undefined> {
+	if (env === null || typeof env !== "object") throw wrongType("options.env", "an object", env);
+	const copy: Record<string, string | undefined> = {};
+	for (const name of names(env)) copy[name] = env[name];
+	return copy;
+}
+
+/** As in Node what an object inherits counts too. */
+function names(env: Record<string, string | undefined>): string[] {
+	// Of this one Node asks the C library for every value to know whether it is enumerable: all of it is.
+	if (env === process.env) return Object.getOwnPropertyNames(env);
+	const names = [];
+	for (const name in env) names.push(name);
+	return names;
+}

@@ -1,0 +1,67 @@
+import { native } from "../addon/native.ts";
+import { array, id, integer, options, wrongValue } from "../arguments.ts";
+import type { FileDescriptor } from "../files/descriptor.ts";
+import { openat2 } from "../files/files.ts";
+import { Location } from "../files/location.ts";
+import { FDTable } from "../identity.ts";
+import type { Task } from "./task.ts";
+
+/** A range of ids that a user namespace maps. */
+export interface IdMapping {
+	/** First id inside. */
+	inside: number;
+	/** First id outside: of the parent user namespace. */
+	outside: number;
+	/** How many. */
+	count: number;
+}
+
+/** Maps for user ids and group ids. */
+export interface IdMaps {
+	/** User ids. */
+	uids: readonly IdMapping[];
+	/** Group ids. */
+	gids: readonly IdMapping[];
+}
+
+const EXTENTS = 340; // the kernel's limit
+const CAP_SETGID = 6n;
+
+/** Checks maps as the kernel would, and says more than EINVAL. */
+export function checkMaps(maps: IdMaps): { uids: string; gids: string } {
+	const { uids, gids } = options(maps, "options.idMap");
+	return { uids: mapText(uids, "options.idMap.uids"), gids: mapText(gids, "options.idMap.gids") };
+}
+
+function mapText(map: readonly IdMapping[], name: string): string {
+	const lines = array(map, name).map((mapping, index) => {
+		const { inside, outside, count } = options(mapping, `${name}[${index}]`);
+		integer(count, `${name}[${index}].count`, 1, 2 ** 32 - 1 - Math.max(inside, outside));
+		return `${id(inside, `${name}[${index}].inside`)} ${id(outside, `${name}[${index}].outside`)} ${count}\n`;
+	});
+	if (lines.length === 0 || lines.length > EXTENTS) throw wrongValue(name, `an array of 1 to ${EXTENTS} mappings`, map);
+	return lines.join("");
+}
+
+/**
+ * Writes the maps of a new user namespace from outside: from this process, or from the task whose child is in it. Its
+ * credentials decide what is allowed, and its user namespace is the one that the ids outside belong to.
+ */
+export function writeMaps(pid: number, { uids, gids }: { uids: string; gids: string }, parent: Task | undefined): void {
+	using near = openat2(`/proc/${pid}`, { flags: ["path", "directory"] });
+	// Another pid namespace may be mounted in the task's /proc, or nothing.
+	using far = parent?.put(near);
+	const folder = far ?? near;
+	FDTable.owner(folder.table).run(() => {
+		const [effective = 0n] = native().capget(0);
+		// Without the capability a group map needs setgroups(2) to be given up first.
+		if ((effective & (1n << CAP_SETGID)) === 0n) writeOnce(folder, "setgroups", "deny");
+		writeOnce(folder, "gid_map", gids);
+		writeOnce(folder, "uid_map", uids);
+	});
+}
+
+function writeOnce(folder: FileDescriptor, name: string, content: string): void {
+	using file: FileDescriptor = openat2(new Location(folder, name), { flags: ["wronly"] });
+	file.write(content);
+}
