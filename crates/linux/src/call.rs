@@ -3,7 +3,7 @@
 use crate::error::{Failure, Refusal, Result};
 use nix::errno::Errno;
 
-/// Descriptor numbers from here down stand for results of a program that has not run yet.
+/// Descriptor numbers from here down stand for results of a sequence that has not run yet.
 pub const SLOT: i32 = -0x4000_0000;
 
 /// One argument, or a word in the bytes behind one.
@@ -15,15 +15,15 @@ pub enum Arg {
     Out(u32),
     /// The address of this offset of the bytes that only go in.
     Input(u32),
-    /// The address of this offset (second) of the bytes that only go in with an earlier call (first) of the program.
+    /// The address of this offset (second) of the bytes that only go in with an earlier call (first) of the sequence.
     InputOf(u32, u32),
-    /// The result of the program's step with this index, an earlier one.
+    /// The result of the sequence's step with this index, an earlier one.
     Result(u32),
-    /// The first `int` that the program's step with this index, an earlier one, has written.
+    /// The first `int` that the sequence's step with this index, an earlier one, has written.
     Written(u32),
-    /// A descriptor that an earlier call of the program makes.
+    /// A descriptor that an earlier call of the sequence makes.
     Slot(u32),
-    /// A descriptor that goes with the program's message, by index.
+    /// A descriptor that goes with the sequence's message, by index.
     Passed(u32),
     /// The number of the task's channel plus this.
     Channel(i64),
@@ -150,7 +150,7 @@ impl Call<()> {
         self.arg(Arg::Number(number.into() as u64))
     }
 
-    /// A descriptor of the table the call runs in, or the slot of one that the program will make.
+    /// A descriptor of the table the call runs in, or the slot of one that the sequence will make.
     #[inline(always)] // see `run_inline`
     pub fn fd(self, fd: i32) -> Self {
         self.arg(descriptor(fd))
@@ -254,14 +254,14 @@ impl Call<()> {
 }
 
 impl<T> Call<T> {
-    /// In a program: a refusal does not stop what follows.
+    /// In a sequence: a refusal does not stop what follows.
     #[inline(always)] // see `run_inline`
     pub fn go_on(mut self) -> Self {
         self.request.go_on = true;
         self
     }
 
-    /// In a program: a refusal stops what follows, unless execvp(3) would look elsewhere.
+    /// In a sequence: a refusal stops what follows, unless execvp(3) would look elsewhere.
     pub(crate) fn search(mut self) -> Self {
         self.request.search = true;
         self
@@ -380,7 +380,7 @@ unsafe fn make(nr: u64, [a, b, c, d, e, f]: [u64; 6]) -> std::result::Result<i64
 }
 
 impl Arg {
-    /// The same for a later call, when this is an argument of the program's step `step`.
+    /// The same for a later call, when this is an argument of the sequence's step `step`.
     pub(crate) fn of(self, step: usize) -> Arg {
         match self {
             Arg::Input(at) => Arg::InputOf(step as u32, at),

@@ -2,7 +2,7 @@
 
 use crate::call::{Answer, Call, Request};
 use crate::error::{Failure, Result};
-use crate::sequence::list::Program;
+use crate::sequence::list::Sequence;
 use crate::task::batch::Batch;
 use crate::task::channel::Channel;
 use std::cell::{Cell, RefCell};
@@ -85,18 +85,18 @@ fn only<T>(answers: Vec<T>) -> Result<T> {
 }
 
 fn run_far<T>(channel: &Arc<Channel>, calls: Vec<Call<T>>) -> Result<Vec<T>> {
-    let mut program = Program::default();
+    let mut sequence = Sequence::default();
     let reads: Vec<_> = calls
         .into_iter()
         .map(|call| {
             let read = call.read;
-            (program.step(call), read)
+            (sequence.step(call), read)
         })
         .collect();
-    let (reply, _) = channel.run(&program, &[])?;
-    if let Some(failure) = program.failure(&reply, 0) {
+    let (reply, _) = channel.run(&sequence, &[])?;
+    if let Some(failure) = sequence.failure(&reply, 0) {
         return Err(failure.without_step());
     }
-    let missing = || Failure::Broken("a program ended early without a refusal".into());
+    let missing = || Failure::Broken("a sequence ended early without a refusal".into());
     reads.into_iter().map(|(step, read)| reply.answer(step).map(|answer| read(&answer)).ok_or_else(missing)).collect()
 }

@@ -4,7 +4,7 @@ use crate::convert::{all_bytes, ended_by_nul, Text};
 use crate::host;
 use crate::throw::OrThrow;
 use linux::call::Call;
-use linux::sequence::list::Program;
+use linux::sequence::list::Sequence;
 use linux::target::{self, Target};
 use linux::task::batch::Batch;
 use linux::task::clone::{self, CloneOptions, OwnMap};
@@ -258,9 +258,9 @@ pub fn end_supervision(task: u32) {
 #[napi]
 pub fn exit_task(task: u32, code: i32) -> Result<()> {
     let channel = host::task(task).or_throw()?;
-    let mut program = Program::default();
-    program.step(linux::calls::process::exit_group(code));
-    channel.submit(program, Vec::new(), Box::new(|_| {})); // to that there is no reply
+    let mut sequence = Sequence::default();
+    sequence.step(linux::calls::process::exit_group(code));
+    channel.submit(sequence, Vec::new(), Box::new(|_| {})); // to that there is no reply
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The far end of nearfar: receives programs of system calls, runs them, replies. Without libc, TLS, allocation or
+//! The far end of nearfar: receives sequences of system calls, runs them, replies. Without libc, TLS, allocation or
 //! statics; all it remembers lies in one [`State`], so that a clone that shares memory can be given another.
 
 #![no_std]
@@ -66,8 +66,8 @@ pub struct State {
 #[repr(C, align(8))]
 struct Aligned<T>(T);
 
-/// A program whose every offset was found to lie inside it.
-struct Program {
+/// A sequence whose every offset was found to lie inside it.
+struct Sequence {
     header: *mut Header,
     steps: *mut Step,
     blob: u64,
@@ -132,15 +132,15 @@ pub extern "C" fn serve(state: *mut State) -> ! {
         let length = receive(state);
         let mut reply = HEADER;
         match load(state, length) {
-            Ok(program) => {
-                run(state, &program);
-                if program.mapped == 0 {
+            Ok(sequence) => {
+                run(state, &sequence);
+                if sequence.mapped == 0 {
                     // SAFETY: the header is the first bytes of the message, checked by `load`.
-                    let header = unsafe { *program.header };
+                    let header = unsafe { *sequence.header };
                     reply += STEP * header.steps as u64 + header.out as u64;
                 } else {
-                    // SAFETY: gives back the mapping that `load` made for this program; nothing points at it any more.
-                    unsafe { syscall(kernel::MUNMAP, [program.steps as u64 - HEADER, program.mapped, 0, 0, 0, 0]) };
+                    // SAFETY: gives back the mapping that `load` made for this sequence; nothing points at it any more.
+                    unsafe { syscall(kernel::MUNMAP, [sequence.steps as u64 - HEADER, sequence.mapped, 0, 0, 0, 0]) };
                 }
             }
             Err(status) => {
@@ -195,8 +195,8 @@ fn send(state: &mut State, length: u64) {
     }
 }
 
-/// Finds the program in the message or in its memfd and checks everything in it that is an index or an offset.
-fn load(state: &mut State, length: u64) -> Result<Program, i32> {
+/// Finds the sequence in the message or in its memfd and checks everything in it that is an index or an offset.
+fn load(state: &mut State, length: u64) -> Result<Sequence, i32> {
     if length == 0 {
         return Err(EMFILE);
     }
@@ -219,15 +219,15 @@ fn load(state: &mut State, length: u64) -> Result<Program, i32> {
     } else {
         (map(state, total)? + HEADER, total)
     };
-    let program = Program {
+    let sequence = Sequence {
         header,
         steps: body as *mut Step,
         blob: body + STEP * steps,
         relocs: (body + STEP * steps + blob) as *const Reloc,
         mapped,
     };
-    if check(state, &program, steps, relocs, blob) {
-        return Ok(program);
+    if check(state, &sequence, steps, relocs, blob) {
+        return Ok(sequence);
     }
     if mapped != 0 {
         // SAFETY: gives back the mapping just made; nothing points at it any more.
@@ -254,7 +254,7 @@ fn map(state: &State, total: u64) -> Result<u64, i32> {
     }
 }
 
-fn check(state: &State, program: &Program, steps: u64, relocs: u64, blob: u64) -> bool {
+fn check(state: &State, sequence: &Sequence, steps: u64, relocs: u64, blob: u64) -> bool {
     let fits = |kind: u8, value: u64, step: u64| match kind {
         wire::NUMBER | wire::CHANNEL => true,
         wire::BLOB => value <= blob,
@@ -264,8 +264,8 @@ fn check(state: &State, program: &Program, steps: u64, relocs: u64, blob: u64) -
         _ => false,
     };
     for index in 0..steps {
-        // SAFETY: `steps` of them lie in the program, whose total length was checked.
-        let step = unsafe { &*program.steps.add(index as usize) };
+        // SAFETY: `steps` of them lie in the sequence, whose total length was checked.
+        let step = unsafe { &*sequence.steps.add(index as usize) };
         for at in 0..6 {
             if !fits(step.kinds[at], step.args[at], index) {
                 return false;
@@ -277,9 +277,9 @@ fn check(state: &State, program: &Program, steps: u64, relocs: u64, blob: u64) -
         if step.nr == wire::SUPERVISE && !(room(3, supervise::INFO) && room(4, supervise::USAGE + supervise::INFO)) {
             return false;
         }
-        // Both sides of a clone write into the program: it must not be shared. A child's memory is what mmap has made.
+        // Both sides of a clone write into the sequence: it must not be shared. A child's memory is what mmap has made.
         if step.nr == wire::CLONE
-            && (program.mapped != 0
+            && (sequence.mapped != 0
                 || !room(0, CLONE_ARGS)
                 || step.kinds[3] != wire::NUMBER
                 || step.args[3] <= index
@@ -291,8 +291,8 @@ fn check(state: &State, program: &Program, steps: u64, relocs: u64, blob: u64) -
     }
     let mut before = 0;
     for index in 0..relocs {
-        // SAFETY: `relocs` of them lie in the program, whose total length was checked.
-        let reloc = unsafe { &*program.relocs.add(index as usize) };
+        // SAFETY: `relocs` of them lie in the sequence, whose total length was checked.
+        let reloc = unsafe { &*sequence.relocs.add(index as usize) };
         let (at, width) = (reloc.at as u64, reloc.width as u64);
         if (width != 4 && width != 8)
             || at + width > blob
@@ -308,25 +308,25 @@ fn check(state: &State, program: &Program, steps: u64, relocs: u64, blob: u64) -
 }
 
 /// Runs the steps in order, as far as their policies let it.
-fn run(state: &mut State, program: &Program) {
+fn run(state: &mut State, sequence: &Sequence) {
     // SAFETY: `load` checked the header and everything it counts.
-    let header = unsafe { &mut *program.header };
+    let header = unsafe { &mut *sequence.header };
     (header.done, header.status) = (0, 0);
     let (mut index, mut end, mut patched) = (0, header.steps as usize, 0);
     while index < end {
         while patched < header.relocs as usize {
             // SAFETY: one of the relocations that `check` went through.
-            let reloc = unsafe { &*program.relocs.add(patched) };
+            let reloc = unsafe { &*sequence.relocs.add(patched) };
             if reloc.step as usize > index {
                 break;
             }
-            let value = resolve(state, program, reloc.kind, reloc.value as u64);
+            let value = resolve(state, sequence, reloc.kind, reloc.value as u64);
             // SAFETY: `check` found the word inside the blob; it need not be aligned, so it is written bytewise.
-            unsafe { patch((program.blob + reloc.at as u64) as *mut u8, value, reloc.width) };
+            unsafe { patch((sequence.blob + reloc.at as u64) as *mut u8, value, reloc.width) };
             patched += 1;
         }
         // SAFETY: one of the steps that `check` went through.
-        let step = unsafe { &mut *program.steps.add(index) };
+        let step = unsafe { &mut *sequence.steps.add(index) };
         // What was received under a number that something else shall have goes on under another: a later step may ask for
         // it, and all that was received is closed in the end.
         let way = step.nr == kernel::DUP3 && step.kinds[1] == wire::NUMBER;
@@ -338,7 +338,7 @@ fn run(state: &mut State, program: &Program) {
         }
         let mut args = [0; 6];
         for at in 0..6 {
-            args[at] = resolve(state, program, step.kinds[at], step.args[at]);
+            args[at] = resolve(state, sequence, step.kinds[at], step.args[at]);
         }
         index += 1;
         step.result = match step.nr {
@@ -355,7 +355,7 @@ fn run(state: &mut State, program: &Program) {
                     child
                 }
             },
-            // SAFETY: what a program does to its own process is its sender's responsibility, as with any system call.
+            // SAFETY: what a sequence does to its own process is its sender's responsibility, as with any system call.
             nr => unsafe { syscall(nr, args) },
         };
         header.done = index as u32;
@@ -366,14 +366,14 @@ fn run(state: &mut State, program: &Program) {
     }
 }
 
-fn resolve(state: &State, program: &Program, kind: u8, value: u64) -> u64 {
+fn resolve(state: &State, sequence: &Sequence, kind: u8, value: u64) -> u64 {
     match kind {
-        wire::BLOB => program.blob + value,
-        // SAFETY: an earlier step of this program, as `check` found.
-        wire::RESULT => unsafe { (*program.steps.add(value as usize)).result as u64 },
+        wire::BLOB => sequence.blob + value,
+        // SAFETY: an earlier step of this sequence, as `check` found.
+        wire::RESULT => unsafe { (*sequence.steps.add(value as usize)).result as u64 },
         wire::FD => state.received.fds.get(value as usize).map_or(u64::MAX, |fd| *fd as u64),
         // SAFETY: four bytes inside the blob, as `check` found; they need not be aligned.
-        wire::LOAD => unsafe { ((program.blob + value) as *const i32).read_unaligned() as u64 },
+        wire::LOAD => unsafe { ((sequence.blob + value) as *const i32).read_unaligned() as u64 },
         wire::CHANNEL => state.channel.wrapping_add(value),
         _ => value,
     }
@@ -412,15 +412,15 @@ fn clone(args: &[u64; 6]) -> i64 {
         unsafe { (*(stack as *mut State)).channel = args[2] };
     }
     if known && stack != 0 {
-        // SAFETY: the child goes on with a stack and a state of its own; the struct lies in the program, as `check` found.
+        // SAFETY: the child goes on with a stack and a state of its own; the struct lies in the sequence, as `check` found.
         return unsafe { kernel::clone_onto(kernel::CLONE3, [args[0], args[1], 0]) };
     }
     if known {
         // SAFETY: without CLONE_VM the child has a copy of this memory and goes on from here; the struct lies in the
-        // program, as `check` found.
+        // sequence, as `check` found.
         return unsafe { syscall(kernel::CLONE3, [args[0], args[1], 0, 0, 0, 0]) };
     }
-    // SAFETY: as many words of the `struct clone_args` in the program, as `check` found.
+    // SAFETY: as many words of the `struct clone_args` in the sequence, as `check` found.
     let words = unsafe { &*(args[0] as *const [u64; CLONE_ARGS as usize / 8]) };
     let [flags, pidfd, .., set_tid_size, cgroup] = *words;
     let exit_signal = words[4];
@@ -430,7 +430,7 @@ fn clone(args: &[u64; 6]) -> i64 {
     // The two arguments that change places between architectures are 0.
     let args = [flags | exit_signal, stack, pidfd];
     if stack != 0 {
-        // SAFETY: as above; the kernel writes the pidfd into the program's blob.
+        // SAFETY: as above; the kernel writes the pidfd into the sequence's blob.
         return unsafe { kernel::clone_onto(kernel::CLONE, args) };
     }
     // SAFETY: as above.

@@ -158,7 +158,7 @@ pub fn setresgid(real: u32, effective: u32, saved: u32) -> Call<()> {
         .clears_death_signal()
 }
 
-/// `setgroups(count, list)`: the supplementary groups. With `go_on` a program passes over a refusal.
+/// `setgroups(count, list)`: the supplementary groups. With `go_on` a sequence passes over a refusal.
 pub fn setgroups(groups: &[u32], go_on: bool) -> Call<()> {
     let list: Vec<u8> = groups.iter().flat_map(|group| group.to_ne_bytes()).collect();
     let call = Call::new("setgroups", libc::SYS_setgroups).number(groups.len() as u64).input(&list).one_thread();

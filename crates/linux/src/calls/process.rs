@@ -1,7 +1,7 @@
 //! Signals, priorities and prctl(2).
 
 use crate::call::{Arg, Call};
-use crate::sequence::list::Program;
+use crate::sequence::list::Sequence;
 
 /// `kill(pid, sig)`.
 pub fn kill(pid: i32, signal: i32) -> Call<()> {
@@ -94,13 +94,13 @@ pub fn signalfd(signals: u64) -> Call<i32> {
 }
 
 /// Adds what makes every signal do what it does by default, and blocks none.
-pub(crate) fn reset_signals(program: &mut Program) {
+pub(crate) fn reset_signals(sequence: &mut Sequence) {
     for signal in (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
         // rt_sigaction(signal, SIG_DFL, NULL, 8)
         let default = Call::new("rt_sigaction", libc::SYS_rt_sigaction).number(signal).input(&[0; 64]);
-        program.step(default.number(0).number(8));
+        sequence.step(default.number(0).number(8));
     }
-    program.step(unblock_signals());
+    sequence.step(unblock_signals());
 }
 
 /// `prctl(PR_SET_DUMPABLE, dumpable)`: whether the process's files in `/proc` are its user's, who may trace it.

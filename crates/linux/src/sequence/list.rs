@@ -1,4 +1,4 @@
-//! A program: calls that travel to a task together, and what came back.
+//! A sequence: calls that travel to a task together, and what came back.
 
 use crate::call::{Answer, Arg, Call, Request, Yields, SLOT};
 use crate::calls::descriptor;
@@ -15,30 +15,30 @@ const RELOC: usize = size_of::<Reloc>();
 
 /// Calls in the order in which they run.
 #[derive(Clone, Debug, Default)]
-pub struct Program {
+pub struct Sequence {
     requests: Vec<Request>,
     slots: Vec<Slot>,
 }
 
-/// Where a descriptor that a program makes will be found: a call's result, or an `int` in its output.
+/// Where a descriptor that a sequence makes will be found: a call's result, or an `int` in its output.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     step: usize,
     output: Option<usize>,
 }
 
-/// What the steps of a program that ran came to.
+/// What the steps of a sequence that ran came to.
 #[derive(Debug)]
 pub struct Reply {
-    /// How many steps ran, counting one that failed and stopped the program.
+    /// How many steps ran, counting one that failed and stopped the sequence.
     done: usize,
     results: Vec<i64>,
     out: Vec<u8>,
     bases: Vec<usize>,
 }
 
-impl Program {
-    /// Adds a call and returns what stands for its result until the program has run.
+impl Sequence {
+    /// Adds a call and returns what stands for its result until the sequence has run.
     pub fn push<T>(&mut self, call: Call<T>) -> Result<T> {
         let Call { request, read } = call;
         // Where the call itself will be.
@@ -98,7 +98,7 @@ impl Program {
     }
 
     /// Adds the steps of another one.
-    pub(crate) fn extend(&mut self, other: &Program) {
+    pub(crate) fn extend(&mut self, other: &Sequence) {
         self.requests.extend(other.requests.iter().cloned());
     }
 
@@ -113,7 +113,7 @@ impl Program {
         self.requests.is_empty()
     }
 
-    /// Writes the program as a message, and returns the length that a reply in the same memory can have.
+    /// Writes the sequence as a message, and returns the length that a reply in the same memory can have.
     pub fn encode(&self, message: &mut Vec<u8>) -> usize {
         encode(&self.requests.iter().collect::<Vec<_>>(), &self.slots, message)
     }
@@ -129,7 +129,7 @@ impl Program {
         let steps = self.requests.len();
         let (done, end) = (header.done as usize, HEADER + STEP * steps);
         if done > steps || message.len() < end + header.out as usize {
-            return Err(Failure::Broken(format!("the reply of {} bytes does not fit its program", message.len())));
+            return Err(Failure::Broken(format!("the reply of {} bytes does not fit its sequence", message.len())));
         }
         let results = (0..done).map(|index| result(message, index)).collect();
         let bases = bases(self.requests.iter()).1;
@@ -144,7 +144,7 @@ impl Program {
         Some(request.refusal(number, Some(self.asked_before(last) as u32)))
     }
 
-    /// The descriptors that the program made, in the order of their placeholders; -1 where it did not get that far, or has
+    /// The descriptors that the sequence made, in the order of their placeholders; -1 where it did not get that far, or has
     /// closed or replaced it again: the number may be somebody else's.
     pub fn made(&self, reply: &Reply) -> Vec<i32> {
         let number = |slot: &Slot| {
@@ -169,7 +169,7 @@ impl Program {
         made
     }
 
-    /// Runs the program in the calling thread, as a task would. What it had made is closed when a call fails.
+    /// Runs the sequence in the calling thread, as a task would. What it had made is closed when a call fails.
     pub fn near(mut self) -> (Vec<i32>, Option<Failure>) {
         // Before anything has been done.
         if let Some(request) = self.requests.iter().find(|request| request.one_thread) {
@@ -214,12 +214,12 @@ impl Program {
 }
 
 impl Reply {
-    /// Whether the program ended with this step or before.
+    /// Whether the sequence ended with this step or before.
     pub(crate) fn ended_before(&self, step: usize) -> bool {
         self.done < step
     }
 
-    /// What a step returned; `None` where the program did not get that far.
+    /// What a step returned; `None` where the sequence did not get that far.
     pub fn result(&self, step: usize) -> Option<i64> {
         self.results.get(step).copied()
     }
@@ -241,7 +241,7 @@ impl Reply {
     }
 }
 
-/// Writes one call as a message; see [`Program::encode`].
+/// Writes one call as a message; see [`Sequence::encode`].
 pub(crate) fn encode_one(request: &Request, message: &mut Vec<u8>) -> usize {
     encode(&[request], &[], message)
 }

@@ -1,4 +1,4 @@
-//! How a program crosses a channel: in a message of its own, or in a memfd when it is too long for one.
+//! How a sequence crosses a channel: in a message of its own, or in a memfd when it is too long for one.
 
 use crate::error::{During, Result};
 use crate::sequence::wire;
@@ -7,7 +7,7 @@ use nix::sys::memfd::{memfd_create, MFdFlags};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-/// An encoded program: short ones travel, long ones lie in a memfd.
+/// An encoded sequence: short ones travel, long ones lie in a memfd.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// Nothing is sent: a reply is due all the same.
@@ -45,7 +45,7 @@ impl Message {
     }
 }
 
-/// Puts together the reply to a long program: its header from the message, the rest from the memfd.
+/// Puts together the reply to a long sequence: its header from the message, the rest from the memfd.
 pub(crate) fn read_long(message: &mut Vec<u8>, header: Vec<u8>, memfd: &OwnedFd, reply: usize) -> Result<()> {
     let file = std::fs::File::from(memfd.try_clone().during("fcntl")?);
     message.resize(reply, 0);

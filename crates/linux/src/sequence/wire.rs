@@ -1,17 +1,17 @@
-//! The program format: what Node and the stub say to each other. Both crates compile this file.
+//! The sequence format: what Node and the stub say to each other. Both crates compile this file.
 //!
-//! A program is one message, `Header | calls | blob | relocations`, in the byte order and alignment of the machine.
+//! A sequence is one message, `Header | calls | blob | relocations`, in the byte order and alignment of the machine.
 //! The reply is the same memory again up to the end of the blob's output part, with the header's and the calls'
-//! result fields filled in. A program longer than [`INLINE`] lies in a memfd that both sides map; its message is the
+//! result fields filled in. A sequence longer than [`INLINE`] lies in a memfd that both sides map; its message is the
 //! header alone with [`LARGE`] set and the memfd as its first descriptor, and the reply is the header alone.
 
-/// Changes whenever anything in this file does: a stub refuses a program of another version.
+/// Changes whenever anything in this file does: a stub refuses a sequence of another version.
 pub const VERSION: u32 = 0x6e66_0001;
 
-/// The longest program that travels in a message of its own, in bytes.
+/// The longest sequence that travels in a message of its own, in bytes.
 pub const INLINE: usize = 64 * 1024;
 
-/// [`Header::flags`]: the program lies in the memfd that came with the message.
+/// [`Header::flags`]: the sequence lies in the memfd that came with the message.
 pub const LARGE: u32 = 1;
 
 /// The most descriptors that travel with a message in either direction.
@@ -27,7 +27,7 @@ pub const STACK: u64 = 64 * 1024;
 /// Length of the memory that a stub lives in: guard, stack, and after that all that it remembers.
 pub const BLOCK: u64 = 256 * 1024;
 
-/// The head of a program and of its reply.
+/// The head of a sequence and of its reply.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Header {
@@ -45,11 +45,11 @@ pub struct Header {
     pub out: u32,
     /// Reply: how many steps ran, counting the one that failed.
     pub done: u32,
-    /// Reply: 0, or the negative errno that says why the program as a whole was refused and nothing of it ran.
+    /// Reply: 0, or the negative errno that says why the sequence as a whole was refused and nothing of it ran.
     pub status: i32,
 }
 
-/// One system call of a program.
+/// One system call of a sequence.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Step {
@@ -98,7 +98,7 @@ pub const LOAD: u8 = 4;
 /// Argument kind: the number of the channel's descriptor plus this (wrapping).
 pub const CHANNEL: u8 = 5;
 
-/// [`Step::policy`]: a failure ends the program.
+/// [`Step::policy`]: a failure ends the sequence.
 pub const STOP: u8 = 0;
 /// [`Step::policy`]: a failure is recorded, and the next step runs.
 pub const GO_ON: u8 = 1;
@@ -111,7 +111,7 @@ pub const ELSEWHERE: [i64; 6] = [2, 13, 19, 20, 110, 116];
 /// channel, the index of the first step that the child runs, what a probe of clone3 came to (ENOSYS makes it `clone`),
 /// and for a child that shares memory its [`BLOCK`], zeroed, else 0: that child begins by serving.
 /// The parent runs the steps before that index and replies; the child goes on there, with the new channel, replies on
-/// it and serves. In the child the result is the number its channel got. Refused in a program that lies in a memfd,
+/// it and serves. In the child the result is the number its channel got. Refused in a sequence that lies in a memfd,
 /// where both would write into the same memory.
 pub const CLONE: u64 = 1 << 32;
 

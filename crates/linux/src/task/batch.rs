@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::calls::descriptor;
 use crate::error::{refused, During, Failure, Result};
-use crate::sequence::list::Program;
+use crate::sequence::list::Sequence;
 use crate::sequence::wire;
 use crate::task::channel::{Channel, Ran};
 use crate::task::exec::{Attempt, Exec};
@@ -22,7 +22,7 @@ pub(crate) const CLONED_WITHIN: Duration = Duration::from_millis(250);
 /// Calls on their way to a task.
 #[derive(Debug, Default)]
 pub struct Batch {
-    program: Program,
+    sequence: Sequence,
     fds: Vec<Arc<OwnedFd>>,
     exec: Option<Attempt>,
 }
@@ -32,13 +32,13 @@ impl Batch {
     pub fn push<T>(&mut self, call: Call<T>) -> Result<T> {
         match self.exec {
             Some(_) => Err(Failure::Sealed(call.request.name)),
-            None => self.program.push(call),
+            None => self.sequence.push(call),
         }
     }
 
     /// Adds a copy of a descriptor of this process; see [`transfer::put`].
     pub fn put(&mut self, fd: RawFd, number: Option<i32>, close_on_exec: bool) -> Result<i32> {
-        // One more is the memfd of a long program, and one what an exec tells by that it was reached.
+        // One more is the memfd of a long sequence, and one what an exec tells by that it was reached.
         if self.fds.len() + 2 == wire::DESCRIPTORS {
             return Err(refused("sendmsg", Errno::ETOOMANYREFS));
         }
@@ -52,7 +52,7 @@ impl Batch {
 
     /// How many calls there are, as they are counted in a failure.
     pub fn asked(&self) -> usize {
-        self.program.asked()
+        self.sequence.asked()
     }
 
     /// Adds the last step: after it the task is another program.
@@ -60,26 +60,26 @@ impl Batch {
         if self.exec.is_some() {
             return Err(Failure::Sealed("execve"));
         }
-        let attempt = Attempt::add(&mut self.program, exec, self.fds.len() as u32)?;
+        let attempt = Attempt::add(&mut self.sequence, exec, self.fds.len() as u32)?;
         self.fds.push(attempt.reached());
         self.exec = Some(attempt);
         Ok(())
     }
 
-    /// Runs it in the calling thread; see [`Program::near`].
+    /// Runs it in the calling thread; see [`Sequence::near`].
     pub fn near(self) -> (Vec<i32>, Option<Failure>) {
-        self.program.near()
+        self.sequence.near()
     }
 
     /// Runs it in a task. `done` is called once with the descriptors made, on this thread or the reactor's. What had been
     /// made when a call fails is closed before that. `first`: the task has just been asked for.
     pub fn submit(self, task: &Arc<Channel>, first: bool, done: impl FnOnce(Result<Vec<i32>>) + Send + 'static) {
-        let Batch { program, fds, exec } = self;
+        let Batch { sequence, fds, exec } = self;
         if first {
             // From then on it has a working directory and a umask of its own: Node may change both.
             task.await_clone(CLONED_WITHIN);
         }
-        if program.is_empty() {
+        if sequence.is_empty() {
             return done(Ok(Vec::new()));
         }
         // A program takes long to begin, and so does a task: nobody waits for that.
@@ -88,16 +88,16 @@ impl Batch {
         let ended = move |ran: Result<Ran>| match ran {
             Err(Failure::Gone) if exec.as_ref().is_some_and(|exec| exec.gone().is_ok()) => done(Ok(Vec::new())),
             Err(failure) => done(Err(failure)),
-            Ok(Ran { program, reply, .. }) => {
-                let made = program.made(&reply);
+            Ok(Ran { sequence, reply, .. }) => {
+                let made = sequence.made(&reply);
                 let failure = match exec {
                     Some(exec) => {
                         if let Some(undo) = exec.undo(&reply) {
                             again.submit(undo, Vec::new(), Box::new(|_| {}));
                         }
-                        Some(exec.failure(&program, &reply))
+                        Some(exec.failure(&sequence, &reply))
                     }
-                    None => program.failure(&reply, 0),
+                    None => sequence.failure(&reply, 0),
                 };
                 match failure {
                     None => done(Ok(made)),
@@ -105,6 +105,6 @@ impl Batch {
                 }
             }
         };
-        task.submit_with(program, fds, patience, Box::new(ended));
+        task.submit_with(sequence, fds, patience, Box::new(ended));
     }
 }

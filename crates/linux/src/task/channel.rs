@@ -1,7 +1,7 @@
-//! The channel to a task: one program goes out, one reply comes back, in order.
+//! The channel to a task: one sequence goes out, one reply comes back, in order.
 //!
 //! A thread may wait for its reply ([`Channel::call`]), or leave a job that the reactor finishes ([`Channel::submit`]).
-//! One program is under way at a time, so that sending never blocks and a waiting thread knows whose reply it reads.
+//! One sequence is under way at a time, so that sending never blocks and a waiting thread knows whose reply it reads.
 
 mod jobs;
 
@@ -11,7 +11,7 @@ use self::jobs::{finish, Job};
 use crate::call::Call;
 use crate::calls::descriptor;
 use crate::error::{During, Failure, Result};
-use crate::sequence::list::{self, Program, Reply};
+use crate::sequence::list::{self, Reply, Sequence};
 use crate::sequence::message::{self, Message};
 use crate::sequence::wire;
 use crate::wait::reactor;
@@ -45,7 +45,7 @@ pub struct Channel {
 #[derive(Debug, Default)]
 struct State {
     /// The first reply of a task whose start nobody waited for: it comes before all others.
-    owed: Option<Program>,
+    owed: Option<Sequence>,
     /// Who clones it.
     cloner: Weak<Channel>,
     /// The number of the channel's other end in the task.
@@ -102,25 +102,25 @@ impl Channel {
         supervises
     }
 
-    /// Whether a program that is left now is sent at once.
+    /// Whether a sequence that is left now is sent at once.
     pub(crate) fn is_idle(&self) -> bool {
         let state = self.lock();
         !state.taken && state.active.is_none()
     }
 
-    /// Whether the reply to a program is due of which somebody will be told.
+    /// Whether the reply to a sequence is due of which somebody will be told.
     pub fn has_job(&self) -> bool {
         self.lock().active.is_some()
     }
 
-    /// Whoever waits for a reply hears that none will come, and the task ends when it next waits for a program.
+    /// Whoever waits for a reply hears that none will come, and the task ends when it next waits for a sequence.
     pub fn hang_up(&self) {
         // Refused only where the other end has closed already.
         let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
     }
 
-    /// The task that has this channel, or soon will, replies to `start`, the program it is born with, before all else.
-    pub fn owe(&self, start: Program) {
+    /// The task that has this channel, or soon will, replies to `start`, the sequence it is born with, before all else.
+    pub fn owe(&self, start: Sequence) {
         self.lock().owed = Some(start);
     }
 
@@ -156,7 +156,7 @@ impl Channel {
     }
 
     /// Receives what a task has to say of its start: the number of its channel.
-    fn receive_start(&self, start: &Program, flags: MsgFlags) -> Result<Option<i32>> {
+    fn receive_start(&self, start: &Sequence, flags: MsgFlags) -> Result<Option<i32>> {
         let mut message = Vec::new();
         self.receive(&mut message, start.reply_length(), flags)?;
         let reply = start.decode(&message)?;
@@ -177,12 +177,12 @@ impl Channel {
         answer
     }
 
-    /// Runs a program, with descriptors of this process going along, and waits for the reply and those that come back.
-    pub fn run(self: &Arc<Self>, program: &Program, fds: &[RawFd]) -> Result<(Reply, Vec<OwnedFd>)> {
+    /// Runs a sequence, with descriptors of this process going along, and waits for the reply and those that come back.
+    pub fn run(self: &Arc<Self>, sequence: &Sequence, fds: &[RawFd]) -> Result<(Reply, Vec<OwnedFd>)> {
         let mut message = Vec::new();
-        let reply = program.encode(&mut message);
+        let reply = sequence.encode(&mut message);
         let came = self.exchange(&mut message, reply, fds)?;
-        Ok((program.decode(&message)?, came))
+        Ok((sequence.decode(&message)?, came))
     }
 
     fn exchange(self: &Arc<Self>, message: &mut Vec<u8>, reply: usize, fds: &[RawFd]) -> Result<Vec<OwnedFd>> {

@@ -7,7 +7,7 @@ use crate::calls::pidfd;
 use crate::calls::process;
 use crate::error::{During, Failure, Result};
 use crate::flags::CloneFlags;
-use crate::sequence::list::Program;
+use crate::sequence::list::Sequence;
 use crate::sequence::wire;
 use crate::task::batch::CLONED_WITHIN;
 use crate::task::channel::{Channel, Ran};
@@ -59,7 +59,7 @@ pub struct Cloned {
 /// Hears of a new task.
 pub type ClonedDone = Box<dyn FnOnce(Result<Cloned>) + Send>;
 
-/// The step of a clone program whose result is the child's pid, and in the child the number of its channel.
+/// The step of a clone sequence whose result is the child's pid, and in the child the number of its channel.
 pub(crate) const CLONED: usize = 1;
 
 const CLONE_VM: u64 = libc::CLONE_VM as u64;
@@ -67,7 +67,7 @@ const CLONE_FILES: u64 = libc::CLONE_FILES as u64;
 
 /// Clones a task from the zygote: a child of this process. `done` is called once, on the reactor's thread or this one.
 /// Where the clone is under way, and nothing that the task does at first can fail, what is returned is its channel: a
-/// program sent there now is the first that it gets. If the clone fails, the channel hangs up.
+/// sequence sent there now is the first that it gets. If the clone fails, the channel hangs up.
 pub fn clone(options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<Option<Arc<Channel>>> {
     let zygote = Zygote::matching()?;
     let origin = Origin { channel: zygote.channel.clone(), zygote: Some(zygote) };
@@ -142,14 +142,14 @@ impl Origin {
             }
             Err(failure) => (parts.done)(Err(failure)),
         };
-        origin.submit(preparing.program(), end, Box::new(prepared));
+        origin.submit(preparing.sequence(), end, Box::new(prepared));
     }
 
     /// Perhaps on the reactor's thread: nobody may wait for a task here, whose other jobs need that thread.
     fn start(self, options: CloneOptions, Prepared { shared, ids }: Prepared, parts: Parts) {
         let Parts { channel: task, mut fds, listener, done } = parts;
         let may_fail = self.start_may_fail(&options);
-        // One that shares memory begins with nothing on its stack: its first program is a message of its own.
+        // One that shares memory begins with nothing on its stack: its first sequence is a message of its own.
         let sharing = shared.filter(|shared| shared.base != 0);
         let first = sharing.filter(|_| options.flags & CLONE_FILES == 0);
         let copies = fds[1..4].iter().filter(|_| first.is_some()).map(|fd| fd.try_clone().during("fcntl"));
@@ -161,7 +161,7 @@ impl Origin {
                 return done(Err(failure));
             }
         };
-        let (program, child_program) = self.program(&options, shared, ids);
+        let (sequence, child_sequence) = self.sequence(&options, shared, ids);
         if shared.is_some() {
             fds.remove(0); // the task has been given it already
         }
@@ -170,21 +170,21 @@ impl Origin {
         let origin = self.channel.clone();
         let own = Arc::downgrade(&task);
         if !may_fail {
-            task.owe(child_program.clone());
+            task.owe(child_sequence.clone());
             task.set_cloner(&self.channel);
         }
         let cloned = move |ran: Result<Ran>| match self.cloned(ran, shared, own, listener) {
             Ok(child) if sharing.is_some() => {
                 let channel = task.clone();
                 channel.submit(
-                    child_program,
+                    child_sequence,
                     stdio.into_iter().map(Arc::new).collect(),
                     Box::new(move |ran| done(ready(ran, task, child, shared, files))),
                 );
             }
             Ok(child) if may_fail => {
                 task.clone()
-                    .await_reply(child_program, Box::new(move |ran| done(ready(ran, task, child, shared, files))));
+                    .await_reply(child_sequence, Box::new(move |ran| done(ready(ran, task, child, shared, files))));
             }
             Ok(child) => done(Ok(Cloned { channel: task, child, shared })),
             Err(failure) => {
@@ -192,10 +192,15 @@ impl Origin {
                 done(Err(failure));
             }
         };
-        origin.submit(program, fds.into_iter().map(Arc::new).collect(), Box::new(cloned));
+        origin.submit(sequence, fds.into_iter().map(Arc::new).collect(), Box::new(cloned));
     }
 
-    fn program(&self, options: &CloneOptions, shared: Option<Shared>, ids: Option<(u32, u32)>) -> (Program, Program) {
+    fn sequence(
+        &self,
+        options: &CloneOptions,
+        shared: Option<Shared>,
+        ids: Option<(u32, u32)>,
+    ) -> (Sequence, Sequence) {
         let near = self.zygote.is_some();
         let files = options.flags & CLONE_FILES != 0;
         let parent = if near { libc::CLONE_PARENT as u64 } else { 0 };
@@ -218,10 +223,10 @@ impl Origin {
         if options.cgroup.is_some() {
             call = call.holding(80, 8, Arg::Passed(stdio + 3));
         }
-        let mut program = Program::default();
+        let mut sequence = Sequence::default();
         // The probe: a size of 0 is EINVAL to whoever knows the call, and ENOSYS behind the filter of a container.
         let probe = Call::new("clone3", libc::SYS_clone3).number(0).number(0).go_on();
-        let probed = Arg::Result(program.step(probe) as u32);
+        let probed = Arg::Result(sequence.step(probe) as u32);
         let parent_steps = if shared.is_some() && !files { 4 } else { 3 };
         let pair = call
             .number(args.len() as u64)
@@ -232,52 +237,52 @@ impl Origin {
             .reserve(8)
             .pair();
         // The pidfd is the first `int` of the output: a descriptor that the next step sends here.
-        let made = program.push(pair).expect("a pair can be collected");
-        program.step(Call::new("attach", wire::ATTACH as i64).fd(made[0]).number(1));
+        let made = sequence.push(pair).expect("a pair can be collected");
+        sequence.step(Call::new("attach", wire::ATTACH as i64).fd(made[0]).number(1));
         if let Some(shared) = shared.filter(|_| !files) {
-            program.step(descriptor::close(shared.channel));
+            sequence.step(descriptor::close(shared.channel));
         }
-        debug_assert_eq!(program.len() as i32, parent_steps);
+        debug_assert_eq!(sequence.len() as i32, parent_steps);
         if block != 0 {
-            let mut first = Program::default();
+            let mut first = Sequence::default();
             self.begin(&mut first, options, ids, (!files).then_some(0));
-            return (program, first);
+            return (sequence, first);
         }
-        self.begin(&mut program, options, ids, (!files).then_some(stdio));
-        (program.clone(), program)
+        self.begin(&mut sequence, options, ids, (!files).then_some(stdio));
+        (sequence.clone(), sequence)
     }
 
     /// What a task does at first. `stdio`: which of the message's descriptors become its own; none where the table is
     /// also another's.
-    fn begin(&self, program: &mut Program, options: &CloneOptions, ids: Option<(u32, u32)>, stdio: Option<u32>) {
+    fn begin(&self, sequence: &mut Sequence, options: &CloneOptions, ids: Option<(u32, u32)>, stdio: Option<u32>) {
         let near = self.zygote.is_some();
         if let Some(stdio) = stdio {
             for number in 0..3 {
-                program.step(descriptor::put_passed(stdio + number as u32, Some(number), false));
+                sequence.step(descriptor::put_passed(stdio + number as u32, Some(number), false));
             }
         }
         if near {
             // A task of the zygote is a child of the spawner thread, and ends with it even in the middle of a call.
-            program.step(process::set_death_signal(libc::SIGKILL));
+            sequence.step(process::set_death_signal(libc::SIGKILL));
             // Its first job may be there already, and take long.
-            refuse_orphan(program, 0);
+            refuse_orphan(sequence, 0);
         } else if stdio.is_some() {
             // Nothing of the parent task's: its descriptors are its own.
-            program.step(descriptor::close_range(Arg::Number(3), Arg::Channel(-1), 0).go_on());
-            program.step(descriptor::close_range(Arg::Channel(1), Arg::Number(u32::MAX as u64), 0));
+            sequence.step(descriptor::close_range(Arg::Number(3), Arg::Channel(-1), 0).go_on());
+            sequence.step(descriptor::close_range(Arg::Channel(1), Arg::Number(u32::MAX as u64), 0));
         }
         if options.reset_signals {
-            process::reset_signals(program);
+            process::reset_signals(sequence);
         } else {
-            program.step(process::unblock_signals());
+            sequence.step(process::unblock_signals());
         }
         let user = options.flags & libc::CLONE_NEWUSER as u64 != 0;
         if !near && user {
             // A parent task that has changed its user is not dumpable, and then the maps in /proc are root's.
-            program.step(process::set_dumpable(true));
+            sequence.step(process::set_dumpable(true));
         }
         if let (Some(map), Some((uid, gid))) = (options.map, ids) {
-            write_own_map(program, map, uid, gid);
+            write_own_map(sequence, map, uid, gid);
         }
     }
 
@@ -289,7 +294,7 @@ impl Origin {
         own: Weak<Channel>,
         listener: Listener,
     ) -> Result<Arc<Child>> {
-        let ran = ran.and_then(|ran| match ran.program.failure(&ran.reply, 0) {
+        let ran = ran.and_then(|ran| match ran.sequence.failure(&ran.reply, 0) {
             Some(failure) => Err(failure.without_step()),
             None => Ok(ran),
         });
@@ -324,11 +329,11 @@ impl Origin {
             let _ = (kill.near(), wait.near());
             return;
         }
-        let mut program = Program::default();
-        program.step(kill.go_on());
-        program.step(wait.go_on());
+        let mut sequence = Sequence::default();
+        sequence.step(kill.go_on());
+        sequence.step(wait.go_on());
         // A task that is gone has left its children to others.
-        self.channel.submit(program, Vec::new(), Box::new(|_| {}));
+        self.channel.submit(sequence, Vec::new(), Box::new(|_| {}));
     }
 
     fn give_back(&self, shared: Option<Shared>) {
@@ -341,7 +346,7 @@ impl Origin {
 /// Tells of a task when the one that cloned it has answered once more: what came with that message, and went with its
 /// reply, is closed then, and no more in the table of both.
 fn after_answer(origin: Arc<Channel>, done: ClonedDone) -> ClonedDone {
-    Box::new(move |cloned| origin.submit(Program::default(), Vec::new(), Box::new(|_| done(cloned))))
+    Box::new(move |cloned| origin.submit(Sequence::default(), Vec::new(), Box::new(|_| done(cloned))))
 }
 
 /// The child's reply: whether it has become what was asked for. `files`: its channel's number is another's too.
@@ -352,7 +357,7 @@ fn ready(
     shared: Option<Shared>,
     files: bool,
 ) -> Result<Cloned> {
-    let refused = ran.and_then(|ran| match ran.program.failure(&ran.reply, 0) {
+    let refused = ran.and_then(|ran| match ran.sequence.failure(&ran.reply, 0) {
         Some(failure) => Err(failure.without_step()),
         None => Ok(ran.reply.result(CLONED).unwrap_or(-1) as i32),
     });
@@ -384,7 +389,7 @@ fn stdio(number: RawFd) -> Result<OwnedFd> {
 }
 
 /// In a new user namespace, before anything else: one id each, which needs no privilege outside.
-fn write_own_map(program: &mut Program, map: OwnMap, uid: u32, gid: u32) {
+fn write_own_map(sequence: &mut Sequence, map: OwnMap, uid: u32, gid: u32) {
     let line = |id| match map {
         OwnMap::Identity => format!("{id} {id} 1"),
         OwnMap::Root => format!("0 {id} 1"),
@@ -392,9 +397,9 @@ fn write_own_map(program: &mut Program, map: OwnMap, uid: u32, gid: u32) {
     for (path, text) in [("setgroups", "deny".into()), ("gid_map", line(gid)), ("uid_map", line(uid))] {
         let path = format!("/proc/self/{path}");
         let open = descriptor::openat(libc::AT_FDCWD, path.as_bytes(), libc::O_WRONLY | libc::O_CLOEXEC, 0);
-        let fd = program.push(open).expect("a descriptor can be collected");
-        program.step(descriptor::write(fd, text.as_bytes(), None));
-        program.step(descriptor::close(fd));
+        let fd = sequence.push(open).expect("a descriptor can be collected");
+        sequence.step(descriptor::write(fd, text.as_bytes(), None));
+        sequence.step(descriptor::close(fd));
     }
 }
 

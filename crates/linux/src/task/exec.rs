@@ -6,7 +6,7 @@ use crate::calls::descriptor;
 use crate::calls::eventfd::eventfd;
 use crate::calls::process;
 use crate::error::{Failure, Refusal, Result};
-use crate::sequence::list::{Program, Reply};
+use crate::sequence::list::{Reply, Sequence};
 use crate::task::channel::Channel;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
@@ -34,14 +34,14 @@ pub struct Exec {
     pub task_death_signal: i32,
 }
 
-/// The steps of a program that execute another one.
+/// The steps of a sequence that execute a program.
 #[derive(Debug)]
 pub(crate) struct Attempt {
     begin: usize,
     tries: std::ops::Range<usize>,
     paths: Vec<Vec<u8>>,
     /// What makes the task again what it was.
-    undo: Program,
+    undo: Sequence,
     /// An eventfd that the task writes to right before it tries: the end of the channel alone could also be its death.
     reached: Arc<OwnedFd>,
 }
@@ -49,76 +49,76 @@ pub(crate) struct Attempt {
 /// execve(2) in a task. `Ok`: the program runs, or has run. A refusal leaves the task as it was, but that all its
 /// descriptors from 3 up are close-on-exec.
 pub fn exec(task: &Arc<Channel>, exec: &Exec) -> Result<()> {
-    let mut program = Program::default();
-    let attempt = Attempt::add(&mut program, exec, 0)?;
+    let mut sequence = Sequence::default();
+    let attempt = Attempt::add(&mut sequence, exec, 0)?;
     let reached = attempt.reached();
-    match task.run(&program, &[reached.as_raw_fd()]) {
+    match task.run(&sequence, &[reached.as_raw_fd()]) {
         Err(Failure::Gone) => attempt.gone(),
         ran => {
             let (reply, _) = ran?;
             if let Some(undo) = attempt.undo(&reply) {
                 task.run(&undo, &[])?;
             }
-            Err(attempt.failure(&program, &reply).without_step())
+            Err(attempt.failure(&sequence, &reply).without_step())
         }
     }
 }
 
 impl Attempt {
-    /// Adds the steps to a program, as its last ones. What [`Attempt::reached`] returns goes with the message, with this
+    /// Adds the steps to a sequence, as its last ones. What [`Attempt::reached`] returns goes with the message, with this
     /// index.
-    pub(crate) fn add(program: &mut Program, exec: &Exec, index: u32) -> Result<Self> {
+    pub(crate) fn add(sequence: &mut Sequence, exec: &Exec, index: u32) -> Result<Self> {
         let reached = eventfd(0, libc::EFD_CLOEXEC as u32 | libc::EFD_NONBLOCK as u32).near()?;
         // SAFETY: the kernel has just made it, for us alone.
         let reached = Arc::new(descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(reached) })?);
-        let begin = program.asked();
+        let begin = sequence.asked();
         if exec.reset_signals {
-            process::reset_signals(program);
+            process::reset_signals(sequence);
         }
         let range = (Arg::Number(3), Arg::Number(u32::MAX as u64));
-        program.step(descriptor::close_range(range.0, range.1, libc::CLOSE_RANGE_CLOEXEC));
+        sequence.step(descriptor::close_range(range.0, range.1, libc::CLOSE_RANGE_CLOEXEC));
         for stdio in 0..3 {
-            program.step(descriptor::set_flags(stdio, 0).go_on()); // perhaps it is closed, and stays so
+            sequence.step(descriptor::set_flags(stdio, 0).go_on()); // perhaps it is closed, and stays so
         }
-        let_stdio_block(program);
+        let_stdio_block(sequence);
         for fd in &exec.keep {
-            program.step(descriptor::set_flags(*fd, 0));
+            sequence.step(descriptor::set_flags(*fd, 0));
         }
-        program.step(process::set_death_signal(exec.death_signal));
-        refuse_orphan(program, if exec.death_signal == 0 { 0 } else { exec.parent });
-        program.step(descriptor::write_passed(index, &1u64.to_ne_bytes()));
-        let first = program.len();
+        sequence.step(process::set_death_signal(exec.death_signal));
+        refuse_orphan(sequence, if exec.death_signal == 0 { 0 } else { exec.parent });
+        sequence.step(descriptor::write_passed(index, &1u64.to_ne_bytes()));
+        let first = sequence.len();
         let strings = |call: Call<()>| call.strings(&exec.argv).strings(&exec.envp);
         let execve = |path| Call::new("execve", libc::SYS_execve).path(path);
         match exec.paths.split_first() {
             None => {
                 let call = Call::new("execveat", libc::SYS_execveat).fd(exec.fd).string(b"");
-                program.step(strings(call).number(libc::AT_EMPTY_PATH).go_on());
+                sequence.step(strings(call).number(libc::AT_EMPTY_PATH).go_on());
             }
             Some((path, [])) => {
-                program.step(strings(execve(path)).go_on());
+                sequence.step(strings(execve(path)).go_on());
             }
             Some((path, others)) => {
                 let call = strings(execve(path)).search();
                 let [_, argv, envp, ..] = call.request.args.map(|arg| arg.of(first));
-                program.step(call);
+                sequence.step(call);
                 for path in others {
-                    program.step(execve(path).arg(argv).arg(envp).search());
+                    sequence.step(execve(path).arg(argv).arg(envp).search());
                 }
             }
         }
-        let tries = first..program.len();
-        let mut undo = Program::default();
+        let tries = first..sequence.len();
+        let mut undo = Sequence::default();
         undo.step(process::set_death_signal(exec.task_death_signal));
         for fd in exec.keep.iter().filter(|fd| **fd > 2) {
             undo.step(descriptor::set_flags(*fd, libc::FD_CLOEXEC).go_on());
         }
-        program.extend(&undo);
+        sequence.extend(&undo);
         Ok(Attempt { begin, tries, paths: exec.paths.clone(), undo, reached })
     }
 
     /// What has to be undone still: the search has ended where something was found that cannot be executed.
-    pub(crate) fn undo(&self, reply: &Reply) -> Option<Program> {
+    pub(crate) fn undo(&self, reply: &Reply) -> Option<Sequence> {
         let tried = !reply.ended_before(self.tries.start + 1);
         (tried && reply.ended_before(self.tries.end + 1)).then(|| self.undo.clone())
     }
@@ -138,8 +138,8 @@ impl Attempt {
     }
 
     /// Why the task replied instead of executing. The attempt counts as one step.
-    pub(crate) fn failure(&self, program: &Program, reply: &Reply) -> Failure {
-        let mut failure = program.failure(reply, 0).unwrap_or_else(|| {
+    pub(crate) fn failure(&self, sequence: &Sequence, reply: &Reply) -> Failure {
+        let mut failure = sequence.failure(reply, 0).unwrap_or_else(|| {
             let errors = self.tries.clone().filter_map(|step| reply.error(step));
             let paths = self.paths.iter().cloned().map(Some).chain([None]);
             why(errors.zip(paths).collect())
@@ -154,26 +154,26 @@ impl Attempt {
 
 /// Nothing more is done for a Node that is dead: a death signal chosen then never comes. `parent`: the pid that the task's
 /// parent has to have still; 0: any.
-pub(crate) fn refuse_orphan(program: &mut Program, parent: i32) {
+pub(crate) fn refuse_orphan(sequence: &mut Sequence, parent: i32) {
     if parent != 0 {
-        let asked = Arg::Result(program.step(credentials::getppid()) as u32);
+        let asked = Arg::Result(sequence.step(credentials::getppid()) as u32);
         // It requeues nobody, but compares a word with its last argument: EAGAIN where they differ.
         let same = Call::new("futex", libc::SYS_futex).input(&parent.to_ne_bytes()).number(libc::FUTEX_CMP_REQUEUE);
-        program.step(same.number(0).number(0).input(&[0; 4]).arg(asked));
+        sequence.step(same.number(0).number(0).input(&[0; 4]).arg(asked));
     }
     // The channel ends with Node: POLLHUP makes the answer 1, and that an argument that the next call refuses.
     let channel = Call::new("ppoll", libc::SYS_ppoll).input(&[0; 8]).holding(0, 4, Arg::Channel(0)).number(1);
-    let ended = Arg::Result(program.step(channel.input(&[0; 16]).number(0).number(0)) as u32);
-    program.step(Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_NO_NEW_PRIVS).arg(ended));
+    let ended = Arg::Result(sequence.step(channel.input(&[0; 16]).number(0).number(0)) as u32);
+    sequence.step(Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_NO_NEW_PRIVS).arg(ended));
 }
 
 /// Node makes its own stdio nonblocking, and shares it with its tasks; programs expect it to block. What the program puts
 /// in the place of it is its sender's.
-fn let_stdio_block(program: &mut Program) {
+fn let_stdio_block(sequence: &mut Sequence) {
     for fd in 0..3 {
         let nonblocking = |fd| descriptor::get_status(fd).near().is_ok_and(|status| status & libc::O_NONBLOCK != 0);
-        if !program.replaces(fd) && nonblocking(fd) {
-            program.step(descriptor::let_block(fd).go_on()); // perhaps it is closed in the task
+        if !sequence.replaces(fd) && nonblocking(fd) {
+            sequence.step(descriptor::let_block(fd).go_on()); // perhaps it is closed in the task
         }
     }
 }

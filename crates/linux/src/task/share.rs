@@ -4,7 +4,7 @@ use crate::call::{Arg, Call};
 use crate::calls::credentials;
 use crate::calls::descriptor;
 use crate::error::Result;
-use crate::sequence::list::Program;
+use crate::sequence::list::Sequence;
 use crate::sequence::wire;
 use crate::task::channel::{Channel, Ran};
 use crate::task::transfer;
@@ -38,25 +38,25 @@ pub(crate) struct Preparing {
 }
 
 impl Preparing {
-    /// The program that does it, perhaps empty. The channel goes along with the message where anything is shared.
-    pub fn program(self) -> Program {
-        let mut program = Program::default();
+    /// The sequence that does it, perhaps empty. The channel goes along with the message where anything is shared.
+    pub fn sequence(self) -> Sequence {
+        let mut sequence = Sequence::default();
         if self.shares() {
-            program.step(descriptor::dup_passed_from(0, self.number as i32));
+            sequence.step(descriptor::dup_passed_from(0, self.number as i32));
         }
         if self.memory {
             let protection = libc::PROT_READ | libc::PROT_WRITE;
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
             let mmap = Call::new("mmap", libc::SYS_mmap).number(0).number(wire::BLOCK).number(protection).number(flags);
-            let block = program.step(mmap.number(-1).number(0));
+            let block = sequence.step(mmap.number(-1).number(0));
             let guard = Call::new("mprotect", libc::SYS_mprotect).arg(Arg::Result(block as u32)).number(wire::GUARD);
-            program.step(guard.number(libc::PROT_NONE));
+            sequence.step(guard.number(libc::PROT_NONE));
         }
         if self.ids {
-            program.step(credentials::geteuid());
-            program.step(credentials::getegid());
+            sequence.step(credentials::geteuid());
+            sequence.step(credentials::getegid());
         }
-        program
+        sequence
     }
 
     /// What became of that.
@@ -64,13 +64,13 @@ impl Preparing {
         let result = |step: usize| ran.reply.result(step).filter(|result| *result >= 0);
         let base = if self.memory { result(1).unwrap_or(0) as u64 } else { 0 };
         let shared = self.shares().then(|| Shared { channel: result(0).unwrap_or(-1) as i32, base });
-        if let Some(failure) = ran.program.failure(&ran.reply, 0) {
+        if let Some(failure) = ran.sequence.failure(&ran.reply, 0) {
             if let Some(shared) = shared {
                 shared.give_back(task);
             }
             return Err(failure.without_step());
         }
-        let id = |before_end: usize| result(ran.program.len() - before_end).unwrap_or(0) as u32;
+        let id = |before_end: usize| result(ran.sequence.len() - before_end).unwrap_or(0) as u32;
         Ok(Prepared { shared, ids: self.ids.then(|| (id(2), id(1))) })
     }
 
@@ -94,8 +94,8 @@ impl Shared {
 
 /// Gives the memory of a task that has left it back, in a task that shared it.
 pub fn unmap(task: &Arc<Channel>, base: u64) {
-    let mut program = Program::default();
-    program.step(Call::new("munmap", libc::SYS_munmap).number(base).number(wire::BLOCK));
+    let mut sequence = Sequence::default();
+    sequence.step(Call::new("munmap", libc::SYS_munmap).number(base).number(wire::BLOCK));
     // A task that is gone has no memory any more.
-    task.submit(program, Vec::new(), Box::new(|_| {}));
+    task.submit(sequence, Vec::new(), Box::new(|_| {}));
 }

@@ -7,7 +7,7 @@ use crate::calls::pidfd;
 use crate::calls::process;
 use crate::calls::signals;
 use crate::error::{refused, Result};
-use crate::sequence::list::Program;
+use crate::sequence::list::Sequence;
 use crate::sequence::wire;
 use crate::task::channel::{Channel, Ran};
 use crate::task::transfer;
@@ -24,7 +24,7 @@ const STATUS: u32 = 16 * 1024;
 /// `forward`, signals that the task gets go to the program. The task takes no more calls.
 pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Result<()> {
     let Some(pid) = program.pid_in(task) else { return Err(refused("waitid", Errno::ECHILD)) };
-    let mut before = Program::default();
+    let mut before = Sequence::default();
     let own = before.step(Call::new("getpid", libc::SYS_getpid));
     let wanted = if forward { ALL } else { 1 << (libc::SIGCHLD - 1) };
     let signals = before.step(process::signalfd(wanted));
@@ -53,7 +53,7 @@ pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Re
         return refuse(refused(name, errno));
     }
     // All this holds when the program is told to execute.
-    let mut ready = Program::default();
+    let mut ready = Sequence::default();
     // Of its pid namespace, a process 1 gets the orphans anyway.
     ready.step(process::set_child_subreaper());
     // A signal to the group of this process, SIGKILL above all, must not end both at once. A leader of a group has its own.
@@ -68,7 +68,7 @@ pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Re
         return refuse(failure.without_step());
     }
     // From here on nothing is refused.
-    let mut standing_by = Program::default();
+    let mut standing_by = Sequence::default();
     if !first {
         // The end of the channel is told to it, and then it has work to do. The kernel does that work for a process 1.
         standing_by.step(process::set_death_signal(0));

@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::calls::descriptor;
 use crate::error::{refused, Result};
-use crate::sequence::list::Program;
+use crate::sequence::list::Sequence;
 use crate::sequence::wire;
 use crate::task::channel::Channel;
 use nix::errno::Errno;
@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 /// Copies a descriptor of this process into a task, to `number` or the lowest that is free; which one comes back.
 pub fn put(task: &Arc<Channel>, fd: RawFd, number: Option<i32>, close_on_exec: bool) -> Result<i32> {
-    let mut program = Program::default();
-    let step = program.step(descriptor::put_passed(0, number, close_on_exec));
-    let (reply, _) = task.run(&program, &[fd])?;
-    match program.failure(&reply, 0) {
+    let mut sequence = Sequence::default();
+    let step = sequence.step(descriptor::put_passed(0, number, close_on_exec));
+    let (reply, _) = task.run(&sequence, &[fd])?;
+    match sequence.failure(&reply, 0) {
         Some(failure) => Err(failure.without_step()),
         None => Ok(reply.result(step).unwrap_or(-1) as i32),
     }
@@ -23,10 +23,10 @@ pub fn put(task: &Arc<Channel>, fd: RawFd, number: Option<i32>, close_on_exec: b
 
 /// Copies a descriptor of a task into this process.
 pub fn get(task: &Arc<Channel>, fd: RawFd) -> Result<OwnedFd> {
-    let mut program = Program::default();
-    program.step(Call::new("attach", wire::ATTACH as i64).fd(fd).number(0));
-    let (reply, fds) = task.run(&program, &[])?;
-    match program.failure(&reply, 0) {
+    let mut sequence = Sequence::default();
+    sequence.step(Call::new("attach", wire::ATTACH as i64).fd(fd).number(0));
+    let (reply, fds) = task.run(&sequence, &[])?;
+    match sequence.failure(&reply, 0) {
         Some(failure) => Err(failure.without_step()),
         None => received(fds),
     }
@@ -34,12 +34,12 @@ pub fn get(task: &Arc<Channel>, fd: RawFd) -> Result<OwnedFd> {
 
 /// Closes descriptors of a task; a number below 0 is none.
 pub fn close_all(task: &Arc<Channel>, fds: &[i32], done: impl FnOnce() + Send + 'static) {
-    let mut program = Program::default();
+    let mut sequence = Sequence::default();
     for fd in fds.iter().filter(|fd| **fd >= 0) {
-        program.step(descriptor::close(*fd).go_on());
+        sequence.step(descriptor::close(*fd).go_on());
     }
     // Whether or not the task still lives, they are not open in it any more.
-    task.submit(program, Vec::new(), Box::new(|_| done()));
+    task.submit(sequence, Vec::new(), Box::new(|_| done()));
 }
 
 /// The descriptor that was to come with a reply. The kernel leaves it out where our table has no room.

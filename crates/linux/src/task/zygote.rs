@@ -21,7 +21,7 @@ pub struct Spawner {
 /// A zygote and what its tasks will inherit.
 #[derive(Debug)]
 pub struct Zygote {
-    /// Where clone programs go.
+    /// Where clone sequences go.
     pub channel: Arc<Channel>,
     /// Its parent thread.
     pub spawner: Arc<Spawner>,

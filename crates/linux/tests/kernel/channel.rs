@@ -4,7 +4,7 @@ use crate::stub::start_on;
 use nearfar_linux::call::Call;
 use nearfar_linux::calls::{credentials, descriptor, process};
 use nearfar_linux::error::{Failure, Result};
-use nearfar_linux::sequence::list::Program;
+use nearfar_linux::sequence::list::Sequence;
 use nearfar_linux::task::channel::{Channel, Ran};
 use nearfar_linux::task::transfer;
 use nix::sys::signal::{kill, Signal};
@@ -31,9 +31,9 @@ impl Far {
         Far { channel, pid: start_on(&end) }
     }
 
-    fn submit(&self, program: Program, told: &mpsc::Sender<Result<Ran>>) {
+    fn submit(&self, sequence: Sequence, told: &mpsc::Sender<Result<Ran>>) {
         let told = told.clone();
-        self.channel.submit(program, Vec::new(), Box::new(move |ran| told.send(ran).unwrap()));
+        self.channel.submit(sequence, Vec::new(), Box::new(move |ran| told.send(ran).unwrap()));
     }
 }
 
@@ -44,10 +44,10 @@ impl Drop for Far {
     }
 }
 
-fn one<T>(call: Call<T>) -> Program {
-    let mut program = Program::default();
-    program.step(call);
-    program
+fn one<T>(call: Call<T>) -> Sequence {
+    let mut sequence = Sequence::default();
+    sequence.step(call);
+    sequence
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! Programs and answers by hand, byte for byte: what the crate itself would never send, too.
+//! Sequences and answers by hand, byte for byte: what the crate itself would never send, too.
 
 use nearfar_linux::sequence::wire::{self, Header, Reloc, Step};
 use std::os::fd::OwnedFd;
 
-/// A program before it is bytes. Its header can be made to lie.
+/// A sequence before it is bytes. Its header can be made to lie.
 #[derive(Clone, Debug)]
 pub struct Raw {
     pub header: Header,
@@ -12,7 +12,7 @@ pub struct Raw {
     pub relocs: Vec<Reloc>,
 }
 
-/// A step that stops the program when it fails; arguments are pairs of kind and value.
+/// A step that stops the sequence when it fails; arguments are pairs of kind and value.
 pub fn step(nr: u64, args: &[(u8, u64)]) -> Step {
     let mut step = Step { nr, ..Step::default() };
     for (at, (kind, value)) in args.iter().enumerate() {
@@ -22,7 +22,7 @@ pub fn step(nr: u64, args: &[(u8, u64)]) -> Step {
     step
 }
 
-/// The same, but that a failure does not stop the program.
+/// The same, but that a failure does not stop the sequence.
 pub fn go_on(step: Step) -> Step {
     Step { policy: wire::GO_ON, ..step }
 }
@@ -32,7 +32,7 @@ pub fn reloc(at: u32, step: u32, kind: u8, value: u32, width: u8) -> Reloc {
 }
 
 impl Raw {
-    /// A program whose header is right, and that gets all of its blob back.
+    /// A sequence whose header is right, and that gets all of its blob back.
     pub fn new(steps: Vec<Step>, blob: Vec<u8>, relocs: Vec<Reloc>) -> Self {
         let header = Header {
             version: wire::VERSION,

@@ -114,11 +114,11 @@ impl Stub {
         assert_eq!(answer.summary(), (0, 1, &[i64::from(std::process::id())][..]));
     }
 
-    /// That no program's memfd is mapped any more.
+    /// That no sequence's memfd is mapped any more.
     pub fn let_go_of_memfds(&self) {
         self.works();
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.pid)).unwrap();
-        assert!(maps.contains("[stack]") && !maps.contains("/memfd:program"), "{maps}");
+        assert!(maps.contains("[stack]") && !maps.contains("/memfd:sequence"), "{maps}");
     }
 
     /// Closes the channel and waits for the end of the process.

@@ -1,4 +1,4 @@
-//! The clone step: one program, two processes, two answers.
+//! The clone step: one sequence, two processes, two answers.
 
 use crate::raw::{reloc, step, Raw};
 use crate::stub::{channel, fcntl, getppid, prlimit64, Stub};

@@ -1,4 +1,4 @@
-//! Thousands of programs with something wrong in them, the same ones every time: each is answered.
+//! Thousands of sequences with something wrong in them, the same ones every time: each is answered.
 
 use crate::raw::{reloc, step, Raw};
 use crate::stub::{getppid, Stub};
@@ -36,7 +36,7 @@ impl Random {
         }
     }
 
-    /// An argument that is right in this step of a program with these descriptors and a blob of this length.
+    /// An argument that is right in this step of a sequence with these descriptors and a blob of this length.
     fn arg(&mut self, step: u64, fds: u64, blob: u64) -> (u8, u64) {
         match self.below(6) as u8 {
             wire::BLOB => (wire::BLOB, self.below(blob + 1)),
@@ -48,8 +48,8 @@ impl Random {
         }
     }
 
-    /// A good program; every call in it is harmless whatever its arguments.
-    fn program(&mut self, fds: u64) -> Raw {
+    /// A good sequence; every call in it is harmless whatever its arguments.
+    fn sequence(&mut self, fds: u64) -> Raw {
         let (count, blob) = (self.below(6), 8 * self.below(16));
         let nr = |random: &mut Self| if random.below(8) == 0 { wire::ATTACH } else { getppid() };
         let steps = (0..count).map(|index| {
@@ -108,14 +108,14 @@ fn tame(raw: &mut Raw) {
 }
 
 #[test]
-fn every_program_is_answered() {
+fn every_sequence_is_answered() {
     let stub = Stub::start();
     let mut random = Random(0x6e66);
     let null = File::open("/dev/null").unwrap();
     let (mut ran, mut refused) = (0, 0);
     for round in 0..ROUNDS {
         let count = random.below(4);
-        let mut raw = random.program(count);
+        let mut raw = random.sequence(count);
         for _ in 0..random.below(3) {
             random.spoil(&mut raw);
         }
@@ -124,7 +124,7 @@ fn every_program_is_answered() {
         // A clone needs a descriptor that came; without any it has to be refused.
         let clones = raw.steps.iter().any(|step| step.nr == wire::CLONE);
         let mut fds = vec![null.as_raw_fd(); if clones { 0 } else { count as usize }];
-        let memfd = File::from(memfd_create("program", MFdFlags::MFD_CLOEXEC).unwrap());
+        let memfd = File::from(memfd_create("sequence", MFdFlags::MFD_CLOEXEC).unwrap());
         if raw.header.flags & wire::LARGE != 0 && !fds.is_empty() {
             memfd.write_all_at(&bytes, 0).unwrap();
             fds.push(memfd.as_raw_fd());

@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 fn memfd(bytes: &[u8]) -> OwnedFd {
-    let file = File::from(memfd_create("program", MFdFlags::MFD_CLOEXEC).unwrap());
+    let file = File::from(memfd_create("sequence", MFdFlags::MFD_CLOEXEC).unwrap());
     file.write_all_at(bytes, 0).unwrap();
     file.into()
 }
@@ -29,7 +29,7 @@ fn messages_of_any_length_are_answered() {
 }
 
 #[test]
-fn an_empty_program_is_a_program() {
+fn an_empty_sequence_is_a_sequence() {
     let stub = Stub::start();
     assert_eq!(stub.ask(&Raw::new(vec![], vec![], vec![]), &[]).summary(), (0, 0, &[][..]));
     let answer = stub.ask(&Raw::new(vec![], vec![7; 16], vec![]), &[]);
@@ -38,7 +38,7 @@ fn an_empty_program_is_a_program() {
 }
 
 #[test]
-fn a_memfd_has_to_hold_the_program() {
+fn a_memfd_has_to_hold_the_sequence() {
     let stub = Stub::start();
     let mut raw = good();
     raw.header.flags = wire::LARGE;
@@ -56,7 +56,7 @@ fn a_memfd_has_to_hold_the_program() {
     let to_read = File::open(path).unwrap();
     refused(&stub, "a memfd to read", -libc::EACCES, header, &[to_read.as_raw_fd()]);
     raw.steps[2] = step(getppid(), &[(wire::FD, 2)]);
-    refused(&stub, "a spoilt program in a memfd", EINVAL, header, &[memfd(&raw.bytes()).as_raw_fd()]);
+    refused(&stub, "a spoilt sequence in a memfd", EINVAL, header, &[memfd(&raw.bytes()).as_raw_fd()]);
     raw.steps[2] = step(wire::CLONE, &clone());
     refused(&stub, "a clone in a memfd", EINVAL, header, &[memfd(&raw.bytes()).as_raw_fd()]);
     stub.send(header, &[]);

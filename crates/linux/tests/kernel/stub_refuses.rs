@@ -1,4 +1,4 @@
-//! A program with anything wrong in it is answered with a status, nothing of it runs, and the stub serves on.
+//! A sequence with anything wrong in it is answered with a status, nothing of it runs, and the stub serves on.
 
 use crate::raw::{reloc, step, Raw};
 use crate::stub::{getppid, write, Stub};
@@ -111,7 +111,7 @@ fn spoilt() -> Vec<(&'static str, i32, Spoil)> {
         ("a relocation to outside", EINVAL, Box::new(relocated(0, reloc(0, 1, wire::BLOB, 129, 8)))),
         ("a relocation with a result to come", EINVAL, Box::new(relocated(0, reloc(0, 1, wire::RESULT, 1, 8)))),
         ("a relocation with no descriptor", EINVAL, Box::new(relocated(0, reloc(0, 1, wire::FD, 1, 4)))),
-        ("a program in a memfd that is none", EINVAL, Box::new(|raw| raw.header.flags = wire::LARGE)),
+        ("a sequence in a memfd that is none", EINVAL, Box::new(|raw| raw.header.flags = wire::LARGE)),
     ]
 }
 
@@ -132,7 +132,7 @@ pub fn refused(stub: &Stub, what: &str, status: i32, bytes: &[u8], more: &[RawFd
 }
 
 #[test]
-fn nothing_of_a_spoilt_program_runs() {
+fn nothing_of_a_spoilt_sequence_runs() {
     let stub = Stub::start();
     for (what, status, spoil) in spoilt() {
         let mut raw = good();

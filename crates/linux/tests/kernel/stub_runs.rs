@@ -1,4 +1,4 @@
-//! What a good program comes to: arguments of every kind, policies, length and end.
+//! What a good sequence comes to: arguments of every kind, policies, length and end.
 
 use crate::raw::{go_on, reloc, step, Answer, Raw};
 use crate::stub::{close, exit_group, fcntl, getppid, kill_process, pipe2, write, Stub};
@@ -69,7 +69,7 @@ fn only_the_output_part_comes_back() {
 }
 
 #[test]
-fn a_failure_stops_the_program_or_does_not() {
+fn a_failure_stops_the_sequence_or_does_not() {
     let stub = Stub::start();
     let bad = get_flags(wire::NUMBER, 1000);
     let stopped = stub.ask(&Raw::new(vec![step(getppid(), &[]), bad, step(getppid(), &[])], vec![], vec![]), &[]);
@@ -82,7 +82,7 @@ fn a_failure_stops_the_program_or_does_not() {
 }
 
 #[test]
-fn a_program_of_a_mebibyte_runs_in_its_memfd() {
+fn a_sequence_of_a_mebibyte_runs_in_its_memfd() {
     const LONG: usize = 1 << 20;
     let stub = Stub::start();
     let blob: Vec<u8> = (0..LONG).map(|at| (at % 251) as u8).collect();
@@ -92,7 +92,7 @@ fn a_program_of_a_mebibyte_runs_in_its_memfd() {
     raw.header.flags = wire::LARGE;
     for _ in 0..3 {
         let bytes = raw.bytes();
-        let memfd = File::from(memfd_create("program", MFdFlags::MFD_CLOEXEC).unwrap());
+        let memfd = File::from(memfd_create("sequence", MFdFlags::MFD_CLOEXEC).unwrap());
         memfd.write_all_at(&bytes, 0).unwrap();
         stub.send(&bytes[..size_of::<Header>()], &[target.as_raw_fd(), memfd.as_raw_fd()]);
         let (mut message, fds) = stub.receive_bytes();

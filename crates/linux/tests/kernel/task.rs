@@ -4,7 +4,7 @@ use crate::channel::PATIENCE;
 use nearfar_linux::call::Call;
 use nearfar_linux::calls::{credentials, descriptor, namespaces};
 use nearfar_linux::error::{Failure, Refusal, Result};
-use nearfar_linux::sequence::list::Program;
+use nearfar_linux::sequence::list::Sequence;
 use nearfar_linux::sequence::wire;
 use nearfar_linux::task::channel::{Channel, Ran};
 use nearfar_linux::task::clone::{self, CloneOptions, Cloned, OwnMap};
@@ -162,10 +162,10 @@ fn early(options: &CloneOptions) -> (Receiver<Result<Cloned>>, Receiver<Result<i
             drop(cloned.recv_timeout(PATIENCE).unwrap());
             continue;
         };
-        let mut program = Program::default();
-        let step = program.step(credentials::getpid());
+        let mut sequence = Sequence::default();
+        let step = sequence.step(credentials::getpid());
         let done = move |ran: Result<Ran>| drop(ended.send(ran.map(|ran| ran.reply.result(step).unwrap())));
-        channel.submit(program, Vec::new(), Box::new(done));
+        channel.submit(sequence, Vec::new(), Box::new(done));
         return (cloned, job);
     }
 }

@@ -1,8 +1,8 @@
-//! Programs that nobody blocks for: they wait in a queue, are sent one at a time, and the reactor takes the replies.
+//! Sequences that nobody blocks for: they wait in a queue, are sent one at a time, and the reactor takes the replies.
 
 use super::{Channel, State};
 use crate::error::{Failure, Result};
-use crate::sequence::list::{Program, Reply};
+use crate::sequence::list::{Reply, Sequence};
 use crate::sequence::message::{self, Message};
 use crate::wait::reactor;
 use nix::errno::Errno;
@@ -12,23 +12,23 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A program that ran, what came of it, and the descriptors that came with the reply.
+/// A sequence that ran, what came of it, and the descriptors that came with the reply.
 #[derive(Debug)]
 pub struct Ran {
-    /// The program.
-    pub program: Program,
+    /// The sequence.
+    pub sequence: Sequence,
     /// What its steps came to.
     pub reply: Reply,
     /// What it attached.
     pub fds: Vec<OwnedFd>,
 }
 
-/// Hears how a program ended.
+/// Hears how a sequence ended.
 pub type Done = Box<dyn FnOnce(Result<Ran>) + Send>;
 
-/// A program on its way that nobody blocks for.
+/// A sequence on its way that nobody blocks for.
 pub struct Job {
-    program: Program,
+    sequence: Sequence,
     message: Message,
     fds: Vec<Arc<OwnedFd>>,
     done: Done,
@@ -47,26 +47,26 @@ impl std::fmt::Debug for Job {
 }
 
 impl Channel {
-    /// Leaves a program for the reactor to see through. `done` is called once, on another thread or this one.
-    pub fn submit(self: &Arc<Self>, program: Program, fds: Vec<Arc<OwnedFd>>, done: Done) {
-        self.submit_with(program, fds, Duration::ZERO, done);
+    /// Leaves a sequence for the reactor to see through. `done` is called once, on another thread or this one.
+    pub fn submit(self: &Arc<Self>, sequence: Sequence, fds: Vec<Arc<OwnedFd>>, done: Done) {
+        self.submit_with(sequence, fds, Duration::ZERO, done);
     }
 
     /// The same, but a reply that comes within `patience` is taken by the calling thread: by then it would hardly have
     /// been woken by the reactor.
-    pub fn submit_with(self: &Arc<Self>, program: Program, fds: Vec<Arc<OwnedFd>>, patience: Duration, done: Done) {
+    pub fn submit_with(self: &Arc<Self>, sequence: Sequence, fds: Vec<Arc<OwnedFd>>, patience: Duration, done: Done) {
         let mut bytes = Vec::new();
-        let reply = program.encode(&mut bytes);
+        let reply = sequence.encode(&mut bytes);
         match Message::new(bytes, reply) {
-            Ok(message) => self.enqueue(Job { program, message, fds, done, channel: self.clone() }, patience),
+            Ok(message) => self.enqueue(Job { sequence, message, fds, done, channel: self.clone() }, patience),
             Err(failure) => done(Err(failure)),
         }
     }
 
-    /// Waits for the reply to a program that somebody else sent.
-    pub fn await_reply(self: &Arc<Self>, program: Program, done: Done) {
-        let (message, fds) = (Message::Awaited { reply: program.reply_length() }, Vec::new());
-        self.enqueue(Job { program, message, fds, done, channel: self.clone() }, Duration::ZERO);
+    /// Waits for the reply to a sequence that somebody else sent.
+    pub fn await_reply(self: &Arc<Self>, sequence: Sequence, done: Done) {
+        let (message, fds) = (Message::Awaited { reply: sequence.reply_length() }, Vec::new());
+        self.enqueue(Job { sequence, message, fds, done, channel: self.clone() }, Duration::ZERO);
     }
 
     fn enqueue(self: &Arc<Self>, job: Job, patience: Duration) {
@@ -192,8 +192,8 @@ impl Channel {
         state.gone |= matches!(came, Err(Failure::Gone));
         let ended = self.advance(&mut state, true);
         drop(state);
-        let Job { program, done, .. } = job;
-        done(came.and_then(|fds| Ok(Ran { reply: program.decode(&bytes)?, program, fds })));
+        let Job { sequence, done, .. } = job;
+        done(came.and_then(|fds| Ok(Ran { reply: sequence.decode(&bytes)?, sequence, fds })));
         finish(ended);
     }
 }
@@ -203,7 +203,7 @@ fn is_early(failure: &Failure) -> bool {
     matches!(failure, Failure::Refused(refusal) if refusal.errno == Errno::EAGAIN)
 }
 
-/// Tells those whose programs could not be sent, when no lock is held.
+/// Tells those whose sequences could not be sent, when no lock is held.
 pub(super) fn finish(ended: Vec<(Done, Failure)>) {
     for (done, failure) in ended {
         done(Err(failure));

@@ -3,7 +3,7 @@
 use super::{lock, Change, Child, Death};
 use crate::calls::pidfd::{self, ChildState};
 use crate::error::Result;
-use crate::sequence::list::Program;
+use crate::sequence::list::Sequence;
 use crate::task::channel::{Channel, Ran};
 use crate::task::share::Shared;
 use crate::wait::reactor;
@@ -56,8 +56,8 @@ impl Child {
     fn reap_in(self: &Arc<Self>, parent: &Arc<Channel>) {
         let call = pidfd::waitid_passed(0, libc::WEXITED | libc::WNOHANG | libc::__WALL);
         let read = call.read;
-        let mut program = Program::default();
-        let step = program.step(call);
+        let mut sequence = Sequence::default();
+        let step = sequence.step(call);
         let Some(pidfd) = self.shared_pidfd() else { return };
         let child = self.clone();
         let done = move |ran: Result<Ran>| match ran.map(|ran| ran.reply.answer(step).map(|answer| read(&answer))) {
@@ -68,7 +68,7 @@ impl Child {
             }
             Ok(None) | Err(_) => child.orphaned(),
         };
-        parent.submit(program, vec![pidfd], Box::new(done));
+        parent.submit(sequence, vec![pidfd], Box::new(done));
     }
 
     /// Its pid as `task` sees it, where it is a child of that.

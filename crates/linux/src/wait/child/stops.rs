@@ -3,7 +3,7 @@
 use super::{lock, Change, Child};
 use crate::calls::pidfd::{self, ChildState};
 use crate::error::{refused, Failure, Result};
-use crate::sequence::list::Program;
+use crate::sequence::list::Sequence;
 use crate::task::channel::Channel;
 use crate::wait::reactor;
 use nix::errno::Errno;
@@ -55,15 +55,15 @@ impl Child {
         if options & (libc::WSTOPPED | libc::WCONTINUED) == 0 {
             return Ok(None);
         }
-        let mut program = Program::default();
+        let mut sequence = Sequence::default();
         let call = pidfd::waitid_passed(0, options | libc::WNOHANG | libc::__WALL);
         let read = call.read;
-        let step = program.step(call);
-        let (reply, _) = match parent.run(&program, &[pidfd.as_raw_fd()]) {
+        let step = sequence.step(call);
+        let (reply, _) = match parent.run(&sequence, &[pidfd.as_raw_fd()]) {
             Err(Failure::Gone) => return Err(not_ours()),
             other => other?,
         };
-        match program.failure(&reply, 0) {
+        match sequence.failure(&reply, 0) {
             Some(failure) => Err(failure.without_step()),
             None => Ok(reply.answer(step).and_then(|answer| read(&answer)).map(|(state, _)| state)),
         }
