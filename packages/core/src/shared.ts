@@ -1,5 +1,6 @@
 /** What the slices share, but for the tables: it lies in the same file of dist as the public names, as it shares their state. */
 
+export { abortable } from "./abortable.ts";
 export { forget, keepAlive, listen } from "./addon/events.ts";
 export * from "./addon/flags.ts";
 export { native } from "./addon/native.ts";

@@ -1,3 +1,4 @@
+import { abortable } from "../abortable.ts";
 import { waitFlags } from "../addon/flags.generated.ts";
 import { abortSignal, options as checkOptions, optionalBoolean, wrongValue } from "../arguments.ts";
 import { type ChildState, type StateKind, stateKinds } from "./child-state.ts";
@@ -77,20 +78,13 @@ export class Waiters {
 	 * @param idle - Called when the wait was aborted.
 	 */
 	wait(wanted: Wanted, idle: () => void): Promise<ChildState> {
-		const { signal } = wanted;
-		return new Promise<ChildState>((resolve, reject) => {
-			const abort = () => {
+		return abortable(wanted.signal, (resolve) => {
+			const waiter: Waiter = { wanted, resolve };
+			this.#waiting.push(waiter);
+			return () => {
 				this.#waiting = this.#waiting.filter((other) => other !== waiter);
 				idle();
-				reject(signal?.reason);
 			};
-			const settle = (state: ChildState) => {
-				signal?.removeEventListener("abort", abort);
-				resolve(state);
-			};
-			const waiter: Waiter = { wanted, resolve: settle };
-			this.#waiting.push(waiter);
-			signal?.addEventListener("abort", abort, { once: true });
 		});
 	}
 
