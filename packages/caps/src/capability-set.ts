@@ -4,10 +4,9 @@ const names = new Map<number, Capability>();
 for (const [name, number] of Object.entries(capabilities)) names.set(number, name as Capability);
 
 /**
- * A set of capabilities, by name. It never changes.
+ * An immutable set of capabilities.
  *
- * A capability that is newer than this library has no name here: its bit is kept in `bits`, and `toString()` shows its
- * number.
+ * A capability that is newer than this library has no name here: `bits` keeps it, and `toString()` shows its number.
  *
  * @example
  * ```ts
@@ -17,7 +16,7 @@ for (const [name, number] of Object.entries(capabilities)) names.set(number, nam
  * @see capabilities(7)
  */
 export class CapabilitySet implements Iterable<Capability> {
-	/** One bit for each, capability 0 in the lowest: 0 to 2^64-1. */
+	/** One bit for each capability, number 0 in the lowest bit: 0 to 2^64-1. */
 	readonly bits: bigint;
 
 	private constructor(bits: bigint) {
@@ -28,8 +27,11 @@ export class CapabilitySet implements Iterable<Capability> {
 	/**
 	 * Makes a set.
 	 *
-	 * @param source - Names, another set, or the bits, 0 to 2^64-1.
-	 * @throws `TypeError` a name that is none; the message lists those that are · `RangeError` more than 64 bits
+	 * @param source - Names, another set, or the bits from 0 to 2^64-1.
+	 * @returns A new set, or `source` itself if it is a set.
+	 * @throws `TypeError` `source` is neither an iterable nor a bigint, or a name is no capability; the message lists
+	 * the names.
+	 * @throws `RangeError` The bigint is negative or has more than 64 bits.
 	 */
 	static from(source: Iterable<Capability> | bigint): CapabilitySet {
 		if (source instanceof CapabilitySet) return source;
@@ -37,7 +39,7 @@ export class CapabilitySet implements Iterable<Capability> {
 			if (source < 0n || source >= 1n << 64n) throw outOfRange("source", "a bigint from 0 to 2^64-1", source);
 			return new CapabilitySet(source);
 		}
-		// A string can be iterated too, but not over names.
+		// A string is iterable too, but yields characters instead of names.
 		if (typeof source !== "object" || source === null || typeof source[Symbol.iterator] !== "function") {
 			throw wrongType("source", "an iterable of names, or a bigint", source);
 		}
@@ -49,18 +51,25 @@ export class CapabilitySet implements Iterable<Capability> {
 	/**
 	 * Tells whether a capability is in the set.
 	 *
-	 * @throws `TypeError` it is no capability; the message lists those that are.
+	 * @param name - The name of a capability.
+	 * @returns `true` if the capability is in the set.
+	 * @throws `TypeError` The name is no capability; the message lists the names.
 	 */
 	has(name: Capability): boolean {
 		return (this.bits & bit(name, "name")) !== 0n;
 	}
 
-	/** Tells whether another set has the same capabilities, with or without names. */
+	/**
+	 * Tells whether another set has the same capabilities, with or without names.
+	 *
+	 * @param other - The set to compare with.
+	 * @returns `true` if all 64 bits are the same.
+	 */
 	equals(other: CapabilitySet): boolean {
 		return this.bits === other.bits;
 	}
 
-	/** The names, in the order of the kernel's numbers; a capability without a name is left out. */
+	/** Yields the names in the order of the kernel's numbers. A capability without a name is left out. */
 	*[Symbol.iterator](): Generator<Capability, void> {
 		for (const number of this.#numbers()) {
 			const name = names.get(number);
@@ -68,7 +77,7 @@ export class CapabilitySet implements Iterable<Capability> {
 		}
 	}
 
-	/** `"netAdmin,sysAdmin"`; numbers where there is no name, `""` for the empty set. */
+	/** Returns names and, where there is no name, numbers: `"netAdmin,sysAdmin"`; `""` for the empty set. */
 	toString(): string {
 		return [...this.#numbers()].map((number) => names.get(number) ?? number).join(",");
 	}

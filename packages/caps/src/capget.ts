@@ -1,21 +1,27 @@
 import { pid as checkPid, native } from "@nearfar/core/internal";
 import { CapabilitySet } from "./capability-set.ts";
 
-/** The three sets that capget(2) knows. */
+/** The three sets that capget(2) returns. */
 export interface Capabilities {
-	/** What the kernel checks. */
+	/** The capabilities that the kernel checks. */
 	effective: CapabilitySet;
-	/** What may become effective. */
+	/** The capabilities that the process may make effective. */
 	permitted: CapabilitySet;
-	/** What execve(2) may keep, where the file agrees. */
+	/** The capabilities that a program keeps through execve(2) if its file allows it. */
 	inheritable: CapabilitySet;
 }
 
 /**
  * Reads the capabilities of a process.
  *
- * @param pid - 1 or more, or 0 (default): the current task; in this process, the thread that asks.
- * @throws `ESRCH` nobody has the pid · `BatchError` in a batch · `TaskGoneError`
+ * @param pid - 1 or more, as the pid namespace of the current task counts; 0 for the current task, near for the
+ * calling thread. Default: 0.
+ * @returns The effective, permitted and inheritable set.
+ * @throws `ESRCH` No process has the pid.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `pid` is not a number.
+ * @throws `RangeError` `pid` is not an integer from 0 to 2147483647.
  * @example
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user"] });

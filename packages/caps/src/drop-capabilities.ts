@@ -7,16 +7,22 @@ const setNames = ["effective", "permitted", "inheritable and the ambient", "boun
 /**
  * Gives up, for good, every capability of a task that is not in `keep`, and checks that it is gone.
  *
- * The bounding set comes first, since that needs CAP_SETPCAP; then the ambient set is cleared, the effective and the
- * permitted set become what of `keep` was permitted, and nothing is inheritable. Then the sets are read back, all in one
- * message to the task. Where the bounding set has nothing to lose any more, no privilege is needed.
+ * The task drops the bounding set first, since that needs CAP_SETPCAP. Then it clears the ambient set, reduces the
+ * effective and the permitted set to what of `keep` was permitted, and empties the inheritable set. Finally it reads
+ * all sets back. All of this is one message to the task. If the bounding set has nothing to lose any more, no
+ * privilege is needed.
  *
- * In a batch nothing can be read: CAP_SETPCAP is always needed, all of `keep` has to be permitted, and nothing is
- * checked afterwards.
+ * A batch cannot read: there CAP_SETPCAP is always needed, all of `keep` has to be permitted, and nothing is checked
+ * afterwards.
  *
- * @param keep - Names, or a set. Default: nothing is kept.
- * @throws `MultithreadedError` in this process, before anything is done · `EPERM` without effective CAP_SETPCAP, and
- * nothing was dropped · `NearfarError` with `ERR_NEARFAR_CAPABILITIES_LEFT` something was left · `TaskGoneError`
+ * @param keep - The capabilities to keep, by name or as a set. Default: none.
+ * @throws `EPERM` CAP_SETPCAP is not effective. Nothing was dropped.
+ * @throws `EPERM` In a batch: `keep` names a capability that is not permitted.
+ * @throws `ERR_NEARFAR_CAPABILITIES_LEFT` The kernel accepted every call, and a capability is still there.
+ * @throws `ERR_NEARFAR_MULTITHREADED` The call is made in Node: the kernel would change one thread of many. Nothing
+ * was dropped.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `keep` is not iterable, or a name is no capability.
  * @example A program of user 0 without privileges
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
@@ -38,7 +44,7 @@ function reduce(drop: bigint, keep: bigint): bigint[] {
 		return native().reduceCapabilities(drop, keep, true);
 	} catch (error) {
 		if (!(error instanceof SyscallError && error.code === "EPERM")) throw error;
-		// Some had been given up before: they can neither be kept nor need they be dropped.
+		// Capabilities that were given up earlier can neither be kept nor need to be dropped: leave them out and try again.
 		const [, permitted = 0n, , bounding = 0n] = native().capabilitySets();
 		return native().reduceCapabilities(bounding & drop, keep & permitted, true);
 	}

@@ -4,10 +4,14 @@ import { native } from "@nearfar/core/internal";
 const MOST = 65536; // NGROUPS_MAX
 
 /**
- * Returns the supplementary groups: first their number is asked for, then the list.
+ * Returns the supplementary groups.
  *
- * @returns In the kernel's order: ascending, as the first user namespace counts. Whether the effective group is among them is up to who set them.
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * The function asks for the number of groups first, and for the list then.
+ *
+ * @returns The ids in the kernel's order: ascending by their values in the initial user namespace. The effective
+ * group id is among them only if the process that set the list put it there.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * console.log(getgroups());
@@ -16,10 +20,10 @@ const MOST = 65536; // NGROUPS_MAX
  */
 export function getgroups(): number[] {
 	try {
-		// With room for none the kernel would only count again.
+		// With room for no id at all, getgroups(2) would count again instead of filling the list.
 		return native().getgroups(Math.max(1, native().getgroupsCount()));
 	} catch (error) {
-		// Another thread has added some in between.
+		// Another thread may have added groups after they were counted: the list did not fit.
 		if (error instanceof SyscallError && error.code === "EINVAL") return native().getgroups(MOST);
 		throw error;
 	}

@@ -1,20 +1,21 @@
 import { native } from "@nearfar/core/internal";
 
-/** The three ids of one kind that a process has. */
+/** The real, effective and saved id of a process, all user ids or all group ids. */
 export interface Ids {
-	/** Whose process it is: decides who may signal it. */
+	/** The id of the user or group that owns the process: it decides which processes may signal this one. */
 	real: number;
-	/** What the kernel checks. */
+	/** The id that the kernel checks permissions with. */
 	effective: number;
-	/** What the effective one may become again. */
+	/** The id that the effective id may change back to without a privilege. */
 	saved: number;
 }
 
 /**
  * Returns the real user id.
  *
- * @returns 0 to 4294967294; 65534 for one that the user namespace does not map.
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns 0 to 4294967294; 65534 for an id that the user namespace does not map.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * console.log(getuid() === process.getuid()); // true
@@ -28,8 +29,9 @@ export function getuid(): number {
 /**
  * Returns the effective user id.
  *
- * @returns 0 to 4294967294; 65534 for one that the user namespace does not map.
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns 0 to 4294967294; 65534 for an id that the user namespace does not map.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
@@ -44,8 +46,9 @@ export function geteuid(): number {
 /**
  * Returns the real group id.
  *
- * @returns 0 to 4294967294; 65534 for one that the user namespace does not map.
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns 0 to 4294967294; 65534 for an id that the user namespace does not map.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * console.log(getgid() === process.getgid()); // true
@@ -59,8 +62,9 @@ export function getgid(): number {
 /**
  * Returns the effective group id.
  *
- * @returns 0 to 4294967294; 65534 for one that the user namespace does not map.
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns 0 to 4294967294; 65534 for an id that the user namespace does not map.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * console.log(getegid() === process.getegid()); // true
@@ -74,8 +78,9 @@ export function getegid(): number {
 /**
  * Returns the real, effective and saved user id.
  *
- * @returns Each 0 to 4294967294; 65534 for one that the user namespace does not map.
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns Each id 0 to 4294967294; 65534 for an id that the user namespace does not map.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * const { real, effective, saved } = getresuid();
@@ -91,8 +96,9 @@ export function getresuid(): Ids {
 /**
  * Returns the real, effective and saved group id.
  *
- * @returns Each 0 to 4294967294; 65534 for one that the user namespace does not map.
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns Each id 0 to 4294967294; 65534 for an id that the user namespace does not map.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * const { real, effective, saved } = getresgid();

@@ -4,9 +4,13 @@ import { pid as checkPid, native, wrongType } from "@nearfar/core/internal";
 /**
  * Returns the process group of a process.
  *
- * @param pid - 1 or more, or 0 (default): the current task.
- * @returns Its id; 0 where the group's leader is not visible from the pid namespace.
- * @throws `ESRCH` nobody has the pid · `BatchError` in a batch · `TaskGoneError`
+ * @param pid - 1 or more, as the pid namespace of the current task counts; 0 for the current task. Default: 0.
+ * @returns The id of the group; 0 where the group's leader is not visible from the pid namespace.
+ * @throws `ESRCH` No process has the pid.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `pid` is not a number.
+ * @throws `RangeError` `pid` is not an integer from 0 to 2147483647.
  * @example
  * ```ts
  * console.log(getpgid() === getpgrp()); // true
@@ -20,8 +24,9 @@ export function getpgid(pid = 0): number {
 /**
  * Returns the process group of the current task, as `getpgid(0)` does.
  *
- * @returns Its id; 0 where the group's leader is not visible from the pid namespace.
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns The id of the group; 0 where the group's leader is not visible from the pid namespace.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -36,14 +41,18 @@ export function getpgrp(): number {
 /**
  * Returns the session of a process.
  *
- * @param pid - 1 or more, or 0 (default): the current task.
- * @returns Its id; 0 where the session's leader is not visible from the pid namespace.
- * @throws `ESRCH` nobody has the pid · `BatchError` in a batch · `TaskGoneError`
+ * @param pid - 1 or more, as the pid namespace of the current task counts; 0 for the current task. Default: 0.
+ * @returns The id of the session; 0 where the session's leader is not visible from the pid namespace.
+ * @throws `ESRCH` No process has the pid.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `pid` is not a number.
+ * @throws `RangeError` `pid` is not an integer from 0 to 2147483647.
  * @example
  * ```ts
  * console.log(getsid());
  * ```
- * @see getsid(2); no privilege
+ * @see getsid(2), Linux 2.0; no privilege
  */
 export function getsid(pid = 0): number {
 	return native().getsid(checkPid(pid, "pid", 0));
@@ -52,12 +61,18 @@ export function getsid(pid = 0): number {
 /**
  * Moves a process into a process group of its session.
  *
- * @param pid - The process: a child that has not exec'd, or the current task (its pid, or 0).
- * @param pgid - The group: the id of one, 0 for one of the process's own, or a child whose group it shall be. For a
- * child the group is asked for first, which a batch cannot do: there its pid has to be given.
- * @throws `EACCES` the child has exec'd · `EPERM` another session, a session leader, or no such group · `ESRCH` not a
- * child · `NamespaceMismatchError` a child whose pid is not one of the current task's pid namespace ·
- * `ChildDeadError` · `TaskGoneError`
+ * @param pid - The process to move: a child that has not executed a program, or the current task by its pid or 0.
+ * @param pgid - The group: its id, 0 for a new group with the pid of the process, or a child that is in the group.
+ * For a child the function asks the kernel for the group first, which a batch cannot do: pass the id there.
+ * @throws `EACCES` The child has executed a program already.
+ * @throws `EPERM` The process is in another session, or leads one.
+ * @throws `EPERM` The session has no such group.
+ * @throws `ESRCH` The process is neither the current task nor a child of it.
+ * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The child's pid is not a number of the current task's pid namespace.
+ * @throws `ERR_NEARFAR_CHILD_DEAD` The child has ended, and its pid may be another process's.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument is neither a number nor a `ChildProcess`.
+ * @throws `RangeError` A number is not an integer from 0 to 2147483647.
  * @example A task in a group of its own, before it executes anything
  * ```ts
  * await using task = await Task.clone();
@@ -74,11 +89,12 @@ export function setpgid(pid: number | ChildProcess, pgid: number | ChildProcess)
 /**
  * Makes the current task the leader of a new session and a new process group, without a terminal.
  *
- * In this process it is Node as a whole that leaves its session and its terminal.
+ * Near, Node as a whole leaves its session and its terminal.
  *
- * @returns The id of the session: the pid.
- * @throws `EPERM` it leads a process group already, or there is a group with its pid · `BatchError` in a batch ·
- * `TaskGoneError`
+ * @returns The id of the session, which is the pid of the task.
+ * @throws `EPERM` The task leads a process group already, or a group has its pid as id.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -87,7 +103,7 @@ export function setpgid(pid: number | ChildProcess, pgid: number | ChildProcess)
  * @see setsid(2); no privilege
  */
 export function setsid(): number {
-	const pid = native().getpid(); // a batch refuses here, before anything has been collected
+	const pid = native().getpid(); // throws in a batch, before setsid(2) has been collected
 	native().setsid();
 	return pid;
 }

@@ -1,9 +1,11 @@
 import { native } from "@nearfar/core/internal";
 
 /**
- * Returns the pid, in the current task's own pid namespace: in a task that is in a new one, 1.
+ * Returns the pid of the current task, as its own pid namespace counts: 1 for a task that is the first of a new one.
  *
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns 1 or more.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user", "pid"] });
@@ -18,8 +20,9 @@ export function getpid(): number {
 /**
  * Returns the pid of the parent.
  *
- * @returns 0 where the parent is in another pid namespace.
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns 1 or more; 0 where the parent is in another pid namespace.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -32,14 +35,16 @@ export function getppid(): number {
 }
 
 /**
- * Returns the id of the calling thread; in a task, which has one only, the pid.
+ * Returns the id of the calling thread. A task has one thread, whose id is its pid.
  *
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns 1 or more.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * console.log(gettid() === process.pid); // true in Node's main thread, false in a Worker
  * ```
- * @see gettid(2); no privilege
+ * @see gettid(2), Linux 2.4.11; no privilege
  */
 export function gettid(): number {
 	return native().gettid();

@@ -3,76 +3,96 @@ import { setresgid } from "./change.ts";
 import { idOrUnchanged } from "./unchanged.ts";
 
 /**
- * Sets the group id: with CAP_SETGID the real, effective and saved one, without it the effective one alone.
+ * Sets the group id: with CAP_SETGID the real, effective and saved one, without the capability the effective one
+ * alone.
  *
- * The supplementary groups stay as they are: {@link setgroups}. Both come before the user id is given up.
+ * The supplementary groups stay as they are; {@link setgroups} sets them. Change both before the user id changes.
  *
- * @param gid - 0 to 4294967294, as the user namespace of the task counts.
- * @throws `EPERM` neither the real nor the saved id, and no CAP_SETGID · `EINVAL` not mapped in the user namespace ·
- * `ERR_NEARFAR_MULTITHREADED` near: it would change one thread · `TypeError`, `RangeError`
+ * @param gid - 0 to 4294967294, as the user namespace of the current task counts.
+ * @throws `EPERM` The id is neither the real nor the saved one, and the task has no CAP_SETGID.
+ * @throws `EINVAL` The user namespace does not map the id.
+ * @throws `ERR_NEARFAR_MULTITHREADED` The call is made in Node: the kernel would change one thread of many.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument is not a number.
+ * @throws `RangeError` An argument is not an integer of the range above.
  * @example
  * ```ts
  * await using task = await Task.clone(); // as root
  * task.run(() => setgid(1000));
  * ```
- * @see setgid(2); CAP_SETGID over the user namespace for other ids than the real and the saved one
+ * @see setgid(2); CAP_SETGID over the user namespace for ids other than the real and the saved one
  */
 export function setgid(gid: number): void {
 	native().setgid(id(gid, "gid"));
 }
 
 /**
- * Sets the effective group id alone, for a while: the saved one allows the way back. It is `setresgid(-1, egid, -1)`, as
- * in the C library, and a refusal names that call.
+ * Sets the effective group id alone. The saved id stays, and allows the way back.
  *
- * @param egid - 0 to 4294967294, as the user namespace of the task counts.
- * @throws `EPERM` none of the three present ids, and no CAP_SETGID · `EINVAL` not mapped in the user namespace ·
- * `ERR_NEARFAR_MULTITHREADED` near: it would change one thread · `TypeError`, `RangeError`
+ * The function makes the call `setresgid(-1, egid, -1)`, as the C library does, and an error names setresgid.
+ *
+ * @param egid - 0 to 4294967294, as the user namespace of the current task counts.
+ * @throws `EPERM` The id is none of the three present ids, and the task has no CAP_SETGID.
+ * @throws `EINVAL` The user namespace does not map the id.
+ * @throws `ERR_NEARFAR_MULTITHREADED` The call is made in Node: the kernel would change one thread of many.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument is not a number.
+ * @throws `RangeError` An argument is not an integer of the range above.
  * @example
  * ```ts
  * await using task = await Task.clone();
  * task.run(() => setegid(getgid()));
  * ```
- * @see setegid(2); CAP_SETGID over the user namespace for other ids than the present ones
+ * @see setegid(2); CAP_SETGID over the user namespace for ids other than the present ones
  */
 export function setegid(egid: number): void {
 	setresgid(-1, id(egid, "egid"), -1);
 }
 
 /**
- * Sets the real and the effective group id. The saved one becomes the effective one, if the real one is given, or the
- * effective one is set to anything but the former real one.
+ * Sets the real and the effective group id.
  *
- * @param real - 0 to 4294967294, as the user namespace of the task counts; -1: unchanged.
- * @param effective - Likewise.
- * @throws `EPERM` a real id that is neither the present real nor effective one, or an effective id that is none of the
- * three, and no CAP_SETGID · `EINVAL` not mapped in the user namespace · `ERR_NEARFAR_MULTITHREADED` near: it would
- * change one thread · `TypeError`, `RangeError`
+ * The saved id becomes the new effective one if `real` is given, or if `effective` differs from the former real id.
+ *
+ * @param real - 0 to 4294967294, as the user namespace of the current task counts; -1 leaves the id as it is.
+ * @param effective - The same range; -1 leaves the id as it is.
+ * @throws `EPERM` `real` is neither the present real nor the effective id, and the task has no CAP_SETGID.
+ * @throws `EPERM` `effective` is none of the three present ids, and the task has no CAP_SETGID.
+ * @throws `EINVAL` The user namespace does not map the id.
+ * @throws `ERR_NEARFAR_MULTITHREADED` The call is made in Node: the kernel would change one thread of many.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument is not a number.
+ * @throws `RangeError` An argument is not an integer of the range above.
  * @example
  * ```ts
  * await using task = await Task.clone();
  * task.run(() => setregid(-1, getgid()));
  * ```
- * @see setregid(2); CAP_SETGID over the user namespace for other ids than the present ones
+ * @see setregid(2); CAP_SETGID over the user namespace for ids other than the present ones
  */
 export function setregid(real: number, effective: number): void {
 	native().setregid(idOrUnchanged(real, "real"), idOrUnchanged(effective, "effective"));
 }
 
 /**
- * Sets the group id that files see. The kernel does not say whether it has: ask again with -1. It follows the effective id
- * whenever that changes.
+ * Sets the group id that file accesses are checked with.
  *
- * @param gid - 0 to 4294967294, as the user namespace of the task counts; -1: unchanged.
- * @returns The former one, whether it was changed or not.
- * @throws `ERR_NEARFAR_MULTITHREADED` near: it would change one thread · `BatchError` in a batch · `TaskGoneError` ·
- * `TypeError`, `RangeError`
+ * The kernel does not report whether the id has changed: call the function again with -1 to read it. The id follows
+ * the effective group id whenever that one changes.
+ *
+ * @param gid - 0 to 4294967294, as the user namespace of the current task counts; -1 leaves the id as it is.
+ * @returns The former id, whether or not it was changed.
+ * @throws `ERR_NEARFAR_MULTITHREADED` The call is made in Node: the kernel would change one thread of many.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument is not a number.
+ * @throws `RangeError` An argument is not an integer of the range above.
  * @example
  * ```ts
  * await using task = await Task.clone();
  * console.log(task.run(() => setfsgid(-1)) === process.getegid()); // true
  * ```
- * @see setfsgid(2); CAP_SETGID over the user namespace for other ids than the present ones
+ * @see setfsgid(2), Linux 1.2; CAP_SETGID over the user namespace for ids other than the present ones
  */
 export function setfsgid(gid: number): number {
 	return native().setfsgid(idOrUnchanged(gid, "gid"));

@@ -17,22 +17,34 @@ import {
 } from "@nearfar/core/internal";
 import { join } from "./word.ts";
 
-/** When a read updates the access time: `"relatime"`, `"noatime"` or `"strictatime"`. */
+/** When a read updates the access time of a file: `"relatime"`, `"noatime"` or `"strictatime"`. */
 export type AccessTimes = "relatime" | "noatime" | "strictatime";
 
-/** What {@link mountSetattr} changes. What is not named stays as it is. */
+/** What {@link mountSetattr} changes. What an option does not name stays as it is. */
 export interface MountSetattrOptions {
-	/** Attributes to add: names of `MOUNT_ATTR_*` in camelCase, or a number. Applied after `clear`. */
+	/**
+	 * Attributes to add, by the names of `MOUNT_ATTR_*` in camelCase, or as a number. The kernel applies `clear`
+	 * first. Default: none.
+	 */
 	set?: readonly MountAttribute[] | number;
-	/** Attributes to take away. */
+	/** Attributes to take away, by name or as a number. Default: none. */
 	clear?: readonly MountAttribute[] | number;
-	/** How mount events pass from now on; a number of `MS_*` is let through. */
+	/**
+	 * How mount events pass from now on, by name or as one of the numbers `MS_SHARED`, `MS_PRIVATE`, `MS_SLAVE`,
+	 * `MS_UNBINDABLE`. Default: unchanged.
+	 */
 	propagation?: Propagation | number;
-	/** When a read updates the access time: one choice, whatever it was before. */
+	/** When a read updates the access time, whatever the mount did before. Default: unchanged. */
 	atime?: AccessTimes;
-	/** Everything mounted below as well: all of it is changed, or nothing. Default: false. */
+	/**
+	 * Whether the change also applies to everything that is mounted below: to all of it, or to nothing. Default:
+	 * false.
+	 */
 	recursive?: boolean;
-	/** An open user namespace whose maps say who owns the files seen through the mount; it has to be detached and new. */
+	/**
+	 * An open user namespace whose maps decide who owns the files seen through the mount. The mount has to be
+	 * detached, and not id-mapped yet. Default: unchanged.
+	 */
 	userns?: FileDescriptor;
 }
 
@@ -43,14 +55,22 @@ const accessTimes = {
 } as const;
 
 /**
- * Changes attributes, propagation and owners of a mount, or of a whole tree of them.
+ * Changes attributes, propagation and id map of a mount, or of a whole tree of mounts.
  *
- * @param at - A mount point, attached here or detached; a `Location`'s flags are added.
- * @param options - What to change; with `{}` the kernel looks at nothing, not even the place.
- * @throws `EINVAL` not a mount point, a mount of another namespace, an unknown attribute, `userns` on an attached or
- * id-mapped mount, without maps, or no user namespace · `EPERM` no CAP_SYS_ADMIN over the mount namespace, a locked
- * attribute, `userns` is the initial one · `EBUSY` `rdonly` while files are open for writing · `EBADF` · `ENOENT`.
- * `TypeError`, `RangeError` wrong arguments
+ * @param at - A mount point, attached in this mount namespace or detached. The flags of a `Location` are added.
+ * @param options - What to change. With `{}` the kernel does not even look at the place.
+ * @throws `EINVAL` The place is not a mount point, or belongs to another mount namespace.
+ * @throws `EINVAL` The kernel does not know an attribute.
+ * @throws `EINVAL` `userns` is no user namespace, has no maps, or the mount is attached or id-mapped already.
+ * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace.
+ * @throws `EPERM` A more privileged namespace has locked the attribute.
+ * @throws `EPERM` `userns` is the initial user namespace.
+ * @throws `EBUSY` `rdonly` is asked for while files are open for writing.
+ * @throws `EBADF` A descriptor is not open.
+ * @throws `ENOENT` The path does not exist.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument has the wrong type, or a name is no attribute.
+ * @throws `RangeError` A number is out of its range.
  * @example
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
@@ -60,7 +80,7 @@ const accessTimes = {
  *   moveMount(tree, "/mnt");
  * });
  * ```
- * @see mount_setattr(2), Linux 5.12; CAP_SYS_ADMIN over the mount namespace, with `userns` over the file system's
+ * @see mount_setattr(2), Linux 5.12; CAP_SYS_ADMIN over the mount namespace, with `userns` also over the file system
  */
 export function mountSetattr(at: LocationLike, options: MountSetattrOptions): void {
 	const { set, clear, propagation, atime, recursive, userns } = checkOptions(options);
@@ -88,7 +108,7 @@ export function mountSetattr(at: LocationLike, options: MountSetattrOptions): vo
 	);
 }
 
-/** Attributes are 64 bits wide: JavaScript's own operator would cut them. */
+/** Joins masks of 64 bits with `|`, which in JavaScript works on 32 bits. */
 function add(...masks: number[]): number {
 	return Number(masks.reduce((all, mask) => all | BigInt(mask), 0n));
 }

@@ -15,36 +15,51 @@ import {
 } from "@nearfar/core/internal";
 import { join, toWord } from "./word.ts";
 
-const DATA = 4095; // a page of the smallest size, and its last byte is the end
+const DATA = 4095; // the kernel copies one page, whose smallest size is 4096, and ends it with a NUL byte
 
-/** How {@link mount} mounts. */
+/** Options of {@link mount}. */
 export interface MountOptions {
 	/** Names of `MS_*` flags in camelCase, or a number. Default: none. */
 	flags?: readonly MountFlag[] | number;
-	/** What the file system is told, `"size=1m,mode=700"`; at most 4095 bytes. Default: nothing. */
+	/** Options for the file system, as in `"size=1m,mode=700"`: at most 4095 bytes. Default: none. */
 	data?: string;
 }
 
-/** How {@link umount} unmounts. */
+/** Options of {@link umount}. */
 export interface UmountOptions {
-	/** Names of `MNT_*` and `UMOUNT_*` flags, or a number. Default: none. */
+	/** Names of `MNT_*` and `UMOUNT_*` flags in camelCase, or a number. Default: none. */
 	flags?: readonly UmountFlag[] | number;
 }
 
 /**
  * Mounts a file system, makes a tree visible at a second place, or changes or moves a mount: the flags say which.
  *
- * What the kernel ignores stays ignored: `bind` with `rdonly` makes a writable mount, and one more call with `remount`,
- * `bind` and `rdonly` changes it. A symbolic link at the end of a path is followed. Near, it acts on Node's own mount
- * namespace, and so for every thread.
+ * The kernel ignores some flags without an error: `bind` with `rdonly` makes a writable mount, and a second call with
+ * `remount`, `bind` and `rdonly` makes the mount read-only. A symbolic link at the end of a path is followed. Near,
+ * the call acts on the mount namespace of Node, and so for every thread.
  *
- * @param source - A device, a directory, a name that is only shown; `null` where the flags need none.
- * @param target - Where. An open descriptor and the directory of a `Location` go through `/proc/self/fd`.
- * @param fstype - The file system, as in `/proc/filesystems`; `null` for `bind`, `move`, `remount` and propagation.
- * @throws `EPERM` no CAP_SYS_ADMIN over the mount namespace, a file system that may not be mounted in a user namespace, a
- * locked flag · `ENODEV` unknown `fstype` · `EINVAL` no `fstype`, wrong `data`, not a mount, two kinds of propagation ·
- * `ENOTBLK` `source` is no block device · `EBUSY` files are open for writing · `ENOENT` · `ENOTDIR` · `ENAMETOOLONG` ·
- * `ELOOP` a mount moved below itself · `ENOSPC` too many mounts. `TypeError`, `RangeError` wrong arguments
+ * @param source - A device, a directory, or a name that is only shown; `null` where the flags need none.
+ * @param target - The place to mount at. A descriptor, and the directory of a `Location`, are reached through
+ * `/proc/self/fd`.
+ * @param fstype - The file system, by its name in `/proc/filesystems`; `null` with `bind`, `move`, `remount` and
+ * propagation.
+ * @param options - Flags and the file system's own options. Default: neither.
+ * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace.
+ * @throws `EPERM` The file system may not be mounted in a user namespace, or a more privileged one has locked the
+ * flag.
+ * @throws `ENODEV` The kernel does not know `fstype`.
+ * @throws `EINVAL` `fstype` is missing, or the file system refuses `data`.
+ * @throws `EINVAL` The place is not a mount, or the flags name two kinds of propagation.
+ * @throws `ENOTBLK` The file system needs a block device, and `source` is none.
+ * @throws `EBUSY` Files are open for writing, or the mount is there already.
+ * @throws `ENOENT` A path does not exist.
+ * @throws `ENOTDIR` A path is not a directory.
+ * @throws `ENAMETOOLONG` A path is longer than 4095 bytes.
+ * @throws `ELOOP` A mount would move below itself.
+ * @throws `ENOSPC` The mount namespace has reached its limit of mounts (`/proc/sys/fs/mount-max`).
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument has the wrong type, holds a NUL byte, or a name is no flag.
+ * @throws `RangeError` `data` is longer than 4095 bytes, or a number is out of its range.
  * @example
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
@@ -75,14 +90,23 @@ export function mount(
 }
 
 /**
- * Unmounts what is topmost at a place.
+ * Unmounts the topmost mount at a place.
  *
- * A descriptor of a file in the mount keeps it busy: with one as `target`, `detach` is needed.
+ * A descriptor of a file in the mount keeps the mount busy. With such a descriptor as `target`, the flag `detach` is
+ * needed.
  *
- * @param target - A mount point; a `Location` that does not follow links adds `nofollow`.
- * @throws `EBUSY` files are open, or something is mounted below · `EINVAL` not a mount point, locked, an unknown flag,
- * `expire` with another · `EAGAIN` marked by `expire` · `EPERM` no CAP_SYS_ADMIN over the mount namespace · `ENOENT` ·
- * `ENAMETOOLONG`. `TypeError`, `RangeError` wrong arguments
+ * @param target - A mount point. A `Location` that does not follow links adds `nofollow`.
+ * @param options - Flags. Default: none.
+ * @throws `EBUSY` Files of the mount are open, or something is mounted below.
+ * @throws `EINVAL` The place is not a mount point, or a more privileged namespace has locked the mount.
+ * @throws `EINVAL` The kernel does not know a flag, or `expire` comes with another flag.
+ * @throws `EAGAIN` `expire` has marked the mount: a second call unmounts it.
+ * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace.
+ * @throws `ENOENT` The path does not exist.
+ * @throws `ENAMETOOLONG` The path is longer than 4095 bytes.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument has the wrong type, holds a NUL byte, or a name is no flag.
+ * @throws `RangeError` A number is out of its range.
  * @example
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });

@@ -2,17 +2,22 @@ import type { LocationLike } from "@nearfar/core";
 import { followedPath, native } from "@nearfar/core/internal";
 
 /**
- * Makes a mount the root of the mount namespace, and attaches the former root to a place below it.
+ * Makes a mount the root of the mount namespace, and attaches the former root at a place below the new one.
  *
- * Every process of the namespace whose root or working directory was the old root gets the new one; descriptors stay
- * what they are and still reach the old tree. With both arguments `"."` the old root ends up on top of the new one, and
- * `umount(".", { flags: ["detach"] })` makes it go: no directory for it is needed.
+ * Every process of the namespace whose root or working directory was the former root gets the new one. Open
+ * descriptors still reach the former tree. With `"."` for both arguments the former root ends up on top of the new
+ * one, and `umount(".", { flags: ["detach"] })` removes it: no directory has to be made for it.
  *
- * @param newRoot - A mount point; bind a directory to itself to make it one.
- * @param putOld - `newRoot` or below.
- * @throws `EINVAL` not a mount point, `putOld` not below `newRoot`, a shared mount, the root is the initial ramfs · `EBUSY`
- * one of them is on the current root's mount · `ENOTDIR` · `EPERM` no CAP_SYS_ADMIN over the mount namespace · `ENOENT`.
- * `TypeError` wrong arguments
+ * @param newRoot - A mount point. Bind a directory to itself to make it one.
+ * @param putOld - The place for the former root: `newRoot` or a directory below.
+ * @throws `EINVAL` `newRoot` is not a mount point, or `putOld` is not below it.
+ * @throws `EINVAL` A mount involved is shared, or the current root is the initial ramfs.
+ * @throws `EBUSY` An argument is on the mount of the current root.
+ * @throws `ENOTDIR` An argument is not a directory.
+ * @throws `ENOENT` A path does not exist.
+ * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument has the wrong type or holds a NUL byte.
  * @example
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });

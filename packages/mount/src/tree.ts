@@ -12,31 +12,44 @@ import {
 } from "@nearfar/core/internal";
 import { join, toWord } from "./word.ts";
 
-/** How {@link openTree} opens. */
+/** Options of {@link openTree}. */
 export interface OpenTreeOptions {
-	/** Names of `OPEN_TREE_*` and `AT_*` flags in camelCase, or a number. Default: none. Close-on-exec is always added. */
+	/**
+	 * Names of `OPEN_TREE_*` and `AT_*` flags in camelCase, or a number. Close-on-exec is always added. Default:
+	 * none.
+	 */
 	flags?: readonly (OpenTreeFlag | AtFlag)[] | number;
 }
 
-/** How {@link moveMount} moves. */
+/** Options of {@link moveMount}. */
 export interface MoveMountOptions {
-	/** Names of `MOVE_MOUNT_*` flags in camelCase, or a number. Default: none. What the locations say is added. */
+	/** Names of `MOVE_MOUNT_*` flags in camelCase, or a number. The flags of the locations are added. Default: none. */
 	flags?: readonly MoveMountFlag[] | number;
 }
 
 const treeFlags = { ...atFlags, ...openTreeFlags } as const;
 
 /**
- * Opens a mount, or with `clone` a detached copy of it; `recursive` copies what is mounted below as well.
+ * Opens a mount, or with `clone` a detached copy of the mount. With `recursive` the copy has everything that is
+ * mounted below.
  *
- * A detached copy is nowhere in the tree until {@link moveMount} attaches it, and goes away when its last descriptor is
- * closed unless it was. It can be passed to another task, whose mount namespace it may be attached in.
+ * A detached copy is nowhere in the tree of mounts until {@link moveMount} attaches it. If the last descriptor of a
+ * copy is closed before that, the copy goes away. The descriptor can be passed to another task, which may attach the
+ * copy in its own mount namespace.
  *
- * @param at - A path, whose link at the end is followed, an open descriptor, or a `Location`, whose flags are added.
- * @returns A descriptor of the current task; close it or declare it with `using`.
- * @throws `EINVAL` an unknown flag, `recursive` without `clone`, a copy of another namespace's mount or of an unbindable
- * one · `EPERM` `clone` without CAP_SYS_ADMIN over the mount namespace · `ENOENT` · `EBADF` · `ENOTDIR` · `EMFILE`.
- * `TypeError`, `RangeError` wrong arguments
+ * @param at - A path, whose link at the end is followed; an open descriptor; or a `Location`, whose flags are added.
+ * @param options - Flags. Default: only close-on-exec.
+ * @returns A descriptor of the current task. The caller closes it, or declares it with `using`.
+ * @throws `EINVAL` The kernel does not know a flag, or `recursive` comes without `clone`.
+ * @throws `EINVAL` `clone` is asked for a mount of another mount namespace, or for an unbindable one.
+ * @throws `EPERM` `clone` is asked for without CAP_SYS_ADMIN over the mount namespace.
+ * @throws `ENOENT` The path does not exist.
+ * @throws `ENOTDIR` A part of the path is not a directory.
+ * @throws `EBADF` A descriptor is not open.
+ * @throws `EMFILE` The task has reached its limit of descriptors.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument has the wrong type, holds a NUL byte, or a name is no flag.
+ * @throws `RangeError` A number is out of its range.
  * @example
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
@@ -55,16 +68,26 @@ export function openTree(at: LocationLike, options?: OpenTreeOptions): FileDescr
 }
 
 /**
- * Moves a mount from one place to another, or attaches one that is detached.
+ * Moves a mount from one place to another, or attaches a detached one.
  *
- * The kernel does not follow a link at the end of either path, nor trigger an automount, unless told to: a path given as
- * it is keeps to that; a `Location` says it itself, and follows by default.
+ * The kernel does not follow a link at the end of either path and does not trigger an automount, unless a flag says
+ * so. A plain path adds no such flag. A `Location` adds the flags for its own settings, and follows links by default.
  *
  * @param from - A mount point, or a descriptor from {@link openTree}.
- * @param to - Where to: a directory for a directory, a file for a file.
- * @throws `EINVAL` not a mount, a directory on a file or the reverse, a mount of another namespace, a locked or shared
- * parent, an unknown flag, `beneath` a place where nothing is mounted · `EPERM` no CAP_SYS_ADMIN over the mount namespace ·
- * `ELOOP` below itself · `EBADF` · `ENOENT` · `ENOTDIR`. `TypeError`, `RangeError` wrong arguments
+ * @param to - The new place: a directory for a directory, a file for a file.
+ * @param options - Flags. Default: those of the locations alone.
+ * @throws `EINVAL` `from` is not a mount, or belongs to another mount namespace.
+ * @throws `EINVAL` One place is a directory and the other one a file.
+ * @throws `EINVAL` The parent mount is shared, or a more privileged namespace has locked the mount.
+ * @throws `EINVAL` The kernel does not know a flag, or `beneath` names a place where nothing is mounted.
+ * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace.
+ * @throws `ELOOP` The mount would move below itself.
+ * @throws `EBADF` A descriptor is not open.
+ * @throws `ENOENT` A path does not exist.
+ * @throws `ENOTDIR` A part of a path is not a directory.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument has the wrong type, holds a NUL byte, or a name is no flag.
+ * @throws `RangeError` A number is out of its range.
  * @example
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
@@ -87,7 +110,7 @@ export function moveMount(from: LocationLike, to: LocationLike, options?: MoveMo
 	native().moveMount(source.at, source.path, target.at, target.path, word);
 }
 
-/** What a location says about its look-up; move_mount(2) has flags for what others do unasked. */
+/** Returns the flags for what a location says about its lookup: move_mount(2) follows nothing without them. */
 function lookup(location: LocationLike, [symlinks, automounts, emptyPath]: [number, number, number]): number {
 	if (location instanceof FileDescriptor) return emptyPath;
 	if (!(location instanceof Location)) return 0;

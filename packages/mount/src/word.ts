@@ -1,6 +1,9 @@
 import { type FlagTable, integer, toBits } from "@nearfar/core/internal";
 
-/** Flags of a call that takes 32 bits of them: more would be cut off without a word. */
+/**
+ * Converts flags for a call that takes 32 bits of them. A larger number is refused, because the kernel would drop its
+ * upper half silently.
+ */
 export function toWord<T extends FlagTable>(
 	table: T,
 	flags: readonly (keyof T & string)[] | number | undefined,
@@ -9,7 +12,7 @@ export function toWord<T extends FlagTable>(
 	return integer(toBits(table, flags, name), name, 0, 2 ** 32 - 1);
 }
 
-/** Adds flags to a word of 32 bits, which JavaScript's own operator would make negative. */
+/** Joins words of 32 bits with `|`, as an unsigned number: the operator alone returns a signed one. */
 export function join(...words: number[]): number {
 	return words.reduce((all, word) => all | word, 0) >>> 0;
 }

@@ -2,13 +2,15 @@ import type { Buffer } from "node:buffer";
 import { native, wrongType, wrongValue } from "@nearfar/core/internal";
 
 /**
- * Sets the host name of the UTS namespace, for everybody in it.
+ * Sets the host name of the UTS namespace, for every process in it.
  *
  * Near, that is the name of the machine, or of the container that Node runs in.
  *
- * @param name - At most 64 bytes, in any encoding; no NUL byte.
- * @throws `EPERM` no CAP_SYS_ADMIN over the UTS namespace · `EINVAL` longer than 64 bytes · `TypeError` a NUL byte, or
- * neither text nor bytes
+ * @param name - At most 64 bytes, in any encoding, without a NUL byte.
+ * @throws `EPERM` The task has no CAP_SYS_ADMIN over the UTS namespace.
+ * @throws `EINVAL` The name is longer than 64 bytes.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` The name is neither a string nor a Buffer, or holds a NUL byte.
  * @example
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user", "uts"], idMap: "root" });

@@ -1,13 +1,16 @@
 import type { NamespaceKind } from "@nearfar/core";
 import { namespaceFlags } from "@nearfar/core/internal";
 
-/** What is fixed about a kind of namespace. */
+/** The fixed facts about a kind of namespace. */
 export interface NamespaceKindData {
-	/** Its flag of clone(2), unshare(2) and setns(2), a `CLONE_NEW*`. */
+	/** The `CLONE_NEW*` flag of clone(2), unshare(2) and setns(2). */
 	readonly flag: number;
-	/** Its name in `/proc/pid/ns`. */
+	/** The name in `/proc/<pid>/ns`. */
 	readonly proc: string;
-	/** The name in `/proc/pid/ns` of the one that children get, where a process can differ from its children. */
+	/**
+	 * The name in `/proc/<pid>/ns` of the namespace that new children get, for kinds in which a process can differ
+	 * from its children.
+	 */
 	readonly forChildren?: string;
 }
 
@@ -31,7 +34,7 @@ export const namespaceKinds: Readonly<Record<NamespaceKind, NamespaceKindData>> 
 	uts: { flag: namespaceFlags.uts, proc: "uts" },
 };
 
-/** The kinds whose flags are in a word. */
+/** Returns the kinds whose flags are set in a word. */
 export function kindsOf(flags: number): NamespaceKind[] {
 	const kinds = Object.keys(namespaceKinds) as NamespaceKind[];
 	return kinds.filter((kind) => (BigInt(flags) & BigInt(namespaceKinds[kind].flag)) !== 0n);

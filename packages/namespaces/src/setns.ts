@@ -6,17 +6,28 @@ const SYS_ioctl = process.arch === "arm64" ? 29 : 16;
 const NS_GET_NSTYPE = 0xb703; // since Linux 4.11
 
 /**
- * Moves the current task into a namespace that is open, or into namespaces of the process that a pidfd is of.
+ * Moves the current task into an open namespace, or into namespaces of the process that a pidfd refers to.
  *
- * `"pid"` is for its children only. With several kinds all are entered, or none. Entering a user namespace gives every
- * capability in it.
+ * `"pid"` applies only to children that the task makes afterwards. With several kinds the task enters all of them, or
+ * none. Entering a user namespace gives the task every capability in that namespace.
  *
- * @param fd - A file of `/proc/pid/ns`, or a pidfd; a descriptor of the current task.
- * @param kinds - With a namespace what it has to be. Default: any. With a pidfd which ones, at least one.
- * @throws `EPERM` no CAP_SYS_ADMIN in the namespace's owner, or for `"mnt"` no CAP_SYS_CHROOT in one's own · `EINVAL`
- * not of that kind, neither namespace nor pidfd, one's own user namespace, a pid namespace that is no descendant, an
- * unknown flag · `ESRCH` the pidfd's process has ended · `EBADF` · `EUSERS` · `FDTableMismatchError` ·
- * `MultithreadedError` near · `TypeError`, `RangeError`
+ * @param fd - A descriptor of the current task: a file of `/proc/<pid>/ns`, or a pidfd.
+ * @param kinds - With a namespace, the kind that it has to be; default: any. With a pidfd, the kinds to enter, at
+ * least one.
+ * @throws `EPERM` The task has no CAP_SYS_ADMIN in the user namespace that owns the entered one.
+ * @throws `EPERM` `"mnt"` is entered without CAP_SYS_CHROOT in the task's own user namespace.
+ * @throws `EINVAL` The descriptor is neither a namespace nor a pidfd, or the namespace is of another kind.
+ * @throws `EINVAL` The namespace is the task's own user namespace, or a pid namespace that is no descendant of the
+ * task's.
+ * @throws `EINVAL` The kernel does not know a flag.
+ * @throws `ESRCH` The process of the pidfd has ended.
+ * @throws `EBADF` The descriptor is not open.
+ * @throws `EUSERS` User namespaces would be nested more than 32 deep.
+ * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor belongs to another table; `task.put` copies it.
+ * @throws `ERR_NEARFAR_MULTITHREADED` The call is made in Node: the kernel would change one thread of many.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `fd` is no `FileDescriptor`, or a name is no kind of namespace.
+ * @throws `RangeError` `kinds` is a number that does not fit 32 bits.
  * @example
  * ```ts
  * await using home = await Task.clone({ namespaces: ["user", "uts"] });
@@ -24,7 +35,7 @@ const NS_GET_NSTYPE = 0xb703; // since Linux 4.11
  * using fd = guest.put(home.process.fd);
  * guest.run(() => setns(fd, ["user", "uts"]));
  * ```
- * @see setns(2), with a pidfd Linux 5.8; CAP_SYS_ADMIN in the user namespace that owns the one entered
+ * @see setns(2), with a pidfd Linux 5.8; CAP_SYS_ADMIN in the user namespace that owns the entered one
  */
 export function setns(fd: FileDescriptor, kinds?: readonly NamespaceKind[] | number): void {
 	if (!(fd instanceof FileDescriptor)) throw wrongType("fd", "a FileDescriptor", fd);
@@ -38,8 +49,8 @@ function kindFlag(task: Task, fd: FileDescriptor): number {
 	try {
 		return Number(task.run(() => native().syscall(SYS_ioctl, [fd.number(), NS_GET_NSTYPE])).result);
 	} catch {
-		// A batch has closed it, or the task is gone. "pid" is the safe one to assume: handles of processes are refused
-		// where they could mean strangers.
+		// A batch has closed the descriptor, or the task is gone. Assuming "pid" is safe: handles of processes are then
+		// refused wherever their numbers could mean other processes.
 		return namespaceFlags.pid;
 	}
 }
