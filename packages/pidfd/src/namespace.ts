@@ -1,6 +1,6 @@
 import { FileDescriptor, type NamespaceKind, openat2, SyscallError, type Task } from "@nearfar/core";
 import { currentTask, native, pidfdNamespaces, toChoice } from "@nearfar/core/internal";
-import { shownPid } from "./identity.ts";
+import { pidInProc } from "./identify.ts";
 
 /** The kinds of namespaces that a process is in, and the two that its children will be in. */
 export type PidFdNamespaceKind = NamespaceKind | "pid_for_children" | "time_for_children";
@@ -48,15 +48,15 @@ function probe(): boolean {
 
 /** The way before Linux 6.11. A process that still has its pid afterwards had it all the while. */
 function openInProc(pidfd: number, kind: PidFdNamespaceKind): FileDescriptor {
-	const pid = shownPid(pidfd);
+	const pid = pidInProc(pidfd);
 	if (pid === undefined) throw gone();
 	let file: FileDescriptor;
 	try {
 		file = openat2(`/proc/${pid}/ns/${kind}`);
 	} catch (error) {
-		throw shownPid(pidfd) === pid && !isZombie(pid) ? error : gone();
+		throw pidInProc(pidfd) === pid && !isZombie(pid) ? error : gone();
 	}
-	if (shownPid(pidfd) === pid) return file;
+	if (pidInProc(pidfd) === pid) return file;
 	file.close();
 	throw gone();
 }

@@ -27,11 +27,11 @@ import {
 	wrongType,
 } from "@nearfar/core/internal";
 import { exited } from "./exited.ts";
+import { HeldPidfd } from "./held-pidfd.ts";
 import { type PidFdInfo, readInfo } from "./info.ts";
 import { openNamespace, type PidFdNamespaceKind } from "./namespace.ts";
 import { assertChild, type NodeChild, pidOfNodeChild } from "./node-child.ts";
-import { childOf } from "./ours.ts";
-import { Subject } from "./subject.ts";
+import { findOwnChild } from "./own-child.ts";
 import { poll, wait } from "./wait.ts";
 
 /** How to open a {@link PidFd}. */
@@ -68,7 +68,7 @@ const scopes = {
  * @see pidfd_open(2), Linux 5.3
  */
 export class PidFd extends FileDescriptor {
-	#subject: Subject | undefined; // made when somebody first waits
+	#held: HeldPidfd | undefined; // made when somebody first waits
 	#child: ChildProcess | undefined;
 	#nodeChild: NodeChild | undefined;
 	#known = false; // whether it was asked already whose child it is
@@ -88,7 +88,7 @@ export class PidFd extends FileDescriptor {
 	 * @example
 	 * ```ts
 	 * using pidfd = PidFd.open(process.ppid, { nonblocking: true });
-	 * console.log(pidfd.blocking); // false
+	 * console.log(held.blocking); // false
 	 * ```
 	 * @see pidfd_open(2), Linux 5.3; no privilege
 	 */
@@ -335,35 +335,35 @@ export class PidFd extends FileDescriptor {
 		copy.#child = this.#child;
 		copy.#nodeChild = this.#nodeChild;
 		copy.#known = this.#known;
-		copy.#death = this.#subject?.death ?? this.#death;
+		copy.#death = this.#held?.death ?? this.#death;
 		return copy;
 	}
 
 	/** Closes it. Who waits with it goes on. */
 	override close(): void {
-		if (this.closed || !this.#subject?.inherit()) super.close();
+		if (this.closed || !this.#held?.inherit()) super.close();
 		else super.take();
 	}
 
 	/** Gives the number up: from now on somebody else closes it. Who waits with it goes on, with a copy. */
 	override take(): number {
-		if (!this.closed) this.#subject?.part();
+		if (!this.closed) this.#held?.part();
 		return super.take();
 	}
 
-	#process(): Subject {
+	#process(): HeldPidfd {
 		if (currentBatch()) throw new BatchError("waiting returns a value, and in a batch no call has run yet");
 		const number = this.fd;
-		if (!this.#subject) {
+		if (!this.#held) {
 			const borrowed = FDTable.handles(this.table).get(number)?.deref() !== this;
-			this.#subject = new Subject(number, this.table, borrowed);
-			this.#subject.death = this.#death;
+			this.#held = new HeldPidfd(number, this.table, borrowed);
+			this.#held.death = this.#death;
 		}
-		if (!this.#known) this.#child = childOf(this.#subject);
+		if (!this.#known) this.#child = findOwnChild(this.#held);
 		this.#known = true;
-		this.#subject.child = this.#child;
-		this.#subject.nodeChild = this.#nodeChild;
-		return this.#subject;
+		this.#held.child = this.#child;
+		this.#held.nodeChild = this.#nodeChild;
+		return this.#held;
 	}
 }
 

@@ -13,9 +13,9 @@ import {
 	waitFlags,
 } from "@nearfar/core/internal";
 import { keptDeath } from "./exited.ts";
-import { identify } from "./identity.ts";
-import { pollOurs, waitForOurs } from "./ours.ts";
-import { isGone, type Subject } from "./subject.ts";
+import { type HeldPidfd, isGone } from "./held-pidfd.ts";
+import { identifyProcess } from "./identify.ts";
+import { pollOwnChild, waitForOwnChild } from "./own-child.ts";
 
 type Kinds = ReadonlySet<StateKind>;
 
@@ -26,95 +26,95 @@ const looking = new Map<number, Set<() => void>>();
 const threads = new Map<string, Set<(state: ChildState | undefined) => void>>();
 
 /** The state that has happened already, if there is one. */
-export function poll(subject: Subject, options: Omit<WaitOptions, "signal"> | undefined): ChildState | undefined {
+export function poll(held: HeldPidfd, options: Omit<WaitOptions, "signal"> | undefined): ChildState | undefined {
 	const { kinds: wanted, nowait } = toWanted(options);
-	if (subject.child && subject.task.isNear) return pollOurs(subject.child, wanted, nowait);
-	const state = look(subject, wanted);
-	if (state && !wanted.has(stateKinds[state.state])) throw dead(subject, state);
-	if (state && !nowait) take(subject, state).catch(() => {});
+	if (held.child && held.task.isNear) return pollOwnChild(held.child, wanted, nowait);
+	const state = look(held, wanted);
+	if (state && !wanted.has(stateKinds[state.state])) throw dead(held, state);
+	if (state && !nowait) take(held, state).catch(() => {});
 	return state;
 }
 
 /** Waits for a state. */
-export async function wait(subject: Subject, options: WaitOptions | undefined): Promise<ChildState> {
+export async function wait(held: HeldPidfd, options: WaitOptions | undefined): Promise<ChildState> {
 	const { kinds: wanted, nowait, signal } = toWanted(options);
 	signal?.throwIfAborted();
-	if (subject.child && subject.task.isNear) return waitForOurs(subject.child, wanted, nowait, signal);
-	subject.hold();
+	if (held.child && held.task.isNear) return waitForOwnChild(held.child, wanted, nowait, signal);
+	held.hold();
 	try {
-		const state = look(subject, wanted) ?? (await waitForChange(subject, wanted, signal));
-		if (!nowait && wanted.has(stateKinds[state.state])) await take(subject, state);
+		const state = look(held, wanted) ?? (await waitForChange(held, wanted, signal));
+		if (!nowait && wanted.has(stateKinds[state.state])) await take(held, state);
 		return state;
 	} finally {
-		subject.release();
+		held.release();
 	}
 }
 
 /** A state that is there, left where it is. */
-function look(subject: Subject, wanted: Kinds): ChildState | undefined {
-	const death = subject.death ?? subject.child?.death;
-	if (death && !wanted.has("exited")) throw dead(subject, death);
+function look(held: HeldPidfd, wanted: Kinds): ChildState | undefined {
+	const death = held.death ?? held.child?.death;
+	if (death && !wanted.has("exited")) throw dead(held, death);
 	if (death) return death;
 	try {
-		const state = subject.waitid(waitBits(wanted) | waitFlags.nowait);
-		if (state && stateKinds[state.state] === "exited") subject.death = state;
+		const state = held.waitid(waitBits(wanted) | waitFlags.nowait);
+		if (state && stateKinds[state.state] === "exited") held.death = state;
 		return state;
 	} catch (error) {
-		const kept = isGone(error) ? unreported(subject, wanted) : undefined;
+		const kept = isGone(error) ? unreported(held, wanted) : undefined;
 		if (!kept) throw error;
-		subject.death = kept;
+		held.death = kept;
 		return kept;
 	}
 }
 
 /** The death of a child that waitid(2) does not know of: Node's loop has reaped its own, or nobody has asked for the end. */
-function unreported(subject: Subject, wanted: Kinds): ChildState | undefined {
+function unreported(held: HeldPidfd, wanted: Kinds): ChildState | undefined {
 	try {
-		if (!wanted.has("exited")) return subject.waitid(waitFlags.exited | waitFlags.nowait);
+		if (!wanted.has("exited")) return held.waitid(waitFlags.exited | waitFlags.nowait);
 	} catch (error) {
 		if (!isGone(error)) throw error;
 	}
-	return subject.nodeChild && keptDeath(subject);
+	return held.nodeChild && keptDeath(held);
 }
 
-function dead(subject: Subject, death: ChildState): ChildDeadError {
-	const who = subject.child ?? `process ${death.pid || (subject.nodeChild?.pid ?? "")}`.trimEnd();
-	return new ChildDeadError(`cannot wait for a stop of ${who}: it ${howItEnded(death)}`, death, subject.child?.command);
+function dead(held: HeldPidfd, death: ChildState): ChildDeadError {
+	const who = held.child ?? `process ${death.pid || (held.nodeChild?.pid ?? "")}`.trimEnd();
+	return new ChildDeadError(`cannot wait for a stop of ${who}: it ${howItEnded(death)}`, death, held.child?.command);
 }
 
 /** Takes a state from the kernel. A death only where nobody else does. */
-async function take(subject: Subject, state: ChildState): Promise<void> {
+async function take(held: HeldPidfd, state: ChildState): Promise<void> {
 	const kind = stateKinds[state.state];
-	if (kind === "exited" && (subject.nodeChild || subject.child)) return;
-	subject.hold();
+	if (kind === "exited" && (held.nodeChild || held.child)) return;
+	held.hold();
 	try {
 		// It may be a child of Node's loop: what SIGCHLD has told that is dealt with in the turn between the two.
-		const turns = kind === "exited" && subject.task.isNear ? 2 : 0;
+		const turns = kind === "exited" && held.task.isNear ? 2 : 0;
 		for (let turn = 0; turn < turns; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
-		if (looking.size > 0) for (const see of looking.get(identify(subject.near())?.pid ?? 0) ?? []) see();
-		subject.waitid(waitFlags[kind]);
+		if (looking.size > 0) for (const see of looking.get(identifyProcess(held.near())?.pid ?? 0) ?? []) see();
+		held.waitid(waitFlags[kind]);
 	} catch (error) {
 		if (!isGone(error)) throw error; // somebody else has taken it
 	} finally {
-		subject.release();
+		held.release();
 	}
 }
 
-async function waitForChange(subject: Subject, wanted: Kinds, signal: AbortSignal | undefined): Promise<ChildState> {
+async function waitForChange(held: HeldPidfd, wanted: Kinds, signal: AbortSignal | undefined): Promise<ChildState> {
 	const stops = wanted.has("stopped") || wanted.has("continued");
 	// As for a process that is not ours: only a thread of its parent hears of stops, and a task has one alone.
-	if (stops && !subject.task.isNear) throw new SyscallError({ code: "ECHILD", errno: 10, syscall: "waitid" });
-	if (subject.child) return waitForOurs(subject.child, wanted, true, signal);
-	const who = identify(subject.near()) ?? { pid: 0, uid: 0 };
+	if (stops && !held.task.isNear) throw new SyscallError({ code: "ECHILD", errno: 10, syscall: "waitid" });
+	if (held.child) return waitForOwnChild(held.child, wanted, true, signal);
+	const who = identifyProcess(held.near()) ?? { pid: 0, uid: 0 };
 	const kinds: Kinds = new Set([...wanted, "exited"]); // a death ends a wait for a stop
 	let state: ChildState | undefined;
-	while (!state) state = await nextChange(subject, kinds, stops, who, signal);
+	while (!state) state = await nextChange(held, kinds, stops, who, signal);
 	return state;
 }
 
 /** Resolves when there is something to see, with it, or with nothing where that was gone again. */
 function nextChange(
-	subject: Subject,
+	held: HeldPidfd,
 	kinds: Kinds,
 	stops: boolean,
 	who: { pid: number; uid: number },
@@ -134,32 +134,32 @@ function nextChange(
 		const tell = (told?: ChildState) => {
 			settle();
 			try {
-				resolve(told ?? look(subject, kinds));
+				resolve(told ?? look(held, kinds));
 			} catch (error) {
-				const kept = isGone(error) ? keptDeath(subject, who) : undefined;
-				if (kept) subject.death = kept;
+				const kept = isGone(error) ? keptDeath(held, who) : undefined;
+				if (kept) held.death = kept;
 				if (kept) resolve(kept);
 				else reject(error);
 			}
 		};
 		const see = () => {
-			const state = look(subject, kinds);
+			const state = look(held, kinds);
 			if (state) tell(state);
 		};
 		const ended = () => tell();
 		const stop = stops
-			? whenChanged(subject, `${who.pid} ${waitBits(kinds)}`, waitBits(kinds), tell)
-			: () => subject.forgetEnd(ended);
-		if (!stops) subject.whenEnded(ended, false);
+			? whenChanged(held, `${who.pid} ${waitBits(kinds)}`, waitBits(kinds), tell)
+			: () => held.forgetEnd(ended);
+		if (!stops) held.whenEnded(ended, false);
 		join(looking, who.pid, see);
 		signal?.addEventListener("abort", abort, { once: true });
 	});
 }
 
 /** Calls `tell` when waitid(2) has something to say, on a thread of its own; returns how not to be told. */
-function whenChanged(subject: Subject, key: string, bits: number, tell: (state?: ChildState) => void): () => void {
+function whenChanged(held: HeldPidfd, key: string, bits: number, tell: (state?: ChildState) => void): () => void {
 	if (!threads.has(key)) {
-		using pidfd = subject.blocking();
+		using pidfd = held.blocking();
 		const id = native().watchPidfd(pidfd.fd, bits);
 		threads.set(key, new Set());
 		listen(id, ({ numbers }) => {

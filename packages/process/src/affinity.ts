@@ -1,6 +1,6 @@
 import type { Process } from "@nearfar/core";
 import { array, integer, native, refuseOneThread } from "@nearfar/core/internal";
-import { withPid } from "./whose.ts";
+import { withPid } from "./with-pid.ts";
 
 const CPUS = 65_536;
 

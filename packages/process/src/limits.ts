@@ -1,7 +1,7 @@
 import type { FileDescriptor, Process } from "@nearfar/core";
 import { native, type Resource, resources, toChoice } from "@nearfar/core/internal";
 import { INFINITY, type Limit, type Limits, toRlimit } from "./rlimit.ts";
-import { withPid } from "./whose.ts";
+import { withPid } from "./with-pid.ts";
 
 export type { Limit, Limits } from "./rlimit.ts";
 

@@ -1,6 +1,6 @@
 import { Process } from "@nearfar/core";
 import { pid as checkPid, native, prctlOptions, wrongType } from "@nearfar/core/internal";
-import { withPid } from "../whose.ts";
+import { withPid } from "../with-pid.ts";
 
 const NOBODY = 0;
 const ANY = -1n; // PR_SET_PTRACER_ANY

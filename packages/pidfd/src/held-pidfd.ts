@@ -8,7 +8,7 @@ import {
 	TaskGoneError,
 } from "@nearfar/core";
 import { currentTask, forget, keepAlive, listen, native, openFlags, toState, waitFlags } from "@nearfar/core/internal";
-import { identify } from "./identity.ts";
+import { identifyProcess } from "./identify.ts";
 import type { NodeChild } from "./node-child.ts";
 
 const P_PIDFD = 3;
@@ -20,7 +20,7 @@ const AT_ONCE = waitFlags.nohang | waitFlags.all;
  * The process of one descriptor, for those who wait for it. What they wait with stays open until the last of them is
  * done, though the descriptor be closed meanwhile.
  */
-export class Subject {
+export class HeldPidfd {
 	/** Ours: its death is remembered there. */
 	child: ChildProcess | undefined;
 	/** Node's: its loop reaps it. */
@@ -102,7 +102,7 @@ export class Subject {
 			if ((native().getStatus(number) & openFlags.nonblock) === 0)
 				return FileDescriptor.from(native().dup(number, 0, true));
 			// The flag is that of all copies: another one is opened, of a child that nobody reaps meanwhile.
-			return FileDescriptor.from(native().pidfdOpen(identify(number)?.pid ?? -1, 0));
+			return FileDescriptor.from(native().pidfdOpen(identifyProcess(number)?.pid ?? -1, 0));
 		});
 	}
 

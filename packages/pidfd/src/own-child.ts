@@ -1,13 +1,13 @@
 import { ChildDeadError, ChildProcess, type ChildState, SyscallError, Task } from "@nearfar/core";
 import { type StateKind, stateKinds } from "@nearfar/core/internal";
-import { identify } from "./identity.ts";
-import type { Subject } from "./subject.ts";
+import type { HeldPidfd } from "./held-pidfd.ts";
+import { identifyProcess } from "./identify.ts";
 
 /** Which of our children it is, if it is one. */
-export function childOf(subject: Subject): ChildProcess | undefined {
-	subject.hold();
+export function findOwnChild(held: HeldPidfd): ChildProcess | undefined {
+	held.hold();
 	try {
-		const who = () => Task.near.run(() => identify(subject.near())?.pid ?? 0);
+		const who = () => Task.near.run(() => identifyProcess(held.near())?.pid ?? 0);
 		const child = ChildProcess.living(who());
 		// While it is held nobody else can have its pid.
 		return child && ChildProcess.held(child, "wait for", who) === child.pid ? child : undefined;
@@ -17,7 +17,7 @@ export function childOf(subject: Subject): ChildProcess | undefined {
 		if (error instanceof ChildDeadError || error instanceof SyscallError) return undefined;
 		throw error;
 	} finally {
-		subject.release();
+		held.release();
 	}
 }
 
@@ -26,7 +26,7 @@ function notPidfd(): SyscallError {
 }
 
 /** Waits for a child of ours, and takes no death from whoever waits for it there: it is remembered for all. */
-export async function waitForOurs(
+export async function waitForOwnChild(
 	child: ChildProcess,
 	wanted: ReadonlySet<StateKind>,
 	nowait: boolean,
@@ -43,7 +43,11 @@ export async function waitForOurs(
 }
 
 /** The same, and never waits. */
-export function pollOurs(child: ChildProcess, wanted: ReadonlySet<StateKind>, nowait: boolean): ChildState | undefined {
+export function pollOwnChild(
+	child: ChildProcess,
+	wanted: ReadonlySet<StateKind>,
+	nowait: boolean,
+): ChildState | undefined {
 	try {
 		const state = child.poll({ ...asOptions(wanted), nowait: nowait || wanted.has("exited") });
 		if (state) takeStop(child, wanted, nowait, state);
