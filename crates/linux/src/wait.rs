@@ -1,5 +1,8 @@
 //! Waiting, for all threads of Node: one epoll, children, other processes, readable descriptors.
 
 pub mod child;
+pub(crate) mod own_descriptor;
 pub mod reactor;
 pub mod readable;
+pub mod stranger;
+pub(crate) mod thread;

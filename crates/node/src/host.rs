@@ -7,8 +7,8 @@ use linux::target::{self, Target};
 use linux::task::channel::Channel;
 use linux::task::clone::Cloned;
 use linux::wait::child::{Change, Child, Listener};
-use linux::wait::reactor::Tell;
 use linux::wait::readable::Readable;
+use linux::wait::stranger;
 use napi::bindgen_prelude::{Env, Function, FunctionRef, Result, Unknown};
 use napi::sys;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -227,7 +227,7 @@ pub fn listener(id: u32) -> Listener {
 }
 
 /// A number for a watch, and what tells JavaScript that it is over.
-pub fn ended() -> (u32, Tell) {
+pub fn ended() -> (u32, stranger::Listener) {
     let (id, mail) = (next_id(), mail());
     let numbers = |state: Option<ChildState>| state.map_or(Vec::new(), |state| state_numbers(state).into());
     (id, Box::new(move |state| mail.tell(id, "ended", None, numbers(state))))

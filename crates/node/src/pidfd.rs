@@ -2,6 +2,7 @@
 
 use crate::host;
 use crate::throw::OrThrow;
+use linux::wait::stranger::{self, Until};
 use napi::bindgen_prelude::{Buffer, Result};
 use napi_derive::napi;
 use std::os::fd::BorrowedFd;
@@ -51,11 +52,16 @@ pub fn watch_pidfd(pidfd: i32, how: i32) -> Result<u32> {
     let (id, tell) = host::ended();
     // SAFETY: JavaScript keeps it open during the call and, as said, after it.
     let pidfd = unsafe { BorrowedFd::borrow_raw(pidfd) };
-    linux::calls::pidfd::watch(id.into(), pidfd, how, tell).or_throw().map(|()| id)
+    let until = match how {
+        0 => Until::Ended,
+        ..0 => Until::Reaped,
+        options => Until::Changed(options),
+    };
+    stranger::watch(id.into(), pidfd, until, tell).or_throw().map(|()| id)
 }
 
 /// No event follows any more, and the descriptor may be closed.
 #[napi]
 pub fn unwatch(id: u32) {
-    linux::wait::reactor::forget(id.into());
+    linux::wait::stranger::forget(id.into());
 }

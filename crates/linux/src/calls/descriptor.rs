@@ -1,9 +1,6 @@
 //! Descriptors: opening, reading, writing, copying, closing.
 
 use crate::call::{Arg, Call};
-use crate::error::{During, Result};
-use nix::errno::Errno;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// `openat2(dirfd, path, &how, 24)`. Linux 5.6.
 pub fn openat2(at: i32, path: &[u8], flags: u64, mode: u64, resolve: u64) -> Call<i32> {
@@ -162,16 +159,4 @@ pub fn mkdirat(at: i32, path: &[u8], mode: u32) -> Call<()> {
 /// `symlinkat(target, dirfd, path)`.
 pub fn symlinkat(target: &[u8], at: i32, path: &[u8]) -> Call<()> {
     Call::new("symlinkat", libc::SYS_symlinkat).path(target).fd(at).path(path)
-}
-
-/// Moves a descriptor of our own out of the places of stdio, where it would land in a process that has closed them:
-/// whatever lies there is every task's stdio.
-pub(crate) fn above_stdio(fd: OwnedFd) -> Result<OwnedFd> {
-    if fd.as_raw_fd() > 2 {
-        return Ok(fd);
-    }
-    // SAFETY: takes numbers; the descriptor is ours and open.
-    let moved = Errno::result(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 3) }).during("fcntl")?;
-    // SAFETY: the kernel has just made it, for us alone.
-    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
 }

@@ -1,10 +1,6 @@
 //! Process descriptors: pidfd_open(2) and its friends, and waitid(2) by one.
 
 use crate::call::{Answer, Arg, Call};
-use crate::error::{During, Failure, Result};
-use crate::wait::reactor::{self, Tell};
-use nix::errno::Errno;
-use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// A state change as waitid(2) reports it; `code` is one of CLD_*, 0 where nothing is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,22 +106,6 @@ pub fn exit_status(pidfd: i32) -> Call<Option<i32>> {
     const PIDFD_INFO_EXIT: u64 = 1 << 3;
     pidfd_info(pidfd, PIDFD_INFO_EXIT, 64)
         .reading(|answer| (answer.u64(0) & PIDFD_INFO_EXIT != 0).then(|| answer.u32(60) as i32))
-}
-
-/// Calls `tell` once: with `how` 0 when the process has ended, with -1 when nothing is left of it. Until then, or until
-/// [`reactor::forget`], `pidfd` stays open. With options of waitid(2), when that has something to say, which it leaves
-/// there, or refuses: stops and continuations can only be waited for by a thread, no descriptor tells of them.
-pub fn watch(id: u64, pidfd: BorrowedFd, how: i32, tell: Tell) -> Result<()> {
-    if how <= 0 {
-        return reactor::watch_stranger(id, pidfd, how < 0, tell);
-    }
-    let pidfd = pidfd.try_clone_to_owned().during("fcntl")?;
-    reactor::spawn("nearfar-stops", move || loop {
-        match waitid(libc::P_PIDFD, pidfd.as_raw_fd(), how | libc::WNOWAIT | libc::__WALL).near() {
-            Err(Failure::Refused(refusal)) if refusal.errno == Errno::EINTR => {}
-            other => return tell(other.ok().flatten().map(|(state, _)| state)),
-        }
-    })
 }
 
 const _: () = assert!(size_of::<libc::siginfo_t>() == 128 && size_of::<libc::rusage>() == 144);

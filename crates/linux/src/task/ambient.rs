@@ -1,8 +1,8 @@
 //! What a child of the calling thread would inherit, as far as the zygote cannot share it: compared before each clone.
 
 use crate::calls::caps;
-use crate::calls::descriptor::above_stdio;
 use crate::calls::prctl::PR_GET_SPECULATION_CTRL;
+use crate::wait::own_descriptor::above_stdio;
 use nix::errno::Errno;
 use std::fs::File;
 use std::os::fd::AsRawFd;

@@ -9,11 +9,11 @@ pub use self::jobs::{Done, Ran};
 
 use self::jobs::{finish, Job};
 use crate::call::Call;
-use crate::calls::descriptor;
 use crate::error::{During, Failure, Result};
 use crate::sequence::list::{self, Reply, Sequence};
 use crate::sequence::message::{self, Message};
 use crate::sequence::wire;
+use crate::wait::own_descriptor;
 use crate::wait::reactor;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
@@ -74,7 +74,7 @@ impl Channel {
     pub fn pair() -> Result<(Arc<Channel>, OwnedFd)> {
         let (near, far) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).during("socketpair")?;
-        let (near, far) = (descriptor::above_stdio(near)?, descriptor::above_stdio(far)?);
+        let (near, far) = (own_descriptor::above_stdio(near)?, own_descriptor::above_stdio(far)?);
         let channel = Channel { socket: near, state: Mutex::default(), idle: Condvar::new(), id: reactor::next_id() };
         Ok((Arc::new(channel), far))
     }
@@ -276,10 +276,6 @@ impl Channel {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|broken| broken.into_inner())
-    }
-
-    pub(crate) fn id(&self) -> u64 {
-        self.id
     }
 }
 

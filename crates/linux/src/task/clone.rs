@@ -16,6 +16,7 @@ use crate::task::share::{Prepared, Preparing, Shared};
 use crate::task::transfer;
 use crate::task::zygote::{Spawner, Zygote};
 use crate::wait::child::{Child, Listener, Parent};
+use crate::wait::own_descriptor;
 use nix::errno::Errno;
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -311,7 +312,7 @@ impl Origin {
     }
 
     fn watched(&self, pid: i32, fds: Vec<OwnedFd>, own: Weak<Channel>, listener: Listener) -> Result<Arc<Child>> {
-        let pidfd = descriptor::above_stdio(transfer::received(fds)?)?;
+        let pidfd = own_descriptor::above_stdio(transfer::received(fds)?)?;
         let (pid, parent) = match self.zygote {
             Some(_) => (pid, None),
             None => (pid_seen_here(&pidfd), Some(Parent { channel: self.channel.clone(), pid })),

@@ -8,6 +8,7 @@ use crate::calls::process;
 use crate::error::{Failure, Refusal, Result};
 use crate::sequence::list::{Reply, Sequence};
 use crate::task::channel::Channel;
+use crate::wait::own_descriptor;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 
@@ -70,7 +71,7 @@ impl Attempt {
     pub(crate) fn add(sequence: &mut Sequence, exec: &Exec, index: u32) -> Result<Self> {
         let reached = eventfd(0, libc::EFD_CLOEXEC as u32 | libc::EFD_NONBLOCK as u32).near()?;
         // SAFETY: the kernel has just made it, for us alone.
-        let reached = Arc::new(descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(reached) })?);
+        let reached = Arc::new(own_descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(reached) })?);
         let begin = sequence.asked();
         if exec.reset_signals {
             process::reset_signals(sequence);

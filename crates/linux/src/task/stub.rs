@@ -1,7 +1,7 @@
 //! The stub's executable: embedded here, started from a sealed memfd, or from its file where memfds may not run.
 
-use crate::calls::descriptor;
 use crate::error::{During, Result};
+use crate::wait::own_descriptor;
 use nix::errno::Errno;
 use nix::sys::memfd::{memfd_create, MFdFlags};
 use std::fs::File;
@@ -29,7 +29,7 @@ pub fn open() -> Result<&'static OwnedFd> {
         Some(fd) => fd,
         None => file()?,
     };
-    let fd = descriptor::above_stdio(fd)?;
+    let fd = own_descriptor::above_stdio(fd)?;
     Ok(OPEN.get_or_init(|| fd))
 }
 

@@ -1,13 +1,13 @@
 //! The zygote: the stub that clones all other tasks, so that none of them ever copies this process's memory.
 
-use crate::calls::descriptor;
 use crate::calls::pidfd;
 use crate::error::{refused, During, Failure, Result};
 use crate::task::ambient::Ambient;
 use crate::task::channel::Channel;
 use crate::task::stub;
 use crate::wait::child::Child;
-use crate::wait::reactor;
+use crate::wait::own_descriptor;
+use crate::wait::thread;
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{mpsc, Arc, Mutex};
@@ -62,7 +62,7 @@ fn start(ambient: Ambient) -> Result<Zygote> {
     let (alive, ended) = mpsc::channel::<()>();
     let (told, hear) = mpsc::channel();
     // Made by the calling thread, the new thread has its credentials, namespaces and limits, and so the zygote has.
-    reactor::spawn("nearfar-spawner", move || {
+    thread::spawn("nearfar-spawner", move || {
         let started = exec_stub(stub, end.as_raw_fd());
         drop(end);
         // Nobody hears it only if this process is about to end.
@@ -126,7 +126,7 @@ fn exec_stub(stub: RawFd, channel: RawFd) -> Result<(i32, OwnedFd)> {
     let pid = unsafe { libc::clone(in_child, top.cast(), flags, (&raw mut plan).cast(), &raw mut pidfd) };
     let pid = Errno::result(pid).during("clone")?;
     // SAFETY: the kernel has just made it, for us alone.
-    let pidfd = descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(pidfd) })?;
+    let pidfd = own_descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(pidfd) })?;
     if plan.errno == 0 {
         return Ok((pid, pidfd));
     }

@@ -117,10 +117,6 @@ impl Child {
         Ok(child)
     }
 
-    pub(crate) fn id(&self) -> u64 {
-        self.id
-    }
-
     /// Its pid as this process sees it; 0 where it is not visible from here.
     pub fn pid(&self) -> i32 {
         self.pid

@@ -1,30 +1,42 @@
-//! One thread and one epoll for every channel, every pidfd and whatever else is waited for in the process.
+//! One thread and one epoll for every descriptor that something in this process waits for.
 
-use crate::calls::descriptor;
-use crate::calls::pidfd::ChildState;
 use crate::error::{During, Result};
-use crate::task::channel::Channel;
-use crate::wait::child::Child;
-use crate::wait::readable::Readable;
+use crate::wait::own_descriptor;
+use crate::wait::thread;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::signal::{SigSet, SigmaskHow};
 use std::collections::HashMap;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
-/// Hears once what a process did; with nothing where that is to be asked for.
-pub type Tell = Box<dyn FnOnce(Option<ChildState>) + Send>;
+/// What the reactor wakes.
+pub(crate) trait Wake: Send + Sync {
+    /// Called on the reactor's thread, once for each [`watch`], when the descriptor is ready. The reactor holds no lock
+    /// meanwhile, so this may watch and forget.
+    fn wake(self: Arc<Self>);
+}
 
-enum Source {
-    /// A channel with a reply due; watched once, for the next message.
-    Channel(Weak<Channel>),
-    /// A process that is waited for, kept alive until its death was seen.
-    Child(Arc<Child>),
-    /// A descriptor that somebody waits to read from; watched once.
-    Readable(Weak<Readable>),
-    /// A process that somebody else reaps; watched once.
-    Stranger(RawFd, Tell),
+/// A watch that does not keep alive what it wakes.
+impl<T: Wake> Wake for Weak<T> {
+    fn wake(self: Arc<Self>) {
+        if let Some(target) = self.upgrade() {
+            target.wake();
+        }
+    }
+}
+
+/// What a watched descriptor becomes ready by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// By something to read, or by the other end being closed. A pidfd: by the end of its process.
+    Read,
+    /// By the other end being closed. A pidfd: by its process being reaped (Linux 6.9).
+    HangUp,
+}
+
+struct Source {
+    fd: RawFd,
+    wake: Arc<dyn Wake>,
 }
 
 struct Reactor {
@@ -35,61 +47,43 @@ struct Reactor {
 static REACTOR: OnceLock<Reactor> = OnceLock::new();
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-/// A number that nothing else of this process has.
+/// Returns a number that nothing else in this process has.
 pub fn next_id() -> u64 {
     NEXT_ID.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Wakes [`Channel::readable`] once, when the channel has something to read or has ended.
-pub(crate) fn watch_channel(channel: &Arc<Channel>) -> Result<()> {
+/// Wakes `wake` once, when `fd` is ready. The caller keeps `fd` open until then or until [`forget`], and uses one `id`
+/// for one descriptor.
+pub(crate) fn watch(id: u64, fd: BorrowedFd, ready: Ready, wake: Arc<dyn Wake>) -> Result<()> {
     let reactor = reactor()?;
-    let event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, channel.id());
-    let known = reactor.lock().insert(channel.id(), Source::Channel(Arc::downgrade(channel))).is_some();
-    reactor.set(known, channel.as_fd(), event)
+    let events = match ready {
+        Ready::Read => EpollFlags::EPOLLIN,
+        Ready::HangUp => EpollFlags::empty(), // epoll reports a hang-up always
+    };
+    let mut event = EpollEvent::new(events | EpollFlags::EPOLLONESHOT, id);
+    let known = reactor.lock().insert(id, Source { fd: fd.as_raw_fd(), wake }).is_some();
+    let set = if known { reactor.epoll.modify(fd, &mut event) } else { reactor.epoll.add(fd, event) };
+    if set.is_err() {
+        forget(id);
+    }
+    set.during("epoll_ctl")
 }
 
-/// Wakes [`Child::ended`] when the process has ended, or, with `reaped`, when nothing is left of it.
-pub(crate) fn watch_child(child: &Arc<Child>, pidfd: BorrowedFd, reaped: bool) -> Result<()> {
-    let reactor = reactor()?;
-    let events = if reaped { EpollFlags::empty() } else { EpollFlags::EPOLLIN };
-    let event = EpollEvent::new(events | EpollFlags::EPOLLONESHOT, child.id());
-    let known = reactor.lock().insert(child.id(), Source::Child(child.clone())).is_some();
-    reactor.set(known, pidfd, event)
-}
-
-/// Wakes [`Readable::wake`] once, when there is something to read.
-pub(crate) fn watch_readable(id: u64, readable: &Arc<Readable>) -> Result<()> {
-    let reactor = reactor()?;
-    let event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, id);
-    let known = reactor.lock().insert(id, Source::Readable(Arc::downgrade(readable))).is_some();
-    reactor.set(known, readable.fd().as_fd(), event)
-}
-
-/// Stops watching a descriptor whose open file others have too.
-pub(crate) fn forget_readable(id: u64, fd: &OwnedFd) {
-    forget(id);
-    if let Some(reactor) = REACTOR.get() {
-        // ENOENT: it was never watched.
+/// Stops watching. Returns true when `id` was watched. Afterwards the descriptor may be closed, also where other
+/// descriptors keep its open file alive, and its number may be watched again.
+pub(crate) fn forget(id: u64) -> bool {
+    let Some(reactor) = REACTOR.get() else { return false };
+    let mut sources = reactor.lock();
+    let source = sources.remove(&id);
+    if let Some(source) = &source {
+        // SAFETY: whoever called `watch` keeps the descriptor open until this returns.
+        let fd = unsafe { BorrowedFd::borrow_raw(source.fd) };
+        // Refused (ENOENT) where `watch` could not add it.
         let _ = reactor.epoll.delete(fd);
     }
-}
-
-/// Calls `tell` once, when the process has ended, or, with `reaped`, when nothing is left of it. Until then, or until
-/// [`forget`], `pidfd` stays open.
-pub(crate) fn watch_stranger(id: u64, pidfd: BorrowedFd, reaped: bool, tell: Tell) -> Result<()> {
-    let reactor = reactor()?;
-    let event = EpollEvent::new(if reaped { EpollFlags::empty() } else { EpollFlags::EPOLLIN }, id);
-    reactor.lock().insert(id, Source::Stranger(pidfd.as_raw_fd(), tell));
-    reactor.set(false, pidfd, event)
-}
-
-/// Stops watching; the descriptor itself goes when its owner closes it.
-pub fn forget(id: u64) {
-    if let Some(reactor) = REACTOR.get() {
-        // Dropped after the lock is open: what a source owns may come back here.
-        let source = reactor.remove(id);
-        drop(source);
-    }
+    drop(sources);
+    // `source` is dropped without the lock: dropping what it owns may call `forget`.
+    source.is_some()
 }
 
 fn reactor() -> Result<&'static Reactor> {
@@ -102,25 +96,10 @@ fn reactor() -> Result<&'static Reactor> {
         return Ok(reactor);
     }
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).during("epoll_create1")?;
-    let epoll = Epoll(descriptor::above_stdio(epoll.0)?);
+    let epoll = Epoll(own_descriptor::above_stdio(epoll.0)?);
     let reactor = REACTOR.get_or_init(|| Reactor { epoll, sources: Mutex::default() });
-    spawn("nearfar-reactor", move || reactor.run())?;
+    thread::spawn("nearfar-reactor", move || reactor.run())?;
     Ok(reactor)
-}
-
-/// Starts a thread on which no signal handler of the host program ever runs.
-pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
-    spawn_boxed(name, Box::new(run))
-}
-
-/// What there is of it once, whatever runs.
-fn spawn_boxed(name: &str, run: Box<dyn FnOnce() + Send>) -> Result<()> {
-    let mut before = SigSet::empty();
-    nix::sys::signal::pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))
-        .during("sigprocmask")?;
-    let thread = std::thread::Builder::new().name(name.into()).stack_size(256 * 1024).spawn(run);
-    nix::sys::signal::pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None).during("sigprocmask")?;
-    thread.map(drop).during("clone")
 }
 
 impl Reactor {
@@ -128,57 +107,17 @@ impl Reactor {
         self.sources.lock().unwrap_or_else(|broken| broken.into_inner())
     }
 
-    fn set(&self, known: bool, fd: BorrowedFd, mut event: EpollEvent) -> Result<()> {
-        let id = event.data();
-        let set = if known { self.epoll.modify(fd, &mut event) } else { self.epoll.add(fd, event) };
-        if set.is_err() {
-            forget(id);
-        }
-        set.during("epoll_ctl")
-    }
-
-    /// A stranger's descriptor is not watched any more when this returns: its number may be watched again.
-    fn remove(&self, id: u64) -> Option<Source> {
-        let mut sources = self.lock();
-        let source = sources.remove(&id);
-        if let Some(Source::Stranger(pidfd, _)) = &source {
-            // SAFETY: whoever watches it keeps it open. Where it was never added, nothing is to be done.
-            let _ = self.epoll.delete(unsafe { BorrowedFd::borrow_raw(*pidfd) });
-        }
-        source
-    }
-
     fn run(&self) {
         let mut events = [EpollEvent::empty(); 64];
         loop {
-            // EINTR is the only failure of a valid epoll with a valid buffer, and asks for another turn.
+            // A valid epoll with a valid buffer fails only with EINTR, and then the reactor waits again.
             let count = self.epoll.wait(&mut events, EpollTimeout::NONE).unwrap_or(0);
             for event in &events[..count] {
-                self.wake(event.data());
+                let wake = self.lock().get(&event.data()).map(|source| source.wake.clone());
+                if let Some(wake) = wake {
+                    wake.wake();
+                }
             }
-        }
-    }
-
-    /// The lock is open again before anything is done: what is done may watch or forget.
-    fn wake(&self, id: u64) {
-        let (channel, child, readable) = match self.lock().get(&id) {
-            Some(Source::Channel(channel)) => (channel.upgrade(), None, None),
-            Some(Source::Child(child)) => (None, Some(child.clone()), None),
-            Some(Source::Readable(readable)) => (None, None, readable.upgrade()),
-            Some(Source::Stranger(..)) => (None, None, None),
-            None => return,
-        };
-        if let Some(channel) = channel {
-            return channel.readable();
-        }
-        if let Some(child) = child {
-            return child.ended();
-        }
-        if let Some(readable) = readable {
-            return readable.wake();
-        }
-        if let Some(Source::Stranger(_, tell)) = self.remove(id) {
-            tell(None);
         }
     }
 }

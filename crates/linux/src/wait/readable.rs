@@ -1,47 +1,42 @@
 //! Descriptors that JavaScript waits to read from.
 
 use crate::error::Result;
-use crate::wait::reactor;
+use crate::wait::reactor::{self, Ready, Wake};
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-/// A descriptor of our own that is watched, and whom to tell when there is something to read.
+/// A watched descriptor, and what to call when it has something to read.
 pub struct Readable {
     id: u64,
     fd: OwnedFd,
-    tell: Box<dyn Fn() + Send + Sync>,
+    listener: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Readable {
-    /// Tells once when `fd` has something to read, and again after each [`Readable::again`]. Nothing is read here: what
-    /// is read must be given to somebody, and only who waits knows whether he still does.
-    pub fn watch(id: u64, fd: OwnedFd, tell: Box<dyn Fn() + Send + Sync>) -> Result<Arc<Self>> {
-        let readable = Arc::new(Readable { id, fd, tell });
+    /// Calls `listener` once when `fd` has something to read, and once more after each [`Readable::again`]. The reactor
+    /// reads nothing itself: by the time it has read, the waiter may have given up, and the data would be lost.
+    pub fn watch(id: u64, fd: OwnedFd, listener: Box<dyn Fn() + Send + Sync>) -> Result<Arc<Self>> {
+        let readable = Arc::new(Readable { id, fd, listener });
         readable.again()?;
         Ok(readable)
     }
 
     /// Watches for the next time.
     pub fn again(self: &Arc<Self>) -> Result<()> {
-        reactor::watch_readable(self.id, self)
+        reactor::watch(self.id, self.fd.as_fd(), Ready::Read, Arc::new(Arc::downgrade(self)))
     }
+}
 
-    /// The descriptor.
-    pub(crate) fn fd(&self) -> &OwnedFd {
-        &self.fd
-    }
-
-    /// There is something to read.
-    pub(crate) fn wake(&self) {
-        (self.tell)();
+impl Wake for Readable {
+    fn wake(self: Arc<Self>) {
+        (self.listener)();
     }
 }
 
 impl Drop for Readable {
     fn drop(&mut self) {
-        // The open file lives on behind other descriptors, and with it would what epoll knows of this one.
-        reactor::forget_readable(self.id, &self.fd);
+        reactor::forget(self.id);
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Channel, State};
 use crate::error::{Failure, Result};
 use crate::sequence::list::{Reply, Sequence};
 use crate::sequence::message::{self, Message};
-use crate::wait::reactor;
+use crate::wait::reactor::{self, Ready, Wake};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::MsgFlags;
@@ -46,7 +46,18 @@ impl std::fmt::Debug for Job {
     }
 }
 
+impl Wake for Channel {
+    fn wake(self: Arc<Self>) {
+        self.readable();
+    }
+}
+
 impl Channel {
+    /// Lets the reactor receive the next message, as long as the channel is in use elsewhere.
+    fn watch(self: &Arc<Self>) -> Result<()> {
+        reactor::watch(self.id, self.as_fd(), Ready::Read, Arc::new(Arc::downgrade(self)))
+    }
+
     /// Leaves a sequence for the reactor to see through. `done` is called once, on another thread or this one.
     pub fn submit(self: &Arc<Self>, sequence: Sequence, fds: Vec<Arc<OwnedFd>>, done: Done) {
         self.submit_with(sequence, fds, Duration::ZERO, done);
@@ -89,7 +100,7 @@ impl Channel {
         if waits && self.has_reply(patience) {
             self.readable();
         } else if waits {
-            if let Err(failure) = reactor::watch_channel(self) {
+            if let Err(failure) = self.watch() {
                 let mut state = self.lock();
                 state.gone = true; // the reply will come, and nobody for it
                 ended.extend(state.active.take().map(|job| (job.done, failure)));
@@ -139,7 +150,7 @@ impl Channel {
             // Watched before it is sent: what was sent and is not watched would leave its reply to the next job.
             let ready = match watch {
                 _ if state.gone => Err(Failure::Gone),
-                true => reactor::watch_channel(self),
+                true => self.watch(),
                 false => Ok(()),
             };
             let sent = ready.and_then(|()| match &job.message {
@@ -182,7 +193,7 @@ impl Channel {
         }
         if came.as_ref().is_err_and(is_early) {
             // Only the first words have come, or nothing: the watch ended with the wake-up and is set again.
-            let Err(failure) = reactor::watch_channel(self) else {
+            let Err(failure) = self.watch() else {
                 state.active = Some(job);
                 return;
             };

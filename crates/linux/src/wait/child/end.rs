@@ -6,10 +6,16 @@ use crate::error::Result;
 use crate::sequence::list::Sequence;
 use crate::task::channel::{Channel, Ran};
 use crate::task::share::Shared;
-use crate::wait::reactor;
+use crate::wait::reactor::{self, Ready, Wake};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
+
+impl Wake for Child {
+    fn wake(self: Arc<Self>) {
+        self.ended();
+    }
+}
 
 impl Child {
     /// Called by the reactor when the pidfd says that the process has ended.
@@ -173,7 +179,10 @@ impl Child {
     }
 
     pub(super) fn watch(self: &Arc<Self>, reaped: bool) -> Result<()> {
-        self.shared_pidfd().map_or(Ok(()), |pidfd| reactor::watch_child(self, pidfd.as_fd(), reaped))
+        self.shared_pidfd().map_or(Ok(()), |pidfd| {
+            let ready = if reaped { Ready::HangUp } else { Ready::Read };
+            reactor::watch(self.id, pidfd.as_fd(), ready, self.clone())
+        })
     }
 
     fn watch_again(self: &Arc<Self>, reaped: bool) {

@@ -5,7 +5,7 @@ use crate::calls::pidfd::{self, ChildState};
 use crate::error::{refused, Failure, Result};
 use crate::sequence::list::Sequence;
 use crate::task::channel::Channel;
-use crate::wait::reactor;
+use crate::wait::thread;
 use nix::errno::Errno;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering;
@@ -78,7 +78,7 @@ impl Child {
         let mut watched = lock(&self.stops);
         let Some(pidfd) = self.shared_pidfd().filter(|_| !*watched) else { return Ok(()) };
         let child = self.clone();
-        reactor::spawn("nearfar-stops", move || {
+        thread::spawn("nearfar-stops", move || {
             let any = libc::WSTOPPED | libc::WCONTINUED | libc::__WALL;
             let wait = |options| pidfd::waitid(libc::P_PIDFD, pidfd.as_raw_fd(), any | options).near();
             loop {
