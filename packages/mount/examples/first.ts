@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { Task } from "@nearfar/core";
 import { mount, mountSetattr, moveMount, openTree } from "@nearfar/mount";
 
-// With a user namespace of its own the task may mount, whoever runs this.
+// In a user namespace of its own the task may mount, even if an ordinary user runs this program.
 await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
 
 task.run(() => {

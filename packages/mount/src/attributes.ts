@@ -42,7 +42,7 @@ export interface MountSetattrOptions {
 	 */
 	recursive?: boolean;
 	/**
-	 * An open user namespace whose maps decide who owns the files seen through the mount. The mount has to be
+	 * An open user namespace whose maps decide which user owns the files seen through the mount. The mount has to be
 	 * detached, and not id-mapped yet. Default: unchanged.
 	 */
 	userns?: FileDescriptor;

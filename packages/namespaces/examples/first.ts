@@ -9,7 +9,7 @@ const nameIn = (task: Task) =>
 		return file.read(65).toString().trimEnd();
 	});
 
-// With a user namespace of its own the task may make the others, whoever runs this.
+// In a user namespace of its own the task may make the others, even if an ordinary user runs this program.
 await using home = await Task.clone();
 home.run(() => {
 	unshare(["user", "uts"]);
