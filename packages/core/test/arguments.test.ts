@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
+import { expectNoLeaks } from "../../../test/leaks.ts";
+import { reason } from "../../../test/reason.ts";
 import { closeRange, FileDescriptor, Location, openat2, Process, pipe, statx, Task } from "../src/index.ts";
-import { expectNoLeaks } from "./leaks.ts";
-import { reason } from "./reason.ts";
 
 expectNoLeaks();
 

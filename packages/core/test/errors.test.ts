@@ -1,10 +1,10 @@
 import { closeSync, openSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { expectNoLeaks } from "../../../test/leaks.ts";
+import { reason } from "../../../test/reason.ts";
+import { forbid } from "../../../test/seccomp.ts";
 import * as core from "../src/index.ts";
 import { chdir, FileDescriptor, NearfarError, openat2, SyscallError, Task } from "../src/index.ts";
-import { expectNoLeaks } from "./leaks.ts";
-import { reason } from "./reason.ts";
-import { forbid } from "./seccomp.ts";
 
 expectNoLeaks();
 

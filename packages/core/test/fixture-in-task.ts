@@ -1,5 +1,5 @@
+import { type FixtureEnd, fixturePath } from "../../../test/fixture.ts";
 import { pipe, type Task } from "../src/index.ts";
-import { type FixtureEnd, fixturePath } from "./fixture.ts";
 
 /** Executes a fixture program in a task, which may have forbidden itself something before. */
 export async function runFixtureIn(task: Task, name: string): Promise<Omit<FixtureEnd, "stderr">> {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { expectNoLeaks } from "../../../test/leaks.ts";
 import { AddressSpace, FDTable, OpenFile, openat2, PidNamespace, Task } from "../src/index.ts";
-import { expectNoLeaks } from "./leaks.ts";
 
 expectNoLeaks();
 

@@ -2,6 +2,7 @@ import { closeSync, openSync, readFileSync, readlinkSync, statSync, symlinkSync,
 import { openat2, Task } from "@nearfar/core";
 import { mount } from "@nearfar/mount";
 import { expect, test } from "vitest";
+import { fixturePath } from "../../../test/fixture.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { isRoot, mountAt, sandbox } from "./sandbox.ts";
 
@@ -46,7 +47,7 @@ test.skipIf(isRoot)("mount near is this process's own (needs an ordinary user: r
 
 test("mount near works where this process may: Node as root of its own mounts", async () => {
 	await using box = await sandbox();
-	const fixture = new URL("./fixtures/near.mjs", import.meta.url).pathname;
+	const fixture = fixturePath("mount/near");
 	const child = box.task.exec(process.execPath, [process.execPath, fixture, box.folder("place")]);
 	await child.check();
 });

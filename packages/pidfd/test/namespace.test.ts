@@ -2,7 +2,7 @@ import { fstatSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { type FileDescriptor, openat2, Task } from "@nearfar/core";
 import { describe, expect, test } from "vitest";
-import { forbid } from "../../core/test/seccomp.ts";
+import { forbid } from "../../../test/seccomp.ts";
 import { PidFd, type PidFdNamespaceKind } from "../src/index.ts";
 import { stateOf } from "./children.ts";
 import { refusal } from "./refusal.ts";

@@ -1,26 +1,25 @@
 import { expect, test } from "vitest";
-import { runFixture } from "../../core/test/fixture.ts";
+import { runFixture } from "../../../test/fixture.ts";
 
-const fixture = (name: string) => `../../../pidfd/test/fixtures/${name}`;
 const fine = { code: 0, signal: null, stderr: "" };
 
 test("a wait keeps the event loop alive, also when only its promise is held, and not after it was given up", async () => {
-	const end = await runFixture(fixture("alive"), { node: ["--expose-gc"] });
+	const end = await runFixture("pidfd/alive", { node: ["--expose-gc"] });
 	expect(end).toEqual({ ...fine, report: { status: { code: 8, signal: null, dumped: false } } });
 });
 
 test("10 000 waited for at once: no thread more, everybody is told", async () => {
-	const end = await runFixture(fixture("many"));
+	const end = await runFixture("pidfd/many");
 	expect(end).toEqual({ ...fine, report: { told: 10_000, threads: 0 } });
 });
 
 test("in Workers", async () => {
-	const end = await runFixture(fixture("workers"));
+	const end = await runFixture("pidfd/workers");
 	expect(end).toEqual({ ...fine, report: { codes: [0, 0, 0, 0, 0], exit: [0, null] } });
 });
 
 test("no descriptor is left: EMFILE from what needs one more, every end is told, and no copy stays open", async () => {
-	const end = await runFixture(fixture("scarce"), { wrapper: ["prlimit", "--nofile=64:64"] });
+	const end = await runFixture("pidfd/scarce", { wrapper: ["prlimit", "--nofile=64:64"] });
 	const refused = (syscall: string) => ({ name: "SyscallError", code: "EMFILE", syscall });
 	expect(end).toMatchObject({ ...fine, report: { ends: [0, 0, "SIGKILL", "SIGTERM", 0, 0, 0, "SIGKILL"] } });
 	expect(end.report.left).toBeLessThanOrEqual(0); // Node and nearfar may have had some of children that ended

@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { fixturePath } from "../../../test/fixture.ts";
 
 test("near, what belongs to the process is changed for Node as a whole", async () => {
-	const file = fileURLToPath(new URL("fixtures/whole-process.mjs", import.meta.url));
+	const file = fixturePath("process/whole-process");
 	const { stdout } = await promisify(execFile)(process.execPath, [file]);
 	expect(JSON.parse(stdout)).toEqual({
 		subreaper: [true, true],

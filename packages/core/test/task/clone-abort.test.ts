@@ -1,0 +1,69 @@
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { runFixture } from "../../../../test/fixture.ts";
+import { children, expectNoLeaks, stat } from "../../../../test/leaks.ts";
+import { reason } from "../../../../test/reason.ts";
+import { native } from "../../src/addon/native.ts";
+import { type CloneOptions, openat2, type SharedPart, Task } from "../../src/index.ts";
+import { makePlace } from "../place.ts";
+
+expectNoLeaks();
+const place = makePlace();
+
+const ways: [string, CloneOptions][] = [
+	["", {}],
+	["with a user namespace", { namespaces: ["user"] }],
+	["with a first batch", { begin: (task) => task.exec("/bin/sleep", ["sleep", "1000"]) && undefined }],
+];
+
+test.each([
+	...ways,
+	["that shares memory", { share: ["vm"] as SharedPart[] }],
+	["that shares descriptors", { share: ["files"] as SharedPart[] }],
+] as [string, CloneOptions][])("an abort ends a clone %s while its parent is busy", async (name, options) => {
+	const fifo = join(place.folder, `fifo${name}`);
+	execFileSync("mkfifo", [fifo]);
+	const { task } = place;
+	const opens = task.batch(() => openat2(fifo));
+	const abort = new AbortController();
+	const cloning = task.clone({ ...options, signal: abort.signal });
+	abort.abort(new Error("enough"));
+	expect(await reason(() => cloning)).toMatchObject({ message: "enough" });
+	writeFileSync(fifo, "");
+	(await opens).close();
+	await expect.poll(() => children(task.pid)).toEqual([]);
+});
+
+test.each(ways)("an abort ends a clone %s while the zygote is stopped", async (_, options) => {
+	await (await Task.clone()).exit();
+	const zygote = native().zygotePid();
+	process.kill(zygote, "SIGSTOP");
+	try {
+		await expect.poll(() => stat(zygote)?.state).toBe("T");
+		const abort = new AbortController();
+		const cloning = Task.clone({ ...options, signal: abort.signal });
+		abort.abort(new Error("enough"));
+		expect(await reason(() => cloning)).toMatchObject({ message: "enough" });
+	} finally {
+		process.kill(zygote, "SIGCONT");
+	}
+	await (await Task.clone()).exit();
+});
+
+test("an abort in the first batch, while that is collected, ends it", async () => {
+	const fifo = join(place.folder, "fifo in begin");
+	execFileSync("mkfifo", [fifo]);
+	const abort = new AbortController();
+	const begin = () => {
+		abort.abort(new Error("enough"));
+		openat2(fifo);
+	};
+	expect(await reason(() => Task.clone({ begin, signal: abort.signal }))).toMatchObject({ message: "enough" });
+});
+
+test("a clone that was given up does not keep the event loop alive", async () => {
+	const { code, report } = await runFixture("core/given-up");
+	expect([code, report]).toEqual([0, "AbortError"]);
+});

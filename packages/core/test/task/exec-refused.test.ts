@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { expectNoLeaks } from "../../../../test/leaks.ts";
+import { reason } from "../../../../test/reason.ts";
+import { openat2, Task } from "../../src/index.ts";
+import { program } from "../executable.ts";
+import { output } from "../output.ts";
+
+expectNoLeaks();
+
+const folder = mkdtempSync(join(tmpdir(), "nearfar-exec-"));
+const said = program(folder, "said", "#!/bin/sh\necho said\n", 0o755);
+const noExec = program(folder, "no-exec", "#!/bin/sh\n", 0o644);
+const noInterpreter = program(folder, "no-interpreter", "echo\n", 0o755);
+const badInterpreter = program(folder, "bad-interpreter", "#!/nope\n", 0o755);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const getpid = process.arch === "x64" ? 39 : 172;
+
+describe("a refused exec says why, and leaves the task usable", () => {
+	test.each([
+		["ENOENT", "/nope", ["nope"]],
+		["ENOENT", "", [""]],
+		["ENOENT", badInterpreter, [""]],
+		["ENOTDIR", "/dev/null/x", ["x"]],
+		["EACCES", "/usr", ["usr"]],
+		["EACCES", noExec, ["no-exec"]],
+		["ENOEXEC", noInterpreter, ["no-interpreter"]],
+		["E2BIG", "/bin/true", ["true", "x".repeat(131_072)]],
+		["E2BIG", "/bin/true", Array.from({ length: 100_000 }, () => "x".repeat(100))],
+		["ENAMETOOLONG", `/${"x".repeat(256)}`, ["x"]],
+		["ENOENT", "nearfar-nope", ["nope"]],
+	] as const)("%s %s", async (code, path, argv) => {
+		await using task = await Task.clone();
+		using kept = task.run(() => openat2("/dev/null"));
+		const error = await reason(() => task.exec(path, argv, { fds: [kept], env: { PATH: "/usr/bin:/nope" } }));
+		expect(error).toMatchObject({ name: "SyscallError", code, syscall: "execve", task: task.toString() });
+		expect(task.state).toBe("live");
+		expect(task.process.command).toBeUndefined();
+		expect(task.syscall(getpid)).toBe(BigInt(task.pid));
+		expect(kept.closeOnExec).toBe(true);
+		const { text } = await output(said, undefined, { task });
+		expect(text).toBe("said\n");
+	});
+
+	test("by descriptor", async () => {
+		await using task = await Task.clone();
+		using file = task.run(() => openat2("/usr"));
+		expect(await reason(() => task.exec(file))).toMatchObject({ code: "EACCES", syscall: "execveat" });
+		expect(task.syscall(getpid)).toBe(BigInt(task.pid));
+	});
+
+	test("stdio that was among `fds` stays open", async () => {
+		await using task = await Task.clone();
+		using null_ = task.run(() => openat2("/dev/null"));
+		const stdin = task.run(() => null_.dupTo(0));
+		expect(await reason(() => task.exec("/nope", [], { fds: [stdin] }))).toMatchObject({ code: "ENOENT" });
+		const { text } = await output("/bin/readlink", ["readlink", "/proc/self/fd/0"], { task });
+		expect(text).toBe("/dev/null\n");
+	});
+});

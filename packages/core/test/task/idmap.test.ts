@@ -1,0 +1,72 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { children, expectNoLeaks } from "../../../../test/leaks.ts";
+import { root } from "../../../../test/needs.ts";
+import { reason } from "../../../../test/reason.ts";
+import { type IdMaps, Task } from "../../src/index.ts";
+
+expectNoLeaks();
+
+const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()];
+const map = (pid: number, which: string) =>
+	readFileSync(`/proc/${pid}/${which}_map`, "utf8").trim().split(/\s+/).map(Number);
+
+describe("idMap", () => {
+	test.each([
+		["identity by default", undefined, [uid, uid, 1], [gid, gid, 1]],
+		["identity", "identity", [uid, uid, 1], [gid, gid, 1]],
+		["root", "root", [0, uid, 1], [0, gid, 1]],
+		["none", "none", [0], [0]],
+	] as const)("%s", async (_, idMap, uids, gids) => {
+		await using task = await Task.clone({ namespaces: ["user"], ...(idMap && { idMap }) });
+		// An empty map reads as one empty field.
+		expect([map(task.pid, "uid"), map(task.pid, "gid")]).toEqual([uids, gids]);
+	});
+
+	const one = (inside: number, outside: number, count = 1) => ({ inside, outside, count });
+
+	test("ranges: one's own id, without a privilege", async () => {
+		const idMap: IdMaps = { uids: [one(5, uid)], gids: [one(6, gid)] };
+		await using task = await Task.clone({ namespaces: ["user"], idMap });
+		expect([map(task.pid, "uid"), map(task.pid, "gid")]).toEqual([
+			[5, uid, 1],
+			[6, gid, 1],
+		]);
+		expect(task.syscall(process.arch === "x64" ? 102 : 174)).toBe(5n);
+	});
+
+	test("ranges of a child of a task are in terms of that task's user namespace", async () => {
+		await using task = await Task.clone({ namespaces: ["user", "pid"], idMap: "root" });
+		const idMap: IdMaps = { uids: [one(7, 0)], gids: [one(8, 0)] };
+		await using inner = await task.clone({ namespaces: ["user"], idMap });
+		expect(inner.syscall(process.arch === "x64" ? 102 : 174)).toBe(7n);
+	});
+
+	test.skipIf(!root)("ranges: whole ones, as root", async () => {
+		const idMap: IdMaps = { uids: [one(0, 0, 10), one(100, 200_000, 65_536)], gids: [one(0, 300_000, 2 ** 20)] };
+		await using task = await Task.clone({ namespaces: ["user"], idMap });
+		expect(map(task.pid, "uid")).toEqual([0, 0, 10, 100, 200_000, 65_536]);
+		expect(map(task.pid, "gid")).toEqual([0, 300_000, 2 ** 20]);
+	});
+
+	test("ranges that overlap are EINVAL, and nothing is left", async () => {
+		const before = children(process.pid);
+		const uids = [one(0, uid), one(0, uid)];
+		const clone = () => Task.clone({ namespaces: ["user"], idMap: { uids, gids: [one(0, gid)] } });
+		expect(await reason(clone)).toMatchObject({ code: expect.stringMatching(/EINVAL|EPERM/), syscall: "write" });
+		expect(children(process.pid)).toEqual(before);
+	});
+
+	test.skipIf(root)("ranges of others are EPERM, as an ordinary user, and nothing is left", async () => {
+		const before = children(process.pid);
+		const clone = () => Task.clone({ namespaces: ["user"], idMap: { uids: [one(0, 0)], gids: [one(0, gid)] } });
+		expect(await reason(clone)).toMatchObject({ code: "EPERM", syscall: "write" });
+		expect(children(process.pid)).toEqual(before);
+	});
+
+	test("more than 340 ranges are refused before anything happens", async () => {
+		const many = Array.from({ length: 341 }, (_, index) => one(index, index));
+		const clone = () => Task.clone({ namespaces: ["user"], idMap: { uids: many, gids: many } });
+		expect(await reason(clone)).toMatchObject({ code: "ERR_INVALID_ARG_VALUE" });
+	});
+});

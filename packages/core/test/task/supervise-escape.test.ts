@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { expect, test } from "vitest";
+import { expectNoLeaks } from "../../../../test/leaks.ts";
+import { mark, marked, untilMarked } from "../../../../test/marked.ts";
+import { reason } from "../../../../test/reason.ts";
+import { Task } from "../../src/index.ts";
+
+expectNoLeaks();
+
+const x64 = process.arch === "x64";
+const [getpid, prctl, rtSigaction] = x64 ? [39, 157, 13] : [172, 167, 134];
+const PR_SET_CHILD_SUBREAPER = 36;
+const SIGCHLD = 17;
+
+async function subreaper(): Promise<Task> {
+	const supervisor = await Task.clone();
+	supervisor.syscall(prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	return supervisor;
+}
+
+test("a /proc of a pid namespace further out is refused, and the task is as it was", async () => {
+	await using first = await Task.clone({ namespaces: ["user", "pid"] });
+	await using supervisor = await first.clone();
+	await using task = await supervisor.clone();
+	supervisor.syscall(getpid); // what came with the call before is closed by then
+	const before = readdirSync(`/proc/${supervisor.pid}/fd`);
+	expect(await reason(() => supervisor.supervise(task.process))).toMatchObject({ code: "ENOENT" });
+	expect(supervisor.state).toBe("live");
+	supervisor.syscall(getpid);
+	expect(readdirSync(`/proc/${supervisor.pid}/fd`)).toEqual(before);
+	const blocked = /SigBlk:\s*(\w+)/.exec(readFileSync(`/proc/${supervisor.pid}/status`, "utf8"))?.[1];
+	expect(Number(`0x${blocked}`)).toBe(0);
+	// Process 1 needs none.
+	await using other = await first.clone();
+	first.supervise(other.process);
+	expect(await other.exit(3)).toMatchObject({ code: 3 });
+});
+
+test("a task that ignores SIGCHLD hears of its program's end all the same", async () => {
+	const supervisor = await subreaper();
+	const ignore = Buffer.alloc(32);
+	ignore.writeBigUInt64LE(1n); // SIG_IGN
+	supervisor.syscall(rtSigaction, SIGCHLD, ignore, 0, 8);
+	const task = await supervisor.clone();
+	supervisor.supervise(task.process);
+	expect(await task.exec("/bin/sh", ["sh", "-c", "exit 3"]).exited).toMatchObject({ code: 3 });
+	await supervisor.process.exited;
+});
+
+test("a supervisor that its program has stopped goes on when it is disposed", async () => {
+	const env = mark();
+	const supervisor = await subreaper();
+	const task = await supervisor.clone();
+	supervisor.supervise(task.process);
+	const script = "(setsid sleep 1000 &); kill -STOP $PPID; exit 3";
+	const program = task.exec("/bin/sh", ["sh", "-c", script], { env: { ...env, PATH: "/usr/bin:/bin" } });
+	await untilMarked(env, 1);
+	expect(await supervisor.process.wait({ stopped: true })).toMatchObject({ state: "stopped" });
+	await supervisor[Symbol.asyncDispose]();
+	expect(await program.exited).toMatchObject({ code: 3 });
+	expect(marked(env)).toEqual([]);
+});
+
+test("a program that has its supervisor's descriptors begins without waiting for its end", async () => {
+	const supervisor = await subreaper();
+	const task = await supervisor.clone({ share: ["files"] });
+	supervisor.supervise(task.process);
+	const program = task.exec("/bin/sleep", ["sleep", "1000"]);
+	expect(program.death).toBeUndefined();
+	program.kill("SIGTERM");
+	expect(await program.exited).toMatchObject({ signal: "SIGTERM" });
+	await supervisor.process.exited;
+});
+
+test.skipIf(process.getuid?.() === 0)("nobody of its user may trace it (as root everybody may)", async () => {
+	const supervisor = await subreaper();
+	const task = await supervisor.clone();
+	expect(statSync(`/proc/${supervisor.pid}/status`).uid).toBe(process.getuid?.());
+	supervisor.supervise(task.process);
+	expect(statSync(`/proc/${supervisor.pid}/status`).uid).toBe(0);
+	await task.exit();
+	await supervisor.process.exited;
+});

@@ -1,0 +1,139 @@
+import { spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import { fixturePath } from "../../../../test/fixture.ts";
+import { expectNoLeaks } from "../../../../test/leaks.ts";
+import { mark, marked, untilMarked } from "../../../../test/marked.ts";
+import { reason } from "../../../../test/reason.ts";
+import { forbid } from "../../../../test/seccomp.ts";
+import { Task } from "../../src/index.ts";
+
+expectNoLeaks();
+
+// Three generations, of which the last two have sessions of their own and parents that are gone.
+const daemons = "(setsid sh -c 'sleep 1000 & setsid sleep 1001 & sleep 1002' &) & ";
+
+async function supervised(script: string, env: Record<string, string>, options?: { pid?: boolean; forward?: boolean }) {
+	const supervisor = await Task.clone(options?.pid ? { namespaces: ["user", "pid"] } : {});
+	const task = await supervisor.clone();
+	supervisor.supervise(task.process, { forward: options?.forward ?? false });
+	const program = task.exec("/bin/sh", ["sh", "-c", script], { env: { ...env, PATH: "/usr/bin:/bin" } });
+	return { supervisor, program };
+}
+
+describe.each([
+	["a child subreaper", false],
+	["process 1 of a pid namespace", true],
+])("%s", (_, pid) => {
+	test("reports the program's status when nobody of its tree is left", async () => {
+		const env = mark();
+		const { program, supervisor } = await supervised(`${daemons} exec sleep 1003`, env, { pid });
+		await untilMarked(env, 5);
+		expect(supervisor.state).toBe("supervisor");
+		program.kill("SIGUSR1");
+		expect(await program.exited).toEqual({ code: null, signal: "SIGUSR1", dumped: false });
+		expect(marked(env)).toEqual([]);
+		expect(program.resourceUsage?.maxRSS).toBeGreaterThan(0);
+		await supervisor.process.exited;
+	});
+
+	test("reports an exit code, and reaps what it adopts meanwhile", async () => {
+		const env = mark();
+		const orphans = "(sh -c 'exit 4' &); ".repeat(20);
+		const { program, supervisor } = await supervised(`${orphans} exec sleep 1000`, env, { pid });
+		const list = `/proc/${supervisor.pid}/task/${supervisor.pid}/children`;
+		await expect.poll(() => readFileSync(list, "utf8")).toBe(`${program.pid} `);
+		program.kill("SIGTERM");
+		expect(await program.exited).toMatchObject({ signal: "SIGTERM" });
+		expect(program.death).toMatchObject({ state: "killed", uid: process.getuid?.() });
+		await supervisor.process.exited;
+	});
+
+	test("when it is disposed, or Node's end of its channel closes, kills all", async () => {
+		const env = mark();
+		const { program, supervisor } = await supervised(`${daemons} exec sleep 1003`, env, { pid });
+		await untilMarked(env, 5);
+		await supervisor[Symbol.asyncDispose]();
+		expect(await program.exited).toMatchObject({ signal: "SIGKILL" });
+		expect(marked(env)).toEqual([]);
+	});
+
+	test("killed itself, takes the program with it", async () => {
+		const env = mark();
+		const { program, supervisor } = await supervised("exec sleep 1003", env, { pid });
+		await untilMarked(env, 1);
+		supervisor.process.kill("SIGKILL");
+		expect(await program.exited).toMatchObject({ signal: "SIGKILL" });
+		await supervisor.process.exited;
+		expect(marked(env)).toEqual([]);
+	});
+
+	test("forwards signals only when it is asked to, and none ends it", async () => {
+		const env = mark();
+		const handled = "trap 'exit 5' TERM; while :; do sleep 0.01; done";
+		const { program, supervisor } = await supervised(handled, env, { pid, forward: true });
+		await untilHandled(program.pid, 15);
+		supervisor.process.kill("SIGTERM");
+		expect(await program.exited).toMatchObject({ code: 5 });
+		await supervisor.process.exited;
+
+		const other = await supervised(handled, env, { pid });
+		await untilHandled(other.program.pid, 15);
+		for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"] as const) other.supervisor.process.kill(signal);
+		other.program.kill("SIGUSR2");
+		expect(await other.program.exited).toMatchObject({ signal: "SIGUSR2" });
+		await other.supervisor.process.exited;
+	});
+
+	test("NST-23 the program's end is known though it had ended before it was supervised", async () => {
+		const supervisor = await Task.clone(pid ? { namespaces: ["user", "pid"] } : {});
+		const task = await supervisor.clone();
+		const program = task.exec("/bin/sh", ["sh", "-c", "exit 9"]);
+		supervisor.supervise(program);
+		expect(await program.exited).toMatchObject({ code: 9 });
+		await supervisor.process.exited;
+	});
+
+	test("Node that gets SIGKILL leaves nobody behind", async () => {
+		const env = mark();
+		const args = [fixturePath("core/supervise"), pid ? "pid" : "", daemons, env.NEARFAR_MARK ?? ""];
+		const node = spawn(process.execPath, args, { stdio: "ignore" });
+		await untilMarked(env, 5);
+		node.kill("SIGKILL");
+		await untilMarked(env, 0);
+	});
+});
+
+test("a supervisor that may not become what it has to be is refused, and serves on", async () => {
+	await using task = await Task.clone();
+	await using child = await task.clone();
+	forbid(task, process.arch === "x64" ? 157 : 167, 1); // prctl, EPERM
+	const before = task.run(() => readdirSync(`/proc/${task.pid}/fd`).length);
+	expect(() => task.supervise(child.process)).toThrow(expect.objectContaining({ code: "EPERM", syscall: "prctl" }));
+	expect([task.state, child.state]).toEqual(["live", "live"]);
+	task.syscall(process.arch === "x64" ? 39 : 172); // getpid: what was left to it to close is closed by then
+	expect(readdirSync(`/proc/${task.pid}/fd`).length).toBe(before);
+});
+
+test("only a child of its own can be supervised, and nothing follows", async () => {
+	await using supervisor = await Task.clone();
+	await using stranger = await Task.clone();
+	expect(await reason(() => supervisor.supervise(stranger.process))).toMatchObject({ code: "ECHILD" });
+	expect(await reason(() => supervisor.supervise({} as never))).toMatchObject({ code: "ERR_INVALID_ARG_TYPE" });
+	expect(await reason(() => Task.near.supervise(stranger.process))).toMatchObject({ code: "ERR_NEARFAR_NEAR" });
+	const dead = await supervisor.clone();
+	await dead.exit();
+	expect(await reason(() => supervisor.supervise(dead.process))).toMatchObject({ code: "ERR_NEARFAR_CHILD_DEAD" });
+	const task = await supervisor.clone();
+	supervisor.supervise(task.process);
+	expect(await reason(() => supervisor.run(() => {}))).toMatchObject({ code: "ERR_NEARFAR_TASK_GONE" });
+	expect(await reason(() => supervisor.clone())).toMatchObject({ code: "ERR_NEARFAR_TASK_GONE" });
+	expect(await task.exit(3)).toMatchObject({ code: 3 });
+	await supervisor.process.exited;
+});
+
+async function untilHandled(pid: number, signal: number): Promise<void> {
+	const caught = () => BigInt(`0x${/SigCgt:\s*(\w+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]}`);
+	while (((caught() >> BigInt(signal - 1)) & 1n) === 0n) await setImmediate();
+}

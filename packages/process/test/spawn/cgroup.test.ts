@@ -1,0 +1,88 @@
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import { openat2 } from "@nearfar/core";
+import { expect, test } from "vitest";
+import { expectNoLeaks } from "../../../../test/leaks.ts";
+import { cgroup2 } from "../../../../test/needs.ts";
+import { reason } from "../../../../test/reason.ts";
+import { type SpawnOptions, spawn } from "../../src/index.ts";
+
+expectNoLeaks();
+
+test.skipIf(!cgroup2).each<[string, SpawnOptions]>([
+	["", {}],
+	["with killTree", { killTree: true }],
+	["with an init", { namespaces: ["user", "pid"], init: true }],
+])(
+	"cgroup %s (where cgroup2 is mounted, as root): all of it begins there, and cgroup.kill ends it",
+	async (_, options) => {
+		const path = `${cgroup2}/nearfar-spawn-${process.pid}`;
+		mkdirSync(path);
+		try {
+			using cgroup = openat2(path, { flags: ["path", "directory"] });
+			const child = await spawn("sleep", ["1000"], { ...options, cgroup, stdio: "ignore" });
+			expect(readFileSync(`/proc/${child.pid}/cgroup`, "utf8")).toContain(`nearfar-spawn-${process.pid}\n`);
+			expect(readFileSync(`${path}/cgroup.procs`, "utf8").split("\n")).toContain(`${child.pid}`);
+			writeFileSync(`${path}/cgroup.kill`, "1");
+			expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
+			while (readFileSync(`${path}/cgroup.events`, "utf8").includes("populated 1")) await setImmediate();
+		} finally {
+			rmdirSync(path);
+		}
+	},
+);
+
+test.skipIf(!cgroup2)(
+	"killTree ends what a frozen cgroup has in it (where cgroup2 is mounted, as root): the helper is not in there",
+	async () => {
+		const path = `${cgroup2}/nearfar-frozen-${process.pid}`;
+		mkdirSync(path);
+		try {
+			using cgroup = openat2(path, { flags: ["path", "directory"] });
+			const child = await spawn("sleep", ["1000"], { killTree: true, cgroup, stdio: "ignore" });
+			expect(readFileSync(`${path}/cgroup.procs`, "utf8")).toBe(`${child.pid}\n`);
+			writeFileSync(`${path}/cgroup.freeze`, "1");
+			while (!readFileSync(`${path}/cgroup.events`, "utf8").includes("frozen 1")) await setImmediate();
+			await child[Symbol.asyncDispose]();
+			expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
+		} finally {
+			writeFileSync(`${path}/cgroup.freeze`, "0");
+			while (readFileSync(`${path}/cgroup.events`, "utf8").includes("populated 1")) await setImmediate();
+			rmdirSync(path);
+		}
+	},
+);
+
+test("a cgroup that is none: the step is clone3", async () => {
+	using folder = openat2("/");
+	for (const options of [{}, { killTree: true }]) {
+		const error = await reason(() => spawn("true", [], { cgroup: folder, ...options }));
+		expect(error).toMatchObject({ code: "EBADF", syscall: "clone3" });
+	}
+	expect(await reason(() => spawn("true", [], { cgroup: "/" as never }))).toMatchObject({
+		code: "ERR_INVALID_ARG_TYPE",
+	});
+});
+
+test("options that are refused after the cgroup was given leave no copy of it", async () => {
+	using folder = openat2("/");
+	using pids = openat2("/proc/self/ns/pid");
+	const before = readdirSync("/proc/self/fd").length;
+	const options: SpawnOptions = { killTree: true, cgroup: folder, join: [pids], stdio: "ignore" };
+	expect(await reason(() => spawn("true", [], options))).toMatchObject({ code: "ERR_INVALID_ARG_VALUE" });
+	expect(readdirSync("/proc/self/fd").length).toBe(before);
+});
+
+test("setTid that is not allowed: the step is clone3", async () => {
+	expect(await reason(() => spawn("true", [], { setTid: [process.pid] }))).toMatchObject({ syscall: "clone3" });
+	const child = await spawn("sh", ["-c", "echo $$"], {
+		namespaces: ["user", "pid"],
+		init: true,
+		setTid: [77],
+		stdio: ["ignore", "pipe", "inherit"],
+	});
+	let text = "";
+	for await (const chunk of child.stdout ?? []) text += chunk;
+	expect(text).toBe("77\n");
+	await child.exited;
+});

@@ -1,0 +1,93 @@
+import { readFileSync } from "node:fs";
+import { Task } from "@nearfar/core";
+import { expect, test } from "vitest";
+import { expectNoLeaks } from "../../../../test/leaks.ts";
+import { root } from "../../../../test/needs.ts";
+import { reason } from "../../../../test/reason.ts";
+import { type SpawnOptions, spawn } from "../../src/index.ts";
+import { shell } from "./output.ts";
+
+expectNoLeaks();
+
+const ids = "grep -E '^(Uid|Gid|Groups|CapEff):' /proc/self/status | tr -s '\\t ' ' '";
+const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()];
+
+test.skipIf(!root).each<[string, SpawnOptions, [string, string, string]]>([
+	["uid alone clears the groups", { uid: 1000 }, ["1000", "0", ""]],
+	["gid alone clears the groups", { gid: 1000 }, ["0", "1000", ""]],
+	["groups alone", { groups: [5, 7] }, ["0", "0", "5 7"]],
+	["groups before gid before uid", { uid: 1000, gid: 1001, groups: [4, 1001] }, ["1000", "1001", "4 1001"]],
+	["with killTree", { uid: 1000, gid: 1000, killTree: true }, ["1000", "1000", ""]],
+])("%s (as root)", async (_, options, [user, group, groups]) => {
+	const seen = (await shell(ids, options)).split("\n").map((line) => line.trim());
+	expect(seen.slice(0, 3)).toEqual([
+		`Uid:${` ${user}`.repeat(4)}`,
+		`Gid:${` ${group}`.repeat(4)}`,
+		`Groups: ${groups}`.trim(),
+	]);
+});
+
+test.skipIf(!root)(
+	"what needs a privilege is done before it is given up, and no_new_privs is kept (as root)",
+	async () => {
+		const script = `${ids}; ulimit -n; nice; pwd; grep NoNew /proc/self/status; cat < /proc/self/fd/0`;
+		const options: SpawnOptions = {
+			uid: 1000,
+			gid: 1000,
+			nice: -3,
+			cwd: "/root",
+			noNewPrivs: true,
+			limits: { nproc: 5000 },
+		};
+		const seen = await shell(script.replace("; cat < /proc/self/fd/0", ""), options);
+		expect(seen).toContain("CapEff: 0000000000000000");
+		expect(seen).toMatch(/-3\n\/root\nNoNewPrivs:\s1$/);
+	},
+);
+
+test("an ordinary user may give himself the ids that he has", async () => {
+	const seen = await shell("id -u; id -g", { uid, gid });
+	expect(seen).toBe(`${uid}\n${gid}`);
+});
+
+test.skipIf(root)("other ids are refused to an ordinary user (not as root)", async () => {
+	for (const [options, syscall] of [
+		[{ uid: uid + 1 }, "setresuid"],
+		[{ gid: gid + 1 }, "setresgid"],
+		[{ groups: [] }, "setgroups"],
+	] as const) {
+		expect(await reason(() => spawn("true", [], options))).toMatchObject({ code: "EPERM", syscall });
+	}
+});
+
+test.skipIf(root)(
+	"a lower nice value is refused to an ordinary user: the step is setpriority (not as root)",
+	async () => {
+		for (const more of [{}, { killTree: true }]) {
+			expect(await reason(() => spawn("true", [], { nice: -5, ...more }))).toMatchObject({
+				code: "EACCES",
+				syscall: "setpriority",
+			});
+		}
+	},
+);
+
+test("in a user namespace the ids are those of its maps", async () => {
+	const rooted = { namespaces: ["user"], idMap: "root" } satisfies SpawnOptions;
+	expect(await shell("id -u; id -g", { ...rooted, uid: 0, gid: 0 })).toBe("0\n0");
+	expect(await shell("id -u", { namespaces: ["user"] })).toBe(`${uid}`);
+});
+
+test.skipIf(!root)("ranges of ids are mapped (as root)", async () => {
+	const map = [{ inside: 0, outside: 100_000, count: 10 }];
+	const options: SpawnOptions = { namespaces: ["user"], idMap: { uids: map, gids: map }, uid: 5, gid: 6, groups: [7] };
+	expect(await shell("id -u; id -g; id -G", options)).toBe("5\n6\n6 7");
+	await using child = await spawn("sleep", ["1000"], { ...options, stdio: "ignore" });
+	expect(readFileSync(`/proc/${child.pid}/status`, "utf8")).toMatch(/^Uid:\t100005\t/m);
+});
+
+test("Node's own ids are what they were", async () => {
+	expect([process.getuid?.(), process.getgid?.()]).toEqual([uid, gid]);
+	await using task = await Task.clone();
+	expect(task.run(() => process.getuid?.())).toBe(uid);
+});

@@ -1,0 +1,105 @@
+import { readFileSync } from "node:fs";
+import { type FileDescriptor, openat2 } from "@nearfar/core";
+import { expect, test } from "vitest";
+import { expectNoLeaks } from "../../../../test/leaks.ts";
+import { root } from "../../../../test/needs.ts";
+import { reason } from "../../../../test/reason.ts";
+import { getrlimit, type SpawnOptions, setrlimit, spawn } from "../../src/index.ts";
+import { output, shell } from "./output.ts";
+
+expectNoLeaks();
+
+test("EMFILE in Node, wherever it strikes: the promise rejects, and nothing is left", async () => {
+	await (await spawn("true", [], { stdio: "ignore" })).check();
+	const limit = getrlimit("nofile");
+	const taken: FileDescriptor[] = [];
+	const codes = new Set<string>();
+	try {
+		setrlimit("nofile", { soft: 200, hard: limit.hard });
+		for (let free = 0; free < 24; free++) {
+			const last = fill(taken);
+			for (let count = 0; count < free; count++) last.pop()?.close();
+			for (const options of [{}, { killTree: true }] satisfies SpawnOptions[]) {
+				const child = await reason(async () => {
+					await using child = await spawn("true", [], options);
+					await child.exited;
+					codes.add("none");
+				});
+				if (child !== undefined) codes.add((child as NodeJS.ErrnoException).code ?? `${child}`);
+			}
+		}
+	} finally {
+		for (const fd of taken) fd.close();
+		setrlimit("nofile", limit);
+	}
+	expect([...codes].sort()).toEqual(["EMFILE", "none"]);
+});
+
+/** Takes every descriptor that is free. */
+function fill(taken: FileDescriptor[]): FileDescriptor[] {
+	for (;;) {
+		try {
+			taken.push(openat2("/dev/null"));
+		} catch {
+			return taken;
+		}
+	}
+}
+
+test("a limit of descriptors that is too low for the program's own is its, and named", async () => {
+	expect(await shell("ulimit -n", { limits: { nofile: 4 } })).toBe("4");
+	const stdio = ["ignore", "pipe", "pipe", "ignore", "ignore"] as const;
+	const seen = await shell("ls /proc/$$/fd", { limits: { nofile: 6 }, stdio });
+	expect(seen.split("\n")).toEqual(expect.arrayContaining(["3", "4"]));
+});
+
+test("a limit of processes: the program's own forks fail", async () => {
+	// Root is not held to it, and nobody else is this user.
+	const somebody: SpawnOptions = root ? { uid: 54_321, gid: 54_321 } : {};
+	const { err, status } = await output("/bin/sh", ["-c", "(exit 3); exit 0"], { ...somebody, limits: { nproc: 1 } });
+	expect(err).toMatch(/fork/);
+	expect(status.code).toBe(2);
+});
+
+test.skipIf(!root)("a limit of processes that setresuid has crossed: execve says EAGAIN (as root)", async () => {
+	await using _other = await spawn("sleep", ["1000"], { uid: 54_321, stdio: "ignore" });
+	const options: SpawnOptions = { uid: 54_321, limits: { nproc: 0 } };
+	for (const more of [{}, { killTree: true }]) {
+		const error = await reason(() => spawn("true", [], { ...options, ...more }));
+		expect(error).toMatchObject({ code: "EAGAIN", syscall: "execve" });
+	}
+});
+
+test.skipIf(root)("a limit of processes of Node: clone says EAGAIN (not as root)", async () => {
+	await (await spawn("true", [], { stdio: "ignore" })).check();
+	const { soft, hard } = getrlimit("nproc");
+	setrlimit("nproc", { soft: 1, hard });
+	try {
+		for (const options of [{}, { killTree: true }]) {
+			expect(await reason(() => spawn("true", [], options))).toMatchObject({ code: "EAGAIN" });
+		}
+	} finally {
+		setrlimit("nproc", { soft, hard });
+	}
+	await (await spawn("true", [], { stdio: "ignore" })).check();
+});
+
+test("2 000 at once all end, and their output is theirs", async () => {
+	const before = readFileSync("/proc/self/limits", "utf8");
+	const soft = Number(/^Max open files\s+(\d+)/m.exec(before)?.[1]);
+	const piped = Math.min(Math.floor((soft - 100) / 8), 250);
+	const numbers = Array.from({ length: 2000 }, (_, index) => index);
+	const outputs = await Promise.all(
+		numbers.map(async (number) => {
+			const stdio = ["ignore", number < piped ? "pipe" : "ignore", "ignore"] as const;
+			const child = await spawn("/bin/sh", ["-c", `echo ${number}; exit ${number % 256}`], {
+				stdio,
+				killTree: number % 4 === 0,
+			});
+			let text = "";
+			for await (const chunk of child.stdout ?? []) text += chunk;
+			return [text, (await child.exited).code];
+		}),
+	);
+	expect(outputs).toEqual(numbers.map((number) => [number < piped ? `${number}\n` : "", number % 256]));
+}, 120_000);

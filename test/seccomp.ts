@@ -1,0 +1,33 @@
+import { openat2, type Task } from "@nearfar/core";
+
+/** From now on the kernel answers system call `nr` with `errno`, to the task and whatever it executes. */
+export function forbid(task: Task, nr: number, errno: number): void {
+	const [mmap, prctl] = process.arch === "x64" ? [9, 157] : [222, 167];
+	const [noNewPrivs, setSeccomp, filterMode] = [38, 22, 2];
+	const program = Buffer.concat([
+		instruction(0x20, 0, 0, 0), // load the call's number
+		instruction(0x15, 0, 1, nr), // is it the one?
+		instruction(0x06, 0, 0, 0x0005_0000 | errno), // SECCOMP_RET_ERRNO
+		instruction(0x06, 0, 0, 0x7fff_0000), // SECCOMP_RET_ALLOW
+	]);
+	task.syscall(prctl, noNewPrivs, 1, 0, 0, 0);
+	// struct sock_fprog holds an address: the filter has to lie in the task's memory before.
+	const address = task.run(() => {
+		using file = openat2("/tmp", { flags: ["rdwr", "tmpfile"], mode: 0o600 });
+		file.write(program);
+		return task.syscall(mmap, 0, 4096, 1, 2, file, 0); // PROT_READ, MAP_PRIVATE
+	});
+	const fprog = Buffer.alloc(16);
+	fprog.writeUInt16LE(program.length / 8);
+	fprog.writeBigUInt64LE(address, 8);
+	task.syscall(prctl, setSeccomp, filterMode, fprog, 0, 0);
+}
+
+function instruction(code: number, ifTrue: number, ifFalse: number, value: number): Buffer {
+	const bytes = Buffer.alloc(8);
+	bytes.writeUInt16LE(code);
+	bytes.writeUInt8(ifTrue, 2);
+	bytes.writeUInt8(ifFalse, 3);
+	bytes.writeUInt32LE(value, 4);
+	return bytes;
+}
