@@ -6,14 +6,14 @@ import { defineConfig } from "vitest/config";
 const conditions = ["nearfar-source", "node", "import", "module", "default"];
 
 export default defineConfig({
-	// Not in the tree: the tests also run as a user who cannot write there.
+	// The cache is outside of the tree, because the tests also run as a user without permission to write here.
 	cacheDir: join(tmpdir(), `nearfar-vitest-${process.getuid?.()}`),
 	resolve: { conditions },
 	ssr: { resolve: { conditions } },
-	// `using` has to become something that Node 20 can parse.
+	// Node 20 cannot parse `using`: this target has it compiled to older syntax.
 	oxc: { target: "es2022" },
 	test: {
-		// One process per file: calls that change the process need one of their own.
+		// Each test file runs in a process of its own, because some calls change the whole process.
 		pool: "forks",
 		isolate: true,
 		testTimeout: 30_000,
@@ -21,6 +21,7 @@ export default defineConfig({
 		projects: [
 			...readdirSync("packages").map((name) => project(name, `packages/${name}/test/**/*.test.ts`)),
 			project("examples", "examples/**/*.test.ts"),
+			project("scripts", "scripts/**/*.test.mjs"),
 		],
 	},
 });

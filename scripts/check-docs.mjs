@@ -32,7 +32,9 @@ export function checkDocs() {
 	function check(symbol, name, isFunction) {
 		if (seen.has(symbol)) return;
 		const text = ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim();
-		const tags = symbol.getJsDocTags(checker).map((tag) => ({ ...tag, text: ts.displayPartsToString(tag.text).trim() }));
+		const tags = symbol
+			.getJsDocTags(checker)
+			.map((tag) => ({ ...tag, text: ts.displayPartsToString(tag.text).trim() }));
 		const tagged = (kind) => tags.filter((tag) => tag.name === kind);
 		const faults = [];
 		// What a constructor does is what the class is.

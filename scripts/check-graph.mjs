@@ -1,9 +1,14 @@
-// Which package uses which: prints the graph, and fails where it has a cycle, where a source reaches into another
-// package, where a manifest and the imports differ, and where docs/architecture.md draws another one.
+// Checks what uses what, and prints the two pictures that docs/architecture.md shows. Between packages: a cycle, a source
+// that reaches into another package, a manifest that differs from the imports. Inside crates and packages: a cycle of
+// modules, and an arrow to a higher floor of scripts/graph/floors.mjs.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
+import { findCycles } from "./graph/cycles.mjs";
+import { drawFloors, houses, upwardArrows } from "./graph/floors.mjs";
+import { moduleUses } from "./graph/rust.mjs";
+import { valueImports } from "./graph/typescript.mjs";
 import { root } from "./run.mjs";
 
 const folder = join(root, "packages");
@@ -18,13 +23,27 @@ export function checkGraph() {
 		const declared = declaredBy(name);
 		for (const other of difference(graph.get(name), declared)) faults.push(`${name} uses ${other}, undeclared`);
 		for (const other of difference(declared, graph.get(name))) faults.push(`${name} declares ${other}, unused`);
-		const cycle = findCycle(graph, [name]);
-		if (cycle) faults.push(`a cycle: ${cycle.join(" -> ")}`);
 	}
+	for (const cycle of findCycles(graph)) faults.push(`a cycle of packages: ${cycle.join(" -> ")}`);
+	faults.push(...checkInside());
 	const drawn = names.flatMap((name) => [...graph.get(name)].sort().map((other) => `${name} -> ${other}`)).join("\n");
-	if (!readFileSync(join(root, "docs/architecture.md"), "utf8").includes(`\`\`\`text\n${drawn}\n\`\`\`\n`))
-		faults.push(`docs/architecture.md does not draw it: \`node scripts/check-graph.mjs\` prints the right one`);
-	return { drawn, faults };
+	const pictures = [drawn, drawFloors()];
+	const page = readFileSync(join(root, "docs/architecture.md"), "utf8");
+	for (const picture of pictures)
+		if (!page.includes(`\`\`\`text\n${picture}\n\`\`\`\n`))
+			faults.push(`docs/architecture.md does not show this as a block of \`text\`:\n${picture}`);
+	return { pictures, faults };
+}
+
+/** Returns the cycles and the upward arrows inside crates and packages. */
+function checkInside() {
+	const sources = ["crates/linux/src", "crates/node/src", ...names.map((name) => `packages/${name}/src`)];
+	return sources.flatMap((source) => {
+		const graph = source.startsWith("crates/") ? moduleUses(join(root, source)) : valueImports(join(root, source));
+		const cycles = findCycles(graph).map((cycle) => `a cycle of modules: ${cycle.join(" -> ")}`);
+		const arrows = houses[source] ? upwardArrows(houses[source], graph) : [];
+		return [...cycles, ...arrows].map((fault) => `${source}: ${fault}`);
+	});
 }
 
 function usedBy(name, faults) {
@@ -50,21 +69,13 @@ function declaredBy(name) {
 	return new Set(Object.keys(dependencies).flatMap((dependency) => doors.get(dependency) ?? []));
 }
 
-function findCycle(graph, path) {
-	for (const next of graph.get(path.at(-1))) {
-		if (next === path[0]) return [...path, next];
-		const found = path.includes(next) ? undefined : findCycle(graph, [...path, next]);
-		if (found) return found;
-	}
-}
-
 function difference(these, those) {
 	return [...these].filter((each) => !those.has(each));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	const { drawn, faults } = checkGraph();
-	console.log(drawn);
+	const { pictures, faults } = checkGraph();
+	console.log(pictures.join("\n\n"));
 	for (const fault of faults) console.error(`nearfar: ${fault}`);
 	process.exitCode = faults.length > 0 ? 1 : 0;
 }

@@ -26,13 +26,17 @@ let failed = vitest.status !== 0;
 if (existsSync(report)) {
 	const counts = countVitest(report, root);
 	if (args.length === 0) {
-		for (const name of [...readdirSync(join(root, "packages")).map((name) => `packages/${name}`), "examples"]) {
+		for (const name of [
+			...readdirSync(join(root, "packages")).map((name) => `packages/${name}`),
+			"examples",
+			"scripts",
+		]) {
 			if (counts.ran.has(name)) continue;
 			console.error(`nearfar: ${name} ran no test`);
 			failed = true;
 		}
 	}
-	// Why is a part of each name.
+	// The name of a test that is skipped ends with the reason.
 	for (const skip of counts.skips) console.log(`skipped: ${skip}`);
 	console.log(line(counts));
 }

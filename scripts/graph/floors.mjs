@@ -1,0 +1,61 @@
+// The rooms of the sources and their floors, from the top down. A room uses rooms of its own floor and of lower floors.
+// A name that ends with `/` is a folder, every other name a file; `*` is every file and folder that is not named.
+
+/** For each folder its floors: the names of the rooms, and what they hold. */
+export const houses = {
+	"crates/linux/src": [
+		[["target"], "the current target of a thread; running a call there"],
+		[["task/"], "making, feeding and ending a task"],
+		[["wait/"], "waiting for replies, children and readable descriptors"],
+		[["sequence/"], "calls that travel together: encoding, wire format, memfd"],
+		[["calls/"], "one file for each family of system calls, nothing but calls"],
+		[["call", "error", "flags/"], "the ground: what a call, a failure and a flag are"],
+	],
+	"packages/core/src": [
+		[["index", "internal", "shared"], "what users, and what the other packages may import"],
+		[["task/"], "Task: cloning, batches, exec, shared memory and descriptors"],
+		[["process/"], "Process, ChildProcess, waiting for a child, signals"],
+		[["files/"], "FileDescriptor, EventFd, Location, and the calls that open, stat and change files"],
+		[["target/"], "which task makes the calls now"],
+		[["addon/"], "loading the addon, its events, the tables of flags"],
+		[
+			["arguments", "errors", "identity", "package-folder"],
+			"the ground: checking arguments, error classes, identities",
+		],
+	],
+	"packages/process/src": [
+		[["index"], "what users may import"],
+		[["spawn/"], "spawn: its options, streams, deadline and process tree"],
+		[["prctl/", "*"], "one file for each call, or for each option of prctl(2)"],
+	],
+};
+
+/** Returns the tables as docs/architecture.md shows them. */
+export function drawFloors() {
+	const lines = Object.entries(houses).flatMap(([folder, floors]) => {
+		const rooms = floors.map(([names]) => names.join(" "));
+		const width = Math.max(...rooms.map((room) => room.length));
+		return [folder, ...floors.map(([, holds], i) => `  ${rooms[i].padEnd(width)}  ${holds}`)];
+	});
+	return lines.join("\n");
+}
+
+/**
+ * Returns the arrows of a graph that point to a higher floor, and the modules that have no floor, as sentences.
+ * A graph maps the path of each module in its folder, without extension, to a set of paths that it uses.
+ */
+export function upwardArrows(floors, graph) {
+	const floorOf = (path) => {
+		const [room, inside] = path.split("/");
+		const fits = (name) => (name.endsWith("/") ? name === `${room}/` : name === room && !inside);
+		const found = floors.findIndex(([names]) => names.some(fits));
+		return found >= 0 ? found : floors.findIndex(([names]) => names.includes("*"));
+	};
+	const faults = [];
+	for (const [from, targets] of graph) {
+		if (floorOf(from) < 0) faults.push(`${from} is on no floor of scripts/graph/floors.mjs`);
+		for (const to of targets)
+			if (floorOf(to) < floorOf(from)) faults.push(`${from} uses ${to}, which is on a higher floor`);
+	}
+	return faults;
+}
