@@ -80,7 +80,9 @@ function hashSources() {
 function describe(path) {
 	const stat = fs.statSync(join(root, path));
 	if (!stat.isDirectory()) return [`${path} ${stat.size} ${stat.mtimeMs}`];
-	const names = fs.readdirSync(join(root, path)).filter((name) => !["dist", "target", "node_modules"].includes(name));
+	// `packages/core/src/target` holds sources, `target` in a crate what cargo built.
+	const built = path.startsWith("crates") ? ["target"] : ["dist", "node_modules"];
+	const names = fs.readdirSync(join(root, path)).filter((name) => !built.includes(name));
 	return names.sort().flatMap((name) => describe(`${path}/${name}`));
 }
 

@@ -1,6 +1,4 @@
-import type { FailureData } from "../native/binding.js";
 import type { ChildState, ExitStatus } from "./process/child-state.ts";
-import { currentTask } from "./target/target.ts";
 import type { Command } from "./task/exec.ts";
 
 // Node makes a new one for everybody who asks: that would be most of what an error costs.
@@ -307,37 +305,5 @@ export class ExitError extends NearfarError {
 export class UnsupportedPlatformError extends NearfarError {
 	constructor(message: string) {
 		super("UNSUPPORTED_PLATFORM", message);
-	}
-}
-
-/** Makes the error for what the addon reports, in the task that is current. */
-export function makeError(failure: FailureData): Error {
-	const task = currentTask();
-	const call = failure.syscall ?? "call";
-	switch (failure.kind) {
-		case "refused": {
-			const { code = "", errno = 0, syscall = "", message } = failure;
-			const about = {
-				...(failure.path?.length && { path: failure.path.toString() }),
-				...(failure.dest?.length && { dest: failure.dest.toString() }),
-				...(failure.step !== undefined && failure.step !== null && { step: failure.step }),
-				...(task.pid !== process.pid && { task: task.toString() }),
-			};
-			return new SyscallError({ code, errno, syscall, ...(message && { message }) }, about);
-		}
-		case "gone":
-			return task.goneError();
-		case "batch":
-			return new BatchError(
-				`${call} returns a value, and in a batch no call has run yet: make it before, or in task.run()`,
-			);
-		case "sealed":
-			return new BatchError(`${call} after exec: a batch ends with the program that it executes`);
-		case "multithreaded":
-			return new MultithreadedError(
-				`${call} would change this thread of Node and leave ${process.pid}'s others as they are: make it in a task`,
-			);
-		default:
-			return new NearfarError("INTERNAL", failure.message ?? `unknown failure ${failure.kind}`);
 	}
 }

@@ -25,8 +25,8 @@ export {
 export { FileDescriptor } from "./files/descriptor.ts";
 export { EventFd, type EventFdOptions } from "./files/eventfd.ts";
 export * from "./files/files.ts";
-export { Location, type LocationOptions } from "./files/location.ts";
-export type { LocationLike, PathLike } from "./files/path.ts";
+export { Location, type LocationLike, type LocationOptions } from "./files/location.ts";
+export type { PathLike } from "./files/path.ts";
 export { type DeviceNumber, type FileType, type Statx, type StatxOptions, statx } from "./files/statx.ts";
 export { chdir, chroot, mkdir, symlink, umask } from "./files/tree.ts";
 export { AddressSpace, FDTable, OpenFile, PidNamespace } from "./identity.ts";

@@ -1,12 +1,14 @@
 /** What the slices share, but for the tables: it lies in the same file of dist as the public names, as it shares their state. */
 
 export { abortable } from "./abortable.ts";
-export { forget, keepAlive, listen } from "./addon/events.ts";
+export { forget, listen } from "./addon/events.ts";
 export * from "./addon/flags.ts";
+export { keepAlive } from "./addon/keep-alive.ts";
 export { native } from "./addon/native.ts";
 export * from "./arguments.ts";
 export { pidsOfPidfd } from "./files/fdinfo.ts";
-export { followedPath, pathText, toAt, toPath } from "./files/path.ts";
+export { followedPath, toAt, toPath } from "./files/location.ts";
+export { pathText } from "./files/path.ts";
 export * from "./process/child-state.ts";
 export { signalName, signalNumber } from "./process/signal.ts";
 export { toWanted, waitBits } from "./process/waiters.ts";

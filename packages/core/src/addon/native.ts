@@ -1,7 +1,8 @@
 import type * as Binding from "../../native/binding.js";
-import { makeError, UnsupportedPlatformError } from "../errors.ts";
+import type { FailureData } from "../../native/binding.js";
+import { NearfarError, UnsupportedPlatformError } from "../errors.ts";
 import { packageFolder } from "../package-folder.ts";
-import { dispatch } from "./events.ts";
+import { deliver } from "./events.ts";
 
 /** The addon: numbers, text and bytes; see `native/binding.d.ts`. */
 export type Native = typeof Binding;
@@ -11,6 +12,13 @@ export type Native = typeof Binding;
 // Functions get theirs from `process.getBuiltinModule`.
 const { arch, platform } = process;
 let addon: Native | undefined;
+let makeError: (failure: FailureData) => Error = () =>
+	new NearfarError("INTERNAL", "@nearfar/core was not loaded whole");
+
+/** Says how to make the error for a failure that the addon reports. Called once, before the addon is loaded. */
+export function setMakeError(make: typeof makeError): void {
+	makeError = make;
+}
 
 /**
  * Returns the addon, loaded and attached to this thread on the first call.
@@ -20,6 +28,11 @@ let addon: Native | undefined;
 export function native(): Native {
 	addon ??= load();
 	return addon;
+}
+
+/** Delivers the events that the addon has posted. The addon calls it, and code that cannot wait until the addon does. */
+export function dispatch(): void {
+	deliver(native().drain());
 }
 
 function load(): Native {

@@ -12,7 +12,7 @@ import {
 } from "../arguments.ts";
 import { BatchError, ClosedError, FDTableMismatchError, TaskGoneError } from "../errors.ts";
 import { FDTable, OpenFile } from "../identity.ts";
-import { afterSuccess, type Batch, currentBatch, currentTask, withTarget } from "../target/target.ts";
+import { afterSuccess, type Batch, currentBatch, currentTask, nearTask, withTarget } from "../target/target.ts";
 import type { Task } from "../task/task.ts";
 
 const CLOEXEC = 1; // FD_CLOEXEC
@@ -363,17 +363,6 @@ export class FileDescriptor implements Disposable {
 	}
 }
 
-function nearTask(): Task {
-	return near();
-}
-
-let near: () => Task;
-
-/** `task.ts` says which object stands for this process. */
-export function setNearTask(task: () => Task): void {
-	near = task;
-}
-
 /** A task that has just died has closed it already. */
 function closeIn(owner: Task, number: number): void {
 	try {
@@ -384,7 +373,7 @@ function closeIn(owner: Task, number: number): void {
 }
 
 function isOpen(fd: number): boolean {
-	return withTarget(near(), undefined, () => {
+	return withTarget(nearTask(), undefined, () => {
 		try {
 			native().getFlags(fd);
 			return true;

@@ -1,11 +1,12 @@
 import type { Buffer } from "node:buffer";
-import { forget, keepAlive, listen } from "../addon/events.ts";
+import { forget, listen } from "../addon/events.ts";
 import { eventFdFlags } from "../addon/flags.generated.ts";
+import { keepAlive } from "../addon/keep-alive.ts";
 import { native } from "../addon/native.ts";
 import { abortSignal, options as checkOptions, integer, optionalBoolean, outOfRange, wrongType } from "../arguments.ts";
 import { ClosedError, SyscallError } from "../errors.ts";
 import { FDTable, type OpenFile } from "../identity.ts";
-import { Task } from "../task/task.ts";
+import { nearTask } from "../target/target.ts";
 import { FileDescriptor } from "./descriptor.ts";
 
 /** How to make an {@link EventFd}. */
@@ -179,7 +180,7 @@ export class EventFd extends FileDescriptor {
 		try {
 			while (this.#watch && this.#readers.length > 0) {
 				const { id, number } = this.#watch;
-				const value = Task.near.run(() => readNow(number));
+				const value = nearTask().run(() => readNow(number));
 				if (value === undefined) {
 					native().watchAgain(id);
 					return;

@@ -12,7 +12,7 @@ import { options as checkOptions, integer, optionalBoolean } from "../arguments.
 import { BatchError, NearfarError } from "../errors.ts";
 import { currentBatch, currentTask } from "../target/target.ts";
 import { FileDescriptor } from "./descriptor.ts";
-import { type LocationLike, toAt } from "./path.ts";
+import { type LocationLike, toAt } from "./location.ts";
 
 /** How {@link openat2} opens. */
 export interface OpenHow {

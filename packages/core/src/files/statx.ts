@@ -10,7 +10,7 @@ import {
 import { toBits } from "../addon/flags.ts";
 import { native } from "../addon/native.ts";
 import { options as checkOptions, integer } from "../arguments.ts";
-import { type LocationLike, toAt } from "./path.ts";
+import { type LocationLike, toAt } from "./location.ts";
 
 /** How {@link statx} looks. */
 export interface StatxOptions {

@@ -4,8 +4,8 @@ import { MultithreadedError } from "../errors.ts";
 import { afterSuccess, currentTask } from "../target/target.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { openat2 } from "./files.ts";
-import { Location } from "./location.ts";
-import { followedPath, type LocationLike, type PathLike, pathText, toAt } from "./path.ts";
+import { followedPath, Location, type LocationLike, toAt } from "./location.ts";
+import { type PathLike, pathText } from "./path.ts";
 
 /**
  * Makes a directory the working directory.

@@ -1,4 +1,4 @@
-import { keepAlive } from "../addon/events.ts";
+import { keepAlive } from "../addon/keep-alive.ts";
 
 // Somebody waits for these: his promise alone would not keep them, and so himself, from being collected.
 const awaited = new Set<object>();

@@ -1,7 +1,7 @@
 import type { Event } from "../../native/binding.js";
-import { dispatch, forget, listen } from "../addon/events.ts";
+import { forget, listen } from "../addon/events.ts";
 import { waitFlags } from "../addon/flags.generated.ts";
-import { native } from "../addon/native.ts";
+import { dispatch, native } from "../addon/native.ts";
 import { wrongType } from "../arguments.ts";
 import { BatchError, ChildBusyError, ChildDeadError, ClosedError, ExitError, SyscallError } from "../errors.ts";
 import { FileDescriptor } from "../files/descriptor.ts";

@@ -1,5 +1,5 @@
-import { MultithreadedError } from "../errors.ts";
 import { native } from "../addon/native.ts";
+import { MultithreadedError } from "../errors.ts";
 import { currentTask, nearTask } from "./target.ts";
 
 /** Throws where a call by `pid` would change one thread of Node; 0 is the calling one. A task may not do that either. */

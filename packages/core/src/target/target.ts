@@ -1,5 +1,5 @@
-import { NearfarError } from "../errors.ts";
 import { native } from "../addon/native.ts";
+import { NearfarError } from "../errors.ts";
 import type { Task } from "../task/task.ts";
 
 // What runs the calls of this thread now: JavaScript's side of the addon's current target.

@@ -1,8 +1,8 @@
 import type { FailureData } from "../../native/binding.js";
-import { dispatch, once } from "../addon/events.ts";
-import { native } from "../addon/native.ts";
+import { dispatch, native } from "../addon/native.ts";
+import { once } from "../addon/request.ts";
 import { wrongType } from "../arguments.ts";
-import { makeError } from "../errors.ts";
+import { makeError } from "../target/make-error.ts";
 import { type Batch, withTarget } from "../target/target.ts";
 import type { Task } from "./task.ts";
 

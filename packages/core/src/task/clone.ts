@@ -1,12 +1,13 @@
 import type { Event } from "../../native/binding.js";
-import { abandon, dispatch, once } from "../addon/events.ts";
 import { cloneFlags, type NamespaceKind, namespaceFlags } from "../addon/flags.generated.ts";
 import { toBits } from "../addon/flags.ts";
-import { native } from "../addon/native.ts";
+import { dispatch, native } from "../addon/native.ts";
+import { abandon, once } from "../addon/request.ts";
 import { abortSignal, array, options as checkOptions, pid as checkPid, wrongType, wrongValue } from "../arguments.ts";
-import { makeError, TaskGoneError } from "../errors.ts";
+import { TaskGoneError } from "../errors.ts";
 import { FileDescriptor } from "../files/descriptor.ts";
 import { FDTable } from "../identity.ts";
+import { makeError } from "../target/make-error.ts";
 import { withTarget } from "../target/target.ts";
 import { checkMaps, type IdMaps, writeMaps } from "./idmap.ts";
 import { later } from "./patience.ts";

@@ -1,6 +1,6 @@
 import type { Event } from "../../native/binding.js";
 import type { NamespaceKind } from "../addon/flags.generated.ts";
-import { native } from "../addon/native.ts";
+import { native, setMakeError } from "../addon/native.ts";
 import {
 	options as checkOptions,
 	descriptorNumber,
@@ -11,13 +11,14 @@ import {
 	wrongValue,
 } from "../arguments.ts";
 import { BatchError, NearfarError, TaskGoneError } from "../errors.ts";
-import { FileDescriptor, setNearTask } from "../files/descriptor.ts";
+import { FileDescriptor } from "../files/descriptor.ts";
 import type { PathLike } from "../files/path.ts";
 import { type AddressSpace, FDTable, PidNamespace, Shareable } from "../identity.ts";
 import { ChildProcess, ThreadProcess } from "../process/child.ts";
 import { type ExitStatus, howItEnded, toExitStatus } from "../process/child-state.ts";
 import { Process } from "../process/process.ts";
 import type { Signal } from "../process/signal.ts";
+import { makeError } from "../target/make-error.ts";
 import { afterSuccess, type Batch, currentBatch, currentTask, setNear, withTarget } from "../target/target.ts";
 import { refusePromise, runBatch } from "./batch.ts";
 import { type CloneOptions, cloneTask } from "./clone.ts";
@@ -583,4 +584,4 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 }
 
 setNear(() => Task.near as unknown as Task);
-setNearTask(() => Task.near as unknown as Task);
+setMakeError(makeError);

@@ -1,0 +1,35 @@
+import type { FailureData } from "../../native/binding.js";
+import { BatchError, MultithreadedError, NearfarError, SyscallError } from "../errors.ts";
+import { currentTask } from "./target.ts";
+
+/** Makes the error for a failure that the addon reports about a call of the current task. */
+export function makeError(failure: FailureData): Error {
+	const task = currentTask();
+	const call = failure.syscall ?? "call";
+	switch (failure.kind) {
+		case "refused": {
+			const { code = "", errno = 0, syscall = "", message } = failure;
+			const about = {
+				...(failure.path?.length && { path: failure.path.toString() }),
+				...(failure.dest?.length && { dest: failure.dest.toString() }),
+				...(failure.step !== undefined && failure.step !== null && { step: failure.step }),
+				...(task.pid !== process.pid && { task: task.toString() }),
+			};
+			return new SyscallError({ code, errno, syscall, ...(message && { message }) }, about);
+		}
+		case "gone":
+			return task.goneError();
+		case "batch":
+			return new BatchError(
+				`${call} returns a value, and in a batch no call has run yet: make it before, or in task.run()`,
+			);
+		case "sealed":
+			return new BatchError(`${call} after exec: a batch ends with the program that it executes`);
+		case "multithreaded":
+			return new MultithreadedError(
+				`${call} would change this thread of Node and leave ${process.pid}'s others as they are: make it in a task`,
+			);
+		default:
+			return new NearfarError("INTERNAL", failure.message ?? `unknown failure ${failure.kind}`);
+	}
+}
