@@ -19,7 +19,7 @@ export const houses = {
 		[["target/"], "which task makes the calls now"],
 		[["addon/"], "loading the addon, its events, the tables of flags"],
 		[
-			["arguments", "errors", "identity", "package-folder"],
+			["abortable", "arguments", "errors", "identity", "package-folder"],
 			"the ground: checking arguments, error classes, identities",
 		],
 	],
@@ -34,7 +34,7 @@ export const houses = {
 export function drawFloors() {
 	const lines = Object.entries(houses).flatMap(([folder, floors]) => {
 		const rooms = floors.map(([names]) => names.join(" "));
-		const width = Math.max(...rooms.map((room) => room.length));
+		const width = Math.max(...rooms.map((room) => room.length).filter((length) => length < 30));
 		return [folder, ...floors.map(([, holds], i) => `  ${rooms[i].padEnd(width)}  ${holds}`)];
 	});
 	return lines.join("\n");
