@@ -6,6 +6,7 @@ pub mod channel;
 pub mod clone;
 pub mod exec;
 pub mod share;
+pub mod spawner;
 pub mod stub;
 pub mod supervise;
 pub mod transfer;

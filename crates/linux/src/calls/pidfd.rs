@@ -50,7 +50,8 @@ pub fn pidfd_getfd(pidfd: i32, fd: i32) -> Call<i32> {
     Call::new("pidfd_getfd", libc::SYS_pidfd_getfd).fd(pidfd).number(fd).number(0).descriptor()
 }
 
-type Waited = Option<(ChildState, Vec<i64>)>;
+/// What waitid(2) returned: the state change and `struct rusage`, or nothing yet.
+pub type Waited = Option<(ChildState, Vec<i64>)>;
 
 /// `waitid(idtype, id, &info, options, &usage)`, the raw call with its fifth argument.
 pub fn waitid(idtype: u32, id: i32, options: i32) -> Call<Waited> {
@@ -79,7 +80,8 @@ pub(crate) fn ended(call: Call<()>) -> Call<Waited> {
 
 const INFO: usize = size_of::<libc::siginfo_t>();
 
-fn read_waited(answer: &Answer) -> Waited {
+/// Reads what waitid(2) has written; `None` where it had nothing to report.
+pub(crate) fn read_waited(answer: &Answer) -> Waited {
     let int = |at| answer.u32(at) as i32;
     // siginfo_t: si_signo, si_errno, si_code, padding, si_pid, si_uid, si_status.
     let state = ChildState { code: int(8), pid: int(16), uid: answer.u32(20), status: int(24) };

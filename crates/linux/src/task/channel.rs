@@ -3,6 +3,7 @@
 //! A thread may wait for its reply ([`Channel::call`]), or leave a job that the reactor finishes ([`Channel::submit`]).
 //! One sequence is under way at a time, so that sending never blocks and a waiting thread knows whose reply it reads.
 
+mod children;
 mod jobs;
 
 pub use self::jobs::{Done, Ran};
@@ -45,7 +46,7 @@ pub struct Channel {
 #[derive(Debug, Default)]
 struct State {
     /// The first reply of a task whose start nobody waited for: it comes before all others.
-    owed: Option<Sequence>,
+    owed: Option<Start>,
     /// Who clones it.
     cloner: Weak<Channel>,
     /// The number of the channel's other end in the task.
@@ -58,6 +59,14 @@ struct State {
     queue: VecDeque<Job>,
     gone: bool,
     supervises: bool,
+}
+
+/// The sequence with which a task starts.
+#[derive(Debug)]
+struct Start {
+    sequence: Sequence,
+    /// The step whose result is the number of the channel in the new task.
+    clone_step: usize,
 }
 
 impl State {
@@ -120,8 +129,9 @@ impl Channel {
     }
 
     /// The task that has this channel, or soon will, replies to `start`, the sequence it is born with, before all else.
-    pub fn owe(&self, start: Sequence) {
-        self.lock().owed = Some(start);
+    /// The result of its step `clone_step` is the number that the channel has in the task.
+    pub fn owe(&self, sequence: Sequence, clone_step: usize) {
+        self.lock().owed = Some(Start { sequence, clone_step });
     }
 
     /// Says who clones the task.
@@ -156,11 +166,12 @@ impl Channel {
     }
 
     /// Receives what a task has to say of its start: the number of its channel.
-    fn receive_start(&self, start: &Sequence, flags: MsgFlags) -> Result<Option<i32>> {
+    fn receive_start(&self, start: &Start, flags: MsgFlags) -> Result<Option<i32>> {
         let mut message = Vec::new();
-        self.receive(&mut message, start.reply_length(), flags)?;
-        let reply = start.decode(&message)?;
-        start.failure(&reply, 0).map_or(Ok(reply.result(crate::task::clone::CLONED).map(|fd| fd as i32)), Err)
+        self.receive(&mut message, start.sequence.reply_length(), flags)?;
+        let reply = start.sequence.decode(&message)?;
+        let channel = reply.result(start.clone_step).map(|fd| fd as i32);
+        start.sequence.failure(&reply, 0).map_or(Ok(channel), Err)
     }
 
     /// Makes one call and waits for the answer.

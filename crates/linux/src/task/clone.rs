@@ -14,10 +14,11 @@ use crate::task::channel::{Channel, Ran};
 use crate::task::exec::refuse_orphan;
 use crate::task::share::{Prepared, Preparing, Shared};
 use crate::task::transfer;
-use crate::task::zygote::{Spawner, Zygote};
-use crate::wait::child::{Child, Listener, Parent};
+use crate::task::zygote::Zygote;
+use crate::wait::child::{Child, Listener, Parent, Relations};
 use crate::wait::own_descriptor;
 use nix::errno::Errno;
+use std::any::Any;
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Weak};
@@ -61,7 +62,7 @@ pub struct Cloned {
 pub type ClonedDone = Box<dyn FnOnce(Result<Cloned>) + Send>;
 
 /// The step of a clone sequence whose result is the child's pid, and in the child the number of its channel.
-pub(crate) const CLONED: usize = 1;
+const CLONED: usize = 1;
 
 const CLONE_VM: u64 = libc::CLONE_VM as u64;
 const CLONE_FILES: u64 = libc::CLONE_FILES as u64;
@@ -171,7 +172,7 @@ impl Origin {
         let origin = self.channel.clone();
         let own = Arc::downgrade(&task);
         if !may_fail {
-            task.owe(child_sequence.clone());
+            task.owe(child_sequence.clone(), CLONED);
             task.set_cloner(&self.channel);
         }
         let cloned = move |ran: Result<Ran>| match self.cloned(ran, shared, own, listener) {
@@ -180,12 +181,14 @@ impl Origin {
                 channel.submit(
                     child_sequence,
                     stdio.into_iter().map(Arc::new).collect(),
-                    Box::new(move |ran| done(ready(ran, task, child, shared, files))),
+                    Box::new(move |ran| done(ready(ran, self.channel, task, child, shared, files))),
                 );
             }
             Ok(child) if may_fail => {
-                task.clone()
-                    .await_reply(child_sequence, Box::new(move |ran| done(ready(ran, task, child, shared, files))));
+                task.clone().await_reply(
+                    child_sequence,
+                    Box::new(move |ran| done(ready(ran, self.channel, task, child, shared, files))),
+                );
             }
             Ok(child) => done(Ok(Cloned { channel: task, child, shared })),
             Err(failure) => {
@@ -317,8 +320,8 @@ impl Origin {
             Some(_) => (pid, None),
             None => (pid_seen_here(&pidfd), Some(Parent { channel: self.channel.clone(), pid })),
         };
-        let spawner: Option<Arc<Spawner>> = self.zygote.as_ref().map(|zygote| zygote.spawner.clone());
-        Child::new(pid, pidfd, own, parent, spawner, listener)
+        let keep_alive = self.zygote.as_ref().map(|zygote| zygote.spawner.clone() as Arc<dyn Any + Send + Sync>);
+        Child::new(pid, pidfd, Relations { channel: Some(own), parent, keep_alive }, listener)
     }
 
     /// Ends a new process that cannot be watched, and reaps it. It is not reaped by anybody else: the pid is its own.
@@ -353,6 +356,7 @@ fn after_answer(origin: Arc<Channel>, done: ClonedDone) -> ClonedDone {
 /// The child's reply: whether it has become what was asked for. `files`: its channel's number is another's too.
 fn ready(
     ran: Result<Ran>,
+    origin: Arc<Channel>,
     channel: Arc<Channel>,
     child: Arc<Child>,
     shared: Option<Shared>,
@@ -369,7 +373,8 @@ fn ready(
         }
         Err(failure) => {
             if let Some(shared) = shared {
-                child.leave(Shared { channel: if files { shared.channel } else { -1 }, ..shared });
+                let shared = Shared { channel: if files { shared.channel } else { -1 }, ..shared };
+                child.set_cleanup(move || shared.give_back(&origin));
             }
             child.signal(libc::SIGKILL)?;
             Err(failure)

@@ -82,11 +82,11 @@ pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Re
     let read = call.read;
     let step = standing_by.step(call);
     task.set_supervises();
-    program.supervise();
+    program.set_supervised();
     let program = program.clone();
     let done = move |ran: Result<Ran>| {
         let seen = ran.ok().and_then(|ran| ran.reply.answer(step).and_then(|answer| read(&answer)));
-        program.supervised(seen.map(|(state, usage)| Death { state, usage }));
+        program.supervisor_replied(seen.map(|(state, usage)| Death { state, usage }));
     };
     task.submit(standing_by, Vec::new(), Box::new(done));
     Ok(())

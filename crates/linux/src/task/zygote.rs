@@ -1,22 +1,15 @@
 //! The zygote: the stub that clones all other tasks, so that none of them ever copies this process's memory.
 
-use crate::calls::pidfd;
-use crate::error::{refused, During, Failure, Result};
+use crate::error::{refused, During, Result};
 use crate::task::ambient::Ambient;
 use crate::task::channel::Channel;
+use crate::task::spawner::Spawner;
 use crate::task::stub;
-use crate::wait::child::Child;
+use crate::wait::child::{Child, Relations, TaskChannel};
 use crate::wait::own_descriptor;
-use crate::wait::thread;
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::{mpsc, Arc, Mutex};
-
-/// A thread that lives as long as anybody holds this. Processes it started are killed when it ends.
-#[derive(Debug)]
-pub struct Spawner {
-    _alive: mpsc::Sender<()>,
-}
+use std::sync::{Arc, Mutex, Weak};
 
 /// A zygote and what its tasks will inherit.
 #[derive(Debug)]
@@ -59,21 +52,14 @@ pub fn present_pid() -> i32 {
 fn start(ambient: Ambient) -> Result<Zygote> {
     let (channel, end) = Channel::pair()?;
     let stub = stub::open()?.as_raw_fd();
-    let (alive, ended) = mpsc::channel::<()>();
-    let (told, hear) = mpsc::channel();
-    // Made by the calling thread, the new thread has its credentials, namespaces and limits, and so the zygote has.
-    thread::spawn("nearfar-spawner", move || {
-        let started = exec_stub(stub, end.as_raw_fd());
-        drop(end);
-        // Nobody hears it only if this process is about to end.
-        let _ = told.send(started);
-        // Until every task of this zygote is gone: then the other end is dropped, and this returns an error.
-        let _ = ended.recv();
-        reap_lost();
-    })?;
-    let spawner = Arc::new(Spawner { _alive: alive });
-    let (pid, pidfd) = hear.recv().map_err(|_| Failure::Broken("the spawner thread ended".into()))??;
-    Child::new(pid, pidfd, Arc::downgrade(&channel), None, Some(spawner.clone()), Box::new(|_| {}))?;
+    let (spawner, (pid, pidfd)) = Spawner::start(move || exec_stub(stub, end.as_raw_fd()))?;
+    let spawner = Arc::new(spawner);
+    let relations = Relations {
+        channel: Some(Arc::downgrade(&channel) as Weak<dyn TaskChannel>),
+        parent: None,
+        keep_alive: Some(spawner.clone()),
+    };
+    Child::new(pid, pidfd, relations, Box::new(|_| {}))?;
     Ok(Zygote { channel, spawner, pid, kinship: kinship(pid), ambient })
 }
 
@@ -89,18 +75,6 @@ fn kinship(zygote: i32) -> i64 {
         -i64::from(Errno::last_raw())
     } else {
         same
-    }
-}
-
-/// Reaps the tasks of which a zygote could not tell any more, being killed. The children of the calling thread, the
-/// spawner, are a zygote and its tasks, and all others are reaped by now; these end with their channels.
-fn reap_lost() {
-    let options = libc::WEXITED | libc::__WALL | libc::__WNOTHREAD;
-    loop {
-        match pidfd::waitid(libc::P_ALL, 0, options).near() {
-            Err(Failure::Refused(refusal)) if refusal.errno != Errno::EINTR => return,
-            _ => {}
-        }
     }
 }
 

@@ -1,85 +1,92 @@
-//! Processes that this process waits for, through their pidfds: no SIGCHLD, no pid that could be somebody else's.
+//! Processes that this process waits for. A pidfd says when one has ended: no SIGCHLD handler is needed, and no pid is
+//! used that may belong to another process by now.
 
 mod end;
+mod parent;
 mod stops;
+
+pub use self::parent::{Parent, TaskChannel, WaitDone};
 
 use crate::calls::pidfd::{self, ChildState};
 use crate::error::{Failure, Result};
-use crate::task::channel::Channel;
-use crate::task::share::Shared;
-use crate::task::zygote::Spawner;
 use crate::wait::reactor;
 use nix::errno::Errno;
+use std::any::Any;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
-/// How a process ended, and what it used; `usage` is empty where the kernel did not say.
+/// How a process ended, and which resources it used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Death {
     /// The last state change.
     pub state: ChildState,
-    /// `struct rusage` as numbers: utime and stime in microseconds, then its fourteen `long`s.
+    /// `struct rusage` as numbers: utime and stime in microseconds, then its fourteen `long`s. Empty where the kernel
+    /// did not report it.
     pub usage: Vec<i64>,
 }
 
-/// What a process tells: that it ended, or that it stopped or went on.
+/// A state change of a process.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// The end; nothing follows.
+    /// The process ended; no change follows.
     Death(Death),
-    /// A stop or a continuation.
+    /// The process stopped or continued.
     State(ChildState),
 }
 
-/// Hears what a child does.
+/// Called with every state change of a child.
 pub type Listener = Box<dyn Fn(Change) + Send + Sync>;
 
-/// The task whose child a process is.
-#[derive(Clone, Debug)]
-pub struct Parent {
-    /// What asks it.
-    pub channel: Arc<Channel>,
-    /// The child's pid as the task sees it.
-    pub pid: i32,
+/// The tasks and the thread that a child has to do with. The default is a plain child of this process.
+#[derive(Debug, Default)]
+pub struct Relations {
+    /// The channel through which the process is controlled as long as it is a task. The end of the process hangs it up.
+    pub channel: Option<Weak<dyn TaskChannel>>,
+    /// The task that is the parent of the process. `None`: this process is the parent.
+    pub parent: Option<Parent>,
+    /// Dropped with the child. A task of the zygote keeps its spawner thread alive by this, whose end would kill it.
+    pub keep_alive: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-/// Who counts on a child's pid.
+/// The users of a child's pid. As long as there is one, the process is not reaped, and so its pid is not reused.
 #[derive(Debug, Default)]
-struct Held {
-    holders: usize,
-    /// It ended meanwhile.
+struct Holds {
+    /// How many users there are.
+    count: usize,
+    /// True when the process ended while it was held: the last user that releases it has it reaped.
     ended: bool,
-    /// Its parent was asked to reap it: too late to hold it.
+    /// True when the parent was asked to reap the process: from then on it is too late to hold it.
     reaping: bool,
 }
 
-/// A process that is ours to wait for.
+/// A process that this process waits for.
 pub struct Child {
     id: u64,
     pid: i32,
-    /// Shared, so that waiting for it takes no further descriptor, of which there may be none.
+    /// `None` once the process was reaped. In an `Arc`, because a waiting thread that duplicated the descriptor could
+    /// fail with EMFILE.
     pidfd: Mutex<Option<Arc<OwnedFd>>>,
-    /// What it is controlled through, as long as it is a task.
-    channel: Weak<Channel>,
-    /// The task whose child it is; `None`: ours.
-    parent: Option<Parent>,
-    /// Somebody else reaps it.
+    relations: Relations,
+    /// True when a process other than the one that was its parent at first reaps the child.
     orphan: AtomicBool,
-    /// The task whose child it is reaps it, and tells.
+    /// True when the child's parent is a supervisor, which reaps the child and reports its end in a reply.
     supervised: AtomicBool,
-    /// Whether a thread waits for its stops. Locked while one is taken from the kernel, until it is told of.
+    /// True when a thread waits for stops and continuations. Locked while one is taken from the kernel, and until the
+    /// listener was called with it.
     stops: Mutex<bool>,
     death: Mutex<Option<Death>>,
-    settled: Condvar,
-    held: Mutex<Held>,
+    /// Notified when `death` is set.
+    death_known: Condvar,
+    holds: Mutex<Holds>,
     listener: Listener,
-    /// What its parent has made for it, where nobody but us gives that back.
-    leaves: Mutex<Option<Shared>>,
-    /// The thread whose end would kill the process.
-    _spawner: Option<Arc<Spawner>>,
+    /// Called once when the process has ended.
+    cleanup: Mutex<Option<Cleanup>>,
 }
+
+/// Frees what belongs to a process that has ended.
+type Cleanup = Box<dyn FnOnce() + Send>;
 
 impl std::fmt::Debug for Child {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -88,46 +95,44 @@ impl std::fmt::Debug for Child {
 }
 
 impl Child {
-    /// Takes over a process and watches it; `listener` hears of its end on the reactor's thread.
-    pub fn new(
-        pid: i32,
-        pidfd: OwnedFd,
-        channel: Weak<Channel>,
-        parent: Option<Parent>,
-        spawner: Option<Arc<Spawner>>,
-        listener: Listener,
-    ) -> Result<Arc<Self>> {
+    /// Takes over a process and watches it. `listener` is called with the end of the process on the reactor's thread.
+    pub fn new(pid: i32, pidfd: OwnedFd, relations: Relations, listener: Listener) -> Result<Arc<Self>> {
         let child = Arc::new(Child {
             id: reactor::next_id(),
             pid,
             pidfd: Mutex::new(Some(Arc::new(pidfd))),
-            channel,
-            parent,
+            relations,
             orphan: AtomicBool::new(false),
             supervised: AtomicBool::new(false),
             stops: Mutex::default(),
             death: Mutex::default(),
-            settled: Condvar::new(),
-            held: Mutex::default(),
+            death_known: Condvar::new(),
+            holds: Mutex::default(),
             listener,
-            leaves: Mutex::default(),
-            _spawner: spawner,
+            cleanup: Mutex::default(),
         });
         child.watch(false)?;
         Ok(child)
     }
 
-    /// Its pid as this process sees it; 0 where it is not visible from here.
+    /// Returns the pid in this process's pid namespace; 0 where the process is not visible there.
     pub fn pid(&self) -> i32 {
         self.pid
     }
 
-    /// How it ended, once that is known.
+    /// Returns the pid in the pid namespace of `task`, if that is the parent of the process.
+    pub(crate) fn pid_in<T: TaskChannel>(&self, task: &Arc<T>) -> Option<i32> {
+        let parent = self.relations.parent.as_ref();
+        let parent = parent.filter(|parent| std::ptr::addr_eq(Arc::as_ptr(&parent.channel), Arc::as_ptr(task)));
+        parent.map(|parent| parent.pid)
+    }
+
+    /// Returns how the process ended, once that is known.
     pub fn death(&self) -> Option<Death> {
         lock(&self.death).clone()
     }
 
-    /// Another descriptor for the process; `None` once it was reaped.
+    /// Duplicates the pidfd. `None`: the process was reaped.
     pub fn pidfd(&self) -> Option<std::io::Result<OwnedFd>> {
         self.shared_pidfd().map(|pidfd| pidfd.try_clone())
     }
@@ -136,7 +141,7 @@ impl Child {
         lock(&self.pidfd).clone()
     }
 
-    /// pidfd_send_signal(2). `false`: it has ended, and there is nobody to signal.
+    /// pidfd_send_signal(2). `false`: the process has ended, and no signal was sent.
     pub fn signal(&self, signal: i32) -> Result<bool> {
         let Some(pidfd) = self.shared_pidfd() else { return Ok(false) };
         match pidfd::pidfd_send_signal(pidfd.as_raw_fd(), signal, 0).near() {
@@ -146,31 +151,34 @@ impl Child {
         }
     }
 
-    /// Keeps it from being reaped, and so its pid from becoming a stranger's, until [`Child::release`]. `false`: too late.
+    /// Keeps the process from being reaped until [`Child::release`], so that no other process can get its pid. `false`:
+    /// it is too late for that.
     pub fn hold(&self) -> bool {
-        let mut held = lock(&self.held);
-        let alive = lock(&self.death).is_none() && !held.reaping;
-        // A task that is gone, or a program in its place, does not reap its children at our word.
-        let alive = alive && (self.parent.is_none() || !matches!(self.signal(0), Ok(false)));
-        held.holders += usize::from(alive);
+        let mut holds = lock(&self.holds);
+        let alive = lock(&self.death).is_none() && !holds.reaping;
+        // A parent that was a task and has ended or executed a program may reap its children at any moment, and cannot
+        // be told to wait. So a child of a task is held only while it runs.
+        let alive = alive && (self.relations.parent.is_none() || !matches!(self.signal(0), Ok(false)));
+        holds.count += usize::from(alive);
         alive
     }
 
     /// Ends a successful [`Child::hold`].
     pub fn release(self: &Arc<Self>) {
-        let mut held = lock(&self.held);
-        held.holders -= 1;
-        let reap = held.holders == 0 && std::mem::take(&mut held.ended);
-        drop(held);
+        let mut holds = lock(&self.holds);
+        holds.count -= 1;
+        let reap = holds.count == 0 && std::mem::take(&mut holds.ended);
+        drop(holds);
         if reap {
-            self.ended();
+            self.handle_end();
         }
     }
 
-    /// Waits up to `milliseconds` for an end that is near; whether it has come, and was told.
+    /// Waits up to `milliseconds` for the end of a process that is about to end. `true`: the process has ended, and the
+    /// listener was called.
     pub fn await_end(&self, milliseconds: u16) -> bool {
         let patience = Duration::from_millis(milliseconds.into());
-        let known = self.settled.wait_timeout_while(lock(&self.death), patience, |death| death.is_none());
+        let known = self.death_known.wait_timeout_while(lock(&self.death), patience, |death| death.is_none());
         known.unwrap_or_else(|broken| broken.into_inner()).0.is_some()
     }
 }

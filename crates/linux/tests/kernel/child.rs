@@ -5,12 +5,11 @@ use crate::task::{program, Task};
 use nearfar_linux::calls::pidfd::{self, ChildState};
 use nearfar_linux::task::clone::CloneOptions;
 use nearfar_linux::task::exec;
-use nearfar_linux::wait::child::{Change, Child, Death};
+use nearfar_linux::wait::child::{Change, Child, Death, Relations};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::Command;
 use std::sync::mpsc::{self, Receiver};
 use std::sync::Arc;
-use std::sync::Weak;
 
 /// A program of Rust's standard library, whose wait nobody calls.
 fn child(script: &str) -> (Arc<Child>, Receiver<Change>) {
@@ -18,7 +17,8 @@ fn child(script: &str) -> (Arc<Child>, Receiver<Change>) {
     // SAFETY: the kernel has just made it, for us alone.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd::pidfd_open(pid, 0).near().unwrap()) };
     let (told, hear) = mpsc::channel();
-    (Child::new(pid, pidfd, Weak::new(), None, None, Box::new(move |change| drop(told.send(change)))).unwrap(), hear)
+    let listener = Box::new(move |change| drop(told.send(change)));
+    (Child::new(pid, pidfd, Relations::default(), listener).unwrap(), hear)
 }
 
 fn end(hear: &Receiver<Change>) -> (i32, i32) {

@@ -1,11 +1,8 @@
-//! The end of a child: seen by its pidfd, reaped by its parent, told once.
+//! The end of a child: the pidfd reports it, the parent reaps the process, the listener is called once.
 
-use super::{lock, Change, Child, Death};
+use super::{lock, Change, Child, Death, Parent};
 use crate::calls::pidfd::{self, ChildState};
 use crate::error::Result;
-use crate::sequence::list::Sequence;
-use crate::task::channel::{Channel, Ran};
-use crate::task::share::Shared;
 use crate::wait::reactor::{self, Ready, Wake};
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering;
@@ -13,141 +10,137 @@ use std::sync::Arc;
 
 impl Wake for Child {
     fn wake(self: Arc<Self>) {
-        self.ended();
+        self.handle_end();
     }
 }
 
 impl Child {
     /// Called by the reactor when the pidfd says that the process has ended.
-    pub(crate) fn ended(self: &Arc<Self>) {
-        // Where others have its descriptors too, its death has not closed it.
-        if let Some(channel) = self.channel.upgrade() {
+    pub(crate) fn handle_end(self: &Arc<Self>) {
+        // The end of a process closes its descriptors, but not those of a table that it shared with another task.
+        if let Some(channel) = self.relations.channel.as_ref().and_then(|channel| channel.upgrade()) {
             channel.hang_up();
         }
-        // Locked until its death is known to all: two threads that reap would leave the second without a status.
-        let mut held = lock(&self.held);
-        if held.holders > 0 {
-            held.ended = true;
+        // The lock is held until the death is known to all threads. Without it the reactor and a thread that calls
+        // `release` could both call waitid(2), and the second one would get no status.
+        let mut holds = lock(&self.holds);
+        if holds.count > 0 {
+            holds.ended = true;
             return;
         }
-        match &self.parent {
+        match &self.relations.parent {
             _ if self.supervised.load(Ordering::Relaxed) => {}
-            _ if self.orphan.load(Ordering::Relaxed) => self.settle_orphan(),
+            _ if self.orphan.load(Ordering::Relaxed) => self.record_orphan_death(),
             None => self.reap(),
             Some(parent) => {
-                held.reaping = true;
-                self.reap_in(&parent.channel);
+                holds.reaping = true;
+                self.reap_in(parent);
             }
         }
     }
 
     fn reap(self: &Arc<Self>) {
-        match self.waited() {
-            Ok(Some(death)) => self.settle(death),
+        match self.wait_here() {
+            Ok(Some(death)) => self.record_death(death),
             Ok(None) => self.watch_again(false),
-            // Somebody else has reaped it, or it reaps itself: SIGCHLD is ignored.
-            Err(_) => self.orphaned(),
+            // Another part of this process has reaped the child, or SIGCHLD is ignored and the kernel has reaped it.
+            Err(_) => self.handle_orphan(),
         }
     }
 
-    /// waitid(2) for its end, as a child of this process.
-    fn waited(&self) -> Result<Option<Death>> {
+    /// Calls waitid(2) for the end of a child of this process, without blocking.
+    fn wait_here(&self) -> Result<Option<Death>> {
         let Some(pidfd) = self.shared_pidfd() else { return Ok(None) };
         let options = libc::WEXITED | libc::WNOHANG | libc::__WALL;
         let seen = pidfd::waitid(libc::P_PIDFD, pidfd.as_raw_fd(), options).near()?;
         Ok(seen.map(|(state, usage)| Death { state, usage }))
     }
 
-    /// Asks the task whose child it is to reap it.
-    fn reap_in(self: &Arc<Self>, parent: &Arc<Channel>) {
-        let call = pidfd::waitid_passed(0, libc::WEXITED | libc::WNOHANG | libc::__WALL);
-        let read = call.read;
-        let mut sequence = Sequence::default();
-        let step = sequence.step(call);
+    /// Makes the task that is the parent reap the child.
+    fn reap_in(self: &Arc<Self>, parent: &Parent) {
         let Some(pidfd) = self.shared_pidfd() else { return };
         let child = self.clone();
-        let done = move |ran: Result<Ran>| match ran.map(|ran| ran.reply.answer(step).map(|answer| read(&answer))) {
-            Ok(Some(Some((state, usage)))) => child.settle(Death { state, usage }),
-            Ok(Some(None)) => {
-                lock(&child.held).reaping = false;
+        let done = move |waited: Result<_>| match waited {
+            Ok(Some((state, usage))) => child.record_death(Death { state, usage }),
+            Ok(None) => {
+                lock(&child.holds).reaping = false;
                 child.watch_again(false);
             }
-            Ok(None) | Err(_) => child.orphaned(),
+            Err(_) => child.handle_orphan(),
         };
-        parent.submit(sequence, vec![pidfd], Box::new(done));
+        let options = libc::WEXITED | libc::WNOHANG | libc::__WALL;
+        parent.channel.clone().submit_waitid(pidfd, options, Box::new(done));
     }
 
-    /// Its pid as `task` sees it, where it is a child of that.
-    pub(crate) fn pid_in(&self, task: &Arc<Channel>) -> Option<i32> {
-        self.parent.as_ref().filter(|parent| Arc::ptr_eq(&parent.channel, task)).map(|parent| parent.pid)
-    }
-
-    /// From now on the task whose child it is reaps it, and says so with [`Child::supervised`].
-    pub(crate) fn supervise(&self) {
+    /// Leaves the reaping of the child to its parent, a supervisor, which reports with [`Child::supervisor_replied`].
+    pub(crate) fn set_supervised(&self) {
         self.supervised.store(true, Ordering::Relaxed);
     }
 
-    /// What the supervisor says; `None`: it is gone, and the program goes with it.
-    pub(crate) fn supervised(self: &Arc<Self>, death: Option<Death>) {
+    /// Called with the reply of the supervisor. `None`: the supervisor is gone, and the process is killed.
+    pub(crate) fn supervisor_replied(self: &Arc<Self>, death: Option<Death>) {
         if let Some(death) = death {
-            return self.settle(death);
+            return self.record_death(death);
         }
         if self.death().is_some() {
             return;
         }
         self.supervised.store(false, Ordering::Relaxed);
-        // Where that is refused, it has become another user's: nobody here can do more.
+        // EPERM: the process runs as another user by now, and this process has no means to end it.
         let _ = self.signal(libc::SIGKILL);
-        self.orphaned();
+        self.handle_orphan();
     }
 
-    /// The task is gone, or its child was adopted, perhaps by us. Whoever reaps it now, the pidfd will tell. Perhaps
-    /// nobody ever does; then the zombie itself has to.
-    fn orphaned(self: &Arc<Self>) {
-        match self.waited() {
-            Ok(Some(death)) => return self.settle(death),
+    /// Goes on without the parent: the task is gone, or another process has adopted the child, perhaps this one. The
+    /// pidfd reports when the new parent has reaped the child. A new parent may never do that, and then the status is
+    /// read from the zombie.
+    fn handle_orphan(self: &Arc<Self>) {
+        match self.wait_here() {
+            Ok(Some(death)) => return self.record_death(death),
             Ok(None) => return self.watch_again(false),
             Err(_) => self.orphan.store(true, Ordering::Relaxed),
         }
         match self.status_of_zombie() {
-            Some(status) => self.settle_with(Some(status)),
-            None if self.known_status().is_err() => self.settle_with(None),
+            Some(status) => self.record_death_by_status(Some(status)),
+            None if self.exit_status().is_err() => self.record_death_by_status(None),
             None => self.watch_again(true),
         }
     }
 
-    /// The exit information of the pidfd, where the kernel keeps it (6.15); no status where it does not.
-    fn settle_orphan(self: &Arc<Self>) {
-        self.settle_with(self.known_status().ok().flatten());
+    /// Takes the status from the pidfd, where the kernel keeps it (6.15); on older kernels the status stays unknown.
+    fn record_orphan_death(self: &Arc<Self>) {
+        self.record_death_by_status(self.exit_status().ok().flatten());
     }
 
-    fn known_status(&self) -> Result<Option<i32>> {
+    fn exit_status(&self) -> Result<Option<i32>> {
         self.shared_pidfd().map_or(Ok(None), |pidfd| pidfd::exit_status(pidfd.as_raw_fd()).near())
     }
 
-    fn settle_with(self: &Arc<Self>, status: Option<i32>) {
+    fn record_death_by_status(self: &Arc<Self>, status: Option<i32>) {
         let state = status.map_or(ChildState { pid: self.pid, ..ChildState::default() }, |status| {
             ChildState::from_wait_status(self.pid, status)
         });
-        self.settle(Death { state, usage: Vec::new() });
+        self.record_death(Death { state, usage: Vec::new() });
     }
 
-    /// The wait status of one that has ended and was not reaped, from `/proc`; `None` where that does not say.
+    /// Reads the wait status of a process that has ended and was not reaped from `/proc`. `None` where `/proc` does not
+    /// show it.
     fn status_of_zombie(&self) -> Option<i32> {
-        // To whom the kernel does not show this link, it shows 0 for every status.
+        // The kernel shows the status as 0 to a reader that may not trace the process. Reading this link needs the same
+        // permission, so a failure here means that the 0 would not be true.
         std::fs::read_link(format!("/proc/{}/ns/user", self.pid)).ok()?;
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
         let fields = stat.rsplit_once(") ")?.1;
         let status = fields.split(' ').nth(52 - 3)?.trim().parse().ok();
-        // While the pidfd knows no exit, nobody has reaped the process, and the pid is still its own.
-        match self.known_status() {
+        // While the pidfd reports no exit status, the process was not reaped, and so no other process has its pid.
+        match self.exit_status() {
             Ok(None) if fields.starts_with('Z') => status,
             Ok(reaped) => reaped,
             Err(_) => None,
         }
     }
 
-    fn settle(self: &Arc<Self>, death: Death) {
+    fn record_death(self: &Arc<Self>, death: Death) {
         let mut known = lock(&self.death);
         if known.is_some() {
             return;
@@ -155,26 +148,28 @@ impl Child {
         let pidfd = lock(&self.pidfd).take();
         reactor::forget(self.id);
         drop(pidfd);
-        // Told before it is known: whoever waited for it finds the letter there.
+        // The listener posts the event before the death is stored: a thread blocked in `await_end` drains its events
+        // right after it wakes, and has to find this one.
         (self.listener)(Change::Death(death.clone()));
         *known = Some(death);
         drop(known);
-        self.settled.notify_all();
-        self.give_back();
+        self.death_known.notify_all();
+        self.clean_up();
     }
 
-    /// What its parent has made for it is given back when it has ended: it never became a task that others know.
-    pub(crate) fn leave(&self, shared: Shared) {
-        *lock(&self.leaves) = Some(shared);
+    /// Has `cleanup` called once when the process has ended; at once if it has ended already.
+    pub(crate) fn set_cleanup(&self, cleanup: impl FnOnce() + Send + 'static) {
+        *lock(&self.cleanup) = Some(Box::new(cleanup));
         if self.death().is_some() {
-            self.give_back();
+            self.clean_up();
         }
     }
 
-    fn give_back(&self) {
-        let left = lock(&self.leaves).take();
-        if let (Some(shared), Some(parent)) = (left, &self.parent) {
-            shared.give_back(&parent.channel);
+    fn clean_up(&self) {
+        // The lock is open again when the cleanup runs.
+        let cleanup = lock(&self.cleanup).take();
+        if let Some(cleanup) = cleanup {
+            cleanup();
         }
     }
 
@@ -187,8 +182,8 @@ impl Child {
 
     fn watch_again(self: &Arc<Self>, reaped: bool) {
         if self.watch(reaped).is_err() {
-            // Without a watch nobody would ever hear of the end: tell what is known now.
-            self.settle_orphan();
+            // Without a watch the end would never be reported, so the child is reported as ended with what is known now.
+            self.record_orphan_death();
         }
     }
 }

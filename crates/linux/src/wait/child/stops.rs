@@ -1,10 +1,8 @@
-//! Stops and continuations: asked for at once, or waited for by a thread.
+//! Stops and continuations of a child: asked for without blocking, or waited for by a thread.
 
-use super::{lock, Change, Child};
+use super::{lock, Change, Child, Parent};
 use crate::calls::pidfd::{self, ChildState};
 use crate::error::{refused, Failure, Result};
-use crate::sequence::list::Sequence;
-use crate::task::channel::Channel;
 use crate::wait::thread;
 use nix::errno::Errno;
 use std::os::fd::AsRawFd;
@@ -12,30 +10,32 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 impl Child {
-    /// waitid(2) that returns at once: the state change asked for, if there is one. A death is also told to the
-    /// listener, and remembered; whom else a stop concerns, the caller has to tell.
+    /// Calls waitid(2) without blocking, and returns a state change of those that `options` ask for, if there is one. A
+    /// death is also remembered, and the listener is called with it. The listener is not called with a stop or a
+    /// continuation that this function returns.
     pub fn poll(self: &Arc<Self>, options: i32) -> Result<Option<ChildState>> {
-        // Held, so that nobody else reaps it between two looks.
+        // The process is held, so that no other thread reaps it between the look at the death and the waitid(2).
         if !self.hold() {
             return Ok(self.death().map(|death| death.state).filter(|_| options & libc::WEXITED != 0));
         }
-        let seen = match &self.parent {
+        let seen = match &self.relations.parent {
             None => self.poll_here(options),
             Some(_) if self.supervised.load(Ordering::Relaxed) => match options & (libc::WSTOPPED | libc::WCONTINUED) {
                 0 => Ok(None),
-                // Its parent, the supervisor, answers no questions.
-                _ => Err(not_ours()),
+                // The parent is a supervisor, and takes no more calls.
+                _ => Err(no_child()),
             },
-            Some(parent) => self.poll_in(&parent.channel, options),
+            Some(parent) => self.poll_in(parent, options),
         };
         self.release();
         if matches!(seen, Ok(Some(state)) if state.ended()) {
-            self.ended();
+            self.handle_end();
         }
         seen
     }
 
-    /// The death itself is left to [`Child::ended`], so that it is told exactly once.
+    /// Polls a child of this process. A death is only looked at (WNOWAIT): [`Child::handle_end`] reaps the process, so
+    /// that the listener is called exactly once.
     fn poll_here(&self, options: i32) -> Result<Option<ChildState>> {
         let Some(pidfd) = self.shared_pidfd() else { return Ok(None) };
         let wait =
@@ -48,32 +48,25 @@ impl Child {
         Ok(Some(state))
     }
 
-    /// Asks the task whose child it is. Its death is asked for by [`Child::ended`] alone, which hears of it.
-    fn poll_in(&self, parent: &Arc<Channel>, options: i32) -> Result<Option<ChildState>> {
+    /// Makes the task that is the parent poll the child for stops and continuations. A death is never asked for here:
+    /// the reactor reports it, and then [`Child::handle_end`] has it reaped.
+    fn poll_in(&self, parent: &Parent, options: i32) -> Result<Option<ChildState>> {
         let options = options & !libc::WEXITED;
         let Some(pidfd) = self.shared_pidfd() else { return Ok(None) };
         if options & (libc::WSTOPPED | libc::WCONTINUED) == 0 {
             return Ok(None);
         }
-        let mut sequence = Sequence::default();
-        let call = pidfd::waitid_passed(0, options | libc::WNOHANG | libc::__WALL);
-        let read = call.read;
-        let step = sequence.step(call);
-        let (reply, _) = match parent.run(&sequence, &[pidfd.as_raw_fd()]) {
-            Err(Failure::Gone) => return Err(not_ours()),
-            other => other?,
-        };
-        match sequence.failure(&reply, 0) {
-            Some(failure) => Err(failure.without_step()),
-            None => Ok(reply.answer(step).and_then(|answer| read(&answer)).map(|(state, _)| state)),
+        match parent.channel.clone().waitid(&pidfd, options | libc::WNOHANG | libc::__WALL) {
+            Err(Failure::Gone) => Err(no_child()),
+            waited => Ok(waited?.map(|(state, _)| state)),
         }
     }
 
-    /// From now on the listener hears of stops and continuations too. They can only be waited for by a thread: one for
-    /// each child of which somebody asks, until it dies.
+    /// Has the listener called with stops and continuations from now on. The kernel reports them only to a thread that
+    /// blocks in waitid(2): one thread for each child for which this was called, until the child ends.
     pub fn watch_stops(self: &Arc<Self>) -> Result<()> {
-        if self.parent.is_some() {
-            return Err(not_ours());
+        if self.relations.parent.is_some() {
+            return Err(no_child());
         }
         let mut watched = lock(&self.stops);
         let Some(pidfd) = self.shared_pidfd().filter(|_| !*watched) else { return Ok(()) };
@@ -99,7 +92,7 @@ impl Child {
     }
 }
 
-/// As the kernel answers for a process that is not ours: only its parent hears of stops, and can be polled.
-fn not_ours() -> Failure {
+/// Returns the kernel's own answer for a process that is not a child of the caller: only a parent can wait for stops.
+fn no_child() -> Failure {
     refused("waitid", Errno::ECHILD)
 }

@@ -1,0 +1,41 @@
+//! What the room `wait` needs of the channel to a task that has children: only the task can wait for them.
+
+use super::{Channel, Ran};
+use crate::calls::pidfd::{self, Waited};
+use crate::error::{Failure, Result};
+use crate::sequence::list::{Reply, Sequence};
+use crate::wait::child::{TaskChannel, WaitDone};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+
+impl TaskChannel for Channel {
+    fn hang_up(&self) {
+        Channel::hang_up(self);
+    }
+
+    fn waitid(self: Arc<Self>, pidfd: &OwnedFd, options: i32) -> Result<Waited> {
+        let sequence = wait_sequence(options);
+        let (reply, _) = self.run(&sequence, &[pidfd.as_raw_fd()])?;
+        read_waited(&sequence, &reply)
+    }
+
+    fn submit_waitid(self: Arc<Self>, pidfd: Arc<OwnedFd>, options: i32, done: WaitDone) {
+        let ended = move |ran: Result<Ran>| done(ran.and_then(|ran| read_waited(&ran.sequence, &ran.reply)));
+        self.submit(wait_sequence(options), vec![pidfd], Box::new(ended));
+    }
+}
+
+/// The one call waitid(2), for the process behind the pidfd that goes with the message.
+fn wait_sequence(options: i32) -> Sequence {
+    let mut sequence = Sequence::default();
+    sequence.step(pidfd::waitid_passed(0, options));
+    sequence
+}
+
+fn read_waited(sequence: &Sequence, reply: &Reply) -> Result<Waited> {
+    if let Some(failure) = sequence.failure(reply, 0) {
+        return Err(failure.without_step());
+    }
+    let answer = reply.answer(0).ok_or_else(|| Failure::Broken("the reply to a waitid is empty".into()))?;
+    Ok(pidfd::read_waited(&answer))
+}
