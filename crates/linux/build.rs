@@ -9,7 +9,7 @@ fn main() {
     let out = PathBuf::from(env::var("OUT_DIR").unwrap());
     let sources = Path::new(&env::var("CARGO_MANIFEST_DIR").unwrap()).join("../stub/src");
     println!("cargo::rerun-if-changed={}", sources.display());
-    println!("cargo::rerun-if-changed=src/sequence/wire.rs");
+    println!("cargo::rerun-if-changed=src/wire.rs");
     println!("cargo::rerun-if-changed=build.rs");
 
     let stub = out.join("nearfar-stub");

@@ -1,6 +1,7 @@
 //! A system call as a value: what to ask the kernel, the bytes it reads and writes, and how to read its answer.
 
 use crate::error::{Failure, Refusal, Result};
+use crate::wire::Policy;
 use nix::errno::Errno;
 
 /// Descriptor numbers from here down stand for results of a sequence that has not run yet.
@@ -70,9 +71,7 @@ pub struct Request {
     pub(crate) input: Vec<u8>,
     pub(crate) pointers: Vec<Pointer>,
     pub(crate) paths: [Option<(u32, u32)>; 2],
-    pub(crate) go_on: bool,
-    /// A refusal stops what follows, unless it says that there is nothing here.
-    pub(crate) search: bool,
+    pub(crate) policy: Policy,
     pub(crate) one_thread: bool,
     pub(crate) clears_death_signal: bool,
     /// Nobody has asked for it: it does not count as a step.
@@ -103,8 +102,7 @@ impl Call<()> {
             input: Vec::new(),
             pointers: Vec::new(),
             paths: [None; 2],
-            go_on: false,
-            search: false,
+            policy: Policy::Stop,
             one_thread: false,
             clears_death_signal: false,
             aside: false,
@@ -257,13 +255,13 @@ impl<T> Call<T> {
     /// In a sequence: a refusal does not stop what follows.
     #[inline(always)] // see `run_inline`
     pub fn go_on(mut self) -> Self {
-        self.request.go_on = true;
+        self.request.policy = Policy::GoOn;
         self
     }
 
     /// In a sequence: a refusal stops what follows, unless execvp(3) would look elsewhere.
     pub(crate) fn search(mut self) -> Self {
-        self.request.search = true;
+        self.request.policy = Policy::Search;
         self
     }
 

@@ -2,4 +2,3 @@
 
 pub mod list;
 pub(crate) mod message;
-pub mod wire;

@@ -7,12 +7,12 @@
 mod kernel;
 mod supervise;
 #[allow(dead_code)] // some names are for the other side
-#[path = "../../linux/src/sequence/wire.rs"]
+#[path = "../../linux/src/wire.rs"]
 mod wire;
 
 use core::mem::{offset_of, size_of};
 use kernel::{close, syscall, EINTR, EINVAL, EMFILE, ENOSYS, EPROTO};
-use wire::{Header, Reloc, Step, BLOCK, GUARD, STACK};
+use wire::{Header, Policy, Reloc, Step, BLOCK, GUARD, STACK};
 
 const CLONE_ARGS: u64 = 88;
 const CLONE_FILES: u64 = 0x400;
@@ -359,8 +359,8 @@ fn run(state: &mut State, sequence: &Sequence) {
             nr => unsafe { syscall(nr, args) },
         };
         header.done = index as u32;
-        let elsewhere = step.policy == wire::SEARCH && wire::ELSEWHERE.contains(&-step.result);
-        if failed(step.result) && step.policy != wire::GO_ON && !elsewhere {
+        let elsewhere = step.policy == Policy::Search as u8 && wire::ELSEWHERE.contains(&-step.result);
+        if failed(step.result) && step.policy != Policy::GoOn as u8 && !elsewhere {
             break;
         }
     }

@@ -4,8 +4,8 @@ use crate::call::{Answer, Arg, Call, Request, Yields, SLOT};
 use crate::calls::descriptor;
 use crate::calls::process;
 use crate::error::{refused, Failure, Result};
-use crate::sequence::wire::{self, Header, Reloc, Step};
 use crate::task::exec::refuse_orphan;
+use crate::wire::{self, Header, Policy, Reloc, Step};
 use nix::errno::Errno;
 use std::mem::size_of;
 
@@ -140,7 +140,7 @@ impl Sequence {
     pub fn failure(&self, reply: &Reply, first: usize) -> Option<Failure> {
         let last = reply.done.checked_sub(1)?;
         let number = reply.error(last)?;
-        let request = self.requests.get(last).filter(|request| last >= first && !request.go_on)?;
+        let request = self.requests.get(last).filter(|request| last >= first && request.policy != Policy::GoOn)?;
         Some(request.refusal(number, Some(self.asked_before(last) as u32)))
     }
 
@@ -178,7 +178,7 @@ impl Sequence {
         let mut made: Vec<i32> = Vec::new();
         let mut failure = None;
         for (step, request) in self.requests.iter_mut().enumerate() {
-            let go_on = request.go_on;
+            let go_on = request.policy == Policy::GoOn;
             match request.make_near(|slot| made.get(slot as usize).copied()) {
                 Ok(_) if request.nr == libc::SYS_close as u64 => {
                     // The number may be somebody else's from now on.
@@ -325,11 +325,7 @@ fn encode(requests: &[&Request], slots: &[Slot], message: &mut Vec<u8>) -> usize
             args: args.map(|(_, value)| value),
             result: 0,
             kinds: args.map(|(kind, _)| kind),
-            policy: match request {
-                Request { go_on: true, .. } => wire::GO_ON,
-                Request { search: true, .. } => wire::SEARCH,
-                _ => wire::STOP,
-            },
+            policy: request.policy as u8,
             pad: 0,
         };
         // SAFETY: a step has no padding, so all its bytes may be read.

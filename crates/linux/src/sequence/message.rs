@@ -1,7 +1,7 @@
 //! How a sequence crosses a channel: in a message of its own, or in a memfd when it is too long for one.
 
 use crate::error::{During, Result};
-use crate::sequence::wire;
+use crate::wire;
 use nix::errno::Errno;
 use nix::sys::memfd::{memfd_create, MFdFlags};
 use std::os::fd::{AsRawFd, OwnedFd};

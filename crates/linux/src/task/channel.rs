@@ -13,9 +13,9 @@ use crate::call::Call;
 use crate::error::{During, Failure, Result};
 use crate::sequence::list::{self, Reply, Sequence};
 use crate::sequence::message::{self, Message};
-use crate::sequence::wire;
 use crate::wait::own_descriptor;
 use crate::wait::reactor;
+use crate::wire;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::socket::{

@@ -5,9 +5,9 @@ use crate::calls::credentials;
 use crate::calls::descriptor;
 use crate::error::Result;
 use crate::sequence::list::Sequence;
-use crate::sequence::wire;
 use crate::task::channel::{Channel, Ran};
 use crate::task::transfer;
+use crate::wire;
 use std::sync::Arc;
 
 /// Made by the task that clones, for the new one.

@@ -8,10 +8,10 @@ use crate::calls::process;
 use crate::calls::signals;
 use crate::error::{refused, Result};
 use crate::sequence::list::Sequence;
-use crate::sequence::wire;
 use crate::task::channel::{Channel, Ran};
 use crate::task::transfer;
 use crate::wait::child::{Child, Death};
+use crate::wire;
 use nix::errno::Errno;
 use std::sync::Arc;
 

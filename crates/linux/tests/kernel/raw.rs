@@ -1,6 +1,6 @@
 //! Sequences and answers by hand, byte for byte: what the crate itself would never send, too.
 
-use nearfar_linux::sequence::wire::{self, Header, Reloc, Step};
+use nearfar_linux::wire::{self, Header, Policy, Reloc, Step};
 use std::os::fd::OwnedFd;
 
 /// A sequence before it is bytes. Its header can be made to lie.
@@ -24,7 +24,7 @@ pub fn step(nr: u64, args: &[(u8, u64)]) -> Step {
 
 /// The same, but that a failure does not stop the sequence.
 pub fn go_on(step: Step) -> Step {
-    Step { policy: wire::GO_ON, ..step }
+    Step { policy: Policy::GoOn as u8, ..step }
 }
 
 pub fn reloc(at: u32, step: u32, kind: u8, value: u32, width: u8) -> Reloc {

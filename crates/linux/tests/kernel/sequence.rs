@@ -5,7 +5,7 @@ use nearfar_linux::call::{Arg, Call, SLOT};
 use nearfar_linux::calls::{credentials, descriptor};
 use nearfar_linux::error::{Failure, Refusal};
 use nearfar_linux::sequence::list::Sequence;
-use nearfar_linux::sequence::wire;
+use nearfar_linux::wire::{self, Policy};
 use nix::errno::Errno;
 
 fn encoded(sequence: &Sequence) -> Vec<u8> {
@@ -46,7 +46,7 @@ fn a_sequence_is_written_as_the_wire_says() {
         step(libc::SYS_close_range as u64, &[(wire::CHANNEL, 1), (wire::FD, 0)]),
         step(1, &[(wire::BLOB, 24), (wire::BLOB, 40)]),
     ];
-    steps[4].policy = wire::GO_ON;
+    steps[4].policy = Policy::GoOn as u8;
     let blob = [&[0; 16][..], b"/a\0\0\0\0\0\0", &[5; 16], &[0; 16], b"b\0\0\0\0\0\0\0"].concat();
     let relocs = vec![reloc(28, 5, wire::LOAD, 0, 4), reloc(32, 5, wire::BLOB, 8, 8), reloc(40, 5, wire::BLOB, 56, 8)];
     let mut expected = Raw::new(steps, blob, relocs);

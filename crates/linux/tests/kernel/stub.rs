@@ -3,7 +3,7 @@
 //! `NEARFAR_TEST_STUB="qemu-aarch64 <file>"` takes a stub for aarch64 instead, run by an emulator.
 
 use crate::raw::{step, Answer, Raw};
-use nearfar_linux::sequence::wire;
+use nearfar_linux::wire;
 use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
 use nix::sys::socket::{

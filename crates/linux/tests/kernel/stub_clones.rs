@@ -2,7 +2,7 @@
 
 use crate::raw::{reloc, step, Raw};
 use crate::stub::{channel, fcntl, getppid, prlimit64, Stub};
-use nearfar_linux::sequence::wire;
+use nearfar_linux::wire::{self, Policy};
 use nix::sys::wait::WaitStatus;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -99,7 +99,7 @@ fn a_clone_that_fails_leaves_one_process() {
     let failed = [-i64::from(libc::EINVAL), 0, 0, 0, 0];
     assert_eq!(stub.ask(&raw, &[null.as_raw_fd()]).summary(), (0, 1, &failed[..]));
     // Told to go on, the parent still runs its own steps only.
-    raw.steps[0].policy = wire::GO_ON;
+    raw.steps[0].policy = Policy::GoOn as u8;
     raw.steps[1] = step(getppid(), &[]);
     let parent = i64::from(std::process::id());
     let answer = stub.ask(&raw, &[null.as_raw_fd()]);

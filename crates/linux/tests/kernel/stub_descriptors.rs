@@ -3,7 +3,7 @@
 use crate::raw::{go_on, step, Raw};
 use crate::stub::{close, pipe2, Stub};
 use crate::stub_runs::{get_flags, write_blob, BAD};
-use nearfar_linux::sequence::wire::{self, Step};
+use nearfar_linux::wire::{self, Step};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsRawFd;

@@ -2,7 +2,7 @@
 
 use crate::raw::{reloc, step, Raw};
 use crate::stub::{getppid, Stub};
-use nearfar_linux::sequence::wire::{self, Header, Step};
+use nearfar_linux::wire::{self, Header, Step};
 use nix::sys::memfd::{memfd_create, MFdFlags};
 use std::fs::File;
 use std::os::fd::AsRawFd;

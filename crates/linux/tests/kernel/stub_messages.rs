@@ -3,7 +3,7 @@
 use crate::raw::{step, Raw};
 use crate::stub::{getppid, prlimit64, Stub};
 use crate::stub_refuses::{clone, good, refused, EINVAL, EPROTO};
-use nearfar_linux::sequence::wire;
+use nearfar_linux::wire;
 use nix::sys::memfd::{memfd_create, MFdFlags};
 use nix::unistd::pipe;
 use std::fs::File;

@@ -2,7 +2,7 @@
 
 use crate::raw::{reloc, step, Raw};
 use crate::stub::{getppid, write, Stub};
-use nearfar_linux::sequence::wire::{self, Reloc};
+use nearfar_linux::wire::{self, Reloc};
 use nix::unistd::pipe;
 use std::fs::File;
 use std::io::Read;

@@ -2,7 +2,7 @@
 
 use crate::raw::{go_on, reloc, step, Answer, Raw};
 use crate::stub::{close, exit_group, fcntl, getppid, kill_process, pipe2, write, Stub};
-use nearfar_linux::sequence::wire::{self, Header, Step};
+use nearfar_linux::wire::{self, Header, Step};
 use nix::sys::memfd::{memfd_create, MFdFlags};
 use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;

@@ -6,7 +6,7 @@
 //! header alone with [`LARGE`] set and the memfd as its first descriptor, and the reply is the header alone.
 
 /// Changes whenever anything in this file does: a stub refuses a sequence of another version.
-pub const VERSION: u32 = 0x6e66_0001;
+pub const VERSION: u32 = 0x6e66_0002;
 
 /// The longest sequence that travels in a message of its own, in bytes.
 pub const INLINE: usize = 64 * 1024;
@@ -61,7 +61,7 @@ pub struct Step {
     pub result: i64,
     /// One of the argument kinds below for each argument.
     pub kinds: [u8; 6],
-    /// What to do when the call fails: [`STOP`], [`GO_ON`] or [`SEARCH`].
+    /// The number of a [`Policy`].
     pub policy: u8,
     /// Always 0.
     pub pad: u8,
@@ -98,12 +98,19 @@ pub const LOAD: u8 = 4;
 /// Argument kind: the number of the channel's descriptor plus this (wrapping).
 pub const CHANNEL: u8 = 5;
 
-/// [`Step::policy`]: a failure ends the sequence.
-pub const STOP: u8 = 0;
-/// [`Step::policy`]: a failure is recorded, and the next step runs.
-pub const GO_ON: u8 = 1;
-/// What follows a call that fails because there is nothing to execute here runs: execvp(3) would look elsewhere.
-pub const SEARCH: u8 = 2;
+/// What becomes of the rest of a sequence when a step fails; [`Step::policy`] holds its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Policy {
+    /// The sequence ends.
+    Stop = 0,
+    /// The next step runs.
+    GoOn = 1,
+    /// The next step runs if the error is one of [`ELSEWHERE`], for which execvp(3) tries the next path; else the sequence
+    /// ends.
+    Search = 2,
+}
+
 /// ENOENT, EACCES, ENODEV, ENOTDIR, ETIMEDOUT, ESTALE.
 pub const ELSEWHERE: [i64; 6] = [2, 13, 19, 20, 110, 116];
 
