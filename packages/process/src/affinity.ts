@@ -2,29 +2,36 @@ import type { Process } from "@nearfar/core";
 import { array, integer, native, refuseOneThread } from "@nearfar/core/internal";
 import { withPid } from "./with-pid.ts";
 
-const CPUS = 65_536;
+const CPUS = 65_536; // more than any kernel supports
 
 /**
- * Chooses on which CPUs a thread may run, and the threads and processes that it starts from then on.
+ * Sets the CPU affinity of a thread: the CPUs that it may run on. Children of the thread inherit the affinity.
  *
- * What a cpuset does not allow is left out, and so is a CPU that does not exist. Another process of several threads is
- * moved thread by thread: give the id of each. Node's threads are refused.
+ * The kernel leaves out CPUs that the cpuset does not allow or that do not exist. Of a process with several threads only
+ * the thread whose id is `pid` is moved: call the function once for each thread.
  *
  * @param cpus - Numbers of CPUs, 0 to 65535.
- * @param pid - A pid, the id of a thread, or a process; 0 (default): the current task.
- * @throws `EINVAL` none of the CPUs is there and allowed · `EPERM` another user's · `ESRCH` nobody has the pid ·
- * `MultithreadedError` a thread of Node · `NamespaceMismatchError` a process of another pid namespace · `TaskGoneError`
+ * @param pid - A pid or the id of a thread, 0 to 2147483647, or a process. Default, or 0: the current task.
+ * @throws `EINVAL` None of the CPUs exists and is allowed.
+ * @throws `EPERM` The thread is another user's, and the caller has no CAP_SYS_NICE.
+ * @throws `ESRCH` No thread has the id.
+ * @throws `ERR_NEARFAR_MULTITHREADED` The thread is one of Node's, and the others would keep their affinity.
+ * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The process has its pid in another pid namespace than the current task.
+ * @throws `ERR_NEARFAR_CHILD_DEAD` The process is a child that has ended.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `cpus` is not an array of numbers, or `pid` is neither a number nor a `Process`.
+ * @throws `RangeError` A CPU is not an integer from 0 to 65535, or `pid` not one from 0 to 2147483647.
  * @example Keep a program on one CPU
  * ```ts
  * await using task = await Task.clone();
  * const [first = 0] = schedGetaffinity();
  * task.run(() => schedSetaffinity([first]));
  * ```
- * @see sched_setaffinity(2), Linux 2.5.8; for another user's CAP_SYS_NICE
+ * @see sched_setaffinity(2), Linux 2.5.8; CAP_SYS_NICE for another user's thread
  */
 export function schedSetaffinity(cpus: readonly number[], pid: number | Process = 0): void {
 	const numbers = array(cpus, "cpus").map((cpu, index) => integer(cpu, `cpus[${index}]`, 0, CPUS - 1));
-	const mask = new Uint8Array(numbers.reduce((most, cpu) => Math.max(most, cpu), 0) / 8 + 1);
+	const mask = new Uint8Array(numbers.reduce((highest, cpu) => Math.max(highest, cpu), 0) / 8 + 1);
 	for (const cpu of numbers) mask[cpu >> 3] = (mask[cpu >> 3] ?? 0) | (1 << (cpu & 7));
 	withPid(pid, "pid", "sched_setaffinity", (number) => {
 		refuseOneThread("sched_setaffinity", number);
@@ -33,13 +40,18 @@ export function schedSetaffinity(cpus: readonly number[], pid: number | Process 
 }
 
 /**
- * Returns on which CPUs a thread may run.
+ * Returns the CPU affinity of a thread: the CPUs that it may run on.
  *
- * @param pid - A pid, the id of a thread, or a process; 0 (default): the current task, in this process the thread that
- * asks.
- * @returns Their numbers, in order: all of them, however many the machine has.
- * @throws `ESRCH` nobody has the pid · `NamespaceMismatchError` a process of another pid namespace · `BatchError` in a
- * batch · `TaskGoneError`
+ * @param pid - A pid or the id of a thread, 0 to 2147483647, or a process. Default, or 0: the current task; near, the
+ * calling thread.
+ * @returns The numbers of the CPUs in ascending order, up to 65535.
+ * @throws `ESRCH` No thread has the id.
+ * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The process has its pid in another pid namespace than the current task.
+ * @throws `ERR_NEARFAR_CHILD_DEAD` The process is a child that has ended.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `pid` is neither a number nor a `Process`.
+ * @throws `RangeError` `pid` is not an integer from 0 to 2147483647.
  * @example
  * ```ts
  * console.log(schedGetaffinity()); // [0, 1] on a machine with two
@@ -47,7 +59,7 @@ export function schedSetaffinity(cpus: readonly number[], pid: number | Process 
  * @see sched_getaffinity(2), Linux 2.5.8; no privilege
  */
 export function schedGetaffinity(pid: number | Process = 0): number[] {
-	// Room for more than any kernel has: it refuses a mask that is shorter than its own.
+	// The kernel refuses a mask that is shorter than its own (EINVAL), so the mask is longer than that of any kernel.
 	const mask = withPid(pid, "pid", "sched_getaffinity", (number) => native().schedGetaffinity(number, CPUS / 8));
 	const cpus: number[] = [];
 	for (const [index, byte] of mask.entries()) {

@@ -6,13 +6,17 @@ import { withPid } from "./with-pid.ts";
 export type { Limit, Limits } from "./rlimit.ts";
 
 /**
- * Limits a resource of the current task and all that it will start.
+ * Sets the limits of the current task, or of Node as a whole, for a resource. Children and programs inherit them.
  *
- * In this process that is Node as a whole.
- *
- * @param resource - `"nofile"`, `"nproc"`, `"core"`, … all sixteen of getrlimit(2).
- * @param limit - Both limits, or one value for both, in the unit that getrlimit(2) gives: bytes, seconds, or a count.
- * @throws `EPERM` the hard limit would be raised · `EINVAL` the soft limit is above the hard one · `TaskGoneError`
+ * @param resource - `"nofile"`, `"nproc"`, `"core"`, … one of the sixteen of getrlimit(2).
+ * @param limit - The soft and the hard limit, or one value for both, in the unit that getrlimit(2) gives: bytes, seconds or
+ * a count. Each is a number from 0 to 2^53-1, a bigint from 0 to 2^64-1, or `"infinity"`.
+ * @throws `EPERM` The call would raise the hard limit, and the caller has no CAP_SYS_RESOURCE.
+ * @throws `EPERM` The hard limit for `"nofile"` would be above the sysctl `fs.nr_open`.
+ * @throws `EINVAL` The soft limit is above the hard one.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `resource` is an unknown name, or a limit is neither a number, a bigint nor `"infinity"`.
+ * @throws `RangeError` A limit is negative, not whole, or too large for its type.
  * @example A program that may open no more than 64 descriptors, and leaves no core dump
  * ```ts
  * await using task = await Task.clone();
@@ -30,10 +34,13 @@ export function setrlimit(resource: Resource, limit: Limit | Limits): void {
 }
 
 /**
- * Returns the limits of the current task for a resource, as `prlimit(resource)` does.
+ * Returns the limits of the current task, or of Node, for a resource: the same as `prlimit(resource)`.
  *
- * @returns `Infinity` where there is none; a bigint where a number would not be exact.
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @param resource - `"nofile"`, `"nproc"`, `"core"`, … one of the sixteen of getrlimit(2).
+ * @returns The soft and the hard limit: `Infinity` for none, and a bigint above 2^53-1.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `resource` is an unknown name.
  * @example
  * ```ts
  * const { soft, hard } = getrlimit("nofile");
@@ -46,18 +53,29 @@ export function getrlimit(resource: Resource): Limits<number | bigint> {
 }
 
 /**
- * Returns the limits of a process for a resource, and changes them, in one step.
+ * Returns the limits of a process for a resource, and sets new ones in the same step.
  *
- * @param resource - `"nofile"`, `"nproc"`, `"core"`, … all sixteen of getrlimit(2).
- * @param limits - The new limits. Default: they stay.
- * @param process - A pid of the current task's pid namespace, a process, or a pidfd of the current task, which is asked
- * before and after the call whether its process still has the pid. Default, or 0: the current task; in this process,
- * Node as a whole.
- * @returns The limits before: `Infinity` where there was none; a bigint where a number would not be exact.
- * @throws `EPERM` the hard limit would be raised, or another user's process · `EINVAL` the soft limit is above the hard
- * one · `ESRCH` nobody has the pid, or the pidfd's process is gone: perhaps just now, and then a stranger may have had
- * its pid · `EBADF` not a pidfd · `ENOENT` a pidfd where `/proc` is not mounted · `NamespaceMismatchError` a process
- * of another pid namespace · `ChildDeadError` · `BatchError` in a batch · `TaskGoneError`
+ * @param resource - `"nofile"`, `"nproc"`, `"core"`, … one of the sixteen of getrlimit(2).
+ * @param limits - The new limits, as in {@link setrlimit}. Default: the limits stay.
+ * @param process - A pid from 0 to 2147483647 in the pid namespace of the current task, a process, or a pidfd of the
+ * current task. Default, or 0: the current task; near, Node as a whole.
+ * @returns The limits before the call: `Infinity` for none, and a bigint above 2^53-1.
+ * @throws `EPERM` The call would raise the hard limit, and the caller has no CAP_SYS_RESOURCE.
+ * @throws `EPERM` The process is another user's, and the caller has no CAP_SYS_RESOURCE.
+ * @throws `EINVAL` The soft limit is above the hard one.
+ * @throws `ESRCH` No process has the pid.
+ * @throws `ESRCH` The process of the pidfd was reaped. prlimit(2) takes no pidfd, so the pidfd is asked for its pid before
+ * and after the call: if the process was reaped in between, the call may have hit another process that got the pid.
+ * @throws `EBADF` The descriptor is not a pidfd.
+ * @throws `ENOENT` `process` is a pidfd, and `/proc` is not mounted.
+ * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The process has its pid in another pid namespace than the current task.
+ * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The pidfd is not in the descriptor table of the current task.
+ * @throws `ERR_NEARFAR_CHILD_DEAD` The process is a child that has ended.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `resource` is an unknown name, a limit is neither a number, a bigint nor `"infinity"`, or `process` is
+ * neither a number, a `Process` nor a pidfd.
+ * @throws `RangeError` A limit is negative, not whole, or too large for its type; or the pid is out of range.
  * @example
  * ```ts
  * await using child = (await Task.clone()).exec("sleep", ["sleep", "60"]);

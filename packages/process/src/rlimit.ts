@@ -1,20 +1,25 @@
 import { integer, outOfRange, wrongType, wrongValue } from "@nearfar/core/internal";
 
-/** `RLIM64_INFINITY`. */
+/** The value of `RLIM64_INFINITY`: no limit. */
 export const INFINITY = 2n ** 64n - 1n;
 
-/** A limit in the units of its resource: 0 or more; `"infinity"` or `Infinity` is none. */
+/** A limit in the unit of its resource: 0 or more. `"infinity"` or `Infinity`: no limit. */
 export type Limit = number | bigint | "infinity";
 
-/** What a process is held to, and what it may raise that to. */
+/** The two limits of a resource. */
 export interface Limits<T = Limit> {
-	/** What the kernel enforces, at most `hard`. */
+	/** The limit that the kernel enforces, at most `hard`. */
 	soft: T;
-	/** The ceiling of `soft`: anybody can lower it. */
+	/** The ceiling of `soft`. Every process may lower its own; raising it needs CAP_SYS_RESOURCE. */
 	hard: T;
 }
 
-/** A `struct rlimit64` of limits, which an error calls `name`. */
+/**
+ * Returns the bytes of a `struct rlimit64`.
+ *
+ * @param limits - Both limits, or one value for both.
+ * @param name - The name of the parameter for an error message.
+ */
 export function toRlimit(limits: Limit | Limits, name: string): Uint8Array {
 	const pair =
 		limits !== null && typeof limits === "object"

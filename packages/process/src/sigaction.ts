@@ -3,32 +3,39 @@ import { currentTask, native, signalNumber, wrongValue } from "@nearfar/core/int
 
 const dispositions = ["default", "ignore", "handler"] as const;
 
-/** What a signal does to a process: its default action, nothing, or what a handler makes of it. */
+/** The disposition of a signal: the default action, no action, or a handler. */
 export type Disposition = (typeof dispositions)[number];
 
 /**
- * Tells what a signal does to the current task.
+ * Returns the disposition of a signal in the current task.
  *
- * @param signal - By name or number, 1 to 64.
- * @returns `"handler"` in this process alone, for the signals that Node handles: a task has no handlers.
- * @throws `EINVAL` signal 0 · `BatchError` in a batch · `TaskGoneError`
+ * @param signal - A name, or a number from 1 to 64.
+ * @returns The disposition. `"handler"` only near, for the signals that Node handles: a task has no handlers.
+ * @throws `EINVAL` `signal` is 0.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `signal` is neither a number nor the name of a signal.
+ * @throws `RangeError` The number is not from 0 to 64.
  * @example
  * ```ts
- * console.log(sigaction("SIGPIPE")); // ignore: Node does that
+ * console.log(sigaction("SIGPIPE")); // ignore, which Node has set
  * ```
  * @see sigaction(2); no privilege
  */
 export function sigaction(signal: Signal): Disposition;
 /**
- * Chooses what a signal does to the current task.
+ * Sets the disposition of a signal in the current task.
  *
- * What `task.exec()` starts has every signal at its default, and a clone of the task begins so: this is for what the task
- * itself shall live through.
+ * A program that `task.exec()` executes and a clone of the task begin with every signal at its default: this function is
+ * for signals that the task itself has to survive.
  *
- * @param signal - By name or number, 1 to 64; 32 and 33 too, which a C library would keep to itself.
+ * @param signal - A name, or a number from 1 to 64. The numbers 32 and 33, which a C library reserves, are allowed.
  * @param disposition - `"default"` or `"ignore"`.
- * @throws `EINVAL` SIGKILL, SIGSTOP, or 0 · `MultithreadedError` in this process: the handlers are Node's ·
- * `TaskGoneError`
+ * @throws `EINVAL` `signal` is SIGKILL, SIGSTOP or 0.
+ * @throws `ERR_NEARFAR_MULTITHREADED` Called near: the dispositions of this process belong to Node.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `signal` is neither a number nor the name of a signal, or `disposition` is another value.
+ * @throws `RangeError` The number is not from 0 to 64.
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -46,7 +53,11 @@ export function sigaction(signal: Signal, disposition?: "default" | "ignore"): D
 		throw wrongValue("disposition", '"default" or "ignore"', disposition);
 	}
 	const task = currentTask();
-	if (task.isNear) throw new MultithreadedError(`sigaction would take ${signal} from Node, whose handlers these are`);
+	if (task.isNear) {
+		throw new MultithreadedError(
+			`cannot change the disposition of ${signal} in this process, whose handlers belong to Node: use a task`,
+		);
+	}
 	native().sigaction(number, disposition === "ignore");
 	task.changedSignals();
 	return undefined;

@@ -12,15 +12,19 @@ import {
 /**
  * Sends a signal to a process.
  *
- * The pid is one of the current task's pid namespace, and may mean a stranger once its process was reaped: for a child
- * there is `ChildProcess.kill()`, for others a pidfd.
+ * As soon as a process has been reaped the kernel may give its pid to another one, which then gets the signal. Use
+ * `ChildProcess.kill()` for a child and a pidfd for any other process.
  *
- * @param pid - 1 or more. Groups are for {@link killpg}; all processes at once are for nobody.
- * @param signal - Default: `"SIGTERM"`; 0 sends nothing and only checks.
- * @throws `ESRCH` nobody has the pid · `EPERM` another user's · `TaskGoneError`
- * @example Ask whether a process can be signalled
+ * @param pid - 1 to 2147483647, in the pid namespace of the current task. For a group there is {@link killpg}.
+ * @param signal - A name, or a number from 0 to 64. 0 sends nothing and only checks. Default: `"SIGTERM"`.
+ * @throws `ESRCH` No process has the pid.
+ * @throws `EPERM` The process is another user's, and the caller has no CAP_KILL.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `pid` is not a number, or `signal` is neither a number nor the name of a signal.
+ * @throws `RangeError` `pid` or the number of the signal is out of range.
+ * @example Test whether a process can be signalled
  * ```ts
- * kill(process.ppid, 0); // throws ESRCH or EPERM where it cannot
+ * kill(process.ppid, 0); // throws ESRCH or EPERM if not
  * ```
  * @see kill(2); the same user, or CAP_KILL
  */
@@ -29,15 +33,19 @@ export function kill(pid: number, signal: Signal = "SIGTERM"): void {
 }
 
 /**
- * Sends a signal to all processes of a group.
+ * Sends a signal to all processes of a process group.
  *
- * @param pgid - 2 or more, or 0: the current task's own group, which in this process is Node's. Group 1 is refused:
- * kill(2) would take it for everybody.
- * @param signal - Default: `"SIGTERM"`; 0 sends nothing and only checks.
- * @throws `ESRCH` no such group · `EPERM` none of it may be signalled · `RangeError` group 1 · `TaskGoneError`
+ * @param pgid - 2 to 2147483647, or 0: the group of the current task; near, Node's. Group 1 is refused: kill(2) takes -1
+ * for all processes.
+ * @param signal - A name, or a number from 0 to 64. 0 sends nothing and only checks. Default: `"SIGTERM"`.
+ * @throws `ESRCH` There is no such group.
+ * @throws `EPERM` The caller may signal no process of the group.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `pgid` is not a number, or `signal` is neither a number nor the name of a signal.
+ * @throws `RangeError` `pgid` or the number of the signal is out of range, or `pgid` is 1.
  * @example
  * ```ts
- * killpg(0, 0); // there is somebody in our own group: us
+ * killpg(0, 0); // does not throw: our own group has a member, Node
  * ```
  * @see killpg(3); the same user, or CAP_KILL
  */
@@ -48,18 +56,24 @@ export function killpg(pgid: number, signal: Signal = "SIGTERM"): void {
 }
 
 /**
- * Sends a signal to one thread of a process.
+ * Sends a signal to a thread of a process.
  *
- * A signal that ends or stops, ends or stops the whole process; one that is blocked or handled is the thread's alone.
+ * A signal whose action is to end or stop does so to the whole process. A signal that is blocked or handled goes to the
+ * thread alone.
  *
- * @param tgid - The pid of the process, 1 or more.
- * @param tid - The id of one of its threads, 1 or more: a name in `/proc/<pid>/task`.
- * @param signal - 0 sends nothing and only checks.
- * @throws `ESRCH` no such process, or the thread is not one of it · `EPERM` another user's · `EAGAIN` a real-time signal,
- * and the queue is full · `TaskGoneError`
+ * @param tgid - The pid of the process, 1 to 2147483647.
+ * @param tid - The id of one of its threads, 1 to 2147483647: a name in `/proc/<pid>/task`.
+ * @param signal - A name, or a number from 0 to 64. 0 sends nothing and only checks.
+ * @throws `ESRCH` There is no such process, or the thread is not one of its.
+ * @throws `EPERM` The process is another user's, and the caller has no CAP_KILL.
+ * @throws `EAGAIN` The signal is a real-time signal, and the queue of the receiving user is full (the limit
+ * `"sigpending"`).
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `tgid` or `tid` is not a number, or `signal` is neither a number nor the name of a signal.
+ * @throws `RangeError` `tgid`, `tid` or the number of the signal is out of range.
  * @example
  * ```ts
- * tgkill(process.pid, process.pid, 0); // our first thread is there
+ * tgkill(process.pid, process.pid, 0); // does not throw: Node's first thread exists
  * ```
  * @see tgkill(2), Linux 2.5.75; the same user, or CAP_KILL
  */
@@ -70,16 +84,23 @@ export function tgkill(tgid: number, tid: number, signal: Signal): void {
 /**
  * Sends a signal with a value to a process.
  *
- * Real-time signals (34 to 64) are queued, each with its value and in order; of another signal one is kept. Who receives
- * it with sigwaitinfo(2), a signalfd or a handler reads the value, and the pid and real user id of the current task as
- * they were when this was called, in a batch too.
+ * Real-time signals (34 to 64) are queued in order, each with its value. Of any other signal the kernel keeps one. A
+ * receiver that uses sigwaitinfo(2), a signalfd or a handler reads the value, and the pid and the real user id that the
+ * current task had when this function was called, in a batch too.
  *
- * @param pid - 1 or more.
- * @param signal - 0 sends nothing and only checks.
- * @param value - For `sival_int` a number, -2147483648 to 2147483647; for `sival_ptr` a bigint, 0 to 2^64-1. Default: 0.
- * @throws `ESRCH` nobody has the pid · `EPERM` another user's · `EAGAIN` a real-time signal, and the queue of the
- * receiver's user is full (the limit `"sigpending"`) · `TaskGoneError`
- * @example A task that waits for no signal, and so is killed by this one
+ * @param pid - 1 to 2147483647, in the pid namespace of the current task.
+ * @param signal - A name, or a number from 0 to 64. 0 sends nothing and only checks.
+ * @param value - A number from -2147483648 to 2147483647 for `sival_int`, or a bigint from 0 to 2^64-1 for `sival_ptr`.
+ * Default: 0.
+ * @throws `ESRCH` No process has the pid.
+ * @throws `EPERM` The process is another user's, and the caller has no CAP_KILL.
+ * @throws `EAGAIN` The signal is a real-time signal, and the queue of the receiving user is full (the limit
+ * `"sigpending"`).
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `pid` is not a number, `signal` is neither a number nor the name of a signal, or `value` is neither a
+ * number nor a bigint.
+ * @throws `RangeError` `pid`, the number of the signal or `value` is out of range.
+ * @example Kill a task by a real-time signal
  * ```ts
  * await using task = await Task.clone();
  * sigqueue(task.pid, 40, 7);
@@ -89,7 +110,8 @@ export function tgkill(tgid: number, tid: number, signal: Signal): void {
  */
 export function sigqueue(pid: number, signal: Signal, value: number | bigint = 0): void {
 	const [receiver, number, bits] = [checkPid(pid), signalNumber(signal), valueBits(value)];
-	// The kernel sends what it is told about the sender. Also in a batch, which has no values, the task can be asked.
+	// rt_sigqueueinfo(2) takes the sender's pid and user id from its caller. `run` asks the task for both at once, also while
+	// a batch is collected, in which no call returns a value.
 	const [sender, uid] = currentTask().run(() => [native().getpid(), native().getuid()] as const);
 	native().sigqueue(receiver, number, bits, sender, uid);
 }

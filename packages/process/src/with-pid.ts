@@ -4,44 +4,57 @@ import { pid as checkPid, currentTask, native, pidsOfPidfd, wrongType } from "@n
 const ESRCH = 3;
 const EBADF = 9;
 
-/** Calls `fn` with the pid of a process, and sees to it that this is nobody else's meanwhile, where that can be known. */
+/**
+ * Calls `fn` with the pid of a process, for a system call that takes no pidfd.
+ *
+ * A `ChildProcess` is not reaped while `fn` runs, so that the kernel cannot give its pid to another process. A pidfd is
+ * asked for its pid before and after: if the process was reaped in between, this throws ESRCH, although `fn` may have
+ * reached another process by then. A number and any other `Process` cannot be checked.
+ *
+ * @param target - A pid from 0, a process, or a pidfd of the current task.
+ * @param name - The name of the parameter for an error message.
+ * @param syscall - The system call that `fn` makes, for an error message.
+ * @param fn - Makes the system call.
+ */
 export function withPid<T>(
-	who: number | Process | FileDescriptor,
+	target: number | Process | FileDescriptor,
 	name: string,
 	syscall: string,
 	fn: (pid: number) => T,
 ): T {
-	if (who instanceof ChildProcess) return ChildProcess.held(who, syscall, () => fn(who.visiblePid()));
-	if (who instanceof Process) return fn(who.visiblePid());
-	if (who instanceof FileDescriptor) return withPidOf(who, syscall, fn);
-	if (typeof who !== "number") throw wrongType(name, "a number, a Process or a pidfd", who);
-	return fn(checkPid(who, name, 0));
+	if (target instanceof ChildProcess) return ChildProcess.held(target, syscall, () => fn(target.visiblePid()));
+	if (target instanceof Process) return fn(target.visiblePid());
+	if (target instanceof FileDescriptor) return withPidOfPidfd(target, syscall, fn);
+	if (typeof target !== "number") throw wrongType(name, "a number, a Process or a pidfd", target);
+	return fn(checkPid(target, name, 0));
 }
 
-function withPidOf<T>(pidfd: FileDescriptor, syscall: string, fn: (pid: number) => T): T {
+function withPidOfPidfd<T>(pidfd: FileDescriptor, syscall: string, fn: (pid: number) => T): T {
 	const number = pidfd.number();
-	const [pid = 0, ...inner] = pidsOf(number, syscall);
-	// The numbers are those of the pid namespaces from the one of /proc to the process's own: one is that of the task.
-	const here = [pid, ...inner].find((candidate) => isSame(candidate, pid, syscall));
-	if (here === undefined) throw refusal("ESRCH", ESRCH, syscall);
-	const result = fn(here);
-	pidsOf(number, syscall);
+	const pids = readPids(number, syscall);
+	const [pidInProc = 0] = pids;
+	// /proc may be that of an outer pid namespace. The pids are those in each namespace from that one down to the namespace
+	// of the process, and one of them is the pid in the namespace of the current task.
+	const pid = pids.find((candidate) => isSameProcess(candidate, pidInProc, syscall));
+	if (pid === undefined) throw refusal("ESRCH", ESRCH, syscall);
+	const result = fn(pid);
+	readPids(number, syscall);
 	return result;
 }
 
-/** The pids of a pidfd's process, outermost namespace first. */
-function pidsOf(number: number, syscall: string): number[] {
+/** Returns the pids of the process of a pidfd, outermost namespace first. Throws EBADF for another descriptor, ESRCH after its death. */
+function readPids(number: number, syscall: string): number[] {
 	const pids = pidsOfPidfd(number);
 	if (!pids) throw refusal("EBADF", EBADF, syscall);
 	if (pids.length === 0) throw refusal("ESRCH", ESRCH, syscall);
 	return pids;
 }
 
-/** Whether a pid of the current task's namespace is that of the process which /proc numbers `expected`. */
-function isSame(pid: number, expected: number, syscall: string): boolean {
+/** Returns whether the current task knows by `pid` the process that /proc shows as `pidInProc`. */
+function isSameProcess(pid: number, pidInProc: number, syscall: string): boolean {
 	try {
 		using pidfd = FileDescriptor.adopt(native().pidfdOpen(pid, 0));
-		return pidsOf(pidfd.number(), syscall)[0] === expected;
+		return readPids(pidfd.number(), syscall)[0] === pidInProc;
 	} catch (error) {
 		if (error instanceof SyscallError && error.code === "ESRCH") return false;
 		throw error;

@@ -1,13 +1,14 @@
 import { boolean, native, prctlOptions } from "@nearfar/core/internal";
 
 /**
- * Makes the current task, or Node, the process that orphaned descendants become children of, instead of init.
+ * Makes the current task, or Node, a child subreaper: orphaned descendants become its children instead of init's.
  *
- * It is then the one that has to wait for them: in this process libuv does not, and they stay zombies until somebody
- * else does. It lasts over exec, and is not inherited by children.
+ * A child subreaper has to wait for these children. Node does not: in this process they stay zombies until something else
+ * waits for them. The attribute survives execve(2) and is not inherited by children.
  *
- * @param enable - Whether.
- * @throws `TaskGoneError`
+ * @param enable - `true` sets the attribute, `false` clears it.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `enable` is not a boolean.
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -22,9 +23,11 @@ export function setChildSubreaper(enable: boolean): void {
 export { setChildSubreaper as childSubreaper };
 
 /**
- * Tells whether orphaned descendants of the current task, or of Node, become its children.
+ * Returns whether the current task, or Node, is a child subreaper.
  *
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns `true` if orphaned descendants become its children.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * console.log(getChildSubreaper()); // false

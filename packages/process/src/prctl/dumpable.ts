@@ -1,14 +1,16 @@
 import { boolean, native, prctlOptions } from "@nearfar/core/internal";
 
 /**
- * Chooses whether the current task, or Node, leaves a core dump, and whether its user may trace it and owns its files in
- * `/proc`.
+ * Sets whether the current task, or Node, is dumpable.
  *
- * The kernel takes it away when ids change, and sets it again at exec of a program that gains nothing.
+ * A dumpable process leaves a core dump, its user may trace it, and its user owns its files in `/proc`. The kernel clears
+ * the attribute when the process changes its ids, and sets it again when the process executes a program that gains no
+ * privilege.
  *
- * @param enable - Whether.
- * @throws `TaskGoneError`
- * @example A task that nobody but root looks into
+ * @param enable - `true` sets the attribute, `false` clears it.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `enable` is not a boolean.
+ * @example A task that only root can look into
  * ```ts
  * await using task = await Task.clone();
  * task.run(() => setDumpable(false));
@@ -20,10 +22,12 @@ export function setDumpable(enable: boolean): void {
 }
 
 /**
- * Tells whether the current task, or Node, leaves a core dump and may be traced by its user.
+ * Returns whether the current task, or Node, is dumpable.
  *
- * @returns `false` also where it would leave a dump that only root reads (2, see the sysctl `fs.suid_dumpable`).
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns `true` if the process leaves a core dump and its user may trace it. `false` also for the kernel's value 2, with
+ * which only root can read the core dump (see the sysctl `fs.suid_dumpable`).
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * console.log(getDumpable()); // true

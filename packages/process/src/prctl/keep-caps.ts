@@ -1,12 +1,16 @@
 import { boolean, native, prctlOptions } from "@nearfar/core/internal";
 
 /**
- * Chooses whether the permitted capabilities of the task survive when none of its user ids is 0 any more. Effective they
- * have to be made again, and exec forgets the choice.
+ * Sets the flag "keep capabilities" of the current task.
  *
- * @param enable - Whether.
- * @throws `EPERM` a securebit locks it · `MultithreadedError` in this process: one thread of Node would have it and the
- * others not · `TaskGoneError`
+ * Without the flag a task loses its permitted capabilities when none of its user ids is 0 any more. The effective
+ * capabilities are cleared in any case. execve(2) clears the flag.
+ *
+ * @param enable - `true` sets the flag, `false` clears it.
+ * @throws `EPERM` The securebit `SECBIT_KEEP_CAPS_LOCKED` is set.
+ * @throws `ERR_NEARFAR_MULTITHREADED` Called near, where only one thread of Node would have the flag.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `enable` is not a boolean.
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -19,10 +23,11 @@ export function setKeepCaps(enable: boolean): void {
 }
 
 /**
- * Tells whether permitted capabilities survive leaving user 0.
+ * Returns the flag "keep capabilities" of the current task, or, near, of the calling thread.
  *
- * @returns In this process: of the thread that asks.
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns `true` if the permitted capabilities survive when none of the user ids is 0 any more.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * console.log(getKeepCaps()); // false

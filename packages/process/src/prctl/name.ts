@@ -1,13 +1,14 @@
 import { native, prctlOptions, text, wrongType, wrongValue } from "@nearfar/core/internal";
 
-const ROOM = 16;
+const TASK_COMM_LEN = 16; // bytes, with the NUL at the end
 
 /**
- * Sets the name of the task, as ps(1) and `/proc/<pid>/comm` show it. What it executes has another one.
+ * Sets the name of the current task, which ps(1) and `/proc/<pid>/comm` show. execve(2) replaces it.
  *
- * @param name - At most 15 bytes: the kernel cuts off what is longer.
- * @throws `MultithreadedError` in this process: one thread would have it; there is `process.title` · `TypeError` a NUL
- * byte, or neither text nor bytes · `TaskGoneError`
+ * @param name - Text, or bytes in any encoding, without NUL bytes. Only the first 15 bytes count.
+ * @throws `ERR_NEARFAR_MULTITHREADED` Called near, where only one thread of Node would have the name. `process.title` is for Node.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `name` has a NUL byte, or is neither text nor bytes.
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -20,16 +21,17 @@ export function setName(name: string | Uint8Array): void {
 		throw wrongType("name", "a string or a Uint8Array", name);
 	}
 	if (name instanceof Uint8Array && name.includes(0)) throw wrongValue("name", "without NUL bytes", name);
-	const bytes = new Uint8Array(ROOM);
-	bytes.set(Buffer.from(typeof name === "string" ? text(name, "name") : name).subarray(0, ROOM - 1));
+	const bytes = new Uint8Array(TASK_COMM_LEN);
+	bytes.set(Buffer.from(typeof name === "string" ? text(name, "name") : name).subarray(0, TASK_COMM_LEN - 1));
 	native().setPrctl(prctlOptions.setName, [bytes]);
 }
 
 /**
- * Returns the name of the task; in this process, of the thread that asks.
+ * Returns the name of the current task, or, near, of the calling thread.
  *
- * @returns As text; what is no UTF-8 becomes U+FFFD.
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns Text. Bytes that are not UTF-8 become U+FFFD.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -38,6 +40,6 @@ export function setName(name: string | Uint8Array): void {
  * @see PR_GET_NAME(2const), Linux 2.6.11; no privilege
  */
 export function getName(): string {
-	const { out } = native().prctl(prctlOptions.getName, [new Uint8Array(ROOM)]);
+	const { out } = native().prctl(prctlOptions.getName, [new Uint8Array(TASK_COMM_LEN)]);
 	return out.toString("utf8", 0, out.indexOf(0));
 }

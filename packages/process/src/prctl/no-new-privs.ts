@@ -1,10 +1,13 @@
 import { native } from "@nearfar/core/internal";
 
 /**
- * Gives up, for the task and all that it will start, what execve(2) would grant: set-user-id and set-group-id bits and
- * file capabilities have no effect any more. It cannot be undone.
+ * Sets the attribute `no_new_privs` of the current task: execve(2) grants it no privilege any more.
  *
- * @throws `MultithreadedError` in this process: one thread of Node would have it and the others not · `TaskGoneError`
+ * Set-user-id bits, set-group-id bits and file capabilities have no effect then. Children and programs of the task inherit
+ * the attribute. No call clears the attribute again.
+ *
+ * @throws `ERR_NEARFAR_MULTITHREADED` Called near, where only one thread of Node would have the attribute.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example Programs of a task gain no privilege
  * ```ts
  * await using task = await Task.clone();
@@ -20,10 +23,11 @@ export function setNoNewPrivs(): void {
 }
 
 /**
- * Tells whether execve(2) can no longer grant privileges.
+ * Returns the attribute `no_new_privs` of the current task, or, near, of the calling thread.
  *
- * @returns In this process: of the thread that asks.
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns `true` if execve(2) grants no privilege any more.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * console.log(getNoNewPrivs()); // false, unless Node was started with it

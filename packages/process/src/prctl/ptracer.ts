@@ -3,16 +3,22 @@ import { pid as checkPid, native, prctlOptions, wrongType } from "@nearfar/core/
 import { withPid } from "../with-pid.ts";
 
 const NOBODY = 0;
-const ANY = -1n; // PR_SET_PTRACER_ANY
+const ANYBODY = -1n; // PR_SET_PTRACER_ANY
 
 /**
- * Permits one process, and its descendants, to trace the current task, or Node, where the Yama security module would let
- * only an ancestor (`kernel.yama.ptrace_scope` 1). It cannot be read back.
+ * Permits one process and its descendants to trace the current task, or Node.
  *
- * @param tracer - A pid or a process; `"any"`; or `null`: nobody but an ancestor, as in the beginning.
- * @throws `EINVAL` nobody has the pid, or the kernel runs without Yama · `NamespaceMismatchError` a process of another
- * pid namespace · `ChildDeadError` · `TaskGoneError`
- * @example Let a crash handler look into us
+ * This matters where the Yama security module lets only ancestors trace (`kernel.yama.ptrace_scope` is 1). The kernel
+ * offers no way to read the permission back.
+ *
+ * @param tracer - A pid from 1 to 2147483647, or a process. `"any"`: every process. `null`: only ancestors, as at first.
+ * @throws `EINVAL` No process has the pid, or the kernel runs without Yama.
+ * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` `tracer` has its pid in another pid namespace than the current task.
+ * @throws `ERR_NEARFAR_CHILD_DEAD` `tracer` is a child that has ended.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `tracer` is neither a number, a `Process`, `"any"` nor `null`.
+ * @throws `RangeError` The pid is not an integer from 1 to 2147483647.
+ * @example Let a crash handler look into Node
  * ```ts
  * try {
  *   setPtracer(process.ppid);
@@ -25,7 +31,7 @@ const ANY = -1n; // PR_SET_PTRACER_ANY
 export function setPtracer(tracer: number | Process | "any" | null): void {
 	const permit = (pid: number | bigint) => native().setPrctl(prctlOptions.setPtracer, [pid]);
 	if (tracer === null) permit(NOBODY);
-	else if (tracer === "any") permit(ANY);
+	else if (tracer === "any") permit(ANYBODY);
 	else if (typeof tracer === "number") permit(checkPid(tracer, "tracer"));
 	else if (tracer instanceof Process) withPid(tracer, "tracer", "prctl", permit);
 	else throw wrongType("tracer", 'a number, a Process, "any" or null', tracer);

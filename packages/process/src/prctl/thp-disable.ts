@@ -1,11 +1,13 @@
 import { boolean, native, prctlOptions } from "@nearfar/core/internal";
 
 /**
- * Chooses whether the memory of the current task, or of Node, is never made of transparent huge pages. Children and
- * programs have the same.
+ * Sets whether transparent huge pages are disabled for the memory of the current task, or of Node.
  *
- * @param disable - Whether.
- * @throws `TaskGoneError`
+ * Children and programs inherit the setting.
+ *
+ * @param disable - `true`: the kernel uses no transparent huge pages for the process.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `disable` is not a boolean.
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -18,9 +20,11 @@ export function setThpDisable(disable: boolean): void {
 }
 
 /**
- * Tells whether transparent huge pages are off for the current task, or for Node.
+ * Returns whether transparent huge pages are disabled for the current task, or for Node.
  *
- * @throws `BatchError` in a batch · `TaskGoneError`
+ * @returns `true` if the kernel uses no transparent huge pages for the process.
+ * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
  * console.log(getThpDisable()); // false
