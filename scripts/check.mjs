@@ -1,9 +1,13 @@
-// `npm run check`: what a change has to pass, cheapest first. CI runs more (.ci/run), never less.
+// `npm run check`: the checks that a change has to pass, cheapest first. CI (.ci/run) runs all of these and some more.
 import { spawnSync } from "node:child_process";
 import { root } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
-const generated = ["packages/core/src/addon/flags.generated.ts", "packages/core/native/binding.d.ts"];
+const generated = [
+	"packages/core/src/addon/flags.generated.ts",
+	"packages/core/native/binding.d.ts",
+	"packages/*/api.txt",
+];
 const steps = [
 	["npm run format", "run `npm run format`"],
 	["npm run lint", "`npx biome lint --write` repairs some of it"],

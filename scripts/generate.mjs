@@ -1,6 +1,7 @@
-// Writes the generated files that are committed: the flag tables, and the types of the addon.
+// Writes the generated files that are committed: the flag tables, the types of the addon and the lists of public names.
 import { run } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
 run("cargo", ["run", "-q", "-p", "nearfar-linux", "--bin", "generate-flags"]);
 setup();
+run("node", ["scripts/api-report.mjs"]);
