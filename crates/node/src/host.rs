@@ -95,7 +95,7 @@ impl Mail {
 
     /// Tells of a new task. One that runs its first batch already is of no use before that has ended.
     pub fn cloned(&self, id: u32, cloned: linux::error::Result<Cloned>) {
-        let soon = !cloned.as_ref().is_ok_and(|cloned| cloned.channel.has_job());
+        let soon = !cloned.as_ref().is_ok_and(|cloned| cloned.channel.has_active_job());
         self.post(Letter::Cloned(id, cloned), soon);
     }
 

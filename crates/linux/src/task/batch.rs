@@ -105,6 +105,6 @@ impl Batch {
                 }
             }
         };
-        task.submit_with(sequence, fds, patience, Box::new(ended));
+        task.submit_with_patience(sequence, fds, patience, Box::new(ended));
     }
 }

@@ -114,7 +114,7 @@ impl Origin {
             let ids = if ids { Some((credentials::geteuid().near()?, credentials::getegid().near()?)) } else { None };
             // In a queue it would take descriptors in flight, of which an ordinary user has as many as he may have open.
             let early = !self.start_may_fail(&options) && {
-                self.channel.settle(CLONED_WITHIN);
+                self.channel.receive_job_reply_within(CLONED_WITHIN);
                 self.channel.is_idle()
             };
             let early = early.then(|| parts.channel.clone());
@@ -172,7 +172,7 @@ impl Origin {
         let origin = self.channel.clone();
         let own = Arc::downgrade(&task);
         if !may_fail {
-            task.owe(child_sequence.clone(), CLONED);
+            task.expect_start_reply(child_sequence.clone(), CLONED);
             task.set_cloner(&self.channel);
         }
         let cloned = move |ran: Result<Ran>| match self.cloned(ran, shared, own, listener) {

@@ -32,7 +32,7 @@ impl Zygote {
         let ambient = Ambient::now();
         let mut present = PRESENT.lock().unwrap_or_else(|broken| broken.into_inner());
         if let Some(zygote) = present.as_ref() {
-            if zygote.ambient == ambient && zygote.kinship == kinship(zygote.pid) && !zygote.channel.hung_up() {
+            if zygote.ambient == ambient && zygote.kinship == kinship(zygote.pid) && !zygote.channel.is_hung_up() {
                 return Ok(zygote.clone());
             }
         }

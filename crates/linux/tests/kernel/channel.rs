@@ -97,13 +97,13 @@ fn calls_of_many_threads_get_their_own_answers() {
 fn whoever_waits_hears_that_the_task_is_gone() {
     let far = Far::start();
     let (told, hear) = mpsc::channel();
-    assert!(!far.channel.hung_up());
+    assert!(!far.channel.is_hung_up());
     far.submit(one(process::exit_group(3)), &told);
     for _ in 0..5 {
         far.submit(one(credentials::getpid()), &told);
     }
     assert_eq!(far.channel.call(credentials::getpid()), Err(Failure::Gone));
-    assert!(far.channel.hung_up());
+    assert!(far.channel.is_hung_up());
     for _ in 0..6 {
         assert_eq!(hear.recv_timeout(PATIENCE).unwrap().unwrap_err(), Failure::Gone);
     }

@@ -1,4 +1,5 @@
-//! Sequences that nobody blocks for: they wait in a queue, are sent one at a time, and the reactor takes the replies.
+//! Jobs: sequences whose replies no thread blocks for. They wait in a queue and are sent one at a time, and the reactor
+//! receives the replies.
 
 use super::{Channel, State};
 use crate::error::{Failure, Result};
@@ -12,27 +13,27 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A sequence that ran, what came of it, and the descriptors that came with the reply.
+/// A sequence that ran, and the reply to it.
 #[derive(Debug)]
 pub struct Ran {
     /// The sequence.
     pub sequence: Sequence,
-    /// What its steps came to.
+    /// The results of its steps.
     pub reply: Reply,
-    /// What it attached.
+    /// The descriptors that came with the reply.
     pub fds: Vec<OwnedFd>,
 }
 
-/// Hears how a sequence ended.
-pub type Done = Box<dyn FnOnce(Result<Ran>) + Send>;
+/// Called once with the reply to a job, or with the reason why there is none.
+pub type JobDone = Box<dyn FnOnce(Result<Ran>) + Send>;
 
-/// A sequence on its way that nobody blocks for.
-pub struct Job {
+/// A sequence that is queued or under way.
+pub(super) struct Job {
     sequence: Sequence,
     message: Message,
     fds: Vec<Arc<OwnedFd>>,
-    done: Done,
-    /// A channel stays open while a reply is due, whoever else has let go of it.
+    done: JobDone,
+    /// Keeps the channel open until the reply has come, even when nothing else refers to the channel.
     channel: Arc<Channel>,
 }
 
@@ -48,24 +49,31 @@ impl std::fmt::Debug for Job {
 
 impl Wake for Channel {
     fn wake(self: Arc<Self>) {
-        self.readable();
+        self.receive_job_reply();
     }
 }
 
 impl Channel {
-    /// Lets the reactor receive the next message, as long as the channel is in use elsewhere.
+    /// Has the reactor receive the next message. The watch does not keep the channel open.
     fn watch(self: &Arc<Self>) -> Result<()> {
         reactor::watch(self.id, self.as_fd(), Ready::Read, Arc::new(Arc::downgrade(self)))
     }
 
-    /// Leaves a sequence for the reactor to see through. `done` is called once, on another thread or this one.
-    pub fn submit(self: &Arc<Self>, sequence: Sequence, fds: Vec<Arc<OwnedFd>>, done: Done) {
-        self.submit_with(sequence, fds, Duration::ZERO, done);
+    /// Runs a sequence in the task without blocking. `fds` go along with the message. `done` is called once, on this
+    /// thread or on another one.
+    pub fn submit(self: &Arc<Self>, sequence: Sequence, fds: Vec<Arc<OwnedFd>>, done: JobDone) {
+        self.submit_with_patience(sequence, fds, Duration::ZERO, done);
     }
 
-    /// The same, but a reply that comes within `patience` is taken by the calling thread: by then it would hardly have
-    /// been woken by the reactor.
-    pub fn submit_with(self: &Arc<Self>, sequence: Sequence, fds: Vec<Arc<OwnedFd>>, patience: Duration, done: Done) {
+    /// Does the same as [`Channel::submit`], but the calling thread first waits up to `patience` and receives the reply
+    /// itself: waking the reactor takes about as long as a short sequence.
+    pub fn submit_with_patience(
+        self: &Arc<Self>,
+        sequence: Sequence,
+        fds: Vec<Arc<OwnedFd>>,
+        patience: Duration,
+        done: JobDone,
+    ) {
         let mut bytes = Vec::new();
         let reply = sequence.encode(&mut bytes);
         match Message::new(bytes, reply) {
@@ -74,19 +82,20 @@ impl Channel {
         }
     }
 
-    /// Waits for the reply to a sequence that somebody else sent.
-    pub fn await_reply(self: &Arc<Self>, sequence: Sequence, done: Done) {
+    /// Receives the reply to a sequence that was sent on another channel: a cloned task replies to the rest of the
+    /// sequence that its cloner got.
+    pub fn await_reply(self: &Arc<Self>, sequence: Sequence, done: JobDone) {
         let (message, fds) = (Message::Awaited { reply: sequence.reply_length() }, Vec::new());
         self.enqueue(Job { sequence, message, fds, done, channel: self.clone() }, Duration::ZERO);
     }
 
     fn enqueue(self: &Arc<Self>, job: Job, patience: Duration) {
         let mut state = self.lock();
-        if state.taken || state.active.is_some() {
+        if state.in_turn || state.active.is_some() {
             return state.queue.push_back(job);
         }
-        // If it is there by now: the reactor would be woken for it.
-        match self.take_start(&mut state) {
+        // Receives the task's reply to its start now if it has already come, so that the reactor is not woken for it.
+        match self.try_receive_start_reply(&mut state) {
             Err(failure) if !is_early(&failure) => {
                 drop(state);
                 return (job.done)(Err(failure));
@@ -94,60 +103,51 @@ impl Channel {
             _ => {}
         }
         state.queue.push_back(job);
-        let mut ended = self.advance(&mut state, patience.is_zero());
+        let mut failed = self.send_next_job(&mut state, patience.is_zero());
         let waits = state.active.is_some() && !patience.is_zero();
         drop(state);
-        if waits && self.has_reply(patience) {
-            self.readable();
+        if waits && self.has_message(patience) {
+            self.receive_job_reply();
         } else if waits {
             if let Err(failure) = self.watch() {
                 let mut state = self.lock();
-                state.gone = true; // the reply will come, and nobody for it
-                ended.extend(state.active.take().map(|job| (job.done, failure)));
+                state.gone = true; // the reply will come, and a later job would take it for its own
+                failed.extend(state.active.take().map(|job| (job.done, failure)));
             }
         }
-        finish(ended);
+        report_failures(failed);
     }
 
-    /// Receives what the task has to say of its start, if that is still to come. `EAGAIN`: it is not there yet.
-    fn take_start(&self, state: &mut State) -> Result<()> {
-        let Some(start) = state.owed.take() else { return Ok(()) };
-        match self.receive_start(&start, MsgFlags::MSG_DONTWAIT) {
-            Err(failure) if is_early(&failure) => {
-                state.owed = Some(start);
-                Err(failure)
-            }
-            received => state.started(received),
+    /// Waits up to `patience` for the reply to the active job, and receives it in the reactor's place.
+    pub(crate) fn receive_job_reply_within(self: &Arc<Self>, patience: Duration) {
+        self.await_reply_or_reactor(patience);
+        if self.has_active_job() && self.has_message(Duration::ZERO) {
+            self.receive_job_reply();
         }
     }
 
-    /// Takes a reply that is due and comes within `patience`, as the reactor would.
-    pub(crate) fn settle(self: &Arc<Self>, patience: Duration) {
-        self.await_job(patience);
-        if self.has_job() && self.has_reply(Duration::ZERO) {
-            self.readable();
-        }
-    }
-
-    /// Waits up to `patience` for a reply that is due, and leaves it to the reactor. That may take it at any moment, and
-    /// then nothing would come for whoever does not look up.
-    pub(crate) fn await_job(&self, patience: Duration) {
-        const GLANCE: Duration = Duration::from_micros(200);
+    /// Waits up to `patience` until the reply to the active job has come, and leaves it to the reactor. The reactor may
+    /// receive it at any moment, and a poll(2) that began before would then wait for nothing. So each poll is short, and
+    /// between two of them this thread looks whether the job is still active.
+    pub(super) fn await_reply_or_reactor(&self, patience: Duration) {
+        const ONE_POLL: Duration = Duration::from_micros(200);
         let until = Instant::now() + patience;
-        while self.has_job() && !self.has_reply(GLANCE) && Instant::now() < until {}
+        while self.has_active_job() && !self.has_message(ONE_POLL) && Instant::now() < until {}
     }
 
-    fn has_reply(&self, patience: Duration) -> bool {
+    fn has_message(&self, patience: Duration) -> bool {
         let mut poll = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        // An interruption ends the patience early, and nothing else.
+        // A signal (EINTR) only makes the wait shorter.
         nix::poll::ppoll(&mut poll, Some(patience.into()), None).is_ok_and(|ready| ready > 0)
     }
 
-    /// Sends the next job of the queue; what fails at once is handed back to be told when the lock is open.
-    pub(super) fn advance(self: &Arc<Self>, state: &mut State, watch: bool) -> Vec<(Done, Failure)> {
-        let mut ended = Vec::new();
+    /// Sends the next job of the queue. Returns the jobs that could not be sent: their `done` is called by
+    /// [`report_failures`] when the lock is open again.
+    pub(super) fn send_next_job(self: &Arc<Self>, state: &mut State, watch: bool) -> Vec<(JobDone, Failure)> {
+        let mut failed = Vec::new();
         while let Some(job) = state.queue.pop_front() {
-            // Watched before it is sent: what was sent and is not watched would leave its reply to the next job.
+            // The watch comes before the message. If it failed afterwards, no thread would receive the reply, and the
+            // next job would take it for its own.
             let ready = match watch {
                 _ if state.gone => Err(Failure::Gone),
                 true => self.watch(),
@@ -160,23 +160,25 @@ impl Channel {
             });
             match sent {
                 Ok(()) => {
-                    state.active = Some(Job { fds: Vec::new(), ..job }); // the message holds them now
-                    return ended;
+                    // The message has copies of the descriptors.
+                    state.active = Some(Job { fds: Vec::new(), ..job });
+                    return failed;
                 }
                 Err(failure) => {
                     state.gone |= failure == Failure::Gone;
-                    ended.push((job.done, failure));
+                    failed.push((job.done, failure));
                 }
             }
         }
         if state.waiting > 0 {
             self.idle.notify_all();
         }
-        ended
+        failed
     }
 
-    /// Called by the reactor when the channel can be read.
-    pub(crate) fn readable(self: &Arc<Self>) {
+    /// Receives the reply to the active job, if there is one, and sends the next job. Called by the reactor when the
+    /// channel has a message or has ended, or by a thread that has seen that itself.
+    fn receive_job_reply(self: &Arc<Self>) {
         let mut state = self.lock();
         let Some(job) = state.active.take() else { return };
         let mut bytes = Vec::new();
@@ -184,39 +186,39 @@ impl Channel {
             Message::Short { reply, .. } | Message::Awaited { reply } => *reply,
             Message::Long { header, .. } => header.len(),
         };
-        // The task's first words come before the reply that is waited for.
-        let started = self.take_start(&mut state);
-        let mut came = started.and_then(|()| self.receive(&mut bytes, length, MsgFlags::MSG_DONTWAIT));
-        if let (Ok(_), Message::Long { memfd, reply, .. }) = (&came, &job.message) {
+        // The task's reply to its start comes before the reply to the job.
+        let started = self.try_receive_start_reply(&mut state);
+        let mut received = started.and_then(|()| self.receive(&mut bytes, length, MsgFlags::MSG_DONTWAIT));
+        if let (Ok(_), Message::Long { memfd, reply, .. }) = (&received, &job.message) {
             let header = std::mem::take(&mut bytes);
-            came = message::read_long(&mut bytes, header, memfd, *reply).and(came);
+            received = message::read_long(&mut bytes, header, memfd, *reply).and(received);
         }
-        if came.as_ref().is_err_and(is_early) {
-            // Only the first words have come, or nothing: the watch ended with the wake-up and is set again.
+        if received.as_ref().is_err_and(is_early) {
+            // Only the reply to the start has come, or no message. A watch ends when it wakes, so it is set again.
             let Err(failure) = self.watch() else {
                 state.active = Some(job);
                 return;
             };
-            state.gone = true; // the reply will come, and nobody for it
-            came = Err(failure);
+            state.gone = true; // the reply will come, and a later job would take it for its own
+            received = Err(failure);
         }
-        state.gone |= matches!(came, Err(Failure::Gone));
-        let ended = self.advance(&mut state, true);
+        state.gone |= matches!(received, Err(Failure::Gone));
+        let failed = self.send_next_job(&mut state, true);
         drop(state);
         let Job { sequence, done, .. } = job;
-        done(came.and_then(|fds| Ok(Ran { reply: sequence.decode(&bytes)?, sequence, fds })));
-        finish(ended);
+        done(received.and_then(|fds| Ok(Ran { reply: sequence.decode(&bytes)?, sequence, fds })));
+        report_failures(failed);
     }
 }
 
-/// What has not come yet, but will.
-fn is_early(failure: &Failure) -> bool {
+/// True when the message has not come yet.
+pub(super) fn is_early(failure: &Failure) -> bool {
     matches!(failure, Failure::Refused(refusal) if refusal.errno == Errno::EAGAIN)
 }
 
-/// Tells those whose sequences could not be sent, when no lock is held.
-pub(super) fn finish(ended: Vec<(Done, Failure)>) {
-    for (done, failure) in ended {
+/// Calls `done` of jobs that could not be sent. The caller holds no lock: `done` may submit a job.
+pub(super) fn report_failures(failed: Vec<(JobDone, Failure)>) {
+    for (done, failure) in failed {
         done(Err(failure));
     }
 }

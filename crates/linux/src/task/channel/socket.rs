@@ -1,0 +1,61 @@
+//! Messages on the socket of a channel.
+
+use super::Channel;
+use crate::error::{During, Failure, Result};
+use crate::wire;
+use nix::errno::Errno;
+use nix::sys::socket::{recvmsg, sendmsg, ControlMessage, ControlMessageOwned, MsgFlags};
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+impl Channel {
+    /// Sends a message with copies of `fds`.
+    pub(super) fn send(&self, bytes: &[u8], fds: &[RawFd]) -> Result<()> {
+        let rights = [ControlMessage::ScmRights(fds)];
+        let control: &[ControlMessage] = if fds.is_empty() { &[] } else { &rights };
+        loop {
+            match sendmsg::<()>(self.socket.as_raw_fd(), &[IoSlice::new(bytes)], control, MsgFlags::MSG_NOSIGNAL, None)
+            {
+                Ok(_) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EPIPE | Errno::ECONNRESET) => return Err(Failure::Gone),
+                Err(errno) => return Err(errno).during("sendmsg"),
+            }
+        }
+    }
+
+    /// Receives a message of at most `length` bytes into `message`, and returns the descriptors that came with it. The
+    /// kernel leaves out those for which this process has no free descriptor.
+    pub(super) fn receive(&self, message: &mut Vec<u8>, length: usize, flags: MsgFlags) -> Result<Vec<OwnedFd>> {
+        message.resize(length, 0);
+        let mut control = nix::cmsg_space!([RawFd; wire::DESCRIPTORS]);
+        loop {
+            let mut buffer = [IoSliceMut::new(message)];
+            let received = match recvmsg::<()>(
+                self.socket.as_raw_fd(),
+                &mut buffer,
+                Some(&mut control),
+                flags | MsgFlags::MSG_CMSG_CLOEXEC,
+            ) {
+                Ok(received) => received,
+                Err(Errno::EINTR) => continue,
+                Err(Errno::ECONNRESET) => return Err(Failure::Gone),
+                Err(errno) => return Err(errno).during("recvmsg"),
+            };
+            let bytes = received.bytes;
+            if bytes == 0 {
+                return Err(Failure::Gone);
+            }
+            let mut fds = Vec::new();
+            for block in received.cmsgs().into_iter().flatten() {
+                if let ControlMessageOwned::ScmRights(numbers) = block {
+                    // SAFETY: recvmsg(2) has just made these descriptors in this process's table, and nothing else
+                    // knows their numbers: each is owned here alone.
+                    fds.extend(numbers.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+                }
+            }
+            message.truncate(bytes);
+            return Ok(fds);
+        }
+    }
+}

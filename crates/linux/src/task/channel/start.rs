@@ -1,0 +1,101 @@
+//! The start of a task: its clone, its first reply, and the number that the channel has in the task.
+//!
+//! A task whose start cannot fail is used before it has replied, or even before it was cloned. Its reply to the start is
+//! then received right before the reply to the first sequence.
+
+use super::jobs::is_early;
+use super::{Channel, State, Turn};
+use crate::error::{Failure, Result};
+use crate::sequence::list::Sequence;
+use nix::sys::socket::MsgFlags;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The sequence with which a task begins, and to which it replies on its own channel.
+#[derive(Debug)]
+pub(super) struct Start {
+    sequence: Sequence,
+    /// The step whose result in the new task is the number of its channel.
+    clone_step: usize,
+}
+
+impl Channel {
+    /// Has the first message that comes on the channel taken as the reply to `sequence`, with which the task begins. The
+    /// result of the step `clone_step` is the number that the channel has in the task.
+    pub fn expect_start_reply(&self, sequence: Sequence, clone_step: usize) {
+        self.lock().start = Some(Start { sequence, clone_step });
+    }
+
+    /// Remembers the channel to the process that clones this task.
+    pub(crate) fn set_cloner(&self, cloner: &Arc<Channel>) {
+        self.lock().cloner = Arc::downgrade(cloner);
+    }
+
+    /// Waits up to `patience` until the task was cloned.
+    pub(crate) fn await_clone(&self, patience: Duration) {
+        let cloner = self.lock().cloner.upgrade();
+        if let Some(cloner) = cloner {
+            cloner.await_reply_or_reactor(patience);
+        }
+    }
+
+    /// Remembers the number that the channel has in the task.
+    pub(crate) fn set_far_fd(&self, fd: i32) {
+        self.lock().far_fd = Some(fd);
+    }
+
+    /// Returns the number that the channel has in the task. Blocks until the task has replied to its start.
+    pub fn far_fd(self: &Arc<Self>) -> Result<i32> {
+        let (known, gone) = {
+            let state = self.lock();
+            (state.far_fd, state.gone)
+        };
+        if let (Some(known), false) = (known, gone) {
+            return Ok(known);
+        }
+        self.take_turn()?.receive_start_reply()?;
+        self.lock().far_fd.ok_or(Failure::Gone)
+    }
+
+    /// Receives the reply to the start, unless that was done before. Fails with `EAGAIN` where it has not come yet.
+    pub(super) fn try_receive_start_reply(&self, state: &mut State) -> Result<()> {
+        let Some(start) = state.start.take() else { return Ok(()) };
+        match self.read_start_reply(&start, MsgFlags::MSG_DONTWAIT) {
+            Err(failure) if is_early(&failure) => {
+                state.start = Some(start);
+                Err(failure)
+            }
+            read => state.record_start(read),
+        }
+    }
+
+    /// Receives the reply to the start, and returns the number of the channel in the task.
+    fn read_start_reply(&self, start: &Start, flags: MsgFlags) -> Result<Option<i32>> {
+        let Start { sequence, clone_step } = start;
+        let mut message = Vec::new();
+        self.receive(&mut message, sequence.reply_length(), flags)?;
+        let reply = sequence.decode(&message)?;
+        match sequence.failure(&reply, 0) {
+            Some(failure) => Err(failure),
+            None => Ok(reply.result(*clone_step).map(|fd| fd as i32)),
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Receives the reply to the start, unless that was done before. Blocks until it has come.
+    pub(super) fn receive_start_reply(&self) -> Result<()> {
+        let Some(start) = self.0.lock().start.take() else { return Ok(()) };
+        let read = self.0.read_start_reply(&start, MsgFlags::empty());
+        self.0.lock().record_start(read)
+    }
+}
+
+impl State {
+    /// Remembers the number of the channel in the task, or that the start has failed.
+    fn record_start(&mut self, read: Result<Option<i32>>) -> Result<()> {
+        self.gone |= read.is_err();
+        self.far_fd = read?;
+        Ok(())
+    }
+}
