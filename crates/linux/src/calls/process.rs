@@ -1,7 +1,6 @@
 //! Signals, priorities and prctl(2).
 
 use crate::call::{Arg, Call};
-use crate::sequence::list::Sequence;
 
 /// `kill(pid, sig)`.
 pub fn kill(pid: i32, signal: i32) -> Call<()> {
@@ -71,17 +70,6 @@ pub fn exit_group(code: i32) -> Call<()> {
     Call::new("exit_group", libc::SYS_exit_group).number(code)
 }
 
-/// `rt_sigprocmask(SIG_SETMASK, {}, NULL, 8)`: nothing is blocked any more.
-pub fn unblock_signals() -> Call<()> {
-    block_signals(0)
-}
-
-/// `rt_sigprocmask(SIG_SETMASK, {signals}, NULL, 8)`, where bit 0 is signal 1.
-pub fn block_signals(signals: u64) -> Call<()> {
-    let set = signals.to_ne_bytes();
-    Call::new("rt_sigprocmask", libc::SYS_rt_sigprocmask).number(libc::SIG_SETMASK).input(&set).number(0).number(8)
-}
-
 /// `signalfd4(-1, {signals}, 8, SFD_NONBLOCK | SFD_CLOEXEC)`, where bit 0 is signal 1.
 pub fn signalfd(signals: u64) -> Call<i32> {
     let flags = libc::SFD_NONBLOCK | libc::SFD_CLOEXEC;
@@ -91,16 +79,6 @@ pub fn signalfd(signals: u64) -> Call<i32> {
         .number(8)
         .number(flags)
         .descriptor()
-}
-
-/// Adds what makes every signal do what it does by default, and blocks none.
-pub(crate) fn reset_signals(sequence: &mut Sequence) {
-    for signal in (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal)) {
-        // rt_sigaction(signal, SIG_DFL, NULL, 8)
-        let default = Call::new("rt_sigaction", libc::SYS_rt_sigaction).number(signal).input(&[0; 64]);
-        sequence.step(default.number(0).number(8));
-    }
-    sequence.step(unblock_signals());
 }
 
 /// `prctl(PR_SET_DUMPABLE, dumpable)`: whether the process's files in `/proc` are its user's, who may trace it.

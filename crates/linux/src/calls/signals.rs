@@ -54,6 +54,17 @@ pub fn sigaction(signal: i32, ignore: bool) -> Call<()> {
         .one_thread()
 }
 
+/// Returns a [`sigaction`] for each signal that gives it its default action. SIGKILL and SIGSTOP have no other one.
+pub fn default_actions() -> impl Iterator<Item = Call<()>> {
+    let signals = (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal));
+    signals.map(|signal| sigaction(signal, false))
+}
+
+/// Replaces the mask of the calling thread: exactly `set` is blocked, where bit 0 is signal 1.
+pub fn set_mask(set: u64) -> Call<()> {
+    sigprocmask(libc::SIG_SETMASK, set)
+}
+
 /// `rt_sigaction(signal, NULL, &action, 8)`: 0 the default action, 1 ignored, 2 a handler.
 pub fn get_sigaction(signal: i32) -> Call<u32> {
     Call::new("sigaction", libc::SYS_rt_sigaction)

@@ -5,6 +5,7 @@ use crate::calls::credentials;
 use crate::calls::descriptor;
 use crate::calls::pidfd;
 use crate::calls::process;
+use crate::calls::signals;
 use crate::error::{During, Failure, Result};
 use crate::flags::CloneFlags;
 use crate::sequence::list::Sequence;
@@ -276,10 +277,11 @@ impl Origin {
             sequence.step(descriptor::close_range(Arg::Channel(1), Arg::Number(u32::MAX as u64), 0));
         }
         if options.reset_signals {
-            process::reset_signals(sequence);
-        } else {
-            sequence.step(process::unblock_signals());
+            for call in signals::default_actions() {
+                sequence.step(call);
+            }
         }
+        sequence.step(signals::set_mask(0));
         let user = options.flags & libc::CLONE_NEWUSER as u64 != 0;
         if !near && user {
             // A parent task that has changed its user is not dumpable, and then the maps in /proc are root's.

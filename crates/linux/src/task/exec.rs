@@ -5,6 +5,7 @@ use crate::calls::credentials;
 use crate::calls::descriptor;
 use crate::calls::eventfd::eventfd;
 use crate::calls::process;
+use crate::calls::signals;
 use crate::error::{Failure, Refusal, Result};
 use crate::sequence::list::{Reply, Sequence};
 use crate::task::channel::Channel;
@@ -74,7 +75,10 @@ impl Attempt {
         let reached = Arc::new(own_descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(reached) })?);
         let begin = sequence.asked();
         if exec.reset_signals {
-            process::reset_signals(sequence);
+            for call in signals::default_actions() {
+                sequence.step(call);
+            }
+            sequence.step(signals::set_mask(0));
         }
         let range = (Arg::Number(3), Arg::Number(u32::MAX as u64));
         sequence.step(descriptor::close_range(range.0, range.1, libc::CLOSE_RANGE_CLOEXEC));

@@ -62,7 +62,7 @@ pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Re
     ready.step(process::set_dumpable(false));
     // Where it is ignored, nobody is told of a child's end, and no status is kept.
     ready.step(signals::sigaction(libc::SIGCHLD, false));
-    ready.step(process::block_signals(ALL));
+    ready.step(signals::set_mask(ALL));
     let (reply, _) = task.run(&ready, &[])?;
     if let Some(failure) = ready.failure(&reply, 0) {
         return refuse(failure.without_step());

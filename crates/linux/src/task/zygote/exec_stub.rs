@@ -1,0 +1,91 @@
+//! Starting the zygote: a child that runs on this process's memory until it executes the stub.
+
+use crate::call::{Answer, Arg, Call, Request};
+use crate::calls::descriptor;
+use crate::calls::process;
+use crate::calls::signals;
+use crate::error::{refused, During, Failure, Result};
+use crate::wait::own_descriptor;
+use nix::errno::Errno;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+/// What the child needs. The parent prepares it: between clone(2) and execveat(2) the child must not allocate, because
+/// the allocator is the parent's.
+struct Plan {
+    stub: RawFd,
+    channel: RawFd,
+    /// One rt_sigaction(2) for each signal, which reads memory.
+    default_actions: Vec<Request>,
+    /// Written by the child when it could not execute the stub.
+    failure: Option<Failure>,
+}
+
+/// Starts the stub as a child. The child shares this process's working directory, root and umask for ever (CLONE_FS), and
+/// its memory until it executes the stub. The calling thread is suspended until then (CLONE_VFORK).
+pub(super) fn exec_stub(stub: RawFd, channel: RawFd) -> Result<(i32, OwnedFd)> {
+    let mut stack = vec![0u128; 4096];
+    let default_actions = signals::default_actions().map(|call| call.request).collect();
+    let mut plan = Plan { stub, channel, default_actions, failure: None };
+    let mut pidfd: RawFd = -1;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FS | libc::CLONE_PIDFD | libc::SIGCHLD;
+    // SAFETY: the pointer is one past the end of `stack`, which is as far as `add` may go.
+    let top = unsafe { stack.as_mut_ptr().add(stack.len()) };
+    // SAFETY: the child runs `in_child` on `stack` and writes to `plan`. Both live in this frame, which the suspended
+    // thread neither touches nor leaves until the child has executed the stub or has ended. The kernel writes `pidfd`.
+    let pid = unsafe { libc::clone(in_child, top.cast(), flags, (&raw mut plan).cast(), &raw mut pidfd) };
+    let pid = Errno::result(pid).during("clone")?;
+    // SAFETY: clone(2) has just made this descriptor in this process's table, and nothing else knows its number.
+    let pidfd = own_descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(pidfd) })?;
+    let Some(failure) = plan.failure else { return Ok((pid, pidfd)) };
+    // SAFETY: waitpid(2) with a null status writes no memory. The child has ended, and its pid is not reused before this.
+    unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) };
+    Err(failure)
+}
+
+/// Runs in the child, on the parent's memory: it makes system calls and allocates nothing. All signals are blocked, and
+/// the zygote keeps them blocked: Ctrl-C at the terminal is meant for the program, not for the zygote.
+extern "C" fn in_child(plan: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: the pointer is that of the `Plan` in the frame of `exec_stub`, which lives until this child has executed
+    // the stub or has ended, and which the suspended parent does not touch meanwhile.
+    let plan = unsafe { &mut *plan.cast::<Plan>() };
+    for action in &mut plan.default_actions {
+        // The table of actions is the child's own (no CLONE_SIGHAND). Where a seccomp filter refuses the call, execve(2)
+        // still resets the handled signals, and only ignored ones stay ignored.
+        let _ = make(action);
+    }
+    plan.failure = become_stub(plan.stub, plan.channel).err();
+    // SAFETY: `_exit` ends this child, and runs no exit handler of the parent.
+    unsafe { libc::_exit(127) }
+}
+
+/// Gives the child the descriptors of a zygote and executes the stub. Returns only when a call fails.
+fn become_stub(stub: RawFd, channel: RawFd) -> Result<()> {
+    make_call(process::set_death_signal(libc::SIGKILL))?;
+    let last = Arg::Number(u32::MAX as u64);
+    make_call(descriptor::close_range(Arg::Number(0), last, libc::CLOSE_RANGE_CLOEXEC))?;
+    // Both go above 3 first: one of them may have the number 3, which the channel gets below.
+    let stub = make_call(descriptor::dup(stub, 4, true))?;
+    let channel = make_call(descriptor::dup(channel, 4, true))?;
+    make_call(descriptor::dup3(channel, 3, 0))?;
+    for stdio in 0..3 {
+        // The stub's own file fills the places of stdio, so that no descriptor that comes with a message gets them.
+        make_call(descriptor::dup3(stub, stdio, 0))?;
+    }
+    let argv = [c"nearfar-zygote".as_ptr(), std::ptr::null()];
+    let envp = [std::ptr::null::<libc::c_char>()];
+    // SAFETY: the kernel reads the path, `argv`, the string in it, and `envp`, all of which live until the call returns.
+    unsafe { libc::syscall(libc::SYS_execveat, stub, c"".as_ptr(), argv.as_ptr(), envp.as_ptr(), libc::AT_EMPTY_PATH) };
+    Err(refused("execveat", Errno::last()))
+}
+
+/// Makes a call that takes and gives nothing but numbers, and so allocates nothing.
+fn make_call<T>(mut call: Call<T>) -> Result<T> {
+    let result = make(&mut call.request)?;
+    Ok((call.read)(&Answer { result, out: &[] }))
+}
+
+fn make(request: &mut Request) -> Result<i64> {
+    // The child is a process of its own, with one thread.
+    request.one_thread = false;
+    request.make_near(|_| None)
+}
