@@ -7,8 +7,8 @@ const CPUS = 65_536; // more than any kernel supports
 /**
  * Sets the CPU affinity of a thread: the CPUs that it may run on. Children of the thread inherit the affinity.
  *
- * The kernel leaves out CPUs that the cpuset does not allow or that do not exist. Of a process with several threads only
- * the thread whose id is `pid` is moved: call the function once for each thread.
+ * The kernel leaves out CPUs that the cpuset does not allow or that do not exist. Of a process with several threads
+ * only the thread whose id is `pid` is moved: call the function once for each thread.
  *
  * @param cpus - Numbers of CPUs, 0 to 65535.
  * @param pid - A pid or the id of a thread, 0 to 2147483647, or a process. Default, or 0: the current task.

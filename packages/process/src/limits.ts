@@ -9,8 +9,8 @@ export type { Limit, Limits } from "./rlimit.ts";
  * Sets the limits of the current task, or of Node as a whole, for a resource. Children and programs inherit them.
  *
  * @param resource - `"nofile"`, `"nproc"`, `"core"`, … one of the sixteen of getrlimit(2).
- * @param limit - The soft and the hard limit, or one value for both, in the unit that getrlimit(2) gives: bytes, seconds or
- * a count. Each is a number from 0 to 2^53-1, a bigint from 0 to 2^64-1, or `"infinity"`.
+ * @param limit - The soft and the hard limit, or one value for both, in the unit that getrlimit(2) gives: bytes,
+ * seconds or a count. Each is a number from 0 to 2^53-1, a bigint from 0 to 2^64-1, or `"infinity"`.
  * @throws `EPERM` The call would raise the hard limit, and the caller has no CAP_SYS_RESOURCE.
  * @throws `EPERM` The hard limit for `"nofile"` would be above the sysctl `fs.nr_open`.
  * @throws `EINVAL` The soft limit is above the hard one.
@@ -64,8 +64,9 @@ export function getrlimit(resource: Resource): Limits<number | bigint> {
  * @throws `EPERM` The process is another user's, and the caller has no CAP_SYS_RESOURCE.
  * @throws `EINVAL` The soft limit is above the hard one.
  * @throws `ESRCH` No process has the pid.
- * @throws `ESRCH` The process of the pidfd was reaped. prlimit(2) takes no pidfd, so the pidfd is asked for its pid before
- * and after the call: if the process was reaped in between, the call may have hit another process that got the pid.
+ * @throws `ESRCH` The process of the pidfd was reaped. prlimit(2) takes no pidfd, so the pidfd is asked for its pid
+ * before and after the call: if the process was reaped in between, the call may have hit another process that got the
+ * pid.
  * @throws `EBADF` The descriptor is not a pidfd.
  * @throws `ENOENT` `process` is a pidfd, and `/proc` is not mounted.
  * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The process has its pid in another pid namespace than the current task.
@@ -73,8 +74,8 @@ export function getrlimit(resource: Resource): Limits<number | bigint> {
  * @throws `ERR_NEARFAR_CHILD_DEAD` The process is a child that has ended.
  * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
- * @throws `TypeError` `resource` is an unknown name, a limit is neither a number, a bigint nor `"infinity"`, or `process` is
- * neither a number, a `Process` nor a pidfd.
+ * @throws `TypeError` `resource` is an unknown name, a limit is neither a number, a bigint nor `"infinity"`, or
+ * `process` is neither a number, a `Process` nor a pidfd.
  * @throws `RangeError` A limit is negative, not whole, or too large for its type; or the pid is out of range.
  * @example
  * ```ts

@@ -26,8 +26,8 @@ export function sigaction(signal: Signal): Disposition;
 /**
  * Sets the disposition of a signal in the current task.
  *
- * A program that `task.exec()` executes and a clone of the task begin with every signal at its default: this function is
- * for signals that the task itself has to survive.
+ * A program that `task.exec()` executes and a clone of the task begin with every signal at its default: this function
+ * is for signals that the task itself has to survive.
  *
  * @param signal - A name, or a number from 1 to 64. The numbers 32 and 33, which a C library reserves, are allowed.
  * @param disposition - `"default"` or `"ignore"`.

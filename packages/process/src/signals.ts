@@ -35,8 +35,8 @@ export function kill(pid: number, signal: Signal = "SIGTERM"): void {
 /**
  * Sends a signal to all processes of a process group.
  *
- * @param pgid - 2 to 2147483647, or 0: the group of the current task; near, Node's. Group 1 is refused: kill(2) takes -1
- * for all processes.
+ * @param pgid - 2 to 2147483647, or 0: the group of the current task; near, Node's. Group 1 is refused: kill(2) takes
+ * -1 for all processes.
  * @param signal - A name, or a number from 0 to 64. 0 sends nothing and only checks. Default: `"SIGTERM"`.
  * @throws `ESRCH` There is no such group.
  * @throws `EPERM` The caller may signal no process of the group.
@@ -97,8 +97,8 @@ export function tgkill(tgid: number, tid: number, signal: Signal): void {
  * @throws `EAGAIN` The signal is a real-time signal, and the queue of the receiving user is full (the limit
  * `"sigpending"`).
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
- * @throws `TypeError` `pid` is not a number, `signal` is neither a number nor the name of a signal, or `value` is neither a
- * number nor a bigint.
+ * @throws `TypeError` `pid` is not a number, `signal` is neither a number nor the name of a signal, or `value` is
+ * neither a number nor a bigint.
  * @throws `RangeError` `pid`, the number of the signal or `value` is out of range.
  * @example Kill a task by a real-time signal
  * ```ts
@@ -110,8 +110,8 @@ export function tgkill(tgid: number, tid: number, signal: Signal): void {
  */
 export function sigqueue(pid: number, signal: Signal, value: number | bigint = 0): void {
 	const [receiver, number, bits] = [checkPid(pid), signalNumber(signal), valueBits(value)];
-	// rt_sigqueueinfo(2) takes the sender's pid and user id from its caller. `run` asks the task for both at once, also while
-	// a batch is collected, in which no call returns a value.
+	// rt_sigqueueinfo(2) takes the sender's pid and user id from its caller. `run` asks the task for both at once, also
+	// while a batch is collected, in which no call returns a value.
 	const [sender, uid] = currentTask().run(() => [native().getpid(), native().getuid()] as const);
 	native().sigqueue(receiver, number, bits, sender, uid);
 }

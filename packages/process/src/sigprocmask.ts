@@ -11,8 +11,8 @@ import {
 } from "@nearfar/core/internal";
 
 /**
- * Returns the signal mask of the current task, or, near, of the calling thread. A blocked signal stays pending until it is
- * unblocked.
+ * Returns the signal mask of the current task, or, near, of the calling thread. A blocked signal stays pending until it
+ * is unblocked.
  *
  * @returns The blocked signals in the order of their numbers.
  * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
@@ -28,9 +28,9 @@ export function sigprocmask(): Signal[];
 /**
  * Changes the signal mask of the current task.
  *
- * A program that `task.exec()` executes and a clone of the task begin with no signal blocked: this function is for signals
- * that the task itself has to survive or to receive later. The kernel silently leaves out SIGKILL and SIGSTOP, which
- * cannot be blocked.
+ * A program that `task.exec()` executes and a clone of the task begin with no signal blocked: this function is for
+ * signals that the task itself has to survive or to receive later. The kernel silently leaves out SIGKILL and SIGSTOP,
+ * which cannot be blocked.
  *
  * @param how - `"block"` adds the signals to the mask, `"unblock"` removes them, `"setmask"` makes them the mask.
  * @param signals - Names, or numbers from 1 to 64. The numbers 32 and 33, which a C library reserves, are allowed.

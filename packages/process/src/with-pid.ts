@@ -33,8 +33,8 @@ function withPidOfPidfd<T>(pidfd: FileDescriptor, syscall: string, fn: (pid: num
 	const number = pidfd.number();
 	const pids = readPids(number, syscall);
 	const [pidInProc = 0] = pids;
-	// /proc may be that of an outer pid namespace. The pids are those in each namespace from that one down to the namespace
-	// of the process, and one of them is the pid in the namespace of the current task.
+	// /proc may be that of an outer pid namespace. The pids are those in each namespace from that one down to the
+	// namespace of the process, and one of them is the pid in the namespace of the current task.
 	const pid = pids.find((candidate) => isSameProcess(candidate, pidInProc, syscall));
 	if (pid === undefined) throw refusal("ESRCH", ESRCH, syscall);
 	const result = fn(pid);
@@ -42,7 +42,10 @@ function withPidOfPidfd<T>(pidfd: FileDescriptor, syscall: string, fn: (pid: num
 	return result;
 }
 
-/** Returns the pids of the process of a pidfd, outermost namespace first. Throws EBADF for another descriptor, ESRCH after its death. */
+/**
+ * Returns the pids of the process of a pidfd, outermost namespace first. Throws EBADF for another descriptor, ESRCH
+ * after its death.
+ */
 function readPids(number: number, syscall: string): number[] {
 	const pids = pidsOfPidfd(number);
 	if (!pids) throw refusal("EBADF", EBADF, syscall);

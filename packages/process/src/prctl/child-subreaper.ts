@@ -3,8 +3,8 @@ import { boolean, native, prctlOptions } from "@nearfar/core/internal";
 /**
  * Makes the current task, or Node, a child subreaper: orphaned descendants become its children instead of init's.
  *
- * A child subreaper has to wait for these children. Node does not: in this process they stay zombies until something else
- * waits for them. The attribute survives execve(2) and is not inherited by children.
+ * A child subreaper has to wait for these children. Node does not: in this process they stay zombies until something
+ * else waits for them. The attribute survives execve(2) and is not inherited by children.
  *
  * @param enable - `true` sets the attribute, `false` clears it.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.

@@ -4,8 +4,8 @@ import { native, signalName, signalNumber } from "@nearfar/core/internal";
 /**
  * Sets the parent-death signal of the current task: the signal that the task gets when its parent ends.
  *
- * A task of Node begins with `"SIGKILL"`, a task that was cloned by a task with none. `task.exec()` replaces the signal by
- * its own option `deathSignal`. The kernel clears it when the task changes its user or group ids, and when the task
+ * A task of Node begins with `"SIGKILL"`, a task that was cloned by a task with none. `task.exec()` replaces the signal
+ * by its own option `deathSignal`. The kernel clears it when the task changes its user or group ids, and when the task
  * executes a program with set-user-id bits, set-group-id bits or file capabilities. If the parent has ended before this
  * call, the signal never comes.
  *

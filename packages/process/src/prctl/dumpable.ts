@@ -3,9 +3,9 @@ import { boolean, native, prctlOptions } from "@nearfar/core/internal";
 /**
  * Sets whether the current task, or Node, is dumpable.
  *
- * A dumpable process leaves a core dump, its user may trace it, and its user owns its files in `/proc`. The kernel clears
- * the attribute when the process changes its ids, and sets it again when the process executes a program that gains no
- * privilege.
+ * A dumpable process leaves a core dump, its user may trace it, and its user owns its files in `/proc`. The kernel
+ * clears the attribute when the process changes its ids, and sets it again when the process executes a program that
+ * gains no privilege.
  *
  * @param enable - `true` sets the attribute, `false` clears it.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
@@ -24,8 +24,8 @@ export function setDumpable(enable: boolean): void {
 /**
  * Returns whether the current task, or Node, is dumpable.
  *
- * @returns `true` if the process leaves a core dump and its user may trace it. `false` also for the kernel's value 2, with
- * which only root can read the core dump (see the sysctl `fs.suid_dumpable`).
+ * @returns `true` if the process leaves a core dump and its user may trace it. `false` also for the kernel's value 2,
+ * with which only root can read the core dump (see the sysctl `fs.suid_dumpable`).
  * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example

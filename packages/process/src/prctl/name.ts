@@ -6,7 +6,8 @@ const TASK_COMM_LEN = 16; // bytes, with the NUL at the end
  * Sets the name of the current task, which ps(1) and `/proc/<pid>/comm` show. execve(2) replaces it.
  *
  * @param name - Text, or bytes in any encoding, without NUL bytes. Only the first 15 bytes count.
- * @throws `ERR_NEARFAR_MULTITHREADED` Called near, where only one thread of Node would have the name. `process.title` is for Node.
+ * @throws `ERR_NEARFAR_MULTITHREADED` Called near, where only one thread of Node would have the name. `process.title`
+ * is for Node.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @throws `TypeError` `name` has a NUL byte, or is neither text nor bytes.
  * @example

@@ -3,8 +3,8 @@ import { native } from "@nearfar/core/internal";
 /**
  * Sets the attribute `no_new_privs` of the current task: execve(2) grants it no privilege any more.
  *
- * Set-user-id bits, set-group-id bits and file capabilities have no effect then. Children and programs of the task inherit
- * the attribute. No call clears the attribute again.
+ * Set-user-id bits, set-group-id bits and file capabilities have no effect then. Children and programs of the task
+ * inherit the attribute. No call clears the attribute again.
  *
  * @throws `ERR_NEARFAR_MULTITHREADED` Called near, where only one thread of Node would have the attribute.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.

@@ -11,7 +11,8 @@ const ANYBODY = -1n; // PR_SET_PTRACER_ANY
  * This matters where the Yama security module lets only ancestors trace (`kernel.yama.ptrace_scope` is 1). The kernel
  * offers no way to read the permission back.
  *
- * @param tracer - A pid from 1 to 2147483647, or a process. `"any"`: every process. `null`: only ancestors, as at first.
+ * @param tracer - A pid from 1 to 2147483647, or a process. `"any"`: every process. `null`: only ancestors, as at
+ * first.
  * @throws `EINVAL` No process has the pid, or the kernel runs without Yama.
  * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` `tracer` has its pid in another pid namespace than the current task.
  * @throws `ERR_NEARFAR_CHILD_DEAD` `tracer` is a child that has ended.

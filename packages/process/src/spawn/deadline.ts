@@ -1,57 +1,65 @@
 import { NearfarError } from "@nearfar/core";
+import { abortable } from "@nearfar/core/internal";
 
-/** Until when a program may run: an `AbortSignal`, a time, both or neither. */
+/**
+ * The end of the time that a program may take: when a signal is aborted, after a timeout, the earlier of both, or
+ * never.
+ */
 export class Deadline {
-	/** Aborted when it passes, with what to throw then as the reason; `undefined`: it never does. */
+	/**
+	 * Aborted when the deadline passes; its reason is the error to throw then. `undefined`: the deadline never passes.
+	 */
 	readonly signal: AbortSignal | undefined;
-	readonly #signal: AbortSignal | undefined;
+	readonly #callersSignal: AbortSignal | undefined;
 	readonly #passed: AbortController | undefined;
-	readonly #abort = () => this.#passed?.abort(abortError(this.#signal));
+	readonly #abort = () => this.#passed?.abort(abortError(this.#callersSignal));
 	#timer: NodeJS.Timeout | undefined;
-	#late = () => {};
+	#listener = () => {};
 
 	/**
-	 * @param signal - May be aborted already.
-	 * @param timeout - Milliseconds from now; 0: none.
-	 * @param what - For the message.
+	 * @param signal - The caller's signal, which may have been aborted already.
+	 * @param timeout - Milliseconds from now; 0: no timeout.
+	 * @param program - The name of the program for the error message.
 	 */
-	constructor(signal: AbortSignal | undefined, timeout: number, what: string) {
+	constructor(signal: AbortSignal | undefined, timeout: number, program: string) {
 		if (!signal && timeout === 0) return;
-		this.#signal = signal;
+		this.#callersSignal = signal;
 		this.#passed = new AbortController();
 		this.signal = this.#passed.signal;
 		if (signal?.aborted) this.#abort();
 		signal?.addEventListener("abort", this.#abort, { once: true });
-		if (timeout > 0) this.#timer = setTimeout(() => this.#passed?.abort(timeoutError(timeout, what)), timeout);
+		if (timeout > 0) this.#timer = setTimeout(() => this.#passed?.abort(timeoutError(timeout, program)), timeout);
 	}
 
-	/** Settles as what `start` returns does, or rejects when it passes before: then `start` may not even be called. */
+	/**
+	 * Calls `start` and returns a promise with the same result, which rejects early when the deadline passes before.
+	 *
+	 * @param start - Not called when the deadline has passed already.
+	 */
 	async race<T>(start: () => Promise<T>): Promise<T> {
-		const { signal } = this;
-		if (!signal) return start();
-		signal.throwIfAborted();
-		return new Promise<T>((resolve, reject) => {
-			const late = () => reject(signal.reason);
-			signal.addEventListener("abort", late, { once: true });
-			start()
-				.then(resolve, reject)
-				.finally(() => signal.removeEventListener("abort", late));
+		if (!this.signal) return start();
+		return abortable<T>(this.signal, (resolve, reject) => {
+			start().then(resolve, reject);
+			return () => {}; // what `start` began goes on, and its result is dropped
 		});
 	}
 
-	/** Calls `late` when it passes, or now. The event loop is not kept alive for it. */
-	whenPassed(late: () => void): void {
-		this.#late = late;
-		this.signal?.addEventListener("abort", late, { once: true });
+	/**
+	 * Calls `listener` when the deadline passes, or now if it has passed. From now on the timer does not keep the event
+	 * loop alive.
+	 */
+	whenPassed(listener: () => void): void {
+		this.#listener = listener;
+		this.signal?.addEventListener("abort", listener, { once: true });
 		this.#timer?.unref();
-		if (this.signal?.aborted) late();
+		if (this.signal?.aborted) listener();
 	}
 
-	/** It matters no more. */
+	/** Stops the timer and removes all listeners: the deadline does not pass any more. */
 	end(): void {
-		this.signal?.removeEventListener("abort", this.#late);
+		this.signal?.removeEventListener("abort", this.#listener);
 		clearTimeout(this.#timer);
-		this.#signal?.removeEventListener("abort", this.#abort);
+		this.#callersSignal?.removeEventListener("abort", this.#abort);
 	}
 }
 
@@ -60,6 +68,6 @@ function abortError(signal: AbortSignal | undefined): Error {
 	return Object.assign(error, { name: "AbortError", code: "ABORT_ERR" });
 }
 
-function timeoutError(timeout: number, what: string): Error {
-	return new NearfarError("TIMEOUT", `${what} could not be started in ${timeout} ms`);
+function timeoutError(timeout: number, program: string): Error {
+	return new NearfarError("TIMEOUT", `cannot start ${program} within the ${timeout} ms of options.timeout`);
 }

@@ -1,199 +1,105 @@
-import {
-	ChildProcess,
-	type CloneOptions,
-	type ExecOptions,
-	FileDescriptor,
-	type PathLike,
-	type Signal,
-	type Task,
-} from "@nearfar/core";
-import {
-	abortSignal,
-	array,
-	id,
-	integer,
-	optionalBoolean,
-	options as optionsObject,
-	outOfRange,
-	pathText,
-	type Resource,
-	resources,
-	signalNumber,
-	text,
-	toChoice,
-	wrongType,
-	wrongValue,
-} from "@nearfar/core/internal";
-import { type Limit, type Limits, toRlimit } from "../rlimit.ts";
-import { type CheckedStdio, checkNumbers, checkStdio, type Placed, type Stdio } from "./stdio.ts";
+import type { ChildProcess, CloneOptions, ExecOptions, FileDescriptor, PathLike, Signal, Task } from "@nearfar/core";
+import type { Resource } from "@nearfar/core/internal";
+import type { Limit, Limits } from "../rlimit.ts";
+import type { Stdio } from "./check-stdio.ts";
 
-/** How to start a program. Everything is as it would be for a child of Node unless it is given here. */
+/**
+ * The options of {@link spawn}. Where an option is missing, the program starts as a child of Node's own `spawn` would.
+ *
+ * A value of the wrong kind is a `TypeError` and a number out of range a `RangeError`, both before anything happens.
+ *
+ * @example
+ * ```ts
+ * const options: SpawnOptions = { stdio: "inherit", cwd: "/", limits: { core: 0 }, timeout: 10_000 };
+ * await using child = await spawn("true", [], options);
+ * await child.check();
+ * ```
+ */
 export interface SpawnOptions extends Omit<CloneOptions, "begin" | "share">, ExecOptions {
 	/**
-	 * What the program's descriptors are, one entry for each number, or one for 0, 1 and 2. Default: `"pipe"`. It has no
-	 * others, but those of `fds`.
+	 * The program's descriptors from 0 up: one entry for each, or one for all of 0, 1 and 2. Default: `"pipe"`, from 3 up
+	 * `"ignore"`. The program has no other descriptors, but for those of `fds`. Refused: a number that is not open
+	 * (`EBADF`), a stream without a descriptor, and more than 62 descriptors with those of `fds`.
 	 */
 	stdio?: Stdio | readonly Stdio[];
-	/** Open descriptors of this process that the program gets at the same numbers, from 3 up. */
+	/**
+	 * Open descriptors of this process that the program gets at the same numbers. Default: none. Refused: a number that
+	 * `stdio` has too, and 63, which the task itself uses.
+	 */
 	fds?: readonly FileDescriptor[];
-	/** What the program sees as its own name, `argv[0]`. Default: the file as it was given. */
+	/** The program's `argv[0]`, without NUL bytes. Default: `file` as it was given. */
 	argv0?: string;
-	/** Working directory, inside `root`. Default: that of Node, or `/` with `root`. */
+	/** The working directory, a path inside `root`. Default: that of Node, or `/` with `root`. */
 	cwd?: PathLike;
-	/** Permission bits that new files do not get, 0 to 0o777. */
+	/** The permission bits that new files do not get, 0 to 0o777. Default: those of Node. */
 	umask?: number;
-	/** Root directory; needs CAP_SYS_CHROOT. */
+	/** The root directory. Default: that of Node. Needs CAP_SYS_CHROOT. */
 	root?: PathLike;
-	/** User id: real, effective and saved. Without `groups` the supplementary groups are cleared, as Node does. */
+	/**
+	 * The real, effective and saved user id, 0 to 4294967294. Default: those of Node. Without `groups` the supplementary
+	 * groups are cleared, where the task has CAP_SETGID.
+	 */
 	uid?: number;
-	/** Group id: real, effective and saved. Without `groups` the supplementary groups are cleared, as Node does. */
+	/**
+	 * The real, effective and saved group id, 0 to 4294967294. Default: those of Node. Without `groups` the supplementary
+	 * groups are cleared, where the task has CAP_SETGID.
+	 */
 	gid?: number;
-	/** Supplementary groups; needs CAP_SETGID. */
+	/** The supplementary groups, at most 65536 ids from 0 to 4294967294. Default: those of Node. Needs CAP_SETGID. */
 	groups?: readonly number[];
-	/** A new session, without a terminal: what Node calls `detached`. */
+	/** `true`: a new session without a terminal, which Node calls `detached`. Default: `false`, the session of Node. */
 	session?: boolean;
-	/** A process group of its own, or that of another child. */
+	/**
+	 * `true`: a new process group. A child: the process group of that child, refused together with `session`. Default:
+	 * `false`, the process group of Node.
+	 */
 	group?: boolean | ChildProcess;
-	/** Open namespaces of this process to enter before anything else, in this order. `"pid"` is for its children only. */
+	/**
+	 * Open namespaces of this process to enter, in this order, before anything else. Default: none. A pid namespace takes
+	 * effect for the children of the program only, and is refused together with `killTree` or `init`.
+	 */
 	join?: readonly FileDescriptor[];
-	/** execve(2) grants nothing any more. */
+	/** `true`: execve(2) grants no privilege any more, see {@link setNoNewPrivs}. Default: `false`, as Node has it. */
 	noNewPrivs?: boolean;
-	/** Resource limits, in the units of getrlimit(2): both, or soft and hard. */
+	/**
+	 * Resource limits by name: one value for the soft and the hard limit, or both, as in {@link setrlimit}. Default:
+	 * those of Node. To raise a hard limit needs CAP_SYS_RESOURCE.
+	 */
 	limits?: Partial<Record<Resource, Limit | Limits>>;
-	/** Nice value, -20 to 19. */
+	/** The nice value, -20 (highest priority) to 19 (lowest). Default: that of Node. A lower one needs CAP_SYS_NICE. */
 	nice?: number;
-	/** Numbers of the CPUs that it may run on. */
+	/** The numbers of the CPUs that the program may run on, 0 to 65535. Default: those of Node. */
 	cpus?: readonly number[];
-	/** With `"pid"` among `namespaces`: pid 1 of it is a small init, which reaps orphans and forwards signals. */
+	/**
+	 * `true`: process 1 of the new pid namespace is a supervisor, which reaps orphans and forwards signals to the
+	 * program. Default: `false`, the program itself is process 1. Refused without `"pid"` among `namespaces`.
+	 */
 	init?: boolean;
-	/** Called with the task when all of the above is done, and awaited before it becomes the program. */
+	/**
+	 * Called with the task when every other option has been applied. `spawn` waits for the promise that it returns, and
+	 * then has the task execute the program. Default: nothing is called.
+	 */
 	setup?: (task: Task) => void | Promise<void>;
-	/** Gives up: before the program runs nothing is left of it, and the promise rejects; later it gets `killSignal`. */
+	/**
+	 * The parent-death signal: the program gets it when its parent ends, which is Node, or with `killTree` or `init` the
+	 * supervisor. Default: none, or SIGKILL with `killTree` or `init`.
+	 */
+	deathSignal?: Signal | null;
+	/**
+	 * Gives up when it is aborted. If the program does not run yet, nothing of it is left and the promise rejects; if it
+	 * runs, it gets `killSignal`. Default: none.
+	 */
 	signal?: AbortSignal;
-	/** Milliseconds, counted from the call, after which it is as if `signal` were aborted. Default, or 0: none. */
+	/**
+	 * Milliseconds from the call, 0 to 2147483647, after which `spawn` gives up as for `signal`. Default, or 0: no
+	 * timeout.
+	 */
 	timeout?: number;
-	/** What `timeout` and `signal` send. Default: `"SIGTERM"`. */
+	/** The signal that the program gets from `timeout` and `signal`. Default: `"SIGTERM"`. Refused: 0. */
 	killSignal?: Signal;
 	/**
-	 * Nothing that the program starts outlives it, and nothing of it outlives Node. Its parent is a small helper then; as
-	 * with `init`, `deathSignal` is SIGKILL by default, for when the helper is killed.
+	 * `true`: whatever the program starts is killed when the program or Node ends. The parent of the program is a
+	 * supervisor then. Default: `false`.
 	 */
 	killTree?: boolean;
-}
-
-/** `SpawnOptions`, everything checked that can be before there is a task. */
-export interface Plan extends Omit<SpawnOptions, "stdio" | "fds" | "group"> {
-	readonly file: PathLike | FileDescriptor;
-	readonly argv: readonly string[];
-	readonly stdio: CheckedStdio;
-	/** With the numbers that they have in the program. */
-	readonly fds: Placed;
-	readonly group?: true | ChildProcess;
-	readonly killSignal: Signal;
-	readonly timeout: number;
-}
-
-/** Checks what `spawn` takes. */
-export function checkSpawn(
-	file: PathLike | FileDescriptor,
-	args: readonly string[],
-	options: SpawnOptions | undefined,
-): Plan {
-	const { stdio = "pipe", fds = [], group, argv0, ...given } = optionsObject(options);
-	refuseNodes(given);
-	if (!(file instanceof FileDescriptor)) pathText(file, "file");
-	const words = array(args, "args").map((arg, index) => text(arg, `args[${index}]`));
-	const name = file instanceof FileDescriptor ? `fd ${file.fd}` : `${file}`;
-	const plan: Plan = {
-		...copied(given),
-		file,
-		argv: [argv0 === undefined ? name : text(argv0, "options.argv0"), ...words],
-		stdio: checkStdio(stdio),
-		fds: descriptors(fds, "options.fds").map((fd) => [fd.fd, fd] as const),
-		killSignal: given.killSignal ?? "SIGTERM",
-		timeout: integer(given.timeout ?? 0, "options.timeout", 0, 2 ** 31 - 1),
-		...checkGroup(group, given.session),
-	};
-	checkNumbers(plan.stdio, plan.fds);
-	checkTree(plan);
-	checkState(plan);
-	if (signalNumber(plan.killSignal, "options.killSignal") === 0) {
-		throw outOfRange("options.killSignal", "a signal: 0 is none", plan.killSignal);
-	}
-	return plan;
-}
-
-/** What Node has and is not here would be missed in silence. */
-function refuseNodes(given: object): void {
-	const { shell, detached } = given as { shell?: unknown; detached?: unknown };
-	if (shell) throw wrongValue("options.shell", 'absent: spawn("sh", ["-c", script]) says what happens', shell);
-	if (detached) throw wrongValue("options.detached", "absent: options.session or options.group do that", detached);
-}
-
-/** What lists hold now counts: some of it is needed later. */
-function copied(given: Omit<SpawnOptions, "stdio" | "fds" | "group" | "argv0">): typeof given {
-	const { limits, groups, cpus, join, setTid } = given;
-	const list = <T>(value: T): T => (Array.isArray(value) ? ([...value] as T) : value);
-	const limit = <T>(value: T): T => (value !== null && typeof value === "object" ? { ...value } : value);
-	return {
-		...given,
-		...(limits && typeof limits === "object" && { limits: mapValues(limits, limit) }),
-		...(groups && { groups: list(groups) }),
-		...(cpus && { cpus: list(cpus) }),
-		...(join && { join: list(join) }),
-		...(setTid && { setTid: list(setTid) }),
-	};
-}
-
-function mapValues<T extends object>(object: T, fn: <V>(value: V) => V): T {
-	if (Array.isArray(object)) return object; // refused below
-	return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, fn(value)])) as T;
-}
-
-function checkGroup(group: unknown, session: unknown): { group?: true | ChildProcess } {
-	const own = optionalBoolean(session, "options.session") ?? false;
-	if (group === undefined || group === false) return {};
-	if (group !== true && !(group instanceof ChildProcess)) {
-		throw wrongType("options.group", "a boolean or a ChildProcess", group);
-	}
-	if (!own) return { group };
-	if (group === true) return {}; // a session begins with a group of its own
-	throw wrongValue("options.group", "absent with options.session, which has groups of its own", group);
-}
-
-function checkTree({ init, killTree, namespaces = [], setup, signal }: Plan): void {
-	optionalBoolean(killTree, "options.killTree");
-	if (optionalBoolean(init, "options.init") && !array(namespaces, "options.namespaces").includes("pid")) {
-		throw wrongValue("options.init", 'used with "pid" among options.namespaces: an init is pid 1 of a new one', init);
-	}
-	if (setup !== undefined && typeof setup !== "function") throw wrongType("options.setup", "a function", setup);
-	abortSignal(signal);
-}
-
-/** What the task will be asked for: a refusal of ours names the option, one of a function its parameter. */
-function checkState(plan: Plan): void {
-	const { cwd, root, umask, uid, gid, groups, join, noNewPrivs, limits, nice, cpus } = plan;
-	if (cwd !== undefined) pathText(cwd, "options.cwd");
-	if (root !== undefined) pathText(root, "options.root");
-	if (umask !== undefined) integer(umask, "options.umask", 0, 0o777);
-	if (uid !== undefined) id(uid, "options.uid");
-	if (gid !== undefined) id(gid, "options.gid");
-	if (groups !== undefined) array(groups, "options.groups").map((group, i) => id(group, `options.groups[${i}]`));
-	if (groups !== undefined && groups.length > 65_536)
-		throw outOfRange("options.groups", "at most 65536", groups.length);
-	if (join !== undefined) descriptors(join, "options.join");
-	optionalBoolean(noNewPrivs, "options.noNewPrivs");
-	for (const [resource, limit] of Object.entries(optionsObject(limits, "options.limits"))) {
-		toChoice(resources, resource as Resource, "options.limits");
-		toRlimit(limit, `options.limits.${resource}`);
-	}
-	if (nice !== undefined) integer(nice, "options.nice", -20, 19);
-	if (cpus !== undefined) array(cpus, "options.cpus").map((cpu, i) => integer(cpu, `options.cpus[${i}]`, 0, 65_535));
-}
-
-function descriptors(list: readonly FileDescriptor[], name: string): readonly FileDescriptor[] {
-	return array(list, name).map((fd, index) => {
-		if (!(fd instanceof FileDescriptor)) throw wrongType(`${name}[${index}]`, "a FileDescriptor", fd);
-		return fd;
-	});
 }

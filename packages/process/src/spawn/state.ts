@@ -3,69 +3,75 @@ import { native, type Resource } from "@nearfar/core/internal";
 import { schedSetaffinity } from "../affinity.ts";
 import { setrlimit } from "../limits.ts";
 import { setNoNewPrivs } from "../prctl/no-new-privs.ts";
-import type { Plan } from "./options.ts";
-import { type OpenStdio, placeStdio, putStdio } from "./stdio.ts";
+import { moveToNumbers, putStdio } from "./place-stdio.ts";
+import type { SpawnRequest } from "./request.ts";
+import type { OpenStdio } from "./stdio.ts";
 
 const SELF = 0;
 const PRIO_PROCESS = 0;
 
-/** What of this process's is in the task. */
-export interface Put {
-	/** What to execute, where that is an open file. */
-	readonly file: FileDescriptor | undefined;
-	/** What stays open, from 3 up. */
-	readonly keep: readonly FileDescriptor[];
-	/** All that was made there: closed by exec, and not before. */
+/** The descriptors that `prepareTask` has made in a task. */
+export interface PlacedFiles {
+	/** The open file to execute. `undefined`: the program is given by a path. */
+	readonly executable: FileDescriptor | undefined;
+	/** The descriptors from 3 up that the program gets. */
+	readonly kept: readonly FileDescriptor[];
+	/** Every descriptor that was made, referenced until execve(2) so that the garbage collector closes none of them. */
 	readonly held: readonly FileDescriptor[];
 }
 
 /**
- * Makes of a task what the program shall find: to be collected by a batch.
+ * Applies the options of a request to a task, as calls of the batch that is being collected.
  *
- * The order is part of the contract: whatever needs a privilege comes before that is given up, and paths are those of
- * the namespaces that were joined, inside the root.
+ * The order is part of the contract of `spawn`. Calls that need a privilege come before the privilege is given up.
+ * Paths are looked up after the namespaces have been joined, and inside the new root.
  *
- * @param group - Which process group to enter; 0: its own.
+ * @param group - The id of the process group to enter; 0: a new one. `undefined`: the group stays.
  */
-export function makeState(task: Task, plan: Plan, stdio: OpenStdio, group: number | undefined): Put {
+export function prepareTask(
+	task: Task,
+	request: SpawnRequest,
+	stdio: OpenStdio,
+	group: number | undefined,
+): PlacedFiles {
 	const held: FileDescriptor[] = [];
 	const hold = (fd: FileDescriptor) => {
 		held.push(fd);
 		return fd;
 	};
-	const others = plan.fds.map(([number, fd]) => [number, hold(task.put(fd))] as const);
-	const join = (plan.join ?? []).map((fd) => hold(task.put(fd)));
-	const file = plan.file instanceof FileDescriptor ? hold(task.put(plan.file)) : undefined;
-	const placed = [...putStdio(task, stdio, hold), ...others];
+	const fds = request.fds.map(([number, fd]) => [number, hold(task.put(fd))] as const);
+	const namespaces = (request.join ?? []).map((fd) => hold(task.put(fd)));
+	const file = request.file instanceof FileDescriptor ? hold(task.put(request.file)) : undefined;
+	const toMove = [...putStdio(task, stdio, hold), ...fds];
 
-	for (const namespace of join) native().setns(namespace.number(), 0);
-	const top = Math.max(stdio.entries.length, ...others.map(([number]) => number)) + 1;
-	const executed = file && placed.length > 0 ? hold(file.dup({ min: top })) : file;
-	const keep = placed.length > 0 ? placeStdio(placed, hold) : [];
+	for (const namespace of namespaces) native().setns(namespace.number(), 0);
+	const min = Math.max(stdio.entries.length, ...fds.map(([number]) => number)) + 1;
+	const executable = file && toMove.length > 0 ? hold(file.dup({ min })) : file; // `moveToNumbers` may overwrite `file`
+	const kept = toMove.length > 0 ? moveToNumbers(toMove, hold) : [];
 
-	if (plan.session) native().setsid();
+	if (request.session) native().setsid();
 	if (group !== undefined) native().setpgid(SELF, group);
-	setLimits(plan.limits);
-	if (plan.nice !== undefined) native().setpriority(PRIO_PROCESS, SELF, plan.nice);
-	if (plan.cpus !== undefined) schedSetaffinity(plan.cpus);
-	if (plan.umask !== undefined) umask(plan.umask);
-	if (plan.root !== undefined) {
-		chroot(plan.root);
+	setLimits(request.limits);
+	if (request.nice !== undefined) native().setpriority(PRIO_PROCESS, SELF, request.nice);
+	if (request.cpus !== undefined) schedSetaffinity(request.cpus);
+	if (request.umask !== undefined) umask(request.umask);
+	if (request.root !== undefined) {
+		chroot(request.root);
 		chdir("/");
 	}
-	if (plan.cwd !== undefined) chdir(plan.cwd);
-	setIds(plan);
-	if (plan.noNewPrivs) setNoNewPrivs();
-	return { file: executed, keep, held };
+	if (request.cwd !== undefined) chdir(request.cwd);
+	setIds(request);
+	if (request.noNewPrivs) setNoNewPrivs();
+	return { executable, kept, held };
 }
 
-function setLimits(limits: Plan["limits"]): void {
+function setLimits(limits: SpawnRequest["limits"]): void {
 	for (const [resource, limit] of Object.entries(limits ?? {})) setrlimit(resource as Resource, limit);
 }
 
-function setIds({ uid, gid, groups }: Plan): void {
+function setIds({ uid, gid, groups }: SpawnRequest): void {
 	if (groups !== undefined) native().setgroups([...groups], false);
-	// Refused to whoever has no privilege, and can then take no other id either.
+	// An error of this call is ignored: without CAP_SETGID the task keeps its groups, as the README says.
 	else if (uid !== undefined || gid !== undefined) native().setgroups([], true);
 	if (gid !== undefined) native().setresgid(gid, gid, gid);
 	if (uid !== undefined) native().setresuid(uid, uid, uid);

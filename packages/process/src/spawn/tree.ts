@@ -1,43 +1,47 @@
 import { ChildProcess, type CloneOptions, FileDescriptor, Task } from "@nearfar/core";
 import { endTask, namespaceFlags, native, wrongValue } from "@nearfar/core/internal";
 import type { Deadline } from "./deadline.ts";
-import type { Plan } from "./options.ts";
+import type { SpawnRequest } from "./request.ts";
 
 const SYS_ioctl = process.arch === "arm64" ? 29 : 16;
 const NS_GET_NSTYPE = 0xb703; // since Linux 4.11
 
-/** The task that becomes the program, and the one that watches over what it starts. */
+/** The task that becomes the program, and with `killTree` or `init` its parent, the supervisor. */
 export interface Tree {
 	readonly task: Task;
-	/** With `killTree` or `init`. */
 	readonly supervisor: Task | undefined;
-	/** Kills and reaps all of it, whatever it is by now. */
+	/** Kills and reaps both, whether the task has executed the program or not. */
 	end(): Promise<void>;
 }
 
 /**
- * Clones what a program needs, in the process group that it shall join where it cannot do that itself.
+ * Clones the task that becomes the program, and its supervisor.
  *
- * @param begin - What the task does first that becomes the program.
+ * @param begin - Collects the first calls of the task that becomes the program.
  */
-export async function cloneTree(plan: Plan, begin: (task: Task) => void, deadline: Deadline): Promise<Tree> {
-	const { init = false, killTree = false, setTid, join = [] } = plan;
+export async function cloneTree(request: SpawnRequest, begin: (task: Task) => void, deadline: Deadline): Promise<Tree> {
+	const { init = false, killTree = false, setTid, join = [] } = request;
 	const supervised = init || killTree;
 	if (supervised && Task.near.run(() => join.some(isPidNamespace))) {
-		const why =
-			"without a pid namespace where options.killTree or options.init is true: its orphans are another init's";
-		throw wrongValue("options.join", why, join);
+		const allowed =
+			"without a pid namespace while options.killTree or options.init is true: its init would get the orphans";
+		throw wrongValue("options.join", allowed, join);
 	}
-	const given = deadline.signal && { signal: deadline.signal };
-	const cgroup = supervised ? ownCgroup(plan) : undefined;
+	const abort = deadline.signal && { signal: deadline.signal };
+	const programCgroup = supervised ? copyCgroup(request) : undefined;
 	let program: Promise<Task> | undefined;
 	const cloneProgram = (supervisor: Task) => {
-		program = supervisor.clone({ ...given, ...(setTid && { setTid }), ...(cgroup && { cgroup }) });
-		program.catch(() => {}); // heard where it is awaited
+		program = supervisor.clone({
+			...abort,
+			...(setTid && { setTid }),
+			...(programCgroup && { cgroup: programCgroup }),
+		});
+		program.catch(() => {}); // the rejection is handled where `program` is awaited
 	};
-	// Seen from a pid namespace of its own, no other group has a number.
-	const group = plan.group instanceof ChildProcess && ownPids(plan) ? plan.group : undefined;
-	const options = { ...cloneOptions(plan, supervised, cgroup), ...given };
+	// A task in a new pid namespace has no number for a group outside, so this process moves the first task into the
+	// group, before the task clones or executes anything.
+	const group = request.group instanceof ChildProcess && hasNewPidNamespace(request) ? request.group : undefined;
+	const options = { ...cloneOptions(request, supervised, programCgroup), ...abort };
 	let first: Task | undefined;
 	const end = async () => {
 		await program?.then(endTask, () => {});
@@ -55,39 +59,44 @@ export async function cloneTree(plan: Plan, begin: (task: Task) => void, deadlin
 		await end();
 		throw error;
 	} finally {
-		cgroup?.close();
+		programCgroup?.close();
 	}
 }
 
 /**
- * The cgroup of a program that is supervised, open for as long as it takes to clone that: its supervisor must go on where
- * all that is in there is frozen. Inside a new user or cgroup namespace it might not be allowed to clone into it.
+ * Returns a copy of the cgroup's descriptor when the program alone begins in that cgroup, without its supervisor.
+ *
+ * The supervisor stays outside, so that it goes on when the cgroup is frozen. With a new user or cgroup namespace both
+ * begin in the cgroup: from inside such a namespace the supervisor might not be allowed to clone into it.
  */
-function ownCgroup({ cgroup, namespaces = [] }: Plan): FileDescriptor | undefined {
+function copyCgroup({ cgroup, namespaces = [] }: SpawnRequest): FileDescriptor | undefined {
 	if (!cgroup || namespaces.includes("user") || namespaces.includes("cgroup")) return undefined;
 	return Task.near.run(() => FileDescriptor.check(cgroup, "options.cgroup").dup());
 }
 
-/** The process group to enter from inside; `undefined`: it stays in the one it is in. */
-export function groupNumber(plan: Plan): number | undefined {
-	if (plan.group === true) return 0;
-	return plan.group && !ownPids(plan) ? plan.group.getpgid() : undefined;
+/**
+ * Returns the id of the process group that the task enters by itself; 0: a new one. `undefined`: the group stays, or
+ * {@link cloneTree} moves the task.
+ */
+export function groupNumber(request: SpawnRequest): number | undefined {
+	if (request.group === true) return 0;
+	return request.group && !hasNewPidNamespace(request) ? request.group.getpgid() : undefined;
 }
 
-function ownPids({ namespaces = [] }: Plan): boolean {
+function hasNewPidNamespace({ namespaces = [] }: SpawnRequest): boolean {
 	return namespaces.includes("pid");
 }
 
-/** What the first task is cloned with. `own`: what of that is kept for the program, where the first one supervises. */
+/** Returns the options for cloning the first task, without those that are for the program alone. */
 function cloneOptions(
-	{ namespaces, idMap, cgroup, setTid }: Plan,
+	{ namespaces, idMap, cgroup, setTid }: SpawnRequest,
 	supervised: boolean,
-	own?: FileDescriptor,
+	programCgroup?: FileDescriptor,
 ): CloneOptions {
 	return {
 		...(namespaces && { namespaces }),
 		...(idMap && { idMap }),
-		...(cgroup && !own && { cgroup }),
+		...(cgroup && !programCgroup && { cgroup }),
 		...(setTid && !supervised && { setTid }),
 	};
 }
@@ -96,6 +105,6 @@ function isPidNamespace(fd: FileDescriptor): boolean {
 	try {
 		return native().syscall(SYS_ioctl, [fd.number(), NS_GET_NSTYPE]).result === BigInt(namespaceFlags.pid);
 	} catch {
-		return false; // setns(2) will say what it is
+		return false; // setns(2) reports what is wrong with the descriptor
 	}
 }

@@ -1,0 +1,74 @@
+import { type ExecOptions, FileDescriptor, type PathLike, type Task } from "@nearfar/core";
+import { copyEnvironment } from "@nearfar/core/internal";
+import type { SpawnRequest } from "./request.ts";
+import { type PlacedFiles, prepareTask } from "./state.ts";
+import type { OpenStdio } from "./stdio.ts";
+import { groupNumber } from "./tree.ts";
+
+/** The first batch of the task that becomes the program: it applies the options and executes the program. */
+export class FirstBatch {
+	readonly #stdio: OpenStdio;
+	readonly #group: number | undefined;
+	#request: SpawnRequest;
+	#snapshotError: unknown;
+	#placed: PlacedFiles | undefined; // a reference to all of its descriptors until exec
+	#complete = false;
+
+	constructor(request: SpawnRequest, stdio: OpenStdio) {
+		this.#request = request;
+		this.#stdio = stdio;
+		this.#group = groupNumber(request);
+	}
+
+	/** Collects all calls; with a `setup` all but {@link exec}. */
+	readonly collect = (task: Task): void => {
+		if (this.#snapshotError !== undefined) throw this.#snapshotError;
+		this.#placed = prepareTask(task, this.#request, this.#stdio, this.#group);
+		if (this.#request.setup) return;
+		this.exec(task);
+		this.#complete = true;
+	};
+
+	/**
+	 * Copies the environment and the caller's descriptors, unless their values of the moment of the call are in the batch
+	 * already. Otherwise the caller could change or close them before {@link collect} and {@link exec} are called.
+	 */
+	snapshot(): void {
+		if (this.#complete) return;
+		try {
+			this.#request = { ...this.#request, env: copyEnvironment(this.#request.env) };
+			if (!this.#placed) this.#request = copyDescriptors(this.#request, this.#stdio);
+		} catch (error) {
+			this.#snapshotError = error; // the clone is under way already: `collect` throws, and so the clone fails
+		}
+	}
+
+	/** Executes the program, as part of a batch. */
+	exec(task: Task): void {
+		const { executable, kept = [] } = this.#placed ?? {};
+		task.exec(executable ?? (this.#request.file as PathLike), this.#request.argv, execOptions(this.#request, kept));
+	}
+}
+
+/** Returns the request with copies of the caller's descriptors, which `stdio` closes. */
+function copyDescriptors(request: SpawnRequest, stdio: OpenStdio): SpawnRequest {
+	stdio.copyCallersDescriptors();
+	return {
+		...request,
+		file: request.file instanceof FileDescriptor ? stdio.copy(request.file) : request.file,
+		fds: request.fds.map(([number, fd]) => [number, stdio.copy(fd)] as const),
+		...(request.join && { join: request.join.map(stdio.copy) }),
+	};
+}
+
+function execOptions(request: SpawnRequest, fds: readonly FileDescriptor[]): ExecOptions {
+	const { env, lookup, killTree, init } = request;
+	// The program's parent, the supervisor, ends before the program only when the supervisor is killed, as with Node.
+	const { deathSignal = killTree || init ? "SIGKILL" : undefined } = request;
+	return {
+		fds,
+		...(env && { env }),
+		...(deathSignal !== undefined && { deathSignal }),
+		...(lookup !== undefined && { lookup }),
+	};
+}

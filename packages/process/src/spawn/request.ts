@@ -1,0 +1,148 @@
+import { ChildProcess, FileDescriptor, type PathLike, type Signal } from "@nearfar/core";
+import {
+	abortSignal,
+	array,
+	id,
+	integer,
+	optionalBoolean,
+	options as optionsObject,
+	outOfRange,
+	pathText,
+	type Resource,
+	resources,
+	signalNumber,
+	text,
+	toChoice,
+	wrongType,
+	wrongValue,
+} from "@nearfar/core/internal";
+import { toRlimit } from "../rlimit.ts";
+import { type CheckedStdio, checkNumbers, checkStdio, type NumberedDescriptors } from "./check-stdio.ts";
+import type { SpawnOptions } from "./options.ts";
+
+/** What `spawn` was asked for, with everything checked that can be checked before there is a task. */
+export interface SpawnRequest extends Omit<SpawnOptions, "stdio" | "fds" | "group"> {
+	readonly file: PathLike | FileDescriptor;
+	readonly argv: readonly string[];
+	readonly stdio: CheckedStdio;
+	/** Each with the number that it gets in the program. */
+	readonly fds: NumberedDescriptors;
+	readonly group?: true | ChildProcess;
+	readonly killSignal: Signal;
+	readonly timeout: number;
+}
+
+/** Checks the arguments of `spawn`. Throws a `TypeError` or `RangeError` that names the argument or option. */
+export function checkSpawn(
+	file: PathLike | FileDescriptor,
+	args: readonly string[],
+	options: SpawnOptions | undefined,
+): SpawnRequest {
+	const { stdio = "pipe", fds = [], group, argv0, ...given } = optionsObject(options);
+	refuseOptionsOfNode(given);
+	if (!(file instanceof FileDescriptor)) pathText(file, "file");
+	const words = array(args, "args").map((arg, index) => text(arg, `args[${index}]`));
+	const name = file instanceof FileDescriptor ? `fd ${file.fd}` : `${file}`;
+	const request: SpawnRequest = {
+		...copyLists(given),
+		file,
+		argv: [argv0 === undefined ? name : text(argv0, "options.argv0"), ...words],
+		stdio: checkStdio(stdio),
+		fds: checkDescriptors(fds, "options.fds").map((fd) => [fd.fd, fd] as const),
+		killSignal: given.killSignal ?? "SIGTERM",
+		timeout: integer(given.timeout ?? 0, "options.timeout", 0, 2 ** 31 - 1),
+		...checkGroup(group, given.session),
+	};
+	checkNumbers(request.stdio, request.fds);
+	checkTree(request);
+	checkState(request);
+	if (signalNumber(request.killSignal, "options.killSignal") === 0) {
+		throw outOfRange("options.killSignal", "a signal from 1 to 64: 0 sends nothing", request.killSignal);
+	}
+	return request;
+}
+
+/**
+ * Throws for options of `node:child_process` that have no effect here, which their user would otherwise miss in
+ * silence.
+ */
+function refuseOptionsOfNode(given: object): void {
+	const { shell, detached } = given as { shell?: unknown; detached?: unknown };
+	if (shell) throw wrongValue("options.shell", 'absent: use spawn("sh", ["-c", script])', shell);
+	if (detached) throw wrongValue("options.detached", "absent: use options.session or options.group", detached);
+}
+
+/** Copies the lists among the options: some are read later, and the caller may change them in the meantime. */
+function copyLists(given: Omit<SpawnOptions, "stdio" | "fds" | "group" | "argv0">): typeof given {
+	const { limits, groups, cpus, join, setTid } = given;
+	const list = <T>(value: T): T => (Array.isArray(value) ? ([...value] as T) : value);
+	const limit = <T>(value: T): T => (value !== null && typeof value === "object" ? { ...value } : value);
+	return {
+		...given,
+		...(limits && typeof limits === "object" && { limits: mapValues(limits, limit) }),
+		...(groups && { groups: list(groups) }),
+		...(cpus && { cpus: list(cpus) }),
+		...(join && { join: list(join) }),
+		...(setTid && { setTid: list(setTid) }),
+	};
+}
+
+function mapValues<T extends object>(object: T, fn: <V>(value: V) => V): T {
+	if (Array.isArray(object)) return object; // `checkState` refuses it
+	return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, fn(value)])) as T;
+}
+
+function checkGroup(group: unknown, session: unknown): { group?: true | ChildProcess } {
+	const newSession = optionalBoolean(session, "options.session") ?? false;
+	if (group === undefined || group === false) return {};
+	if (group !== true && !(group instanceof ChildProcess)) {
+		throw wrongType("options.group", "a boolean or a ChildProcess", group);
+	}
+	if (!newSession) return { group };
+	if (group === true) return {}; // a new session has a new group
+	throw wrongValue("options.group", "absent with options.session: a group belongs to one session", group);
+}
+
+function checkTree({ init, killTree, namespaces = [], setup, signal }: SpawnRequest): void {
+	optionalBoolean(killTree, "options.killTree");
+	if (optionalBoolean(init, "options.init") && !array(namespaces, "options.namespaces").includes("pid")) {
+		throw wrongValue(
+			"options.init",
+			'false without "pid" in options.namespaces: an init is process 1 of a new one',
+			init,
+		);
+	}
+	if (setup !== undefined && typeof setup !== "function") throw wrongType("options.setup", "a function", setup);
+	abortSignal(signal);
+}
+
+/**
+ * Checks the options that `prepareTask` applies. The functions that it calls check them too, but would name their own
+ * parameter in the error instead of the option.
+ */
+function checkState(request: SpawnRequest): void {
+	const { cwd, root, umask, uid, gid, groups, join, noNewPrivs, limits, nice, cpus } = request;
+	if (cwd !== undefined) pathText(cwd, "options.cwd");
+	if (root !== undefined) pathText(root, "options.root");
+	if (umask !== undefined) integer(umask, "options.umask", 0, 0o777);
+	if (uid !== undefined) id(uid, "options.uid");
+	if (gid !== undefined) id(gid, "options.gid");
+	if (groups !== undefined) array(groups, "options.groups").map((group, i) => id(group, `options.groups[${i}]`));
+	if (groups !== undefined && groups.length > 65_536)
+		throw outOfRange("options.groups.length", "at most 65536", groups.length);
+	if (join !== undefined) checkDescriptors(join, "options.join");
+	optionalBoolean(noNewPrivs, "options.noNewPrivs");
+	for (const [resource, limit] of Object.entries(optionsObject(limits, "options.limits"))) {
+		toChoice(resources, resource as Resource, "options.limits");
+		toRlimit(limit, `options.limits.${resource}`);
+	}
+	if (nice !== undefined) integer(nice, "options.nice", -20, 19);
+	if (cpus !== undefined) array(cpus, "options.cpus").map((cpu, i) => integer(cpu, `options.cpus[${i}]`, 0, 65_535));
+}
+
+function checkDescriptors(list: readonly FileDescriptor[], name: string): readonly FileDescriptor[] {
+	return array(list, name).map((fd, index) => {
+		if (!(fd instanceof FileDescriptor)) throw wrongType(`${name}[${index}]`, "a FileDescriptor", fd);
+		return fd;
+	});
+}
