@@ -1,6 +1,7 @@
 //! eventfds, and waiting until something can be read: JavaScript sees numbers.
 
-use crate::host;
+use crate::events;
+use crate::tables;
 use crate::throw::OrThrow;
 use linux::calls::eventfd;
 use linux::wait::readable::Readable;
@@ -32,20 +33,20 @@ pub fn eventfd_write(fd: i32, value: BigInt) -> Result<()> {
 pub fn watch_readable(fd: i32) -> Result<u32> {
     // SAFETY: JavaScript has given the number up; it is open, and nobody else closes it.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    let (id, mail) = (host::next_id(), host::mail());
-    let tell = Box::new(move || mail.tell(id, "readable", None, Vec::new()));
-    host::keep_readable(id, Readable::watch(id.into(), fd, tell).or_throw()?);
+    let (id, queue) = (tables::next_id(), events::queue());
+    let listener = Box::new(move || queue.post(id, "readable", None, Vec::new()));
+    tables::keep_readable(id, Readable::watch(id.into(), fd, listener).or_throw()?);
     Ok(id)
 }
 
 /// "readable" follows once more.
 #[napi]
 pub fn watch_again(id: u32) -> Result<()> {
-    host::readable(id).map_or(Ok(()), |readable| readable.again()).or_throw()
+    tables::readable(id).map_or(Ok(()), |readable| readable.again()).or_throw()
 }
 
 /// Watches no more, and closes.
 #[napi]
 pub fn unwatch_readable(id: u32) {
-    host::forget_readable(id);
+    tables::forget_readable(id);
 }

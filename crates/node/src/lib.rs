@@ -2,13 +2,19 @@
 //! throws what comes back. It decides nothing.
 
 mod affinity;
+mod attach;
+mod batch;
 mod caps;
+mod child;
+mod clone;
 mod convert;
 mod credentials;
 mod descriptor;
 mod eventfd;
+mod events;
+mod exec;
+mod failure;
 mod getters;
-mod host;
 mod limits;
 mod mount;
 mod namespaces;
@@ -16,5 +22,9 @@ mod pidfd;
 mod prctl;
 mod process;
 mod signals;
+mod syscall;
+mod tables;
+mod targets;
 mod task;
 mod throw;
+mod transfer;

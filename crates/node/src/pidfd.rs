@@ -1,7 +1,9 @@
 //! pidfds: JavaScript sees numbers.
 
-use crate::host;
+use crate::events;
+use crate::tables;
 use crate::throw::OrThrow;
+use linux::calls::pidfd::ChildState;
 use linux::wait::stranger::{self, Until};
 use napi::bindgen_prelude::{Buffer, Result};
 use napi_derive::napi;
@@ -41,7 +43,7 @@ pub fn pidfd_info(pidfd: i32, mask: u32, length: u32) -> Result<Buffer> {
 #[napi]
 pub fn waitid(idtype: u32, id: i32, options: i32) -> Result<Vec<f64>> {
     let waited = linux::calls::pidfd::waitid(idtype, id, options).run().or_throw()?;
-    Ok(waited.map_or(Vec::new(), |(state, _)| host::state_numbers(state).into()))
+    Ok(waited.map_or(Vec::new(), |(state, _)| events::state_numbers(state).into()))
 }
 
 /// "ended" follows: with `how` 0 when the process of a pidfd has ended, with -1 when nothing is left of it; with options
@@ -49,7 +51,10 @@ pub fn waitid(idtype: u32, id: i32, options: i32) -> Result<Vec<f64>> {
 /// options it stays open until then, or until `unwatch`.
 #[napi]
 pub fn watch_pidfd(pidfd: i32, how: i32) -> Result<u32> {
-    let (id, tell) = host::ended();
+    let (id, queue) = (tables::next_id(), events::queue());
+    let listener = Box::new(move |state: Option<ChildState>| {
+        queue.post(id, "ended", None, state.map_or(Vec::new(), |state| events::state_numbers(state).into()));
+    });
     // SAFETY: JavaScript keeps it open during the call and, as said, after it.
     let pidfd = unsafe { BorrowedFd::borrow_raw(pidfd) };
     let until = match how {
@@ -57,7 +62,7 @@ pub fn watch_pidfd(pidfd: i32, how: i32) -> Result<u32> {
         ..0 => Until::Reaped,
         options => Until::Changed(options),
     };
-    stranger::watch(id.into(), pidfd, until, tell).or_throw().map(|()| id)
+    stranger::watch(id.into(), pidfd, until, listener).or_throw().map(|()| id)
 }
 
 /// No event follows any more, and the descriptor may be closed.

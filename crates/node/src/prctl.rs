@@ -1,6 +1,6 @@
 //! prctl(2) by number.
 
-use crate::task::{with_args, Syscalled};
+use crate::syscall::{with_args, Syscalled};
 use crate::throw::OrThrow;
 use napi::bindgen_prelude::{BigInt, Either3, Result, Uint8Array};
 use napi_derive::napi;

@@ -1,61 +1,28 @@
-//! The one way out: failures become what JavaScript makes errors of.
+//! The one way out: a failure is thrown as the error that core's `errors.ts` makes of it.
 
-use crate::host;
-use linux::error::{Failure, Refusal, Result};
-use napi::bindgen_prelude::Buffer;
-use napi_derive::napi;
+use crate::failure::FailureData;
+use linux::error::{Failure, Result};
+use napi::bindgen_prelude::{Env, Function, FunctionRef, Unknown};
+use std::cell::RefCell;
 
-/// Everything that core's `errors.ts` needs to make an error.
-#[napi(object)]
-pub struct FailureData {
-    /// "refused", "gone", "batch", "sealed", "multithreaded" or "broken".
-    pub kind: String,
-    /// "EPERM".
-    pub code: Option<String>,
-    /// Positive, as the kernel counts.
-    pub errno: Option<i32>,
-    /// What went wrong, in words.
-    pub message: Option<String>,
-    /// The call's name.
-    pub syscall: Option<String>,
-    /// First path.
-    pub path: Option<Buffer>,
-    /// Second path.
-    pub dest: Option<Buffer>,
-    /// Which call of a batch.
-    pub step: Option<u32>,
+/// Makes errors; a function of core's.
+type MakeError = FunctionRef<FailureData, Unknown<'static>>;
+
+const ATTACHED: &str = "core attaches before it calls anything";
+
+thread_local! {
+    static MAKE_ERROR: RefCell<Option<(Env, MakeError)>> = const { RefCell::new(None) };
 }
 
-impl From<Failure> for FailureData {
-    fn from(failure: Failure) -> Self {
-        let plain = |kind: &str| FailureData {
-            kind: kind.into(),
-            code: None,
-            errno: None,
-            message: None,
-            syscall: None,
-            path: None,
-            dest: None,
-            step: None,
-        };
-        match failure {
-            Failure::Gone => plain("gone"),
-            Failure::Batch(name) => FailureData { syscall: Some(name.into()), ..plain("batch") },
-            Failure::Sealed(name) => FailureData { syscall: Some(name.into()), ..plain("sealed") },
-            Failure::Multithreaded(name) => FailureData { syscall: Some(name.into()), ..plain("multithreaded") },
-            Failure::Broken(message) => FailureData { message: Some(message), ..plain("broken") },
-            Failure::Refused(Refusal { syscall, errno, nameless, path, dest, step }) => FailureData {
-                code: Some(errno.to_string().split(':').next().unwrap_or_default().into()),
-                errno: Some(nameless.unwrap_or(errno as i32)),
-                message: Some(errno.desc().into()),
-                syscall: Some(syscall.into()),
-                path: path.map(Buffer::from),
-                dest: dest.map(Buffer::from),
-                step,
-                ..plain("refused")
-            },
-        }
-    }
+/// Sets the function that makes the errors of this thread.
+pub fn set_make_error(env: Env, make_error: Function<FailureData, Unknown<'static>>) -> napi::Result<()> {
+    MAKE_ERROR.set(Some((env, make_error.create_ref()?)));
+    Ok(())
+}
+
+/// Lets go of that function when the thread ends.
+pub fn forget_make_error() {
+    drop(MAKE_ERROR.take());
 }
 
 /// Turns a failure into a thrown JavaScript error.
@@ -72,8 +39,12 @@ impl<T> OrThrow<T> for Result<T> {
 
 #[cold]
 fn thrown(failure: Failure) -> napi::Error {
-    match host::make_error(failure.into()) {
-        Ok(error) => napi::Error::from(error),
-        Err(error) => error,
-    }
+    make_error(failure.into()).map_or_else(|error| error, napi::Error::from)
+}
+
+fn make_error(failure: FailureData) -> napi::Result<Unknown<'static>> {
+    let env = MAKE_ERROR.with_borrow(|made| made.as_ref().map(|(env, _)| *env)).expect(ATTACHED);
+    let make = MAKE_ERROR.with_borrow(|made| made.as_ref().map(|(_, make)| make.borrow_back(&env))).expect(ATTACHED)?;
+    // Called after the cell is closed: the function may call the addon, and that may fail too.
+    make.call(failure)
 }

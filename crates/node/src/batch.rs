@@ -1,0 +1,62 @@
+//! Targets and batches.
+
+use crate::events;
+use crate::tables;
+use crate::targets;
+use crate::throw::OrThrow;
+use linux::target::{self, Target};
+use linux::task::batch::Batch;
+use napi::bindgen_prelude::Result;
+use napi_derive::napi;
+
+/// Makes a task the current target, or this thread for task 0.
+#[napi]
+pub fn enter(task: u32) -> Result<()> {
+    let target = match task {
+        0 => Target::Near,
+        id => Target::Far(tables::task(id).or_throw()?),
+    };
+    targets::enter(target);
+    Ok(())
+}
+
+/// Makes the target before the current one current again.
+#[napi]
+pub fn leave() {
+    targets::leave();
+}
+
+/// Calls are collected from now on, until `leave` drops them or `batch` runs them.
+#[napi]
+pub fn collect() {
+    targets::enter(Target::Batch(Batch::default()));
+}
+
+/// How many calls have been collected.
+#[napi]
+pub fn collected() -> u32 {
+    target::collecting(|batch| batch.asked() as u32).unwrap_or(0)
+}
+
+/// Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows, perhaps already: whoever
+/// calls has to drain, but not for the first batch of a task that is being cloned.
+#[napi]
+pub fn batch(task: u32, first: bool) -> Result<u32> {
+    let (id, queue) = (tables::next_id(), events::queue());
+    let Target::Batch(batch) = targets::leave() else { return Ok(id) };
+    let done = move |made: linux::error::Result<Vec<i32>>| match made {
+        Ok(made) => queue.post(id, "batch", None, made.into_iter().map(f64::from).collect()),
+        Err(failure) => queue.post(id, "batch", Some(failure), Vec::new()),
+    };
+    if task == 0 {
+        let (made, failure) = batch.near();
+        events::without_wake(|| done(failure.map_or(Ok(made), Err)));
+        return Ok(id);
+    }
+    let channel = tables::task(task).or_throw()?;
+    match first {
+        true => batch.submit(&channel, first, done),
+        false => events::without_wake(|| batch.submit(&channel, first, done)),
+    }
+    Ok(id)
+}

@@ -1,0 +1,72 @@
+//! Cloning tasks: JavaScript sees ids.
+
+use crate::events;
+use crate::tables;
+use crate::throw::OrThrow;
+use linux::task::clone::{self, CloneOptions, OwnMap};
+use napi::bindgen_prelude::Result;
+use napi_derive::napi;
+
+/// What `clone` takes.
+#[napi(object)]
+pub struct CloneData {
+    /// CLONE_NEW… flags.
+    pub flags: i64,
+    /// "identity", "root", or absent: no map from inside.
+    pub map: Option<String>,
+    /// Descriptor of a cgroup's directory.
+    pub cgroup: Option<i32>,
+    /// Pids to get.
+    pub set_tid: Vec<i32>,
+    /// Whether the task that clones may ignore or handle signals.
+    pub reset_signals: bool,
+}
+
+impl From<CloneData> for CloneOptions {
+    fn from(data: CloneData) -> Self {
+        let map = data.map.map(|map| if map == "root" { OwnMap::Root } else { OwnMap::Identity });
+        CloneOptions {
+            flags: data.flags as u64,
+            map,
+            cgroup: data.cgroup,
+            set_tid: data.set_tid,
+            reset_signals: data.reset_signals,
+        }
+    }
+}
+
+/// A clone that is under way.
+#[napi(object)]
+pub struct CloneStarted {
+    /// What "cloned" will come with, and later events of the task.
+    pub id: u32,
+    /// Whether the task can be sent its first batch already.
+    pub early: bool,
+}
+
+/// Clones a task from the zygote. "cloned" follows.
+#[napi]
+pub fn clone(options: CloneData) -> Result<CloneStarted> {
+    let id = tables::next_id();
+    let (listener, done) = events::of_task(id);
+    let channel = clone::clone(&options.into(), listener, done).or_throw()?;
+    let early = channel.is_some();
+    channel.into_iter().for_each(|channel| tables::keep_task(id, channel));
+    Ok(CloneStarted { id, early })
+}
+
+/// Clones a task from a task. "cloned" follows.
+#[napi]
+pub fn clone_from(task: u32, options: CloneData) -> Result<CloneStarted> {
+    let id = tables::next_id();
+    let (listener, done) = events::of_task(id);
+    let task = tables::task(task).or_throw()?;
+    clone::clone_from(&task, &options.into(), listener, done).or_throw()?;
+    Ok(CloneStarted { id, early: false })
+}
+
+/// The zygote's pid, 0 where none was started. For tests.
+#[napi]
+pub fn zygote_pid() -> i32 {
+    linux::task::zygote::present_pid()
+}

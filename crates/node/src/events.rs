@@ -1,0 +1,205 @@
+//! Events on their way to one JavaScript thread.
+
+use crate::failure::FailureData;
+use crate::tables;
+use linux::calls::pidfd::ChildState;
+use linux::error::{Failure, Result};
+use linux::task::clone::{Cloned, ClonedDone};
+use linux::wait::child::{Change, Listener};
+use napi::bindgen_prelude::Unknown;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::Status;
+use napi_derive::napi;
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Lets JavaScript drain its events.
+pub type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, true, 0>;
+
+/// Something that has happened.
+#[napi(object)]
+pub struct Event {
+    /// Which request, task or watch it is about.
+    pub id: u32,
+    /// "cloned", "batch", "death", "state", "readable" or "ended".
+    pub kind: String,
+    /// Why it failed, if it did.
+    pub failure: Option<FailureData>,
+    /// "cloned": the pid, and of a task that shares where its stack begins and its channel's number. "batch": the
+    /// descriptors made. "death" and "state": CLD code, status, pid, uid, and after a death what was used.
+    pub numbers: Vec<f64>,
+}
+
+/// The events of one JavaScript thread that it has not drained yet.
+pub struct Queue {
+    /// `None` after the thread has ended.
+    state: Mutex<Option<State>>,
+    wake: Wake,
+}
+
+#[derive(Default)]
+struct State {
+    entries: Vec<Entry>,
+    /// The thread was woken, or drains without being woken.
+    woken: bool,
+}
+
+struct Entry {
+    event: Event,
+    /// A new task, which gets into the tables when the thread drains the event.
+    cloned: Option<Cloned>,
+}
+
+impl Entry {
+    /// Kills a new task that no thread will ever hear of. The task may be in the middle of its first batch, where the
+    /// end of its channel does not end it.
+    fn end_task(self) {
+        if let Some(cloned) = self.cloned {
+            // Refused where the task has died already, or has become another user's; then the end of its channel ends it.
+            let _ = cloned.child.signal(9);
+        }
+    }
+
+    fn open(self) -> Event {
+        if let Some(Cloned { channel, child, .. }) = self.cloned {
+            tables::keep_task(self.event.id, channel);
+            tables::keep_child(self.event.id, child);
+        }
+        self.event
+    }
+}
+
+thread_local! {
+    static QUEUE: RefCell<Option<Arc<Queue>>> = const { RefCell::new(None) };
+    /// True while this thread is going to drain its events soon without being woken.
+    static DRAINS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Gives this thread a queue.
+pub fn open(wake: Wake) {
+    QUEUE.set(Some(Arc::new(Queue { state: Mutex::new(Some(State::default())), wake })));
+}
+
+/// Ends the queue of this thread, which ends: later events are dropped, and new tasks killed.
+pub fn close() {
+    let Some(queue) = QUEUE.take() else { return };
+    let state = queue.lock().take();
+    state.unwrap_or_default().entries.into_iter().for_each(Entry::end_task);
+}
+
+/// Returns the queue of this thread.
+pub fn queue() -> Arc<Queue> {
+    QUEUE.with_borrow(|queue| queue.clone().expect("core attaches before it calls anything"))
+}
+
+/// Returns what has happened since the last time.
+#[napi]
+pub fn drain() -> Vec<Event> {
+    let state = queue().lock().as_mut().map(std::mem::take);
+    state.unwrap_or_default().entries.into_iter().map(Entry::open).collect()
+}
+
+/// Runs `submit`, whose events the calling JavaScript thread drains right after: posting them does not wake the thread.
+pub fn without_wake(submit: impl FnOnce()) {
+    DRAINS.set(true);
+    submit();
+    DRAINS.set(false);
+}
+
+impl Queue {
+    /// Returns what wakes the thread.
+    pub fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    /// Posts an event.
+    pub fn post(&self, id: u32, kind: &str, failure: Option<Failure>, numbers: Vec<f64>) {
+        self.post_all(vec![entry(id, kind, failure, numbers)], true);
+    }
+
+    /// Posts entries in one piece. `soon`: the thread is woken for them; else they wait for the next that wakes it.
+    fn post_all(&self, entries: Vec<Entry>, soon: bool) {
+        let mut state = self.lock();
+        let Some(State { entries: waiting, woken }) = state.as_mut() else {
+            return entries.into_iter().for_each(Entry::end_task);
+        };
+        waiting.extend(entries);
+        let wake = soon && !*woken;
+        *woken |= soon;
+        drop(state);
+        // `DRAINS` is a flag of the posting thread. Where it is set, that is the thread whose queue this is.
+        if wake && !DRAINS.get() {
+            self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<State>> {
+        self.state.lock().unwrap_or_else(|broken| broken.into_inner())
+    }
+}
+
+/// Posts the events of one task in order: first how its clone came out, then what becomes of its process.
+///
+/// The reactor may see the process die before the reply to the clone is read.
+struct TaskEvents {
+    id: u32,
+    queue: Arc<Queue>,
+    /// What became of the process before the clone was known to have succeeded; `None` afterwards.
+    early: Mutex<Option<Vec<Entry>>>,
+}
+
+/// Returns what posts the events of the task that is cloned for request `id`.
+pub fn of_task(id: u32) -> (Listener, ClonedDone) {
+    let events = Arc::new(TaskEvents { id, queue: queue(), early: Mutex::new(Some(Vec::new())) });
+    let changes = events.clone();
+    (Box::new(move |change| changes.changed(change)), Box::new(move |cloned| events.cloned(cloned)))
+}
+
+impl TaskEvents {
+    fn early(&self) -> MutexGuard<'_, Option<Vec<Entry>>> {
+        self.early.lock().unwrap_or_else(|broken| broken.into_inner())
+    }
+
+    fn cloned(&self, cloned: Result<Cloned>) {
+        // A task that runs its first batch already is of no use to JavaScript before the batch has ended.
+        let busy = cloned.as_ref().is_ok_and(|cloned| cloned.channel.has_active_job());
+        // Locked until all is posted: a change must not overtake these.
+        let mut early = self.early();
+        let early = early.take().unwrap_or_default();
+        let soon = !busy || !early.is_empty();
+        let entries = match cloned {
+            Ok(cloned) => {
+                let shared = cloned.shared.map(|shared| [shared.base as f64, shared.channel.into()]);
+                let numbers = [f64::from(cloned.child.pid())].into_iter().chain(shared.into_iter().flatten());
+                let first = Entry { cloned: Some(cloned), ..entry(self.id, "cloned", None, numbers.collect()) };
+                [first].into_iter().chain(early).collect()
+            }
+            Err(failure) => vec![entry(self.id, "cloned", Some(failure), Vec::new())],
+        };
+        self.queue.post_all(entries, soon);
+    }
+
+    fn changed(&self, change: Change) {
+        let (kind, state, usage) = match change {
+            Change::Death(death) => ("death", death.state, death.usage),
+            Change::State(state) => ("state", state, Vec::new()),
+        };
+        let usage = usage.into_iter().map(|number| number as f64);
+        let numbers = state_numbers(state).into_iter().chain(usage).collect();
+        let entry = entry(self.id, kind, None, numbers);
+        match &mut *self.early() {
+            Some(early) => early.push(entry),
+            None => self.queue.post_all(vec![entry], true),
+        }
+    }
+}
+
+fn entry(id: u32, kind: &str, failure: Option<Failure>, numbers: Vec<f64>) -> Entry {
+    let event = Event { id, kind: kind.into(), failure: failure.map(FailureData::from), numbers };
+    Entry { event, cloned: None }
+}
+
+/// Returns a state change as JavaScript gets it.
+pub fn state_numbers(state: ChildState) -> [f64; 4] {
+    [state.code.into(), state.status.into(), state.pid.into(), state.uid.into()]
+}

@@ -1,0 +1,78 @@
+//! The ends that a task can come to: a program, supervision, exit.
+
+use crate::convert::{all_bytes, ended_by_nul, Text};
+use crate::tables;
+use crate::throw::OrThrow;
+use linux::sequence::list::Sequence;
+use linux::target;
+use linux::task::exec::{self, Exec};
+use napi::bindgen_prelude::Result;
+use napi_derive::napi;
+
+/// What `exec` takes.
+#[napi(object)]
+pub struct ExecData {
+    /// Candidates; empty: `fd`.
+    pub paths: Vec<Text>,
+    /// Descriptor to execute.
+    pub fd: i32,
+    /// argv.
+    pub argv: Vec<Text>,
+    /// `NAME=value`, each ended by a NUL: one string crosses in a tenth of the time that fifty take.
+    pub envp: Text,
+    /// 0: none.
+    pub death_signal: i32,
+    /// The parent's pid, or 0.
+    pub parent: i32,
+    /// Descriptors that stay open.
+    pub keep: Vec<i32>,
+    /// Whether signals have to be reset.
+    pub reset_signals: bool,
+    /// What a refused task gets back.
+    pub task_death_signal: i32,
+}
+
+/// execve(2) in a task, whose channel it ends; collected in a batch.
+#[napi]
+pub fn exec(task: u32, data: ExecData) -> Result<()> {
+    let exec = Exec {
+        paths: all_bytes(&data.paths),
+        fd: data.fd,
+        argv: all_bytes(&data.argv),
+        envp: ended_by_nul(&data.envp),
+        death_signal: data.death_signal,
+        parent: data.parent,
+        keep: data.keep,
+        reset_signals: data.reset_signals,
+        task_death_signal: data.task_death_signal,
+    };
+    if let Some(collected) = target::collecting(|batch| batch.exec(&exec)) {
+        return collected.or_throw();
+    }
+    tables::task(task).and_then(|task| exec::exec(&task, &exec)).or_throw()
+}
+
+/// Makes a task the supervisor of its child.
+#[napi]
+pub fn supervise(task: u32, child: u32, forward: bool) -> Result<()> {
+    let program = tables::child(child).ok_or(linux::error::Failure::Gone).or_throw()?;
+    tables::task(task).and_then(|task| linux::task::supervise::supervise(&task, &program, forward)).or_throw()
+}
+
+/// Ends a supervisor and all that it watches over.
+#[napi]
+pub fn end_supervision(task: u32) {
+    if let Ok(task) = tables::task(task) {
+        task.end_supervision();
+    }
+}
+
+/// exit_group(2) in a task, whose channel it ends.
+#[napi]
+pub fn exit_task(task: u32, code: i32) -> Result<()> {
+    let channel = tables::task(task).or_throw()?;
+    let mut sequence = Sequence::default();
+    sequence.step(linux::calls::process::exit_group(code));
+    channel.submit(sequence, Vec::new(), Box::new(|_| {})); // to that there is no reply
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! Failures as JavaScript gets them.
+
+use linux::error::{Failure, Refusal};
+use napi::bindgen_prelude::Buffer;
+use napi_derive::napi;
+
+/// Everything that core's `errors.ts` needs to make an error.
+#[napi(object)]
+pub struct FailureData {
+    /// "refused", "gone", "batch", "sealed", "multithreaded" or "broken".
+    pub kind: String,
+    /// "EPERM".
+    pub code: Option<String>,
+    /// Positive, as the kernel counts.
+    pub errno: Option<i32>,
+    /// What went wrong, in words.
+    pub message: Option<String>,
+    /// The call's name.
+    pub syscall: Option<String>,
+    /// First path.
+    pub path: Option<Buffer>,
+    /// Second path.
+    pub dest: Option<Buffer>,
+    /// Which call of a batch.
+    pub step: Option<u32>,
+}
+
+impl From<Failure> for FailureData {
+    fn from(failure: Failure) -> Self {
+        let plain = |kind: &str| FailureData {
+            kind: kind.into(),
+            code: None,
+            errno: None,
+            message: None,
+            syscall: None,
+            path: None,
+            dest: None,
+            step: None,
+        };
+        match failure {
+            Failure::Gone => plain("gone"),
+            Failure::Batch(name) => FailureData { syscall: Some(name.into()), ..plain("batch") },
+            Failure::Sealed(name) => FailureData { syscall: Some(name.into()), ..plain("sealed") },
+            Failure::Multithreaded(name) => FailureData { syscall: Some(name.into()), ..plain("multithreaded") },
+            Failure::Broken(message) => FailureData { message: Some(message), ..plain("broken") },
+            Failure::Refused(Refusal { syscall, errno, nameless, path, dest, step }) => FailureData {
+                code: Some(format!("{errno:?}")),
+                errno: Some(nameless.unwrap_or(errno as i32)),
+                message: Some(errno.desc().into()),
+                syscall: Some(syscall.into()),
+                path: path.map(Buffer::from),
+                dest: dest.map(Buffer::from),
+                step,
+                ..plain("refused")
+            },
+        }
+    }
+}
