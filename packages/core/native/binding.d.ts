@@ -31,8 +31,8 @@ export declare function childPidfd(child: number): number
 /** chroot(2). */
 export declare function chroot(path: Text): void
 
-/** Clones a task from the zygote. "cloned" follows. Negative: it can be sent its first batch already. */
-export declare function clone(options: CloneData): number
+/** Clones a task from the zygote. "cloned" follows. */
+export declare function clone(options: CloneData): CloneStarted
 
 /** What `clone` takes. */
 export interface CloneData {
@@ -49,7 +49,15 @@ export interface CloneData {
 }
 
 /** Clones a task from a task. "cloned" follows. */
-export declare function cloneFrom(task: number, options: CloneData): number
+export declare function cloneFrom(task: number, options: CloneData): CloneStarted
+
+/** A clone that is under way. */
+export interface CloneStarted {
+  /** What "cloned" will come with, and later events of the task. */
+  id: number
+  /** Whether the task can be sent its first batch already. */
+  early: boolean
+}
 
 /** close(2). */
 export declare function close(fd: number): void
@@ -66,7 +74,7 @@ export declare function collect(): void
 /** How many calls have been collected. */
 export declare function collected(): number
 
-/** What has happened since the last time. */
+/** Returns what has happened since the last time. */
 export declare function drain(): Array<Event>
 
 /** fcntl(2) with F_DUPFD or F_DUPFD_CLOEXEC. */
@@ -81,9 +89,9 @@ export declare function endSupervision(task: number): void
 /** Makes a task the current target, or this thread for task 0. */
 export declare function enter(task: number): void
 
-/** What happened since JavaScript last asked. */
+/** Something that has happened. */
 export interface Event {
-  /** Which request or child it is about. */
+  /** Which request, task or watch it is about. */
   id: number
   /** "cloned", "batch", "death", "state", "readable" or "ended". */
   kind: string
@@ -231,7 +239,7 @@ export declare function hangUp(task: number): void
 /** Keeps a child's pid its own until `release_child`. `false`: it has been reaped. */
 export declare function holdChild(child: number): boolean
 
-/** Whether events of this thread keep its event loop alive. */
+/** Says whether events of this thread keep its event loop alive. */
 export declare function keepAlive(alive: boolean): void
 
 /** kill(2). */

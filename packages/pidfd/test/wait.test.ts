@@ -146,10 +146,10 @@ test("a stop of one that has ended: ChildDeadError, also while nobody has reaped
 });
 
 test("a copy knows what the first one knew, and a number of another pid namespace whose child it is", async () => {
-	const child = (await Task.clone()).exec("sh", ["sh", "-c", "exit 4"]);
-	using pidfd = PidFd.open(child);
+	const first = await Task.clone();
+	using pidfd = PidFd.open(first.process); // the program may end before it could be opened
 	using copy = pidfd.dup();
-	await child.exited;
+	await first.exec("sh", ["sh", "-c", "exit 4"]).exited;
 	expect([(await pidfd.wait()).code, (await copy.wait()).code]).toEqual([4, 4]);
 	await using inner = await Task.clone({ namespaces: ["user", "pid"] });
 	const task = await inner.clone();

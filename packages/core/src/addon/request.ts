@@ -1,23 +1,28 @@
 import type { Event } from "../../native/binding.js";
-import { forget, listen, postpone } from "./events.ts";
+import { forget, listen } from "./events.ts";
 import { keepAlive } from "./keep-alive.ts";
 
 // Requests whose reply no longer keeps the event loop alive. The reply is still received.
 const abandoned = new Set<number>();
 
-/** Resolves with the reply to request `id`. The event loop stays alive until then, or until {@link abandon} is called. */
-export function once(id: number): Promise<Event> {
-	return new Promise((resolve) => {
+/**
+ * Resolves with the reply to request `id`. The event loop stays alive until then, or until {@link abandon} is called.
+ *
+ * @param receive - Called with the reply before any later event is delivered. It may listen to the same id: of a new task
+ * the reply to its clone is the first event.
+ */
+export function once(id: number, receive?: (reply: Event) => void): Promise<Event> {
+	return new Promise((resolve, reject) => {
 		keepAlive(1);
-		listen(id, (event) => {
-			// The reactor may see a task die before it reads the reply that the task was cloned.
-			if (event.kind === "death" || event.kind === "state") {
-				postpone(event);
-				return;
-			}
+		listen(id, (reply) => {
 			forget(id);
 			if (!abandoned.delete(id)) keepAlive(-1);
-			resolve(event);
+			try {
+				receive?.(reply);
+				resolve(reply);
+			} catch (error) {
+				reject(error);
+			}
 		});
 	});
 }

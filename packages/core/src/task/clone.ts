@@ -153,18 +153,17 @@ interface Cloning {
 function clone(parent: Task | undefined, data: CloneData, options: CloneOptions): Cloning {
 	const table = parent && options.share?.includes("files") ? parent.fdTable : undefined;
 	if (table && parent) FDTable.assertNobodyCloses(table, parent);
-	const number = parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data);
-	const id = Math.abs(number);
+	const { id, early } = parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data);
 	const task = Task.made(id, parent, options);
 	const arrived = table && FDTable.expect(table);
-	const appeared = once(id).then((event) => {
+	const receive = (reply: Event) => {
 		arrived?.();
-		if (event.failure) Task.failed(task);
-		else Task.appeared(task, event, parent, options);
-		return event.failure;
-	});
+		if (reply.failure) Task.failed(task);
+		else Task.appeared(task, reply, parent, options);
+	};
+	const appeared = once(id, receive).then(({ failure }) => failure);
 	const { begin } = options;
-	const begun = begin && number < 0 ? Task.begin(task, begin, appeared) : undefined;
+	const begun = begin && early ? Task.begin(task, begin, appeared) : undefined;
 	begun?.catch(() => {}); // where the clone fails this does too, and that is not the reason
 	const end = () => appeared.then(() => endTask(task));
 	// Mostly nobody can give up.
