@@ -67,7 +67,7 @@ export class SyscallError extends Error {
  * try {
  *   await Task.near.exit();
  * } catch (error) {
- *   console.log(error instanceof NearfarError, error.code); // true ERR_NEARFAR_NEAR
+ *   if (error instanceof NearfarError) console.log(error.code); // ERR_NEARFAR_NEAR
  * }
  * ```
  */

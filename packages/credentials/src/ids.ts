@@ -18,7 +18,7 @@ export interface Ids {
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
- * console.log(getuid() === process.getuid()); // true
+ * console.log(getuid() === process.getuid?.()); // true
  * ```
  * @see getuid(2); no privilege
  */
@@ -51,7 +51,7 @@ export function geteuid(): number {
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
- * console.log(getgid() === process.getgid()); // true
+ * console.log(getgid() === process.getgid?.()); // true
  * ```
  * @see getgid(2); no privilege
  */
@@ -67,7 +67,7 @@ export function getgid(): number {
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
- * console.log(getegid() === process.getegid()); // true
+ * console.log(getegid() === process.getegid?.()); // true
  * ```
  * @see getegid(2); no privilege
  */

@@ -90,7 +90,7 @@ export function setregid(real: number, effective: number): void {
  * @example
  * ```ts
  * await using task = await Task.clone();
- * console.log(task.run(() => setfsgid(-1)) === process.getegid()); // true
+ * console.log(task.run(() => setfsgid(-1)) === process.getegid?.()); // true
  * ```
  * @see setfsgid(2), Linux 1.2; CAP_SETGID over the user namespace for ids other than the present ones
  */

@@ -99,7 +99,7 @@ export function setreuid(real: number, effective: number): void {
  * @example
  * ```ts
  * await using task = await Task.clone();
- * console.log(task.run(() => setfsuid(-1)) === process.geteuid()); // true
+ * console.log(task.run(() => setfsuid(-1)) === process.geteuid?.()); // true
  * ```
  * @see setfsuid(2), Linux 1.2; CAP_SETUID over the user namespace for ids other than the present ones
  */

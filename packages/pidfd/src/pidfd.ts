@@ -88,7 +88,7 @@ export class PidFd extends FileDescriptor {
 	 * @example
 	 * ```ts
 	 * using pidfd = PidFd.open(process.ppid, { nonblocking: true });
-	 * console.log(held.blocking); // false
+	 * console.log(pidfd.blocking); // false
 	 * ```
 	 * @see pidfd_open(2), Linux 5.3; no privilege
 	 */
@@ -131,6 +131,8 @@ export class PidFd extends FileDescriptor {
 	 * `NamespaceMismatchError` the current task is in another pid namespace · `BatchError` in a batch, which runs later
 	 * @example Wait beside Node
 	 * ```ts
+	 * import { spawn } from "node:child_process";
+	 *
 	 * const child = spawn("sh", ["-c", "exit 7"]);
 	 * using pidfd = PidFd.of(child);
 	 * console.log(await pidfd.exited()); // { code: 7, signal: null, dumped: false }
@@ -227,7 +229,8 @@ export class PidFd extends FileDescriptor {
 	 * @example
 	 * ```ts
 	 * const task = await Task.clone();
-	 * using pidfd = PidFd.open(task.exec("/bin/true"));
+	 * using pidfd = PidFd.open(task.process);
+	 * task.exec("/bin/true");
 	 * console.log((await pidfd.wait()).code); // 0
 	 * ```
 	 * @see waitid(2) P_PIDFD, Linux 5.4; no privilege

@@ -93,8 +93,12 @@ export function umask(mask: number): void {
  * `ELOOP` · `ENAMETOOLONG` · `EOVERFLOW` the user namespace does not map the caller's ids · `TypeError`, `RangeError`
  * @example
  * ```ts
- * using tmp = openat2("/tmp", { flags: ["path", "directory"] });
- * mkdir(new Location(tmp, "new"), { mode: 0o700 });
+ * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+ * task.run(() => {
+ *   mount("scratch", "/tmp", "tmpfs");
+ *   using tmp = openat2("/tmp", { flags: ["path", "directory"] });
+ *   mkdir(new Location(tmp, "new"), { mode: 0o700 });
+ * });
  * ```
  * @see mkdirat(2); no privilege
  */
@@ -113,8 +117,12 @@ export function mkdir(at: LocationLike, options?: { mode?: number }): void {
  * `EROFS` · `ENOSPC` · `ELOOP` · `ENAMETOOLONG` · `EOVERFLOW` the user namespace does not map the caller's ids · `TypeError`
  * @example
  * ```ts
- * using tmp = openat2("/tmp", { flags: ["path", "directory"] });
- * symlink("/proc/self/fd", new Location(tmp, "fd"));
+ * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+ * task.run(() => {
+ *   mount("scratch", "/tmp", "tmpfs");
+ *   using tmp = openat2("/tmp", { flags: ["path", "directory"] });
+ *   symlink("/proc/self/fd", new Location(tmp, "fd"));
+ * });
  * ```
  * @see symlinkat(2); no privilege
  */

@@ -1,0 +1,95 @@
+// Every `@example` of a doc comment runs. An example is a module: what it uses of these packages is imported for it. One
+// that says `// as root` is skipped for other users.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+
+interface Example {
+	readonly home: string;
+	readonly place: string;
+	readonly code: string;
+}
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const packages = readdirSync(join(root, "packages"));
+const sources = packages.flatMap((home) =>
+	readdirSync(join(root, "packages", home, "src"), { recursive: true, encoding: "utf8" })
+		.filter((file) => file.endsWith(".ts"))
+		.sort()
+		.map((file) => ({ home, file: `packages/${home}/src/${file}` })),
+);
+const examples = sources.flatMap(({ home, file }) => examplesOf(home, file));
+const exported = new Map<string, readonly string[]>();
+const folder = mkdtempSync(join(tmpdir(), "nearfar-examples-"));
+const files = examples.map((_, index) => join(folder, `example-${index}.ts`));
+
+beforeAll(async () => {
+	symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+	writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
+	for (const name of packages) {
+		const module = await import(/* @vite-ignore */ join(root, "packages", name, "src/index.ts"));
+		exported.set(name, Object.keys(module));
+	}
+	for (const [index, example] of examples.entries()) {
+		writeFileSync(files[index] as string, `${importsFor(example)}${example.code}export {};\n`);
+	}
+	vi.spyOn(console, "log").mockReturnValue();
+});
+afterAll(() => {
+	vi.restoreAllMocks();
+	rmSync(folder, { recursive: true });
+});
+
+function examplesOf(home: string, file: string): Example[] {
+	const text = readFileSync(join(root, file), "utf8");
+	return [...text.matchAll(/^[\t ]*\* @example.*\n[\t ]*\* ```ts\n([\s\S]*?)^[\t ]*\* ```$/gm)].map((found) => ({
+		home,
+		place: `${file}:${text.slice(0, found.index).split("\n").length}`,
+		code: (found[1] ?? "").replace(/^[\t ]*\* ?/gm, ""),
+	}));
+}
+
+/** Imports what the example names and does not declare, if possible from the package that it is an example of. */
+function importsFor({ home, code }: Example): string {
+	const taken = new Set<string>();
+	const lines = [home, ...packages.filter((name) => name !== home)].map((name) => {
+		const used = (exported.get(name) ?? []).filter((value) => !taken.has(value) && uses(code, value));
+		for (const value of used) taken.add(value);
+		return used.length > 0 ? `import { ${used.join(", ")} } from "@nearfar/${name}";\n` : "";
+	});
+	return lines.join("");
+}
+
+function uses(code: string, name: string): boolean {
+	const imports = code.match(/^import .*$/gm)?.join("\n") ?? "";
+	return new RegExp(`(?<![\\w.])${name}\\b`).test(code) && !new RegExp(`\\b${name}\\b`).test(imports);
+}
+
+test("every @example has a block of TypeScript that runs here", () => {
+	const tags = sources.flatMap(({ file }) => readFileSync(join(root, file), "utf8").match(/\* @example/g) ?? []);
+	expect(examples).toHaveLength(tags.length);
+	expect(examples.length).toBeGreaterThan(0);
+});
+
+for (const [index, example] of examples.entries()) {
+	const asRoot = /\/\/ as root\b/.test(example.code);
+	test.skipIf(asRoot && process.getuid?.() !== 0)(`${example.place}${asRoot ? " (needs root)" : ""}`, async () => {
+		await import(/* @vite-ignore */ files[index] as string);
+	});
+}
+
+test("examples have no type errors", () => {
+	const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile);
+	const { options } = ts.parseJsonConfigFileContent({ ...config, include: [] }, ts.sys, root);
+	const typeRoots = [join(root, "node_modules/@types")];
+	const program = ts.createProgram(files, { ...options, rootDir: "/", typeRoots });
+	const errors = files.flatMap((file, index) =>
+		ts
+			.getPreEmitDiagnostics(program, program.getSourceFile(file))
+			.map(({ messageText }) => `${examples[index]?.place} ${ts.flattenDiagnosticMessageText(messageText, " ")}`),
+	);
+	expect(errors).toEqual([]);
+});
