@@ -1,6 +1,7 @@
 import { BatchError } from "./errors.ts";
 import type { FileDescriptor } from "./files/descriptor.ts";
-import type { Task } from "./task/task.ts";
+import { Sharers } from "./sharers.ts";
+import type { AnyTask } from "./target/target.ts";
 
 /**
  * Identity of an open file description: `dup` and transfer keep it. Compared with `===`.
@@ -14,10 +15,11 @@ import type { Task } from "./task/task.ts";
  */
 export class OpenFile {}
 
-class Namespace {
+/** An identity that was made for a process. */
+class Token {
 	readonly #creator: () => { readonly pid: number };
 
-	/** Made by nearfar, not by its users; also for a task that has no pid yet. */
+	/** @param creator - Returns the process, whose pid may become known later. */
 	constructor(creator: () => { readonly pid: number }) {
 		this.#creator = creator;
 	}
@@ -28,47 +30,19 @@ class Namespace {
 	}
 }
 
-/** What a task may share with those that it clones. */
-export class Shareable extends Namespace {
-	/** The task for which it was made, or since that has another one, its heir. */
-	#holder: Task;
-	#others: WeakRef<Task>[] = [];
-
-	/** Made by nearfar, not by its users. */
-	constructor(creator: Task) {
-		super(() => creator);
-		this.#holder = creator;
-	}
-
-	/** Another task has it too. */
-	static join(shared: Shareable, task: Task): void {
-		// Who lives no more is never asked again: of a thousand that came and went none is left.
-		const living = shared.#others.filter((other) => other.deref()?.state === "live");
-		shared.#others = [...living, new WeakRef(task)];
-	}
-
-	/** A task has another one from now on; `heir` is one that still has this. */
-	static leave(shared: Shareable, task: Task, heir: Task): void {
-		shared.#others = shared.#others.filter((other) => other.deref() !== task);
-		if (shared.#holder === task) shared.#holder = heir;
-	}
-
-	/** A task that can be asked to work on it: one that lives, where there is one. */
-	static owner(shared: Shareable): Task {
-		return Shareable.other(shared) ?? shared.#holder;
-	}
-
-	/** A task that has it and lives, but is not `task`. */
-	static other(shared: Shareable, task?: Task): Task | undefined {
-		return Shareable.others(shared, task)[0];
-	}
-
-	/** All of these. */
-	static others(shared: Shareable, task?: Task): Task[] {
-		const all = new Set([shared.#holder, ...shared.#others.map((other) => other.deref())]);
-		return [...all].filter((other) => other?.state === "live" && other !== task) as Task[];
-	}
+/** What is known of a table of descriptors. */
+interface TableState {
+	readonly sharers: Sharers;
+	/** The open handles by number: a call that closes or replaces a number has to know whose handle it was. */
+	readonly handles: Map<number, WeakRef<FileDescriptor>>;
+	/** How many tasks are being cloned that will have the table. The numbers of their channels are not known yet. */
+	expectedSharers: number;
+	/** The tasks whose batches, which have not ended, close or replace descriptors by number. */
+	readonly closingByNumber: AnyTask[];
 }
+
+let stateOf: (table: FDTable) => TableState;
+let sharersOfMemory: (space: AddressSpace) => Sharers;
 
 /**
  * Identity of a table of descriptors. Compared with `===`.
@@ -80,51 +54,22 @@ export class Shareable extends Namespace {
  * console.log(other.fdTable === task.fdTable, `${task.fdTable}`); // true descriptors of 4711
  * ```
  */
-export class FDTable extends Shareable {
-	/** Open handles by number: what closes or replaces a number has to know whose it was. */
-	readonly #handles = new Map<number, WeakRef<FileDescriptor>>();
-	/** How many tasks are being cloned that will have it: under which number their channels are in it is not known yet. */
-	#expected = 0;
-	/** Whose batches, which have not ended, close or replace descriptors by number. */
-	readonly #closing: Task[] = [];
+export class FDTable extends Token {
+	readonly #state: TableState;
 
-	/** `"descriptors of 4711"`. */
+	static {
+		stateOf = (table) => table.#state;
+	}
+
+	/** @param creator - The task for which nearfar makes it. */
+	constructor(creator: AnyTask) {
+		super(() => creator);
+		this.#state = { sharers: new Sharers(creator), handles: new Map(), expectedSharers: 0, closingByNumber: [] };
+	}
+
+	/** Returns `"descriptors of 4711"`. */
 	override toString(): string {
 		return `descriptors of ${this.creatorPid}`;
-	}
-
-	/** The open handles of a table, by number. */
-	static handles(table: FDTable): Map<number, WeakRef<FileDescriptor>> {
-		return table.#handles;
-	}
-
-	/** A task is being cloned that will have it, until what is returned is called. */
-	static expect(table: FDTable): () => void {
-		table.#expected++;
-		return () => {
-			table.#expected--;
-		};
-	}
-
-	/** A batch of a task closes or replaces descriptors by number, until what is returned is called. */
-	static closes(table: FDTable, task: Task): () => void {
-		table.#closing.push(task);
-		return () => void table.#closing.splice(table.#closing.indexOf(task), 1);
-	}
-
-	/** Refuses a channel that the batch of another task, which does not know of it, could close. */
-	static assertNobodyCloses(table: FDTable, creator: Task): void {
-		const other = table.#closing.find((task) => task !== creator);
-		if (!other) return;
-		throw new BatchError(`a batch of ${other} closes ${table} by number: clone what will have them when it has ended`);
-	}
-
-	/** Refuses what could close the channel of a task that is being cloned. */
-	static assertNobodyExpected(table: FDTable): void {
-		if (table.#expected === 0) return;
-		throw new BatchError(
-			`a task that will have the ${table} too is still being cloned, and needs one of them: do it when clone has resolved`,
-		);
 	}
 }
 
@@ -138,8 +83,20 @@ export class FDTable extends Shareable {
  * console.log(other.addressSpace === task.addressSpace); // true
  * ```
  */
-export class AddressSpace extends Shareable {
-	/** `"memory of 4711"`. */
+export class AddressSpace extends Token {
+	readonly #sharers: Sharers;
+
+	static {
+		sharersOfMemory = (space) => space.#sharers;
+	}
+
+	/** @param creator - The task for which nearfar makes it. */
+	constructor(creator: AnyTask) {
+		super(() => creator);
+		this.#sharers = new Sharers(creator);
+	}
+
+	/** Returns `"memory of 4711"`. */
 	override toString(): string {
 		return `memory of ${this.creatorPid}`;
 	}
@@ -154,9 +111,58 @@ export class AddressSpace extends Shareable {
  * console.log(task.pidNamespace === Task.near.pidNamespace); // false
  * ```
  */
-export class PidNamespace extends Namespace {
-	/** `"pid namespace of 4711"`. */
+export class PidNamespace extends Token {
+	/** Returns `"pid namespace of 4711"`. */
 	override toString(): string {
 		return `pid namespace of ${this.creatorPid}`;
 	}
+}
+
+/** Returns the tasks that have a table of descriptors, or an address space. */
+export function sharersOf(shared: FDTable | AddressSpace): Sharers {
+	return shared instanceof FDTable ? stateOf(shared).sharers : sharersOfMemory(shared);
+}
+
+/** Returns the open handles of a table by number. */
+export function handlesOf(table: FDTable): Map<number, WeakRef<FileDescriptor>> {
+	return stateOf(table).handles;
+}
+
+/** Notes that a task is being cloned that will have a table, until {@link endSharedClone}. */
+export function beginSharedClone(table: FDTable): void {
+	stateOf(table).expectedSharers++;
+}
+
+/** Notes that a clone which {@link beginSharedClone} has announced has succeeded or failed. */
+export function endSharedClone(table: FDTable): void {
+	stateOf(table).expectedSharers--;
+}
+
+/** Refuses a call that could close the channel of a task that is being cloned. */
+export function refuseDuringSharedClone(table: FDTable): void {
+	if (stateOf(table).expectedSharers === 0) return;
+	throw new BatchError(
+		`a task that will have the ${table} too is still being cloned, and needs one of them: wait until clone has resolved`,
+	);
+}
+
+/** Notes that a batch of a task closes or replaces descriptors of a table by number, until {@link endClosing}. */
+export function beginClosing(table: FDTable, task: AnyTask): void {
+	stateOf(table).closingByNumber.push(task);
+}
+
+/** Notes that a batch which {@link beginClosing} has announced has ended. */
+export function endClosing(table: FDTable, task: AnyTask): void {
+	const { closingByNumber } = stateOf(table);
+	closingByNumber.splice(closingByNumber.indexOf(task), 1);
+}
+
+/**
+ * Refuses to add a channel to a table while the batch of a task other than `creator` closes descriptors by number: that
+ * batch does not know of the channel and could close it.
+ */
+export function refuseDuringClosing(table: FDTable, creator: AnyTask): void {
+	const other = stateOf(table).closingByNumber.find((task) => task !== creator);
+	if (!other) return;
+	throw new BatchError(`a batch of ${other} closes ${table} by number: clone after that batch has ended`);
 }

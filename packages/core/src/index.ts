@@ -35,7 +35,7 @@ export type { ChildState, ExitStatus, ResourceUsage } from "./process/child-stat
 export { Process } from "./process/process.ts";
 export type { Signal } from "./process/signal.ts";
 export type { WaitOptions } from "./process/waiters.ts";
-export type { CloneOptions, SharedPart } from "./task/clone.ts";
+export type { CloneOptions, SharedPart } from "./task/clone-options.ts";
 export type { Command, ExecOptions } from "./task/exec.ts";
 export type { IdMapping, IdMaps } from "./task/idmap.ts";
 export { Task } from "./task/task.ts";

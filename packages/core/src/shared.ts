@@ -1,4 +1,4 @@
-/** What the slices share, but for the tables: it lies in the same file of dist as the public names, as it shares their state. */
+/** What the packages share, except the tables of flags. It lies in the same file of dist as the public names, because it shares their state. */
 
 export { abortable } from "./abortable.ts";
 export { forget, listen } from "./addon/events.ts";
@@ -9,11 +9,15 @@ export * from "./arguments.ts";
 export { pidsOfPidfd } from "./files/fdinfo.ts";
 export { followedPath, toAt, toPath } from "./files/location.ts";
 export { pathText } from "./files/path.ts";
+export { handlesOf, sharersOf } from "./identity.ts";
 export * from "./process/child-state.ts";
+export { holdChild, livingChild, visiblePid } from "./process/child-tracker.ts";
 export { signalName, signalNumber } from "./process/signal.ts";
 export { toWanted, waitBits } from "./process/waiters.ts";
 export { refuseOneThread } from "./target/own-thread.ts";
-export { afterSuccess, currentBatch, currentTask } from "./target/target.ts";
+export { type AnyTask, afterSuccess, currentBatch, currentTask } from "./target/target.ts";
 export { endTask } from "./task/clone.ts";
 export { copyEnvironment } from "./task/exec.ts";
+export { changesSignals, entersNamespaces } from "./task/namespaces.ts";
 export { fillArrays } from "./task/raw.ts";
+export { taskId } from "./task/state.ts";

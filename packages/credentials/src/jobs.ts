@@ -1,5 +1,5 @@
 import { ChildProcess } from "@nearfar/core";
-import { pid as checkPid, native, wrongType } from "@nearfar/core/internal";
+import { pid as checkPid, native, visiblePid, wrongType } from "@nearfar/core/internal";
 
 /**
  * Returns the process group of a process.
@@ -81,7 +81,7 @@ export function getsid(pid = 0): number {
  * @see setpgid(2); no privilege
  */
 export function setpgid(pid: number | ChildProcess, pgid: number | ChildProcess): void {
-	const process = pid instanceof ChildProcess ? pid.visiblePid() : member(pid, "pid");
+	const process = pid instanceof ChildProcess ? visiblePid(pid) : member(pid, "pid");
 	const group = pgid instanceof ChildProcess ? pgid.getpgid() : member(pgid, "pgid");
 	native().setpgid(process, group);
 }

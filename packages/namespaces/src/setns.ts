@@ -1,5 +1,14 @@
-import { FileDescriptor, type NamespaceKind, type Task } from "@nearfar/core";
-import { currentTask, integer, namespaceFlags, native, toBits, wrongType } from "@nearfar/core/internal";
+import { FileDescriptor, type NamespaceKind } from "@nearfar/core";
+import {
+	type AnyTask,
+	currentTask,
+	entersNamespaces,
+	integer,
+	namespaceFlags,
+	native,
+	toBits,
+	wrongType,
+} from "@nearfar/core/internal";
 import { kindsOf } from "./kinds.ts";
 
 const SYS_ioctl = process.arch === "arm64" ? 29 : 16;
@@ -42,10 +51,10 @@ export function setns(fd: FileDescriptor, kinds?: readonly NamespaceKind[] | num
 	const flags = integer(toBits(namespaceFlags, kinds, "kinds"), "kinds", 0, 2 ** 32 - 1);
 	const task = currentTask();
 	native().setns(fd.number(), flags);
-	task.entersNamespaces(flags === 0 ? () => kindsOf(kindFlag(task, fd)) : kindsOf(flags));
+	entersNamespaces(task, flags === 0 ? () => kindsOf(kindFlag(task, fd)) : kindsOf(flags));
 }
 
-function kindFlag(task: Task, fd: FileDescriptor): number {
+function kindFlag(task: AnyTask, fd: FileDescriptor): number {
 	try {
 		return Number(task.run(() => native().syscall(SYS_ioctl, [fd.number(), NS_GET_NSTYPE])).result);
 	} catch {

@@ -1,13 +1,25 @@
 import {
 	type ChildProcess,
 	type ChildState,
-	FDTable,
+	type FDTable,
 	FileDescriptor,
 	SyscallError,
 	Task,
 	TaskGoneError,
 } from "@nearfar/core";
-import { currentTask, forget, keepAlive, listen, native, openFlags, toState, waitFlags } from "@nearfar/core/internal";
+import {
+	type AnyTask,
+	currentTask,
+	forget,
+	keepAlive,
+	listen,
+	native,
+	openFlags,
+	sharersOf,
+	taskId,
+	toState,
+	waitFlags,
+} from "@nearfar/core/internal";
 import { identifyProcess } from "./identify.ts";
 import type { NodeChild } from "./node-child.ts";
 
@@ -46,9 +58,9 @@ export class HeldPidfd {
 	}
 
 	/** The task that waits: one that has the descriptor, by preference the current one. */
-	get task(): Task {
+	get task(): AnyTask {
 		const current = currentTask();
-		return current.fdTable === this.#table ? current : FDTable.owner(this.#table);
+		return current.fdTable === this.#table ? current : sharersOf(this.#table).worker();
 	}
 
 	/** Keeps a number open until there are as many {@link release}s. */
@@ -91,7 +103,7 @@ export class HeldPidfd {
 	/** The number in this process's table; held. */
 	near(): number {
 		if (this.task.isNear) return this.#number;
-		this.#copy ??= Task.near.run(() => FileDescriptor.from(native().get(Task.number(this.task), this.#number)));
+		this.#copy ??= Task.near.run(() => FileDescriptor.from(native().get(taskId(this.task), this.#number)));
 		return this.#copy.fd;
 	}
 
@@ -111,7 +123,7 @@ export class HeldPidfd {
 		const wait = () => native().waitid(P_PIDFD, this.#number, bits | AT_ONCE);
 		const { task } = this;
 		let refused: unknown;
-		for (const one of [task, ...(task.isNear ? [] : FDTable.others(this.#table, task))]) {
+		for (const one of [task, ...(task.isNear ? [] : sharersOf(this.#table).living(task))]) {
 			try {
 				const seen = one === currentTask() ? wait() : one.run(wait);
 				return seen.length === 0 ? undefined : toState(seen, 0);

@@ -1,5 +1,5 @@
-import { FileDescriptor, type NamespaceKind, openat2, SyscallError, type Task } from "@nearfar/core";
-import { currentTask, native, pidfdNamespaces, toChoice } from "@nearfar/core/internal";
+import { FileDescriptor, type NamespaceKind, openat2, SyscallError } from "@nearfar/core";
+import { type AnyTask, currentTask, native, pidfdNamespaces, toChoice } from "@nearfar/core/internal";
 import { pidInProc } from "./identify.ts";
 
 /** The kinds of namespaces that a process is in, and the two that its children will be in. */
@@ -19,7 +19,7 @@ const requests = {
 } as const satisfies Record<PidFdNamespaceKind, number>;
 
 // A task can have forbidden itself what its kernel knows.
-const known = new WeakMap<Task, boolean>();
+const known = new WeakMap<AnyTask, boolean>();
 
 /** Opens a namespace of the process that a pidfd of the current task stands for. */
 export function openNamespace(pidfd: number, kind: PidFdNamespaceKind): FileDescriptor {

@@ -5,6 +5,7 @@ import {
 	native,
 	signalName,
 	signalNumber,
+	visiblePid,
 	waitFlags,
 	wrongType,
 	wrongValue,
@@ -30,7 +31,7 @@ export function pidOfNodeChild(child: NodeChild): number {
 	if (child.pid === undefined) throw wrongValue("child", "one that has started", child);
 	const death = deathOfNodeChild(child);
 	if (death) throw dead(child.pid, death);
-	return new Process(checkPid(child.pid, "child.pid"), Task.near.pidNamespace).visiblePid();
+	return visiblePid(new Process(checkPid(child.pid, "child.pid"), Task.near.pidNamespace));
 }
 
 /** How it ended, as its runtime says; `undefined`: that has not heard of it. The user id is not known there, and 0. */

@@ -1,5 +1,5 @@
-import { ChildDeadError, ChildProcess, type ChildState, SyscallError, Task } from "@nearfar/core";
-import { type StateKind, stateKinds } from "@nearfar/core/internal";
+import { ChildDeadError, type ChildProcess, type ChildState, SyscallError, Task } from "@nearfar/core";
+import { holdChild, livingChild, type StateKind, stateKinds } from "@nearfar/core/internal";
 import type { HeldPidfd } from "./held-pidfd.ts";
 import { identifyProcess } from "./identify.ts";
 
@@ -8,9 +8,9 @@ export function findOwnChild(held: HeldPidfd): ChildProcess | undefined {
 	held.hold();
 	try {
 		const who = () => Task.near.run(() => identifyProcess(held.near())?.pid ?? 0);
-		const child = ChildProcess.living(who());
+		const child = livingChild(who());
 		// While it is held nobody else can have its pid.
-		return child && ChildProcess.held(child, "wait for", who) === child.pid ? child : undefined;
+		return child && holdChild(child, "wait for", who) === child.pid ? child : undefined;
 	} catch (error) {
 		// As waitid(2) answers for what is no pidfd.
 		if (error instanceof SyscallError && error.code === "ENOTTY") throw notPidfd();

@@ -4,7 +4,6 @@ import {
 	ChildProcess,
 	type ChildState,
 	type ExitStatus,
-	FDTable,
 	FileDescriptor,
 	Process,
 	type Signal,
@@ -18,12 +17,16 @@ import {
 	currentBatch,
 	currentTask,
 	descriptorNumber,
+	handlesOf,
+	holdChild,
+	livingChild,
 	native,
 	optionalBoolean,
 	pidfdFlags,
 	pidfdSignalFlags,
 	signalNumber,
 	toChoice,
+	visiblePid,
 	wrongType,
 } from "@nearfar/core/internal";
 import { exited } from "./exited.ts";
@@ -95,9 +98,9 @@ export class PidFd extends FileDescriptor {
 	static open(pid: number | Process, options?: PidFdOptions): PidFd {
 		const flags = openBits(options);
 		const open = (id: number) => PidFd.adopt(native().pidfdOpen(id, flags));
-		if (pid instanceof ChildProcess) return PidFd.#ours(pid, () => open(pid.visiblePid()));
-		const id = pid instanceof Process ? pid.visiblePid() : number(pid);
-		const child = currentTask().pidNamespace === Task.near.pidNamespace ? ChildProcess.living(id) : undefined;
+		if (pid instanceof ChildProcess) return PidFd.#ours(pid, () => open(visiblePid(pid)));
+		const id = pid instanceof Process ? visiblePid(pid) : number(pid);
+		const child = currentTask().pidNamespace === Task.near.pidNamespace ? livingChild(id) : undefined;
 		if (child) {
 			try {
 				return PidFd.#ours(child, () => open(id));
@@ -112,7 +115,7 @@ export class PidFd extends FileDescriptor {
 	}
 
 	static #ours(child: ChildProcess, open: () => PidFd): PidFd {
-		const pidfd = ChildProcess.held(child, "open", open);
+		const pidfd = holdChild(child, "open", open);
 		pidfd.#child = child;
 		pidfd.#known = true;
 		return pidfd;
@@ -358,7 +361,7 @@ export class PidFd extends FileDescriptor {
 		if (currentBatch()) throw new BatchError("waiting returns a value, and in a batch no call has run yet");
 		const number = this.fd;
 		if (!this.#held) {
-			const borrowed = FDTable.handles(this.table).get(number)?.deref() !== this;
+			const borrowed = handlesOf(this.table).get(number)?.deref() !== this;
 			this.#held = new HeldPidfd(number, this.table, borrowed);
 			this.#held.death = this.#death;
 		}

@@ -1,5 +1,5 @@
 import { MultithreadedError, type Signal } from "@nearfar/core";
-import { currentTask, native, signalNumber, wrongValue } from "@nearfar/core/internal";
+import { changesSignals, currentTask, native, signalNumber, wrongValue } from "@nearfar/core/internal";
 
 const dispositions = ["default", "ignore", "handler"] as const;
 
@@ -59,6 +59,6 @@ export function sigaction(signal: Signal, disposition?: "default" | "ignore"): D
 		);
 	}
 	native().sigaction(number, disposition === "ignore");
-	task.changedSignals();
+	changesSignals(task);
 	return undefined;
 }

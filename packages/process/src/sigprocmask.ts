@@ -1,6 +1,7 @@
 import type { Signal } from "@nearfar/core";
 import {
 	array,
+	changesSignals,
 	currentTask,
 	native,
 	type SigprocmaskHow,
@@ -53,7 +54,7 @@ export function sigprocmask(how?: SigprocmaskHow, signals?: readonly Signal[]): 
 	const number = toChoice(sigprocmaskHow, how as SigprocmaskHow, "how");
 	const set = array(signals, "signals").reduce((set, signal, index) => set | toBit(signal, `signals[${index}]`), 0n);
 	native().sigprocmask(number, set);
-	currentTask().changedSignals();
+	changesSignals(currentTask());
 	return undefined;
 }
 

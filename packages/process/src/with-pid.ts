@@ -1,5 +1,13 @@
 import { ChildProcess, FileDescriptor, Process, SyscallError } from "@nearfar/core";
-import { pid as checkPid, currentTask, native, pidsOfPidfd, wrongType } from "@nearfar/core/internal";
+import {
+	pid as checkPid,
+	currentTask,
+	holdChild,
+	native,
+	pidsOfPidfd,
+	visiblePid,
+	wrongType,
+} from "@nearfar/core/internal";
 
 const ESRCH = 3;
 const EBADF = 9;
@@ -22,8 +30,8 @@ export function withPid<T>(
 	syscall: string,
 	fn: (pid: number) => T,
 ): T {
-	if (target instanceof ChildProcess) return ChildProcess.held(target, syscall, () => fn(target.visiblePid()));
-	if (target instanceof Process) return fn(target.visiblePid());
+	if (target instanceof ChildProcess) return holdChild(target, syscall, () => fn(visiblePid(target)));
+	if (target instanceof Process) return fn(visiblePid(target));
 	if (target instanceof FileDescriptor) return withPidOfPidfd(target, syscall, fn);
 	if (typeof target !== "number") throw wrongType(name, "a number, a Process or a pidfd", target);
 	return fn(checkPid(target, name, 0));

@@ -11,9 +11,17 @@ import {
 	wrongType,
 } from "../arguments.ts";
 import { BatchError, ClosedError, FDTableMismatchError, TaskGoneError } from "../errors.ts";
-import { FDTable, OpenFile } from "../identity.ts";
-import { afterSuccess, type Batch, currentBatch, currentTask, nearTask, withTarget } from "../target/target.ts";
-import type { Task } from "../task/task.ts";
+import { type FDTable, handlesOf, OpenFile, sharersOf } from "../identity.ts";
+import {
+	type AnyTask,
+	afterSuccess,
+	type Batch,
+	currentBatch,
+	currentTask,
+	nearTask,
+	taskControl,
+	withTarget,
+} from "../target/target.ts";
 
 const CLOEXEC = 1; // FD_CLOEXEC
 const SLOT = -0x4000_0000; // numbers from here down: made by a batch that has not run
@@ -31,11 +39,11 @@ interface Leak {
 }
 
 const leaks = new FinalizationRegistry(({ table, number, handle, made }: Leak) => {
-	if (FDTable.handles(table).get(number) !== handle) return; // the number is somebody else's by now
-	FDTable.handles(table).delete(number);
-	const owner = FDTable.owner(table);
+	if (handlesOf(table).get(number) !== handle) return; // the number is somebody else's by now
+	handlesOf(table).delete(number);
+	const owner = sharersOf(table).worker();
 	if (owner.state !== "live") return;
-	owner.closeLater(number);
+	taskControl().closeLater(owner, number);
 	process.emitWarning(
 		`descriptor ${number} of ${owner} was collected before it was closed${made}`,
 		"NearfarLeakWarning",
@@ -213,7 +221,7 @@ export class FileDescriptor implements Disposable {
 		const to = descriptorNumber(fd);
 		const cloexec = optionalBoolean(checkOptions(options).closeOnExec, "closeOnExec") ?? true;
 		const task = currentTask();
-		task.assertNotChannel(to, "fd");
+		taskControl().refuseChannel(task, to, "fd");
 		const number = this.number();
 		if (task.isNear && isOpen(to)) throw outOfRange("fd", "a number that is not in use in this process", fd);
 		const made = native().dup3(number, to, cloexec ? openFlags.cloexec : 0);
@@ -288,11 +296,11 @@ export class FileDescriptor implements Disposable {
 
 	/** Handles of these numbers mean nothing any more: the call that was made last has closed or replaced them. */
 	static invalidate(table: FDTable, first: number, last: number): void {
-		for (const [number, handle] of FDTable.handles(table)) {
+		for (const [number, handle] of handlesOf(table)) {
 			if (number < first || number > last) continue;
 			const descriptor = handle.deref();
 			if (descriptor) descriptor.#void();
-			else FDTable.handles(table).delete(number); // it was collected, which nobody has heard of yet
+			else handlesOf(table).delete(number); // it was collected, which nobody has heard of yet
 		}
 	}
 
@@ -306,9 +314,9 @@ export class FileDescriptor implements Disposable {
 	}
 
 	/** Who works on it: the current task if it has the table, else another that has. */
-	#owner(): Task {
+	#owner(): AnyTask {
 		const current = currentTask();
-		return current.fdTable === this.table ? current : FDTable.owner(this.table);
+		return current.fdTable === this.table ? current : sharersOf(this.table).worker();
 	}
 
 	#assertOpen(): void {
@@ -319,11 +327,11 @@ export class FileDescriptor implements Disposable {
 		if (!batch) throw new BatchError("a descriptor without a number outside a batch");
 		this.#batch = batch;
 		const slot = SLOT - this.#number;
-		batch.settle.push((numbers) => {
+		batch.whenEnded.push((numbers) => {
 			this.#batch = undefined;
 			const number = numbers?.[slot];
 			if (number === undefined || number < 0) this.#closed = true;
-			else if (this.#closesLate) FDTable.owner(this.table).closeLater(number);
+			else if (this.#closesLate) taskControl().closeLater(sharersOf(this.table).worker(), number);
 			else if (!this.#closed) {
 				this.#number = number;
 				this.#register();
@@ -335,7 +343,7 @@ export class FileDescriptor implements Disposable {
 		if (!this.#owned) return;
 		const made = process.env.NEARFAR_TRACE === "1" ? `; it was made here:\n${new Error().stack}` : "";
 		const handle = new WeakRef(this);
-		FDTable.handles(this.table).set(this.#number, handle);
+		handlesOf(this.table).set(this.#number, handle);
 		leaks.register(this, { table: this.table, number: this.#number, handle, made }, this);
 	}
 
@@ -358,13 +366,13 @@ export class FileDescriptor implements Disposable {
 		this.forgotten();
 		if (this.#number <= SLOT || !this.#owned) return;
 		leaks.unregister(this);
-		const handles = FDTable.handles(this.table);
+		const handles = handlesOf(this.table);
 		if (handles.get(this.#number)?.deref() === this) handles.delete(this.#number);
 	}
 }
 
 /** A task that has just died has closed it already. */
-function closeIn(owner: Task, number: number): void {
+function closeIn(owner: AnyTask, number: number): void {
 	try {
 		owner.run(() => native().close(number));
 	} catch (error) {

@@ -5,7 +5,7 @@ import { keepAlive } from "../addon/keep-alive.ts";
 import { native } from "../addon/native.ts";
 import { abortSignal, options as checkOptions, integer, optionalBoolean, outOfRange, wrongType } from "../arguments.ts";
 import { ClosedError, SyscallError } from "../errors.ts";
-import { FDTable, type OpenFile } from "../identity.ts";
+import { type OpenFile, sharersOf } from "../identity.ts";
 import { nearTask } from "../target/target.ts";
 import { FileDescriptor } from "./descriptor.ts";
 
@@ -113,7 +113,9 @@ export class EventFd extends FileDescriptor {
 		signal?.throwIfAborted();
 		const number = this.fd;
 		if (this.#readers.length === 0) {
-			const value = FDTable.owner(this.table).run(() => readNow(number));
+			const value = sharersOf(this.table)
+				.worker()
+				.run(() => readNow(number));
 			if (value !== undefined) return value;
 			this.#begin();
 		}
@@ -157,7 +159,7 @@ export class EventFd extends FileDescriptor {
 	}
 
 	#begin(): void {
-		const owner = FDTable.owner(this.table);
+		const owner = sharersOf(this.table).worker();
 		// A copy: the number that it has may be closed, and be another's, without our knowing.
 		const number = (owner.isNear ? owner.run(() => this.dup()) : owner.get(this)).take();
 		const id = native().watchReadable(number);

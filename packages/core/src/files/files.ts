@@ -10,7 +10,7 @@ import { toBits } from "../addon/flags.ts";
 import { native } from "../addon/native.ts";
 import { options as checkOptions, integer, optionalBoolean } from "../arguments.ts";
 import { BatchError, NearfarError } from "../errors.ts";
-import { currentBatch, currentTask } from "../target/target.ts";
+import { currentBatch, currentTask, taskControl } from "../target/target.ts";
 import { FileDescriptor } from "./descriptor.ts";
 import { type LocationLike, toAt } from "./location.ts";
 
@@ -117,10 +117,10 @@ export function closeRange(first: number, last: number, options?: { closeOnExec?
 	if (optionalBoolean(unshare, "unshare")) {
 		if (currentBatch())
 			throw new BatchError("whose a descriptor is would be known only later: unshare before the batch");
-		if (from <= to) task.unshareFiles();
+		if (from <= to) taskControl().leaveTable(task);
 	}
 	const flags = mark ? closeRangeFlags.cloexec : 0;
-	for (const [start, end] of around(from, to, task.sparedFds())) {
+	for (const [start, end] of around(from, to, taskControl().channelsToSpare(task))) {
 		native().closeRange(start, end, flags);
 		if (!mark) FileDescriptor.invalidate(task.fdTable, start, end);
 	}

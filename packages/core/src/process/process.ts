@@ -8,11 +8,14 @@ import { type Signal, signalNumber } from "./signal.ts";
 
 const PRIO_PROCESS = 0;
 
+/** Sets the pid of a process whose object was made before the clone succeeded. */
+export let setPid: (process: Process, pid: number) => void;
+
 /**
  * Any process, by its pid.
  *
- * A pid can be used again as soon as its process was reaped, and then means a stranger: for a child there is
- * {@link ChildProcess}, for others a pidfd.
+ * The kernel may reuse a pid as soon as its process was reaped, and the pid then means a stranger. For a child use
+ * {@link ChildProcess}, for other processes a pidfd.
  *
  * @example
  * ```ts
@@ -24,90 +27,113 @@ export class Process {
 	readonly namespace: PidNamespace;
 	#pid: number;
 
+	static {
+		setPid = (process, pid) => {
+			process.#pid = pid;
+		};
+	}
+
 	/**
 	 * @param pid - 1 or more.
 	 * @param namespace - Default: that of the current task.
-	 * @throws `TypeError`, `RangeError` not a pid
+	 * @throws `TypeError` `pid` is not a number.
+	 * @throws `RangeError` `pid` is not a whole number from 1 to 2147483647.
 	 */
 	constructor(pid: number, namespace: PidNamespace = currentTask().pidNamespace) {
 		this.#pid = checkPid(pid, "pid", new.target === Process ? 1 : 0);
 		this.namespace = namespace;
 	}
 
-	/** Its pid in `namespace`; 0: not visible from there, or a task that is still being cloned. */
+	/** Its pid in `namespace`. 0: the process is not visible from there, or is a task that is still being cloned. */
 	get pid(): number {
 		return this.#pid;
-	}
-
-	/** A process that was made before it was cloned has a pid now. */
-	static cloned(process: Process, pid: number): void {
-		process.#pid = pid;
 	}
 
 	/**
 	 * Sends a signal, from the current task.
 	 *
-	 * @param signal - Default: `"SIGTERM"`; 0 sends nothing and only checks.
-	 * @throws `ESRCH` nobody has the pid · `EPERM` · `NamespaceMismatchError` the current task is in another pid namespace
+	 * @param signal - A name or a number from 0 to 64. 0 sends nothing and only checks. Default: `"SIGTERM"`.
+	 * @throws `ESRCH` No process has the pid.
+	 * @throws `EPERM` The caller is another user, and has no CAP_KILL.
+	 * @throws `NamespaceMismatchError` The current task is in another pid namespace.
 	 * @see kill(2); the same user, or CAP_KILL
 	 */
 	kill(signal: Signal = "SIGTERM"): void {
-		native().kill(this.visiblePid(), signalNumber(signal));
+		native().kill(pidForCurrentTask(this), signalNumber(signal));
 	}
 
 	/**
 	 * Sends a signal to the process group whose id is this pid.
 	 *
-	 * @param signal - Default: `"SIGTERM"`.
-	 * @throws `ESRCH` no such group · `EPERM` none of it may be signalled · `RangeError` group 1, which kill(2) cannot name
+	 * @param signal - A name or a number from 0 to 64. 0 sends nothing and only checks. Default: `"SIGTERM"`.
+	 * @throws `ESRCH` There is no such group.
+	 * @throws `EPERM` The caller may signal no process of the group.
+	 * @throws `RangeError` The pid is 1: kill(2) has no way to name group 1.
+	 * @throws `NamespaceMismatchError` The current task is in another pid namespace.
 	 * @see killpg(3); the same user, or CAP_KILL
 	 */
 	killpg(signal: Signal = "SIGTERM"): void {
-		const group = this.visiblePid();
-		// kill(2) reads -1 as everybody.
+		const group = pidForCurrentTask(this);
+		// kill(2) reads -1 as all processes.
 		if (group === 1) throw outOfRange("pid", "the id of a group that kill(2) can name: more than 1", group);
 		native().kill(-group, signalNumber(signal));
 	}
 
-	/** Returns the id of its process group. Throws `ESRCH`. See getpgid(2). */
+	/**
+	 * Returns the id of its process group.
+	 *
+	 * @throws `ESRCH` No process has the pid.
+	 * @throws `NamespaceMismatchError` The current task is in another pid namespace.
+	 * @see getpgid(2); no privilege
+	 */
 	getpgid(): number {
-		return native().getpgid(this.visiblePid());
+		return native().getpgid(pidForCurrentTask(this));
 	}
 
 	/**
 	 * Sets its nice value.
 	 *
-	 * @param nice - -20 (first) to 19 (last).
-	 * @throws `EACCES` a lower value needs CAP_SYS_NICE or the limit `nice` · `EPERM` not its owner · `ESRCH` ·
-	 * `MultithreadedError` Node itself, of which one thread alone would change
+	 * @param nice - -20 (most favourable) to 19 (least favourable).
+	 * @throws `EACCES` `nice` is lower than before, and the caller has neither CAP_SYS_NICE nor the limit `"nice"` for it.
+	 * @throws `EPERM` The process is another user's, and the caller has no CAP_SYS_NICE.
+	 * @throws `ESRCH` No process has the pid.
+	 * @throws `MultithreadedError` The process is Node itself: only one of its threads would change.
+	 * @throws `NamespaceMismatchError` The current task is in another pid namespace.
 	 * @see setpriority(2)
 	 */
 	setpriority(nice: number): void {
-		const pid = this.visiblePid();
+		const pid = pidForCurrentTask(this);
 		const value = integer(nice, "nice", -20, 19);
 		refuseOneThread("setpriority", pid);
 		native().setpriority(PRIO_PROCESS, pid, value);
 	}
 
-	/** Returns its nice value, -20 to 19. Throws `ESRCH`. See getpriority(2). */
+	/**
+	 * Returns its nice value, -20 to 19.
+	 *
+	 * @throws `ESRCH` No process has the pid.
+	 * @throws `NamespaceMismatchError` The current task is in another pid namespace.
+	 * @see getpriority(2); no privilege
+	 */
 	getpriority(): number {
-		return native().getpriority(PRIO_PROCESS, this.visiblePid());
+		return native().getpriority(PRIO_PROCESS, pidForCurrentTask(this));
 	}
 
-	/** The pid for a call of the current task. Throws `NamespaceMismatchError` where it would mean somebody else. */
-	visiblePid(): number {
-		const task = currentTask();
-		if (task.pidNamespace !== this.namespace) {
-			throw new NamespaceMismatchError(
-				`${this} has its pid in the ${this.namespace}, and ${task} is in the ${task.pidNamespace}`,
-			);
-		}
-		if (this.pid === 0) throw new NamespaceMismatchError(`${this} has no pid in the ${this.namespace}`);
-		return this.pid;
-	}
-
-	/** `"process 4711"`. */
+	/** Returns `"process 4711"`. */
 	toString(): string {
 		return `process ${this.pid}`;
 	}
+}
+
+/** Returns the pid of a process for a call of the current task. Refuses a pid that would mean another process there. */
+export function pidForCurrentTask(process: Process): number {
+	const task = currentTask();
+	const { namespace, pid } = process;
+	if (task.pidNamespace !== namespace) {
+		throw new NamespaceMismatchError(
+			`${process} has its pid in the ${namespace}, and ${task} is in the ${task.pidNamespace}`,
+		);
+	}
+	if (pid === 0) throw new NamespaceMismatchError(`${process} has no pid in the ${namespace}`);
+	return pid;
 }

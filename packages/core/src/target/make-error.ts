@@ -1,6 +1,6 @@
 import type { FailureData } from "../../native/binding.js";
 import { BatchError, MultithreadedError, NearfarError, SyscallError } from "../errors.ts";
-import { currentTask } from "./target.ts";
+import { currentTask, taskControl } from "./target.ts";
 
 /** Makes the error for a failure that the addon reports about a call of the current task. */
 export function makeError(failure: FailureData): Error {
@@ -18,7 +18,7 @@ export function makeError(failure: FailureData): Error {
 			return new SyscallError({ code, errno, syscall, ...(message && { message }) }, about);
 		}
 		case "gone":
-			return task.goneError();
+			return taskControl().goneError(task);
 		case "batch":
 			return new BatchError(
 				`${call} returns a value, and in a batch no call has run yet: make it before, or in task.run()`,

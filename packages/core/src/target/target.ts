@@ -1,44 +1,69 @@
 import { native } from "../addon/native.ts";
-import { NearfarError } from "../errors.ts";
+import { NearfarError, type TaskGoneError } from "../errors.ts";
+import type { Process } from "../process/process.ts";
 import type { Task } from "../task/task.ts";
 
-// What runs the calls of this thread now: JavaScript's side of the addon's current target.
-let current: Task | undefined;
-let near: (() => Task) | undefined;
-let batch: Batch | undefined;
+/** A task of any kind: a child, or this process. */
+export type AnyTask = Task<Process>;
+
+/** What the lower floors ask of a task beside its public members. `task/` provides these functions. */
+export interface TaskControl {
+	/** Returns the object that stands for this process. */
+	near(): AnyTask;
+	/** Closes a descriptor of a task without waiting for it. */
+	closeLater(task: AnyTask, number: number): void;
+	/** Returns the numbers of the channels that a call of a task which closes descriptors by number has to spare, in order. */
+	channelsToSpare(task: AnyTask): number[];
+	/** Refuses the number of a channel. */
+	refuseChannel(task: AnyTask, number: number, parameter: string): void;
+	/** Gives a task a descriptor table of its own, if it shares one. */
+	leaveTable(task: AnyTask): void;
+	/** Returns the error for a call that did not reach a task. */
+	goneError(task: AnyTask): TaskGoneError;
+}
 
 /** What a batch has to do once its calls have run. */
 export interface Batch {
 	/**
-	 * Told the numbers of the descriptors that the batch made, in order, or that it failed, and how many of its calls had
-	 * succeeded then; -1: it was not sent.
+	 * Called when the batch has ended: with the numbers of the descriptors that it made, in order, or with `undefined` if
+	 * it failed. `succeeded` is the number of calls that have succeeded; -1: the batch was not sent.
 	 */
-	readonly settle: ((numbers: readonly number[] | undefined, succeeded: number) => void)[];
+	readonly whenEnded: ((numbers: readonly number[] | undefined, succeeded: number) => void)[];
 }
 
-/** `task.ts` says which object stands for this process. */
-export function setNear(task: () => Task): void {
-	near = task;
+// What runs the calls of this thread now: the JavaScript side of the addon's current target.
+let current: AnyTask | undefined;
+let batch: Batch | undefined;
+let control: TaskControl | undefined;
+
+/** Provides the functions of `task/`. */
+export function provideTaskControl(functions: TaskControl): void {
+	control = functions;
 }
 
-/** The task whose `run` or `batch` is on the stack, else this process. */
-export function currentTask(): Task {
+/** Returns the functions that `task/` has provided. */
+export function taskControl(): TaskControl {
+	if (!control) throw new NearfarError("INTERNAL", "@nearfar/core was not loaded as a whole");
+	return control;
+}
+
+/** Returns the task whose `run` or `batch` is on the stack, otherwise this process. */
+export function currentTask(): AnyTask {
 	return current ?? nearTask();
 }
 
-/** This process. */
-export function nearTask(): Task {
-	if (!near) throw new NearfarError("INTERNAL", "@nearfar/core was not loaded whole");
-	return near();
+/** Returns the task that stands for this process. */
+export function nearTask(): AnyTask {
+	return taskControl().near();
 }
 
-/** The batch that is being collected, if one is. */
+/** Returns the batch that is being collected, if there is one. */
 export function currentBatch(): Batch | undefined {
 	return batch;
 }
 
-/** Runs `fn` with another current task and batch, and puts the former back whatever happens. */
-export function withTarget<T>(task: Task, collecting: Batch | undefined, fn: () => T): T {
+/** Runs `fn` with another current task and batch, and restores the former ones even if `fn` throws. */
+export function withTarget<T>(task: AnyTask, collecting: Batch | undefined, fn: () => T): T {
 	const [outerTask, outerBatch] = [current, batch];
 	current = task;
 	batch = collecting;
@@ -51,9 +76,10 @@ export function withTarget<T>(task: Task, collecting: Batch | undefined, fn: () 
 }
 
 /**
- * Runs `fn` now, or, in a batch, when the call that was collected last has succeeded.
+ * Calls `fn` now. While a batch is collected, calls `fn` when the call that was collected last has succeeded.
  *
- * @param otherwise - What to do when it has not been made, or was refused.
+ * @param fn - Called after success.
+ * @param otherwise - Called when that call was not made, or has failed.
  */
 export function afterSuccess(fn: () => void, otherwise = () => {}): void {
 	if (!batch) {
@@ -61,5 +87,5 @@ export function afterSuccess(fn: () => void, otherwise = () => {}): void {
 		return;
 	}
 	const calls = native().collected();
-	batch.settle.push((_, succeeded) => (succeeded >= calls ? fn() : otherwise()));
+	batch.whenEnded.push((_, succeeded) => (succeeded >= calls ? fn() : otherwise()));
 }

@@ -3,18 +3,17 @@ import { dispatch, native } from "../addon/native.ts";
 import { once } from "../addon/request.ts";
 import { wrongType } from "../arguments.ts";
 import { makeError } from "../target/make-error.ts";
-import { type Batch, withTarget } from "../target/target.ts";
-import type { Task } from "./task.ts";
+import { type AnyTask, type Batch, withTarget } from "../target/target.ts";
 
 /**
  * Collects the calls of `fn`, sends them to a task, and resolves with what `fn` returned when all have succeeded.
  *
  * @param appeared - Of a task that is being cloned: what comes first.
  */
-export async function runBatch<T>(task: Task, id: number, fn: () => T, appeared?: Promise<unknown>): Promise<T> {
-	const batch: Batch = { settle: [] };
-	const settle = (numbers: readonly number[] | undefined, succeeded: number) => {
-		for (const tell of batch.settle.splice(0)) tell(numbers, succeeded);
+export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appeared?: Promise<unknown>): Promise<T> {
+	const batch: Batch = { whenEnded: [] };
+	const end = (numbers: readonly number[] | undefined, succeeded: number) => {
+		for (const callback of batch.whenEnded.splice(0)) callback(numbers, succeeded);
 	};
 	let sent = false;
 	try {
@@ -34,11 +33,11 @@ export async function runBatch<T>(task: Task, id: number, fn: () => T, appeared?
 		const { failure, numbers } = await event;
 		if (appeared) await appeared;
 		// Before an error is made, which may ask how a child ended that the batch held.
-		settle(failure ? undefined : numbers, failure ? succeededBefore(failure) : Number.POSITIVE_INFINITY);
+		end(failure ? undefined : numbers, failure ? succeededBefore(failure) : Number.POSITIVE_INFINITY);
 		if (failure) throw withTarget(task, undefined, () => makeError(failure));
 		return result;
 	} catch (error) {
-		settle(undefined, -1);
+		end(undefined, -1);
 		throw error;
 	}
 }

@@ -1,75 +1,35 @@
 import type { Event } from "../../native/binding.js";
-import { cloneFlags, type NamespaceKind, namespaceFlags } from "../addon/flags.generated.ts";
-import { toBits } from "../addon/flags.ts";
 import { dispatch, native } from "../addon/native.ts";
 import { abandon, once } from "../addon/request.ts";
-import { abortSignal, array, options as checkOptions, pid as checkPid, wrongType, wrongValue } from "../arguments.ts";
 import { TaskGoneError } from "../errors.ts";
-import { FileDescriptor } from "../files/descriptor.ts";
-import { FDTable } from "../identity.ts";
+import { beginSharedClone, endSharedClone, PidNamespace, refuseDuringClosing } from "../identity.ts";
+import { ChildProcess, ThreadProcess } from "../process/child.ts";
+import { trackerOf } from "../process/child-tracker.ts";
 import { makeError } from "../target/make-error.ts";
-import { withTarget } from "../target/target.ts";
-import { checkMaps, type IdMaps, writeMaps } from "./idmap.ts";
+import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
+import { runBatch } from "./batch.ts";
+import { type CloneData, type CloneOptions, checkClone } from "./clone-options.ts";
+import { writeMaps } from "./idmap.ts";
 import { later } from "./patience.ts";
-import { Task } from "./task.ts";
+import { cleanUpAfterDeath, shareMemory, shareTable } from "./sharing.ts";
+import { stateOf, type TaskParts } from "./state.ts";
+import type { Task } from "./task.ts";
 
 const SIGKILL = 9;
 
-/** What a task can share with the task that clones it. */
-export type SharedPart = "files" | "fs" | "vm";
-
-const sharedParts = { files: cloneFlags.files, fs: cloneFlags.fs, vm: cloneFlags.vm } as const;
-
-/** How to clone a task. */
-export interface CloneOptions {
-	/** Namespaces to make new ones of. Default: none, all are shared. */
-	namespaces?: readonly NamespaceKind[];
-	/**
-	 * With `"user"`: which ids the new user namespace maps. `"identity"` (default): the present user and group, each to
-	 * itself; `"root"`: each to 0; `"none"`: nothing yet; or ranges, for which CAP_SETUID and CAP_SETGID are needed.
-	 */
-	idMap?: "identity" | "root" | "none" | IdMaps;
-	/**
-	 * What it shares with the task that clones it: `"files"` its descriptors, `"fs"` its root, working directory and umask,
-	 * `"vm"` its memory. Never with Node: only for a task cloned by a task. With `"files"`, what closes or replaces
-	 * descriptors by number is a `BatchError` until `clone` has resolved, and so are `exec` and `supervise` of who has them.
-	 */
-	share?: readonly SharedPart[];
-	/** An open directory of cgroup v2 in which the task begins (Linux 5.7). */
-	cgroup?: FileDescriptor;
-	/** Pids to get, innermost namespace first (Linux 5.5); needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. */
-	setTid?: readonly number[];
-	/**
-	 * What the task does first: its calls are collected as {@link Task.batch} does, and mostly sent along with the clone, so
-	 * that nobody waits in between. If one fails, so does the clone, and nothing is left of it.
-	 *
-	 * It is given the task, which has no pid yet: to ask about its process is a `BatchError`.
-	 *
-	 * @example
-	 * ```ts
-	 * const { process } = await Task.clone({
-	 * 	begin(task) {
-	 * 		chdir("/");
-	 * 		task.exec("pwd");
-	 * 	},
-	 * });
-	 * await process.check();
-	 * ```
-	 */
-	begin?: (task: Task) => void;
-	/**
-	 * Gives up: what was cloned is killed, whatever it does. Where who clones it is busy or stopped, and so has not done it
-	 * in 100 ms, that is not waited for: it is killed when it is there. Has no effect once `clone` has resolved.
-	 */
-	signal?: AbortSignal;
-}
+/** Makes the object for a task. */
+type MakeTask = (parts: TaskParts<ChildProcess>) => Task;
 
 /** Clones a task from `parent`, or from the zygote. */
-export async function cloneTask(parent: Task | undefined, options: CloneOptions = {}): Promise<Task> {
+export async function cloneTask(
+	parent: AnyTask | undefined,
+	options: CloneOptions = {},
+	makeTask: MakeTask,
+): Promise<Task> {
 	const { data, maps } = checkClone(parent, options);
 	const { begin, signal } = options;
 	signal?.throwIfAborted();
-	let cloning = clone(parent, data, options);
+	let cloning = clone(parent, data, options, makeTask);
 	const abort = () => {
 		if (!stop(cloning.task)) later(cloning.leave);
 	};
@@ -79,7 +39,7 @@ export async function cloneTask(parent: Task | undefined, options: CloneOptions 
 		let failure = await cloning.answered;
 		// The zygote died before it had told of anything: another one takes its place, unless a first batch may have run.
 		if (failure?.kind === "gone" && !parent && !cloning.begun && !signal?.aborted) {
-			cloning = clone(parent, data, options);
+			cloning = clone(parent, data, options, makeTask);
 			failure = await cloning.answered;
 		}
 		signal?.throwIfAborted();
@@ -87,7 +47,7 @@ export async function cloneTask(parent: Task | undefined, options: CloneOptions 
 		if (failure?.kind === "gone" && parent && isAlive(parent)) {
 			throw new TaskGoneError(`a task that ${parent} cloned was killed before it could say so: try again`);
 		}
-		if (failure) throw withTarget(parent ?? (Task.near as unknown as Task), undefined, () => makeError(failure));
+		if (failure) throw withTarget(parent ?? nearTask(), undefined, () => makeError(failure));
 		const { task, begun } = cloning;
 		if (maps) writeMaps(task.pid, maps, parent);
 		await (begun ?? (begin && task.batch(() => begin(task))));
@@ -102,40 +62,10 @@ export async function cloneTask(parent: Task | undefined, options: CloneOptions 
 	}
 }
 
-function isAlive(task: Task): boolean {
-	return task.state === "live" && task.process.poll({ exited: true, nowait: true }) === undefined;
-}
-
-type CloneData = Parameters<ReturnType<typeof native>["clone"]>[0];
-
-/** What the addon needs to clone, everything checked, and the ids to map when it has. */
-function checkClone(
-	parent: Task | undefined,
-	options: CloneOptions,
-): { data: CloneData; maps: ReturnType<typeof checkMaps> | undefined } {
-	const { namespaces = [], idMap = "identity", share = [], cgroup, setTid = [], begin, signal } = checkOptions(options);
-	abortSignal(signal);
-	if (begin !== undefined && typeof begin !== "function") throw wrongType("options.begin", "a function", begin);
-	const flags = toBits(namespaceFlags, array(namespaces, "options.namespaces"), "options.namespaces");
-	const shared = toBits(sharedParts, array(share, "options.share"), "options.share");
-	if (shared !== 0 && !parent)
-		throw wrongValue("options.share", "nothing: a task shares with a task that clones it, never with Node", share);
-	const maps = typeof idMap === "object" ? checkMaps(idMap) : undefined;
-	if (!maps && !["identity", "root", "none"].includes(idMap as string)) {
-		throw wrongValue("options.idMap", '"identity", "root", "none" or an object of uids and gids', idMap);
-	}
-	const data = {
-		flags: flags | shared,
-		...(!maps && idMap !== "none" && { map: idMap as string }),
-		...(cgroup && {
-			cgroup: withTarget(Task.near as unknown as Task, undefined, () =>
-				FileDescriptor.check(cgroup, "options.cgroup").number(),
-			),
-		}),
-		resetSignals: parent ? Task.touchedSignals(parent) : false,
-		setTid: array(setTid, "options.setTid").map((pid, index) => checkPid(pid, `options.setTid[${index}]`)),
-	};
-	return { data, maps: flags === 0 ? undefined : maps };
+function isAlive(task: AnyTask): boolean {
+	const { process, state } = task;
+	if (state !== "live" || !(process instanceof ChildProcess)) return false;
+	return process.poll({ exited: true, nowait: true }) === undefined;
 }
 
 interface Cloning {
@@ -150,26 +80,63 @@ interface Cloning {
 	end(): Promise<void>;
 }
 
-function clone(parent: Task | undefined, data: CloneData, options: CloneOptions): Cloning {
+function clone(parent: AnyTask | undefined, data: CloneData, options: CloneOptions, makeTask: MakeTask): Cloning {
 	const table = parent && options.share?.includes("files") ? parent.fdTable : undefined;
-	if (table && parent) FDTable.assertNobodyCloses(table, parent);
-	const { id, early } = parent ? native().cloneFrom(Task.number(parent), data) : native().clone(data);
-	const task = Task.made(id, parent, options);
-	const arrived = table && FDTable.expect(table);
+	if (table && parent) refuseDuringClosing(table, parent);
+	const { id, early } = parent ? native().cloneFrom(stateOf(parent).id, data) : native().clone(data);
+	const task = makeTask(partsOf(id, parent, options));
+	if (table) beginSharedClone(table);
 	const receive = (reply: Event) => {
-		arrived?.();
-		if (reply.failure) Task.failed(task);
-		else Task.appeared(task, reply, parent, options);
+		if (table) endSharedClone(table);
+		if (reply.failure) failed(task);
+		else succeeded(task, reply, parent, options);
 	};
 	const appeared = once(id, receive).then(({ failure }) => failure);
 	const { begin } = options;
-	const begun = begin && early ? Task.begin(task, begin, appeared) : undefined;
+	const begun = begin && early ? runBatch(task, id, () => begin(task), appeared) : undefined;
 	begun?.catch(() => {}); // where the clone fails this does too, and that is not the reason
 	const end = () => appeared.then(() => endTask(task));
 	// Mostly nobody can give up.
 	if (!options.signal) return { task, answered: appeared, begun, leave() {}, end };
 	const { left, leave } = leaving(id, appeared);
 	return { task, answered: Promise.race([appeared, left]), begun, leave, end: () => Promise.race([end(), left]) };
+}
+
+/** Returns what a task that is being cloned is made of. */
+function partsOf(
+	id: number,
+	parent: AnyTask | undefined,
+	{ namespaces = [], share = [] }: CloneOptions,
+): TaskParts<ChildProcess> {
+	const { childPids, kinds, signalsTouched } = stateOf(parent ?? nearTask());
+	const Kind = share.includes("vm") ? ThreadProcess : ChildProcess;
+	const process = new Kind(id, nearTask().pidNamespace);
+	const own = namespaces.includes("pid") ? new PidNamespace(() => process) : undefined;
+	const pids = own ? () => own : childPids;
+	return { id, process, kinds: [...kinds, ...namespaces], pids, nested: parent !== undefined, signalsTouched };
+}
+
+/** Notes that the clone of a task has succeeded. */
+function succeeded(task: Task, { numbers }: Event, parent: AnyTask | undefined, { share = [] }: CloneOptions): void {
+	const [pid = 0, block = 0, channel = -1] = numbers;
+	const state = stateOf(task);
+	const { leftovers } = state;
+	const creator = parent && stateOf(parent);
+	if (creator && share.includes("vm")) shareMemory(state, creator, block);
+	if (creator && share.includes("files")) shareTable(state, creator, channel);
+	// The listener for the task's end must not keep the task from being collected.
+	const self = new WeakRef(task);
+	trackerOf(task.process).appeared(pid, () => {
+		const ended = self.deref();
+		if (ended?.state === "live") stateOf(ended).leave("exited");
+		cleanUpAfterDeath(leftovers);
+	});
+}
+
+/** Notes that the clone of a task has failed. */
+function failed(task: Task): void {
+	stateOf(task).leave("exited");
+	trackerOf(task.process).failed();
 }
 
 /** How not to wait any more for the event about request `id`, and a promise that says so. */
@@ -191,7 +158,7 @@ function leaving(id: number, appeared: Promise<unknown>): { left: Promise<undefi
 /** Ends what a task is in the middle of, be that its clone or its first batch: both hear of it. `false`: it is not there. */
 function stop(task: Task): boolean {
 	dispatch(); // of one that is busy nobody is told
-	const id = Task.number(task);
+	const id = stateOf(task).id;
 	try {
 		if (native().killChild(id, SIGKILL)) return true;
 	} catch {

@@ -3,8 +3,8 @@ import { array, id, integer, options, wrongValue } from "../arguments.ts";
 import type { FileDescriptor } from "../files/descriptor.ts";
 import { openat2 } from "../files/files.ts";
 import { Location } from "../files/location.ts";
-import { FDTable } from "../identity.ts";
-import type { Task } from "./task.ts";
+import { sharersOf } from "../identity.ts";
+import type { AnyTask } from "../target/target.ts";
 
 /** A range of ids that a user namespace maps. */
 export interface IdMapping {
@@ -47,18 +47,24 @@ function mapText(map: readonly IdMapping[], name: string): string {
  * Writes the maps of a new user namespace from outside: from this process, or from the task whose child is in it. Its
  * credentials decide what is allowed, and its user namespace is the one that the ids outside belong to.
  */
-export function writeMaps(pid: number, { uids, gids }: { uids: string; gids: string }, parent: Task | undefined): void {
+export function writeMaps(
+	pid: number,
+	{ uids, gids }: { uids: string; gids: string },
+	parent: AnyTask | undefined,
+): void {
 	using near = openat2(`/proc/${pid}`, { flags: ["path", "directory"] });
 	// Another pid namespace may be mounted in the task's /proc, or nothing.
 	using far = parent?.put(near);
 	const folder = far ?? near;
-	FDTable.owner(folder.table).run(() => {
-		const [effective = 0n] = native().capget(0);
-		// Without the capability a group map needs setgroups(2) to be given up first.
-		if ((effective & (1n << CAP_SETGID)) === 0n) writeOnce(folder, "setgroups", "deny");
-		writeOnce(folder, "gid_map", gids);
-		writeOnce(folder, "uid_map", uids);
-	});
+	sharersOf(folder.table)
+		.worker()
+		.run(() => {
+			const [effective = 0n] = native().capget(0);
+			// Without the capability a group map needs setgroups(2) to be given up first.
+			if ((effective & (1n << CAP_SETGID)) === 0n) writeOnce(folder, "setgroups", "deny");
+			writeOnce(folder, "gid_map", gids);
+			writeOnce(folder, "uid_map", uids);
+		});
 }
 
 function writeOnce(folder: FileDescriptor, name: string, content: string): void {

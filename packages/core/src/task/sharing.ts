@@ -1,98 +1,80 @@
 import { cloneFlags } from "../addon/flags.generated.ts";
 import { native } from "../addon/native.ts";
 import { TaskGoneError } from "../errors.ts";
-import { AddressSpace, FDTable, Shareable } from "../identity.ts";
-import type { Task } from "./task.ts";
+import { refuseDuringSharedClone, sharersOf } from "../identity.ts";
+import type { AnyTask } from "../target/target.ts";
+import { channelIfLive, channelsInTable } from "./channels.ts";
+import { type Leftovers, stateOf, type TaskState } from "./state.ts";
+
+/** Closes a descriptor of a task without waiting for it. */
+export function closeLater(task: AnyTask, number: number): void {
+	if (task.isNear) task.run(() => native().close(number));
+	else native().closeLater(stateOf(task).id, [number]);
+}
+
+/** Gives a new task the memory of the task that has cloned it, in which `block` is the new task's own. */
+export function shareMemory(state: TaskState, creator: TaskState, block: number): void {
+	const space = creator.addressSpace;
+	state.addressSpace = space;
+	state.leftovers.stack = { space, block };
+	sharersOf(space).add(state.task);
+}
+
+/** Gives a new task the table of the task that has cloned it, in which both have their channels. */
+export function shareTable(state: TaskState, creator: TaskState, channel: number): void {
+	const creatorsChannel = channelIfLive(creator);
+	const table = creator.fdTable;
+	state.fdTable = table;
+	state.leftovers.channel = { table, number: channel };
+	creator.leftovers.channel = { table, number: creatorsChannel };
+	sharersOf(table).add(state.task);
+}
 
 /**
- * What a task leaves behind, where others have its memory or its descriptors too. Apart from {@link Sharing}: whoever waits
- * for the task's end keeps this, and must not keep the task.
+ * Unmaps the block with the stack of a task that has left the shared memory, once. A task that still has the memory does
+ * that.
  */
-class Legacy {
-	memory: { space: AddressSpace; block: number } | undefined;
-	/** The number of its channel in a table that others have. */
-	files: { table: FDTable; channel: number } | undefined;
-
-	/** Its memory is another now, or none: whoever still has this one gives the block with its stack back, once. */
-	leaveMemory(): void {
-		if (this.memory) Shareable.other(this.memory.space)?.unmapLater(this.memory.block);
-		this.memory = undefined;
-	}
-
-	/** The task has ended, in whatever way. */
-	died(): void {
-		this.leaveMemory();
-		if (this.files) Shareable.other(this.files.table)?.closeLater(this.files.channel);
-		this.files = undefined;
-	}
+export function unmapStack(leftovers: Leftovers): void {
+	const { stack } = leftovers;
+	leftovers.stack = undefined;
+	const [heir] = stack ? sharersOf(stack.space).living() : [];
+	if (stack && heir) native().unmapLater(stateOf(heir).id, stack.block);
 }
 
-/** What a task has that others may have too. */
-export class Sharing {
-	/** What is left to do at its end. */
-	readonly legacy = new Legacy();
-	readonly #task: Task;
-	#fdTable: FDTable | undefined;
-	#addressSpace: AddressSpace | undefined;
-
-	/** What is not somebody else's is the task's own. */
-	constructor(task: Task) {
-		this.#task = task;
-	}
-
-	/** Identity of its descriptor table. */
-	get fdTable(): FDTable {
-		this.#fdTable ??= new FDTable(this.#task);
-		return this.#fdTable;
-	}
-
-	/** Identity of its memory. */
-	get addressSpace(): AddressSpace {
-		this.#addressSpace ??= new AddressSpace(this.#task);
-		return this.#addressSpace;
-	}
-
-	/** It has the memory of the task that clones it, and in that a block of its own. */
-	shareMemory(creator: Sharing, block: number): void {
-		this.#addressSpace = creator.addressSpace;
-		this.legacy.memory = { space: creator.addressSpace, block };
-		Shareable.join(creator.addressSpace, this.#task);
-	}
-
-	/** It has the table of the task that clones it, and in that both have their channels. */
-	shareTable(creator: Sharing, channel: number, creatorChannel: number): void {
-		const table = creator.fdTable;
-		this.#fdTable = table;
-		this.legacy.files = { table, channel };
-		creator.legacy.files = { table, channel: creatorChannel };
-		Shareable.join(table, this.#task);
-	}
-
-	/**
-	 * Gives the task a table of its own, where others have it too; at once, also in a batch. The end of a channel tells
-	 * that a program runs: nobody may keep another one's open.
-	 */
-	leaveTable(): void {
-		FDTable.assertNobodyExpected(this.fdTable);
-		const { files } = this.legacy;
-		const task = this.#task;
-		const others = files ? Shareable.others(files.table, task) : [];
-		const [heir] = others;
-		if (!files || !heir) return;
-		const channels = task.channelFds.filter((channel) => channel >= 0 && channel !== files.channel);
-		task.run(() => native().unshare(cloneFlags.files));
-		this.legacy.files = undefined;
-		this.#fdTable = undefined;
-		Shareable.leave(files.table, task, heir);
-		for (const other of others) if (closesIn(other, files.channel)) break;
-		task.run(() => {
-			for (const channel of channels) native().close(channel);
-		});
-	}
+/** Unmaps the stack and closes the channel of a task that has died, where others have its memory or its table. */
+export function cleanUpAfterDeath(leftovers: Leftovers): void {
+	unmapStack(leftovers);
+	const { channel } = leftovers;
+	leftovers.channel = undefined;
+	const [heir] = channel ? sharersOf(channel.table).living() : [];
+	if (channel && heir) closeLater(heir, channel.number);
 }
 
-/** Closes a number in a task; `false`: it has died, which nobody had heard of. */
-function closesIn(task: Task, number: number): boolean {
+/**
+ * Gives a task a table of its own, if it shares one: at once, even while a batch is collected.
+ *
+ * The end of a channel tells this process that a program runs. So no task may keep a channel of another task open: the
+ * task closes the others' channels in its copy of the table, and one of the others closes the task's channel in theirs.
+ */
+export function leaveTable(state: TaskState): void {
+	refuseDuringSharedClone(state.fdTable);
+	const { task } = state;
+	const { channel } = state.leftovers;
+	const others = channel ? sharersOf(channel.table).living(task) : [];
+	if (!channel || others.length === 0) return;
+	const othersChannels = channelsInTable(state).filter((number) => number >= 0 && number !== channel.number);
+	task.run(() => native().unshare(cloneFlags.files));
+	state.leftovers.channel = undefined;
+	state.fdTable = undefined;
+	sharersOf(channel.table).remove(task);
+	for (const other of others) if (closesIn(other, channel.number)) break;
+	task.run(() => {
+		for (const number of othersChannels) native().close(number);
+	});
+}
+
+/** Closes a descriptor in a task. Returns false if the task has died, even if that was not known here yet. */
+function closesIn(task: AnyTask, number: number): boolean {
 	try {
 		task.run(() => native().close(number));
 		return true;

@@ -1,46 +1,34 @@
-import type { Event } from "../../native/binding.js";
-import type { NamespaceKind } from "../addon/flags.generated.ts";
 import { native, setMakeError } from "../addon/native.ts";
 import {
 	options as checkOptions,
 	descriptorNumber,
 	integer,
 	optionalBoolean,
-	outOfRange,
 	wrongType,
 	wrongValue,
 } from "../arguments.ts";
-import { BatchError, NearfarError, TaskGoneError } from "../errors.ts";
+import { BatchError, NearfarError } from "../errors.ts";
 import { FileDescriptor } from "../files/descriptor.ts";
 import type { PathLike } from "../files/path.ts";
-import { type AddressSpace, FDTable, PidNamespace, Shareable } from "../identity.ts";
-import { ChildProcess, ThreadProcess } from "../process/child.ts";
-import { type ExitStatus, howItEnded, toExitStatus } from "../process/child-state.ts";
+import { type AddressSpace, type FDTable, PidNamespace } from "../identity.ts";
+import { ChildProcess } from "../process/child.ts";
+import type { ExitStatus } from "../process/child-state.ts";
+import { trackerOf } from "../process/child-tracker.ts";
 import { Process } from "../process/process.ts";
 import type { Signal } from "../process/signal.ts";
 import { makeError } from "../target/make-error.ts";
-import { afterSuccess, type Batch, currentBatch, currentTask, setNear, withTarget } from "../target/target.ts";
+import { type AnyTask, currentBatch, currentTask, provideTaskControl, withTarget } from "../target/target.ts";
 import { refusePromise, runBatch } from "./batch.ts";
-import { type CloneOptions, cloneTask } from "./clone.ts";
-import { type Command, type ExecOptions, execData } from "./exec.ts";
+import { channelOf, channelsToSpare, refuseChannel } from "./channels.ts";
+import { cloneTask } from "./clone.ts";
+import type { CloneOptions } from "./clone-options.ts";
+import type { ExecOptions } from "./exec.ts";
+import { execute } from "./execute.ts";
+import { goneError } from "./gone.ts";
 import { later } from "./patience.ts";
 import { rawSyscall } from "./raw.ts";
-import { Sharing } from "./sharing.ts";
-
-const NEAR = 0; // the addon's number for this process
-const SIGKILL = 9;
-
-/** What a task is made of; not for its users. */
-interface TaskParts<P extends Process> {
-	readonly id: number;
-	readonly process: P;
-	readonly kinds: readonly NamespaceKind[];
-	readonly pids: () => PidNamespace;
-	readonly nested?: boolean;
-}
-
-// A task nobody can reach any more has nothing left to do: the end of its channel ends it.
-const unreachable = new FinalizationRegistry((id: number) => native().forgetTask(id));
+import { closeLater, leaveTable } from "./sharing.ts";
+import { NEAR, stateOf, type TaskParts, TaskState } from "./state.ts";
 
 /**
  * A single-threaded process that makes system calls for us until it executes a program or exits.
@@ -60,37 +48,22 @@ const unreachable = new FinalizationRegistry((id: number) => native().forgetTask
 export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	static #near: Task<Process> | undefined;
 
-	/** This process. `put`, `get`, `exec`, `exit` and dispose refuse: `ERR_NEARFAR_NEAR`. */
+	/** The task that stands for this process. `put`, `get`, `exec`, `exit` and dispose refuse it: `ERR_NEARFAR_NEAR`. */
 	static get near(): Task<Process> {
-		Task.#near ??= Task.#makeNear(); // not on import: half of what that would cost
+		Task.#near ??= Task.#makeNear(); // not on import, whose time it would double
 		return Task.#near;
 	}
 
 	/** The process that the calls are made in. */
 	readonly process: P;
 	readonly #id: number;
-	readonly #nested: boolean;
-	readonly #sharing = new Sharing(this as unknown as Task);
-	#kinds: Set<NamespaceKind>;
-	readonly #pids: () => PidNamespace;
-	/** Where those are whom it clones now: in a batch that is under way that may not be known yet. */
-	#childPids: () => PidNamespace;
-	#state: "live" | "exec" | "supervisor" | "exited" = "live";
-	/** What it executes, perhaps: of the batches that say so nothing has been heard. */
-	readonly #executing = new Set<{ command: Command; settled: Promise<void> }>();
-	// Whether it may ignore or block a signal: otherwise nothing has to be reset at exec.
-	#signalsTouched = false;
+	readonly #state: TaskState;
 
 	/** Made by `Task.clone`. */
 	private constructor(parts: TaskParts<P>) {
-		const { id, process, kinds, pids } = parts;
-		this.#id = id;
-		this.process = process;
-		this.#kinds = new Set(kinds);
-		this.#nested = parts.nested ?? false;
-		this.#pids = pids;
-		this.#childPids = pids;
-		if (id !== NEAR) unreachable.register(this, id, this);
+		this.#id = parts.id;
+		this.process = parts.process;
+		this.#state = new TaskState(this, parts);
 	}
 
 	static #makeNear(): Task<Process> {
@@ -105,35 +78,49 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	/**
-	 * Clones a task: a child of Node, wherever this is called.
+	 * Clones a task: a child of Node, whichever task is current.
 	 *
-	 * @throws `EPERM` a namespace without the privilege, or user namespaces are forbidden · `ENOSPC` a limit of namespaces
-	 * · `EAGAIN` a limit of processes · `EMFILE` · `AbortError` · what `options.begin` throws, or a call of it with its `step`
+	 * @param options - Namespaces, ids, what is shared, and what the task does first. Default: a task as Node is now.
+	 * @returns The task. Exit it, let it execute a program, or declare it with `await using`.
+	 * @throws `EPERM` A namespace needs a privilege that Node has not, or user namespaces are forbidden.
+	 * @throws `ENOSPC` A limit on the number of namespaces is reached.
+	 * @throws `EAGAIN` A limit on the number of processes is reached.
+	 * @throws `EMFILE` No descriptor is free.
+	 * @throws `AbortError` `options.signal` was aborted.
+	 * @throws Any error that `options.begin` throws, or a call of `options.begin` gets, with its `step`.
+	 * @see clone(2)
 	 */
 	static async clone(options?: CloneOptions): Promise<Task> {
-		return cloneTask(undefined, options);
+		return cloneTask(undefined, options, (parts) => new Task(parts));
 	}
 
-	/** Clones a task from this one: its child, waited for all the same. Throws as {@link Task.clone}, and `TaskGoneError`. */
+	/**
+	 * Clones a task from this one. The new task is a child of this one, and this process learns of its end all the same.
+	 *
+	 * @param options - As for {@link Task.clone}, and `share`.
+	 * @returns The task. Exit it, let it execute a program, or declare it with `await using`.
+	 * @throws `TaskGoneError` This task has ended, or ends meanwhile.
+	 * @throws Any error that {@link Task.clone} throws.
+	 * @see clone(2)
+	 */
 	async clone(options?: CloneOptions): Promise<Task> {
-		if (this.isNear) return cloneTask(undefined, options);
-		this.#assertLive();
-		return cloneTask(this as unknown as Task, options);
+		if (!this.isNear) this.#assertLive();
+		return cloneTask(this.isNear ? undefined : this, options, (parts) => new Task(parts));
 	}
 
 	/** Identity of the pid namespace it is in. */
 	get pidNamespace(): PidNamespace {
-		return this.#pids();
+		return this.#state.pids();
 	}
 
 	/** Identity of its descriptor table: that of the task that cloned it, where they share it. */
 	get fdTable(): FDTable {
-		return this.#sharing.fdTable;
+		return this.#state.fdTable;
 	}
 
 	/** Identity of its memory: that of the task that cloned it, where they share it. */
 	get addressSpace(): AddressSpace {
-		return this.#sharing.addressSpace;
+		return this.#state.addressSpace;
 	}
 
 	/** Its pid as Node sees it; 0: not visible from Node's pid namespace. */
@@ -143,42 +130,15 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 
 	/** The number of the descriptor that it is controlled through; `undefined` for this process. */
 	get channelFd(): number | undefined {
-		return this.isNear ? undefined : this.#attributed(() => native().channelFd(this.#id));
-	}
-
-	/** The numbers in its table that it and others who have the table are controlled through, in order. */
-	get channelFds(): number[] {
-		const own = this.channelFd;
-		if (own === undefined) return [];
-		const others = Shareable.others(this.fdTable, this as unknown as Task);
-		return [own, ...others.map((other) => other.#sharing.legacy.files?.channel ?? -1)].sort((a, b) => a - b);
-	}
-
-	/** {@link Task.channelFds}, for a call that closes or replaces others by number: none more may come meanwhile. */
-	sparedFds(): number[] {
-		FDTable.assertNobodyExpected(this.fdTable);
-		currentBatch()?.settle.push(FDTable.closes(this.fdTable, this as unknown as Task));
-		return this.channelFds;
-	}
-
-	/** Refuses the number of a descriptor that it, or another with the same table, is controlled through. */
-	assertNotChannel(fd: number, name: string): void {
-		// Stdio is asked for most, and never it: then nobody has to wait for a task that has just begun.
-		if (fd > 2 && this.sparedFds().includes(fd))
-			throw outOfRange(name, `a number that ${this} does not use itself`, fd);
-	}
-
-	/** Gives it a table of its own, if it shares one. */
-	unshareFiles(): void {
-		this.#sharing.leaveTable();
+		return channelOf(this.#state);
 	}
 
 	/** Whether it still serves, executes a program, supervises one, or has ended. */
 	get state(): "live" | "exec" | "supervisor" | "exited" {
-		return this.#state;
+		return this.#state.phase;
 	}
 
-	/** Whether it is this process. */
+	/** True for this process. */
 	get isNear(): boolean {
 		return this.#id === NEAR;
 	}
@@ -195,7 +155,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertLive();
 		// Mostly it is this process anyway.
 		if (this.isNear && currentTask().isNear && !currentBatch()) return refusePromise(fn());
-		return withTarget(this as unknown as Task, undefined, () => {
+		return withTarget(this, undefined, () => {
 			native().enter(this.#id);
 			try {
 				return refusePromise(fn());
@@ -218,7 +178,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	async batch<T>(fn: () => T): Promise<T> {
 		if (typeof fn !== "function") throw wrongType("fn", "a function", fn);
 		this.#assertLive();
-		return runBatch(this as unknown as Task, this.#id, fn);
+		return runBatch(this, this.#id, fn);
 	}
 
 	/**
@@ -236,14 +196,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertFar("put");
 		const { closeOnExec = true, number: to } = checkOptions(options);
 		if (typeof closeOnExec !== "boolean") throw wrongType("options.closeOnExec", "a boolean", closeOnExec);
-		if (to !== undefined) this.assertNotChannel(descriptorNumber(to, "options.number"), "options.number");
-		const number = withTarget(Task.near as unknown as Task, undefined, () => FileDescriptor.check(fd).number());
+		if (to !== undefined) refuseChannel(this.#state, descriptorNumber(to, "options.number"), "options.number");
+		const number = withTarget(Task.near, undefined, () => FileDescriptor.check(fd).number());
 		const put = () => {
 			const made = native().put(this.#id, number, to ?? -1, closeOnExec);
 			if (to !== undefined) FileDescriptor.invalidate(this.fdTable, to, to);
 			return made;
 		};
-		const made = currentTask() === (this as unknown as Task) ? put() : this.run(put);
+		const made = isCurrent(this) ? put() : this.run(put);
 		return FileDescriptor.kind(fd).adoptIn(this.fdTable, made, fd.file);
 	}
 
@@ -257,7 +217,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 */
 	get<T extends FileDescriptor>(fd: T): T {
 		this.#assertFar("get");
-		const made = this.#attributed(() => native().get(this.#id, FileDescriptor.check(fd).number()));
+		const made = this.#state.attributed(() => native().get(this.#id, FileDescriptor.check(fd).number()));
 		return FileDescriptor.kind(fd).adoptIn(Task.near.fdTable, made, fd.file);
 	}
 
@@ -273,10 +233,10 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	syscall(nr: number, ...args: (number | bigint | FileDescriptor | Uint8Array)[]): bigint {
 		integer(nr, "nr", 0, 2 ** 31 - 1);
 		if (args.length > 6) throw wrongValue("args", "at most six arguments", args);
-		if (currentBatch() && currentTask() === (this as unknown as Task)) {
+		if (currentBatch() && isCurrent(this)) {
 			throw new BatchError("syscall returns a value, and in a batch no call has run yet: make it before, or after");
 		}
-		this.#signalsTouched = true;
+		this.#state.signalsTouched = true; // one of the calls about signals may be meant
 		return this.run(() => rawSyscall(nr, args));
 	}
 
@@ -296,39 +256,10 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 */
 	exec(path: PathLike | FileDescriptor, argv?: readonly string[], options?: ExecOptions): P {
 		this.#assertFar("exec");
-		const attempt = () => {
-			const { data, command } = execData(path, argv, options);
-			const taskDeathSignal = this.#nested ? 0 : SIGKILL;
-			this.#sharing.leaveTable();
-			// Another task's child, or in a pid namespace of its own, it has no parent that it could know by number.
-			const parent = this.#nested || this.pidNamespace !== Task.near.pidNamespace ? 0 : globalThis.process.pid;
-			native().exec(this.#id, { ...data, parent, resetSignals: this.#signalsTouched, taskDeathSignal });
-			const batch = currentBatch();
-			if (batch) this.#willExecute(command, batch);
-			else this.#executes(command);
-		};
-		if (currentTask() === (this as unknown as Task)) attempt();
+		const attempt = () => execute(this.#state, path, argv, options);
+		if (isCurrent(this)) attempt();
 		else this.run(attempt);
 		return this.process;
-	}
-
-	#willExecute(command: Command, { settle }: Batch): void {
-		let settled = () => {};
-		const execution = { command, settled: new Promise<void>((resolve) => (settled = resolve)) };
-		this.#executing.add(execution);
-		settle.push((numbers) => {
-			this.#executing.delete(execution);
-			if (numbers) this.#executes(command);
-			settled();
-		});
-	}
-
-	#executes(command: Command): void {
-		this.#state = "exec";
-		unreachable.unregister(this);
-		native().forgetTask(this.#id);
-		this.#sharing.legacy.leaveMemory();
-		if (this.process instanceof ChildProcess) ChildProcess.executes(this.process, command);
 	}
 
 	/**
@@ -364,10 +295,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertFar("supervise");
 		if (!(program instanceof ChildProcess)) throw wrongType("program", "a ChildProcess", program);
 		const forward = optionalBoolean(checkOptions(options).forward, "options.forward") ?? false;
-		this.unshareFiles(); // it would keep the channels of others open
-		this.#attributed(() => ChildProcess.supervised(program, this.#id, forward));
-		this.#state = "supervisor";
-		unreachable.unregister(this);
+		leaveTable(this.#state); // otherwise the supervisor would keep the channels of others open
+		this.#state.attributed(() => trackerOf(program).supervise(this.#id, forward));
+		this.#state.leave("supervisor");
 	}
 
 	/**
@@ -381,11 +311,11 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertFar("exit");
 		integer(code, "code", 0, 255);
 		const child = this.#child("exit");
-		for (const { settled } of this.#executing) await settled;
-		if (this.#state === "exec") throw this.goneError();
-		if (this.#state === "live") {
+		for (const { ended } of this.#state.executing) await ended;
+		if (this.state === "exec") throw goneError(this.#state);
+		if (this.state === "live") {
 			native().exitTask(this.#id, code);
-			this.#left();
+			this.#state.leave("exited");
 		}
 		return child.exited;
 	}
@@ -394,15 +324,15 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#assertNotNear("dispose");
 		const child = this.#child("dispose of");
-		if (this.#state === "supervisor") {
+		if (this.state === "supervisor") {
 			native().endSupervision(this.#id);
 			this.#signal("SIGCONT"); // who is stopped does nothing
 			await child.exited;
 		}
-		if (this.#state === "exec" || this.#state === "supervisor") return;
-		if (this.#state === "live") {
+		if (this.state === "exec" || this.state === "supervisor") return;
+		if (this.state === "live") {
 			this.#signal("SIGKILL");
-			this.#left();
+			this.#state.leave("exited");
 		} else {
 			// It was told to exit, and does so with its own code, unless it is in a call that may never end.
 			this.#signal("SIGCONT");
@@ -415,123 +345,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/** `"task 4711 (user mnt pid)"`; `"this process (4711)"`. */
 	toString(): string {
 		if (this.isNear) return `this process (${this.pid})`;
-		const kinds = [...this.#kinds].join(" ");
+		const kinds = [...this.#state.kinds].join(" ");
 		return `task ${this.pid}${kinds && ` (${kinds})`}`;
-	}
-
-	/** The error for a call that found nobody. */
-	goneError(): TaskGoneError {
-		if (this.isNear) {
-			return new TaskGoneError(
-				"the process that clones tasks was killed in the middle of it: try again, another one does",
-			);
-		}
-		if (this.#state === "supervisor") return new TaskGoneError(`${this} supervises a program`);
-		const child = this.process instanceof ChildProcess ? this.process : undefined;
-		const [executing] = this.#executing;
-		// One that was killed before is not said to execute.
-		const killed = child && executing && ChildProcess.ending(child, 0);
-		const command = (killed ? undefined : executing?.command) ?? child?.command;
-		if (command) {
-			const death = child?.death;
-			const how = death ? `executed ${command.path}, which ${howItEnded(death)}` : `executes ${command.path}`;
-			return new TaskGoneError(`${this} ${how}`, death && toExitStatus(death), command);
-		}
-		const status = child && ChildProcess.ending(child);
-		if (this.#state === "live") this.#left();
-		return new TaskGoneError(`${this} ${status ? howItEnded(status) : "has ended"}`, status);
-	}
-
-	/** Gives a block of its memory back some time soon. */
-	unmapLater(block: number): void {
-		native().unmapLater(this.#id, block);
-	}
-
-	/** Closes a descriptor of the task some time soon. */
-	closeLater(number: number): void {
-		if (this.isNear) this.run(() => native().close(number));
-		else native().closeLater(this.#id, [number]);
-	}
-
-	/**
-	 * With the call that was made last, if it succeeds, the namespaces of these kinds are others; pids of children are those
-	 * of the last `"pid"`.
-	 *
-	 * @param kinds - A function where they can be told only then.
-	 */
-	entersNamespaces(kinds: readonly NamespaceKind[] | (() => readonly NamespaceKind[])): void {
-		const before = this.#childPids;
-		const { process } = this; // the namespace must not keep the task
-		const another = new PidNamespace(() => process);
-		let entered = typeof kinds === "function" || kinds.includes("pid");
-		// Already now: whoever is cloned while a batch is under way comes after it.
-		if (entered) this.#childPids = () => (entered ? another : before());
-		afterSuccess(
-			() => {
-				const known = typeof kinds === "function" ? kinds() : kinds;
-				for (const kind of known) this.#kinds.add(kind);
-				entered = known.includes("pid");
-			},
-			() => {
-				entered = false;
-			},
-		);
-	}
-
-	/** It may ignore or block signals from now on: exec has to reset them. */
-	changedSignals(): void {
-		this.#signalsTouched = true;
-	}
-
-	/** Whether it may ignore or block signals. */
-	static touchedSignals(task: Task): boolean {
-		return task.#signalsTouched;
-	}
-
-	/** Makes the object for a task that is being cloned. */
-	static made(id: number, parent: Task | undefined, { namespaces = [], share = [] }: CloneOptions): Task {
-		const origin: Task<Process> = parent ?? Task.near;
-		const Kind = share.includes("vm") ? ThreadProcess : ChildProcess;
-		const process = new Kind(id, Task.near.pidNamespace);
-		const own = namespaces.includes("pid") ? new PidNamespace(() => process) : undefined;
-		const pids = own ? () => own : origin.#childPids;
-		const kinds = [...origin.#kinds, ...namespaces];
-		const made = new Task({ id, process, kinds, pids, nested: parent !== undefined });
-		made.#signalsTouched = origin.#signalsTouched;
-		return made;
-	}
-
-	/** Its clone has succeeded. */
-	static appeared(task: Task, { numbers }: Event, parent: Task | undefined, { share = [] }: CloneOptions): void {
-		const [pid = 0, block = 0, channel = -1] = numbers;
-		const { legacy } = task.#sharing;
-		if (parent && share.includes("vm")) task.#sharing.shareMemory(parent.#sharing, block);
-		if (parent && share.includes("files")) {
-			task.#sharing.shareTable(parent.#sharing, channel, parent.#channelWhileItLives());
-		}
-		// Who waits for its end must not keep the task.
-		const self = new WeakRef(task);
-		ChildProcess.appeared(task.process, pid, () => {
-			const ended = self.deref();
-			if (ended?.state === "live") ended.#left();
-			legacy.died();
-		});
-	}
-
-	/** Its clone has failed. */
-	static failed(task: Task): void {
-		task.#left();
-		ChildProcess.failed(task.process);
-	}
-
-	/** Sends a task that is being cloned its first batch. */
-	static begin(task: Task, begin: (task: Task) => void, appeared: Promise<unknown>): Promise<void> {
-		return runBatch(task, task.#id, () => begin(task), appeared);
-	}
-
-	/** The addon's number for a live task. */
-	static number(task: Task): number {
-		return task.#id;
 	}
 
 	#signal(signal: Signal): void {
@@ -544,32 +359,12 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 
 	#child(what: string): ChildProcess {
 		if (!(this.process instanceof ChildProcess)) throw new NearfarError("NEAR", `${this} is not a child`);
-		ChildProcess.assertCloned(this.process, what);
+		trackerOf(this.process).assertCloned(what);
 		return this.process;
 	}
 
-	#left(): void {
-		this.#state = "exited";
-		unreachable.unregister(this);
-		native().forgetTask(this.#id);
-	}
-
-	/** The number of its channel; -1 where it has ended, known here or not. */
-	#channelWhileItLives(): number {
-		try {
-			return (this.#state === "live" && this.channelFd) || -1;
-		} catch (error) {
-			if (!(error instanceof TaskGoneError)) throw error;
-			return -1;
-		}
-	}
-
-	#attributed<T>(fn: () => T): T {
-		return withTarget(this as unknown as Task, undefined, fn);
-	}
-
 	#assertLive(): void {
-		if (this.#state !== "live") throw this.goneError();
+		if (this.state !== "live") throw goneError(this.#state);
 	}
 
 	#assertNotNear(what: string): void {
@@ -583,5 +378,16 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 }
 
-setNear(() => Task.near as unknown as Task);
+function isCurrent(task: AnyTask): boolean {
+	return currentTask() === task;
+}
+
 setMakeError(makeError);
+provideTaskControl({
+	near: () => Task.near,
+	closeLater,
+	channelsToSpare: (task) => channelsToSpare(stateOf(task)),
+	refuseChannel: (task, number, parameter) => refuseChannel(stateOf(task), number, parameter),
+	leaveTable: (task) => leaveTable(stateOf(task)),
+	goneError: (task) => goneError(stateOf(task)),
+});

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type ChildProcess, Task } from "../../src/index.ts";
+import { visiblePid } from "../../src/internal.ts";
 
 expectNoLeaks();
 
@@ -22,7 +23,7 @@ describe("what was exec'd is named in", () => {
 			"setpgid into its group": () => other.setpgid(child),
 			getpriority: () => child.getpriority(),
 			setpriority: () => child.setpriority(5),
-			visiblePid: () => child.visiblePid(),
+			visiblePid: () => visiblePid(child),
 		};
 		const state = { state: "killed", signal: "SIGKILL", code: null, pid: child.pid };
 		for (const [name, use] of Object.entries(uses)) {

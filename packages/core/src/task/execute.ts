@@ -1,0 +1,47 @@
+import { native } from "../addon/native.ts";
+import type { FileDescriptor } from "../files/descriptor.ts";
+import type { PathLike } from "../files/path.ts";
+import { ChildProcess } from "../process/child.ts";
+import { trackerOf } from "../process/child-tracker.ts";
+import { type Batch, currentBatch, nearTask } from "../target/target.ts";
+import { type Command, type ExecOptions, execData } from "./exec.ts";
+import { leaveTable, unmapStack } from "./sharing.ts";
+import type { TaskState } from "./state.ts";
+
+const SIGKILL = 9;
+
+/** Executes a program in a task, which is the current one. In a batch the task does so when the batch has succeeded. */
+export function execute(
+	state: TaskState,
+	path: PathLike | FileDescriptor,
+	argv: readonly string[] | undefined,
+	options: ExecOptions | undefined,
+): void {
+	const { data, command } = execData(path, argv, options);
+	const { id, nested, task, signalsTouched } = state;
+	leaveTable(state);
+	// A child of a task, or a task in another pid namespace than Node, cannot know its parent by number.
+	const parent = nested || task.pidNamespace !== nearTask().pidNamespace ? 0 : process.pid;
+	native().exec(id, { ...data, parent, resetSignals: signalsTouched, taskDeathSignal: nested ? 0 : SIGKILL });
+	const batch = currentBatch();
+	if (batch) executeAfter(batch, state, command);
+	else becomeProgram(state, command);
+}
+
+function executeAfter(batch: Batch, state: TaskState, command: Command): void {
+	let end = () => {};
+	const execution = { command, ended: new Promise<void>((resolve) => (end = resolve)) };
+	state.executing.add(execution);
+	batch.whenEnded.push((numbers) => {
+		state.executing.delete(execution);
+		if (numbers) becomeProgram(state, command);
+		end();
+	});
+}
+
+function becomeProgram(state: TaskState, command: Command): void {
+	state.leave("exec");
+	unmapStack(state.leftovers);
+	const { process } = state.task;
+	if (process instanceof ChildProcess) trackerOf(process).command = command;
+}

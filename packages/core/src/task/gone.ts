@@ -1,0 +1,29 @@
+import { TaskGoneError } from "../errors.ts";
+import { ChildProcess } from "../process/child.ts";
+import { howItEnded, toExitStatus } from "../process/child-state.ts";
+import { trackerOf } from "../process/child-tracker.ts";
+import { NEAR, type TaskState } from "./state.ts";
+
+/** Returns the error for a call that did not reach a task. */
+export function goneError(state: TaskState): TaskGoneError {
+	const { task, phase } = state;
+	if (state.id === NEAR) {
+		return new TaskGoneError(
+			"the process that clones tasks was killed while it cloned one: try again, another one does",
+		);
+	}
+	if (phase === "supervisor") return new TaskGoneError(`${task} supervises a program`);
+	const child = task.process instanceof ChildProcess ? task.process : undefined;
+	const [executing] = state.executing;
+	// A task that was killed before its batch could execute a program is not said to execute that program.
+	const killed = child && executing && trackerOf(child).awaitEnd(0);
+	const command = (killed ? undefined : executing?.command) ?? child?.command;
+	if (command) {
+		const death = child?.death;
+		const how = death ? `executed ${command.path}, which ${howItEnded(death)}` : `executes ${command.path}`;
+		return new TaskGoneError(`${task} ${how}`, death && toExitStatus(death), command);
+	}
+	const status = child && trackerOf(child).awaitEnd();
+	if (state.phase === "live") state.leave("exited");
+	return new TaskGoneError(`${task} ${status ? howItEnded(status) : "has ended"}`, status);
+}

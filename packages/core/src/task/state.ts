@@ -1,0 +1,125 @@
+import type { NamespaceKind } from "../addon/flags.generated.ts";
+import { native } from "../addon/native.ts";
+import { AddressSpace, FDTable, type PidNamespace } from "../identity.ts";
+import type { Process } from "../process/process.ts";
+import { type AnyTask, withTarget } from "../target/target.ts";
+import type { Command } from "./exec.ts";
+
+/** The addon's number for this process. */
+export const NEAR = 0;
+
+/** What a task is made of. */
+export interface TaskParts<P extends Process> {
+	/** The addon's number for the task. */
+	readonly id: number;
+	readonly process: P;
+	/** The kinds of namespaces that it does not share with this process. */
+	readonly kinds: readonly NamespaceKind[];
+	/** Returns the pid namespace that it is in. */
+	readonly pids: () => PidNamespace;
+	/** True when a task has cloned it. */
+	readonly nested?: boolean;
+	/** True when it may ignore or block a signal. */
+	readonly signalsTouched?: boolean;
+}
+
+/** A program that a batch under way is going to execute. */
+export interface Execution {
+	readonly command: Command;
+	/** Resolves when the batch has ended. */
+	readonly ended: Promise<void>;
+}
+
+/**
+ * What has to be cleaned up when a task ends that has shared its memory or its table of descriptors. The listener for the
+ * end keeps this object, and does not keep the task.
+ */
+export interface Leftovers {
+	/** The block of shared memory that holds the task's stack. */
+	stack: { readonly space: AddressSpace; readonly block: number } | undefined;
+	/** The number of the task's channel in a shared table. */
+	channel: { readonly table: FDTable; readonly number: number } | undefined;
+}
+
+const states = new WeakMap<AnyTask, TaskState>();
+
+// A task that the program cannot reach any more has nothing left to do: the end of its channel ends it.
+const unreachable = new FinalizationRegistry((id: number) => native().forgetTask(id));
+
+/** The half of a `Task` that its users do not see. */
+export class TaskState {
+	readonly task: AnyTask;
+	readonly id: number;
+	readonly nested: boolean;
+	readonly kinds: Set<NamespaceKind>;
+	readonly pids: () => PidNamespace;
+	/**
+	 * Returns the pid namespace of children cloned from now on. While a batch that may change it is under way, the result is
+	 * known only when this function is called after the batch.
+	 */
+	childPids: () => PidNamespace;
+	phase: "live" | "exec" | "supervisor" | "exited" = "live";
+	/** True when the task may ignore or block a signal: exec has to reset signals only then. */
+	signalsTouched: boolean;
+	/** Programs that batches under way are going to execute. */
+	readonly executing = new Set<Execution>();
+	readonly leftovers: Leftovers = { stack: undefined, channel: undefined };
+	#fdTable: FDTable | undefined;
+	#addressSpace: AddressSpace | undefined;
+
+	constructor(task: AnyTask, { id, kinds, pids, nested, signalsTouched }: TaskParts<Process>) {
+		this.task = task;
+		this.id = id;
+		this.kinds = new Set(kinds);
+		this.pids = pids;
+		this.childPids = pids;
+		this.nested = nested ?? false;
+		this.signalsTouched = signalsTouched ?? false;
+		states.set(task, this);
+		if (id !== NEAR) unreachable.register(task, id, task);
+	}
+
+	/** The task's table of descriptors: its own, unless another one was set. `undefined` sets a new one of its own. */
+	get fdTable(): FDTable {
+		this.#fdTable ??= new FDTable(this.task);
+		return this.#fdTable;
+	}
+	set fdTable(table: FDTable | undefined) {
+		this.#fdTable = table;
+	}
+
+	/** The task's memory: its own, unless another one was set. */
+	get addressSpace(): AddressSpace {
+		this.#addressSpace ??= new AddressSpace(this.task);
+		return this.#addressSpace;
+	}
+	set addressSpace(space: AddressSpace) {
+		this.#addressSpace = space;
+	}
+
+	/** Runs `fn` with the task as the one that errors are about. */
+	attributed<T>(fn: () => T): T {
+		return withTarget(this.task, undefined, fn);
+	}
+
+	/**
+	 * Notes that the task takes no more calls.
+	 *
+	 * @param phase - What it does from now on.
+	 */
+	leave(phase: "exec" | "supervisor" | "exited"): void {
+		this.phase = phase;
+		unreachable.unregister(this.task);
+		if (phase !== "supervisor") native().forgetTask(this.id); // the channel of a supervisor is needed to end it
+	}
+}
+
+/** Returns the state of a task. */
+export function stateOf(task: AnyTask): TaskState {
+	return states.get(task) as TaskState; // the constructor of a task makes its state
+}
+
+/** Returns the addon's number for a live task. */
+export function taskId(task: AnyTask): number {
+	return stateOf(task).id;
+}
