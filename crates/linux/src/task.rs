@@ -5,6 +5,7 @@ pub mod batch;
 pub mod channel;
 pub mod clone;
 pub mod exec;
+pub(crate) mod outgoing;
 pub mod share;
 pub mod spawner;
 pub mod stub;

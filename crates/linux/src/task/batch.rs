@@ -16,9 +16,6 @@ use std::time::Duration;
 /// How long a batch holds the event loop up: about as long as it takes to wake one.
 const PATIENCE: Duration = Duration::from_micros(50);
 
-/// How long a clone may hold the event loop up that is late, on a busy machine.
-pub(crate) const CLONED_WITHIN: Duration = Duration::from_millis(250);
-
 /// Calls on their way to a task.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -77,7 +74,7 @@ impl Batch {
         let Batch { sequence, fds, exec } = self;
         if first {
             // From then on it has a working directory and a umask of its own: Node may change both.
-            task.await_clone(CLONED_WITHIN);
+            task.await_clone();
         }
         if sequence.is_empty() {
             return done(Ok(Vec::new()));

@@ -10,6 +10,7 @@ mod socket;
 mod start;
 
 pub use self::jobs::{JobDone, Ran};
+pub(crate) use self::start::CLONE_PATIENCE;
 
 use self::jobs::{report_failures, Job};
 use self::start::Start;

@@ -11,6 +11,9 @@ use nix::sys::socket::MsgFlags;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long a thread waits for a clone that is late on a busy machine. The event loop may be blocked meanwhile.
+pub(crate) const CLONE_PATIENCE: Duration = Duration::from_millis(250);
+
 /// The sequence with which a task begins, and to which it replies on its own channel.
 #[derive(Debug)]
 pub(super) struct Start {
@@ -31,11 +34,11 @@ impl Channel {
         self.lock().cloner = Arc::downgrade(cloner);
     }
 
-    /// Waits up to `patience` until the task was cloned.
-    pub(crate) fn await_clone(&self, patience: Duration) {
+    /// Waits until the task was cloned, up to [`CLONE_PATIENCE`].
+    pub(crate) fn await_clone(&self) {
         let cloner = self.lock().cloner.upgrade();
         if let Some(cloner) = cloner {
-            cloner.await_reply_or_reactor(patience);
+            cloner.await_reply_or_reactor(CLONE_PATIENCE);
         }
     }
 

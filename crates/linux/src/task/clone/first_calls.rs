@@ -1,0 +1,58 @@
+//! The first calls of a new task: they make it what its options ask for.
+
+use super::own_map::write_own_map;
+use super::{CloneOptions, Cloner};
+use crate::call::Arg;
+use crate::calls::descriptor;
+use crate::calls::process;
+use crate::calls::signals;
+use crate::task::exec::refuse_orphan;
+use crate::task::outgoing::Outgoing;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+impl Cloner {
+    /// Adds the first calls of the new task. `stdio` is `None` where the task shares its table with the cloner. `ids` are
+    /// the user and group of the cloner, for the map that the task writes.
+    pub(super) fn add_first_calls(
+        &self,
+        outgoing: &mut Outgoing,
+        options: &CloneOptions,
+        stdio: Option<[Arc<OwnedFd>; 3]>,
+        ids: Option<(u32, u32)>,
+    ) {
+        let from_zygote = self.zygote.is_some();
+        let own_table = stdio.is_some();
+        for (number, fd) in stdio.into_iter().flatten().enumerate() {
+            let index = outgoing.pass(fd);
+            outgoing.sequence.step(descriptor::put_passed(index, Some(number as i32), false));
+        }
+        let sequence = &mut outgoing.sequence;
+        if from_zygote {
+            // The task is a child of the spawner thread. The signal ends it with that thread even in the middle of a
+            // call, when the end of the channel would not.
+            sequence.step(process::set_death_signal(libc::SIGKILL));
+            // Node may have died before the signal was set. The task's first sequence may be in the channel already and
+            // take long, so the task must not begin with it.
+            refuse_orphan(sequence, 0);
+        } else if own_table {
+            // The table is a copy of the cloner's. Everything but stdio and the channel is closed.
+            sequence.step(descriptor::close_range(Arg::Number(3), Arg::Channel(-1), 0).go_on());
+            sequence.step(descriptor::close_range(Arg::Channel(1), Arg::Number(u32::MAX as u64), 0));
+        }
+        if options.reset_signals {
+            for call in signals::default_actions() {
+                sequence.step(call);
+            }
+        }
+        sequence.step(signals::set_mask(0));
+        if !from_zygote && options.has(libc::CLONE_NEWUSER) {
+            // A cloner that has changed its user is not dumpable, and neither is its clone. The maps in /proc would then
+            // belong to root.
+            sequence.step(process::set_dumpable(true));
+        }
+        if let (Some(map), Some((uid, gid))) = (options.map, ids) {
+            write_own_map(sequence, map, uid, gid);
+        }
+    }
+}
