@@ -74,8 +74,10 @@ pub struct Request {
     pub(crate) policy: Policy,
     pub(crate) one_thread: bool,
     pub(crate) clears_death_signal: bool,
-    /// Nobody has asked for it: it does not count as a step.
-    pub(crate) aside: bool,
+    /// The first and the last of the arguments between which the call closes all descriptors.
+    pub(crate) closes: Option<[usize; 2]>,
+    /// The argument whose number the call gives to another file.
+    pub(crate) takes: Option<usize>,
     pub(crate) yields: Yields,
 }
 
@@ -105,7 +107,8 @@ impl Call<()> {
             policy: Policy::Stop,
             one_thread: false,
             clears_death_signal: false,
-            aside: false,
+            closes: None,
+            takes: None,
             yields: Yields::Nothing,
         };
         Call { request, read: |_| () }
@@ -241,6 +244,26 @@ impl Call<()> {
     #[inline(always)] // see `run_inline`
     pub fn one_thread(mut self) -> Self {
         self.request.one_thread = true;
+        self
+    }
+
+    /// The call closes the descriptor that was added last.
+    pub fn closes(mut self) -> Self {
+        let last = self.request.count - 1;
+        self.request.closes = Some([last, last]);
+        self
+    }
+
+    /// The call closes the descriptors whose numbers lie between the two that were added last.
+    pub fn closes_range(mut self) -> Self {
+        let last = self.request.count - 1;
+        self.request.closes = Some([last - 1, last]);
+        self
+    }
+
+    /// The call gives the number that was added last to another file, and closes the descriptor that had the number.
+    pub fn takes_number(mut self) -> Self {
+        self.request.takes = Some(self.request.count - 1);
         self
     }
 

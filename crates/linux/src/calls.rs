@@ -12,3 +12,4 @@ pub mod pidfd;
 pub mod prctl;
 pub mod process;
 pub mod signals;
+pub mod stub;

@@ -1,4 +1,6 @@
-//! Calls that travel together: the list of them, its format on the wire, and how it crosses a channel.
+//! Calls that travel together: their list, how it becomes a message, how the message crosses a channel, and the reply.
 
+pub(crate) mod encode;
 pub mod list;
 pub(crate) mod message;
+pub mod reply;

@@ -5,6 +5,7 @@ use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
 use crate::task::batch::Batch;
 use crate::task::channel::Channel;
+use crate::task::death_signal;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
@@ -90,7 +91,7 @@ fn run_far<T>(channel: &Arc<Channel>, calls: Vec<Call<T>>) -> Result<Vec<T>> {
         .into_iter()
         .map(|call| {
             let read = call.read;
-            (sequence.step(call), read)
+            (death_signal::step(&mut sequence, call), read)
         })
         .collect();
     let (reply, _) = channel.run(&sequence, &[])?;

@@ -63,8 +63,8 @@ pub struct Step {
     pub kinds: [u8; 6],
     /// The number of a [`Policy`].
     pub policy: u8,
-    /// Always 0.
-    pub pad: u8,
+    /// 0, or which argument, counted from 1, is a [`NUMBER`] that the call gives to another file.
+    pub takes: u8,
 }
 
 /// A word of the blob that only the stub can fill in, patched just before step [`Reloc::step`] runs.
@@ -131,3 +131,9 @@ pub const SUPERVISE: u64 = (1 << 32) + 2;
 
 /// Stub's own call: send descriptor (argument 0) with the reply, and close it afterwards where argument 1 is not 0.
 pub const ATTACH: u64 = (1 << 32) + 1;
+
+/// Stub's own call: compare argument 0 with argument 1, and fail where they differ, with the error number in argument 2: a
+/// [`NUMBER`] from 1 to [`LAST_ERROR`].
+pub const EXPECT: u64 = (1 << 32) + 3;
+/// The largest error number that the kernel uses.
+pub const LAST_ERROR: u64 = 4095;

@@ -103,7 +103,7 @@ pub extern "C" fn start() -> Block {
 }
 
 fn failed(result: i64) -> bool {
-    (-4095..0).contains(&result)
+    (-(wire::LAST_ERROR as i64)..0).contains(&result)
 }
 
 impl Message {
@@ -266,26 +266,24 @@ fn check(state: &State, sequence: &Sequence, steps: u64, relocs: u64, blob: u64)
     for index in 0..steps {
         // SAFETY: `steps` of them lie in the sequence, whose total length was checked.
         let step = unsafe { &*sequence.steps.add(index as usize) };
-        for at in 0..6 {
-            if !fits(step.kinds[at], step.args[at], index) {
-                return false;
-            }
-        }
+        let number = |at: usize| step.kinds[at] == wire::NUMBER;
         let room = |at: usize, length| {
             step.kinds[at] == wire::BLOB && step.args[at] % 8 == 0 && blob - step.args[at] >= length
         };
-        if step.nr == wire::SUPERVISE && !(room(3, supervise::INFO) && room(4, supervise::USAGE + supervise::INFO)) {
-            return false;
-        }
-        // Both sides of a clone write into the sequence: it must not be shared. A child's memory is what mmap has made.
-        if step.nr == wire::CLONE
-            && (sequence.mapped != 0
-                || !room(0, CLONE_ARGS)
-                || step.kinds[3] != wire::NUMBER
-                || step.args[3] <= index
-                || step.args[3] > steps
-                || step.kinds[5] != wire::NUMBER)
-        {
+        let arguments = (0..6).all(|at| fits(step.kinds[at], step.args[at], index));
+        let takes = step.takes == 0 || step.takes <= 6 && number(step.takes as usize - 1);
+        let own = match step.nr {
+            wire::EXPECT => number(2) && (1..=wire::LAST_ERROR).contains(&step.args[2]),
+            wire::SUPERVISE => room(3, supervise::INFO) && room(4, supervise::USAGE + supervise::INFO),
+            // Both sides of a clone write into the sequence, so that it must not lie in a memfd, which they would share. The
+            // child's memory is what the parent's mmap(2) has returned.
+            wire::CLONE => {
+                let child_begins = number(3) && index < step.args[3] && step.args[3] <= steps;
+                sequence.mapped == 0 && room(0, CLONE_ARGS) && child_begins && number(5)
+            }
+            _ => true,
+        };
+        if !(arguments && takes && own) {
             return false;
         }
     }
@@ -327,14 +325,8 @@ fn run(state: &mut State, sequence: &Sequence) {
         }
         // SAFETY: one of the steps that `check` went through.
         let step = unsafe { &mut *sequence.steps.add(index) };
-        // What was received under a number that something else shall have goes on under another: a later step may ask for
-        // it, and all that was received is closed in the end.
-        let way = step.nr == kernel::DUP3 && step.kinds[1] == wire::NUMBER;
-        let received = state.received.fds.iter_mut().take(state.received_count);
-        for fd in received.filter(|fd| way && **fd as u64 == step.args[1]) {
-            // SAFETY: makes a new descriptor; no memory is touched.
-            *fd = unsafe { syscall(kernel::FCNTL, [step.args[1], F_DUPFD_CLOEXEC, FIRST_FD, 0, 0, 0]) } as i32;
-            close(step.args[1]);
+        if let Some(number) = step.args.get((step.takes as usize).wrapping_sub(1)) {
+            make_way(state, *number);
         }
         let mut args = [0; 6];
         for at in 0..6 {
@@ -343,6 +335,8 @@ fn run(state: &mut State, sequence: &Sequence) {
         index += 1;
         step.result = match step.nr {
             wire::ATTACH => attach(state, args[0], args[1] != 0),
+            wire::EXPECT if args[0] == args[1] => 0,
+            wire::EXPECT => -(args[2] as i64),
             wire::SUPERVISE => supervise::supervise(state.channel, args),
             wire::CLONE => match clone(&args) {
                 0 => {
@@ -363,6 +357,16 @@ fn run(state: &mut State, sequence: &Sequence) {
         if failed(step.result) && step.policy != Policy::GoOn as u8 && !elsewhere {
             break;
         }
+    }
+}
+
+/// Moves a received descriptor away from a number that a step gives to another file: a later step may ask for the
+/// descriptor, and the stub closes all that it has received after its reply.
+fn make_way(state: &mut State, number: u64) {
+    for fd in state.received.fds.iter_mut().take(state.received_count).filter(|fd| **fd as u64 == number) {
+        // SAFETY: makes a new descriptor; no memory is touched.
+        *fd = unsafe { syscall(kernel::FCNTL, [number, F_DUPFD_CLOEXEC, FIRST_FD, 0, 0, 0]) } as i32;
+        close(number);
     }
 }
 

@@ -15,17 +15,19 @@ pub fn openat(at: i32, path: &[u8], flags: i32, mode: u32) -> Call<i32> {
 
 /// `close(fd)`.
 pub fn close(fd: i32) -> Call<()> {
-    Call::new("close", libc::SYS_close).fd(fd)
+    Call::new("close", libc::SYS_close).fd(fd).closes()
 }
 
 /// `close_range(first, last, flags)`. Linux 5.9, with CLOSE_RANGE_CLOEXEC 5.11.
 pub fn close_range(first: Arg, last: Arg, flags: u32) -> Call<()> {
-    Call::new("close_range", libc::SYS_close_range).arg(first).arg(last).number(flags)
+    let range = Call::new("close_range", libc::SYS_close_range).arg(first).arg(last);
+    let closes = flags & libc::CLOSE_RANGE_CLOEXEC == 0;
+    if closes { range.closes_range() } else { range }.number(flags)
 }
 
 /// `dup3(oldfd, newfd, flags)`.
 pub fn dup3(fd: i32, to: i32, flags: i32) -> Call<i32> {
-    Call::new("dup3", libc::SYS_dup3).fd(fd).number(to).number(flags).descriptor()
+    Call::new("dup3", libc::SYS_dup3).fd(fd).number(to).takes_number().number(flags).descriptor()
 }
 
 /// `fcntl(fd, F_DUPFD_CLOEXEC or F_DUPFD, min)`.
@@ -39,7 +41,7 @@ pub fn put_passed(index: u32, number: Option<i32>, close_on_exec: bool) -> Call<
     match number {
         Some(number) => {
             let flags = if close_on_exec { libc::O_CLOEXEC } else { 0 };
-            Call::new("dup3", libc::SYS_dup3).arg(passed).number(number).number(flags).descriptor()
+            Call::new("dup3", libc::SYS_dup3).arg(passed).number(number).takes_number().number(flags).descriptor()
         }
         None => {
             let command = dup_command(close_on_exec);

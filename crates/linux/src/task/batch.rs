@@ -5,6 +5,7 @@ use crate::calls::descriptor;
 use crate::error::{refused, During, Failure, Result};
 use crate::sequence::list::Sequence;
 use crate::task::channel::{Channel, Ran};
+use crate::task::death_signal;
 use crate::task::exec::{Attempt, Exec};
 use crate::task::transfer;
 use crate::wire;
@@ -21,7 +22,7 @@ const PATIENCE: Duration = Duration::from_micros(50);
 pub struct Batch {
     sequence: Sequence,
     fds: Vec<Arc<OwnedFd>>,
-    exec: Option<Attempt>,
+    exec: Option<Box<Attempt>>,
 }
 
 impl Batch {
@@ -29,7 +30,7 @@ impl Batch {
     pub fn push<T>(&mut self, call: Call<T>) -> Result<T> {
         match self.exec {
             Some(_) => Err(Failure::Sealed(call.request.name)),
-            None => self.sequence.push(call),
+            None => death_signal::push(&mut self.sequence, call),
         }
     }
 
@@ -59,7 +60,7 @@ impl Batch {
         }
         let attempt = Attempt::add(&mut self.sequence, exec, self.fds.len() as u32)?;
         self.fds.push(attempt.reached());
-        self.exec = Some(attempt);
+        self.exec = Some(Box::new(attempt));
         Ok(())
     }
 

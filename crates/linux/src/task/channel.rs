@@ -16,8 +16,10 @@ use self::jobs::{report_failures, Job};
 use self::start::Start;
 use crate::call::Call;
 use crate::error::{During, Failure, Result};
-use crate::sequence::list::{self, Reply, Sequence};
+use crate::sequence::encode::encode_one;
+use crate::sequence::list::Sequence;
 use crate::sequence::message::{self, Message};
+use crate::sequence::reply::{decode_one, Reply};
 use crate::wait::own_descriptor;
 use crate::wait::reactor;
 use crate::wire;
@@ -119,9 +121,9 @@ impl Channel {
     /// Makes one call in the task and blocks until the reply has come.
     pub fn call<T>(self: &Arc<Self>, call: Call<T>) -> Result<T> {
         let mut message = MESSAGE.take();
-        let reply = list::encode_one(&call.request, &mut message);
+        let reply = encode_one(&call.request, &mut message);
         let answer = self.exchange(&mut message, reply, &[]).and_then(|_| {
-            let answer = list::decode_one(&call.request, &message)?;
+            let answer = decode_one(&call.request, &message)?;
             Ok((call.read)(&answer))
         });
         if message.capacity() <= wire::INLINE {

@@ -1,14 +1,15 @@
 //! A task's last act: execve(2).
 
 use crate::call::{Arg, Call};
-use crate::calls::credentials;
 use crate::calls::descriptor;
 use crate::calls::eventfd::eventfd;
 use crate::calls::process;
 use crate::calls::signals;
 use crate::error::{Failure, Refusal, Result};
-use crate::sequence::list::{Reply, Sequence};
+use crate::sequence::list::Sequence;
+use crate::sequence::reply::Reply;
 use crate::task::channel::Channel;
+use crate::task::death_signal::refuse_orphan;
 use crate::wait::own_descriptor;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
@@ -124,8 +125,8 @@ impl Attempt {
 
     /// What has to be undone still: the search has ended where something was found that cannot be executed.
     pub(crate) fn undo(&self, reply: &Reply) -> Option<Sequence> {
-        let tried = !reply.ended_before(self.tries.start + 1);
-        (tried && reply.ended_before(self.tries.end + 1)).then(|| self.undo.clone())
+        let tried = !reply.ended_before(self.tries.start);
+        (tried && reply.ended_before(self.tries.end)).then(|| self.undo.clone())
     }
 
     /// What the task writes to before it tries.
@@ -155,21 +156,6 @@ impl Attempt {
         }
         failure
     }
-}
-
-/// Nothing more is done for a Node that is dead: a death signal chosen then never comes. `parent`: the pid that the task's
-/// parent has to have still; 0: any.
-pub(crate) fn refuse_orphan(sequence: &mut Sequence, parent: i32) {
-    if parent != 0 {
-        let asked = Arg::Result(sequence.step(credentials::getppid()) as u32);
-        // It requeues nobody, but compares a word with its last argument: EAGAIN where they differ.
-        let same = Call::new("futex", libc::SYS_futex).input(&parent.to_ne_bytes()).number(libc::FUTEX_CMP_REQUEUE);
-        sequence.step(same.number(0).number(0).input(&[0; 4]).arg(asked));
-    }
-    // The channel ends with Node: POLLHUP makes the answer 1, and that an argument that the next call refuses.
-    let channel = Call::new("ppoll", libc::SYS_ppoll).input(&[0; 8]).holding(0, 4, Arg::Channel(0)).number(1);
-    let ended = Arg::Result(sequence.step(channel.input(&[0; 16]).number(0).number(0)) as u32);
-    sequence.step(Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_NO_NEW_PRIVS).arg(ended));
 }
 
 /// Node makes its own stdio nonblocking, and shares it with its tasks; programs expect it to block. What the program puts

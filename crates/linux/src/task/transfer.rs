@@ -1,11 +1,11 @@
 //! Descriptors on their way: into a task, out of it, and closed there.
 
-use crate::call::Call;
+use crate::call::Arg;
 use crate::calls::descriptor;
+use crate::calls::stub::attach;
 use crate::error::{refused, Result};
 use crate::sequence::list::Sequence;
 use crate::task::channel::Channel;
-use crate::wire;
 use nix::errno::Errno;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub fn put(task: &Arc<Channel>, fd: RawFd, number: Option<i32>, close_on_exec: b
 /// Copies a descriptor of a task into this process.
 pub fn get(task: &Arc<Channel>, fd: RawFd) -> Result<OwnedFd> {
     let mut sequence = Sequence::default();
-    sequence.step(Call::new("attach", wire::ATTACH as i64).fd(fd).number(0));
+    sequence.step(attach(Arg::Number(fd as u64), false));
     let (reply, fds) = task.run(&sequence, &[])?;
     match sequence.failure(&reply, 0) {
         Some(failure) => Err(failure.without_step()),

@@ -46,6 +46,7 @@ fn a_sequence_is_written_as_the_wire_says() {
         step(libc::SYS_close_range as u64, &[(wire::CHANNEL, 1), (wire::FD, 0)]),
         step(1, &[(wire::BLOB, 24), (wire::BLOB, 40)]),
     ];
+    steps[2].takes = 2;
     steps[4].policy = Policy::GoOn as u8;
     let blob = [&[0; 16][..], b"/a\0\0\0\0\0\0", &[5; 16], &[0; 16], b"b\0\0\0\0\0\0\0"].concat();
     let relocs = vec![reloc(28, 5, wire::LOAD, 0, 4), reloc(32, 5, wire::BLOB, 8, 8), reloc(40, 5, wire::BLOB, 56, 8)];

@@ -3,7 +3,8 @@
 use super::{Channel, Ran};
 use crate::calls::pidfd::{self, Waited};
 use crate::error::{Failure, Result};
-use crate::sequence::list::{Reply, Sequence};
+use crate::sequence::list::Sequence;
+use crate::sequence::reply::Reply;
 use crate::wait::child::{TaskChannel, WaitDone};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;

@@ -3,8 +3,9 @@
 
 use super::{Channel, State};
 use crate::error::{Failure, Result};
-use crate::sequence::list::{Reply, Sequence};
+use crate::sequence::list::Sequence;
 use crate::sequence::message::{self, Message};
+use crate::sequence::reply::Reply;
 use crate::wait::reactor::{self, Ready, Wake};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};

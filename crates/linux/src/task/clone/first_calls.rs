@@ -6,7 +6,7 @@ use crate::call::Arg;
 use crate::calls::descriptor;
 use crate::calls::process;
 use crate::calls::signals;
-use crate::task::exec::refuse_orphan;
+use crate::task::death_signal::refuse_orphan;
 use crate::task::outgoing::Outgoing;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use super::prepare::Prepared;
 use super::{CloneOptions, Cloner};
 use crate::call::{Arg, Call};
 use crate::calls::descriptor;
+use crate::calls::stub::attach;
 use crate::flags::CloneFlags;
 use crate::task::outgoing::Outgoing;
 use crate::wire;
@@ -76,8 +77,7 @@ impl Cloner {
             None => Arg::Passed(outgoing.pass(files.channel_end)),
         };
         // What the cloner does after the clone: it sends the pidfd, and closes the end of the channel in its own table.
-        let mut last_calls =
-            vec![Call::new("attach", wire::ATTACH as i64).arg(Arg::Written(CLONE_STEP as u32)).number(1)];
+        let mut last_calls = vec![attach(Arg::Written(CLONE_STEP as u32), true)];
         if let (Some(shared), true) = (shared, files.stdio.is_some()) {
             last_calls.push(descriptor::close(shared.channel));
         }

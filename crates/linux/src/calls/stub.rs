@@ -1,0 +1,17 @@
+//! The calls that a stub makes itself, without the kernel: see [`crate::wire`]. All of them are marked `one_thread`, so
+//! that none can run near, where the kernel would read another number in its lower half.
+
+use crate::call::{Arg, Call};
+use crate::wire;
+use nix::errno::Errno;
+
+/// `attach(fd, close)`: sends a descriptor of the task with the reply. With `close`, the task closes the descriptor then.
+pub(crate) fn attach(fd: Arg, close: bool) -> Call<()> {
+    Call::new("attach", wire::ATTACH as i64).arg(fd).number(u8::from(close)).one_thread()
+}
+
+/// `expect(a, b, errno)`: fails with `errno` unless `a` and `b` are equal. The failure names `syscall`, the call whose result
+/// is compared.
+pub(crate) fn expect(syscall: &'static str, a: Arg, b: Arg, errno: Errno) -> Call<()> {
+    Call::new(syscall, wire::EXPECT as i64).arg(a).arg(b).number(errno as i32).one_thread()
+}
