@@ -7,9 +7,9 @@ export const houses = {
 		[["target"], "the current target of a thread; running a call there"],
 		[["task/"], "making, feeding and ending a task"],
 		[["wait/"], "waiting for replies, children and readable descriptors"],
-		[["sequence/"], "calls that travel together: encoding, wire format, memfd"],
+		[["sequence/"], "calls that travel together: encoding, memfd, reply"],
 		[["calls/"], "one file for each family of system calls, nothing but calls"],
-		[["call", "error", "flags/"], "the ground: what a call, a failure and a flag are"],
+		[["call", "error", "flags/", "wire"], "the ground: calls, failures, flags, the format of messages"],
 	],
 	"packages/core/src": [
 		[["index", "internal", "shared"], "what users, and what the other packages may import"],
