@@ -283,7 +283,7 @@ fn check(state: &State, sequence: &Sequence, steps: u64, relocs: u64, blob: u64)
             }
             _ => true,
         };
-        if !(arguments && takes && own) {
+        if !(arguments && takes && own && step.policy <= Policy::Search as u8) {
             return false;
         }
     }

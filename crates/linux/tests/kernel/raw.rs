@@ -27,6 +27,11 @@ pub fn go_on(step: Step) -> Step {
     Step { policy: Policy::GoOn as u8, ..step }
 }
 
+/// The same step, which gives the number in one of its arguments, counted from 1, to another file.
+pub fn taking(step: Step, takes: u8) -> Step {
+    Step { takes, ..step }
+}
+
 pub fn reloc(at: u32, step: u32, kind: u8, value: u32, width: u8) -> Reloc {
     Reloc { at, step, value, kind, width, pad: 0 }
 }

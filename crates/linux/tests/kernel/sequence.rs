@@ -131,3 +131,50 @@ fn near_it_does_what_a_task_would() {
     assert!(matches!(failure, Some(Failure::Refused(refusal)) if refusal.step == Some(2)));
     assert!(descriptor::get_flags(700).near().is_err(), "what was made is closed");
 }
+
+#[test]
+fn a_number_that_a_step_closes_or_takes_is_no_earlier_steps_any_more() {
+    let open = || descriptor::openat(libc::AT_FDCWD, b"/", libc::O_RDONLY | libc::O_CLOEXEC, 0);
+    let range = |first, last, flags| descriptor::close_range(Arg::Number(first), Arg::Number(last), flags);
+    let mut sequence = Sequence::default();
+    sequence.push(open()).unwrap();
+    let second = sequence.push(open()).unwrap();
+    sequence.push(range(5, u32::MAX as u64, libc::CLOSE_RANGE_CLOEXEC)).unwrap();
+    sequence.push(range(6, u32::MAX as u64, 0)).unwrap();
+    sequence.push(open()).unwrap();
+    sequence.push(descriptor::close(second)).unwrap();
+    sequence.push(open()).unwrap();
+    let made = |results: &[i64]| {
+        let padded = [results, &vec![0; 7 - results.len()]].concat();
+        let replied = sequence.decode(&reply(&sequence, results.len() as u32, &padded, &[])).unwrap();
+        sequence.made(&replied)
+    };
+    assert_eq!(made(&[5, 6]), [5, 6, -1, -1]);
+    assert_eq!(made(&[5, 6, 0]), [5, 6, -1, -1]);
+    assert_eq!(made(&[5, 6, 0, 0]), [5, -1, -1, -1]);
+    assert_eq!(made(&[5, 6, 0, -9]), [5, 6, -1, -1]);
+    assert_eq!(made(&[5, 6, 0, 0, 6]), [5, -1, 6, -1]);
+    assert_eq!(made(&[5, 6, 0, 0, 6, 0, 7]), [5, -1, 6, 7]);
+    let mut sequence = Sequence::default();
+    sequence.push(open()).unwrap();
+    let second = sequence.push(open()).unwrap();
+    sequence.push(descriptor::dup3(second, 5, 0)).unwrap();
+    let replied = sequence.decode(&reply(&sequence, 3, &[5, 6, 5], &[])).unwrap();
+    assert_eq!(sequence.made(&replied), [-1, 6, 5]);
+}
+
+#[test]
+fn near_a_range_that_is_closed_is_not_closed_again() {
+    let mut sequence = Sequence::default();
+    let first = sequence.push(descriptor::openat(libc::AT_FDCWD, b"/", libc::O_CLOEXEC, 0)).unwrap();
+    sequence.push(descriptor::dup3(first, 800, libc::O_CLOEXEC)).unwrap();
+    sequence.push(descriptor::dup3(first, 801, libc::O_CLOEXEC)).unwrap();
+    sequence.push(descriptor::close_range(Arg::Number(801), Arg::Number(801), 0)).unwrap();
+    sequence.push(descriptor::dup3(first, 800, libc::O_CLOEXEC)).unwrap();
+    let (made, failure) = sequence.near();
+    assert_eq!(failure, None);
+    assert_eq!(made[1..], [-1, -1, 800]);
+    for fd in [made[0], 800] {
+        descriptor::close(fd).near().unwrap();
+    }
+}

@@ -34,6 +34,7 @@ numbers! {
     fcntl SYS_fcntl 25
     pipe2 SYS_pipe2 59
     close SYS_close 57
+    dup3 SYS_dup3 24
     prlimit64 SYS_prlimit64 261
     exit_group SYS_exit_group 94
     kill_process SYS_kill 129

@@ -1,7 +1,7 @@
 //! Descriptors that come back with the reply.
 
-use crate::raw::{go_on, step, Raw};
-use crate::stub::{close, pipe2, Stub};
+use crate::raw::{go_on, step, taking, Raw};
+use crate::stub::{close, dup3, getppid, pipe2, Stub};
 use crate::stub_runs::{get_flags, write_blob, BAD};
 use nearfar_linux::wire::{self, Step};
 use std::fs::File;
@@ -38,6 +38,47 @@ fn descriptors_come_back_and_stay_or_are_closed() {
     let mut text = String::new();
     read.read_to_string(&mut text).unwrap();
     assert_eq!(text, "hel");
+}
+
+#[test]
+fn a_received_descriptor_makes_way_for_a_step_that_takes_its_number() {
+    let files = ["/dev/null", "/dev/zero"].map(|path| File::open(path).unwrap());
+    let fds = files.each_ref().map(|file| file.as_raw_fd());
+    for takes in [2, 0] {
+        let stub = Stub::start();
+        // The two descriptors are received as 4 and 5. The second one takes the place of the first.
+        let flags = (wire::NUMBER, libc::O_CLOEXEC as u64);
+        let steps = vec![
+            taking(step(dup3(), &[(wire::FD, 1), (wire::NUMBER, 4), flags]), takes),
+            attach((wire::FD, 0), 0),
+            attach((wire::NUMBER, 4), 0),
+        ];
+        let answer = stub.ask(&Raw::new(steps, vec![], vec![]), &fds);
+        assert_eq!(answer.summary(), (0, 3, &[4, 0, 0][..]));
+        let [first, placed] = [0, 1].map(|index| {
+            let file = File::from(answer.fds[index].try_clone().unwrap());
+            file.metadata().unwrap().rdev()
+        });
+        let [null, zero] = files.each_ref().map(|file| file.metadata().unwrap().rdev());
+        // A step that does not say what it takes loses the first descriptor, and after the reply its own.
+        assert_eq!([first, placed], [if takes == 0 { zero } else { null }, zero]);
+        let steps = [4, 5, 6, 7].map(|fd| go_on(get_flags(wire::NUMBER, fd)));
+        let kept = if takes == 0 { BAD } else { i64::from(libc::FD_CLOEXEC) };
+        assert_eq!(stub.ask(&Raw::new(steps.to_vec(), vec![], vec![]), &[]).results, [kept, BAD, BAD, BAD]);
+    }
+}
+
+#[test]
+fn a_taken_number_that_nothing_was_received_under_changes_nothing() {
+    let stub = Stub::start();
+    let null = File::open("/dev/null").unwrap();
+    for number in [0, 3, 9, u64::MAX] {
+        let taken = taking(step(getppid(), &[(wire::NUMBER, number)]), 1);
+        let steps = vec![taken, get_flags(wire::FD, 0), get_flags(wire::NUMBER, 0), get_flags(wire::CHANNEL, 0)];
+        let answer = stub.ask(&Raw::new(steps, vec![], vec![]), &[null.as_raw_fd()]);
+        assert_eq!(answer.summary(), (0, 4, &[i64::from(std::process::id()), 1, 0, 0][..]), "{number}");
+    }
+    stub.works();
 }
 
 #[test]

@@ -78,8 +78,9 @@ impl Random {
             (5, _) => raw.header.done = self.next() as u32,
             (6, Some(step)) => step.kinds[self.below(6) as usize] = self.number(6) as u8,
             (7, Some(step)) => step.args[self.below(6) as usize] = self.number(blob),
-            (8, Some(step)) => step.policy = self.next() as u8,
-            (9, Some(step)) => step.nr = wire::CLONE,
+            (8, Some(step)) if self.below(2) == 0 => step.policy = self.next() as u8,
+            (8, Some(step)) => step.takes = self.number(6) as u8,
+            (9, Some(step)) => step.nr = if self.below(2) == 0 { wire::CLONE } else { wire::EXPECT },
             (10, _) if !raw.relocs.is_empty() => {
                 let reloc = &mut raw.relocs[0];
                 match self.below(5) {

@@ -1,6 +1,6 @@
 //! A sequence with anything wrong in it is answered with a status, nothing of it runs, and the stub serves on.
 
-use crate::raw::{reloc, step, Raw};
+use crate::raw::{reloc, step, taking, Raw};
 use crate::stub::{getppid, write, Stub};
 use nearfar_linux::wire::{self, Reloc};
 use nix::unistd::pipe;
@@ -39,6 +39,15 @@ fn supervising(at: usize, kind: u8, value: u64) -> impl Fn(&mut Raw) {
         args[at] = (kind, value);
         raw.steps[1] = step(wire::SUPERVISE, &args);
     }
+}
+
+fn expecting(errno: (u8, u64)) -> impl Fn(&mut Raw) {
+    move |raw| raw.steps[1] = step(wire::EXPECT, &[(wire::NUMBER, 1), (wire::NUMBER, 1), errno])
+}
+
+/// A step whose argument 1 is a number, and whose argument 2 is none.
+fn taken(takes: u8) -> impl Fn(&mut Raw) {
+    move |raw| raw.steps[1] = taking(step(getppid(), &[(wire::NUMBER, 0), (wire::FD, 0)]), takes)
 }
 
 fn arg(kind: u8, value: u64) -> impl Fn(&mut Raw) {
@@ -100,6 +109,23 @@ fn spoilt() -> Vec<(&'static str, i32, Spoil)> {
         ("a clone that the child goes on at", EINVAL, Box::new(cloning(3, wire::NUMBER, 1))),
         ("a clone that the child goes on after the end of", EINVAL, Box::new(cloning(3, wire::NUMBER, 4))),
         ("a clone that the child goes on somewhere in", EINVAL, Box::new(cloning(3, wire::BLOB, 2))),
+        ("an expectation with error 0", EINVAL, Box::new(expecting((wire::NUMBER, 0)))),
+        ("an expectation with an error that no kernel has", EINVAL, Box::new(expecting((wire::NUMBER, 4096)))),
+        ("an expectation with a negative error", EINVAL, Box::new(expecting((wire::NUMBER, u64::MAX)))),
+        ("an expectation whose error is an address", EINVAL, Box::new(expecting((wire::BLOB, 1)))),
+        ("an expectation whose error is a result", EINVAL, Box::new(expecting((wire::RESULT, 0)))),
+        (
+            "an expectation about a later result",
+            EINVAL,
+            Box::new(|raw| {
+                raw.steps[1] = step(wire::EXPECT, &[(wire::RESULT, 2), (wire::NUMBER, 1), (wire::NUMBER, 1)])
+            }),
+        ),
+        ("a number that is taken from an argument that is none", EINVAL, Box::new(taken(2))),
+        ("a number that is taken from a seventh argument", EINVAL, Box::new(taken(7))),
+        ("a number that is taken from the last argument there can be", EINVAL, Box::new(taken(255))),
+        ("an unknown policy", EINVAL, Box::new(|raw| raw.steps[2].policy = 3)),
+        ("the last policy there can be", EINVAL, Box::new(|raw| raw.steps[2].policy = 255)),
         ("a relocation past the blob", EINVAL, Box::new(relocated(1, reloc(121, 2, wire::NUMBER, 7, 8)))),
         ("a short one past the blob", EINVAL, Box::new(relocated(1, reloc(125, 2, wire::NUMBER, 7, 4)))),
         ("the largest relocation", EINVAL, Box::new(relocated(1, reloc(u32::MAX, 2, wire::NUMBER, 7, 8)))),

@@ -2,7 +2,7 @@
 
 use crate::raw::{go_on, reloc, step, Answer, Raw};
 use crate::stub::{close, exit_group, fcntl, getppid, kill_process, pipe2, write, Stub};
-use nearfar_linux::wire::{self, Header, Step};
+use nearfar_linux::wire::{self, Header, Policy, Step};
 use nix::sys::memfd::{memfd_create, MFdFlags};
 use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
@@ -79,6 +79,58 @@ fn a_failure_stops_the_sequence_or_does_not() {
     assert_eq!(stub.ask(&went_on, &[]).summary(), (0, 3, &[BAD, BAD, parent][..]));
     let unknown = stub.ask(&Raw::new(vec![step(100_000, &[])], vec![], vec![]), &[]);
     assert_eq!(unknown.summary(), (0, 1, &[-i64::from(libc::ENOSYS)][..]));
+}
+
+fn expect(a: (u8, u64), b: (u8, u64)) -> Step {
+    step(wire::EXPECT, &[a, b, (wire::NUMBER, libc::ESRCH as u64)])
+}
+
+#[test]
+fn equal_numbers_are_as_expected() {
+    let stub = Stub::start();
+    let parent = u64::from(std::process::id());
+    let steps = vec![
+        step(getppid(), &[]),
+        expect((wire::RESULT, 0), (wire::NUMBER, parent)),
+        expect((wire::NUMBER, u64::MAX), (wire::NUMBER, u64::MAX)),
+        expect((wire::LOAD, 0), (wire::NUMBER, 7)),
+        expect((wire::BLOB, 8), (wire::BLOB, 8)),
+        expect((wire::RESULT, 1), (wire::NUMBER, 0)),
+    ];
+    let answer = stub.ask(&Raw::new(steps, 7u64.to_ne_bytes().repeat(2), vec![]), &[]);
+    assert_eq!(answer.summary(), (0, 6, &[parent as i64, 0, 0, 0, 0, 0][..]));
+}
+
+#[test]
+fn other_numbers_fail_with_the_error_of_the_step() {
+    let stub = Stub::start();
+    let parent = i64::from(std::process::id());
+    for (a, b) in [(0, 1), (1, 0), (1, 1 | 1 << 32), (0, u64::MAX)] {
+        let unequal = expect((wire::NUMBER, a), (wire::NUMBER, b));
+        let stopped = stub.ask(&Raw::new(vec![unequal, step(getppid(), &[])], vec![], vec![]), &[]);
+        assert_eq!(stopped.summary(), (0, 1, &[-i64::from(libc::ESRCH), 0][..]), "{a} and {b}");
+        let went_on = stub.ask(&Raw::new(vec![go_on(unequal), step(getppid(), &[])], vec![], vec![]), &[]);
+        assert_eq!(went_on.summary(), (0, 2, &[-i64::from(libc::ESRCH), parent][..]), "{a} and {b}");
+    }
+    for errno in [1, 4095] {
+        let args = [(wire::NUMBER, 0), (wire::NUMBER, 1), (wire::NUMBER, errno)];
+        let answer = stub.ask(&Raw::new(vec![step(wire::EXPECT, &args)], vec![], vec![]), &[]);
+        assert_eq!(answer.summary(), (0, 1, &[-(errno as i64)][..]));
+    }
+}
+
+#[test]
+fn a_search_passes_over_what_cannot_be_executed_here() {
+    let stub = Stub::start();
+    let parent = i64::from(std::process::id());
+    for errno in 1..200i64 {
+        let args = [(wire::NUMBER, 0), (wire::NUMBER, 1), (wire::NUMBER, errno as u64)];
+        let fails = Step { policy: Policy::Search as u8, ..step(wire::EXPECT, &args) };
+        let answer = stub.ask(&Raw::new(vec![fails, step(getppid(), &[])], vec![], vec![]), &[]);
+        let went_on = wire::ELSEWHERE.contains(&errno);
+        let expected = if went_on { (0, 2, [-errno, parent]) } else { (0, 1, [-errno, 0]) };
+        assert_eq!(answer.summary(), (expected.0, expected.1, &expected.2[..]));
+    }
 }
 
 #[test]
