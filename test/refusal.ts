@@ -1,4 +1,5 @@
-import { FileDescriptor } from "@nearfar/core";
+import type { FileDescriptor } from "@nearfar/core";
+import { adoptDescriptor } from "@nearfar/core/internal";
 
 /** What a call throws. */
 export function refusal(fn: () => unknown): NodeJS.ErrnoException {
@@ -12,7 +13,7 @@ export function refusal(fn: () => unknown): NodeJS.ErrnoException {
 
 /** A number that is open nowhere, as a descriptor of the current task. */
 export function neverOpen<T>(use: (fd: FileDescriptor) => T): T {
-	const fd = FileDescriptor.adopt(999);
+	const fd = adoptDescriptor(999);
 	try {
 		return use(fd);
 	} finally {

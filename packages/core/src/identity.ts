@@ -1,5 +1,4 @@
 import { BatchError } from "./errors.ts";
-import type { FileDescriptor } from "./files/descriptor.ts";
 import { Sharers } from "./sharers.ts";
 import type { AnyTask } from "./target/target.ts";
 
@@ -33,8 +32,6 @@ class Token {
 /** What is known of a table of descriptors. */
 interface TableState {
 	readonly sharers: Sharers;
-	/** The open handles by number: a call that closes or replaces a number has to know whose handle it was. */
-	readonly handles: Map<number, WeakRef<FileDescriptor>>;
 	/** How many tasks are being cloned that will have the table. The numbers of their channels are not known yet. */
 	expectedSharers: number;
 	/** The tasks whose batches, which have not ended, close or replace descriptors by number. */
@@ -64,7 +61,7 @@ export class FDTable extends Token {
 	/** @param creator - The task for which nearfar makes it. */
 	constructor(creator: AnyTask) {
 		super(() => creator);
-		this.#state = { sharers: new Sharers(creator), handles: new Map(), expectedSharers: 0, closingByNumber: [] };
+		this.#state = { sharers: new Sharers(creator), expectedSharers: 0, closingByNumber: [] };
 	}
 
 	/** Returns `"descriptors of 4711"`. */
@@ -121,11 +118,6 @@ export class PidNamespace extends Token {
 /** Returns the tasks that have a table of descriptors, or an address space. */
 export function sharersOf(shared: FDTable | AddressSpace): Sharers {
 	return shared instanceof FDTable ? stateOf(shared).sharers : sharersOfMemory(shared);
-}
-
-/** Returns the open handles of a table by number. */
-export function handlesOf(table: FDTable): Map<number, WeakRef<FileDescriptor>> {
-	return stateOf(table).handles;
 }
 
 /** Notes that a task is being cloned that will have a table, until {@link endSharedClone}. */

@@ -6,6 +6,7 @@ import {
 	mountAttributeMasks,
 	mountAttributes,
 	native,
+	numberOf,
 	optionalBoolean,
 	type Propagation,
 	propagations,
@@ -104,7 +105,7 @@ export function mountSetattr(at: LocationLike, options: MountSetattrOptions): vo
 			: propagation === undefined
 				? 0
 				: toChoice(propagations, propagation, "options.propagation"),
-		userns?.number(),
+		userns && numberOf(userns),
 	);
 }
 

@@ -1,6 +1,7 @@
 import { FileDescriptor, Location, type LocationLike } from "@nearfar/core";
 import {
 	type AtFlag,
+	adoptDescriptor,
 	atFlags,
 	options as checkOptions,
 	type MoveMountFlag,
@@ -64,7 +65,7 @@ export function openTree(at: LocationLike, options?: OpenTreeOptions): FileDescr
 	const { flags } = checkOptions(options);
 	const place = toAt(at, "at");
 	const word = join(toWord(treeFlags, flags, "options.flags"), place.flags, openTreeFlags.cloexec);
-	return FileDescriptor.adopt(native().openTree(place.at, place.path, word));
+	return adoptDescriptor(native().openTree(place.at, place.path, word));
 }
 
 /**

@@ -6,6 +6,7 @@ import {
 	integer,
 	namespaceFlags,
 	native,
+	numberOf,
 	toBits,
 	wrongType,
 } from "@nearfar/core/internal";
@@ -50,13 +51,13 @@ export function setns(fd: FileDescriptor, kinds?: readonly NamespaceKind[] | num
 	if (!(fd instanceof FileDescriptor)) throw wrongType("fd", "a FileDescriptor", fd);
 	const flags = integer(toBits(namespaceFlags, kinds, "kinds"), "kinds", 0, 2 ** 32 - 1);
 	const task = currentTask();
-	native().setns(fd.number(), flags);
+	native().setns(numberOf(fd), flags);
 	entersNamespaces(task, flags === 0 ? () => kindsOf(kindFlag(task, fd)) : kindsOf(flags));
 }
 
 function kindFlag(task: AnyTask, fd: FileDescriptor): number {
 	try {
-		return Number(task.run(() => native().syscall(SYS_ioctl, [fd.number(), NS_GET_NSTYPE])).result);
+		return Number(task.run(() => native().syscall(SYS_ioctl, [numberOf(fd), NS_GET_NSTYPE])).result);
 	} catch {
 		// A batch has closed the descriptor, or the task is gone. Assuming "pid" is safe: handles of processes are then
 		// refused wherever their numbers could mean other processes.

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { dropCapabilities } from "@nearfar/caps";
-import { FileDescriptor, type NamespaceKind, openat2, Task } from "@nearfar/core";
+import { type NamespaceKind, openat2, Task } from "@nearfar/core";
+import { adoptDescriptor } from "@nearfar/core/internal";
 import { mount } from "@nearfar/mount";
 import { namespaceKinds, sethostname, setns, unshare } from "@nearfar/namespaces";
 import { describe, expect, test } from "vitest";
@@ -38,7 +39,7 @@ test("PFD-25 a memfd is no namespace", async () => {
 	await using task = await Task.clone(capable);
 	task.run(() => {
 		const number = task.syscall(SYS_memfd_create, Buffer.from("name\0"), 1);
-		using memfd = FileDescriptor.adopt(Number(number));
+		using memfd = adoptDescriptor(Number(number));
 		expect(refusal(() => setns(memfd))).toMatchObject({ code: "EINVAL", syscall });
 	});
 });

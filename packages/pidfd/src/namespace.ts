@@ -1,5 +1,5 @@
-import { FileDescriptor, type NamespaceKind, openat2, SyscallError } from "@nearfar/core";
-import { type AnyTask, currentTask, native, pidfdNamespaces, toChoice } from "@nearfar/core/internal";
+import { type FileDescriptor, type NamespaceKind, openat2, SyscallError } from "@nearfar/core";
+import { type AnyTask, adoptDescriptor, currentTask, native, pidfdNamespaces, toChoice } from "@nearfar/core/internal";
 import { pidInProc } from "./identify.ts";
 
 /** The kinds of namespaces that a process is in, and the two that its children will be in. */
@@ -30,7 +30,7 @@ export function openNamespace(pidfd: number, kind: PidFdNamespaceKind): FileDesc
 		hasIoctl = task.run(probe);
 		known.set(task, hasIoctl);
 	}
-	return hasIoctl ? FileDescriptor.adopt(native().pidfdNamespace(pidfd, request, 0)) : openInProc(pidfd, kind);
+	return hasIoctl ? adoptDescriptor(native().pidfdNamespace(pidfd, request, 0)) : openInProc(pidfd, kind);
 }
 
 /** Whether the kernel has the ioctls: those that do refuse an argument, of every process. */

@@ -12,16 +12,18 @@ import {
 } from "@nearfar/core";
 import {
 	abortSignal,
+	adoptDescriptor,
 	options as checkOptions,
 	pid as checkPid,
 	currentBatch,
 	currentTask,
 	descriptorNumber,
-	handlesOf,
 	holdChild,
 	livingChild,
 	native,
+	numberOf,
 	optionalBoolean,
+	ownsNumber,
 	pidfdFlags,
 	pidfdSignalFlags,
 	signalNumber,
@@ -97,7 +99,7 @@ export class PidFd extends FileDescriptor {
 	 */
 	static open(pid: number | Process, options?: PidFdOptions): PidFd {
 		const flags = openBits(options);
-		const open = (id: number) => PidFd.adopt(native().pidfdOpen(id, flags));
+		const open = (id: number) => adoptDescriptor(native().pidfdOpen(id, flags), PidFd);
 		if (pid instanceof ChildProcess) return PidFd.#ours(pid, () => open(visiblePid(pid)));
 		const id = pid instanceof Process ? visiblePid(pid) : number(pid);
 		const child = currentTask().pidNamespace === Task.near.pidNamespace ? livingChild(id) : undefined;
@@ -146,7 +148,7 @@ export class PidFd extends FileDescriptor {
 		if (child instanceof ChildProcess) return PidFd.open(child);
 		const pid = pidOfNodeChild(child);
 		if (currentBatch()) throw new BatchError("a batch runs later, when the child may have been reaped: open it before");
-		const pidfd = PidFd.adopt(native().pidfdOpen(pid, 0));
+		const pidfd = adoptDescriptor(native().pidfdOpen(pid, 0), PidFd);
 		try {
 			if (currentTask().isNear) assertChild(pidfd.fd, child);
 		} catch (error) {
@@ -174,7 +176,8 @@ export class PidFd extends FileDescriptor {
 	 */
 	static self(options?: PidFdOptions): PidFd {
 		const flags = openBits(options);
-		return PidFd.adopt(native().pidfdOpen(flags & pidfdFlags.thread ? native().gettid() : native().getpid(), flags));
+		const id = flags & pidfdFlags.thread ? native().gettid() : native().getpid();
+		return adoptDescriptor(native().pidfdOpen(id, flags), PidFd);
 	}
 
 	/**
@@ -194,7 +197,7 @@ export class PidFd extends FileDescriptor {
 	 */
 	sendSignal(signal: Signal, options?: { scope?: SignalScope }): void {
 		const flags = options === undefined ? 0 : scopeBits(options);
-		native().pidfdSendSignal(this.number(), signalNumber(signal), flags);
+		native().pidfdSendSignal(numberOf(this), signalNumber(signal), flags);
 	}
 
 	/**
@@ -213,7 +216,7 @@ export class PidFd extends FileDescriptor {
 	 * @see pidfd_getfd(2), Linux 5.6; the same as to trace it, see ptrace(2): the same user, or CAP_SYS_PTRACE
 	 */
 	getFd(fd: number): FileDescriptor {
-		return FileDescriptor.adopt(native().pidfdGetfd(this.number(), descriptorNumber(fd)));
+		return adoptDescriptor(native().pidfdGetfd(numberOf(this), descriptorNumber(fd)));
 	}
 
 	/**
@@ -258,7 +261,7 @@ export class PidFd extends FileDescriptor {
 	 * @see waitid(2) P_PIDFD and WNOHANG, Linux 5.4; no privilege
 	 */
 	poll(options?: Omit<WaitOptions, "signal">): ChildState | undefined {
-		this.number(); // as every call that returns at once, it is one of the current task
+		numberOf(this); // as every call that returns at once, it is one of the current task
 		return poll(this.#process(), options);
 	}
 
@@ -304,7 +307,7 @@ export class PidFd extends FileDescriptor {
 	 * @see ioctl_pidfd(2) PIDFD_GET_UTS_NAMESPACE, Linux 6.11; the same as to trace it, see ptrace(2)
 	 */
 	namespace(kind: PidFdNamespaceKind): FileDescriptor {
-		return openNamespace(this.number(), kind);
+		return openNamespace(numberOf(this), kind);
 	}
 
 	/**
@@ -324,7 +327,7 @@ export class PidFd extends FileDescriptor {
 	 * @see ioctl_pidfd(2) PIDFD_GET_INFO, Linux 6.13; no privilege
 	 */
 	info(): PidFdInfo {
-		return readInfo(this.number());
+		return readInfo(numberOf(this));
 	}
 
 	/** As any descriptor; the copy knows whose child the process is, and how it has ended. */
@@ -361,7 +364,7 @@ export class PidFd extends FileDescriptor {
 		if (currentBatch()) throw new BatchError("waiting returns a value, and in a batch no call has run yet");
 		const number = this.fd;
 		if (!this.#held) {
-			const borrowed = handlesOf(this.table).get(number)?.deref() !== this;
+			const borrowed = !ownsNumber(this);
 			this.#held = new HeldPidfd(number, this.table, borrowed);
 			this.#held.death = this.#death;
 		}

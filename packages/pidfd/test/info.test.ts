@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { openat2, Task } from "@nearfar/core";
+import { adoptDescriptor } from "@nearfar/core/internal";
 import { expect, test } from "vitest";
 import { PidFd, type PidFdInfo } from "../src/index.ts";
 import { pidfdGetInfo } from "./raw.ts";
@@ -79,7 +80,7 @@ test("of a process outside the pid namespace: ESRCH, by now EREMOTE", async () =
 	using self = PidFd.self();
 	const far = inside.put(self);
 	inside.run(() => {
-		const pidfd = PidFd.adopt(far.take());
+		const pidfd = adoptDescriptor(far.take(), PidFd);
 		const code = expect.stringMatching(/^(ESRCH|EREMOTE)$/);
 		expect(() => pidfd.info()).toThrow(expect.objectContaining({ code, syscall: "ioctl" }));
 		expect(() => pidfd.sendSignal(0)).toThrow(refusal("EINVAL", "pidfd_send_signal"));

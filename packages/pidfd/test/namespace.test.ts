@@ -1,6 +1,7 @@
 import { fstatSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { type FileDescriptor, openat2, Task } from "@nearfar/core";
+import { adoptDescriptor } from "@nearfar/core/internal";
 import { describe, expect, test } from "vitest";
 import { forbid } from "../../../test/seccomp.ts";
 import { PidFd, type PidFdNamespaceKind } from "../src/index.ts";
@@ -67,7 +68,7 @@ describe.each([
 		await using task = await opener();
 		task.run(() => {
 			using file = openat2("/dev/zero");
-			const claimed = PidFd.adopt(file.fd);
+			const claimed = adoptDescriptor(file.fd, PidFd);
 			expect(() => claimed.namespace("uts")).toThrow(refusal("ENOTTY", "ioctl"));
 			claimed.take();
 		});

@@ -1,9 +1,11 @@
 import { ChildProcess, FileDescriptor, Process, SyscallError } from "@nearfar/core";
 import {
+	adoptDescriptor,
 	pid as checkPid,
 	currentTask,
 	holdChild,
 	native,
+	numberOf,
 	pidsOfPidfd,
 	visiblePid,
 	wrongType,
@@ -38,7 +40,7 @@ export function withPid<T>(
 }
 
 function withPidOfPidfd<T>(pidfd: FileDescriptor, syscall: string, fn: (pid: number) => T): T {
-	const number = pidfd.number();
+	const number = numberOf(pidfd);
 	const pids = readPids(number, syscall);
 	const [pidInProc = 0] = pids;
 	// /proc may be that of an outer pid namespace. The pids are those in each namespace from that one down to the
@@ -64,8 +66,8 @@ function readPids(number: number, syscall: string): number[] {
 /** Returns whether the current task knows by `pid` the process that /proc shows as `pidInProc`. */
 function isSameProcess(pid: number, pidInProc: number, syscall: string): boolean {
 	try {
-		using pidfd = FileDescriptor.adopt(native().pidfdOpen(pid, 0));
-		return readPids(pidfd.number(), syscall)[0] === pidInProc;
+		using pidfd = adoptDescriptor(native().pidfdOpen(pid, 0));
+		return readPids(numberOf(pidfd), syscall)[0] === pidInProc;
 	} catch (error) {
 		if (error instanceof SyscallError && error.code === "ESRCH") return false;
 		throw error;

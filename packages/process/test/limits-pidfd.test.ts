@@ -1,5 +1,5 @@
-import { FDTableMismatchError, FileDescriptor, openat2, Task } from "@nearfar/core";
-import { native } from "@nearfar/core/internal";
+import { FDTableMismatchError, openat2, Task } from "@nearfar/core";
+import { adoptDescriptor, native } from "@nearfar/core/internal";
 import { expect, test } from "vitest";
 import { getrlimit, prlimit } from "../src/index.ts";
 
@@ -38,6 +38,6 @@ test("ESRCH once the process was reaped, EBADF for another descriptor", async ()
 });
 
 test("a pidfd of this process: its own limits", () => {
-	using self = FileDescriptor.adopt(native().pidfdOpen(process.pid, 0));
+	using self = adoptDescriptor(native().pidfdOpen(process.pid, 0));
 	expect(prlimit("core", undefined, self)).toEqual(getrlimit("core"));
 });

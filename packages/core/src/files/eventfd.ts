@@ -7,7 +7,7 @@ import { abortSignal, options as checkOptions, integer, optionalBoolean, outOfRa
 import { ClosedError, SyscallError } from "../errors.ts";
 import { type OpenFile, sharersOf } from "../identity.ts";
 import { nearTask } from "../target/target.ts";
-import { FileDescriptor } from "./descriptor.ts";
+import { adoptDescriptor, FileDescriptor, numberOf, onForgotten } from "./descriptor.ts";
 
 /** How to make an {@link EventFd}. */
 export interface EventFdOptions {
@@ -75,7 +75,10 @@ export class EventFd extends FileDescriptor {
 			(takesOne ? eventFdFlags.semaphore : 0) |
 			((optionalBoolean(blocking, "options.blocking") ?? false) ? 0 : eventFdFlags.nonblock) |
 			((optionalBoolean(closeOnExec, "options.closeOnExec") ?? true) ? eventFdFlags.cloexec : 0);
-		const made = EventFd.adopt(native().eventfd(Number(counter(initial, "options.initial", 2n ** 32n - 1n)), flags));
+		const made = adoptDescriptor(
+			native().eventfd(Number(counter(initial, "options.initial", 2n ** 32n - 1n)), flags),
+			EventFd,
+		);
 		semaphores.set(made.file, takesOne);
 		return made;
 	}
@@ -95,7 +98,7 @@ export class EventFd extends FileDescriptor {
 	override read(): bigint;
 	override read(length: number, options?: { position?: number | bigint }): Buffer;
 	override read(length?: number, options?: { position?: number | bigint }): bigint | Buffer {
-		return length === undefined ? native().eventfdRead(this.number(), true) : super.read(length, options);
+		return length === undefined ? native().eventfdRead(numberOf(this), true) : super.read(length, options);
 	}
 
 	/**
@@ -149,13 +152,8 @@ export class EventFd extends FileDescriptor {
 		options?: { position?: number | bigint },
 	): number | undefined {
 		if (typeof data === "string" || data instanceof Uint8Array) return super.write(data, options);
-		native().eventfdWrite(this.number(), counter(data, "value", 2n ** 64n - 1n));
+		native().eventfdWrite(numberOf(this), counter(data, "value", 2n ** 64n - 1n));
 		return undefined;
-	}
-
-	/** Whoever waits learns that nothing will come. */
-	protected override forgotten(): void {
-		this.#fail(new ClosedError("this eventfd was closed or given up while somebody waited for it"));
 	}
 
 	#begin(): void {
@@ -164,6 +162,9 @@ export class EventFd extends FileDescriptor {
 		const number = (owner.isNear ? owner.run(() => this.dup()) : owner.get(this)).take();
 		const id = native().watchReadable(number);
 		this.#watch = { id, number };
+		onForgotten(this, () =>
+			this.#fail(new ClosedError("cannot read this eventfd any more: it was closed or given up while a read waited")),
+		);
 		listen(id, () => this.#serve());
 		keepAlive(1);
 	}

@@ -11,7 +11,8 @@ import { native } from "../addon/native.ts";
 import { options as checkOptions, integer, optionalBoolean } from "../arguments.ts";
 import { BatchError, NearfarError } from "../errors.ts";
 import { currentBatch, currentTask, taskControl } from "../target/target.ts";
-import { FileDescriptor } from "./descriptor.ts";
+import { adoptDescriptor, type FileDescriptor } from "./descriptor.ts";
+import { invalidateHandles } from "./handle.ts";
 import { type LocationLike, toAt } from "./location.ts";
 
 /** How {@link openat2} opens. */
@@ -45,7 +46,7 @@ export function openat2(at: LocationLike, how?: OpenHow): FileDescriptor {
 	// An open directory by itself: the kernel's openat2 knows no empty path, "." is the same place.
 	const path = place.path.length === 0 && place.flags & atFlags.emptyPath ? "." : place.path;
 	const extra = place.flags & atFlags.symlinkNofollow ? openFlags.nofollow : 0;
-	return FileDescriptor.adopt(
+	return adoptDescriptor(
 		native().openat2(
 			place.at,
 			path,
@@ -84,7 +85,7 @@ export function pipe(options?: {
 	const cloexec = (optionalBoolean(closeOnExec, "closeOnExec") ?? true) ? openFlags.cloexec : 0;
 	const nonblock = (optionalBoolean(blocking, "blocking") ?? true) ? 0 : openFlags.nonblock;
 	const [read = -1, write = -1] = native().pipe(cloexec | nonblock);
-	return [FileDescriptor.adopt(read), FileDescriptor.adopt(write)];
+	return [adoptDescriptor(read), adoptDescriptor(write)];
 }
 
 /**
@@ -122,7 +123,7 @@ export function closeRange(first: number, last: number, options?: { closeOnExec?
 	const flags = mark ? closeRangeFlags.cloexec : 0;
 	for (const [start, end] of around(from, to, taskControl().channelsToSpare(task))) {
 		native().closeRange(start, end, flags);
-		if (!mark) FileDescriptor.invalidate(task.fdTable, start, end);
+		if (!mark) invalidateHandles(task.fdTable, start, end);
 	}
 }
 

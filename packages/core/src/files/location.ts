@@ -1,6 +1,6 @@
 import { atFlags } from "../addon/flags.generated.ts";
 import { options as checkOptions, optionalBoolean, wrongType, wrongValue } from "../arguments.ts";
-import { FileDescriptor } from "./descriptor.ts";
+import { FileDescriptor, numberOf } from "./descriptor.ts";
 import { isAbsolute, type PathLike, pathText } from "./path.ts";
 
 /** Wherever a path goes: a path, an open file or directory itself, or a {@link Location}. */
@@ -101,14 +101,14 @@ export class Location {
 
 /** What the addon takes for a location, in the current task. */
 export function toAt(location: LocationLike, name = "path"): At {
-	if (location instanceof FileDescriptor) return { at: location.number(), path: "", flags: atFlags.emptyPath };
+	if (location instanceof FileDescriptor) return { at: numberOf(location), path: "", flags: atFlags.emptyPath };
 	if (location instanceof Location) {
 		const { directory, path, symlinks, automount, emptyPath } = location;
 		const flags =
 			(symlinks ? 0 : atFlags.symlinkNofollow) |
 			(automount ? 0 : atFlags.noAutomount) |
 			(emptyPath ? atFlags.emptyPath : 0);
-		return { at: directory ? directory.number() : cwd, path, flags };
+		return { at: directory ? numberOf(directory) : cwd, path, flags };
 	}
 	return { at: cwd, path: pathText(location, name), flags: 0 };
 }

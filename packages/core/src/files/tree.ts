@@ -2,7 +2,7 @@ import { native } from "../addon/native.ts";
 import { options as checkOptions, integer } from "../arguments.ts";
 import { MultithreadedError } from "../errors.ts";
 import { afterSuccess, currentTask } from "../target/target.ts";
-import { FileDescriptor } from "./descriptor.ts";
+import { FileDescriptor, numberOf } from "./descriptor.ts";
 import { openat2 } from "./files.ts";
 import { followedPath, Location, type LocationLike, toAt } from "./location.ts";
 import { type PathLike, pathText } from "./path.ts";
@@ -27,7 +27,7 @@ export function chdir(at: LocationLike): void {
 	if (near && !process.getBuiltinModule("node:worker_threads").isMainThread) {
 		throw new MultithreadedError("chdir in a Worker would change the main thread's working directory: use a task");
 	}
-	if (at instanceof FileDescriptor) native().fchdir(at.number());
+	if (at instanceof FileDescriptor) native().fchdir(numberOf(at));
 	else if (at instanceof Location) changeTo(at);
 	else native().chdir(pathText(at, "at"));
 	// Node remembers the path, and forgets it only through its own function.
@@ -37,7 +37,7 @@ export function chdir(at: LocationLike): void {
 /** chdir(2) knows no directory to begin in. */
 function changeTo(at: Location): void {
 	using directory = openat2(at, { flags: ["path", "directory"] });
-	native().fchdir(directory.number());
+	native().fchdir(numberOf(directory));
 }
 
 /**

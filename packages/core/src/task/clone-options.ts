@@ -2,7 +2,7 @@ import { cloneFlags, type NamespaceKind, namespaceFlags } from "../addon/flags.g
 import { toBits } from "../addon/flags.ts";
 import type { native } from "../addon/native.ts";
 import { abortSignal, array, options as checkOptions, pid as checkPid, wrongType, wrongValue } from "../arguments.ts";
-import { FileDescriptor } from "../files/descriptor.ts";
+import { type FileDescriptor, numberOf } from "../files/descriptor.ts";
 import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
 import { checkMaps, type IdMaps } from "./idmap.ts";
 import { stateOf } from "./state.ts";
@@ -80,7 +80,7 @@ export function checkClone(
 		flags: flags | shared,
 		...(!maps && idMap !== "none" && { map: idMap as string }),
 		...(cgroup && {
-			cgroup: withTarget(nearTask(), undefined, () => FileDescriptor.check(cgroup, "options.cgroup").number()),
+			cgroup: withTarget(nearTask(), undefined, () => numberOf(cgroup, "options.cgroup")),
 		}),
 		resetSignals: parent ? stateOf(parent).signalsTouched : false,
 		setTid: array(setTid, "options.setTid").map((pid, index) => checkPid(pid, `options.setTid[${index}]`)),

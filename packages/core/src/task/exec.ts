@@ -1,6 +1,6 @@
 import type { native } from "../addon/native.ts";
 import { array, options as checkOptions, optionalBoolean, text, wrongType, wrongValue } from "../arguments.ts";
-import { FileDescriptor } from "../files/descriptor.ts";
+import { FileDescriptor, numberOf } from "../files/descriptor.ts";
 import { type PathLike, pathBytes, pathText } from "../files/path.ts";
 import { type Signal, signalNumber } from "../process/signal.ts";
 
@@ -34,7 +34,7 @@ export function execData(
 ): { data: Omit<ExecData, "parent" | "resetSignals" | "taskDeathSignal">; command: Command } {
 	const { env = process.env, deathSignal, fds = [], lookup } = checkOptions(options);
 	const byDescriptor = path instanceof FileDescriptor;
-	const fd = byDescriptor ? path.number() : -1;
+	const fd = byDescriptor ? numberOf(path) : -1;
 	const file = byDescriptor ? (fd < 0 ? "fd of the batch" : `fd ${fd}`) : pathText(path);
 	const name = typeof file === "string" ? file : Buffer.from(file).toString();
 	const checked = argv === undefined ? [name] : array(argv, "argv").map((arg, index) => text(arg, `argv[${index}]`));
@@ -48,7 +48,7 @@ export function execData(
 			deathSignal === undefined || deathSignal === null ? 0 : signalNumber(deathSignal, "options.deathSignal"),
 		keep: array(fds, "options.fds").map((fd) => {
 			if (!(fd instanceof FileDescriptor)) throw wrongType("options.fds", "made of FileDescriptors", fd);
-			return fd.number();
+			return numberOf(fd);
 		}),
 	};
 	return { data, command: { path: name, argv: checked } };

@@ -1,6 +1,6 @@
 import { native } from "../addon/native.ts";
 import { word, wrongType } from "../arguments.ts";
-import { FileDescriptor } from "../files/descriptor.ts";
+import { FileDescriptor, numberOf } from "../files/descriptor.ts";
 
 /** An argument of a call that is made by number. */
 export type RawArgument = number | bigint | FileDescriptor | Uint8Array;
@@ -8,7 +8,7 @@ export type RawArgument = number | bigint | FileDescriptor | Uint8Array;
 /** Makes a system call by number in the current task. */
 export function rawSyscall(nr: number, args: readonly RawArgument[]): bigint {
 	const values = args.map((arg, index) => {
-		if (arg instanceof FileDescriptor) return arg.number();
+		if (arg instanceof FileDescriptor) return numberOf(arg);
 		if (typeof arg === "number" || typeof arg === "bigint") return word(arg, `args[${index}]`);
 		if (arg instanceof Uint8Array) return arg;
 		throw wrongType(`args[${index}]`, "a number, a bigint, a FileDescriptor or a Uint8Array", arg);

@@ -8,7 +8,8 @@ import {
 	wrongValue,
 } from "../arguments.ts";
 import { BatchError, NearfarError } from "../errors.ts";
-import { FileDescriptor } from "../files/descriptor.ts";
+import { adoptCopy, type FileDescriptor, numberOf } from "../files/descriptor.ts";
+import { invalidateHandles } from "../files/handle.ts";
 import type { PathLike } from "../files/path.ts";
 import { type AddressSpace, type FDTable, PidNamespace } from "../identity.ts";
 import { ChildProcess } from "../process/child.ts";
@@ -197,14 +198,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const { closeOnExec = true, number: to } = checkOptions(options);
 		if (typeof closeOnExec !== "boolean") throw wrongType("options.closeOnExec", "a boolean", closeOnExec);
 		if (to !== undefined) refuseChannel(this.#state, descriptorNumber(to, "options.number"), "options.number");
-		const number = withTarget(Task.near, undefined, () => FileDescriptor.check(fd).number());
+		const number = withTarget(Task.near, undefined, () => numberOf(fd));
 		const put = () => {
 			const made = native().put(this.#id, number, to ?? -1, closeOnExec);
-			if (to !== undefined) FileDescriptor.invalidate(this.fdTable, to, to);
+			if (to !== undefined) invalidateHandles(this.fdTable, to, to);
 			return made;
 		};
 		const made = isCurrent(this) ? put() : this.run(put);
-		return FileDescriptor.kind(fd).adoptIn(this.fdTable, made, fd.file);
+		return adoptCopy(fd, made, this.fdTable);
 	}
 
 	/**
@@ -217,8 +218,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 */
 	get<T extends FileDescriptor>(fd: T): T {
 		this.#assertFar("get");
-		const made = this.#state.attributed(() => native().get(this.#id, FileDescriptor.check(fd).number()));
-		return FileDescriptor.kind(fd).adoptIn(Task.near.fdTable, made, fd.file);
+		const made = this.#state.attributed(() => native().get(this.#id, numberOf(fd)));
+		return adoptCopy(fd, made, Task.near.fdTable);
 	}
 
 	/**

@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import { adoptDescriptor } from "@nearfar/core/internal";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
 import { expectNoLeaks } from "../../../../test/leaks.ts";
@@ -107,7 +108,7 @@ describe.each([
 
 	test.each([
 		["close", (fd: FileDescriptor) => fd.close()],
-		["take", (fd: FileDescriptor) => run(() => EventFd.adopt(fd.take()).close())],
+		["take", (fd: FileDescriptor) => run(() => adoptDescriptor(fd.take()).close())],
 	])("%s while it waits rejects with ClosedError", async (_, end) => {
 		using counter = create();
 		const reads = [counter.readAsync(), counter.readAsync()];

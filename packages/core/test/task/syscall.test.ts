@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
+import { adoptDescriptor } from "@nearfar/core/internal";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
-import { FileDescriptor, openat2, pipe, Task } from "../../src/index.ts";
+import { openat2, pipe, Task } from "../../src/index.ts";
 
 expectNoLeaks();
 
@@ -53,7 +54,7 @@ describe.each([["near"], ["far"]])("syscall %s", (where) => {
 			expect(task.syscall(read, zero, bytes, bytes.length)).toBe(BigInt(bytes.length));
 			expect(bytes.equals(Buffer.alloc(bytes.length))).toBe(true);
 			const [path, how] = [Buffer.from("/dev/zero\0"), Buffer.alloc(24)];
-			using opened = FileDescriptor.adopt(Number(task.syscall(437, -100, path, how, 24n)));
+			using opened = adoptDescriptor(Number(task.syscall(437, -100, path, how, 24n)));
 			expect(`${path}`).toBe("/dev/zero\0");
 			expect(task.syscall(read, opened, how.subarray(0, 1), 1)).toBe(1n);
 		});

@@ -1,5 +1,5 @@
 import { chdir, chroot, FileDescriptor, type Task, umask } from "@nearfar/core";
-import { native, type Resource } from "@nearfar/core/internal";
+import { native, numberOf, type Resource } from "@nearfar/core/internal";
 import { schedSetaffinity } from "../affinity.ts";
 import { setrlimit } from "../limits.ts";
 import { setNoNewPrivs } from "../prctl/no-new-privs.ts";
@@ -44,7 +44,7 @@ export function prepareTask(
 	const file = request.file instanceof FileDescriptor ? hold(task.put(request.file)) : undefined;
 	const toMove = [...putStdio(task, stdio, hold), ...fds];
 
-	for (const namespace of namespaces) native().setns(namespace.number(), 0);
+	for (const namespace of namespaces) native().setns(numberOf(namespace), 0);
 	const min = Math.max(stdio.entries.length, ...fds.map(([number]) => number)) + 1;
 	const executable = file && toMove.length > 0 ? hold(file.dup({ min })) : file; // `moveToNumbers` may overwrite `file`
 	const kept = toMove.length > 0 ? moveToNumbers(toMove, hold) : [];

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { FileDescriptor, pipe, Task } from "@nearfar/core";
-import { native, openFlags } from "@nearfar/core/internal";
+import { adoptDescriptor, native, numberOf, openFlags } from "@nearfar/core/internal";
 import type { CheckedStdio } from "./check-stdio.ts";
 
 const STDERR = 2;
@@ -59,7 +59,7 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 		for (const [number, entry] of entries.entries()) {
 			if (entry instanceof FileDescriptor) {
 				taskEnds.set(number, entry);
-				const flags = number < 3 ? native().getStatus(entry.number()) : 0;
+				const flags = number < 3 ? native().getStatus(numberOf(entry)) : 0;
 				if (flags & openFlags.nonblock) blocking.set(number, flags & ~openFlags.nonblock);
 			}
 			if (entry !== "pipe") continue;
@@ -108,7 +108,7 @@ function isRead(number: number): boolean {
 
 function socketpair(): [FileDescriptor, FileDescriptor] {
 	const [one = -1, other = -1] = native().socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC);
-	return [FileDescriptor.adopt(one), FileDescriptor.adopt(other)];
+	return [adoptDescriptor(one), adoptDescriptor(other)];
 }
 
 /** Doubles the bytes that a socket holds for its reader, which then wakes half as often. */

@@ -1,5 +1,5 @@
-import { ChildProcess, type CloneOptions, FileDescriptor, Task } from "@nearfar/core";
-import { endTask, namespaceFlags, native, wrongValue } from "@nearfar/core/internal";
+import { ChildProcess, type CloneOptions, type FileDescriptor, Task } from "@nearfar/core";
+import { checkDescriptor, endTask, namespaceFlags, native, numberOf, wrongValue } from "@nearfar/core/internal";
 import type { Deadline } from "./deadline.ts";
 import type { SpawnRequest } from "./request.ts";
 
@@ -71,7 +71,7 @@ export async function cloneTree(request: SpawnRequest, begin: (task: Task) => vo
  */
 function copyCgroup({ cgroup, namespaces = [] }: SpawnRequest): FileDescriptor | undefined {
 	if (!cgroup || namespaces.includes("user") || namespaces.includes("cgroup")) return undefined;
-	return Task.near.run(() => FileDescriptor.check(cgroup, "options.cgroup").dup());
+	return Task.near.run(() => checkDescriptor(cgroup, "options.cgroup").dup());
 }
 
 /**
@@ -103,7 +103,7 @@ function cloneOptions(
 
 function isPidNamespace(fd: FileDescriptor): boolean {
 	try {
-		return native().syscall(SYS_ioctl, [fd.number(), NS_GET_NSTYPE]).result === BigInt(namespaceFlags.pid);
+		return native().syscall(SYS_ioctl, [numberOf(fd), NS_GET_NSTYPE]).result === BigInt(namespaceFlags.pid);
 	} catch {
 		return false; // setns(2) reports what is wrong with the descriptor
 	}
