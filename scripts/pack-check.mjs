@@ -1,4 +1,4 @@
-// Packs every package as it would be published, installs the files elsewhere, and uses them there.
+// Packs every package as it would be published, has publint and attw check the files, installs them and uses them.
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,14 +13,20 @@ const names = readdirSync(join(root, "packages")).map((name) => `@nearfar/${name
 
 const packed = join(folder, "packed");
 run("pnpm", ["-r", "--filter", "./packages/*", "pack", "--pack-destination", packed]);
+const checked = readdirSync(packed).map((file) => join(packed, file));
 run("pnpm", ["pack", "--pack-destination", packed], { cwd: platformPackage() });
 
 const consumer = join(folder, "consumer");
 const tarballs = readdirSync(packed).map((file) => join(packed, file));
+for (const tarball of checked) {
+	run("publint", ["run", "--strict", tarball]);
+	run("attw", ["--profile", "esm-only", tarball]);
+}
+console.log(`publint and attw: ${checked.length} packages ok`);
 write("package.json", JSON.stringify({ private: true }));
 run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...tarballs], { cwd: consumer });
 const foreign = readdirSync(join(consumer, "node_modules")).filter((name) => !name.startsWith("."));
-if (foreign.join() !== "@nearfar") stop(`only @nearfar should have been installed, but there is ${foreign}`);
+if (foreign.join() !== "@nearfar") stop(`the packages install something else than @nearfar: ${foreign}`);
 
 const use = `
 	for (const [name, exports] of Object.entries(packages))
@@ -36,7 +42,7 @@ write("use.mjs", `const packages = {\n${imports}\n};\n${use}`);
 write("use.cjs", `const packages = {\n${requires}\n};\n(async () => {${use}})();`);
 write("use.ts", names.map((name, i) => `import * as p${i} from "${name}";\nvoid p${i};`).join("\n"));
 
-// The types as a strict user sees them, without our tsconfig.
+// Checks the types as a strict user would, without the tsconfig of this tree.
 const types = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"];
 types.push("--lib", "es2023,esnext.disposable", "--types", "node", "--typeRoots", join(root, "node_modules/@types"));
 const uses = [
@@ -48,9 +54,9 @@ for (const [how, command, args] of uses) {
 	run(command, args, { cwd: consumer, timeout: 60_000 });
 	console.log(`packed packages used ${how}: ok`);
 }
-console.log(line({ passed: uses.length, failed: 0, skipped: 0 }));
+console.log(line({ passed: 2 * checked.length + uses.length, failed: 0, skipped: 0 }));
 
-/** The package for this machine, as `napi create-npm-dirs` and `napi artifacts` lay it out at a release. */
+/** Makes the package of the addon for this machine, as `napi create-npm-dirs` and `napi artifacts` do at a release. */
 function platformPackage() {
 	const native = join(root, "packages/core/native");
 	const addon = readdirSync(native).find((file) => file.endsWith(".node"));
