@@ -1,33 +1,35 @@
-//! The sequence format: what Node and the stub say to each other. Both crates compile this file.
+//! The format of the messages between Node and a task. Both crates, this one and the stub, compile this file.
 //!
-//! A sequence is one message, `Header | calls | blob | relocations`, in the byte order and alignment of the machine.
-//! The reply is the same memory again up to the end of the blob's output part, with the header's and the calls'
-//! result fields filled in. A sequence longer than [`INLINE`] lies in a memfd that both sides map; its message is the
-//! header alone with [`LARGE`] set and the memfd as its first descriptor, and the reply is the header alone.
+//! A sequence is one message: `Header | steps | blob | relocations`, in the byte order and alignment of the machine. The
+//! reply is the same memory up to the end of the output part of the blob, with the result fields of the header and of the
+//! steps filled in.
+//!
+//! A sequence longer than [`INLINE`] lies in a memfd that both sides map. Its message is the header alone, with [`LARGE`] set
+//! and the memfd as its last descriptor. The reply is the header alone, and the results are in the memfd.
 
 /// Changes whenever anything in this file does: a stub refuses a sequence of another version.
 pub const VERSION: u32 = 0x6e66_0002;
 
-/// The longest sequence that travels in a message of its own, in bytes.
+/// Length in bytes of the longest sequence that is a message of its own.
 pub const INLINE: usize = 64 * 1024;
 
 /// [`Header::flags`]: the sequence lies in the memfd that came with the message.
 pub const LARGE: u32 = 1;
 
-/// The most descriptors that travel with a message in either direction.
+/// The largest number of descriptors that go with a message, in either direction.
 pub const DESCRIPTORS: usize = 64;
 
-/// The channel's preferred number in a task: the last one of the table the kernel embeds in every process.
+/// The preferred number of the channel in a task: the last one of the table that the kernel embeds in every process.
 pub const CHANNEL_FD: u64 = 63;
 
-/// Length of the guard before a stack in bytes: the largest page of both architectures, so that it is one everywhere.
+/// Length in bytes of the guard before a stack: the largest page that either architecture has.
 pub const GUARD: u64 = 64 * 1024;
-/// Length of a stub's stack in bytes.
+/// Length in bytes of the stack of a stub.
 pub const STACK: u64 = 64 * 1024;
-/// Length of the memory that a stub lives in: guard, stack, and after that all that it remembers.
+/// Length in bytes of the memory of a stub: guard, stack, and state.
 pub const BLOCK: u64 = 256 * 1024;
 
-/// The head of a sequence and of its reply.
+/// The first bytes of a sequence and of its reply.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Header {
@@ -41,11 +43,11 @@ pub struct Header {
     pub relocs: u32,
     /// Length of the blob in bytes, a multiple of 8.
     pub blob: u32,
-    /// How many bytes at the start of the blob go back with the reply.
+    /// How many bytes at the start of the blob are its output part, which goes back with the reply.
     pub out: u32,
-    /// Reply: how many steps ran, counting the one that failed.
+    /// Reply: how many steps ran, with the one that failed.
     pub done: u32,
-    /// Reply: 0, or the negative errno that says why the sequence as a whole was refused and nothing of it ran.
+    /// Reply: 0, or a negative error number if the stub has refused the whole sequence and run no step of it.
     pub status: i32,
 }
 
@@ -53,31 +55,32 @@ pub struct Header {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Step {
-    /// System call number, or one of the stub's own: [`CLONE`], [`ATTACH`].
+    /// The number of a system call, or of a call of the stub's own: [`CLONE`], [`ATTACH`], [`SUPERVISE`], [`EXPECT`].
     pub nr: u64,
-    /// Six arguments, read as [`Step::kinds`] says.
+    /// Six arguments. [`Step::kinds`] says what each one is.
     pub args: [u64; 6],
-    /// Reply: what the kernel answered.
+    /// Reply: the result of the call, a negative error number if it failed.
     pub result: i64,
-    /// One of the argument kinds below for each argument.
+    /// The kind of each argument: one of the constants below.
     pub kinds: [u8; 6],
     /// The number of a [`Policy`].
     pub policy: u8,
-    /// 0, or which argument, counted from 1, is a [`NUMBER`] that the call gives to another file.
+    /// 0, or which argument, counted from 1, is a descriptor number that the call gives to another file. The argument is a
+    /// [`NUMBER`]. The stub first moves a descriptor that it has received under this number to another one.
     pub takes: u8,
 }
 
-/// A word of the blob that only the stub can fill in, patched just before step [`Reloc::step`] runs.
+/// A word of the blob whose value the stub alone knows. The stub writes the word just before step [`Reloc::step`] runs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reloc {
     /// Offset of the word in the blob.
     pub at: u32,
-    /// The step before which it is patched; relocations are sorted by it.
+    /// The step before which the word is written. Relocations are sorted by this index.
     pub step: u32,
-    /// What to write, read as [`Reloc::kind`] says.
+    /// The value. [`Reloc::kind`] says what it is.
     pub value: u32,
-    /// An argument kind.
+    /// The kind of the value: one of the constants below.
     pub kind: u8,
     /// Width of the word in bytes: 4 or 8.
     pub width: u8,
@@ -85,17 +88,17 @@ pub struct Reloc {
     pub pad: u16,
 }
 
-/// Argument kind: the number itself.
+/// Kind: the number itself.
 pub const NUMBER: u8 = 0;
-/// Argument kind: the address of this offset in the blob.
+/// Kind: the address of this offset in the blob.
 pub const BLOB: u8 = 1;
-/// Argument kind: the result of the step with this index, an earlier one.
+/// Kind: the result of an earlier step, by index.
 pub const RESULT: u8 = 2;
-/// Argument kind: the descriptor with this index of those that came with the message.
+/// Kind: a descriptor that came with the message, by index.
 pub const FD: u8 = 3;
-/// Argument kind: the 32-bit number that stands at this offset of the blob when the call is made.
+/// Kind: the 32-bit number that lies at this offset in the blob when the call is made.
 pub const LOAD: u8 = 4;
-/// Argument kind: the number of the channel's descriptor plus this (wrapping).
+/// Kind: the number of the channel's descriptor plus this number, wrapping.
 pub const CHANNEL: u8 = 5;
 
 /// What becomes of the rest of a sequence when a step fails; [`Step::policy`] holds its number.
@@ -111,29 +114,35 @@ pub enum Policy {
     Search = 2,
 }
 
-/// ENOENT, EACCES, ENODEV, ENOTDIR, ETIMEDOUT, ESTALE.
+/// See [`Policy::Search`]: ENOENT, EACCES, ENODEV, ENOTDIR, ETIMEDOUT, ESTALE.
 pub const ELSEWHERE: [i64; 6] = [2, 13, 19, 20, 110, 116];
 
-/// Stub's own call: clone a task. Arguments: address and size of a `struct clone_args`, the child's end of its
-/// channel, the index of the first step that the child runs, what a probe of clone3 came to (ENOSYS makes it `clone`),
-/// and for a child that shares memory its [`BLOCK`], zeroed, else 0: that child begins by serving.
-/// The parent runs the steps before that index and replies; the child goes on there, with the new channel, replies on
-/// it and serves. In the child the result is the number its channel got. Refused in a sequence that lies in a memfd,
-/// where both would write into the same memory.
+/// Call of the stub's own: clones a task.
+///
+/// Arguments: the address and the size of a `struct clone_args`; the child's end of the child's channel; the index of the
+/// first step that the child runs; the result of a probe of clone3(2), for which ENOSYS makes the stub call clone(2) instead;
+/// the address of a zeroed [`BLOCK`] for a child that shares memory, else 0.
+///
+/// The parent runs the steps before that index, and replies. The child goes on at that index with the new channel, replies
+/// on it and serves. A child that shares memory runs no step of this sequence, and begins with serving. In the child the
+/// result is the number of its channel. The stub refuses a clone in a memfd, where parent and child would write into the
+/// same memory.
 pub const CLONE: u64 = 1 << 32;
 
-/// Stub's own call: stand by until a child, the program, has ended, and reap whoever else ends meanwhile; then, and when
-/// the channel ends, kill and reap all that are left. Arguments: the program's pid; a signalfd that does not block, from which
-/// all signals but SIGCHLD go to the program; `/proc/thread-self/children`, or -1 for a process 1, whose children are all
-/// processes that it sees; a `siginfo_t` and a `struct rusage` for how the program ended, and after that room for another
-/// `siginfo_t`.
-pub const SUPERVISE: u64 = (1 << 32) + 2;
-
-/// Stub's own call: send descriptor (argument 0) with the reply, and close it afterwards where argument 1 is not 0.
+/// Call of the stub's own: sends descriptor (argument 0) with the reply, and closes it afterwards if argument 1 is not 0.
 pub const ATTACH: u64 = (1 << 32) + 1;
 
-/// Stub's own call: compare argument 0 with argument 1, and fail where they differ, with the error number in argument 2: a
-/// [`NUMBER`] from 1 to [`LAST_ERROR`].
+/// Call of the stub's own: waits until a child, the program, has ended, and reaps all other children that end meanwhile. Then,
+/// or when the channel ends, kills and reaps all children that are left.
+///
+/// Arguments: the program's pid; a signalfd that does not block, from which the stub sends all signals but SIGCHLD to the
+/// program; `/proc/thread-self/children`, or -1 for a process 1, which kills all processes that it sees; a `siginfo_t` and a
+/// `struct rusage` for the end of the program, and after them room for another `siginfo_t`.
+pub const SUPERVISE: u64 = (1 << 32) + 2;
+
+/// Call of the stub's own: compares argument 0 with argument 1, and fails if they differ, with the error number in argument 2:
+/// a [`NUMBER`] from 1 to [`LAST_ERROR`].
 pub const EXPECT: u64 = (1 << 32) + 3;
-/// The largest error number that the kernel uses.
+
+/// The largest error number of the kernel.
 pub const LAST_ERROR: u64 = 4095;

@@ -1,9 +1,10 @@
-//! The kernel, called directly: one instruction for each architecture, and the few numbers the stub itself needs.
+//! System calls without libc: the instruction of each architecture, and the numbers of the calls that the stub makes for
+//! itself.
 
 use core::arch::{asm, global_asm};
 
-// The process begins here: `start` makes the block that everything lives in and returns the end of its stack and its
-// state, in the two registers for a pair; the stack the kernel made is left for good.
+// The process begins here. `start` maps the memory of the stub and returns the end of its stack and its state, in the two
+// registers for a pair. `serve` runs on the new stack, and the stack that the kernel made is never used again.
 #[cfg(target_arch = "x86_64")]
 global_asm!(".globl _start", "_start: xor ebp, ebp", "and rsp, -16", "call {start}", "mov rsp, rax", "mov rdi, rdx",
     "call {serve}", "ud2", start = sym crate::start, serve = sym crate::serve);
@@ -31,16 +32,16 @@ pub const EPROTO: i32 = -71;
 /// Makes a system call.
 ///
 /// # Safety
-/// Whatever the call with this number does to this process's memory and descriptors.
+/// The caller answers for what the call with this number does to the memory and the descriptors of this process.
 pub unsafe fn syscall(nr: u64, a: [u64; 6]) -> i64 {
     let result: i64;
-    // SAFETY: the caller's promise; the kernel clobbers rcx and r11 and no other register.
+    // SAFETY: the caller answers for the call. The kernel changes rax, rcx and r11, and no other register.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         asm!("syscall", inlateout("rax") nr as i64 => result, in("rdi") a[0], in("rsi") a[1], in("rdx") a[2],
             in("r10") a[3], in("r8") a[4], in("r9") a[5], lateout("rcx") _, lateout("r11") _, options(nostack));
     }
-    // SAFETY: the caller's promise; the kernel preserves every register but x0.
+    // SAFETY: the caller answers for the call. The kernel changes x0, and no other register.
     #[cfg(target_arch = "aarch64")]
     unsafe {
         asm!("svc 0", in("x8") nr, inlateout("x0") a[0] as i64 => result, in("x1") a[1], in("x2") a[2],
@@ -49,20 +50,21 @@ pub unsafe fn syscall(nr: u64, a: [u64; 6]) -> i64 {
     result
 }
 
-/// Clones with a stack of the child's own, at whose end its state lies: there it serves, and never comes back.
+/// Clones a child that has a stack of its own. The child's state lies at the end of the stack. The child calls `serve` there,
+/// and never returns.
 ///
 /// # Safety
-/// As [`syscall`]; and the stack and the state are the child's alone.
+/// As for [`syscall`]. No one but the child uses the stack and the state.
 pub unsafe fn clone_onto(nr: u64, a: [u64; 3]) -> i64 {
     let result: i64;
-    // SAFETY: the caller's promise; in the parent it is a system call like any other.
+    // SAFETY: the caller answers for the call. In the parent this is a system call like any other.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         asm!("syscall", "test rax, rax", "jnz 2f", "xor ebp, ebp", "mov rdi, rsp", "call {serve}", "2:",
             serve = sym crate::serve, inlateout("rax") nr as i64 => result, inlateout("rdi") a[0] => _, in("rsi") a[1],
             in("rdx") a[2], in("r10") 0, in("r8") 0, lateout("rcx") _, lateout("r11") _);
     }
-    // SAFETY: the caller's promise; in the parent it is a system call like any other.
+    // SAFETY: the caller answers for the call. In the parent this is a system call like any other.
     #[cfg(target_arch = "aarch64")]
     unsafe {
         asm!("svc 0", "cbnz x0, 2f", "mov x29, #0", "mov x0, sp", "bl {serve}", "2:", serve = sym crate::serve,
@@ -75,13 +77,13 @@ pub unsafe fn clone_onto(nr: u64, a: [u64; 3]) -> i64 {
 /// Ends the process.
 pub fn exit(code: u64) -> ! {
     loop {
-        // SAFETY: takes a number and does not come back.
+        // SAFETY: exit_group(2) takes a number, and does not return.
         unsafe { syscall(EXIT_GROUP, [code, 0, 0, 0, 0, 0]) };
     }
 }
 
-/// Closes a descriptor that the caller gives up.
+/// Closes a descriptor.
 pub fn close(fd: u64) {
-    // SAFETY: a number goes in; no memory is touched.
+    // SAFETY: close(2) takes a number, and touches no memory.
     unsafe { syscall(CLOSE, [fd, 0, 0, 0, 0, 0]) };
 }

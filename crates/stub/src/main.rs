@@ -1,12 +1,14 @@
-//! The far end of nearfar: receives sequences of system calls, runs them, replies. Without libc, TLS, allocation or
-//! statics; all it remembers lies in one [`State`], so that a clone that shares memory can be given another.
+//! The stub, which is the code of every task: receives sequences of system calls, runs them, replies.
+//!
+//! The stub has no libc, no TLS, no allocator and no statics. Its whole state lies in one [`State`], so that a task that
+//! shares memory with another one can have a state of its own.
 
 #![no_std]
 #![no_main]
 
 mod kernel;
 mod supervise;
-#[allow(dead_code)] // some names are for the other side
+#[allow(dead_code)] // the other side alone uses some names
 #[path = "../../linux/src/wire.rs"]
 mod wire;
 
@@ -32,7 +34,7 @@ const F_GETFD: u64 = 1;
 const F_DUPFD_CLOEXEC: u64 = 1030;
 const FIRST_FD: u64 = 3; // after stdio
 
-/// `struct cmsghdr` and the descriptors after it, as many as a message may carry.
+/// `struct cmsghdr` and the descriptors after it, as many as one message can carry.
 #[repr(C)]
 struct Control {
     length: u64,
@@ -40,42 +42,43 @@ struct Control {
     fds: [i32; wire::DESCRIPTORS],
 }
 
-/// `struct msghdr` with the one `struct iovec` it points at.
+/// `struct msghdr` and the one `struct iovec` that it points at.
 #[repr(C)]
 struct Message {
     header: [u64; 7], // name, namelen, iov, iovlen, control, controllen, flags
     buffer: [u64; 2],
 }
 
-/// Everything a stub remembers.
+/// The state of one stub.
 #[repr(C, align(64))]
 pub struct State {
     channel: u64,
-    /// Descriptors that came with the present message; -1 once given up.
+    /// The descriptors that came with the present message; -1 for one that is lost.
     received: Control,
     received_count: usize,
-    /// Descriptors that go with the reply, and a bit for each that is closed then.
+    /// The descriptors that go with the reply, and a bit for each that the stub closes after it.
     attached: Control,
     attached_count: usize,
     close_attached: u64,
-    /// Last, so that a short one shares its page with the rest: a clone copies as few pages as can be.
+    /// The last field: a short message lies in one page with the other fields, and a clone copies fewer pages.
     message: Aligned<[u8; wire::INLINE]>,
 }
 
-/// What a header may be read from.
+/// Memory that is aligned for a [`Header`].
 #[repr(C, align(8))]
 struct Aligned<T>(T);
 
-/// A sequence whose every offset was found to lie inside it.
+/// A sequence that [`check`] has accepted: every index and offset in it lies inside it.
 struct Sequence {
     header: *mut Header,
     steps: *mut Step,
     blob: u64,
     relocs: *const Reloc,
+    /// Length of the mapping, 0 for a sequence that lies in the message.
     mapped: u64,
 }
 
-/// What `_start` needs to go on.
+/// The end of the stack and the state, for `_start`.
 #[repr(C)]
 pub struct Block {
     stack_end: u64,
@@ -87,17 +90,17 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
     kernel::exit(101)
 }
 
-/// Makes the block that everything lives in: `guard | stack | state`. Descriptor 3 is the channel.
+/// Maps the memory of the stub: `guard | stack | state`. The channel is descriptor 3.
 pub extern "C" fn start() -> Block {
-    // SAFETY: asks for new memory; nothing that exists is touched.
+    // SAFETY: mmap(2) makes a new mapping and touches no memory that exists.
     let base = unsafe { syscall(kernel::MMAP, [0, BLOCK, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, u64::MAX, 0]) } as u64;
-    // SAFETY: takes access away from the first pages of the block just mapped, which nothing uses.
+    // SAFETY: mprotect(2) takes access away from the first pages of the new mapping, which are not in use.
     if failed(base as i64) || failed(unsafe { syscall(kernel::MPROTECT, [base, GUARD, 0, 0, 0, 0]) }) {
         kernel::exit(102);
     }
     let stack_end = base + GUARD + STACK;
     let state = stack_end as *mut State;
-    // SAFETY: the state lies in the new block, zeroed by the kernel, and nobody else knows it yet.
+    // SAFETY: the state lies in the new mapping, which the kernel has zeroed and which no reference points into yet.
     unsafe { (*state).channel = 3 };
     Block { stack_end, state }
 }
@@ -114,8 +117,8 @@ impl Message {
     fn transfer(&mut self, nr: u64, channel: u64, flags: u64) -> i64 {
         self.header[2] = &raw const self.buffer as u64;
         loop {
-            // SAFETY: the kernel reads and writes this struct and what `new` was given, all parts of the state or of
-            // the caller's frame, which outlive the call.
+            // SAFETY: the kernel reads and writes this struct and the memory that `new` was given. Both are parts of the
+            // state or of the caller's frame, and outlive the call.
             let length = unsafe { syscall(nr, [channel, &raw mut self.header as u64, flags, 0, 0, 0]) };
             if length != EINTR {
                 return length;
@@ -124,9 +127,9 @@ impl Message {
     }
 }
 
-/// Receives, runs, replies, until the other end is gone.
+/// Receives sequences, runs them and replies, until the channel ends.
 pub extern "C" fn serve(state: *mut State) -> ! {
-    // SAFETY: `state` is valid for the life of this process and only this thread knows it.
+    // SAFETY: `state` is valid as long as this process lives, and this thread alone uses it.
     let state = unsafe { &mut *state };
     loop {
         let length = receive(state);
@@ -135,17 +138,17 @@ pub extern "C" fn serve(state: *mut State) -> ! {
             Ok(sequence) => {
                 run(state, &sequence);
                 if sequence.mapped == 0 {
-                    // SAFETY: the header is the first bytes of the message, checked by `load`.
+                    // SAFETY: `load` has checked that the message begins with a header.
                     let header = unsafe { *sequence.header };
                     reply += STEP * header.steps as u64 + header.out as u64;
                 } else {
-                    // SAFETY: gives back the mapping that `load` made for this sequence; nothing points at it any more.
+                    // SAFETY: `load` has made this mapping for this sequence, which is not used any more.
                     unsafe { syscall(kernel::MUNMAP, [sequence.steps as u64 - HEADER, sequence.mapped, 0, 0, 0, 0]) };
                 }
             }
             Err(status) => {
                 let header = Header { version: wire::VERSION, status, ..Header::default() };
-                // SAFETY: the message is longer than a header and aligned for one.
+                // SAFETY: the buffer of the message is longer than a header, and aligned for one.
                 unsafe { (state.message.0.as_mut_ptr() as *mut Header).write(header) };
             }
         }
@@ -156,7 +159,8 @@ pub extern "C" fn serve(state: *mut State) -> ! {
     }
 }
 
-/// Waits for a message and returns its length, 0 where descriptors got lost; ends the process with the channel.
+/// Waits for a message and returns its length, or 0 if descriptors were lost on the way. Ends the process when the channel
+/// has ended.
 fn receive(state: &mut State) -> u64 {
     let room = size_of::<Control>() as u64;
     let mut message = Message::new(state.message.0.as_ptr(), wire::INLINE as u64, &raw const state.received, room);
@@ -177,8 +181,8 @@ fn receive(state: &mut State) -> u64 {
     }
 }
 
-/// Sends the first `length` bytes of the message back, with what was attached. A stub that cannot answer ends: the
-/// other side then reads the end of the channel instead of waiting for ever.
+/// Sends the first `length` bytes of the message back, with the attached descriptors. A stub that cannot send ends the
+/// process: the other side would wait for the reply for ever, and so reads the end of the channel.
 fn send(state: &mut State, length: u64) {
     let count = state.attached_count as u64;
     state.attached.length = 16 + 4 * count;
@@ -195,13 +199,13 @@ fn send(state: &mut State, length: u64) {
     }
 }
 
-/// Finds the sequence in the message or in its memfd and checks everything in it that is an index or an offset.
+/// Finds the sequence in the message or in its memfd, and checks it.
 fn load(state: &mut State, length: u64) -> Result<Sequence, i32> {
     if length == 0 {
         return Err(EMFILE);
     }
     let header = state.message.0.as_mut_ptr() as *mut Header;
-    // SAFETY: the message is longer than a header and aligned for one.
+    // SAFETY: the buffer of the message is longer than a header, and aligned for one.
     let Header { version, flags, steps, relocs, blob, out, .. } = unsafe { *header };
     if length < HEADER || version != wire::VERSION {
         return Err(EPROTO);
@@ -230,22 +234,22 @@ fn load(state: &mut State, length: u64) -> Result<Sequence, i32> {
         return Ok(sequence);
     }
     if mapped != 0 {
-        // SAFETY: gives back the mapping just made; nothing points at it any more.
+        // SAFETY: `map` has just made this mapping for this sequence, which is not used any more.
         unsafe { syscall(kernel::MUNMAP, [body - HEADER, mapped, 0, 0, 0, 0]) };
     }
     Err(EINVAL)
 }
 
-/// Maps the memfd that came as the message's last descriptor.
+/// Maps the memfd, which is the last descriptor of the message, and returns the address.
 fn map(state: &State, total: u64) -> Result<u64, i32> {
     let Some(last) = state.received_count.checked_sub(1) else { return Err(EINVAL) };
     let memfd = state.received.fds[last] as u64;
-    // SAFETY: asks a descriptor for its size (SEEK_END).
+    // SAFETY: lseek(2) takes numbers. With SEEK_END it returns the size of the file.
     let size = unsafe { syscall(kernel::LSEEK, [memfd, 0, 2, 0, 0, 0]) };
     if size < total as i64 {
         return Err(EINVAL);
     }
-    // SAFETY: asks for a new mapping; nothing that exists is touched.
+    // SAFETY: mmap(2) makes a new mapping and touches no memory that exists.
     let base = unsafe { syscall(kernel::MMAP, [0, total, PROT_READ_WRITE, MAP_SHARED, memfd, 0]) };
     if failed(base) {
         Err(base as i32)
@@ -254,6 +258,7 @@ fn map(state: &State, total: u64) -> Result<u64, i32> {
     }
 }
 
+/// Returns whether every index, offset and number in the sequence is one that [`run`] can use.
 fn check(state: &State, sequence: &Sequence, steps: u64, relocs: u64, blob: u64) -> bool {
     let fits = |kind: u8, value: u64, step: u64| match kind {
         wire::NUMBER | wire::CHANNEL => true,
@@ -264,7 +269,7 @@ fn check(state: &State, sequence: &Sequence, steps: u64, relocs: u64, blob: u64)
         _ => false,
     };
     for index in 0..steps {
-        // SAFETY: `steps` of them lie in the sequence, whose total length was checked.
+        // SAFETY: the sequence has room for `steps` steps: `load` has checked its length.
         let step = unsafe { &*sequence.steps.add(index as usize) };
         let number = |at: usize| step.kinds[at] == wire::NUMBER;
         let room = |at: usize, length| {
@@ -275,8 +280,7 @@ fn check(state: &State, sequence: &Sequence, steps: u64, relocs: u64, blob: u64)
         let own = match step.nr {
             wire::EXPECT => number(2) && (1..=wire::LAST_ERROR).contains(&step.args[2]),
             wire::SUPERVISE => room(3, supervise::INFO) && room(4, supervise::USAGE + supervise::INFO),
-            // Both sides of a clone write into the sequence, so that it must not lie in a memfd, which they would share. The
-            // child's memory is what the parent's mmap(2) has returned.
+            // Parent and child both write into the sequence after a clone. In a memfd they would share it.
             wire::CLONE => {
                 let child_begins = number(3) && index < step.args[3] && step.args[3] <= steps;
                 sequence.mapped == 0 && room(0, CLONE_ARGS) && child_begins && number(5)
@@ -289,7 +293,7 @@ fn check(state: &State, sequence: &Sequence, steps: u64, relocs: u64, blob: u64)
     }
     let mut before = 0;
     for index in 0..relocs {
-        // SAFETY: `relocs` of them lie in the sequence, whose total length was checked.
+        // SAFETY: the sequence has room for `relocs` relocations: `load` has checked its length.
         let reloc = unsafe { &*sequence.relocs.add(index as usize) };
         let (at, width) = (reloc.at as u64, reloc.width as u64);
         if (width != 4 && width != 8)
@@ -305,25 +309,25 @@ fn check(state: &State, sequence: &Sequence, steps: u64, relocs: u64, blob: u64)
     true
 }
 
-/// Runs the steps in order, as far as their policies let it.
+/// Runs the steps in order, until a step fails whose policy ends the sequence.
 fn run(state: &mut State, sequence: &Sequence) {
-    // SAFETY: `load` checked the header and everything it counts.
+    // SAFETY: `load` has checked that the message begins with a header.
     let header = unsafe { &mut *sequence.header };
     (header.done, header.status) = (0, 0);
     let (mut index, mut end, mut patched) = (0, header.steps as usize, 0);
     while index < end {
         while patched < header.relocs as usize {
-            // SAFETY: one of the relocations that `check` went through.
+            // SAFETY: `check` has read all relocations up to `header.relocs`.
             let reloc = unsafe { &*sequence.relocs.add(patched) };
             if reloc.step as usize > index {
                 break;
             }
             let value = resolve(state, sequence, reloc.kind, reloc.value as u64);
-            // SAFETY: `check` found the word inside the blob; it need not be aligned, so it is written bytewise.
+            // SAFETY: `check` has found that the word lies inside the blob.
             unsafe { patch((sequence.blob + reloc.at as u64) as *mut u8, value, reloc.width) };
             patched += 1;
         }
-        // SAFETY: one of the steps that `check` went through.
+        // SAFETY: `check` has read all steps up to `header.steps`, and `end` and every index that a clone sets are no larger.
         let step = unsafe { &mut *sequence.steps.add(index) };
         if let Some(number) = step.args.get((step.takes as usize).wrapping_sub(1)) {
             make_way(state, *number);
@@ -341,7 +345,7 @@ fn run(state: &mut State, sequence: &Sequence) {
             wire::CLONE => match clone(&args) {
                 0 => {
                     index = args[3] as usize;
-                    // SAFETY: the first word of the `struct clone_args`, as `check` found.
+                    // SAFETY: `check` has found room for a `struct clone_args`, whose first word are the flags.
                     adopt(state, args[2], unsafe { *(args[0] as *const u64) } & CLONE_FILES != 0)
                 }
                 child => {
@@ -349,7 +353,7 @@ fn run(state: &mut State, sequence: &Sequence) {
                     child
                 }
             },
-            // SAFETY: what a sequence does to its own process is its sender's responsibility, as with any system call.
+            // SAFETY: the sender of a sequence answers for what its calls do to this process.
             nr => unsafe { syscall(nr, args) },
         };
         header.done = index as u32;
@@ -360,11 +364,11 @@ fn run(state: &mut State, sequence: &Sequence) {
     }
 }
 
-/// Moves a received descriptor away from a number that a step gives to another file: a later step may ask for the
-/// descriptor, and the stub closes all that it has received after its reply.
+/// Moves a received descriptor away from a number that a step gives to another file. A later step may use the descriptor,
+/// and the stub closes all received descriptors after its reply: under the old number that would be the other file.
 fn make_way(state: &mut State, number: u64) {
     for fd in state.received.fds.iter_mut().take(state.received_count).filter(|fd| **fd as u64 == number) {
-        // SAFETY: makes a new descriptor; no memory is touched.
+        // SAFETY: fcntl(2) takes numbers here, and touches no memory.
         *fd = unsafe { syscall(kernel::FCNTL, [number, F_DUPFD_CLOEXEC, FIRST_FD, 0, 0, 0]) } as i32;
         close(number);
     }
@@ -373,26 +377,31 @@ fn make_way(state: &mut State, number: u64) {
 fn resolve(state: &State, sequence: &Sequence, kind: u8, value: u64) -> u64 {
     match kind {
         wire::BLOB => sequence.blob + value,
-        // SAFETY: an earlier step of this sequence, as `check` found.
+        // SAFETY: `check` has found that this is an earlier step of the sequence.
         wire::RESULT => unsafe { (*sequence.steps.add(value as usize)).result as u64 },
         wire::FD => state.received.fds.get(value as usize).map_or(u64::MAX, |fd| *fd as u64),
-        // SAFETY: four bytes inside the blob, as `check` found; they need not be aligned.
+        // SAFETY: `check` has found four bytes inside the blob, and `read_unaligned` needs no alignment.
         wire::LOAD => unsafe { ((sequence.blob + value) as *const i32).read_unaligned() as u64 },
         wire::CHANNEL => state.channel.wrapping_add(value),
         _ => value,
     }
 }
 
-/// Writes the low `width` bytes of `value`, which are ours to write.
+/// Writes the low `width` bytes of `value` to `at`, which need not be aligned.
+///
+/// # Safety
+/// The bytes at `at` belong to the caller.
 unsafe fn patch(at: *mut u8, value: u64, width: u8) {
     for byte in 0..width as usize {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller promises it.
         unsafe { *at.add(byte) = (value >> (8 * byte)) as u8 };
     }
 }
 
+/// See [`wire::ATTACH`].
 fn attach(state: &mut State, fd: u64, close: bool) -> i64 {
-    // SAFETY: asks for a descriptor's flags: a closed one must fail here, not when everything is sent.
+    // A number that is not open fails here. Later, the whole reply could not be sent.
+    // SAFETY: fcntl(2) takes numbers here, and touches no memory.
     let flags = unsafe { syscall(kernel::FCNTL, [fd, F_GETFD, 0, 0, 0, 0]) };
     if flags < 0 {
         return flags;
@@ -404,61 +413,64 @@ fn attach(state: &mut State, fd: u64, close: bool) -> i64 {
     0
 }
 
+/// See [`wire::CLONE`].
 fn clone(args: &[u64; 6]) -> i64 {
     let known = args[4] as i64 != ENOSYS;
-    // SAFETY: only asks whether there is memory, by name of a call that would write it to its file if it had one.
+    // msync(2) finds out whether the child's memory is mapped: it fails if not, and has nothing to write back otherwise.
+    // SAFETY: msync(2) with MS_ASYNC changes no memory.
     if args[5] != 0 && unsafe { syscall(kernel::MSYNC, [args[5], BLOCK, MS_ASYNC, 0, 0, 0]) } != 0 {
         return EINVAL as i64;
     }
     let stack = if args[5] == 0 { 0 } else { args[5] + GUARD + STACK };
     if stack != 0 {
-        // SAFETY: the state in the block that the sender has had mapped for the child; nobody else knows it yet.
+        // SAFETY: the sender has had this memory mapped for the child, which does not run yet. No one else uses it.
         unsafe { (*(stack as *mut State)).channel = args[2] };
     }
     if known && stack != 0 {
-        // SAFETY: the child goes on with a stack and a state of its own; the struct lies in the sequence, as `check` found.
+        // SAFETY: the child gets a stack and a state of its own. `check` has found the struct inside the sequence.
         return unsafe { kernel::clone_onto(kernel::CLONE3, [args[0], args[1], 0]) };
     }
     if known {
-        // SAFETY: without CLONE_VM the child has a copy of this memory and goes on from here; the struct lies in the
-        // sequence, as `check` found.
+        // SAFETY: without CLONE_VM the child has a copy of this memory and returns from this call too. `check` has found the
+        // struct inside the sequence.
         return unsafe { syscall(kernel::CLONE3, [args[0], args[1], 0, 0, 0, 0]) };
     }
-    // SAFETY: as many words of the `struct clone_args` in the sequence, as `check` found.
+    // SAFETY: `check` has found room for a `struct clone_args` of so many words, and that it is aligned.
     let words = unsafe { &*(args[0] as *const [u64; CLONE_ARGS as usize / 8]) };
     let [flags, pidfd, .., set_tid_size, cgroup] = *words;
     let exit_signal = words[4];
     if flags >> 32 != 0 || flags & 0xff != 0 || set_tid_size != 0 || cgroup != 0 {
-        return ENOSYS; // what only clone3 can do
+        return ENOSYS; // clone3 alone can do this
     }
-    // The two arguments that change places between architectures are 0.
+    // The last two arguments are 0, so that their order, which depends on the architecture, does not matter.
     let args = [flags | exit_signal, stack, pidfd];
     if stack != 0 {
-        // SAFETY: as above; the kernel writes the pidfd into the sequence's blob.
+        // SAFETY: as for clone3. The kernel writes the pidfd to an address in the blob that the sender chose.
         return unsafe { kernel::clone_onto(kernel::CLONE, args) };
     }
-    // SAFETY: as above.
+    // SAFETY: as for clone3.
     unsafe { syscall(kernel::CLONE, [args[0], args[1], args[2], 0, 0, 0]) }
 }
 
-/// First act of a new task: its own channel replaces its parent's. Returns the channel's number.
+/// Replaces the channel of the parent by the channel of this new task, and returns its number. With `shared`, the parent and
+/// this task have one table of descriptors.
 fn adopt(state: &mut State, fd: u64, shared: bool) -> i64 {
     state.attached_count = 0;
     state.close_attached = 0;
     if shared {
-        // The parent's descriptors are the same ones, and it closes what came with the message.
+        // The parent closes the descriptors that came with the message: in the shared table they are this task's too.
         state.received_count = 0;
         state.channel = fd;
         return fd as i64;
     }
     close(state.channel);
-    // SAFETY: makes a new descriptor; no memory is touched.
+    // SAFETY: fcntl(2) takes numbers here, and touches no memory.
     let moved_to = |min| unsafe { syscall(kernel::FCNTL, [fd, F_DUPFD_CLOEXEC, min, 0, 0, 0]) };
-    // The limit of descriptors may be lower than the number we like. Another is free: the pidfd's, which only the parent has.
+    // RLIMIT_NOFILE may be lower than the preferred number. A lower number is free then: in the parent it is the pidfd's.
     state.channel = Some(moved_to(wire::CHANNEL_FD)).filter(|fd| *fd >= 0).unwrap_or_else(|| moved_to(FIRST_FD)) as u64;
     state.channel as i64
 }
 
-const _: () = assert!(wire::DESCRIPTORS <= 64, "close_attached has a bit for each");
+const _: () = assert!(wire::DESCRIPTORS <= 64, "close_attached has a bit for each descriptor");
 const _: () = assert!(GUARD + STACK + size_of::<State>() as u64 <= BLOCK);
 const _: () = assert!(offset_of!(Control, fds) == 16);

@@ -1,4 +1,5 @@
-//! What a supervisor does instead of serving: stands by, reaps, and leaves nobody behind.
+//! The supervisor: a task that waits for the end of a program instead of running sequences, reaps, and then kills the
+//! processes that the program has left behind.
 
 use crate::kernel::{self, syscall};
 use core::mem::MaybeUninit;
@@ -18,20 +19,22 @@ pub const USAGE: u64 = 144;
 
 /// See [`wire::SUPERVISE`].
 pub fn supervise(channel: u64, [program, signals, children, info, usage, _]: [u64; 6]) -> i64 {
-    // Whether its status is known, or nobody will ever know it because it is not our child any more.
-    // SAFETY: asks, without memory for an answer.
+    // True when the program's status is known, or when the program is no child of this process any more, so that no one can
+    // learn the status.
+    // SAFETY: waitid(2) gets no address, and so touches no memory.
     let mut known = unsafe { syscall(kernel::WAITID, [P_PID, program, 0, WEXITED | WNOHANG | WNOWAIT, 0, 0]) } < 0;
     let mut over = known;
     loop {
-        // Whoever has ended, ours or adopted. The program's status is not written over.
+        // Reaps every child that has ended: the program, and orphans that this process has adopted. An orphan's status goes to
+        // other memory than the program's.
         let left = loop {
             let (info, usage) = if known { (usage + USAGE, 0) } else { (info, usage) };
             let ended = (info + SI_PID) as *mut u32;
-            // SAFETY: lies in the program's blob, aligned, as `check` found; so does what the kernel writes.
+            // SAFETY: `check` has found room for the struct in the blob of the sequence, and that it is aligned.
             unsafe { *ended = 0 };
-            // SAFETY: as above.
+            // SAFETY: `check` has found room for both structs that the kernel writes.
             let result = unsafe { syscall(kernel::WAITID, [0, 0, info, WEXITED | WNOHANG, usage, 0]) };
-            // SAFETY: as above.
+            // SAFETY: as for the write to `ended`.
             match unsafe { *ended } {
                 _ if result < 0 => break false,
                 0 => break true,
@@ -40,46 +43,49 @@ pub fn supervise(channel: u64, [program, signals, children, info, usage, _]: [u6
         };
         over |= known;
         if over {
-            // Who may not be killed, being another user's by now, is not waited for either.
+            // Children that belong to another user by now may not be killed, and are not waited for.
             if !left || !kill_children(children) {
                 return 0;
             }
-            // SAFETY: waits until somebody has ended, and leaves him to the loop above.
+            // With WNOWAIT, the child that has ended is left for the loop above.
+            // SAFETY: waitid(2) gets no address, and so touches no memory.
             unsafe { syscall(kernel::WAITID, [0, 0, 0, WEXITED | WNOWAIT, 0, 0]) };
             continue;
         }
-        // Each fd, events, revents; and a struct signalfd_siginfo: signo, errno, code, and so on.
+        // Two structs pollfd (fd, events, revents), and one struct signalfd_siginfo (signo, errno, code, …).
         let mut polls = [channel | POLLIN, signals | POLLIN];
         let mut signal = [0u32; 32];
-        // SAFETY: both live in this frame, as long as the calls.
+        // SAFETY: both arrays lie in this frame, and outlive the calls.
         unsafe {
             syscall(kernel::PPOLL, [polls.as_mut_ptr() as u64, 2, 0, 0, 0, 0]);
             syscall(kernel::READ, [signals, signal.as_mut_ptr() as u64, 128, 0, 0, 0]);
         }
         over = polls[0] >> 48 != 0;
-        // What a terminal sends, it sends to all of its group.
+        // A signal from a terminal goes to the whole foreground group, so the program has got it too.
         if signal[0] != 0 && signal[0] != SIGCHLD && signal[2] != SI_KERNEL {
-            // SAFETY: takes numbers; the program has not been reaped, so the pid is its own.
+            // The program has not been reaped, so the pid cannot belong to another process.
+            // SAFETY: kill(2) takes numbers.
             unsafe { syscall(kernel::KILL, [program, signal[0] as u64, 0, 0, 0, 0]) };
         }
     }
 }
 
-/// Sends SIGKILL to all children; whether anybody could be sent it.
+/// Sends SIGKILL to all children, and returns whether at least one could be sent it.
 fn kill_children(list: u64) -> bool {
-    // SAFETY: takes numbers; only a child that was not reaped is named, or everybody that a process 1 sees but itself.
+    // A pid is that of a child which was not reaped. -1 means all processes that a process 1 sees but itself.
+    // SAFETY: kill(2) takes numbers.
     let kill = |pid: u64| unsafe { syscall(kernel::KILL, [pid, 9, 0, 0, 0, 0]) == 0 };
     if list as i32 == -1 {
-        // SAFETY: asks for a number.
+        // SAFETY: getpid(2) takes nothing.
         return unsafe { syscall(kernel::GETPID, [0; 6]) } == 1 && kill(u64::MAX);
     }
-    // Pids, a space after each.
+    // The list has a space after each pid.
     let mut text = MaybeUninit::<[u8; 4096]>::uninit();
-    // SAFETY: the kernel writes no more than the buffer's length into it.
+    // SAFETY: the kernel writes no more bytes than the buffer has.
     let length = unsafe { syscall(kernel::PREAD64, [list, text.as_mut_ptr() as u64, 4096, 0, 0, 0]) };
     let (mut pid, mut any) = (0, false);
     for index in 0..if length > 0 { length as usize } else { 0 } {
-        // SAFETY: one of the `length` bytes that the kernel has written.
+        // SAFETY: the kernel has written this byte: `index` is less than `length`.
         let byte = unsafe { *text.as_ptr().cast::<u8>().add(index) };
         if byte != b' ' {
             pid = pid * 10 + (byte - b'0') as u64;

@@ -1,5 +1,7 @@
-//! The calls that a stub makes itself, without the kernel: see [`crate::wire`]. All of them are marked `one_thread`, so
-//! that none can run near, where the kernel would read another number in its lower half.
+//! The calls that a stub makes itself, without the kernel: see [`crate::wire`].
+//!
+//! All of these calls are marked `one_thread`, which keeps them from running near. The kernel would read the lower half of
+//! their numbers alone, and make another call.
 
 use crate::call::{Arg, Call};
 use crate::wire;

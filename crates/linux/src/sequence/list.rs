@@ -95,8 +95,8 @@ impl Sequence {
         self.requests.iter().any(|request| request.takes.is_some_and(|at| request.args[at] == number))
     }
 
-    /// Runs the sequence in the calling thread, as a task would, and returns the descriptors that it made: one for each
-    /// slot, -1 where there is none. When a step fails, the descriptors made before it are closed.
+    /// Runs the sequence in the calling thread, as a task would, and returns the descriptors that it made. Each
+    /// slot has a number, which is -1 if there is no descriptor. When a step fails, the descriptors made before it are closed.
     pub fn near(mut self) -> (Vec<i32>, Option<Failure>) {
         let mut made = vec![-1; self.slots.len()];
         // A step that would change one thread of this process is refused before any other step has run.

@@ -1,4 +1,4 @@
-//! How a sequence crosses a channel: in a message of its own, or in a memfd when it is too long for one.
+//! How a sequence crosses a channel: as a message of its own, or in a memfd if it is too long for one.
 
 use crate::error::{During, Result};
 use crate::wire;
@@ -7,26 +7,19 @@ use nix::sys::memfd::{memfd_create, MFdFlags};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-/// An encoded sequence: short ones travel, long ones lie in a memfd.
+/// An encoded sequence on its way to a task. `reply` is the length of the longest reply.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// Nothing is sent: a reply is due all the same.
-    Awaited {
-        reply: usize,
-    },
-    Short {
-        bytes: Vec<u8>,
-        reply: usize,
-    },
-    Long {
-        header: Vec<u8>,
-        memfd: OwnedFd,
-        reply: usize,
-    },
+    /// The sequence has been sent already, and its reply is to come.
+    Awaited { reply: usize },
+    /// The sequence is the message.
+    Short { bytes: Vec<u8>, reply: usize },
+    /// The sequence lies in the memfd, and the header is the message.
+    Long { header: Vec<u8>, memfd: OwnedFd, reply: usize },
 }
 
 impl Message {
-    /// `reply`: how long the reply can be.
+    /// Puts a sequence that is too long for a message into a memfd.
     pub(crate) fn new(bytes: Vec<u8>, reply: usize) -> Result<Self> {
         if bytes.len() <= wire::INLINE {
             return Ok(Message::Short { bytes, reply });
@@ -36,7 +29,8 @@ impl Message {
         let file = std::fs::File::from(memfd);
         file.write_all_at(&bytes, 0).during("write")?;
         let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
-        // SAFETY: takes two numbers; whoever maps the file can now rely on its size.
+        // With these seals the task can map the file and rely on its size.
+        // SAFETY: fcntl(2) takes numbers here, and touches no memory.
         Errno::result(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) }).during("fcntl")?;
         let mut header = bytes[..size_of::<wire::Header>()].to_vec();
         let flags = std::mem::offset_of!(wire::Header, flags);
@@ -45,7 +39,7 @@ impl Message {
     }
 }
 
-/// Puts together the reply to a long sequence: its header from the message, the rest from the memfd.
+/// Puts the reply to a long sequence together: the header from the message, and everything else from the memfd.
 pub(crate) fn read_long(message: &mut Vec<u8>, header: Vec<u8>, memfd: &OwnedFd, reply: usize) -> Result<()> {
     let file = std::fs::File::from(memfd.try_clone().during("fcntl")?);
     message.resize(reply, 0);

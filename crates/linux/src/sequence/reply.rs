@@ -1,4 +1,4 @@
-//! The reply to a sequence: what its steps have returned.
+//! The reply to a sequence: the results of its steps.
 
 use crate::call::{Answer, Request};
 use crate::error::{refused, Failure, Result};
@@ -7,7 +7,7 @@ use crate::sequence::list::Sequence;
 use crate::wire::{self, Header, Policy, Step};
 use nix::errno::Errno;
 
-/// What the steps of a sequence have returned.
+/// The results of the steps of a sequence, and their outputs.
 #[derive(Debug)]
 pub struct Reply {
     /// The results of the steps that ran. The last one may be that of a step that failed and ended the sequence.
