@@ -24,7 +24,7 @@ export class Sharers {
 		if (this.#keeper !== task) return;
 		// The task must not stay even if the others have ended: its numbers mean descriptors of another table now.
 		const ended = this.#others.map((other) => other.deref()).find((other) => other !== undefined);
-		this.#keeper = this.living()[0] ?? ended ?? task;
+		this.#keeper = this.living(task)[0] ?? ended ?? task;
 	}
 
 	/** Returns a task that can be asked to work on what is shared: one that lives, if any does. */

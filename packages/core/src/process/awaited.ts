@@ -1,32 +1,40 @@
 import { keepAlive } from "../addon/keep-alive.ts";
 
-// Somebody waits for these: his promise alone would not keep them, and so himself, from being collected.
+// Objects that a promise waits for. The promise refers to nothing, so without this set the object could be collected, and
+// the promise would never resolve.
 const awaited = new Set<object>();
 
-/** Keeps something, and with it the event loop, alive while somebody waits for it. */
+/** Keeps an object, and with it the event loop, alive while promises wait for it. */
 export class Awaited {
-	readonly #what: object;
+	readonly #object: object;
 	readonly #wanted: () => boolean;
 	#refed = true;
 	#alive = false;
 
-	/** @param wanted - Whether somebody waits now. */
-	constructor(what: object, wanted: () => boolean) {
-		this.#what = what;
+	/**
+	 * @param object - The object to keep.
+	 * @param wanted - Returns true when a promise waits for the object now.
+	 */
+	constructor(object: object, wanted: () => boolean) {
+		this.#object = object;
 		this.#wanted = wanted;
 	}
 
-	/** Whether waiting keeps the event loop alive. */
+	/**
+	 * Chooses whether waiting keeps the event loop alive.
+	 *
+	 * @param refed - True to keep the event loop alive.
+	 */
 	ref(refed: boolean): void {
 		this.#refed = refed;
 		this.update();
 	}
 
-	/** To be called when somebody begins to wait, or ends. */
+	/** Looks again whether a promise waits. Called when a wait has begun or ended. */
 	update(): void {
 		const wanted = this.#wanted();
-		if (wanted) awaited.add(this.#what);
-		else awaited.delete(this.#what);
+		if (wanted) awaited.add(this.#object);
+		else awaited.delete(this.#object);
 		const alive = wanted && this.#refed;
 		if (alive === this.#alive) return;
 		this.#alive = alive;

@@ -1,18 +1,18 @@
 import { type Signal, signalName } from "./signal.ts";
 
-/** How a process ended: one of `code` and `signal` is `null`, both where nobody could say. */
+/** How a process ended. One of `code` and `signal` is `null`; both are when the kernel did not report the status. */
 export interface ExitStatus {
 	/** Exit code, 0 to 255. */
 	code: number | null;
 	/** The signal that killed it. */
 	signal: Signal | null;
-	/** Whether it left a core dump. */
+	/** True when it left a core dump. */
 	dumped: boolean;
 }
 
 /** One state change, as waitid(2) reports it. */
 export interface ChildState {
-	/** What happened. */
+	/** The kind of change. */
 	state: "exited" | "killed" | "dumped" | "stopped" | "trapped" | "continued";
 	/** Its pid. */
 	pid: number;
@@ -24,14 +24,14 @@ export interface ChildState {
 	signal: Signal | null;
 }
 
-/** What a process used, with the names and units of Node's `process.resourceUsage()`. */
+/** The resources that a process has used, with the names and units of Node's `process.resourceUsage()`. */
 export type ResourceUsage = NodeJS.ResourceUsage;
 
 /** The state changes that can be waited for. */
 export type StateKind = "exited" | "stopped" | "continued";
 
 const states = [undefined, "exited", "killed", "dumped", "trapped", "stopped", "continued"] as const;
-/** Which wait hears of a state. */
+/** The kind of wait that a state change ends. */
 export const stateKinds = {
 	exited: "exited",
 	killed: "exited",
@@ -41,12 +41,17 @@ export const stateKinds = {
 	continued: "continued",
 } as const;
 
-/** A state change from the numbers of the addon: CLD code, status, pid, uid. */
+/**
+ * Makes a state change from the numbers of the addon.
+ *
+ * @param numbers - CLD code, status, pid and uid, as in `siginfo_t`. Empty: the process has ended, and the status is not known.
+ * @param visible - The pid as this process sees it; 0: the pid among the numbers.
+ */
 export function toState([code = 0, status = 0, pid = 0, uid = 0]: readonly number[], visible: number): ChildState {
 	const state = states[code] ?? "exited";
 	const exited = state === "exited";
 	const known = code !== 0;
-	const signal = signalName(status & 0x7f); // a tracer is told more in the bits above
+	const signal = signalName(status & 0x7f); // the bits above are for a tracer
 	return {
 		state,
 		pid: visible || pid,
@@ -56,12 +61,12 @@ export function toState([code = 0, status = 0, pid = 0, uid = 0]: readonly numbe
 	};
 }
 
-/** The end of a process, without what its parent alone would ask. */
+/** Returns how a process ended from its last state change. */
 export function toExitStatus({ state, code, signal }: ChildState): ExitStatus {
 	return { code, signal, dumped: state === "dumped" };
 }
 
-/** `"exited with 7"`, `"was killed by SIGKILL"`, `"has ended"`. */
+/** Returns `"exited with 7"`, `"was killed by SIGKILL"` or `"has ended"`. */
 export function howItEnded({ code, signal }: Pick<ExitStatus, "code" | "signal">): string {
 	if (signal !== null) return `was killed by ${signal}`;
 	return code === null ? "has ended" : `exited with ${code}`;
@@ -86,7 +91,7 @@ const usageNames = [
 	"involuntaryContextSwitches",
 ] as const;
 
-/** `struct rusage` in the numbers of the addon, by Node's names; `undefined` where the kernel did not say. */
+/** Converts the addon's numbers of a `struct rusage` to Node's names. `undefined`: the kernel reported none. */
 export function toUsage(numbers: number[]): ResourceUsage | undefined {
 	if (numbers.length === 0) return undefined;
 	return Object.fromEntries(usageNames.map((name, index) => [name, numbers[index] ?? 0])) as unknown as ResourceUsage;

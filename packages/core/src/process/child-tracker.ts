@@ -1,8 +1,8 @@
 import type { Event } from "../../native/binding.js";
 import { forget, listen } from "../addon/events.ts";
 import { dispatch, native } from "../addon/native.ts";
-import { BatchError, ChildDeadError, SyscallError } from "../errors.ts";
-import { currentBatch } from "../target/target.ts";
+import { BatchError, ChildDeadError } from "../errors.ts";
+import { currentBatch, withSubject } from "../target/target.ts";
 import type { Command } from "../task/exec.ts";
 import { Awaited } from "./awaited.ts";
 import type { ChildProcess } from "./child.ts";
@@ -134,26 +134,13 @@ export class ChildTracker {
 	}
 
 	/**
-	 * Calls `fn`, and adds the child and its command to an error of the kernel.
+	 * Calls `fn`. An error of the kernel then names the child, and has its command.
 	 *
+	 * @param fn - Makes the calls.
 	 * @param hint - For ECHILD: what stands in the way.
 	 */
 	named<T>(fn: () => T, hint?: string): T {
-		try {
-			return fn();
-		} catch (error) {
-			if (!(error instanceof SyscallError)) throw error;
-			const { code, errno, syscall, task } = error;
-			const message = error.message.slice(code.length + 2, error.message.lastIndexOf(", "));
-			throw new SyscallError(
-				{ code, errno: -errno, syscall, message, of: `${this.#child}` },
-				{
-					...(task !== undefined && { task }),
-					...(this.command && { command: this.command }),
-					...(hint !== undefined && code === "ECHILD" && { hint }),
-				},
-			);
-		}
+		return withSubject({ process: this.#child, command: this.command, hint }, fn);
 	}
 
 	/** Refuses a child that is still being cloned. */

@@ -4,12 +4,18 @@ import { integer, wrongType, wrongValue } from "../arguments.ts";
 /** A signal by its name or number; real-time signals (34 to 64) have only a number. */
 export type Signal = NodeJS.Signals | number;
 
-// Node knows them as well.
+// Other names for the same signals, which Node knows too.
 const otherNames = { SIGIOT: signals.SIGABRT, SIGPOLL: signals.SIGIO } as const;
 
-let names: Map<number, NodeJS.Signals> | undefined; // made when it is first needed
+let names: Map<number, NodeJS.Signals> | undefined; // made on first use
 
-/** The number of a signal; 0 only asks whether one could be sent. */
+/**
+ * Returns the number of a signal.
+ *
+ * @param signal - A name or a number up to 64.
+ * @param name - The name of the parameter, for errors.
+ * @param min - 0 allows the number 0, which only asks whether a signal could be sent. Default: 0.
+ */
 export function signalNumber(signal: Signal, name = "signal", min: 0 | 1 = 0): number {
 	if (typeof signal === "number") return integer(signal, name, min, 64);
 	if (typeof signal !== "string") throw wrongType(name, "a string or a number", signal);
@@ -19,7 +25,7 @@ export function signalNumber(signal: Signal, name = "signal", min: 0 | 1 = 0): n
 	return number;
 }
 
-/** The name of a signal, or its number where it has none. */
+/** Returns the name of a signal, or its number if it has no name. */
 export function signalName(number: number): Signal {
 	names ??= new Map(Object.entries(signals).map(([name, number]) => [number, name as NodeJS.Signals]));
 	return names.get(number) ?? number;

@@ -3,21 +3,21 @@ import { waitFlags } from "../addon/flags.generated.ts";
 import { abortSignal, options as checkOptions, optionalBoolean, wrongValue } from "../arguments.ts";
 import { type ChildState, type StateKind, stateKinds } from "./child-state.ts";
 
-/** Which state changes a wait is for. */
+/** The state changes that a wait is for. */
 export interface WaitOptions {
-	/** Its end. Default: true, unless another is asked for. */
+	/** The end of the process. Default: true, unless `stopped` or `continued` is true. */
 	exited?: boolean;
-	/** A stop by a signal. */
+	/** A stop by a signal. Default: false. */
 	stopped?: boolean;
-	/** A continuation by SIGCONT. */
+	/** A continuation by SIGCONT. Default: false. */
 	continued?: boolean;
-	/** Leaves the state to be waited for again. */
+	/** Leaves the state for another wait. Default: false. */
 	nowait?: boolean;
-	/** Ends the wait; the child goes on. */
+	/** Ends the wait when aborted. The process goes on. */
 	signal?: AbortSignal;
 }
 
-/** What a wait is for, checked. */
+/** The checked options of a wait. */
 export interface Wanted {
 	readonly kinds: ReadonlySet<StateKind>;
 	readonly nowait: boolean;
@@ -40,32 +40,32 @@ export function toWanted(options: WaitOptions | undefined): Wanted {
 	return { kinds, nowait: optionalBoolean(nowait, "options.nowait") ?? false, signal: abortSignal(signal) };
 }
 
-/** The flags of waitid(2) for these. */
+/** Returns the flags of waitid(2) for kinds of state changes. */
 export function waitBits(kinds: ReadonlySet<StateKind>): number {
 	let bits = 0;
 	for (const kind of kinds) bits |= waitFlags[kind];
 	return bits;
 }
 
-/** Who waits for the state changes of one process, and the changes that nobody has claimed yet. */
+/** The waits for the state changes of one process, and the changes that no wait has claimed yet. */
 export class Waiters {
 	#waiting: Waiter[] = [];
-	/** The last of each kind. */
+	/** The last unclaimed change of each kind. */
 	#unclaimed: ChildState[] = [];
 
-	/** Whether somebody waits. */
+	/** True when there is a wait. */
 	get any(): boolean {
 		return this.#waiting.length > 0;
 	}
 
-	/** Whether somebody waits who will claim the death. */
+	/** True when there is a wait that will claim the death. */
 	get reaping(): boolean {
 		return this.#waiting.some(({ wanted }) => wanted.kinds.has("exited") && !wanted.nowait);
 	}
 
-	/** A state that has happened and that nobody has claimed: claimed now, unless it is to be left. */
+	/** Returns a wanted state that no wait has claimed, and claims it, unless `nowait` leaves it. */
 	claim({ kinds, nowait }: Wanted): ChildState | undefined {
-		// A death comes last, and what came before is told before.
+		// The order is kept: stops and continuations are before a death.
 		const index = this.#unclaimed.findIndex(({ state }) => kinds.has(stateKinds[state]));
 		const state = this.#unclaimed[index];
 		if (state && !nowait) this.#unclaimed.splice(index, 1);
@@ -88,15 +88,15 @@ export class Waiters {
 		});
 	}
 
-	/** Tells everybody who waits for such a state, and everybody of a death: nothing follows it. */
+	/** Resolves the waits for a state. A death resolves all waits, because no other state follows. */
 	changed(state: ChildState): void {
 		const kind = stateKinds[state.state];
-		const told = this.#waiting.filter(({ wanted }) => wanted.kinds.has(kind) || kind === "exited");
-		this.#waiting = this.#waiting.filter((waiter) => !told.includes(waiter));
-		const claimed = told.some(({ wanted }) => wanted.kinds.has(kind) && !wanted.nowait);
+		const resolved = this.#waiting.filter(({ wanted }) => wanted.kinds.has(kind) || kind === "exited");
+		this.#waiting = this.#waiting.filter((waiter) => !resolved.includes(waiter));
+		const claimed = resolved.some(({ wanted }) => wanted.kinds.has(kind) && !wanted.nowait);
 		if (!claimed) {
 			this.#unclaimed = [...this.#unclaimed.filter((other) => stateKinds[other.state] !== kind), state];
 		}
-		for (const waiter of told) waiter.resolve(state);
+		for (const waiter of resolved) waiter.resolve(state);
 	}
 }

@@ -1,6 +1,6 @@
 import type { FailureData } from "../../native/binding.js";
 import { BatchError, MultithreadedError, NearfarError, SyscallError } from "../errors.ts";
-import { currentTask, taskControl } from "./target.ts";
+import { currentSubject, currentTask, taskControl } from "./target.ts";
 
 /** Makes the error for a failure that the addon reports about a call of the current task. */
 export function makeError(failure: FailureData): Error {
@@ -9,13 +9,17 @@ export function makeError(failure: FailureData): Error {
 	switch (failure.kind) {
 		case "refused": {
 			const { code = "", errno = 0, syscall = "", message } = failure;
+			const subject = currentSubject();
 			const about = {
 				...(failure.path?.length && { path: failure.path.toString() }),
 				...(failure.dest?.length && { dest: failure.dest.toString() }),
 				...(failure.step !== undefined && failure.step !== null && { step: failure.step }),
 				...(task.pid !== process.pid && { task: task.toString() }),
+				...(subject?.command && { command: subject.command }),
+				...(subject?.hint !== undefined && code === "ECHILD" && { hint: subject.hint }),
 			};
-			return new SyscallError({ code, errno, syscall, ...(message && { message }) }, about);
+			const of = subject && { of: subject.process.toString() };
+			return new SyscallError({ code, errno, syscall, ...(message && { message }), ...of }, about);
 		}
 		case "gone":
 			return taskControl().goneError(task);

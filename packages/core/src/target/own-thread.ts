@@ -2,7 +2,12 @@ import { native } from "../addon/native.ts";
 import { MultithreadedError } from "../errors.ts";
 import { currentTask, nearTask } from "./target.ts";
 
-/** Throws where a call by `pid` would change one thread of Node; 0 is the calling one. A task may not do that either. */
+/**
+ * Refuses a call by pid that would change one thread of Node, even if a task makes the call.
+ *
+ * @param what - The call, for the error message.
+ * @param pid - The pid that the call gets; 0 means the caller.
+ */
 export function refuseOneThread(what: string, pid: number): void {
 	if (pid === 0 ? !currentTask().isNear : !isOwnThread(pid)) return;
 	throw new MultithreadedError(
@@ -10,13 +15,16 @@ export function refuseOneThread(what: string, pid: number): void {
 	);
 }
 
-/** Whether a pid of the current task's namespace is that of a thread of Node. Asked without `/proc`, which may be another's. */
+/**
+ * Returns true when a pid of the current task's namespace is the id of a thread of Node. Asks with tgkill(2), because `/proc`
+ * may belong to another pid namespace.
+ */
 function isOwnThread(pid: number): boolean {
 	if (currentTask().pidNamespace !== nearTask().pidNamespace) return false;
 	try {
 		nearTask().run(() => native().tgkill(process.pid, pid, 0));
 		return true;
 	} catch {
-		return false; // ESRCH: a stranger's
+		return false; // ESRCH: a thread of another process
 	}
 }

@@ -1,6 +1,7 @@
 import { native } from "../addon/native.ts";
 import { NearfarError, type TaskGoneError } from "../errors.ts";
 import type { Process } from "../process/process.ts";
+import type { Command } from "../task/exec.ts";
 import type { Task } from "../task/task.ts";
 
 /** A task of any kind: a child, or this process. */
@@ -31,9 +32,19 @@ export interface Batch {
 	readonly whenEnded: ((numbers: readonly number[] | undefined, succeeded: number) => void)[];
 }
 
+/** The child that calls are about, for their errors. */
+export interface Subject {
+	readonly process: Process;
+	/** The program that the child executes. */
+	readonly command: Command | undefined;
+	/** For `ECHILD`: what stands in the way. */
+	readonly hint: string | undefined;
+}
+
 // What runs the calls of this thread now: the JavaScript side of the addon's current target.
 let current: AnyTask | undefined;
 let batch: Batch | undefined;
+let subject: Subject | undefined;
 let control: TaskControl | undefined;
 
 /** Provides the functions of `task/`. */
@@ -73,6 +84,22 @@ export function withTarget<T>(task: AnyTask, collecting: Batch | undefined, fn: 
 		current = outerTask;
 		batch = outerBatch;
 	}
+}
+
+/** Runs `fn`, whose calls are about a child. When calls are nested, the outer child is the one that errors name. */
+export function withSubject<T>(about: Subject, fn: () => T): T {
+	const outer = subject;
+	subject ??= about;
+	try {
+		return fn();
+	} finally {
+		subject = outer;
+	}
+}
+
+/** Returns the child that the present calls are about, if there is one. */
+export function currentSubject(): Subject | undefined {
+	return subject;
 }
 
 /**

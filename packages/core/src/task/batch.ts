@@ -6,9 +6,12 @@ import { makeError } from "../target/make-error.ts";
 import { type AnyTask, type Batch, withTarget } from "../target/target.ts";
 
 /**
- * Collects the calls of `fn`, sends them to a task, and resolves with what `fn` returned when all have succeeded.
+ * Collects the calls of `fn`, sends them to a task, and resolves with the result of `fn` when all have succeeded.
  *
- * @param appeared - Of a task that is being cloned: what comes first.
+ * @param task - The task.
+ * @param id - The addon's number for it.
+ * @param fn - Makes the calls.
+ * @param appeared - For a task that is being cloned: resolves when the clone has succeeded or failed.
  */
 export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appeared?: Promise<unknown>): Promise<T> {
 	const batch: Batch = { whenEnded: [] };
@@ -21,10 +24,10 @@ export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appear
 			native().collect();
 			try {
 				const result = refusePromise(fn());
-				sent = true; // `batch` leaves, whatever becomes of it
+				sent = true; // from here on the addon ends the collecting itself, even if it fails
 				const first = appeared !== undefined;
 				const answered = once(native().batch(id, first));
-				if (!first) dispatch(); // a short batch has been answered already
+				if (!first) dispatch(); // the reply to a short batch has arrived already
 				return [result, answered] as const;
 			} finally {
 				if (!sent) native().leave();
@@ -32,7 +35,7 @@ export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appear
 		});
 		const { failure, numbers } = await event;
 		if (appeared) await appeared;
-		// Before an error is made, which may ask how a child ended that the batch held.
+		// Before the error is made: making it may wait for the end of a child that the batch still holds.
 		end(failure ? undefined : numbers, failure ? succeededBefore(failure) : Number.POSITIVE_INFINITY);
 		if (failure) throw withTarget(task, undefined, () => makeError(failure));
 		return result;
@@ -42,15 +45,15 @@ export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appear
 	}
 }
 
-/** How many calls had succeeded before one that failed. */
+/** Returns how many calls had succeeded before the one that failed. */
 function succeededBefore({ kind, step }: FailureData): number {
-	// Of a task that is gone nothing is left that could still be told apart; what has no step was not even sent.
+	// If the task is gone, nothing is left for which the number matters. A failure without a step was not even sent.
 	return kind === "gone" ? Number.POSITIVE_INFINITY : (step ?? -1);
 }
 
-/** What a function returned, unless that is a promise. */
+/** Returns the result of a function. Refuses a promise. */
 export function refusePromise<T>(result: T): T {
 	if (typeof (result as { then?: unknown } | null | undefined)?.then !== "function") return result;
-	Promise.resolve(result).catch(() => {}); // its outcome is lost: the error below says why
-	throw wrongType("fn", "a synchronous function: what runs after the first await would run in this process", result);
+	Promise.resolve(result).catch(() => {}); // the outcome of the promise is lost: the error below says why
+	throw wrongType("fn", "a synchronous function: calls after the first await would be made in this process", result);
 }

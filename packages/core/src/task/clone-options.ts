@@ -8,24 +8,25 @@ import { checkMaps, type IdMaps } from "./idmap.ts";
 import { stateOf } from "./state.ts";
 import type { Task } from "./task.ts";
 
-/** What a task can share with the task that clones it. */
+/** A part of a task that it can share with the task that clones it. */
 export type SharedPart = "files" | "fs" | "vm";
 
 const sharedParts = { files: cloneFlags.files, fs: cloneFlags.fs, vm: cloneFlags.vm } as const;
 
 /** How to clone a task. */
 export interface CloneOptions {
-	/** Namespaces to make new ones of. Default: none, all are shared. */
+	/** The kinds of namespaces of which the task gets new ones. Default: none, all are shared. */
 	namespaces?: readonly NamespaceKind[];
 	/**
-	 * With `"user"`: which ids the new user namespace maps. `"identity"` (default): the present user and group, each to
-	 * itself; `"root"`: each to 0; `"none"`: nothing yet; or ranges, for which CAP_SETUID and CAP_SETGID are needed.
+	 * With `"user"`: the ids that the new user namespace maps. `"identity"` (default): the present user and group, each to
+	 * itself. `"root"`: each of them to 0. `"none"`: no ids yet. Ranges need CAP_SETUID and CAP_SETGID.
 	 */
 	idMap?: "identity" | "root" | "none" | IdMaps;
 	/**
-	 * What it shares with the task that clones it: `"files"` its descriptors, `"fs"` its root, working directory and umask,
-	 * `"vm"` its memory. Never with Node: only for a task cloned by a task. With `"files"`, what closes or replaces
-	 * descriptors by number is a `BatchError` until `clone` has resolved, and so are `exec` and `supervise` of who has them.
+	 * The parts that the task shares with the task that clones it: `"files"` the descriptors, `"fs"` root, working directory
+	 * and umask, `"vm"` the memory. A task never shares with Node: this option is for a task that a task clones. With
+	 * `"files"`, a call that closes or replaces descriptors by number throws a `BatchError` until `clone` has resolved, and so
+	 * do `exec` and `supervise` of the tasks that share them.
 	 */
 	share?: readonly SharedPart[];
 	/** An open directory of cgroup v2 in which the task begins (Linux 5.7). */
@@ -33,10 +34,10 @@ export interface CloneOptions {
 	/** Pids to get, innermost namespace first (Linux 5.5); needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. */
 	setTid?: readonly number[];
 	/**
-	 * What the task does first: its calls are collected as {@link Task.batch} does, and mostly sent along with the clone, so
-	 * that nobody waits in between. If one fails, so does the clone, and nothing is left of it.
+	 * Makes the first calls of the task. They are collected as by {@link Task.batch}, and mostly sent along with the clone,
+	 * which saves a wait. If one of them fails, so does the clone, and nothing is left of the task.
 	 *
-	 * It is given the task, which has no pid yet: to ask about its process is a `BatchError`.
+	 * The function gets the task, which has no pid yet: a question about its process throws a `BatchError`.
 	 *
 	 * @example
 	 * ```ts
@@ -51,8 +52,8 @@ export interface CloneOptions {
 	 */
 	begin?: (task: Task) => void;
 	/**
-	 * Gives up: what was cloned is killed, whatever it does. Where who clones it is busy or stopped, and so has not done it
-	 * in 100 ms, that is not waited for: it is killed when it is there. Has no effect once `clone` has resolved.
+	 * Gives up when aborted: the new task is killed, whatever it does. If the cloning task is busy or stopped, `clone` rejects
+	 * after 100 ms without waiting for the new task, which is killed when it appears. Has no effect after `clone` has resolved.
 	 */
 	signal?: AbortSignal;
 }
@@ -60,7 +61,7 @@ export interface CloneOptions {
 /** What the addon needs to clone. */
 export type CloneData = Parameters<ReturnType<typeof native>["clone"]>[0];
 
-/** What the addon needs to clone, everything checked, and the ids to map when it has. */
+/** Checks the options of a clone. Returns the data that the addon needs, and the id maps to write after the clone. */
 export function checkClone(
 	parent: AnyTask | undefined,
 	options: CloneOptions,

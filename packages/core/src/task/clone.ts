@@ -10,17 +10,23 @@ import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
 import { runBatch } from "./batch.ts";
 import { type CloneData, type CloneOptions, checkClone } from "./clone-options.ts";
 import { writeMaps } from "./idmap.ts";
-import { later } from "./patience.ts";
+import { afterPatience } from "./patience.ts";
 import { cleanUpAfterDeath, shareMemory, shareTable } from "./sharing.ts";
 import { stateOf, type TaskParts } from "./state.ts";
 import type { Task } from "./task.ts";
 
 const SIGKILL = 9;
 
-/** Makes the object for a task. */
+/** Makes the object for a task: the constructor is private to `Task`. */
 type MakeTask = (parts: TaskParts<ChildProcess>) => Task;
 
-/** Clones a task from `parent`, or from the zygote. */
+/**
+ * Clones a task.
+ *
+ * @param parent - The task that clones. `undefined`: the zygote.
+ * @param options - As the user has given them.
+ * @param makeTask - Makes the object.
+ */
 export async function cloneTask(
 	parent: AnyTask | undefined,
 	options: CloneOptions = {},
@@ -31,21 +37,21 @@ export async function cloneTask(
 	signal?.throwIfAborted();
 	let cloning = clone(parent, data, options, makeTask);
 	const abort = () => {
-		if (!stop(cloning.task)) later(cloning.leave);
+		if (!stopTask(cloning.task)) afterPatience(cloning.leave);
 	};
 	signal?.addEventListener("abort", abort, { once: true });
-	if (signal?.aborted) abort(); // in `begin`
+	if (signal?.aborted) abort(); // `begin` has aborted the signal
 	try {
 		let failure = await cloning.answered;
-		// The zygote died before it had told of anything: another one takes its place, unless a first batch may have run.
+		// The zygote died before it replied. Another zygote clones, unless a first batch may have run already.
 		if (failure?.kind === "gone" && !parent && !cloning.begun && !signal?.aborted) {
 			cloning = clone(parent, data, options, makeTask);
 			failure = await cloning.answered;
 		}
 		signal?.throwIfAborted();
-		// A parent that is gone says so itself. One that is not has lost its child: nothing has become of it.
+		// If the parent is gone, `makeError` below says so. If the parent lives, the new task was killed before it could reply.
 		if (failure?.kind === "gone" && parent && isAlive(parent)) {
-			throw new TaskGoneError(`a task that ${parent} cloned was killed before it could say so: try again`);
+			throw new TaskGoneError(`a task that ${parent} has cloned was killed before it could reply: try again`);
 		}
 		if (failure) throw withTarget(parent ?? nearTask(), undefined, () => makeError(failure));
 		const { task, begun } = cloning;
@@ -70,13 +76,13 @@ function isAlive(task: AnyTask): boolean {
 
 interface Cloning {
 	readonly task: Task;
-	/** When it is known whether it is there, and else why not; or nobody waits for that any more. */
+	/** Resolves with the failure, or `undefined` when the clone has succeeded, or when {@link Cloning.leave} was called. */
 	readonly answered: Promise<Event["failure"]>;
-	/** Its first batch, where that was sent along. */
+	/** Resolves when the first batch has ended, if it was sent along with the clone. */
 	readonly begun: Promise<void> | undefined;
-	/** Who clones it may be busy for ever: it is not waited for any more. */
+	/** Stops waiting for the clone: the cloning task may be busy for ever. */
 	leave(): void;
-	/** Kills and reaps the task, whatever it is by now; one that nobody waits for when it is there. */
+	/** Kills and reaps the task, whatever it has become. After {@link Cloning.leave} that happens when the task appears. */
 	end(): Promise<void>;
 }
 
@@ -94,9 +100,9 @@ function clone(parent: AnyTask | undefined, data: CloneData, options: CloneOptio
 	const appeared = once(id, receive).then(({ failure }) => failure);
 	const { begin } = options;
 	const begun = begin && early ? runBatch(task, id, () => begin(task), appeared) : undefined;
-	begun?.catch(() => {}); // where the clone fails this does too, and that is not the reason
+	begun?.catch(() => {}); // when the clone fails, so does the batch: the failure of the clone is the reason to report
 	const end = () => appeared.then(() => endTask(task));
-	// Mostly nobody can give up.
+	// Without a signal the clone is never given up.
 	if (!options.signal) return { task, answered: appeared, begun, leave() {}, end };
 	const { left, leave } = leaving(id, appeared);
 	return { task, answered: Promise.race([appeared, left]), begun, leave, end: () => Promise.race([end(), left]) };
@@ -139,7 +145,7 @@ function failed(task: Task): void {
 	trackerOf(task.process).failed();
 }
 
-/** How not to wait any more for the event about request `id`, and a promise that says so. */
+/** Returns a function that stops waiting for the reply to request `id`, and a promise that resolves when it is called. */
 function leaving(id: number, appeared: Promise<unknown>): { left: Promise<undefined>; leave(): void } {
 	let known = false;
 	let leave = () => {};
@@ -155,21 +161,27 @@ function leaving(id: number, appeared: Promise<unknown>): { left: Promise<undefi
 	return { left, leave };
 }
 
-/** Ends what a task is in the middle of, be that its clone or its first batch: both hear of it. `false`: it is not there. */
-function stop(task: Task): boolean {
-	dispatch(); // of one that is busy nobody is told
+/**
+ * Ends the clone of a task, or its first batch: the promises of both settle. Returns false when the task does not exist yet.
+ */
+function stopTask(task: Task): boolean {
+	dispatch(); // while a task is busy with a first batch, the addon does not wake JavaScript for its events
 	const id = stateOf(task).id;
 	try {
 		if (native().killChild(id, SIGKILL)) return true;
 	} catch {
-		native().hangUp(id); // it has become another user's, and ends when it has made its call
+		native().hangUp(id); // the task has become another user's: it ends when its call has returned
 		return true;
 	}
 	native().hangUp(id);
 	return false;
 }
 
-/** Kills and reaps a task, or the program that it has become. */
+/**
+ * Kills and reaps a task, or the program that it has become.
+ *
+ * @param task - The task.
+ */
 export async function endTask(task: Task): Promise<void> {
 	if (task.state === "exec") await task.process[Symbol.asyncDispose]();
 	else await task[Symbol.asyncDispose]();

@@ -4,9 +4,9 @@ import { FileDescriptor, numberOf } from "../files/descriptor.ts";
 import { type PathLike, pathBytes, pathText } from "../files/path.ts";
 import { type Signal, signalNumber } from "../process/signal.ts";
 
-/** What a task executes. */
+/** A program that a task executes. */
 export interface Command {
-	/** The path that was asked for; `"fd 5"` for a descriptor, `"fd of the batch"` for one that the batch opened. */
+	/** The path that `exec` was called with; `"fd 5"` for a descriptor, `"fd of the batch"` for one that the batch opens. */
 	path: string;
 	/** Its arguments, with `argv[0]`. */
 	argv: readonly string[];
@@ -14,19 +14,19 @@ export interface Command {
 
 /** How to execute. */
 export interface ExecOptions {
-	/** The program's environment, all of it. Default: `process.env` now. */
+	/** The whole environment of the program. Default: `process.env` now. */
 	env?: Record<string, string | undefined>;
-	/** Signal that the program gets when Node dies. Default: none, a program outlives Node. */
+	/** The signal that the program gets when Node dies. Default: none, the program outlives Node. */
 	deathSignal?: Signal | null;
-	/** Descriptors of the task that stay open, at their numbers. 0, 1 and 2 always do; no other does. */
+	/** Descriptors of the task that stay open, at their numbers. 0, 1 and 2 always stay open; no others do. */
 	fds?: readonly FileDescriptor[];
-	/** Whether `PATH` is searched, inside the task, as execvp(3) does. Default: true when the path has no slash. */
+	/** Searches `PATH`, inside the task, as execvp(3) does. Default: true when the path has no slash. */
 	lookup?: boolean;
 }
 
 type ExecData = Parameters<ReturnType<typeof native>["exec"]>[1];
 
-/** What the addon needs to execute, everything checked. */
+/** Checks the arguments of `Task.exec`. Returns the data that the addon needs, and the command for messages. */
 export function execData(
 	path: PathLike | FileDescriptor,
 	argv: readonly string[] | undefined,
@@ -54,10 +54,10 @@ export function execData(
 	return { data, command: { path: name, argv: checked } };
 }
 
-/** Where execvp(3) would look, in its order. */
+/** Returns the paths that execvp(3) would try, in its order. */
 function candidates(path: PathLike, env: Record<string, string | undefined>): Buffer[] {
 	const file = pathBytes(path);
-	// An empty name is nowhere, and an empty entry of PATH is the working directory.
+	// An empty name is in no folder. An empty entry of PATH is the working directory.
 	if (file.length === 0) return [file];
 	const folders = (env.PATH === undefined ? "/bin:/usr/bin" : `${env.PATH}`).split(":");
 	return folders.map((folder) => Buffer.concat([Buffer.from(folder === "" ? "" : `${folder}/`), file]));
@@ -77,7 +77,7 @@ function environment(env: Record<string, string | undefined>): string {
 	return lines;
 }
 
-/** An environment as it is now; of `process.env`, in half of the time that `{ ...process.env }` takes. */
+/** Returns a copy of an environment. For `process.env` this takes half of the time of `{ ...process.env }`. */
 export function copyEnvironment(env: ExecOptions["env"] = process.env): Record<string, string | undefined> {
 	if (env === null || typeof env !== "object") throw wrongType("options.env", "an object", env);
 	const copy: Record<string, string | undefined> = {};
@@ -85,9 +85,9 @@ export function copyEnvironment(env: ExecOptions["env"] = process.env): Record<s
 	return copy;
 }
 
-/** As in Node what an object inherits counts too. */
+/** Returns the names of all variables. As in Node, inherited properties count too. */
 function names(env: Record<string, string | undefined>): string[] {
-	// Of this one Node asks the C library for every value to know whether it is enumerable: all of it is.
+	// All variables of `process.env` are enumerable. To find that out, `for in` would ask the C library for each value.
 	if (env === process.env) return Object.getOwnPropertyNames(env);
 	const names = [];
 	for (const name in env) names.push(name);

@@ -10,9 +10,9 @@ import type { AnyTask } from "../target/target.ts";
 export interface IdMapping {
 	/** First id inside. */
 	inside: number;
-	/** First id outside: of the parent user namespace. */
+	/** First id outside, in the parent user namespace. */
 	outside: number;
-	/** How many. */
+	/** How many ids the range has. */
 	count: number;
 }
 
@@ -27,7 +27,7 @@ export interface IdMaps {
 const EXTENTS = 340; // the kernel's limit
 const CAP_SETGID = 6n;
 
-/** Checks maps as the kernel would, and says more than EINVAL. */
+/** Checks maps as the kernel would, with errors that say more than EINVAL. Returns the texts to write. */
 export function checkMaps(maps: IdMaps): { uids: string; gids: string } {
 	const { uids, gids } = options(maps, "options.idMap");
 	return { uids: mapText(uids, "options.idMap.uids"), gids: mapText(gids, "options.idMap.gids") };
@@ -44,8 +44,12 @@ function mapText(map: readonly IdMapping[], name: string): string {
 }
 
 /**
- * Writes the maps of a new user namespace from outside: from this process, or from the task whose child is in it. Its
- * credentials decide what is allowed, and its user namespace is the one that the ids outside belong to.
+ * Writes the maps of a new user namespace from outside.
+ *
+ * @param pid - The first process of the namespace, as this process sees it.
+ * @param maps - The texts to write.
+ * @param parent - The task that has cloned the process, and now writes the maps. Default: this process writes them. The
+ * credentials of the writer decide what is allowed, and the ids outside belong to the writer's user namespace.
  */
 export function writeMaps(
 	pid: number,
@@ -53,14 +57,14 @@ export function writeMaps(
 	parent: AnyTask | undefined,
 ): void {
 	using near = openat2(`/proc/${pid}`, { flags: ["path", "directory"] });
-	// Another pid namespace may be mounted in the task's /proc, or nothing.
+	// The /proc of the task may be missing, or be that of another pid namespace.
 	using far = parent?.put(near);
 	const folder = far ?? near;
 	sharersOf(folder.table)
 		.worker()
 		.run(() => {
 			const [effective = 0n] = native().capget(0);
-			// Without the capability a group map needs setgroups(2) to be given up first.
+			// Without the capability the kernel accepts a group map only after setgroups(2) was denied.
 			if ((effective & (1n << CAP_SETGID)) === 0n) writeOnce(folder, "setgroups", "deny");
 			writeOnce(folder, "gid_map", gids);
 			writeOnce(folder, "uid_map", uids);

@@ -1,9 +1,9 @@
-// Not looked up later: tests of others put clocks of their own in its place.
+// Taken at import: fake clocks of other people's tests replace the global.
 const { setTimeout } = globalThis;
 
 const PATIENCE = 100; // milliseconds
 
-/** Calls `fn` when what mostly happens at once has had its time. The event loop does not stay alive for that. */
-export function later(fn: () => void): void {
+/** Calls `fn` after 100 ms, a time in which a task that is neither busy nor stopped replies. Does not keep the event loop alive. */
+export function afterPatience(fn: () => void): void {
 	setTimeout(fn, PATIENCE).unref();
 }

@@ -2,7 +2,7 @@ import { native } from "../addon/native.ts";
 import { word, wrongType } from "../arguments.ts";
 import { FileDescriptor, numberOf } from "../files/descriptor.ts";
 
-/** An argument of a call that is made by number. */
+/** An argument of a system call that is made by number. */
 export type RawArgument = number | bigint | FileDescriptor | Uint8Array;
 
 /** Makes a system call by number in the current task. */
@@ -18,7 +18,12 @@ export function rawSyscall(nr: number, args: readonly RawArgument[]): bigint {
 	return result;
 }
 
-/** Copies what the kernel wrote into the arrays among the arguments; each begins at a multiple of 8. */
+/**
+ * Copies the bytes that the kernel has written back into the arrays among the arguments of a call.
+ *
+ * @param args - The arguments.
+ * @param out - The bytes of all arrays, each beginning at a multiple of 8.
+ */
 export function fillArrays(args: readonly unknown[], out: Uint8Array): void {
 	let at = 0;
 	for (const bytes of args) {

@@ -26,16 +26,16 @@ import type { CloneOptions } from "./clone-options.ts";
 import type { ExecOptions } from "./exec.ts";
 import { execute } from "./execute.ts";
 import { goneError } from "./gone.ts";
-import { later } from "./patience.ts";
+import { afterPatience } from "./patience.ts";
 import { rawSyscall } from "./raw.ts";
 import { closeLater, leaveTable } from "./sharing.ts";
 import { NEAR, stateOf, type TaskParts, TaskState } from "./state.ts";
 
 /**
- * A single-threaded process that makes system calls for us until it executes a program or exits.
+ * A process with one thread that makes system calls for this process until it executes a program or exits.
  *
- * It starts as a child of Node would now, with stdin, stdout and stderr and no other descriptor; what it changes is its
- * own. It ends with Node, or with the Worker that made it.
+ * A task starts as a child of Node would start now, with stdin, stdout and stderr and no other descriptor. What a task
+ * changes is its own. It ends with Node, or with the Worker that made it.
  *
  * @example
  * ```ts
@@ -60,7 +60,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	readonly #id: number;
 	readonly #state: TaskState;
 
-	/** Made by `Task.clone`. */
+	/** @param parts - `Task.clone` makes tasks, their users do not. */
 	private constructor(parts: TaskParts<P>) {
 		this.#id = parts.id;
 		this.process = parts.process;
@@ -73,7 +73,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return new Task<Process>({ id: NEAR, process, kinds: [], pids: () => pidNamespace });
 	}
 
-	/** The task whose `run` or `batch` is on the stack, else {@link Task.near}. */
+	/** Returns the task whose `run` or `batch` is on the stack, otherwise {@link Task.near}. */
 	static current(): Task<Process> {
 		return currentTask();
 	}
@@ -109,32 +109,36 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return cloneTask(this.isNear ? undefined : this, options, (parts) => new Task(parts));
 	}
 
-	/** Identity of the pid namespace it is in. */
+	/** Identity of its pid namespace. */
 	get pidNamespace(): PidNamespace {
 		return this.#state.pids();
 	}
 
-	/** Identity of its descriptor table: that of the task that cloned it, where they share it. */
+	/** Identity of its table of descriptors. A task cloned with `share: ["files"]` has the table of the task that cloned it. */
 	get fdTable(): FDTable {
 		return this.#state.fdTable;
 	}
 
-	/** Identity of its memory: that of the task that cloned it, where they share it. */
+	/** Identity of its memory. A task cloned with `share: ["vm"]` has the memory of the task that cloned it. */
 	get addressSpace(): AddressSpace {
 		return this.#state.addressSpace;
 	}
 
-	/** Its pid as Node sees it; 0: not visible from Node's pid namespace. */
+	/** Its pid as Node sees it. 0: the task is not visible from Node's pid namespace. */
 	get pid(): number {
 		return this.process.pid;
 	}
 
-	/** The number of the descriptor that it is controlled through; `undefined` for this process. */
+	/**
+	 * The number, in its table, of the descriptor through which this process controls it. `undefined` for this process.
+	 *
+	 * @throws `TaskGoneError` The task has ended.
+	 */
 	get channelFd(): number | undefined {
 		return channelOf(this.#state);
 	}
 
-	/** Whether it still serves, executes a program, supervises one, or has ended. */
+	/** `"live"`: it makes calls. `"exec"`: it has executed a program. `"supervisor"`: it supervises one. `"exited"`: it has ended. */
 	get state(): "live" | "exec" | "supervisor" | "exited" {
 		return this.#state.phase;
 	}
@@ -145,16 +149,17 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	/**
-	 * Makes this the current task while `fn` runs: every call in it is made here, one by one.
+	 * Makes this the current task while `fn` runs: the task makes every call of `fn`, one by one.
 	 *
-	 * @param fn - Synchronous; a promise returned is a `TypeError`. Runs may be nested.
-	 * @returns What `fn` returns.
-	 * @throws `TaskGoneError` it has ended, or ends in the middle · what `fn` throws
+	 * @param fn - A synchronous function; a returned promise is a `TypeError`. Runs may be nested.
+	 * @returns The result of `fn`.
+	 * @throws `TaskGoneError` The task has ended, or ends while `fn` runs.
+	 * @throws Any error that `fn` throws.
 	 */
 	run<T>(fn: () => T): T {
 		if (typeof fn !== "function") throw wrongType("fn", "a function", fn);
 		this.#assertLive();
-		// Mostly it is this process anyway.
+		// The common case is fast: this process is the current task already.
 		if (this.isNear && currentTask().isNear && !currentBatch()) return refusePromise(fn());
 		return withTarget(this, undefined, () => {
 			native().enter(this.#id);
@@ -167,14 +172,17 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	/**
-	 * Collects the calls of `fn` and sends them in one message; the event loop is not blocked.
+	 * Collects the calls of `fn` and sends them in one message. The event loop is not blocked.
 	 *
-	 * Calls that return nothing or descriptors can be collected, and such a descriptor used by later ones. The first call
-	 * that fails ends the batch, and what it had made is closed.
+	 * A batch can hold calls that return nothing or descriptors, and later calls can use such a descriptor. The first call
+	 * that fails ends the batch, and the task closes the descriptors that the batch has made.
 	 *
-	 * @param fn - Synchronous.
-	 * @returns What `fn` returned, when all calls have succeeded.
-	 * @throws `BatchError` a value was needed · `SyscallError` with `step` · `TaskGoneError`
+	 * @param fn - A synchronous function.
+	 * @returns The result of `fn`, when all calls have succeeded.
+	 * @throws `BatchError` `fn` makes a call whose value is not known before the batch has run.
+	 * @throws `SyscallError` A call has failed: `step` is its number, from 0.
+	 * @throws `TaskGoneError` The task has ended, or ends before the batch has.
+	 * @throws Any error that `fn` throws.
 	 */
 	async batch<T>(fn: () => T): Promise<T> {
 		if (typeof fn !== "function") throw wrongType("fn", "a function", fn);
@@ -183,14 +191,18 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	/**
-	 * Copies a descriptor of this process into the task.
+	 * Copies a descriptor of this process into the task. A batch of the task can hold this call.
 	 *
 	 * @param fd - A descriptor of this process; it stays open.
-	 * @param options - `closeOnExec`, default true; `number`: the one that it gets, and what has it is closed. Default: the
-	 * lowest that is free. In a batch it is collected.
-	 * @returns A descriptor of the task, of the same `file`.
-	 * @throws `FDTableMismatchError` it is not this process's · `EMFILE` the task's table is full · `EBADF` `number` is over
-	 * the limit of descriptors · `RangeError` the number of the task's channel · `ETOOMANYREFS` over 62 in one batch · `TaskGoneError`
+	 * @param options - `closeOnExec`: default true. `number`: the number that the copy gets, and the task closes the descriptor
+	 * that has it. Default: the lowest free number.
+	 * @returns A descriptor of the task, of the same `file`. Close it or declare it with `using`.
+	 * @throws `FDTableMismatchError` `fd` is not a descriptor of this process.
+	 * @throws `EMFILE` The task's table is full.
+	 * @throws `EBADF` `options.number` is over the limit of descriptors.
+	 * @throws `RangeError` `options.number` is the number of the task's channel.
+	 * @throws `ETOOMANYREFS` One batch holds more than 62 copies.
+	 * @throws `TaskGoneError` The task has ended.
 	 * @see unix(7), SCM_RIGHTS
 	 */
 	put<T extends FileDescriptor>(fd: T, options?: { closeOnExec?: boolean; number?: number }): T {
@@ -212,8 +224,10 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * Copies a descriptor of the task into this process.
 	 *
 	 * @param fd - A descriptor of the task; it stays open.
-	 * @returns A descriptor of this process, of the same `file`, close-on-exec.
-	 * @throws `FDTableMismatchError` it is not the task's · `EMFILE` Node's table is full · `TaskGoneError`
+	 * @returns A descriptor of this process, of the same `file`, close-on-exec. Close it or declare it with `using`.
+	 * @throws `FDTableMismatchError` `fd` is not a descriptor of the task.
+	 * @throws `EMFILE` The table of this process is full.
+	 * @throws `TaskGoneError` The task has ended.
 	 * @see unix(7), SCM_RIGHTS
 	 */
 	get<T extends FileDescriptor>(fd: T): T {
@@ -223,12 +237,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	/**
-	 * Makes any system call, by number. Nothing is checked: this can do whatever the kernel allows.
+	 * Makes any system call, by number. Nothing is checked: the call does whatever the kernel allows.
 	 *
-	 * @param nr - The number on this architecture.
-	 * @param args - Up to six. Bytes are passed by address, and hold afterwards what the kernel wrote.
-	 * @returns What the call returned.
-	 * @throws `SyscallError` it returned an error · `BatchError` in a batch of this task · `TaskGoneError`
+	 * @param nr - The number of the call on this architecture.
+	 * @param args - Up to six arguments. The kernel gets the address of bytes, and may write to them.
+	 * @returns The result of the call.
+	 * @throws `SyscallError` The call has failed.
+	 * @throws `BatchError` A batch of this task is being collected.
+	 * @throws `TaskGoneError` The task has ended.
 	 * @see syscall(2)
 	 */
 	syscall(nr: number, ...args: (number | bigint | FileDescriptor | Uint8Array)[]): bigint {
@@ -237,22 +253,28 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		if (currentBatch() && isCurrent(this)) {
 			throw new BatchError("syscall returns a value, and in a batch no call has run yet: make it before, or after");
 		}
-		this.#state.signalsTouched = true; // one of the calls about signals may be meant
+		this.#state.signalsTouched = true; // the call may be one that ignores or blocks signals
 		return this.run(() => rawSyscall(nr, args));
 	}
 
 	/**
 	 * Executes a program in the task, which from then on is that program.
 	 *
-	 * Signals are at their defaults and unblocked, and no descriptor but 0, 1, 2 and `fds` is open.
+	 * The program starts with all signals at their defaults and unblocked, and with no descriptors but 0, 1, 2 and
+	 * `options.fds`. In a batch this is the last call, and the program runs when the batch has succeeded. After a failure the
+	 * task is usable as before, but its descriptors from 3 up are close-on-exec.
 	 *
 	 * @param path - A path inside the task, a name to look for in `PATH`, or an open file of the task.
-	 * @param argv - With `argv[0]`. Default: the path alone.
-	 * In a batch it is the last call, and the program runs once the batch has ended well.
-	 *
-	 * @returns The same object as `process`, once the program runs.
-	 * @throws `ENOENT` · `EACCES` a directory, not executable, or mounted noexec · `ENOEXEC` no program the kernel knows ·
-	 * `E2BIG` · `EMFILE` no descriptor is free, in the task or here · `TaskGoneError`. The task is usable as before; its descriptors from 3 up are close-on-exec.
+	 * @param argv - The arguments with `argv[0]`. Default: the path alone.
+	 * @param options - Environment, descriptors to keep, death signal, and whether `PATH` is searched.
+	 * @returns The same object as `process`, when the program runs.
+	 * @throws `ENOENT` There is no such file, in no folder of `PATH`.
+	 * @throws `EACCES` The file is a directory, is not executable, or its file system is mounted noexec.
+	 * @throws `ENOEXEC` The kernel does not know the format of the file.
+	 * @throws `E2BIG` The arguments and the environment are too long.
+	 * @throws `EMFILE` No descriptor is free, in the task or in this process.
+	 * @throws `BatchError` A task with the same table is still being cloned.
+	 * @throws `TaskGoneError` The task has ended.
 	 * @see execve(2), execveat(2)
 	 */
 	exec(path: PathLike | FileDescriptor, argv?: readonly string[], options?: ExecOptions): P {
@@ -264,24 +286,29 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	/**
-	 * Makes the task the supervisor of a program, its own child: it takes no more calls, reaps whoever is left to it, and
-	 * when the program has ended, by itself or with Node, it kills all that the program has started and ends.
+	 * Makes the task the supervisor of a program, its own child. A supervisor takes no more calls. It reaps its children, and
+	 * when the program or Node has ended, it kills everything that the program has started, and ends.
 	 *
-	 * It gets a session of its own, unless it leads a group: who signals the group that it was in does not mean it.
+	 * Everything that becomes a child of the supervisor counts. For process 1 that is everything in its pid namespace. Any
+	 * other task is made the child subreaper of the program's descendants. A process that has become another user's, and
+	 * may not be killed, is left. `program.exited` resolves when all of that is done. If the supervisor itself is killed, so
+	 * is the program, and other processes that the program has started are left.
 	 *
-	 * All that have become the task's children count. Those of a process 1 are all of its pid namespace; any other task is
-	 * made the child subreaper of the program's descendants. Who has become another
-	 * user's and may not be killed is left. `program.exited` resolves when that is done. Where the supervisor itself is
-	 * killed, so is the program, and what it had started is left to others.
+	 * The supervisor gets a session of its own, unless it leads a process group: a signal to the group that it was in is not
+	 * meant for it. It gets a table of descriptors of its own. A program of the same user can stop the supervisor, which
+	 * then does nothing until it is continued. Only a process with CAP_SYS_PTRACE can trace it. A supervisor that is process
+	 * 1 is safe from everything in its namespace.
 	 *
-	 * A program of the same user can stop it, and then nothing is done until it goes on; it cannot be traced but by who
-	 * has CAP_SYS_PTRACE. Process 1 is safe from all in its namespace. It leaves a table of descriptors that others have too.
-	 *
-	 * @param program - What the task cloned; best before it executes anything.
-	 * @param options - `forward`: signals that the task gets go to the program, but those of a terminal, which sends them
-	 * to both. Default: false, they have no effect.
-	 * @throws `ECHILD` not its child · `ENOENT` there is no `/proc`, or it is another pid namespace's, or has no `children`
-	 * (`CONFIG_PROC_CHILDREN`); a process 1 needs none · `EMFILE` · `ChildDeadError` · `TaskGoneError`
+	 * @param program - A child of the task; best before it executes anything.
+	 * @param options - `forward`: the supervisor forwards the signals that it gets to the program, except those of a terminal,
+	 * which sends them to both. Default: false, and such signals have no effect.
+	 * @throws `ECHILD` `program` is not a child of the task.
+	 * @throws `ENOENT` There is no `/proc`, or it belongs to another pid namespace, or has no `children`
+	 * (`CONFIG_PROC_CHILDREN`). A process 1 needs none.
+	 * @throws `EMFILE` No descriptor of the task is free.
+	 * @throws `BatchError` A task with the same table is still being cloned.
+	 * @throws `ChildDeadError` `program` has ended.
+	 * @throws `TaskGoneError` The task has ended.
 	 * @example
 	 * ```ts
 	 * const task = await Task.clone({ namespaces: ["user", "pid"] });
@@ -304,8 +331,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/**
 	 * Ends the task.
 	 *
-	 * @param code - 0 to 255. Default: 0.
-	 * @returns How it ended.
+	 * @param code - The exit code, 0 to 255. Default: 0.
+	 * @returns How the task ended.
+	 * @throws `TaskGoneError` The task has executed a program, supervises one, or has ended.
 	 * @see exit_group(2)
 	 */
 	async exit(code = 0): Promise<ExitStatus> {
@@ -321,13 +349,16 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return child.exited;
 	}
 
-	/** Kills and reaps a task that has not ended, and a supervisor with all of its; a program is left alone. */
+	/**
+	 * Kills and reaps a task that has not ended, and a supervisor with everything that it supervises. Leaves a task alone that
+	 * has executed a program.
+	 */
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#assertNotNear("dispose");
 		const child = this.#child("dispose of");
 		if (this.state === "supervisor") {
 			native().endSupervision(this.#id);
-			this.#signal("SIGCONT"); // who is stopped does nothing
+			this.#signal("SIGCONT"); // a supervisor that is stopped does nothing
 			await child.exited;
 		}
 		if (this.state === "exec" || this.state === "supervisor") return;
@@ -335,15 +366,15 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 			this.#signal("SIGKILL");
 			this.#state.leave("exited");
 		} else {
-			// It was told to exit, and does so with its own code, unless it is in a call that may never end.
+			// `exit` was called before: the task exits with its own code, unless it is in a call that may never end.
 			this.#signal("SIGCONT");
-			later(() => this.#signal("SIGKILL"));
+			afterPatience(() => this.#signal("SIGKILL"));
 		}
 		await child.exited;
 		await child[Symbol.asyncDispose]();
 	}
 
-	/** `"task 4711 (user mnt pid)"`; `"this process (4711)"`. */
+	/** Returns `"task 4711 (user mnt pid)"`, or `"this process (4711)"`. */
 	toString(): string {
 		if (this.isNear) return `this process (${this.pid})`;
 		const kinds = [...this.#state.kinds].join(" ");
@@ -354,7 +385,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		try {
 			this.process.kill(signal);
 		} catch {
-			// It has ended already; or it is another user's now, and the end of its channel ends it.
+			// The task has ended already; or it has become another user's, and the end of its channel ends it.
 		}
 	}
 
