@@ -1,6 +1,6 @@
 import { type Signal, signalName } from "./signal.ts";
 
-/** How a process ended. One of `code` and `signal` is `null`; both are when the kernel did not report the status. */
+/** How a process ended. Either `code` or `signal` is `null`. Both are `null` when the kernel did not report the status. */
 export interface ExitStatus {
 	/** Exit code, 0 to 255. */
 	code: number | null;
@@ -16,7 +16,7 @@ export interface ChildState {
 	state: "exited" | "killed" | "dumped" | "stopped" | "trapped" | "continued";
 	/** Its pid. */
 	pid: number;
-	/** Its real user id. */
+	/** The real user id of the process. */
 	uid: number;
 	/** Exit code of one that exited. */
 	code: number | null;

@@ -29,7 +29,7 @@ export class ChildTracker {
 	command: Command | undefined;
 	/** How the child ended. */
 	death: ChildState | undefined;
-	/** What the child used, in the addon's numbers: they are converted only when asked for. */
+	/** The resources that the child has used, in the addon's numbers: the getter converts the numbers. */
 	usage: number[] = [];
 	readonly waiters = new Waiters();
 	readonly #child: ChildProcess;
@@ -115,7 +115,7 @@ export class ChildTracker {
 	}
 
 	/**
-	 * Makes a call by pid. The child is not reaped during the call, or before a batch that holds the call has ended: its pid
+	 * Makes a call by pid. The child is not reaped during the call, or before a batch that holds the call has ended. So the pid
 	 * cannot become a stranger's.
 	 *
 	 * @param what - What `fn` does to the child, for error messages.
@@ -137,7 +137,7 @@ export class ChildTracker {
 	 * Calls `fn`. An error of the kernel then names the child, and has its command.
 	 *
 	 * @param fn - Makes the calls.
-	 * @param hint - For ECHILD: what stands in the way.
+	 * @param hint - For ECHILD: the obstacle, in words.
 	 */
 	named<T>(fn: () => T, hint?: string): T {
 		return withSubject({ process: this.#child, command: this.command, hint }, fn);

@@ -23,8 +23,8 @@ import { toWanted, type WaitOptions, waitBits } from "./waiters.ts";
 const SIGKILL = 9;
 
 /**
- * A child of this process, or of one of its tasks. Its pid is not reused before its death was seen here, unless a
- * supervisor or a program has become its parent, and reaps it.
+ * A child of this process, or of one of its tasks. The kernel does not reuse the pid of a child before this process has
+ * seen the child's death, unless a supervisor or a program has become the parent, and reaps the child.
  *
  * @example
  * ```ts
@@ -47,8 +47,8 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	}
 
 	/**
-	 * Its pidfd, a descriptor of this process, opened when it is first asked for, and again after it was closed. It stays
-	 * open after the child's death until it is closed or the child is disposed of.
+	 * The pidfd of the child, a descriptor of this process. The first use opens the pidfd, and so does a use after a close. The
+	 * pidfd stays open after the child's death until it is closed or the child is disposed of.
 	 *
 	 * @throws `ClosedError` The child has died, and its pidfd was never asked for before.
 	 * @throws `EMFILE` No descriptor of this process is free.
@@ -179,7 +179,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * @returns The state change, which no other wait gets unless `nowait` is true.
 	 * @throws `ChildDeadError` The child's death was waited for before.
 	 * @throws `ChildBusyError` Another wait will reap the child.
-	 * @throws `ECHILD` A stop or a continuation of a task's child: only that task can be asked, with {@link ChildProcess.poll}.
+	 * @throws `ECHILD` A stop or a continuation of a task's child: {@link ChildProcess.poll} asks that task instead.
 	 * @throws `AbortError` `options.signal` was aborted.
 	 * @see waitid(2)
 	 */
@@ -279,10 +279,10 @@ export class ChildProcess extends Process implements AsyncDisposable {
 }
 
 /**
- * A child that was cloned with `share: ["vm"]`: it shares the memory of the task that cloned it, until it executes a
- * program or ends.
+ * A child that was cloned with `share: ["vm"]`. The child shares the memory of the task that cloned it, until the child
+ * executes a program or ends.
  *
- * Its stack and its other memory lie in one block that its creator has mapped for it. When the child executes a program or
+ * The child's stack and other memory lie in one block that the creator has mapped. When the child executes a program or
  * dies, the creator, or another task with the same memory, unmaps the block exactly once, after the kernel has taken the
  * memory from the child. The child has no thread-local storage, and no `CLONE_CHILD_CLEARTID` word is written at its end:
  * the end of its channel or its pidfd reports it.

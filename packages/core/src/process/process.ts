@@ -35,7 +35,7 @@ export class Process {
 
 	/**
 	 * @param pid - 1 or more.
-	 * @param namespace - Default: that of the current task.
+	 * @param namespace - The pid namespace of `pid`. Default: the namespace of the current task.
 	 * @throws `TypeError` `pid` is not a number.
 	 * @throws `RangeError` `pid` is not a whole number from 1 to 2147483647.
 	 */
@@ -44,7 +44,7 @@ export class Process {
 		this.namespace = namespace;
 	}
 
-	/** Its pid in `namespace`. 0: the process is not visible from there, or is a task that is still being cloned. */
+	/** The pid in `namespace`. 0: the process is not visible from there, or is a task that is still being cloned. */
 	get pid(): number {
 		return this.#pid;
 	}
@@ -97,7 +97,7 @@ export class Process {
 	 * @throws `EACCES` `nice` is lower than before, and the caller has neither CAP_SYS_NICE nor the limit `"nice"` for it.
 	 * @throws `EPERM` The process is another user's, and the caller has no CAP_SYS_NICE.
 	 * @throws `ESRCH` No process has the pid.
-	 * @throws `MultithreadedError` The process is Node itself: only one of its threads would change.
+	 * @throws `MultithreadedError` The process is Node itself, and the call would change one of the threads only.
 	 * @throws `NamespaceMismatchError` The current task is in another pid namespace.
 	 * @see setpriority(2)
 	 */

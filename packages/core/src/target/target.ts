@@ -7,7 +7,7 @@ import type { Task } from "../task/task.ts";
 /** A task of any kind: a child, or this process. */
 export type AnyTask = Task<Process>;
 
-/** What the lower floors ask of a task beside its public members. `task/` provides these functions. */
+/** The functions that the lower floors need of a task beside its public members. `task/` provides them. */
 export interface TaskControl {
 	/** Returns the object that stands for this process. */
 	near(): AnyTask;
@@ -23,7 +23,7 @@ export interface TaskControl {
 	goneError(task: AnyTask): TaskGoneError;
 }
 
-/** What a batch has to do once its calls have run. */
+/** A batch that is being collected, or is under way. */
 export interface Batch {
 	/**
 	 * Called when the batch has ended: with the numbers of the descriptors that it made, in order, or with `undefined` if
@@ -37,7 +37,7 @@ export interface Subject {
 	readonly process: Process;
 	/** The program that the child executes. */
 	readonly command: Command | undefined;
-	/** For `ECHILD`: what stands in the way. */
+	/** The obstacle, in words, for the error `ECHILD`. */
 	readonly hint: string | undefined;
 }
 

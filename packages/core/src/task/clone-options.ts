@@ -15,7 +15,7 @@ const sharedParts = { files: cloneFlags.files, fs: cloneFlags.fs, vm: cloneFlags
 
 /** How to clone a task. */
 export interface CloneOptions {
-	/** The kinds of namespaces of which the task gets new ones. Default: none, all are shared. */
+	/** The kinds of namespaces of which the task gets new ones. Default: none. The task shares the others. */
 	namespaces?: readonly NamespaceKind[];
 	/**
 	 * With `"user"`: the ids that the new user namespace maps. `"identity"` (default): the present user and group, each to
@@ -34,8 +34,8 @@ export interface CloneOptions {
 	/** Pids to get, innermost namespace first (Linux 5.5); needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. */
 	setTid?: readonly number[];
 	/**
-	 * Makes the first calls of the task. They are collected as by {@link Task.batch}, and mostly sent along with the clone,
-	 * which saves a wait. If one of them fails, so does the clone, and nothing is left of the task.
+	 * Makes the first calls of the task. The calls are collected as by {@link Task.batch}, and mostly sent along with the
+	 * clone, which saves a wait. If one of them fails, so does the clone, and nothing is left of the task.
 	 *
 	 * The function gets the task, which has no pid yet: a question about its process throws a `BatchError`.
 	 *
@@ -58,7 +58,7 @@ export interface CloneOptions {
 	signal?: AbortSignal;
 }
 
-/** What the addon needs to clone. */
+/** The data that the addon needs to clone. */
 export type CloneData = Parameters<ReturnType<typeof native>["clone"]>[0];
 
 /** Checks the options of a clone. Returns the data that the addon needs, and the id maps to write after the clone. */

@@ -8,7 +8,7 @@ import { type Signal, signalNumber } from "../process/signal.ts";
 export interface Command {
 	/** The path that `exec` was called with; `"fd 5"` for a descriptor, `"fd of the batch"` for one that the batch opens. */
 	path: string;
-	/** Its arguments, with `argv[0]`. */
+	/** The arguments, with `argv[0]`. */
 	argv: readonly string[];
 }
 
@@ -16,7 +16,7 @@ export interface Command {
 export interface ExecOptions {
 	/** The whole environment of the program. Default: `process.env` now. */
 	env?: Record<string, string | undefined>;
-	/** The signal that the program gets when Node dies. Default: none, the program outlives Node. */
+	/** The signal that the program gets when Node dies. Default: no signal. The program then outlives Node. */
 	deathSignal?: Signal | null;
 	/** Descriptors of the task that stay open, at their numbers. 0, 1 and 2 always stay open; no others do. */
 	fds?: readonly FileDescriptor[];

@@ -8,7 +8,7 @@ import type { Command } from "./exec.ts";
 /** The addon's number for this process. */
 export const NEAR = 0;
 
-/** What a task is made of. */
+/** The parts of a new task. */
 export interface TaskParts<P extends Process> {
 	/** The addon's number for the task. */
 	readonly id: number;
@@ -31,8 +31,8 @@ export interface Execution {
 }
 
 /**
- * What has to be cleaned up when a task ends that has shared its memory or its table of descriptors. The listener for the
- * end keeps this object, and does not keep the task.
+ * The memory and the channel to clean up when a task ends that has shared its memory or its table of descriptors. The
+ * listener for the task's end keeps this object, and does not keep the task.
  */
 export interface Leftovers {
 	/** The block of shared memory that holds the task's stack. */
@@ -79,7 +79,7 @@ export class TaskState {
 		if (id !== NEAR) unreachable.register(task, id, task);
 	}
 
-	/** The task's table of descriptors: its own, unless another one was set. `undefined` sets a new one of its own. */
+	/** The table of descriptors. A task has a table of its own, unless another one was set. `undefined` sets a new one. */
 	get fdTable(): FDTable {
 		this.#fdTable ??= new FDTable(this.task);
 		return this.#fdTable;
@@ -88,7 +88,7 @@ export class TaskState {
 		this.#fdTable = table;
 	}
 
-	/** The task's memory: its own, unless another one was set. */
+	/** The address space. A task has memory of its own, unless another address space was set. */
 	get addressSpace(): AddressSpace {
 		this.#addressSpace ??= new AddressSpace(this.task);
 		return this.#addressSpace;
@@ -105,7 +105,7 @@ export class TaskState {
 	/**
 	 * Notes that the task takes no more calls.
 	 *
-	 * @param phase - What it does from now on.
+	 * @param phase - The state of the task from now on.
 	 */
 	leave(phase: "exec" | "supervisor" | "exited"): void {
 		this.phase = phase;

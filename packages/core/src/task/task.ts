@@ -34,8 +34,8 @@ import { NEAR, stateOf, type TaskParts, TaskState } from "./state.ts";
 /**
  * A process with one thread that makes system calls for this process until it executes a program or exits.
  *
- * A task starts as a child of Node would start now, with stdin, stdout and stderr and no other descriptor. What a task
- * changes is its own. It ends with Node, or with the Worker that made it.
+ * A task starts as a child of Node would start now, with stdin, stdout and stderr and no other descriptor. The
+ * changes that a task makes to itself are its own. A task ends with Node, or with the Worker that made it.
  *
  * @example
  * ```ts
@@ -124,7 +124,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return this.#state.addressSpace;
 	}
 
-	/** Its pid as Node sees it. 0: the task is not visible from Node's pid namespace. */
+	/** The pid of the task as Node sees it. 0: the task is not visible from Node's pid namespace. */
 	get pid(): number {
 		return this.process.pid;
 	}
@@ -138,7 +138,10 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return channelOf(this.#state);
 	}
 
-	/** `"live"`: it makes calls. `"exec"`: it has executed a program. `"supervisor"`: it supervises one. `"exited"`: it has ended. */
+	/**
+	 * `"live"` while the task makes calls, `"exec"` when the task has executed a program, `"supervisor"` when the task supervises
+	 * a program, `"exited"` when the task has ended.
+	 */
 	get state(): "live" | "exec" | "supervisor" | "exited" {
 		return this.#state.phase;
 	}
@@ -193,7 +196,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/**
 	 * Copies a descriptor of this process into the task. A batch of the task can hold this call.
 	 *
-	 * @param fd - A descriptor of this process; it stays open.
+	 * @param fd - A descriptor of this process, which stays open.
 	 * @param options - `closeOnExec`: default true. `number`: the number that the copy gets, and the task closes the descriptor
 	 * that has it. Default: the lowest free number.
 	 * @returns A descriptor of the task, of the same `file`. Close it or declare it with `using`.
@@ -223,7 +226,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/**
 	 * Copies a descriptor of the task into this process.
 	 *
-	 * @param fd - A descriptor of the task; it stays open.
+	 * @param fd - A descriptor of the task, which stays open.
 	 * @returns A descriptor of this process, of the same `file`, close-on-exec. Close it or declare it with `using`.
 	 * @throws `FDTableMismatchError` `fd` is not a descriptor of the task.
 	 * @throws `EMFILE` The table of this process is full.
@@ -237,7 +240,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	/**
-	 * Makes any system call, by number. Nothing is checked: the call does whatever the kernel allows.
+	 * Makes any system call, by number. The arguments are not checked: the call does whatever the kernel allows.
 	 *
 	 * @param nr - The number of the call on this architecture.
 	 * @param args - Up to six arguments. The kernel gets the address of bytes, and may write to them.
@@ -286,8 +289,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	/**
-	 * Makes the task the supervisor of a program, its own child. A supervisor takes no more calls. It reaps its children, and
-	 * when the program or Node has ended, it kills everything that the program has started, and ends.
+	 * Makes the task the supervisor of a program, its own child. A supervisor takes no more calls, and reaps its children. When the program or Node has ended, the supervisor kills everything that the program has started, and ends.
 	 *
 	 * Everything that becomes a child of the supervisor counts. For process 1 that is everything in its pid namespace. Any
 	 * other task is made the child subreaper of the program's descendants. A process that has become another user's, and
@@ -295,7 +297,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * is the program, and other processes that the program has started are left.
 	 *
 	 * The supervisor gets a session of its own, unless it leads a process group: a signal to the group that it was in is not
-	 * meant for it. It gets a table of descriptors of its own. A program of the same user can stop the supervisor, which
+	 * meant for it. The supervisor also gets a table of descriptors of its own. A program of the same user can stop the supervisor, which
 	 * then does nothing until it is continued. Only a process with CAP_SYS_PTRACE can trace it. A supervisor that is process
 	 * 1 is safe from everything in its namespace.
 	 *
