@@ -1,9 +1,10 @@
-//! Sequences and answers by hand, byte for byte: what the crate itself would never send, too.
+//! Sequences and replies that a test writes and reads byte by byte. A test can also write a sequence that the crate would
+//! never send.
 
 use nearfar_linux::wire::{self, Header, Policy, Reloc, Step};
 use std::os::fd::OwnedFd;
 
-/// A sequence before it is bytes. Its header can be made to lie.
+/// A sequence that can still be changed. A test may give it a header that is wrong.
 #[derive(Clone, Debug)]
 pub struct Raw {
     pub header: Header,
@@ -12,7 +13,7 @@ pub struct Raw {
     pub relocs: Vec<Reloc>,
 }
 
-/// A step that stops the sequence when it fails; arguments are pairs of kind and value.
+/// Returns a step whose failure ends the sequence. Each argument is a kind and a value.
 pub fn step(nr: u64, args: &[(u8, u64)]) -> Step {
     let mut step = Step { nr, ..Step::default() };
     for (at, (kind, value)) in args.iter().enumerate() {
@@ -22,12 +23,12 @@ pub fn step(nr: u64, args: &[(u8, u64)]) -> Step {
     step
 }
 
-/// The same, but that a failure does not stop the sequence.
+/// Returns the same step, but its failure does not end the sequence.
 pub fn go_on(step: Step) -> Step {
     Step { policy: Policy::GoOn as u8, ..step }
 }
 
-/// The same step, which gives the number in one of its arguments, counted from 1, to another file.
+/// Returns the same step, but it gives the number in one of its arguments, counted from 1, to another file.
 pub fn taking(step: Step, takes: u8) -> Step {
     Step { takes, ..step }
 }
@@ -37,7 +38,7 @@ pub fn reloc(at: u32, step: u32, kind: u8, value: u32, width: u8) -> Reloc {
 }
 
 impl Raw {
-    /// A sequence whose header is right, and that gets all of its blob back.
+    /// Returns a sequence whose header is right. The whole blob is its output part.
     pub fn new(steps: Vec<Step>, blob: Vec<u8>, relocs: Vec<Reloc>) -> Self {
         let header = Header {
             version: wire::VERSION,
@@ -55,24 +56,24 @@ impl Raw {
     }
 }
 
-/// The structs of the wire, none of which has padding.
+/// A struct of the wire. The structs of the wire have no padding.
 trait Wire: Copy {}
 impl Wire for Header {}
 impl Wire for Step {}
 impl Wire for Reloc {}
 
 fn memory<T: Wire>(values: &[T]) -> &[u8] {
-    // SAFETY: exactly the values' memory, for as long as they are borrowed; none of it is padding.
+    // SAFETY: the slice is exactly the memory of the values, for as long as they are borrowed. A `Wire` has no padding.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
 }
 
 fn value<T: Wire>(bytes: &[u8]) -> T {
     assert!(bytes.len() >= size_of::<T>(), "an answer ends after {} of {} bytes", bytes.len(), size_of::<T>());
-    // SAFETY: as many bytes as the struct has, any of which are a valid one.
+    // SAFETY: `bytes` has the length of the struct, and any bytes are a valid one. `read_unaligned` needs no alignment.
     unsafe { bytes.as_ptr().cast::<T>().read_unaligned() }
 }
 
-/// What a stub answered.
+/// The reply of a stub.
 #[derive(Debug)]
 pub struct Answer {
     pub header: Header,
@@ -82,7 +83,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads a message, or the header of one followed by what is in the memfd.
+    /// Reads a message. For a sequence in a memfd, that is the header of the message and then the rest of the memfd.
     pub fn parse(bytes: &[u8], fds: Vec<OwnedFd>) -> Self {
         let header: Header = value(bytes);
         let rest = &bytes[size_of::<Header>()..];
@@ -92,7 +93,7 @@ impl Answer {
         Answer { header, results, out: out.to_vec(), fds }
     }
 
-    /// Status, steps that ran, and their results.
+    /// Returns the status, how many steps ran, and the results of all steps.
     pub fn summary(&self) -> (i32, u32, &[i64]) {
         (self.header.status, self.header.done, &self.results)
     }

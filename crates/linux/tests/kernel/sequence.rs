@@ -1,4 +1,4 @@
-//! Sequences as the crate writes and reads them.
+//! Sequences as the crate writes them, and replies as it reads them.
 
 use crate::raw::{reloc, step, Answer, Raw};
 use nearfar_linux::call::{Arg, Call, SLOT};
@@ -9,12 +9,12 @@ use nearfar_linux::wire::{self, Policy};
 use nix::errno::Errno;
 
 fn encoded(sequence: &Sequence) -> Vec<u8> {
-    let mut bytes = vec![1, 2, 3]; // what was there before
+    let mut bytes = vec![1, 2, 3]; // the rest of an earlier message
     assert_eq!(sequence.encode(&mut bytes), sequence.reply_length());
     bytes
 }
 
-/// A reply with these results, as a stub would write it.
+/// Returns a reply with these results, as a stub would write it.
 fn reply(sequence: &Sequence, done: u32, results: &[i64], out: &[u8]) -> Vec<u8> {
     let mut raw = Raw::new(results.iter().map(|_| step(0, &[])).collect(), out.to_vec(), vec![]);
     assert_eq!(raw.steps.len(), sequence.len());
@@ -78,7 +78,7 @@ fn the_reply_says_what_was_made() {
 }
 
 #[test]
-fn a_failure_that_was_allowed_is_none() {
+fn a_failure_of_a_step_that_goes_on_is_none() {
     let mut sequence = Sequence::default();
     sequence.step(descriptor::close(1000).go_on());
     let replied = sequence.decode(&reply(&sequence, 1, &[-9], &[])).unwrap();
@@ -86,7 +86,7 @@ fn a_failure_that_was_allowed_is_none() {
 }
 
 #[test]
-fn a_value_cannot_be_collected() {
+fn a_call_whose_result_is_a_value_cannot_be_collected() {
     let mut sequence = Sequence::default();
     assert_eq!(sequence.push(credentials::getuid()).unwrap_err(), Failure::Batch("getuid"));
     assert!(sequence.is_empty());
@@ -108,7 +108,7 @@ fn a_reply_that_does_not_fit_is_noticed() {
 }
 
 #[test]
-fn near_it_does_what_a_task_would() {
+fn near_a_sequence_does_what_a_task_would() {
     let mut sequence = Sequence::default();
     let [read, write] = sequence.push(descriptor::pipe(libc::O_CLOEXEC)).unwrap();
     sequence.step(descriptor::write(write, b"abc", None));
@@ -133,7 +133,7 @@ fn near_it_does_what_a_task_would() {
 }
 
 #[test]
-fn a_number_that_a_step_closes_or_takes_is_no_earlier_steps_any_more() {
+fn a_step_that_closes_or_takes_a_number_ends_the_earlier_descriptor() {
     let open = || descriptor::openat(libc::AT_FDCWD, b"/", libc::O_RDONLY | libc::O_CLOEXEC, 0);
     let range = |first, last, flags| descriptor::close_range(Arg::Number(first), Arg::Number(last), flags);
     let mut sequence = Sequence::default();
@@ -164,7 +164,7 @@ fn a_number_that_a_step_closes_or_takes_is_no_earlier_steps_any_more() {
 }
 
 #[test]
-fn near_a_range_that_is_closed_is_not_closed_again() {
+fn near_a_closed_range_is_not_closed_again() {
     let mut sequence = Sequence::default();
     let first = sequence.push(descriptor::openat(libc::AT_FDCWD, b"/", libc::O_CLOEXEC, 0)).unwrap();
     sequence.push(descriptor::dup3(first, 800, libc::O_CLOEXEC)).unwrap();

@@ -1,6 +1,6 @@
-//! The real stub on a socket of its own.
+//! The stub itself, on a channel that the test has made.
 //!
-//! `NEARFAR_TEST_STUB="qemu-aarch64 <file>"` takes a stub for aarch64 instead, run by an emulator.
+//! With `NEARFAR_TEST_STUB="qemu-aarch64 <file>"`, the tests run a stub for aarch64 in an emulator instead.
 
 use crate::raw::{step, Answer, Raw};
 use nearfar_linux::wire;
@@ -17,13 +17,13 @@ use std::ffi::CString;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-/// The emulator's command line, if there is one.
+/// Returns the command line of the emulator, if there is one.
 pub fn emulator() -> Option<String> {
     std::env::var("NEARFAR_TEST_STUB").ok()
 }
 
 macro_rules! numbers { ($($name:ident $number:ident $aarch64:literal)*) => { $(
-    /// The number of the system call where the stub runs.
+    /// Returns the number of the system call on the architecture of the stub.
     pub fn $name() -> u64 {
         if emulator().is_some() { $aarch64 } else { libc::$number as u64 }
     }
@@ -40,14 +40,15 @@ numbers! {
     kill_process SYS_kill 129
 }
 
-/// A stub, or a task that one has cloned.
+/// A stub that the test has started, or a task that such a stub has cloned.
 #[derive(Debug)]
 pub struct Stub {
     socket: Option<OwnedFd>,
     pub pid: Pid,
 }
 
-/// Two ends of a channel. Waiting for an answer on the first one ends in a failure some day: nothing takes as long.
+/// Makes a channel, and returns its two ends. A receive on the first end fails after 30 seconds, so that a stub that does
+/// not reply fails the test.
 pub fn channel() -> (OwnedFd, OwnedFd) {
     let (near, far) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
     setsockopt(&near, sockopt::ReceiveTimeout, &TimeVal::seconds(30)).unwrap();
@@ -60,7 +61,7 @@ impl Stub {
         Stub { pid: start_on(&far), socket: Some(near) }
     }
 
-    /// The child that a clone step has made, on the channel it got.
+    /// Returns the child that a clone step has made, with the channel that the child got.
     pub fn cloned(pid: i64, socket: OwnedFd) -> Self {
         Stub { pid: Pid::from_raw(pid as i32), socket: Some(socket) }
     }
@@ -76,21 +77,21 @@ impl Stub {
         assert_eq!(sent, Ok(bytes.len()));
     }
 
-    /// The next message, and the descriptors that came with it; no bytes at the end of the channel.
+    /// Receives the next message and its descriptors. At the end of the channel the message has no bytes.
     pub fn receive_bytes(&self) -> (Vec<u8>, Vec<OwnedFd>) {
         let mut bytes = vec![0; wire::INLINE];
         let mut buffer = [IoSliceMut::new(&mut bytes)];
         let mut control = nix::cmsg_space!([RawFd; wire::DESCRIPTORS]);
         let came = loop {
             match recvmsg::<()>(self.socket(), &mut buffer, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC) {
-                Err(Errno::EINTR) => {} // not restarted by the kernel where there is a timeout
+                Err(Errno::EINTR) => {} // the kernel restarts no call that has a timeout
                 came => break came.expect("an answer, or the end of the channel"),
             }
         };
         let mut fds = Vec::new();
         for block in came.cmsgs().unwrap() {
             if let ControlMessageOwned::ScmRights(numbers) = block {
-                // SAFETY: the kernel has just made them in our table, for this message alone.
+                // SAFETY: the kernel has just made these descriptors for this message. No one else owns them.
                 fds.extend(numbers.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
             }
         }
@@ -109,14 +110,14 @@ impl Stub {
         self.receive()
     }
 
-    /// That it is as usable as in the beginning.
+    /// Asserts that the stub still replies to a call.
     pub fn works(&self) {
         let answer = self.ask(&Raw::new(vec![step(getppid(), &[])], Vec::new(), Vec::new()), &[]);
         assert_eq!(answer.summary(), (0, 1, &[i64::from(std::process::id())][..]));
     }
 
-    /// That no sequence's memfd is mapped any more.
-    pub fn let_go_of_memfds(&self) {
+    /// Asserts that the stub has unmapped the memfds of all sequences.
+    pub fn assert_memfds_are_unmapped(&self) {
         self.works();
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.pid)).unwrap();
         assert!(maps.contains("[stack]") && !maps.contains("/memfd:sequence"), "{maps}");
@@ -132,14 +133,14 @@ impl Stub {
 impl Drop for Stub {
     fn drop(&mut self) {
         if self.socket.is_some() {
-            // One that has ended has only its status left, and one that was waited for not even that.
+            // Both fail for a process that the test has waited for already.
             let _ = kill(self.pid, Signal::SIGKILL);
             let _ = waitpid(self.pid, None);
         }
     }
 }
 
-/// Starts the stub with `channel` as descriptor 3.
+/// Starts the stub with `channel` as its descriptor 3, and returns its pid.
 pub fn start_on(channel: &OwnedFd) -> Pid {
     let text = |text: &str| CString::new(text).unwrap();
     let argv: Vec<CString> = emulator().map_or(vec![text("stub")], |line| line.split(' ').map(text).collect());
@@ -147,14 +148,14 @@ pub fn start_on(channel: &OwnedFd) -> Pid {
         emulator().is_none().then(|| nearfar_linux::task::stub::open().expect("the stub can be executed").as_raw_fd());
     let argv: Vec<_> = argv.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect();
     let envp = [std::ptr::null::<libc::c_char>()];
-    // SAFETY: until it execs the child makes nothing but system calls.
+    // SAFETY: the child makes nothing but system calls until it executes the stub.
     match unsafe { fork() }.expect("fork") {
         ForkResult::Parent { child } => child,
         ForkResult::Child => {
-            // Both away from 3 at first.
+            // The copies are far from 3, where the channel goes.
             let stub = stub.map(|stub| call(libc::SYS_fcntl, [stub as u64, libc::F_DUPFD_CLOEXEC as u64, 100, 0, 0]));
             let channel = call(libc::SYS_fcntl, [channel.as_raw_fd() as u64, libc::F_DUPFD_CLOEXEC as u64, 100, 0, 0]);
-            // What the test program itself was given is not for the stub.
+            // Descriptors that the test program has inherited stay out of the stub.
             call(libc::SYS_close_range, [3, u32::MAX as u64, libc::CLOSE_RANGE_CLOEXEC as u64, 0, 0]);
             call(libc::SYS_dup3, [channel, 3, 0, 0, 0]);
             let (argv, envp) = (argv.as_ptr() as u64, envp.as_ptr() as u64);
@@ -163,17 +164,17 @@ pub fn start_on(channel: &OwnedFd) -> Pid {
                     let nothing = c"".as_ptr() as u64;
                     call(libc::SYS_execveat, [stub, nothing, argv, envp, libc::AT_EMPTY_PATH as u64])
                 }
-                // SAFETY: both arrays end with a null pointer.
+                // SAFETY: `argv` points at the first word of an array that has at least one word.
                 None => unsafe { call(libc::SYS_execve, [*(argv as *const u64), argv, envp, 0, 0]) },
             };
-            // SAFETY: ends this child alone.
+            // SAFETY: _exit(2) ends this child, and runs no code of the test program.
             unsafe { libc::_exit(127) }
         }
     }
 }
 
-/// A system call of the child between fork and exec.
+/// Makes a system call in the child, between fork(2) and execve(2).
 fn call(nr: i64, [a, b, c, d, e]: [u64; 5]) -> u64 {
-    // SAFETY: numbers, and addresses of strings and arrays that are alive until the exec.
+    // SAFETY: the arguments are numbers, and addresses of strings and arrays that live until the stub is executed.
     (unsafe { libc::syscall(nr, a, b, c, d, e) }) as u64
 }

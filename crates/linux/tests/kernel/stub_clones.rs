@@ -1,4 +1,4 @@
-//! The clone step: one sequence, two processes, two answers.
+//! The clone step: one sequence runs in two processes, and each of them replies.
 
 use crate::raw::{reloc, step, Raw};
 use crate::stub::{channel, fcntl, getppid, prlimit64, Stub};
@@ -9,8 +9,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 const UNKNOWN: i64 = -(libc::ENOSYS as i64);
 
-/// A clone with a pidfd that comes back with the parent's answer; two steps for each side. The `int` at 88 is the pidfd,
-/// `probed` what asking for clone3 came to.
+/// Returns a sequence that clones. The pidfd, an `int` at offset 88, comes back with the parent's reply. Parent and child run
+/// two steps each. `probed` is the result of the probe of clone3(2).
 fn cloning(flags: i32, probed: i64) -> Raw {
     let mut blob = vec![0; 96];
     blob[..8].copy_from_slice(&(flags as u64 | libc::CLONE_PIDFD as u64).to_ne_bytes());
@@ -37,7 +37,7 @@ fn clone(stub: &Stub, raw: &Raw) -> (Stub, Vec<OwnedFd>) {
     assert_eq!(answer.results[0], wire::CHANNEL_FD as i64);
     assert_eq!(answer.results[4], i64::from(libc::FD_CLOEXEC));
     assert!(answer.fds.is_empty());
-    // Both are ours: CLONE_PARENT.
+    // With CLONE_PARENT, stub and child are both children of the test.
     let parent_of_both = i64::from(std::process::id());
     assert_eq!((parent.results[2], answer.results[3]), (parent_of_both, parent_of_both));
     (child, parent.fds)
@@ -51,7 +51,7 @@ fn open_descriptors(stub: &Stub) -> Vec<String> {
 }
 
 #[test]
-fn parent_and_child_answer_and_serve_on() {
+fn parent_and_child_reply_and_serve_on() {
     for probed in [-i64::from(libc::EINVAL), UNKNOWN] {
         let stub = Stub::start();
         let (child, pidfd) = clone(&stub, &cloning(libc::CLONE_PARENT, probed));
@@ -61,7 +61,7 @@ fn parent_and_child_answer_and_serve_on() {
         stub.works();
         assert_eq!(open_descriptors(&stub), ["0", "1", "2", "3"]);
         assert_eq!(open_descriptors(&child), ["0", "1", "2", "63"]);
-        // A child of the child, and one whose own channel ends first.
+        // The child clones too, and its own channel ends before that of its clone.
         let (grandchild, _pidfd) = clone(&child, &cloning(libc::CLONE_PARENT, probed));
         let pid = child.pid;
         assert_eq!(child.end(), WaitStatus::Exited(pid, 0));
@@ -77,7 +77,7 @@ fn limit_descriptors(stub: &Stub, limit: u64) {
 }
 
 #[test]
-fn the_channel_is_after_stdio_when_its_number_is_out_of_reach() {
+fn the_channel_gets_the_first_number_after_stdio_where_the_limit_is_low() {
     let stub = Stub::start();
     limit_descriptors(&stub, 8);
     let (near, far) = channel();
@@ -94,11 +94,11 @@ fn the_channel_is_after_stdio_when_its_number_is_out_of_reach() {
 fn a_clone_that_fails_leaves_one_process() {
     let stub = Stub::start();
     let null = File::open("/dev/null").unwrap();
-    // CLONE_THREAD without CLONE_SIGHAND.
+    // The kernel refuses CLONE_THREAD without CLONE_SIGHAND.
     let mut raw = cloning(libc::CLONE_THREAD, 0);
     let failed = [-i64::from(libc::EINVAL), 0, 0, 0, 0];
     assert_eq!(stub.ask(&raw, &[null.as_raw_fd()]).summary(), (0, 1, &failed[..]));
-    // Told to go on, the parent still runs its own steps only.
+    // Also when the sequence goes on after the failure, the parent runs the parent's steps alone.
     raw.steps[0].policy = Policy::GoOn as u8;
     raw.steps[1] = step(getppid(), &[]);
     let parent = i64::from(std::process::id());
@@ -108,12 +108,12 @@ fn a_clone_that_fails_leaves_one_process() {
 }
 
 #[test]
-fn what_only_clone3_can_do_is_absent_where_it_is_unknown() {
+fn features_of_clone3_alone_are_enosys_where_it_is_unknown() {
     let stub = Stub::start();
     let null = File::open("/dev/null").unwrap();
     let spoil: [fn(&mut Raw); 4] = [
         |raw| raw.blob[4] = 2,    // CLONE_INTO_CGROUP
-        |raw| raw.blob[0] = 0x80, // CLONE_NEWTIME: clone(2) has the exit signal there
+        |raw| raw.blob[0] = 0x80, // CLONE_NEWTIME is where clone(2) has the exit signal
         |raw| raw.blob[72] = 1,   // set_tid_size
         |raw| raw.blob[80] = 1,   // cgroup
     ];

@@ -1,4 +1,4 @@
-//! Descriptors that come back with the reply.
+//! Descriptors that come with a message and go back with the reply.
 
 use crate::raw::{go_on, step, taking, Raw};
 use crate::stub::{close, dup3, getppid, pipe2, Stub};
@@ -14,7 +14,7 @@ fn attach(fd: (u8, u64), close: u64) -> Step {
 }
 
 #[test]
-fn descriptors_come_back_and_stay_or_are_closed() {
+fn attached_descriptors_come_back_and_are_closed_if_asked() {
     let stub = Stub::start();
     let steps = vec![
         step(pipe2(), &[(wire::BLOB, 0), (wire::NUMBER, 0)]),
@@ -29,7 +29,7 @@ fn descriptors_come_back_and_stay_or_are_closed() {
     let [mut read, write, back] = std::array::from_fn(|_| files.next().unwrap());
     assert_eq!(back.metadata().unwrap().rdev(), null.metadata().unwrap().rdev());
     let far: [u64; 2] = [0, 4].map(|at| u32::from_ne_bytes(answer.out[at..at + 4].try_into().unwrap()).into());
-    // The first one was closed when it had been sent, the second is still open there, and nothing of the message is.
+    // In the stub, the first end was closed after the reply, the second is open, and the received descriptor is closed.
     let steps = [far[0], far[1], far[1] + 1, far[1] + 2].map(|fd| go_on(get_flags(wire::NUMBER, fd)));
     assert_eq!(stub.ask(&Raw::new(steps.to_vec(), vec![], vec![]), &[]).results, [BAD, 0, BAD, BAD]);
     let steps = vec![write_blob((wire::NUMBER, far[1]), 0, 3), step(close(), &[(wire::NUMBER, far[1])])];
@@ -92,7 +92,7 @@ fn a_descriptor_that_is_closed_cannot_come_back() {
 }
 
 #[test]
-fn as_many_come_back_as_fit_a_message() {
+fn as_many_descriptors_come_back_as_fit_a_message() {
     let stub = Stub::start();
     let steps = vec![go_on(attach((wire::FD, 0), 0)); wire::DESCRIPTORS + 1];
     let answer = stub.ask(&Raw::new(steps, vec![], vec![]), &[File::open("/dev/null").unwrap().as_raw_fd()]);

@@ -1,4 +1,4 @@
-//! Thousands of sequences with something wrong in them, the same ones every time: each is answered.
+//! Thousands of sequences with random mistakes, which are the same in each run. The stub replies to all of them.
 
 use crate::raw::{reloc, step, Raw};
 use crate::stub::{getppid, Stub};
@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 
 const ROUNDS: u64 = 20_000;
 
-/// SplitMix64: all that is random here.
+/// SplitMix64, the source of all that is random in this test.
 struct Random(u64);
 
 impl Random {
@@ -25,7 +25,7 @@ impl Random {
         self.next() % end
     }
 
-    /// A number near `size` or near an end of the range more often than not: that is where checks are wrong.
+    /// Returns a number that is often near `size` or near an end of the range: there a check is most likely to be wrong.
     fn number(&mut self, size: u64) -> u64 {
         match self.below(8) {
             0 => self.next(),
@@ -36,7 +36,7 @@ impl Random {
         }
     }
 
-    /// An argument that is right in this step of a sequence with these descriptors and a blob of this length.
+    /// Returns an argument that is right in this step of a sequence with `fds` descriptors and a blob of `blob` bytes.
     fn arg(&mut self, step: u64, fds: u64, blob: u64) -> (u8, u64) {
         match self.below(6) as u8 {
             wire::BLOB => (wire::BLOB, self.below(blob + 1)),
@@ -48,7 +48,7 @@ impl Random {
         }
     }
 
-    /// A good sequence; every call in it is harmless whatever its arguments.
+    /// Returns a sequence without a mistake. The calls are harmless, whatever their arguments.
     fn sequence(&mut self, fds: u64) -> Raw {
         let (count, blob) = (self.below(6), 8 * self.below(16));
         let nr = |random: &mut Self| if random.below(8) == 0 { wire::ATTACH } else { getppid() };
@@ -96,20 +96,20 @@ impl Random {
     }
 }
 
-/// Takes away what would do harm: a descriptor of the stub's own closed, a process cloned.
+/// Takes out the mistakes that would do harm: a step that closes a descriptor of the stub's own, or that clones a process.
 fn tame(raw: &mut Raw) {
     for step in raw.steps.iter_mut().filter(|step| step.nr == wire::ATTACH) {
         step.kinds[1] = wire::NUMBER;
         step.args[1] = 0;
     }
     if raw.header.steps > raw.steps.len() as u32 && raw.header.steps < 1000 {
-        // Its last steps would be made of the blob, and their numbers be anything.
+        // With a few steps more, the stub would read steps from the blob, which could be any system calls.
         raw.header.steps = u32::MAX;
     }
 }
 
 #[test]
-fn every_sequence_is_answered() {
+fn the_stub_replies_to_every_sequence() {
     let stub = Stub::start();
     let mut random = Random(0x6e66);
     let null = File::open("/dev/null").unwrap();
@@ -122,7 +122,7 @@ fn every_sequence_is_answered() {
         }
         tame(&mut raw);
         let mut bytes = raw.bytes();
-        // A clone needs a descriptor that came; without any it has to be refused.
+        // A clone needs a descriptor of the message. Without one, the stub has to refuse it.
         let clones = raw.steps.iter().any(|step| step.nr == wire::CLONE);
         let mut fds = vec![null.as_raw_fd(); if clones { 0 } else { count as usize }];
         let memfd = File::from(memfd_create("sequence", MFdFlags::MFD_CLOEXEC).unwrap());

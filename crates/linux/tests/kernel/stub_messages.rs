@@ -1,4 +1,4 @@
-//! Messages that are cut off, memfds that do not hold what they should, descriptors that got lost.
+//! Messages that are cut off, memfds that hold no sequence, and descriptors that were lost on the way.
 
 use crate::raw::{step, Raw};
 use crate::stub::{getppid, prlimit64, Stub};
@@ -17,10 +17,10 @@ fn memfd(bytes: &[u8]) -> OwnedFd {
 }
 
 #[test]
-fn messages_of_any_length_are_answered() {
+fn the_stub_replies_to_messages_of_any_length() {
     let (stub, bytes) = (Stub::start(), good().bytes());
     for length in 1..bytes.len() {
-        // What is missing of a header may be there still, from the message before.
+        // The buffer still has the header of the message before, which must not stand in for the missing part.
         let status = if length < size_of::<wire::Header>() { EPROTO } else { EINVAL };
         refused(&stub, &format!("{length} bytes"), status, &bytes[..length], &[]);
     }
@@ -29,7 +29,7 @@ fn messages_of_any_length_are_answered() {
 }
 
 #[test]
-fn an_empty_sequence_is_a_sequence() {
+fn an_empty_sequence_succeeds() {
     let stub = Stub::start();
     assert_eq!(stub.ask(&Raw::new(vec![], vec![], vec![]), &[]).summary(), (0, 0, &[][..]));
     let answer = stub.ask(&Raw::new(vec![], vec![7; 16], vec![]), &[]);
@@ -62,7 +62,7 @@ fn a_memfd_has_to_hold_the_sequence() {
     stub.send(header, &[]);
     assert_eq!(stub.receive().summary(), (EINVAL, 0, &[][..]), "no memfd at all");
     assert_eq!(stub.ask(&good(), &[write.as_raw_fd()]).header.status, 0);
-    stub.let_go_of_memfds();
+    stub.assert_memfds_are_unmapped();
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn lost_descriptors_are_reported() {
     let many = vec![null.as_raw_fd(); wire::DESCRIPTORS];
     refused(&stub, "one descriptor too many", -libc::EMFILE, &good().bytes(), &many);
     refused(&stub, "as many as the kernel passes on", -libc::EMFILE, &good().bytes(), &vec![null.as_raw_fd(); 252]);
-    // RLIMIT_NOFILE is 4: only 0 to 3 are left, and they are taken.
+    // With RLIMIT_NOFILE 4 the stub may have the descriptors 0 to 3 alone, and has all of them.
     let limit = [4u64, 4].map(u64::to_ne_bytes).concat();
     let args = [(wire::NUMBER, 0), (wire::NUMBER, libc::RLIMIT_NOFILE as u64), (wire::BLOB, 0), (wire::NUMBER, 0)];
     assert_eq!(stub.ask(&Raw::new(vec![step(prlimit64(), &args)], limit, vec![]), &[]).summary(), (0, 1, &[0][..]));

@@ -1,4 +1,4 @@
-//! A sequence with anything wrong in it is answered with a status, nothing of it runs, and the stub serves on.
+//! Sequences with one mistake each. The stub replies with a status, runs no step, and serves on.
 
 use crate::raw::{reloc, step, taking, Raw};
 use crate::stub::{getppid, write, Stub};
@@ -11,15 +11,16 @@ use std::os::fd::{AsRawFd, RawFd};
 pub const EINVAL: i32 = -libc::EINVAL;
 pub const EPROTO: i32 = -libc::EPROTO;
 
-/// Writes a byte to descriptor 0 of the message, so that it shows when anything of it runs; then two calls more, a blob
-/// of 128 bytes and two relocations.
+/// Returns a sequence without a mistake: three calls, a blob of 128 bytes and two relocations. The first call writes a byte to
+/// descriptor 0 of the message, which shows whether the stub has run any step.
 pub fn good() -> Raw {
     let write = step(write(), &[(wire::FD, 0), (wire::BLOB, 0), (wire::NUMBER, 1)]);
     let steps = vec![write, step(getppid(), &[]), step(getppid(), &[])];
     Raw::new(steps, vec![b'x'; 128], vec![reloc(120, 1, wire::NUMBER, 7, 8), reloc(116, 2, wire::RESULT, 1, 4)])
 }
 
-/// A clone step as it has to be, but that no step is left for the child.
+/// Returns the arguments of a clone step, right but for the child's first step: a sequence of three steps has none with the
+/// index 3.
 pub fn clone() -> [(u8, u64); 6] {
     let clone = [(wire::BLOB, 0), (wire::NUMBER, 88), (wire::FD, 0), (wire::NUMBER, 3)];
     [clone[0], clone[1], clone[2], clone[3], (wire::NUMBER, 0), (wire::NUMBER, 0)]
@@ -45,7 +46,7 @@ fn expecting(errno: (u8, u64)) -> impl Fn(&mut Raw) {
     move |raw| raw.steps[1] = step(wire::EXPECT, &[(wire::NUMBER, 1), (wire::NUMBER, 1), errno])
 }
 
-/// A step whose argument 1 is a number, and whose argument 2 is none.
+/// Makes step 1 take a number from one of its two arguments, of which the first is a number and the second is not.
 fn taken(takes: u8) -> impl Fn(&mut Raw) {
     move |raw| raw.steps[1] = taking(step(getppid(), &[(wire::NUMBER, 0), (wire::FD, 0)]), takes)
 }
@@ -141,7 +142,7 @@ fn spoilt() -> Vec<(&'static str, i32, Spoil)> {
     ]
 }
 
-/// Asks for something that is refused, and looks whether anything was done or left.
+/// Sends a sequence that the stub has to refuse, and asserts that the stub has run no step and kept no descriptor.
 pub fn refused(stub: &Stub, what: &str, status: i32, bytes: &[u8], more: &[RawFd]) {
     let (read, write) = pipe().unwrap();
     let fds: Vec<RawFd> = [write.as_raw_fd()].into_iter().chain(more.iter().copied()).collect();
@@ -151,14 +152,14 @@ pub fn refused(stub: &Stub, what: &str, status: i32, bytes: &[u8], more: &[RawFd
     assert_eq!(answer.header.version, wire::VERSION, "{what}");
     assert!(answer.out.is_empty() && answer.fds.is_empty(), "{what}");
     drop(write);
-    stub.works(); // so that it has closed what came
+    stub.works(); // by then the stub has closed the descriptors of the message
     let mut written = Vec::new();
     File::from(read).read_to_end(&mut written).unwrap();
     assert_eq!(written, b"", "{what} was run");
 }
 
 #[test]
-fn nothing_of_a_spoilt_sequence_runs() {
+fn no_step_of_a_malformed_sequence_runs() {
     let stub = Stub::start();
     for (what, status, spoil) in spoilt() {
         let mut raw = good();

@@ -1,4 +1,4 @@
-//! What a good sequence comes to: arguments of every kind, policies, length and end.
+//! Sequences without a mistake: arguments of every kind, policies, expectations, length and end.
 
 use crate::raw::{go_on, reloc, step, Answer, Raw};
 use crate::stub::{close, exit_group, fcntl, getppid, kill_process, pipe2, write, Stub};
@@ -29,7 +29,7 @@ fn arguments_of_every_kind_become_what_they_stand_for() {
     let steps = vec![
         step(getppid(), &[]),
         step(pipe2(), &[(wire::BLOB, 8), (wire::NUMBER, libc::O_CLOEXEC as u64)]),
-        write_blob((wire::FD, 0), 16, 8), // what the relocations of step 2 left there
+        write_blob((wire::FD, 0), 16, 8), // the bytes that the relocations of step 2 have written
         write_blob((wire::LOAD, 12), 0, 1),
         get_flags(wire::LOAD, 8),
         get_flags(wire::CHANNEL, 0),
@@ -43,7 +43,7 @@ fn arguments_of_every_kind_become_what_they_stand_for() {
         reloc(24, 3, wire::FD, 0, 8),
         reloc(32, 3, wire::BLOB, 8, 8),
         reloc(44, 3, wire::CHANNEL, 2, 4),
-        reloc(49, 4, wire::BLOB, 0, 4), // not aligned, and the low half of an address
+        reloc(49, 4, wire::BLOB, 0, 4), // the low half of an address, at an offset that is not aligned
     ];
     let answer = stub.ask(&Raw::new(steps, vec![0; 56], relocs), &[write.as_raw_fd()]);
     let parent = i64::from(std::process::id());
@@ -69,7 +69,7 @@ fn only_the_output_part_comes_back() {
 }
 
 #[test]
-fn a_failure_stops_the_sequence_or_does_not() {
+fn a_failure_ends_the_sequence_unless_the_step_goes_on() {
     let stub = Stub::start();
     let bad = get_flags(wire::NUMBER, 1000);
     let stopped = stub.ask(&Raw::new(vec![step(getppid(), &[]), bad, step(getppid(), &[])], vec![], vec![]), &[]);
@@ -86,7 +86,7 @@ fn expect(a: (u8, u64), b: (u8, u64)) -> Step {
 }
 
 #[test]
-fn equal_numbers_are_as_expected() {
+fn equal_numbers_succeed() {
     let stub = Stub::start();
     let parent = u64::from(std::process::id());
     let steps = vec![
@@ -102,7 +102,7 @@ fn equal_numbers_are_as_expected() {
 }
 
 #[test]
-fn other_numbers_fail_with_the_error_of_the_step() {
+fn unequal_numbers_fail_with_the_error_of_the_step() {
     let stub = Stub::start();
     let parent = i64::from(std::process::id());
     for (a, b) in [(0, 1), (1, 0), (1, 1 | 1 << 32), (0, u64::MAX)] {
@@ -120,7 +120,7 @@ fn other_numbers_fail_with_the_error_of_the_step() {
 }
 
 #[test]
-fn a_search_passes_over_what_cannot_be_executed_here() {
+fn a_search_goes_on_after_the_errors_that_execvp_passes_over() {
     let stub = Stub::start();
     let parent = i64::from(std::process::id());
     for errno in 1..200i64 {
@@ -159,7 +159,7 @@ fn a_sequence_of_a_mebibyte_runs_in_its_memfd() {
     let mut written = vec![0; 3 * LONG];
     target.read_exact_at(&mut written, 0).unwrap();
     assert!(written[..LONG - 4] == blob[..LONG - 4] && written[2 * LONG..3 * LONG - 4] == blob[..LONG - 4]);
-    stub.let_go_of_memfds();
+    stub.assert_memfds_are_unmapped();
 }
 
 #[test]
