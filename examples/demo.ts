@@ -2,8 +2,9 @@
 import { spawn } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { constants, homedir } from "node:os";
+import { constants } from "node:os";
 import { type ChildProcess, type ExitStatus, SyscallError } from "@nearfar/core";
+import { homeOfCaller } from "./host.ts";
 import type { Knowledge } from "./hostile.ts";
 import { isolate } from "./isolate.ts";
 
@@ -47,7 +48,8 @@ async function attack(): Promise<ExitStatus> {
 	const server = createServer().listen(0, "127.0.0.1");
 	await new Promise((resolve) => server.once("listening", resolve));
 	const { port } = server.address() as AddressInfo;
-	const knowledge: Knowledge = { home: homedir(), homeId: id(homedir()), rootId: id("/"), port };
+	const home = homeOfCaller();
+	const knowledge: Knowledge = { home, homeId: id(home), rootId: id("/"), port };
 	// Node and this file may lie in a home directory, which is not to be seen.
 	const program = readFileSync(new URL("./hostile.js", import.meta.url), "utf8");
 	const node = "/run/nearfar/node";

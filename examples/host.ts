@@ -34,6 +34,11 @@ export function foldersFor(files: readonly Shown[], ...folders: string[]): Set<s
 	return new Set([...needed, ...folders].flatMap(withParents));
 }
 
+/** The home directory of the caller. A caller without one has /etc in its place: there is another one inside. */
+export function homeOfCaller(): string {
+	return [process.env.HOME, "/etc"].find((path) => path && existsSync(path)) ?? "/";
+}
+
 /** An id of users and groups that nobody has; root's own would be obeyed by every file of root's. */
 export function spareId(): number {
 	const last = Math.min(...["uid_map", "gid_map"].map(lastId));

@@ -30,6 +30,8 @@ interface Outcome {
 
 type Attempt = () => string | Outcome | Promise<string>;
 
+// The loopback device, and what every fresh network has where the modules of these tunnels are loaded. All are down.
+const harmless = ["lo", "tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
 const knowledge: Knowledge = JSON.parse(process.argv[1] ?? "");
 
 const attempts: Record<string, Attempt> = {
@@ -49,8 +51,8 @@ const attempts: Record<string, Attempt> = {
 	"connect to the host": () => connect(knowledge.port),
 	"find a network link": () => {
 		const links = readFileSync("/proc/net/dev", "utf8").match(/^ *\S+(?=:)/gm) ?? [];
-		const others = links.map((link) => link.trim()).filter((link) => link !== "lo");
-		return { succeeded: others.length > 0, got: others.join(", ") || "lo alone, and it is down" };
+		const others = links.map((link) => link.trim()).filter((link) => !harmless.includes(link));
+		return { succeeded: others.length > 0, got: others.join(", ") || "only lo, and it is down" };
 	},
 	"remount /usr writable": () => run("mount", "-o", "remount,bind,rw", "/usr"),
 	"mount a tmpfs": () => run("mount", "-t", "tmpfs", "none", "/tmp"),

@@ -1,11 +1,22 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+	existsSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openat2, pipe, Task } from "@nearfar/core";
 import { expect, test, vi } from "vitest";
+import { needs } from "../test/needs.ts";
+import { homeOfCaller } from "./host.ts";
 import type { Knowledge } from "./hostile.ts";
 
 const isolateFile = fileURLToPath(new URL("./dist/isolate.js", import.meta.url));
@@ -65,28 +76,26 @@ test("every attempt of the hostile program is refused", () => {
 	expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
 });
 
-test.skipIf(asRoot)(
-	"outside of the sandbox the hostile program succeeds (not as root: it would mount for real)",
-	async () => {
-		const server = createServer().listen(0, "127.0.0.1");
-		await new Promise((resolve) => server.once("listening", resolve));
-		const id = (path: string) => `${statSync(path).dev}:${statSync(path).ino}`;
-		const { port } = server.address() as AddressInfo;
-		const knowledge: Knowledge = { home: homedir(), homeId: id(homedir()), rootId: id("/"), port };
-		const program = readFileSync(hostileFile, "utf8");
-		const child = spawn(process.execPath, ["--input-type=module", "--eval", program, JSON.stringify(knowledge)]);
-		let output = "";
-		child.stdout.on("data", (data) => {
-			output += data;
-		});
-		expect(await ended(child)).toEqual([1, null]);
-		server.close();
-		const succeeded = output.split("\n").filter((line) => line.includes("SUCCEEDED"));
-		const names = succeeded.map((line) => line.slice(0, line.indexOf("  ")));
-		const expected = ["read the caller's home", "see other processes", "signal other processes", "connect to the host"];
-		expect(names).toEqual(expect.arrayContaining([...expected, "get a user namespace"]));
-	},
-);
+needs("an ordinary user").test("outside of the sandbox the hostile program succeeds: it is no strawman", async () => {
+	const server = createServer().listen(0, "127.0.0.1");
+	await new Promise((resolve) => server.once("listening", resolve));
+	const id = (path: string) => `${statSync(path).dev}:${statSync(path).ino}`;
+	const { port } = server.address() as AddressInfo;
+	const home = homeOfCaller();
+	const knowledge: Knowledge = { home, homeId: id(home), rootId: id("/"), port };
+	const program = readFileSync(hostileFile, "utf8");
+	const child = spawn(process.execPath, ["--input-type=module", "--eval", program, JSON.stringify(knowledge)]);
+	let output = "";
+	child.stdout.on("data", (data) => {
+		output += data;
+	});
+	expect(await ended(child)).toEqual([1, null]);
+	server.close();
+	const succeeded = output.split("\n").filter((line) => line.includes("SUCCEEDED"));
+	const names = succeeded.map((line) => line.slice(0, line.indexOf("  ")));
+	const expected = ["read the caller's home", "see other processes", "signal other processes", "connect to the host"];
+	expect(names).toEqual(expect.arrayContaining([...expected, "get a user namespace"]));
+});
 
 test.each([0, 1, 7, 255])("the exit code %i is passed on", (code) => {
 	expect(demo(["sh", "-c", `exit ${code}`])).toEqual({ status: code, signal: null, stdout: "", stderr: "" });
@@ -148,12 +157,16 @@ test("it is the only child of its pid 1, in a session of its own", () => {
 	expect(inside("cd /proc; echo [0-9]*")).toBe("1 2");
 });
 
+// Where their modules are loaded, every fresh network has one of each. All are down.
+const fallbackTunnels = ["tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
+
 test("every namespace but that of time is new", () => {
 	for (const kind of ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"]) {
 		expect(inside(`readlink /proc/self/ns/${kind}`)).not.toBe(readlinkSync(`/proc/self/ns/${kind}`));
 	}
 	expect(inside("cat /proc/sys/kernel/hostname")).toBe("nearfar");
-	expect(inside("sed 's/:.*//; s/ //g; 1,2d' /proc/net/dev")).toBe("lo");
+	const links = inside("sed 's/:.*//; s/ //g; 1,2d' /proc/net/dev").split("\n");
+	expect(links.filter((link) => !fallbackTunnels.includes(link))).toEqual(["lo"]);
 	expect(inside("cat /proc/net/fib_trie /proc/net/route").split("\n")).toHaveLength(1); // a heading, and no route
 });
 
@@ -175,7 +188,8 @@ test("files of the host are not visible, and its own are private", () => {
 		expect(inside(`test -e ${folder} || echo absent; ls -A /tmp; pwd`)).toBe("absent\n/tmp");
 		expect(inside("echo text > /tmp/file && cat /tmp/file && ls -A /tmp")).toBe("text\nfile");
 		expect(inside("ls -A / | grep -vE '^(bin|sbin|lib|lib32|lib64|libx32)$'")).toBe("dev\netc\nproc\ntmp\nusr");
-		expect(inside("ls /etc; echo text > /dev/null; head -c 3 /dev/zero | wc -c")).toBe("alternatives\nld.so.cache\n3");
+		const shown = ["alternatives", "ld.so.cache"].filter((name) => existsSync(join("/etc", name)));
+		expect(inside("ls /etc; echo text > /dev/null; head -c 3 /dev/zero | wc -c")).toBe([...shown, "3"].join("\n"));
 	} finally {
 		rmSync(folder, { recursive: true });
 	}

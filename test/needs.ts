@@ -1,29 +1,276 @@
-import { readFileSync } from "node:fs";
-import { release } from "node:os";
+// What a host may lack: the CPU, the kernel, its configuration, a mounted file system, a program, a limit of the user.
+// Each is probed here and nowhere else. A test that cannot run says why in its name, and `npm test` lists it.
+import { spawnSync } from "node:child_process";
+import {
+	accessSync,
+	chmodSync,
+	closeSync,
+	constants,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	openSync,
+	readFileSync,
+	rmdirSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
+import { release, tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
 import { Task } from "@nearfar/core";
+import { describe, test } from "vitest";
 
-/** Whether the tests run as root, with its capabilities. */
-export const root = process.getuid?.() === 0;
+/** What a test may need, in words that end the sentence "This test needs …". */
+export type Need =
+	| keyof typeof probes
+	| `Linux ${number}.${number}`
+	| `the program ${string}`
+	| `the file system ${string}`
+	| `${number} open files`;
 
-/** Where cgroup v2 is mounted; `undefined`: nowhere. */
-export const unified = /^\S+ \S+ \S+ \S+ (\S+).* - cgroup2 /m.exec(readFileSync("/proc/self/mountinfo", "utf8"))?.[1];
+/** The functions that declare tests. */
+interface Declare {
+	readonly test: typeof test;
+	readonly describe: typeof describe;
+}
 
-/** The same, where this process may make groups. */
-export const cgroup2 = root ? unified : undefined;
+/** True when the tests run as user 0. Whether that user has the privileges of root is another question. */
+export const isRoot = process.geteuid?.() === 0;
 
-/** Whether the kernel is at least this one. */
-export function linux(major: number, minor: number): boolean {
+const x64 = process.arch === "x64";
+const syscalls = x64
+	? { prctl: 157, keyctl: 250, setMempolicy: 238, getMempolicy: 239, ioprioGet: 252 }
+	: { prctl: 167, keyctl: 219, setMempolicy: 237, getMempolicy: 236, ioprioGet: 31 };
+const landlockCreateRuleset = 444;
+const O_TMPFILE = 0o20_000_000 | constants.O_DIRECTORY | constants.O_RDWR;
+
+/** Where cgroup v2 is mounted as a whole; `undefined` when it is mounted nowhere. */
+export const cgroupRoot = /^\S+ \S+ \S+ \/ (\S+) .* - cgroup2 /m.exec(read("/proc/self/mountinfo"))?.[1];
+
+const probes = {
+	root: () => isRoot && hasCapabilitiesOfRoot() && /^\s*0\s+0\s+4294967295\s*$/.test(read("/proc/self/uid_map")),
+	"an ordinary user": () => !isRoot,
+	"another user as the owner of process 1": () => statSync("/proc/1").uid !== (isRoot ? 1000 : process.geteuid?.()),
+	"no_new_privs that is not set": () => status("NoNewPrivs") === "0",
+
+	// The CPU.
+	"a CPU that can switch off speculative store bypass": () => speculationCanBeDisabled(),
+
+	// The configuration of the kernel, and what a container's filter leaves of it.
+	"huge pages": () => status("THP_enabled") !== undefined,
+	"key rings": () => works(() => Task.near.syscall(syscalls.keyctl, 0, -3, 0), "ENOKEY"),
+	"NUMA policies": () =>
+		works(() => Task.near.syscall(syscalls.getMempolicy, 0, 0, 0, 0, 0)) &&
+		works(() => Task.near.syscall(syscalls.setMempolicy, 0, 0, 0)), // MPOL_DEFAULT, as before
+	"filters of core dumps": () => existsSync("/proc/self/coredump_filter"),
+	"I/O priorities": () => works(() => Task.near.syscall(syscalls.ioprioGet, 1, 0)),
+	"real-time scheduling": () => spawnSync("chrt", ["--fifo", "1", "true"]).status === 0,
+	Landlock: () => works(() => Task.near.syscall(landlockCreateRuleset, 0, 0, 1)), // asks for its version
+	Yama: () => existsSync("/proc/sys/kernel/yama"),
+	"a kernel without Yama": () => !existsSync("/proc/sys/kernel/yama"),
+	"cgroup namespaces": () => existsSync("/proc/self/ns/cgroup"),
+	"ipc namespaces": () => existsSync("/proc/self/ns/ipc"),
+	"mnt namespaces": () => existsSync("/proc/self/ns/mnt"),
+	"net namespaces": () => existsSync("/proc/self/ns/net"),
+	"pid namespaces": () => existsSync("/proc/self/ns/pid"),
+	"time namespaces": () => existsSync("/proc/self/ns/time"),
+	"user namespaces": () => existsSync("/proc/self/ns/user"),
+	"uts namespaces": () => existsSync("/proc/self/ns/uts"),
+	"the running system call in /proc": () => callOfAChildIsShown(),
+
+	// What is mounted.
+	"cgroup v2 in which this user can make groups": () => canMakeCgroup(),
+	"cgroup v2 of another user": () => cgroupRoot !== undefined && !isRoot && !canWrite(join(cgroupRoot, "cgroup.procs")),
+	"sysctls that can be written": () => !isReadOnly("/proc/sys/user"),
+	"vm.memfd_noexec": () => existsSync("/proc/sys/vm/memfd_noexec") && !isReadOnly("/proc/sys/vm"),
+	"a /proc and a /sys that nothing hides": () => !isPartlyHidden("/proc") && !isPartlyHidden("/sys"),
+	"a temporary folder whose files can be executed": () => canExecuteIn(tmpdir()),
+	"a temporary folder with O_TMPFILE": () => works(() => closeSync(openSync(tmpdir(), O_TMPFILE, 0o600)) as never),
+	"a /usr that is complete without the rest": () =>
+		spawnSync("sh", ["-c", "test -L /bin && test -L /lib"]).status === 0,
+
+	// The limits of the user.
+	"a nice value below 10": () => Number(statFields()[16]) < 10,
+	"a nice value below 15": () => Number(statFields()[16]) < 15,
+	"an oom_score_adj below 1000": () => Number(read("/proc/self/oom_score_adj")) < 1000,
+	"a resource without a limit": () => / unlimited +unlimited /.test(read("/proc/self/limits")),
+	"2500 processes at once": () => processLimit() > 4000,
+} satisfies Record<string, () => boolean>;
+
+const known = new Map<Need, boolean>();
+
+/** True when the host has it. */
+export function has(need: Need): boolean {
+	const answer = known.get(need) ?? probe(need);
+	known.set(need, answer);
+	return answer;
+}
+
+/** Returns `test` and `describe` for tests that need all of these. Where the host lacks one, they declare skipped tests. */
+export function needs(...all: readonly Need[]): Declare {
+	const missing = all.filter((need) => !has(need));
+	if (missing.length === 0) return { test, describe };
+	const why = ` (skipped: needs ${missing.join(", ")})`;
+	return { test: skipping(test.skip, why), describe: skipping(describe.skip, why) };
+}
+
+/** Returns a function that declares skipped tests, whose names end with the reason. */
+function skipping<Api extends typeof test | typeof describe>(skip: Api["skip"], why: string): Api {
+	const declare = skip as unknown as { (name: string, ...rest: unknown[]): void; each: typeof test.each };
+	const each =
+		(cases: readonly unknown[]) =>
+		(name: string, ...rest: [() => void]) =>
+			declare.each(cases)(`${name}${why}`, ...rest);
+	return Object.assign((name: string, ...rest: unknown[]) => declare(`${name}${why}`, ...rest), {
+		each,
+	}) as unknown as Api;
+}
+
+function probe(need: Need): boolean {
+	const [, major, minor] = /^Linux (\d+)\.(\d+)$/.exec(need) ?? [];
+	if (major) return isAtLeast(Number(major), Number(minor));
+	const [, program] = /^the program (.*)$/.exec(need) ?? [];
+	if (program) return isInPath(program);
+	const [, type] = /^the file system (.*)$/.exec(need) ?? [];
+	if (type) return new RegExp(`\\t${type}$`, "m").test(read("/proc/filesystems"));
+	const [, files] = /^(\d+) open files$/.exec(need) ?? [];
+	if (files) return openFilesLimit() >= Number(files);
+	return probes[need as keyof typeof probes]();
+}
+
+function isAtLeast(major: number, minor: number): boolean {
 	const [ours = 0, second = 0] = release().split(".").map(Number);
 	return ours > major || (ours === major && second >= minor);
 }
 
-/** Whether the kernel has Landlock, and it is not switched off. */
-export const landlock = landlockVersion() > 0;
+function isInPath(program: string): boolean {
+	const folders = (process.env.PATH ?? "").split(delimiter);
+	return folders.some((folder) => works(() => accessSync(join(folder, program), constants.X_OK) as never));
+}
 
-function landlockVersion(): number {
+/** True when a call succeeds, or fails with this code. */
+function works(call: () => unknown, allowed?: string): boolean {
 	try {
-		return Number(Task.near.syscall(444, 0, 0, 1)); // landlock_create_ruleset(2), LANDLOCK_CREATE_RULESET_VERSION
-	} catch {
-		return 0;
+		call();
+		return true;
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code === allowed;
 	}
+}
+
+/** The text of a file; empty when it cannot be read. */
+function read(path: string): string {
+	try {
+		return readFileSync(path, "utf8");
+	} catch {
+		return "";
+	}
+}
+
+/** A field of /proc/self/status. */
+function status(field: string): string | undefined {
+	return new RegExp(`^${field}:\\s*(.*)$`, "m").exec(read("/proc/self/status"))?.[1];
+}
+
+/** The fields of /proc/self/stat after the name; the first is the state. */
+function statFields(): string[] {
+	const text = read("/proc/self/stat");
+	return text.slice(text.lastIndexOf(")") + 2).split(" ");
+}
+
+/** True when user 0 has the capabilities that these tests use: in a container it has few, here and there one is missing. */
+function hasCapabilitiesOfRoot(): boolean {
+	const [DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_RAW] = [1n, 5n, 6n, 7n, 8n, 13n];
+	const [SYS_CHROOT, SYS_PTRACE, SYS_ADMIN, SYS_NICE] = [18n, 19n, 21n, 23n];
+	const used = [DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_RAW, SYS_CHROOT, SYS_PTRACE, SYS_ADMIN, SYS_NICE];
+	const effective = BigInt(`0x${status("CapEff")}`);
+	return used.every((capability) => (effective >> capability) & 1n);
+}
+
+function speculationCanBeDisabled(): boolean {
+	const [PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS] = [52, 0];
+	const [PR_SPEC_PRCTL, PR_SPEC_ENABLE] = [1n, 2n];
+	try {
+		const state = Task.near.syscall(syscalls.prctl, PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, 0, 0, 0);
+		return state === (PR_SPEC_PRCTL | PR_SPEC_ENABLE);
+	} catch {
+		return false;
+	}
+}
+
+/** True when /proc shows in which system call a child waits: Yama can forbid that. */
+function callOfAChildIsShown(): boolean {
+	const script = "read line < /proc/self/syscall && cat /proc/$PPID/stat > /dev/null";
+	const scope = Number(read("/proc/sys/kernel/yama/ptrace_scope") || 0);
+	return spawnSync("sh", ["-c", script]).status === 0 && scope < (isRoot ? 3 : 2);
+}
+
+/** Makes a cgroup and removes it. It has to be one that processes can be in, and be killed and frozen in. */
+function canMakeCgroup(): boolean {
+	if (cgroupRoot === undefined) return false;
+	const path = join(cgroupRoot, `nearfar-probe-${process.pid}`);
+	try {
+		mkdirSync(path);
+	} catch {
+		return false;
+	}
+	const files = ["cgroup.kill", "cgroup.freeze", "cgroup.events"].map((name) => join(path, name));
+	const usable = files.every(existsSync) && read(join(path, "cgroup.type")).trim() === "domain";
+	rmdirSync(path);
+	return usable;
+}
+
+function canWrite(path: string): boolean {
+	return works(() => accessSync(path, constants.W_OK) as never);
+}
+
+/** True when the innermost mount that holds a path is read-only. */
+function isReadOnly(path: string): boolean {
+	const mounts = [...read("/proc/self/mountinfo").matchAll(/^\S+ \S+ \S+ \S+ (\S+) (\S+)/gm)];
+	const holding = mounts.filter(([, at = ""]) => at === "/" || path === at || path.startsWith(`${at}/`));
+	const innermost = holding.sort(([, a = ""], [, b = ""]) => a.length - b.length).at(-1);
+	return innermost?.[2]?.split(",").includes("ro") ?? false;
+}
+
+/** True when something is mounted below, other than the kernel's own file systems: then no fresh one can be mounted. */
+function isPartlyHidden(path: string): boolean {
+	const below = [...read("/proc/self/mountinfo").matchAll(/^\S+ \S+ \S+ \S+ (\S+) .* - (\S+)/gm)].filter(([, at]) =>
+		at?.startsWith(`${path}/`),
+	);
+	const emptyPlaces = /^\/proc\/sys\/fs\/binfmt_misc$|^\/sys\/(fs|kernel|firmware)\//;
+	return below.some(([, at = ""]) => !emptyPlaces.test(at));
+}
+
+function canExecuteIn(parent: string): boolean {
+	const folder = mkdtempSync(join(parent, "nearfar-probe-"));
+	const program = join(folder, "program");
+	try {
+		writeFileSync(program, "#!/bin/sh\n");
+		chmodSync(program, 0o700);
+		return spawnSync(program).status === 0;
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+}
+
+/** How many descriptors this process may have: Node raises its soft limit to the hard one when it starts. */
+export function openFilesLimit(): number {
+	return Number(/^Max open files\s+(\d+)/m.exec(read("/proc/self/limits"))?.[1]);
+}
+
+/** How many processes this user may have; root may have as many as there are pids. */
+function processLimit(): number {
+	const most = (text: string | undefined) => (/^\d+$/.test(text ?? "") ? Number(text) : Number.POSITIVE_INFINITY);
+	const limit = isRoot ? undefined : /^Max processes\s+(\S+)/m.exec(read("/proc/self/limits"))?.[1];
+	return Math.min(most(limit), most(read("/proc/sys/kernel/pid_max").trim()), most(pidsMax()));
+}
+
+/** The limit of the pids controller, of cgroup v2 or v1, where this process is. */
+function pidsMax(): string | undefined {
+	for (const [, controllers, path] of read("/proc/self/cgroup").matchAll(/^\d+:(.*):(.*)$/gm)) {
+		if (controllers === "" && cgroupRoot) return read(join(cgroupRoot, path ?? "", "pids.max")).trim() || undefined;
+		if (controllers?.split(",").includes("pids")) return read(`/sys/fs/cgroup/pids${path}/pids.max`).trim();
+	}
+	return undefined;
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { isRoot, needs } from "../../../test/needs.ts";
 import { getgroups, getresgid, getresuid, setgroups, setresgid, setresuid } from "../src/index.ts";
 
-const root = process.geteuid?.() === 0;
 const [uid = -1, gid = -1] = [process.geteuid?.(), process.getegid?.()];
 const calls = { setresuid, setresgid };
 
@@ -28,8 +28,8 @@ test.each(Object.entries(calls))("%s: EINVAL for what is not mapped", async (sys
 test.each(Object.entries(calls))("CRE-01 CRE-02 %s: EPERM without the capability", async (syscall, call) => {
 	await using task = await Task.clone();
 	// Afterwards an ordinary user, if it was not one before.
-	task.run(() => setresgid(root ? 1 : gid, gid, gid));
-	if (root) task.run(() => [setresgid(1, 1, 1), setresuid(1, 1, 1)]);
+	task.run(() => setresgid(isRoot ? 1 : gid, gid, gid));
+	if (isRoot) task.run(() => [setresgid(1, 1, 1), setresuid(1, 1, 1)]);
 	const refused = expect.objectContaining({ code: "EPERM", syscall });
 	expect(() => task.run(() => call(7, 7, 7))).toThrow(refused);
 	expect(() => task.run(() => call(0, -1, -1))).toThrow(refused);
@@ -60,7 +60,7 @@ test("near, each is refused, and nothing changes", () => {
 	expect(status()).toEqual(before);
 });
 
-test.skipIf(!root)("CRE-02 setgroups takes 65536 groups, and the kernel refuses one more (needs root)", async () => {
+needs("root").test("CRE-02 setgroups takes 65536 groups, and the kernel refuses one more", async () => {
 	await using task = await Task.clone();
 	task.run(() => setgroups(Array.from({ length: 65536 }, (_, index) => index)));
 	expect(task.run(getgroups)).toHaveLength(65536);
@@ -78,7 +78,7 @@ test("a task may always be who it is", async () => {
 	expect(task.run(() => getresuid())).toMatchObject({ real: uid, effective: uid, saved: uid });
 });
 
-test.skipIf(!root)("a task of root becomes somebody else, in one message (needs root)", async () => {
+needs("root").test("a task of root becomes somebody else, in one message", async () => {
 	await using task = await Task.clone();
 	await task.batch(() => {
 		setgroups([5, 4]);

@@ -1,10 +1,10 @@
 import { BatchError, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
 import { getegid, geteuid, getgid, getgroups, getresgid, getresuid, getuid } from "../src/index.ts";
 import { status } from "./status.ts";
 
 const [SETRESUID, SETRESGID, SETGROUPS] = process.arch === "arm64" ? [147, 149, 159] : [117, 119, 116];
-const root = process.getuid?.() === 0;
 
 test("near, ids are those of /proc", () => {
 	expect(all()).toEqual(seen("self"));
@@ -24,7 +24,7 @@ test("in a user namespace ids are those inside, 65534 where none is mapped", asy
 	expect([bare.run(getresuid), bare.run(getresgid)]).toEqual([nobody, nobody]);
 });
 
-test.skipIf(!root)("three different ids are told apart (skipped: changing ids needs root)", async () => {
+needs("root").test("three different ids are told apart", async () => {
 	await using task = await Task.clone();
 	task.syscall(SETRESGID, 21, 22, 23);
 	task.syscall(SETRESUID, 11, 12, 13);
@@ -33,15 +33,12 @@ test.skipIf(!root)("three different ids are told apart (skipped: changing ids ne
 	expect(task.run(() => [getuid(), geteuid(), getgid(), getegid()])).toEqual([11, 12, 21, 22]);
 });
 
-test.skipIf(!root).each([0, 1, 1000, 65536])(
-	"a list of %i groups is returned whole (skipped: setting groups needs root)",
-	async (count) => {
-		await using task = await Task.clone();
-		const groups = Uint32Array.from({ length: count }, (_, index) => 7 + index);
-		task.syscall(SETGROUPS, count, new Uint8Array(groups.buffer));
-		expect(task.run(getgroups)).toEqual([...groups]);
-	},
-);
+needs("root").test.each([0, 1, 1000, 65536])("a list of %i groups is returned whole", async (count) => {
+	await using task = await Task.clone();
+	const groups = Uint32Array.from({ length: count }, (_, index) => 7 + index);
+	task.syscall(SETGROUPS, count, new Uint8Array(groups.buffer));
+	expect(task.run(getgroups)).toEqual([...groups]);
+});
 
 test.each([getuid, geteuid, getgid, getegid, getresuid, getresgid, getgroups])(
 	"%o cannot be asked in a batch",

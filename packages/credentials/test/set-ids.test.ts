@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { isRoot, needs } from "../../../test/needs.ts";
 import {
 	getgroups,
 	getresgid,
@@ -18,7 +19,6 @@ import {
 } from "../src/index.ts";
 import { status } from "./status.ts";
 
-const root = process.geteuid?.() === 0;
 const [uid = -1, gid = -1] = [process.geteuid?.(), process.getegid?.()];
 // chown, dac_override, dac_read_search, fowner, fsetid, linux_immutable, mknod, mac_override
 const FS_CAPABILITIES = [0n, 1n, 2n, 3n, 4n, 9n, 27n, 32n].reduce((set, number) => set | (1n << number), 0n);
@@ -60,7 +60,7 @@ test.each([
 	await using inside = await Task.clone({ namespaces: ["user"] });
 	expect(() => inside.run(call)).toThrow(expect.objectContaining({ code: "EINVAL", syscall }));
 	await using ordinary = await Task.clone();
-	if (root) ordinary.run(() => [setgid(1), setuid(1)]);
+	if (isRoot) ordinary.run(() => [setgid(1), setuid(1)]);
 	expect(() => ordinary.run(call)).toThrow(expect.objectContaining({ code: "EPERM", syscall }));
 });
 
@@ -82,7 +82,7 @@ test("a task may always be who it is", async () => {
 	await expect(task.batch(() => setfsuid(uid))).rejects.toMatchObject({ code: "ERR_NEARFAR_BATCH" });
 });
 
-test.skipIf(!root)("CRE-05 setuid first, and neither the group nor the groups can follow (needs root)", async () => {
+needs("root").test("CRE-05 setuid first, and neither the group nor the groups can follow", async () => {
 	await using task = await Task.clone();
 	task.run(() => [setgroups([4, 5]), setuid(1000)]);
 	expect(status(task.pid, "Uid")).toEqual([1000, 1000, 1000, 1000]);
@@ -92,7 +92,7 @@ test.skipIf(!root)("CRE-05 setuid first, and neither the group nor the groups ca
 	expect(status(task.pid, "Gid")).toEqual([0, 0, 0, 0]);
 });
 
-test.skipIf(!root)("CRE-06 a saved id is the way back: all three have to go (needs root)", async () => {
+needs("root").test("CRE-06 a saved id is the way back: all three have to go", async () => {
 	await using task = await Task.clone();
 	task.run(() => [setresuid(1000, 1000, 0), setresuid(-1, 0, -1)]);
 	expect(task.run(getresuid)).toEqual({ real: 1000, effective: 0, saved: 0 });
@@ -100,7 +100,7 @@ test.skipIf(!root)("CRE-06 a saved id is the way back: all three have to go (nee
 	expect(() => task.run(() => seteuid(0))).toThrow(expect.objectContaining({ code: "EPERM", syscall: "setresuid" }));
 });
 
-test.skipIf(!root)("setreuid and setregid set the saved id with them (needs root)", async () => {
+needs("root").test("setreuid and setregid set the saved id with them", async () => {
 	await using task = await Task.clone();
 	task.run(() => [setregid(1, 2), setreuid(11, 12)]);
 	expect([status(task.pid, "Uid"), status(task.pid, "Gid")]).toEqual([
@@ -109,18 +109,15 @@ test.skipIf(!root)("setreuid and setregid set the saved id with them (needs root
 	]);
 });
 
-test.skipIf(!root)(
-	"CRE-07 setfsuid returns the former id, and takes capabilities over files alone (needs root)",
-	async () => {
-		await using task = await Task.clone();
-		const before = capabilities(task);
-		expect(task.run(() => [setfsuid(1000), setfsuid(-1), setfsgid(7), setfsgid(-1)])).toEqual([0, 1000, 0, 7]);
-		expect([status(task.pid, "Uid"), status(task.pid, "Gid")]).toEqual([
-			[0, 0, 0, 1000],
-			[0, 0, 0, 7],
-		]);
-		expect(capabilities(task)).toBe(before & ~FS_CAPABILITIES);
-		expect(task.run(() => setfsuid(0))).toBe(1000);
-		expect(capabilities(task)).toBe(before);
-	},
-);
+needs("root").test("CRE-07 setfsuid returns the former id, and takes capabilities over files alone", async () => {
+	await using task = await Task.clone();
+	const before = capabilities(task);
+	expect(task.run(() => [setfsuid(1000), setfsuid(-1), setfsgid(7), setfsgid(-1)])).toEqual([0, 1000, 0, 7]);
+	expect([status(task.pid, "Uid"), status(task.pid, "Gid")]).toEqual([
+		[0, 0, 0, 1000],
+		[0, 0, 0, 7],
+	]);
+	expect(capabilities(task)).toBe(before & ~FS_CAPABILITIES);
+	expect(task.run(() => setfsuid(0))).toBe(1000);
+	expect(capabilities(task)).toBe(before);
+});

@@ -2,8 +2,9 @@ import { chmodSync, chownSync, statSync } from "node:fs";
 import { type FileDescriptor, openat2, Task } from "@nearfar/core";
 import { mountSetattr, moveMount, openTree } from "@nearfar/mount";
 import { expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
 import { neverOpen, refusal } from "../../../test/refusal.ts";
-import { arm64, isRoot, sandbox } from "./sandbox.ts";
+import { arm64, sandbox } from "./sandbox.ts";
 
 const SYS_setresgid = arm64 ? 149 : 119;
 const SYS_setresuid = arm64 ? 147 : 117;
@@ -47,7 +48,7 @@ test("IDM-02 not the initial user namespace, not an attached mount, not twice, n
 	});
 });
 
-test.skipIf(!isRoot)("IDM-04 owners through an id-mapped mount (needs root: a map of foreign ids)", async () => {
+needs("root").test("IDM-04 owners through an id-mapped mount", async () => {
 	await using box = await sandbox();
 	const [source, place] = [box.folder("source"), box.folder("place")];
 	const range = [{ inside: 0, outside: 10_000, count: 1 }];

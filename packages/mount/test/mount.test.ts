@@ -3,8 +3,9 @@ import { openat2, Task } from "@nearfar/core";
 import { mount } from "@nearfar/mount";
 import { expect, test } from "vitest";
 import { fixturePath } from "../../../test/fixture.ts";
+import { needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
-import { isRoot, mountAt, sandbox } from "./sandbox.ts";
+import { mountAt, sandbox } from "./sandbox.ts";
 
 test("MNT-01 what mount refuses", async () => {
 	await using box = await sandbox();
@@ -22,16 +23,13 @@ test("MNT-01 what mount refuses", async () => {
 	expect(box.task.state).toBe("live");
 });
 
-test.skipIf(!isRoot)(
-	"MNT-01 a character device is no source (needs root: a user namespace may not mount ext4)",
-	async () => {
-		await using box = await sandbox();
-		const place = box.folder("place");
-		box.task.run(() => {
-			expect(refusal(() => mount("/dev/null", place, "ext4"))).toMatchObject({ code: "ENOTBLK", syscall: "mount" });
-		});
-	},
-);
+needs("root", "the file system ext4").test("MNT-01 a character device is no source", async () => {
+	await using box = await sandbox();
+	const place = box.folder("place");
+	box.task.run(() => {
+		expect(refusal(() => mount("/dev/null", place, "ext4"))).toMatchObject({ code: "ENOTBLK", syscall: "mount" });
+	});
+});
 
 test("mount without privilege is EPERM", async () => {
 	await using task = await Task.clone({ namespaces: ["user"] });
@@ -39,7 +37,7 @@ test("mount without privilege is EPERM", async () => {
 	expect(refused).toMatchObject({ code: "EPERM", syscall: "mount", path: "none", dest: "/tmp", task: String(task) });
 });
 
-test.skipIf(isRoot)("mount near is this process's own (needs an ordinary user: root would succeed)", () => {
+needs("an ordinary user").test("mount near is this process's own", () => {
 	const refused = refusal(() => mount("none", "/tmp", "tmpfs"));
 	expect(refused).toMatchObject({ code: "EPERM", syscall: "mount" });
 	expect(refused).not.toHaveProperty("task");

@@ -3,17 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CloneOptions, Task } from "@nearfar/core";
 import { mount } from "@nearfar/mount";
+import { has } from "../../../test/needs.ts";
 
-export const isRoot = process.geteuid?.() === 0;
 export const arm64 = process.arch === "arm64";
 
 /** Own mounts, with as much privilege over them as this user can have. */
-export const ownMounts: CloneOptions = isRoot
+export const ownMounts: CloneOptions = has("root")
 	? { namespaces: ["mnt"] }
 	: { namespaces: ["user", "mnt"], idMap: "root" };
-
-/** The file systems that this kernel has. */
-export const known = readFileSync("/proc/filesystems", "utf8").match(/\w+$/gm)?.map(String) ?? [];
 
 /** A task with mounts of its own and a small tmpfs in them. */
 export interface Sandbox extends AsyncDisposable {

@@ -1,8 +1,9 @@
 import { type NamespaceKind, Task } from "@nearfar/core";
 import { mount } from "@nearfar/mount";
 import { describe, expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
-import { known, mountAt, sandbox } from "./sandbox.ts";
+import { mountAt, sandbox } from "./sandbox.ts";
 
 const rootless = (...more: NamespaceKind[]) => sandbox({ namespaces: ["user", "mnt", ...more], idMap: "root" });
 
@@ -28,17 +29,20 @@ test("MNT-20 a user namespace without mounts of its own may mount nothing", asyn
 
 describe("MNT-21 what user and mount namespace may mount", () => {
 	for (const fstype of ["tmpfs", "ramfs", "devpts", "overlay", "binfmt_misc"]) {
-		test.skipIf(!known.includes(fstype))(`MNT-21 ${fstype} is allowed (needs a kernel that has it)`, async () => {
-			await using box = await rootless();
-			const place = box.folder("place");
-			const [upperdir, workdir] = [box.folder("upper"), box.folder("work")];
-			const layers = `lowerdir=${place},upperdir=${upperdir},workdir=${workdir},userxattr`;
-			box.task.run(() => mount("none", place, fstype, fstype === "overlay" ? { data: layers } : {}));
-			expect(mountAt(box.task, place)).toMatchObject({ type: fstype });
-		});
+		needs(`the file system ${fstype}`, ...(fstype === "binfmt_misc" ? (["Linux 6.7"] as const) : [])).test(
+			`MNT-21 ${fstype} is allowed`,
+			async () => {
+				await using box = await rootless();
+				const place = box.folder("place");
+				const [upperdir, workdir] = [box.folder("upper"), box.folder("work")];
+				const layers = `lowerdir=${place},upperdir=${upperdir},workdir=${workdir},userxattr`;
+				box.task.run(() => mount("none", place, fstype, fstype === "overlay" ? { data: layers } : {}));
+				expect(mountAt(box.task, place)).toMatchObject({ type: fstype });
+			},
+		);
 	}
 	for (const fstype of ["ext4", "erofs", "proc", "sysfs", "mqueue", "cgroup2", "debugfs", "bpf"]) {
-		test.skipIf(!known.includes(fstype))(`MNT-21 ${fstype} is EPERM (needs a kernel that has it)`, async () => {
+		needs(`the file system ${fstype}`).test(`MNT-21 ${fstype} is EPERM`, async () => {
 			await using box = await rootless();
 			const place = box.folder("place");
 			const refused = box.task.run(() => refusal(() => mount("none", place, fstype)));
@@ -48,7 +52,8 @@ describe("MNT-21 what user and mount namespace may mount", () => {
 });
 
 for (const fstype of ["proc", "sysfs", "mqueue", "cgroup2"]) {
-	test.skipIf(!known.includes(fstype))(`MNT-22 with pid, net, ipc and cgroup ${fstype} too`, async () => {
+	const whole = fstype === "proc" || fstype === "sysfs" ? (["a /proc and a /sys that nothing hides"] as const) : [];
+	needs(`the file system ${fstype}`, ...whole).test(`MNT-22 with pid, net, ipc and cgroup ${fstype} too`, async () => {
 		await using box = await rootless("pid", "net", "ipc", "cgroup");
 		const place = box.folder("place");
 		box.task.run(() => mount("none", place, fstype));

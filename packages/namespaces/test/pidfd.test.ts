@@ -1,8 +1,9 @@
 import { type NamespaceKind, Task } from "@nearfar/core";
 import { setns } from "@nearfar/namespaces";
 import { expect, test } from "vitest";
+import { has } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
-import { capable, isRoot, namespaceOf } from "./tasks.ts";
+import { capable, namespaceOf } from "./tasks.ts";
 
 const CLONE_VM = 0x100;
 const all = 2 ** 32 - 1;
@@ -27,8 +28,10 @@ test("PFD-22 a pidfd of a process that has ended is ESRCH", async () => {
 
 test("PFD-23 several namespaces of a process in one call; the own pid namespace stays", async () => {
 	const kinds: NamespaceKind[] = ["mnt", "uts", "ipc", "net", "pid"];
-	const [entered, namespaces] = isRoot ? [kinds, kinds] : [["user", ...kinds] as const, ["user", ...kinds] as const];
-	await using home = await Task.clone({ namespaces, idMap: isRoot ? "identity" : "root" });
+	const [entered, namespaces] = has("root")
+		? [kinds, kinds]
+		: [["user", ...kinds] as const, ["user", ...kinds] as const];
+	await using home = await Task.clone({ namespaces, idMap: has("root") ? "identity" : "root" });
 	await using guest = await Task.clone();
 	const before = namespaceOf(guest, "pid");
 	using pidfd = guest.put(home.process.fd);

@@ -7,6 +7,7 @@ import { adoptDescriptor } from "@nearfar/core/internal";
 import { mount } from "@nearfar/mount";
 import { namespaceKinds, sethostname, setns, unshare } from "@nearfar/namespaces";
 import { describe, expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
 import { neverOpen, refusal } from "../../../test/refusal.ts";
 import { arm64, capable, hostnameIn, namespaceOf, put } from "./tasks.ts";
 
@@ -77,7 +78,7 @@ test("NST-46 namespaces of the host that were left open are of no use", async ()
 
 describe("a namespace by its file", () => {
 	for (const kind of Object.keys(namespaceKinds) as NamespaceKind[]) {
-		test(`${kind}, without saying which kind`, async () => {
+		needs(`${kind} namespaces`).test(`${kind}, without saying which kind`, async () => {
 			await using home = await Task.clone({ namespaces: ["user"], idMap: "root" });
 			if (kind !== "user") home.run(() => unshare([kind]));
 			const name = namespaceKinds[kind].forChildren ?? namespaceKinds[kind].proc;

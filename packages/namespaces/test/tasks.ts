@@ -1,12 +1,12 @@
 import { readlinkSync } from "node:fs";
 import { dropCapabilities } from "@nearfar/caps";
 import { type CloneOptions, type FileDescriptor, openat2, Task } from "@nearfar/core";
+import { has, isRoot } from "../../../test/needs.ts";
 
-export const isRoot = process.geteuid?.() === 0;
 export const arm64 = process.arch === "arm64";
 
 /** A task that may make namespaces: with this user's own privilege, or that of a user namespace. */
-export const capable: CloneOptions = isRoot ? {} : { namespaces: ["user"], idMap: "root" };
+export const capable: CloneOptions = has("root") ? {} : { namespaces: ["user"], idMap: "root" };
 
 /** A task without any capability, whoever runs the tests. */
 export async function powerless(): Promise<Task> {

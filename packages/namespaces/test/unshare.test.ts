@@ -3,6 +3,7 @@ import { type NamespaceKind, Task } from "@nearfar/core";
 import { native } from "@nearfar/core/internal";
 import { namespaceKinds, unshare } from "@nearfar/namespaces";
 import { describe, expect, test } from "vitest";
+import { has, type Need, needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { capable, namespaceOf, powerless } from "./tasks.ts";
 
@@ -12,7 +13,7 @@ const syscall = "unshare";
 describe("NST-01 each kind, with the privilege", () => {
 	for (const kind of kinds) {
 		const { proc, forChildren } = namespaceKinds[kind];
-		test(`NST-01 ${kind}`, async () => {
+		needs(`${kind} namespaces`).test(`NST-01 ${kind}`, async () => {
 			await using task = await Task.clone(capable);
 			const before = [proc, forChildren ?? proc].map((name) => namespaceOf(task, name));
 			task.run(() => unshare([kind]));
@@ -33,7 +34,7 @@ test("NST-02 unknown flags are EINVAL", async () => {
 });
 
 for (const kind of kinds.filter((kind) => kind !== "user")) {
-	test(`NST-02 ${kind} without privilege is EPERM`, async () => {
+	needs(`${kind} namespaces`).test(`NST-02 ${kind} without privilege is EPERM`, async () => {
 		await using task = await powerless();
 		expect(task.run(() => refusal(() => unshare([kind])))).toMatchObject({ code: "EPERM", syscall });
 		expect(namespaceOf(task, kind)).toBe(namespaceOf("self", kind));
@@ -43,9 +44,10 @@ for (const kind of kinds.filter((kind) => kind !== "user")) {
 
 test("NST-04 all at once without privilege: the user namespace is made first", async () => {
 	await using task = await powerless();
-	task.run(() => unshare(kinds));
+	task.run(() => unshare(kinds.filter((kind) => has(`${kind} namespaces`))));
 	await using _first = await task.clone();
 	for (const { proc, forChildren } of Object.values(namespaceKinds)) {
+		if (!has(`${proc} namespaces` as Need)) continue;
 		expect(namespaceOf(task, forChildren ?? proc)).not.toBe(namespaceOf("self", proc));
 	}
 });
@@ -72,11 +74,14 @@ test("NST-24 a fresh user namespace: no ids, every capability, and none after ex
 	expect(status).toMatch(/^CapPrm:\t0+$/m);
 });
 
+// Where their modules are loaded, every fresh network has one of each. All are down.
+const fallbackTunnels = ["tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
+
 test("NST-38 a fresh network has a loopback device that is down, and nothing else", async () => {
 	await using task = await powerless();
 	task.run(() => unshare(["user", "net"]));
 	const links = readFileSync(`/proc/${task.pid}/net/dev`, "utf8").match(/^ *\S+(?=:)/gm);
-	expect(links?.map((link) => link.trim())).toEqual(["lo"]);
+	expect(links?.map((link) => link.trim()).filter((link) => !fallbackTunnels.includes(link))).toEqual(["lo"]);
 	// An address of the loopback device is there as soon as it is up.
 	expect(readFileSync(`/proc/${task.pid}/net/fib_trie`, "utf8")).not.toContain("127.0.0.1");
 });

@@ -4,10 +4,9 @@ import { closeSync, readdirSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { becomeOrdinary } from "../../../test/ordinary.ts";
 import { PidFd } from "../src/index.ts";
 import { end, stateOf, stranger } from "./children.ts";
-
-const SETRESUID = process.arch === "arm64" ? 147 : 117;
 
 test("of a stranger: how it ended, as soon as its parent has reaped it", async () => {
 	const other = await stranger(true);
@@ -107,7 +106,7 @@ test("PFD-09 a process has ended with its last thread, not with its first", asyn
 test("of another user's process", async () => {
 	await using task = await Task.clone();
 	await using other = await Task.clone();
-	if (process.getuid?.() === 0) task.syscall(SETRESUID, 1000, 1000, 1000);
+	becomeOrdinary(task);
 	const pidfd = task.run(() => PidFd.open(other.process));
 	const exited = pidfd.exited();
 	await other.exit(3);

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { openat2, Task } from "@nearfar/core";
 import { adoptDescriptor } from "@nearfar/core/internal";
 import { expect, test } from "vitest";
+import { has } from "../../../test/needs.ts";
 import { PidFd, type PidFdInfo } from "../src/index.ts";
 import { pidfdGetInfo } from "./raw.ts";
 import { refusal } from "./refusal.ts";
@@ -19,7 +20,7 @@ test("PFD-26 of a living child: what /proc shows", async () => {
 
 test("PFD-26 each of the eight ids has its own place", async () => {
 	await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
-	const root = process.getuid?.() === 0;
+	const root = has("root");
 	await using other = await Task.clone();
 	if (root) other.syscall(SETRESGID, 11, 12, 13);
 	if (root) other.syscall(SETRESUID, 21, 22, 23);

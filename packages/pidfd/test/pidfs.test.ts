@@ -1,6 +1,7 @@
 import { fstatSync } from "node:fs";
 import { openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
 import { PidFd } from "../src/index.ts";
 import { refusal } from "./refusal.ts";
 
@@ -9,7 +10,6 @@ const x64 = process.arch !== "arm64";
 const [FSETXATTR, FREMOVEXATTR, CLONE3] = x64 ? [190, 199, 435] : [7, 16, 435];
 const [OPEN_TREE, MOVE_MOUNT, MOUNT] = x64 ? [428, 429, 165] : [428, 429, 40];
 const CLONE_AUTOREAP = 0x4_0000_0000n;
-const root = process.getuid?.() === 0;
 const text = (value: string) => Buffer.from(`${value}\0`);
 
 test("PFD-32 the pidfd of a clone is close-on-exec", async () => {
@@ -18,19 +18,16 @@ test("PFD-32 the pidfd of a clone is close-on-exec", async () => {
 	expect(pidfd.closeOnExec).toBe(true);
 });
 
-test.skipIf(!root)(
-	"PFD-34 (trusted attributes need root) trusted attributes are kept, those of users are not",
-	async () => {
-		await using task = await Task.clone();
-		using pidfd = PidFd.open(task.process);
-		const set = (name: string) => Task.near.syscall(FSETXATTR, pidfd, text(name), text("1"), 1, 0);
-		expect(set("trusted.nearfar")).toBe(0n);
-		expect(Task.near.syscall(FREMOVEXATTR, pidfd, text("trusted.nearfar"))).toBe(0n);
-		expect(() => set("user.nearfar")).toThrow(refusal("EOPNOTSUPP", "syscall"));
-	},
-);
+needs("root", "Linux 6.17").test("PFD-34 trusted attributes are kept, those of users are not", async () => {
+	await using task = await Task.clone();
+	using pidfd = PidFd.open(task.process);
+	const set = (name: string) => Task.near.syscall(FSETXATTR, pidfd, text(name), text("1"), 1, 0);
+	expect(set("trusted.nearfar")).toBe(0n);
+	expect(Task.near.syscall(FREMOVEXATTR, pidfd, text("trusted.nearfar"))).toBe(0n);
+	expect(() => set("user.nearfar")).toThrow(refusal("EOPNOTSUPP", "syscall"));
+});
 
-test.skipIf(!root)("PFD-35 (needs root) mounted on a file, the file is the process", async () => {
+needs("root", "Linux 6.15").test("PFD-35 mounted on a file, the file is the process", async () => {
 	await using task = await Task.clone({ namespaces: ["mnt"] });
 	const [MS_PRIVATE, MS_REC, AT_EMPTY_PATH, OPEN_TREE_CLONE, F_EMPTY_PATH, AT_FDCWD] = [
 		1 << 18,

@@ -3,10 +3,11 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { ClosedError, openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
+import { becomeOrdinary } from "../../../test/ordinary.ts";
 import { PidFd, type SignalScope } from "../src/index.ts";
 import { pidfdSendSignal } from "./raw.ts";
 
-const SETRESUID = process.arch === "arm64" ? 147 : 117;
 const PIDFD_SELF_THREAD = -10000;
 const PIDFD_SELF_THREAD_GROUP = -10001;
 const SIGTERM = 15;
@@ -23,9 +24,9 @@ test("PFD-10 what is no pidfd: EBADF", () => {
 	expect(() => claimed.sendSignal(0)).toThrow(refusal("EBADF", "pidfd_send_signal"));
 });
 
-test("PFD-11 another user's: EPERM", async () => {
+needs("another user as the owner of process 1").test("PFD-11 another user's: EPERM", async () => {
 	await using task = await Task.clone();
-	if (process.getuid?.() === 0) task.syscall(SETRESUID, 1000, 1000, 1000);
+	becomeOrdinary(task);
 	task.run(() => {
 		using init = PidFd.open(1);
 		expect(() => init.sendSignal(0)).toThrow(refusal("EPERM", "pidfd_send_signal"));

@@ -1,10 +1,11 @@
 import { BatchError, ChildDeadError, MultithreadedError, NamespaceMismatchError, Process, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
+import { becomeOrdinary } from "../../../test/ordinary.ts";
 import { schedGetaffinity, schedSetaffinity } from "../src/index.ts";
 import { status } from "./status.ts";
 
 const NOBODY = 2 ** 31 - 1;
-const SETRESUID = process.arch === "arm64" ? 147 : 117;
 const cpus = schedGetaffinity();
 const [first = 0] = cpus;
 
@@ -64,9 +65,9 @@ test("nobody there: ESRCH", async () => {
 	);
 });
 
-test("another user's: EPERM", async () => {
+needs("another user as the owner of process 1").test("another user's: EPERM", async () => {
 	await using task = await Task.clone();
-	if (process.getuid?.() === 0) task.syscall(SETRESUID, 1000, 1000, 1000);
+	becomeOrdinary(task);
 	expect(() => task.run(() => schedSetaffinity([first], 1))).toThrow(
 		expect.objectContaining({ code: "EPERM", syscall: "sched_setaffinity" }),
 	);

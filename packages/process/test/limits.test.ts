@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { BatchError, ChildDeadError, NamespaceMismatchError, Process, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { has, needs } from "../../../test/needs.ts";
+import { becomeOrdinary } from "../../../test/ordinary.ts";
 import { getrlimit, prlimit, type Resource, setrlimit } from "../src/index.ts";
 
 const NOBODY = 2 ** 31 - 1;
-const SETRESUID = process.arch === "arm64" ? 147 : 117;
-const root = process.getuid?.() === 0;
 const names: Record<Resource, string> = {
 	cpu: "Max cpu time",
 	fsize: "Max file size",
@@ -73,21 +73,30 @@ test("in this process the limit is Node's, and of all its threads", () => {
 	expect(getrlimit("core")).toEqual(before);
 });
 
-test.each([["infinity"], [Number.POSITIVE_INFINITY], [2n ** 64n - 1n]] as const)("%s is no limit", async (limit) => {
-	await using task = await Task.clone();
-	task.run(() => setrlimit("locks", limit));
-	expect(task.run(() => getrlimit("locks"))).toEqual({
-		soft: Number.POSITIVE_INFINITY,
-		hard: Number.POSITIVE_INFINITY,
-	});
-});
+const withoutLimit = (Object.keys(names) as Resource[]).find(
+	(name) => getrlimit(name).hard === Number.POSITIVE_INFINITY,
+);
+const free = withoutLimit ?? "locks";
+const unlimited = needs(...(withoutLimit ? [] : (["a resource without a limit"] as const)));
 
-test("a limit beyond what a number holds exactly is a bigint", async () => {
+unlimited.test.each([["infinity"], [Number.POSITIVE_INFINITY], [2n ** 64n - 1n]] as const)(
+	"%s is no limit",
+	async (limit) => {
+		await using task = await Task.clone();
+		task.run(() => setrlimit(free, limit));
+		expect(task.run(() => getrlimit(free))).toEqual({
+			soft: Number.POSITIVE_INFINITY,
+			hard: Number.POSITIVE_INFINITY,
+		});
+	},
+);
+
+unlimited.test("a limit beyond what a number holds exactly is a bigint", async () => {
 	await using task = await Task.clone();
 	const limit = 2n ** 53n + 1n;
-	task.run(() => setrlimit("locks", limit));
-	expect(task.run(() => prlimit("locks", 7))).toEqual({ soft: limit, hard: limit });
-	expect(task.run(() => getrlimit("locks"))).toEqual({ soft: 7, hard: 7 });
+	task.run(() => setrlimit(free, limit));
+	expect(task.run(() => prlimit(free, 7))).toEqual({ soft: limit, hard: limit });
+	expect(task.run(() => getrlimit(free))).toEqual({ soft: 7, hard: 7 });
 });
 
 test("EINVAL: the soft limit is above the hard one", async () => {
@@ -102,10 +111,10 @@ test("EINVAL: the soft limit is above the hard one", async () => {
 });
 
 test("EPERM: raising a hard limit, or more descriptors than the kernel has", async () => {
-	await using task = await Task.clone({ namespaces: ["user"], idMap: root ? "identity" : "root" });
-	task.run(() => setrlimit("core", 5));
+	await using task = await Task.clone({ namespaces: ["user"], idMap: has("root") ? "identity" : "root" });
+	task.run(() => setrlimit("nofile", 40));
 	// CAP_SYS_RESOURCE of a user namespace is not that of the machine.
-	expect(() => task.run(() => setrlimit("core", 6))).toThrow(
+	expect(() => task.run(() => setrlimit("nofile", 41))).toThrow(
 		expect.objectContaining({ code: "EPERM", syscall: "setrlimit" }),
 	);
 	expect(() => task.run(() => prlimit("nofile", 2n ** 40n))).toThrow(
@@ -113,9 +122,9 @@ test("EPERM: raising a hard limit, or more descriptors than the kernel has", asy
 	);
 });
 
-test("EPERM: another user's process", async () => {
+needs("another user as the owner of process 1").test("EPERM: another user's process", async () => {
 	await using task = await Task.clone();
-	if (root) task.syscall(SETRESUID, 1000, 1000, 1000);
+	becomeOrdinary(task);
 	expect(() => task.run(() => prlimit("core", undefined, 1))).toThrow(
 		expect.objectContaining({ code: "EPERM", syscall: "prlimit" }),
 	);

@@ -1,9 +1,10 @@
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
+import { becomeOrdinary } from "../../../test/ordinary.ts";
 import { prlimit, sigprocmask, sigqueue, tgkill } from "../src/index.ts";
 
 const NOBODY = 2 ** 31 - 1;
-const SETRESUID = process.arch === "arm64" ? 147 : 117;
 const SIGTIMEDWAIT = process.arch === "arm64" ? 137 : 128;
 const SI_QUEUE = -1;
 const SI_TKILL = -6;
@@ -76,9 +77,9 @@ test("nobody there, or a thread of somebody else: ESRCH", async () => {
 	}
 });
 
-test("another user's: EPERM", async () => {
+needs("another user as the owner of process 1").test("another user's: EPERM", async () => {
 	await using task = await Task.clone();
-	if (process.getuid?.() === 0) task.syscall(SETRESUID, 1000, 1000, 1000);
+	becomeOrdinary(task);
 	expect(() => task.run(() => sigqueue(1, 0))).toThrow(
 		expect.objectContaining({ code: "EPERM", syscall: "rt_sigqueueinfo" }),
 	);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { root } from "../../../../test/needs.ts";
+import { needs } from "../../../../test/needs.ts";
 import { chdir, Location, mkdir, openat2, pipe, symlink, Task } from "../../src/index.ts";
 
 const long = "n".repeat(256);
@@ -65,7 +65,7 @@ test("what is no directory, as a descriptor, is ENOTDIR", async () => {
 	});
 });
 
-test.skipIf(root)("without the permission it is EACCES (root has it always)", async () => {
+needs("an ordinary user").test("without the permission it is EACCES", async () => {
 	await using task = await Task.clone();
 	const calls = [() => mkdir(join(folder, "new")), () => symlink("x", join(folder, "new")), () => chdir(folder)];
 	chmodSync(folder, 0);

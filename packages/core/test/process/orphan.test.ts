@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
-import { linux } from "../../../../test/needs.ts";
+import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { Task } from "../../src/index.ts";
 
@@ -70,7 +70,7 @@ test("a child of a task that waits for stops: ECHILD, its parent alone hears of 
 });
 
 describe("a task that ignores SIGCHLD (Linux 6.15)", () => {
-	test.skipIf(!linux(6, 15))("its children reap themselves, and their status is known", async () => {
+	needs("Linux 6.15").test("its children reap themselves, and their status is known", async () => {
 		await using outer = await Task.clone();
 		ignore(outer, 17);
 		for (const code of [0, 7, 200]) {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { getPriority } from "node:os";
 import { expect, test } from "vitest";
 import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
-import { root } from "../../../../test/needs.ts";
+import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { openat2, Process, Task } from "../../src/index.ts";
 
@@ -65,7 +65,7 @@ test("priorities, up and down", async () => {
 	expect(new Process(child.pid).getpriority()).toBe(19);
 });
 
-test.skipIf(root)("a lower nice value is EACCES, as an ordinary user", async () => {
+needs("an ordinary user").test("a lower nice value is EACCES", async () => {
 	await using child = await sleeper();
 	expect(() => child.setpriority(-1)).toThrow(expect.objectContaining({ code: "EACCES", syscall: "setpriority" }));
 	expect(() => new Process(1).kill(0)).toThrow(expect.objectContaining({ code: "EPERM", syscall: "kill" }));

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
 import { expectNoLeaks } from "../../../../test/leaks.ts";
-import { linux } from "../../../../test/needs.ts";
+import { needs } from "../../../../test/needs.ts";
 
 expectNoLeaks();
 
@@ -24,7 +24,7 @@ test("WID-15 Node was started with SIGCHLD ignored: every status is reported, an
 	expect(report).toEqual({ ...statuses, ignores: false, beside: 5 });
 });
 
-test.skipIf(!linux(6, 15))(
+needs("Linux 6.15").test(
 	"SIGCHLD ignored by Node itself (Linux 6.15): children reap themselves, no status is lost",
 	async () => {
 		const { report, code, stderr } = await runFixture("core/statuses", { args: ["ignored"] });

@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
 import { expectNoLeaks } from "../../../../test/leaks.ts";
-import { cgroup2, landlock, root } from "../../../../test/needs.ts";
+import { cgroupRoot, type Need, needs } from "../../../../test/needs.ts";
 
 expectNoLeaks();
 
@@ -20,75 +20,69 @@ test("a task has what Node has", async () => {
 	expect(after).toEqual(node);
 });
 
-const ordinary = [
-	"chdir",
-	"ownFolder",
-	"umask",
-	"noNewPrivs",
-	"limits",
-	"nice",
-	"oomScore",
-	"ioPriority",
-	"timerSlack",
-	"hugePages",
-	"storeBypass",
-	"sessionKeyring",
-	"memoryPolicy",
-	"coreFilter",
-];
+/** What the fixture changes of itself, and what that needs. */
+const changes: Record<string, readonly Need[]> = {
+	chdir: [],
+	ownFolder: [],
+	umask: [],
+	noNewPrivs: ["no_new_privs that is not set"],
+	limits: [],
+	nice: ["a nice value below 15"],
+	oomScore: ["an oom_score_adj below 1000"],
+	ioPriority: ["I/O priorities"],
+	timerSlack: [],
+	hugePages: ["huge pages"],
+	storeBypass: ["a CPU that can switch off speculative store bypass"],
+	sessionKeyring: ["key rings"],
+	memoryPolicy: ["NUMA policies"],
+	coreFilter: ["filters of core dumps"],
+	chroot: ["root"],
+	seteuid: ["root"],
+	setgid: ["root"],
+	setgroups: ["root"],
+	inheritable: ["root"],
+	bounding: ["root"],
+	ambient: ["root"],
+	securebits: ["root"],
+	realTime: ["root", "real-time scheduling"],
+	uts: ["root", "uts namespaces"],
+	net: ["root", "net namespaces"],
+};
 
-test.each(ordinary)("%s after a first task is that of the second", async (what) => {
-	const { before, after, node } = await ambient(what);
-	expect(after).toEqual(node);
-	expect(after).not.toEqual(before);
-});
-
-const privileged = [
-	"chroot",
-	"seteuid",
-	"setgid",
-	"setgroups",
-	"inheritable",
-	"bounding",
-	"ambient",
-	"securebits",
-	"realTime",
-	"uts",
-	"net",
-];
-
-test.skipIf(!landlock)(
-	"no task escapes the Landlock domain that Node has entered since the first (needs Landlock in the kernel)",
-	async () => {
-		const { before, after, node } = await ambient("landlock");
-		expect([before.folders[0], after.folders[0]]).toEqual([null, "EACCES"]);
+for (const [what, all] of Object.entries(changes)) {
+	needs(...all).test(`a task that is cloned after Node changed its ${what} has the change`, async () => {
+		const { before, after, node } = await ambient(what);
 		expect(after).toEqual(node);
-	},
-);
+		expect(after).not.toEqual(before);
+	});
+}
 
-test.skipIf(!root).each(privileged)("%s (as root) after a first task is that of the second", async (what) => {
-	const { before, after, node } = await ambient(what);
+needs("Landlock").test("no task escapes the Landlock domain that Node has entered since the first", async () => {
+	const { before, after, node } = await ambient("landlock");
+	expect([before.folders[0], after.folders[0]]).toEqual([null, "EACCES"]);
 	expect(after).toEqual(node);
-	expect(after).not.toEqual(before);
 });
 
-test.skipIf(!root)("setuid (as root): a Node that is no longer root gets no task that is", async () => {
+needs("root").test("a Node that is no longer root gets no task that is", async () => {
 	const { after, node } = await ambient("setuid");
 	expect(after).toEqual(node);
 	expect(after.status).toContain("Uid:\t1000\t1000\t1000\t1000");
 	for (const set of ["CapPrm", "CapEff", "CapAmb"]) expect(after.status).toContain(`${set}:\t0000000000000000`);
 });
 
-test.skipIf(!cgroup2)("cgroup (as root, with cgroup2) after a first task is that of the second", async () => {
-	const folder = `${cgroup2}/nearfar-ambient-${process.pid}`;
-	mkdirSync(folder);
-	try {
-		const { before, after, node } = await ambient("cgroup", folder);
-		expect(after).toEqual(node);
-		expect(after.cgroup).not.toEqual(before.cgroup);
-	} finally {
-		// What the fixture left behind dies with it, but not before it.
-		while (readFileSync(`${folder}/cgroup.events`, "utf8").includes("populated 1")) await setImmediate();
-		rmdirSync(folder);
-	}
-});
+needs("root", "cgroup v2 in which this user can make groups").test(
+	"a task is cloned into the cgroup that Node has moved to",
+	async () => {
+		const folder = `${cgroupRoot}/nearfar-ambient-${process.pid}`;
+		mkdirSync(folder);
+		try {
+			const { before, after, node } = await ambient("cgroup", folder);
+			expect(after).toEqual(node);
+			expect(after.cgroup).not.toEqual(before.cgroup);
+		} finally {
+			// The fixture's zygote ends a little after the fixture, and keeps the group busy until then.
+			while (readFileSync(`${folder}/cgroup.events`, "utf8").includes("populated 1")) await setImmediate();
+			rmdirSync(folder);
+		}
+	},
+);

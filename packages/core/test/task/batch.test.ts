@@ -25,13 +25,13 @@ describe.each([["near"], ["far"]])("batch %s", (where) => {
 		const files = await task.batch(() => {
 			using folder = openat2("/", { flags: ["path"] });
 			const file = openat2(new Location(folder, "dev/zero"));
-			const copy = file.dup({ min: 300 });
+			const copy = file.dup({ min: 130 });
 			const [read, write] = pipe();
 			const end = write.dup();
 			return { folder, file, copy, read, write, end };
 		});
 		const { folder, file, copy, read, write, end } = files;
-		expect([folder.closed, file.closed, copy.fd >= 300]).toEqual([true, false, true]);
+		expect([folder.closed, file.closed, copy.fd >= 130]).toEqual([true, false, true]);
 		expect([copy.file === file.file, end.file === write.file, file.table === task.fdTable]).toEqual([true, true, true]);
 		task.run(() => {
 			expect(end.write("x")).toBe(1);

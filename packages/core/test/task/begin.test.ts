@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { expectNoLeaks, read, stat } from "../../../../test/leaks.ts";
-import { root } from "../../../../test/needs.ts";
+import { has, needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { native } from "../../src/addon/native.ts";
 import { type CloneOptions, chdir, type FileDescriptor, openat2, pipe, Task } from "../../src/index.ts";
@@ -22,7 +22,7 @@ const ranges = { uids: [{ inside: 0, outside: uid, count: 1 }], gids: [{ inside:
 const ways: [string, CloneOptions, nested?: true][] = [
 	["alone", {}],
 	["in a user namespace", { namespaces: ["user", "pid"] }],
-	["with ids mapped from outside", { namespaces: ["user"], idMap: root ? ranges : "none" }],
+	["with ids mapped from outside", { namespaces: ["user"], idMap: has("root") ? ranges : "none" }],
 	["from a task", {}, true],
 	["with the descriptors of a task", { share: ["files", "vm"] }, true],
 ];
@@ -92,23 +92,26 @@ describe.each(ways)("%s", (_, options, nested) => {
 		);
 	});
 
-	test("an abort ends it in the middle of a call that never ends", async () => {
-		const fifo = join(place.folder, `fifo-${ways.findIndex(([, other]) => other === options)}`);
-		execFileSync("mkfifo", [fifo]);
-		const abort = new AbortController();
-		let begun: Task | undefined;
-		const begin = (task: Task) => {
-			begun = task;
-			openat2(fifo); // nobody ever writes
-			task.exec("/bin/true");
-		};
-		const cloning = clone({ ...options, begin, signal: abort.signal }, nested);
-		// Of one that is sent along nothing is heard before it ends.
-		await expect.poll(() => opening(process.pid) + opening(place.task.pid)).toBe(1);
-		abort.abort(new Error("enough"));
-		expect(await reason(() => cloning)).toMatchObject({ message: "enough" });
-		expect(begun?.state).toBe("exited");
-	});
+	needs("the running system call in /proc").test(
+		"an abort ends it in the middle of a call that never ends",
+		async () => {
+			const fifo = join(place.folder, `fifo-${ways.findIndex(([, other]) => other === options)}`);
+			execFileSync("mkfifo", [fifo]);
+			const abort = new AbortController();
+			let begun: Task | undefined;
+			const begin = (task: Task) => {
+				begun = task;
+				openat2(fifo); // nobody ever writes
+				task.exec("/bin/true");
+			};
+			const cloning = clone({ ...options, begin, signal: abort.signal }, nested);
+			// Of one that is sent along nothing is heard before it ends.
+			await expect.poll(() => opening(process.pid) + opening(place.task.pid)).toBe(1);
+			abort.abort(new Error("enough"));
+			expect(await reason(() => cloning)).toMatchObject({ message: "enough" });
+			expect(begun?.state).toBe("exited");
+		},
+	);
 
 	test("an abort at any moment leaves nothing", async () => {
 		for (let turns = 0; turns < 25; turns++) {

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { children, expectNoLeaks, stat } from "../../../../test/leaks.ts";
-import { cgroup2, root, unified } from "../../../../test/needs.ts";
+import { cgroupRoot, has, isRoot, needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type NamespaceKind, openat2, Task } from "../../src/index.ts";
 
@@ -34,13 +34,16 @@ test("CL3-07 every signal is at its default and unblocked, though Node ignores S
 });
 
 describe("namespaces", () => {
-	test.each(kinds.filter((kind) => kind !== "user"))("%s, with user, is a new one and no other is", async (kind) => {
-		await using task = await Task.clone({ namespaces: ["user", kind] });
-		const others = kinds.filter((other) => namespace(task.pid, other) !== namespace(process.pid, other));
-		expect(others.sort()).toEqual([kind, "user"].sort());
-	});
+	for (const kind of kinds.filter((kind) => kind !== "user")) {
+		needs(`${kind} namespaces`).test(`${kind}, with user, is a new one and no other is`, async () => {
+			await using task = await Task.clone({ namespaces: ["user", kind] });
+			const there = kinds.filter((other) => has(`${other} namespaces`));
+			const others = there.filter((other) => namespace(task.pid, other) !== namespace(process.pid, other));
+			expect(others.sort()).toEqual([kind, "user"].sort());
+		});
+	}
 
-	test("time, with user, is that of the children", async () => {
+	needs("time namespaces").test("time, with user, is that of the children", async () => {
 		await using task = await Task.clone({ namespaces: ["user", "time"] });
 		expect(namespace(task.pid, "time_for_children")).not.toBe(namespace(process.pid, "time_for_children"));
 	});
@@ -49,7 +52,7 @@ describe("namespaces", () => {
 		await using outer = await Task.clone({ namespaces: ["user", "pid"] });
 		expect(outer.syscall(getpid)).toBe(1n);
 		await using unprivileged = await Task.clone();
-		if (root) {
+		if (isRoot) {
 			const [setresuid, setresgid] = process.arch === "x64" ? [117, 119] : [147, 149];
 			unprivileged.syscall(setresgid, 1000, 1000, 1000);
 			unprivileged.syscall(setresuid, 1000, 1000, 1000);
@@ -61,7 +64,7 @@ describe("namespaces", () => {
 		expect(unprivileged.state).toBe("live");
 		await using inner = await unprivileged.clone({ namespaces: ["user", "pid"] });
 		expect(inner.syscall(getpid)).toBe(1n);
-		const id = root ? 1000 : uid;
+		const id = isRoot ? 1000 : uid;
 		expect(map(inner.pid, "uid")).toEqual([id, id, 1]);
 	});
 });
@@ -79,15 +82,18 @@ describe("CL3-06 setTid", () => {
 		expect(await reason(() => task.clone({ setTid: [2] }))).toMatchObject({ code: "EPERM", syscall: "clone3" });
 	});
 
-	test.skipIf(!root)("as root a pid of choice; one in use is EEXIST", async () => {
-		await using task = await Task.clone({ setTid: [31_999] });
-		expect(task.pid).toBe(31_999);
+	needs("root").test("a pid of choice is given; one in use is EEXIST", async () => {
+		const free = await Task.clone();
+		const { pid } = free;
+		await free.exit();
+		await using task = await Task.clone({ setTid: [pid] });
+		expect(task.pid).toBe(pid);
 		expect(await reason(() => Task.clone({ setTid: [1] }))).toMatchObject({ code: "EEXIST", syscall: "clone3" });
 	});
 });
 
-describe.skipIf(!cgroup2)("cgroup (where cgroup2 is mounted, as root)", () => {
-	const path = `${cgroup2}/nearfar-clone-${process.pid}`;
+needs("cgroup v2 in which this user can make groups").describe("cgroup", () => {
+	const path = `${cgroupRoot}/nearfar-clone-${process.pid}`;
 	const inGroup = (pid: number) => readFileSync(`/proc/${pid}/cgroup`, "utf8").match(/^0::(.*)$/m)?.[1];
 
 	test("is where the task begins, and what it clones and executes", async () => {
@@ -120,13 +126,10 @@ describe.skipIf(!cgroup2)("cgroup (where cgroup2 is mounted, as root)", () => {
 	});
 });
 
-test.skipIf(root || !unified)(
-	"a cgroup of somebody else's (as an ordinary user, where cgroup2 is mounted) is EACCES",
-	async () => {
-		using cgroup = openat2(unified ?? "", { flags: ["path", "directory"] });
-		expect(await reason(() => Task.clone({ cgroup }))).toMatchObject({ code: "EACCES", syscall: "clone3" });
-	},
-);
+needs("cgroup v2 of another user").test("a cgroup of another user is EACCES", async () => {
+	using cgroup = openat2(cgroupRoot ?? "", { flags: ["path", "directory"] });
+	expect(await reason(() => Task.clone({ cgroup }))).toMatchObject({ code: "EACCES", syscall: "clone3" });
+});
 
 test("a cgroup that is none is EBADF", async () => {
 	using folder = openat2("/");

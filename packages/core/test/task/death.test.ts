@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
+import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { native } from "../../src/addon/native.ts";
 import { openat2, pipe, Task } from "../../src/index.ts";
@@ -32,20 +33,23 @@ function killed(task: Task): Task {
 	return task;
 }
 
-test("a task killed before its clone was told of: nothing of that is lost", async () => {
-	await (await Task.clone()).exit(); // the zygote is there
-	const before = children();
-	const cloning = Task.clone({ namespaces: ["user"] });
-	// All in one turn of the event loop: the end of the clone and the end of the task are told together.
-	let pid: number | undefined;
-	while (pid === undefined) pid = children().find((child) => !before.includes(child));
-	while (!readFileSync(`/proc/${pid}/syscall`, "utf8").startsWith(`${recvmsgNumber} `));
-	process.kill(pid, "SIGKILL");
-	while (stat(pid)); // until it was reaped
-	const task = await cloning;
-	expect(await task.process.exited).toEqual(status);
-	expect(task.state).toBe("exited");
-});
+needs("the running system call in /proc").test(
+	"a task killed before its clone was told of: nothing of that is lost",
+	async () => {
+		await (await Task.clone()).exit(); // the zygote is there
+		const before = children();
+		const cloning = Task.clone({ namespaces: ["user"] });
+		// All in one turn of the event loop: the end of the clone and the end of the task are told together.
+		let pid: number | undefined;
+		while (pid === undefined) pid = children().find((child) => !before.includes(child));
+		while (!readFileSync(`/proc/${pid}/syscall`, "utf8").startsWith(`${recvmsgNumber} `));
+		process.kill(pid, "SIGKILL");
+		while (stat(pid)); // until it was reaped
+		const task = await cloning;
+		expect(await task.process.exited).toEqual(status);
+		expect(task.state).toBe("exited");
+	},
+);
 
 describe("a task killed before", () => {
 	test.each([

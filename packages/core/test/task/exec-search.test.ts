@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { expectNoLeaks } from "../../../../test/leaks.ts";
+import { type Need, needs } from "../../../../test/needs.ts";
 import { Task } from "../../src/index.ts";
 
 expectNoLeaks();
@@ -22,6 +23,7 @@ const folder = mkdtempSync(join(tmpdir(), "nearfar-search-"));
 const [first, second] = ["first", "second"].map((name) => join(folder, name)) as [string, string];
 for (const name of [first, second]) mkdirSync(name);
 afterAll(() => rmSync(folder, { recursive: true }));
+const executable: Need = "a temporary folder whose files can be executed";
 const env = { PATH: `${folder}/none:${first}:${second}` };
 
 /** Makes the name a program in the second folder, that says 7. */
@@ -29,9 +31,10 @@ function fallback(name: string): void {
 	writeFileSync(join(second, name), "#!/bin/sh\nexit 7\n", { mode: 0o755 });
 }
 
-const found: [string, string, (path: string) => unknown][] = [
+const found: [string, Need | undefined, string, (path: string) => unknown][] = [
 	[
 		"ETXTBSY",
+		executable,
 		"busy",
 		(path) => {
 			copyFileSync("/bin/true", path);
@@ -39,29 +42,31 @@ const found: [string, string, (path: string) => unknown][] = [
 			return () => closeSync(fd);
 		},
 	],
-	["ELOOP", "loop", (path) => symlinkSync("loop", path)],
-	["ENOEXEC", "text", (path) => writeFileSync(path, "exit 1\n", { mode: 0o755 })],
+	["ELOOP", undefined, "loop", (path) => symlinkSync("loop", path)],
+	["ENOEXEC", executable, "text", (path) => writeFileSync(path, "exit 1\n", { mode: 0o755 })],
 ];
 
 // As execvp(3): what was found and cannot be executed is not looked for elsewhere.
-test.each(found)("%s ends the search, and leaves the task as it was", async (code, name, make) => {
-	const end = make(join(first, name));
-	fallback(name);
-	for (const way of ["run", "batch"] as const) {
-		await using task = await Task.clone();
-		const signal = new Int32Array(1);
-		const exec = () => task.exec(name, undefined, { env, deathSignal: "SIGTERM" });
-		const refused = expect.objectContaining({ code, syscall: "execve", path: join(first, name) });
-		if (way === "run") expect(exec).toThrow(refused);
-		else await expect(task.batch(exec)).rejects.toThrow(refused);
-		task.syscall(prctl, PR_GET_PDEATHSIG, new Uint8Array(signal.buffer));
-		expect([task.state, signal[0]]).toEqual(["live", 9]);
-		expect((await task.exec("/bin/true").exited).code).toBe(0);
-	}
-	if (typeof end === "function") end();
-});
+for (const [code, need, name, make] of found) {
+	needs(...(need ? [need] : [])).test(`${code} ends the search, and leaves the task as it was`, async () => {
+		const end = make(join(first, name));
+		fallback(name);
+		for (const way of ["run", "batch"] as const) {
+			await using task = await Task.clone();
+			const signal = new Int32Array(1);
+			const exec = () => task.exec(name, undefined, { env, deathSignal: "SIGTERM" });
+			const refused = expect.objectContaining({ code, syscall: "execve", path: join(first, name) });
+			if (way === "run") expect(exec).toThrow(refused);
+			else await expect(task.batch(exec)).rejects.toThrow(refused);
+			task.syscall(prctl, PR_GET_PDEATHSIG, new Uint8Array(signal.buffer));
+			expect([task.state, signal[0]]).toEqual(["live", 9]);
+			expect((await task.exec("/bin/true").exited).code).toBe(0);
+		}
+		if (typeof end === "function") end();
+	});
+}
 
-test("EACCES, ENOENT and ENOTDIR do not", async () => {
+needs(executable).test("EACCES, ENOENT and ENOTDIR do not", async () => {
 	fallback("later");
 	writeFileSync(join(first, "later"), "");
 	chmodSync(join(first, "later"), 0);

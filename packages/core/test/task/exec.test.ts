@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
 import { expectNoLeaks } from "../../../../test/leaks.ts";
+import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { FileDescriptor, openat2, pipe, Task } from "../../src/index.ts";
 import { program } from "../executable.ts";
@@ -21,11 +22,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe("PATH", () => {
 	const env = (...folders: string[]) => ({ env: { PATH: folders.join(":") } });
 
-	test("is searched where the path has no slash, in its order, inside the task", async () => {
-		const { text, child } = await output("said", undefined, env("/nope", "/dev/null", folder));
-		expect(text).toBe("said\n");
-		expect(child.command).toEqual({ path: "said", argv: ["said"] });
-	});
+	needs("a temporary folder whose files can be executed").test(
+		"is searched where the path has no slash, in its order, inside the task",
+		async () => {
+			const { text, child } = await output("said", undefined, env("/nope", "/dev/null", folder));
+			expect(text).toBe("said\n");
+			expect(child.command).toEqual({ path: "said", argv: ["said"] });
+		},
+	);
 
 	test("is that of the program's environment, or the usual one", async () => {
 		expect((await output("echo", ["echo", "usual"], { env: {} })).text).toBe("usual\n");
@@ -37,14 +41,17 @@ describe("PATH", () => {
 		expect(await reason(() => task.exec("echo", [], env("")))).toMatchObject({ code: "ENOENT", syscall: "execve" });
 	});
 
-	test("a file that may not be executed is passed over, and reported where nothing else is", async () => {
-		expect((await output("said", undefined, env(join(folder, "denied"), folder))).text).toBe("said\n");
-		await using task = await Task.clone();
-		const denied = await reason(() => task.exec("said", [], env(join(folder, "denied"), "/nope")));
-		expect(denied).toMatchObject({ code: "EACCES", syscall: "execve", path: join(folder, "denied/said") });
-		const bad = await reason(() => task.exec("no-interpreter", [], env("/nope", folder)));
-		expect(bad).toMatchObject({ code: "ENOEXEC", path: noInterpreter });
-	});
+	needs("a temporary folder whose files can be executed").test(
+		"a file that may not be executed is passed over, and reported where nothing else is",
+		async () => {
+			expect((await output("said", undefined, env(join(folder, "denied"), folder))).text).toBe("said\n");
+			await using task = await Task.clone();
+			const denied = await reason(() => task.exec("said", [], env(join(folder, "denied"), "/nope")));
+			expect(denied).toMatchObject({ code: "EACCES", syscall: "execve", path: join(folder, "denied/said") });
+			const bad = await reason(() => task.exec("no-interpreter", [], env("/nope", folder)));
+			expect(bad).toMatchObject({ code: "ENOEXEC", path: noInterpreter });
+		},
+	);
 
 	test("is not searched with lookup: false, and never for a path with a slash", async () => {
 		await using task = await Task.clone();

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { children, expectNoLeaks } from "../../../../test/leaks.ts";
-import { root } from "../../../../test/needs.ts";
+import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type IdMaps, Task } from "../../src/index.ts";
 
@@ -42,7 +42,7 @@ describe("idMap", () => {
 		expect(inner.syscall(process.arch === "x64" ? 102 : 174)).toBe(7n);
 	});
 
-	test.skipIf(!root)("ranges: whole ones, as root", async () => {
+	needs("root").test("ranges of many ids", async () => {
 		const idMap: IdMaps = { uids: [one(0, 0, 10), one(100, 200_000, 65_536)], gids: [one(0, 300_000, 2 ** 20)] };
 		await using task = await Task.clone({ namespaces: ["user"], idMap });
 		expect(map(task.pid, "uid")).toEqual([0, 0, 10, 100, 200_000, 65_536]);
@@ -57,7 +57,7 @@ describe("idMap", () => {
 		expect(children(process.pid)).toEqual(before);
 	});
 
-	test.skipIf(root)("ranges of others are EPERM, as an ordinary user, and nothing is left", async () => {
+	needs("an ordinary user").test("ranges of the ids of others are EPERM, and nothing is left", async () => {
 		const before = children(process.pid);
 		const clone = () => Task.clone({ namespaces: ["user"], idMap: { uids: [one(0, 0)], gids: [one(0, gid)] } });
 		expect(await reason(clone)).toMatchObject({ code: "EPERM", syscall: "write" });

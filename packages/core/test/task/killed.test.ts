@@ -3,9 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
 import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
+import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type ChildProcess, openat2, pipe, Task } from "../../src/index.ts";
 
@@ -58,7 +59,7 @@ async function kill(node: ChildProcess): Promise<void> {
 	expect(await node.exited).toEqual({ code: null, signal: "SIGKILL", dumped: false });
 }
 
-describe("Node killed by SIGKILL leaves nothing behind", () => {
+needs("the running system call in /proc").describe("Node killed by SIGKILL leaves nothing behind", () => {
 	test.each([["after clone"], ["in a run"], ["in a batch"], ["after exec, with deathSignal"]])("%s", async (phase) => {
 		const { reaper, node, told } = await started(phase);
 		const { tasks, waits, programs } = told;

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { expect, test } from "vitest";
 import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
+import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { Task } from "../../src/index.ts";
 
@@ -72,7 +73,7 @@ test("a program that has its supervisor's descriptors begins without waiting for
 	await supervisor.process.exited;
 });
 
-test.skipIf(process.getuid?.() === 0)("nobody of its user may trace it (as root everybody may)", async () => {
+needs("an ordinary user").test("no process of the same user may trace a supervisor", async () => {
 	const supervisor = await subreaper();
 	const task = await supervisor.clone();
 	expect(statSync(`/proc/${supervisor.pid}/status`).uid).toBe(process.getuid?.());

@@ -1,13 +1,11 @@
-import { existsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { BatchError, MultithreadedError, openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { needs } from "../../../../test/needs.ts";
 import * as api from "../../src/index.ts";
 import { status } from "../status.ts";
 
 const SETRESUID = process.arch === "arm64" ? 147 : 117;
-const root = process.getuid?.() === 0;
-const yama = existsSync("/proc/sys/kernel/yama");
-const needsRoot = "needs root, to become another user";
 
 const switches: [string, (enable: boolean) => void, () => boolean, boolean][] = [
 	["dumpable", api.setDumpable, api.getDumpable, true],
@@ -40,7 +38,7 @@ test("orphans of a child of the subreaper are its children", async () => {
 	expect(orphan.run(api.getChildSubreaper)).toBe(false);
 });
 
-test.skipIf(!root)(`PRC-14 who changes its user is not dumpable, until it says so (${needsRoot})`, async () => {
+needs("root").test("PRC-14 a task that changes its user is not dumpable, until it says so", async () => {
 	await using task = await Task.clone();
 	task.syscall(SETRESUID, 1000, 1000, 1000);
 	const owner = () => statSync(`/proc/${task.pid}/status`).uid;
@@ -49,7 +47,7 @@ test.skipIf(!root)(`PRC-14 who changes its user is not dumpable, until it says s
 	expect([task.run(api.getDumpable), owner()]).toEqual([true, 1000]);
 });
 
-test.skipIf(!root)(`kept capabilities are permitted and not effective (${needsRoot})`, async () => {
+needs("root").test("kept capabilities are permitted and not effective", async () => {
 	await using task = await Task.clone();
 	const permitted = status(task.pid, "CapPrm");
 	task.run(() => api.setKeepCaps(true));
@@ -66,7 +64,7 @@ test("EPERM: a securebit locks that they are kept", async () => {
 	expect(task.run(api.getKeepCaps)).toBe(false);
 });
 
-test("huge pages are off for what the task executes", async () => {
+needs("huge pages").test("huge pages are off for what the task executes", async () => {
 	await using task = await Task.clone();
 	const before = status(task.pid, "THP_enabled");
 	task.run(() => api.setThpDisable(true));
@@ -98,7 +96,7 @@ test("near, what belongs to a thread is refused", () => {
 	expect([api.getKeepCaps(), api.getTimerSlack() > 1]).toEqual([false, true]);
 });
 
-test.skipIf(yama)("EINVAL: the kernel runs without Yama (it does here)", async () => {
+needs("a kernel without Yama").test("setPtracer is EINVAL", async () => {
 	await using task = await Task.clone();
 	const error = expect.objectContaining({ code: "EINVAL", syscall: "prctl" });
 	for (const tracer of ["any", null, process.pid, task.process] as const) {
@@ -107,7 +105,7 @@ test.skipIf(yama)("EINVAL: the kernel runs without Yama (it does here)", async (
 	}
 });
 
-test.skipIf(!yama)("somebody is permitted to trace a task (needs Yama)", async () => {
+needs("Yama").test("a process is permitted to trace a task", async () => {
 	await using task = await Task.clone();
 	for (const tracer of ["any", process.pid, new api.Process(process.pid), null] as const) {
 		await task.batch(() => api.setPtracer(tracer));

@@ -15,11 +15,11 @@ import {
 } from "@nearfar/credentials";
 import { expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
+import { needs } from "../../../../test/needs.ts";
 import { childSubreaper, getDeathSignal, MultithreadedError, setDeathSignal } from "../../src/index.ts";
 import { prctl } from "./raw.ts";
 
 const PR_SET_PDEATHSIG = 1;
-const root = process.getuid?.() === 0;
 
 test("a task begins with SIGKILL, and can have any other signal or none", async () => {
 	await using task = await Task.clone();
@@ -65,8 +65,8 @@ const changes = {
 };
 
 // The kernel forgets it with the ids, and a task that is in the middle of a call would outlive Node.
-test.skipIf(!root).each(Object.entries(changes))(
-	"a task keeps what it has when its ids change: %s (as root)",
+needs("root").test.each(Object.entries(changes))(
+	"a task keeps what it has when its ids change: %s",
 	async (_, change) => {
 		for (const signal of ["SIGKILL", "SIGTERM", null] as const) {
 			await using task = await Task.clone();

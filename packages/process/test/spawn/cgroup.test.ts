@@ -3,39 +3,36 @@ import { setImmediate } from "node:timers/promises";
 import { openat2 } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { expectNoLeaks } from "../../../../test/leaks.ts";
-import { cgroup2 } from "../../../../test/needs.ts";
+import { cgroupRoot, needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
 
 expectNoLeaks();
 
-test.skipIf(!cgroup2).each<[string, SpawnOptions]>([
+needs("cgroup v2 in which this user can make groups").test.each<[string, SpawnOptions]>([
 	["", {}],
 	["with killTree", { killTree: true }],
 	["with an init", { namespaces: ["user", "pid"], init: true }],
-])(
-	"cgroup %s (where cgroup2 is mounted, as root): all of it begins there, and cgroup.kill ends it",
-	async (_, options) => {
-		const path = `${cgroup2}/nearfar-spawn-${process.pid}`;
-		mkdirSync(path);
-		try {
-			using cgroup = openat2(path, { flags: ["path", "directory"] });
-			const child = await spawn("sleep", ["1000"], { ...options, cgroup, stdio: "ignore" });
-			expect(readFileSync(`/proc/${child.pid}/cgroup`, "utf8")).toContain(`nearfar-spawn-${process.pid}\n`);
-			expect(readFileSync(`${path}/cgroup.procs`, "utf8").split("\n")).toContain(`${child.pid}`);
-			writeFileSync(`${path}/cgroup.kill`, "1");
-			expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
-			while (readFileSync(`${path}/cgroup.events`, "utf8").includes("populated 1")) await setImmediate();
-		} finally {
-			rmdirSync(path);
-		}
-	},
-);
+])("cgroup %s: all of it begins there, and cgroup.kill ends it", async (_, options) => {
+	const path = `${cgroupRoot}/nearfar-spawn-${process.pid}`;
+	mkdirSync(path);
+	try {
+		using cgroup = openat2(path, { flags: ["path", "directory"] });
+		const child = await spawn("sleep", ["1000"], { ...options, cgroup, stdio: "ignore" });
+		expect(readFileSync(`/proc/${child.pid}/cgroup`, "utf8")).toContain(`nearfar-spawn-${process.pid}\n`);
+		expect(readFileSync(`${path}/cgroup.procs`, "utf8").split("\n")).toContain(`${child.pid}`);
+		writeFileSync(`${path}/cgroup.kill`, "1");
+		expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
+		while (readFileSync(`${path}/cgroup.events`, "utf8").includes("populated 1")) await setImmediate();
+	} finally {
+		rmdirSync(path);
+	}
+});
 
-test.skipIf(!cgroup2)(
-	"killTree ends what a frozen cgroup has in it (where cgroup2 is mounted, as root): the helper is not in there",
+needs("cgroup v2 in which this user can make groups").test(
+	"killTree ends what a frozen cgroup has in it: the helper is not in there",
 	async () => {
-		const path = `${cgroup2}/nearfar-frozen-${process.pid}`;
+		const path = `${cgroupRoot}/nearfar-frozen-${process.pid}`;
 		mkdirSync(path);
 		try {
 			using cgroup = openat2(path, { flags: ["path", "directory"] });

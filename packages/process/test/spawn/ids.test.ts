@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { expectNoLeaks } from "../../../../test/leaks.ts";
-import { root } from "../../../../test/needs.ts";
+import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
 import { shell } from "./output.ts";
@@ -12,13 +12,13 @@ expectNoLeaks();
 const ids = "grep -E '^(Uid|Gid|Groups|CapEff):' /proc/self/status | tr -s '\\t ' ' '";
 const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()];
 
-test.skipIf(!root).each<[string, SpawnOptions, [string, string, string]]>([
+needs("root").test.each<[string, SpawnOptions, [string, string, string]]>([
 	["uid alone clears the groups", { uid: 1000 }, ["1000", "0", ""]],
 	["gid alone clears the groups", { gid: 1000 }, ["0", "1000", ""]],
 	["groups alone", { groups: [5, 7] }, ["0", "0", "5 7"]],
 	["groups before gid before uid", { uid: 1000, gid: 1001, groups: [4, 1001] }, ["1000", "1001", "4 1001"]],
 	["with killTree", { uid: 1000, gid: 1000, killTree: true }, ["1000", "1000", ""]],
-])("%s (as root)", async (_, options, [user, group, groups]) => {
+])("%s", async (_, options, [user, group, groups]) => {
 	const seen = (await shell(ids, options)).split("\n").map((line) => line.trim());
 	expect(seen.slice(0, 3)).toEqual([
 		`Uid:${` ${user}`.repeat(4)}`,
@@ -27,30 +27,27 @@ test.skipIf(!root).each<[string, SpawnOptions, [string, string, string]]>([
 	]);
 });
 
-test.skipIf(!root)(
-	"what needs a privilege is done before it is given up, and no_new_privs is kept (as root)",
-	async () => {
-		const script = `${ids}; ulimit -n; nice; pwd; grep NoNew /proc/self/status; cat < /proc/self/fd/0`;
-		const options: SpawnOptions = {
-			uid: 1000,
-			gid: 1000,
-			nice: -3,
-			cwd: "/root",
-			noNewPrivs: true,
-			limits: { nproc: 5000 },
-		};
-		const seen = await shell(script.replace("; cat < /proc/self/fd/0", ""), options);
-		expect(seen).toContain("CapEff: 0000000000000000");
-		expect(seen).toMatch(/-3\n\/root\nNoNewPrivs:\s1$/);
-	},
-);
+needs("root").test("what needs a privilege is done before it is given up, and no_new_privs is kept", async () => {
+	const script = `${ids}; ulimit -n; nice; pwd; grep NoNew /proc/self/status; cat < /proc/self/fd/0`;
+	const options: SpawnOptions = {
+		uid: 1000,
+		gid: 1000,
+		nice: -3,
+		cwd: "/root",
+		noNewPrivs: true,
+		limits: { nproc: 5000 },
+	};
+	const seen = await shell(script.replace("; cat < /proc/self/fd/0", ""), options);
+	expect(seen).toContain("CapEff: 0000000000000000");
+	expect(seen).toMatch(/-3\n\/root\nNoNewPrivs:\s1$/);
+});
 
 test("an ordinary user may give himself the ids that he has", async () => {
 	const seen = await shell("id -u; id -g", { uid, gid });
 	expect(seen).toBe(`${uid}\n${gid}`);
 });
 
-test.skipIf(root)("other ids are refused to an ordinary user (not as root)", async () => {
+needs("an ordinary user").test("other ids are refused to an ordinary user", async () => {
 	for (const [options, syscall] of [
 		[{ uid: uid + 1 }, "setresuid"],
 		[{ gid: gid + 1 }, "setresgid"],
@@ -60,8 +57,8 @@ test.skipIf(root)("other ids are refused to an ordinary user (not as root)", asy
 	}
 });
 
-test.skipIf(root)(
-	"a lower nice value is refused to an ordinary user: the step is setpriority (not as root)",
+needs("an ordinary user").test(
+	"a lower nice value is refused to an ordinary user: the step is setpriority",
 	async () => {
 		for (const more of [{}, { killTree: true }]) {
 			expect(await reason(() => spawn("true", [], { nice: -5, ...more }))).toMatchObject({
@@ -78,7 +75,7 @@ test("in a user namespace the ids are those of its maps", async () => {
 	expect(await shell("id -u", { namespaces: ["user"] })).toBe(`${uid}`);
 });
 
-test.skipIf(!root)("ranges of ids are mapped (as root)", async () => {
+needs("root").test("ranges of ids are mapped", async () => {
 	const map = [{ inside: 0, outside: 100_000, count: 10 }];
 	const options: SpawnOptions = { namespaces: ["user"], idMap: { uids: map, gids: map }, uid: 5, gid: 6, groups: [7] };
 	expect(await shell("id -u; id -g; id -G", options)).toBe("5\n6\n6 7");

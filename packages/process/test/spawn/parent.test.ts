@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
 import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
-import { root } from "../../../../test/needs.ts";
+import { has } from "../../../../test/needs.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
 
 expectNoLeaks();
@@ -41,7 +41,7 @@ test("deathSignal comes when Node dies, though the ids have changed before", asy
 
 test.each<[string, SpawnOptions]>([
 	["", {}],
-	["with other ids", root ? { uid: 1000, gid: 1000 } : { namespaces: ["user"], idMap: "root", uid: 0 }],
+	["with other ids", has("root") ? { uid: 1000, gid: 1000 } : { namespaces: ["user"], idMap: "root", uid: 0 }],
 ])("a task that only learns of its program when Node is dead does not execute it %s", async (_, options) => {
 	const env = mark();
 	const file = fixturePath("process/spawn-orphan");

@@ -11,6 +11,9 @@ expectNoLeaks();
 
 /** Three generations, of which the last two have sessions of their own and parents that are gone. */
 const daemons = "(setsid sh -c 'sleep 1000 & setsid sleep 1001 & sleep 1002' &) & ";
+/** Waits until they are there: a shell that has no program for it. */
+const waitForDaemons =
+	"while [ $(cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -c ^NEARFAR_MARK=$NEARFAR_MARK$) -lt 6 ]; do :; done";
 const fixture = fixturePath("process/spawn");
 
 const trees: [string, SpawnOptions][] = [
@@ -25,7 +28,7 @@ describe.each(trees)("%s: nothing that the program has started is left", (_, tre
 
 	test("when it ends, whose status is reported", async () => {
 		const env = mark();
-		const child = await start(`${daemons} while [ $(pgrep -cx sleep) -lt 3 ]; do :; done; exit 7`, env);
+		const child = await start(`${daemons} ${waitForDaemons}; exit 7`, env);
 		expect(await child.exited).toEqual({ code: 7, signal: null, dumped: false });
 		expect(marked(env)).toEqual([]);
 	});
