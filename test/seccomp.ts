@@ -1,4 +1,5 @@
-import { FileDescriptor, type Task } from "@nearfar/core";
+import type { Task } from "@nearfar/core";
+import { adoptDescriptor } from "@nearfar/core/internal";
 
 /** From now on the kernel answers system call `nr` with `errno`, to the task and whatever it executes. */
 export function forbid(task: Task, nr: number, errno: number): void {
@@ -13,7 +14,7 @@ export function forbid(task: Task, nr: number, errno: number): void {
 	task.syscall(prctl, noNewPrivs, 1, 0, 0, 0);
 	// struct sock_fprog holds an address: the filter has to lie in the task's memory before.
 	const address = task.run(() => {
-		using file = FileDescriptor.adopt(Number(task.syscall(memfdCreate, Buffer.from("filter\0"), 1))); // MFD_CLOEXEC
+		using file = adoptDescriptor(Number(task.syscall(memfdCreate, Buffer.from("filter\0"), 1))); // MFD_CLOEXEC
 		file.write(program);
 		return task.syscall(mmap, 0, 4096, 1, 2, file, 0); // PROT_READ, MAP_PRIVATE
 	});

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect } from "vitest";
 import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { type Need, needs } from "../../../../test/needs.ts";
 import { Task } from "../../src/index.ts";
