@@ -418,6 +418,15 @@ fn descriptor(fd: i32) -> Arg {
     }
 }
 
+/// Returns the bytes of a C struct: 64-bit words at these offsets, and 0 everywhere else.
+pub(crate) fn words<const SIZE: usize>(fields: &[(usize, u64)]) -> [u8; SIZE] {
+    let mut bytes = [0; SIZE];
+    for (offset, word) in fields {
+        bytes[*offset..offset + 8].copy_from_slice(&word.to_ne_bytes());
+    }
+    bytes
+}
+
 impl Answer<'_> {
     /// `N` bytes of the output.
     pub fn array<const N: usize>(&self, at: usize) -> [u8; N] {

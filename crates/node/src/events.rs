@@ -2,7 +2,7 @@
 
 use crate::failure::FailureData;
 use crate::tables;
-use linux::calls::pidfd::ChildState;
+use linux::calls::process::ChildState;
 use linux::error::{Failure, Result};
 use linux::task::clone::{Cloned, ClonedDone};
 use linux::wait::child::{Change, Listener};

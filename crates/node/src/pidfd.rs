@@ -3,7 +3,7 @@
 use crate::events;
 use crate::tables;
 use crate::throw::OrThrow;
-use linux::calls::pidfd::ChildState;
+use linux::calls::process::ChildState;
 use linux::wait::stranger::{self, Until};
 use napi::bindgen_prelude::{Buffer, Result};
 use napi_derive::napi;
@@ -42,7 +42,7 @@ pub fn pidfd_info(pidfd: i32, mask: u32, length: u32) -> Result<Buffer> {
 /// waitid(2): CLD code, status, pid, uid, or nothing.
 #[napi]
 pub fn waitid(idtype: u32, id: i32, options: i32) -> Result<Vec<f64>> {
-    let waited = linux::calls::pidfd::waitid(idtype, id, options).run().or_throw()?;
+    let waited = linux::calls::process::waitid(idtype, id, options).run().or_throw()?;
     Ok(waited.map_or(Vec::new(), |(state, _)| events::state_numbers(state).into()))
 }
 

@@ -1,7 +1,6 @@
 //! Capabilities: capget(2), capset(2) and the prctl(2) options of the other sets.
 
 use crate::call::{Answer, Call};
-use crate::calls::process::{clear_ambient, drop_bounding, read_bounding};
 use crate::error::{Failure, Result};
 use crate::target::run_all;
 use nix::errno::Errno;
@@ -75,6 +74,24 @@ fn reads(last: u32) -> Vec<Call<Vec<u64>>> {
 fn joined(words: Vec<Vec<u64>>) -> [u64; 4] {
     let words = words.concat();
     [words[0], words[1], words[2], words[3..].iter().rev().fold(0, |set, bit| set << 1 | bit)]
+}
+
+/// `prctl(PR_CAPBSET_DROP, capability)`: out of the bounding set of the calling thread.
+pub fn drop_bounding(capability: u32) -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_CAPBSET_DROP).number(capability).one_thread()
+}
+
+/// `prctl(PR_CAPBSET_READ, capability)`.
+pub fn read_bounding(capability: u32) -> Call<bool> {
+    Call::new("prctl", libc::SYS_prctl)
+        .number(libc::PR_CAPBSET_READ)
+        .number(capability)
+        .value(|answer| answer.result == 1)
+}
+
+/// `prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)`.
+pub fn clear_ambient() -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_CAP_AMBIENT).number(libc::PR_CAP_AMBIENT_CLEAR_ALL).one_thread()
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 //! Descriptors: opening, reading, writing, copying, closing.
 
-use crate::call::{Arg, Call};
+use crate::call::{words, Arg, Call};
+use std::mem::offset_of;
 
 /// `openat2(dirfd, path, &how, 24)`. Linux 5.6.
 pub fn openat2(at: i32, path: &[u8], flags: u64, mode: u64, resolve: u64) -> Call<i32> {
-    let how = [flags, mode, resolve].map(u64::to_ne_bytes).concat();
-    Call::new("openat2", libc::SYS_openat2).fd(at).path(path).input(&how).number(24).descriptor()
+    let how: [u8; size_of::<libc::open_how>()] = words(&[
+        (offset_of!(libc::open_how, flags), flags),
+        (offset_of!(libc::open_how, mode), mode),
+        (offset_of!(libc::open_how, resolve), resolve),
+    ]);
+    Call::new("openat2", libc::SYS_openat2).fd(at).path(path).input(&how).number(how.len() as u64).descriptor()
 }
 
 /// `openat(dirfd, path, flags, mode)`.

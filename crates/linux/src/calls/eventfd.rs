@@ -1,6 +1,7 @@
 //! Counters behind a descriptor.
 
-use crate::call::{Arg, Call};
+use crate::call::{words, Arg, Call};
+use std::mem::offset_of;
 
 /// `eventfd2(initval, flags)`.
 pub fn eventfd(initial: u32, flags: u32) -> Call<i32> {
@@ -14,12 +15,12 @@ pub fn read(fd: i32) -> Call<u64> {
 
 /// `preadv2(fd, {&value, 8}, 1, -1, RWF_NOWAIT)`: a `read` that does not wait, though the descriptor may. Linux 5.8.
 pub fn read_now(fd: i32) -> Call<u64> {
-    let iovec = [0, 8_u64].map(u64::to_ne_bytes).concat();
+    let iovec: [u8; size_of::<libc::iovec>()] = words(&[(offset_of!(libc::iovec, iov_len), 8)]);
     Call::new("preadv2", libc::SYS_preadv2)
         .fd(fd)
         .reserve(8)
         .input(&iovec)
-        .holding(0, 8, Arg::Out(0))
+        .holding(offset_of!(libc::iovec, iov_base) as u32, 8, Arg::Out(0))
         .number(1)
         .number(-1)
         .number(-1)

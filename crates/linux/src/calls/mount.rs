@@ -1,6 +1,7 @@
 //! Mounts: mount(2) and umount2(2), pivot_root(2), and the calls on mounts by descriptor.
 
-use crate::call::Call;
+use crate::call::{words, Call};
+use std::mem::offset_of;
 
 /// `mount(source, target, fstype, flags, data)`.
 pub fn mount(source: Option<&[u8]>, target: &[u8], kind: Option<&[u8]>, flags: u64, data: Option<&[u8]>) -> Call<()> {
@@ -45,11 +46,15 @@ pub fn mount_setattr(
     propagation: u64,
     userns: Option<i32>,
 ) -> Call<()> {
-    let attr = [set, clear, propagation, 0].map(u64::to_ne_bytes).concat();
+    let attr: [u8; size_of::<libc::mount_attr>()] = words(&[
+        (offset_of!(libc::mount_attr, attr_set), set),
+        (offset_of!(libc::mount_attr, attr_clr), clear),
+        (offset_of!(libc::mount_attr, propagation), propagation),
+    ]);
     let call = Call::new("mount_setattr", libc::SYS_mount_setattr).fd(at).path(path).number(flags).input(&attr);
     match userns {
-        Some(fd) => call.holding_fd(24, 8, fd),
+        Some(fd) => call.holding_fd(offset_of!(libc::mount_attr, userns_fd) as u32, 8, fd),
         None => call,
     }
-    .number(32)
+    .number(attr.len() as u64)
 }

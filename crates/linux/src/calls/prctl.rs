@@ -1,6 +1,6 @@
 //! prctl(2) by the number of its option.
 
-use crate::call::Call;
+use crate::call::{Arg, Call};
 
 /// Options that read, in the order of their numbers; some into memory.
 const READS: &[i32] = &[
@@ -66,6 +66,41 @@ pub fn prctl(option: i32) -> Call<()> {
     } else {
         call.one_thread()
     }
+}
+
+/// `prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)`: for the calling thread and all it will start, never to be undone.
+pub fn set_no_new_privs() -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_NO_NEW_PRIVS).number(1).one_thread()
+}
+
+/// `prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)`.
+pub fn get_no_new_privs() -> Call<bool> {
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_NO_NEW_PRIVS).value(|answer| answer.result == 1)
+}
+
+/// `prctl(PR_SET_PDEATHSIG, signal)`; 0: none.
+pub fn set_death_signal(signal: i32) -> Call<()> {
+    restore_death_signal(Arg::Number(signal as u64))
+}
+
+/// The same with what an earlier step has found.
+pub(crate) fn restore_death_signal(signal: Arg) -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_PDEATHSIG).arg(signal).one_thread()
+}
+
+/// `prctl(PR_GET_PDEATHSIG, &signal)`; 0: none.
+pub fn get_death_signal() -> Call<i32> {
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_PDEATHSIG).output(4).value(|answer| answer.u32(0) as i32)
+}
+
+/// `prctl(PR_SET_CHILD_SUBREAPER, 1)`: the orphans among its descendants become its children. Linux 3.4.
+pub fn set_child_subreaper() -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_CHILD_SUBREAPER).number(1)
+}
+
+/// `prctl(PR_SET_DUMPABLE, dumpable)`: whether the process's files in `/proc` are its user's, who may trace it.
+pub fn set_dumpable(dumpable: bool) -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_DUMPABLE).number(u8::from(dumpable)).one_thread()
 }
 
 #[cfg(test)]

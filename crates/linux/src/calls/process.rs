@@ -1,68 +1,47 @@
-//! Signals, priorities and prctl(2).
+//! The life of a process: executing a program, exiting, waiting for the exit.
 
-use crate::call::{Arg, Call};
+use crate::call::{Answer, Arg, Call};
 
-/// `kill(pid, sig)`.
-pub fn kill(pid: i32, signal: i32) -> Call<()> {
-    Call::new("kill", libc::SYS_kill).number(pid).number(signal)
+/// A state change as waitid(2) reports it; `code` is one of CLD_*, 0 where nothing is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChildState {
+    /// CLD_EXITED, CLD_KILLED, CLD_DUMPED, CLD_TRAPPED, CLD_STOPPED, CLD_CONTINUED.
+    pub code: i32,
+    /// Exit code, or the signal.
+    pub status: i32,
+    /// Whose it is, in the pid namespace of who asked.
+    pub pid: i32,
+    /// Real user id of the process.
+    pub uid: u32,
 }
 
-/// `setpriority(which, who, nice)`.
-pub fn setpriority(which: u32, who: i32, nice: i32) -> Call<()> {
-    Call::new("setpriority", libc::SYS_setpriority).number(which).number(who).number(nice)
+impl ChildState {
+    /// Whether nothing follows.
+    pub fn ended(&self) -> bool {
+        matches!(self.code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED)
+    }
+
+    /// Reads the `status` of waitpid(2).
+    pub fn from_wait_status(pid: i32, status: i32) -> Self {
+        let (code, status) = if libc::WIFEXITED(status) {
+            (libc::CLD_EXITED, libc::WEXITSTATUS(status))
+        } else if libc::WCOREDUMP(status) {
+            (libc::CLD_DUMPED, libc::WTERMSIG(status))
+        } else {
+            (libc::CLD_KILLED, libc::WTERMSIG(status))
+        };
+        ChildState { code, status, pid, uid: 0 }
+    }
 }
 
-/// `getpriority(which, who)` as a nice value: the raw call answers 20 minus that.
-pub fn getpriority(which: u32, who: i32) -> Call<i32> {
-    Call::new("getpriority", libc::SYS_getpriority).number(which).number(who).value(|answer| 20 - answer.result as i32)
+/// `execve(path, …)`, without its two arrays.
+pub(crate) fn execve(path: &[u8]) -> Call<()> {
+    Call::new("execve", libc::SYS_execve).path(path)
 }
 
-/// `prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)`: for the calling thread and all it will start, never to be undone.
-pub fn set_no_new_privs() -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_NO_NEW_PRIVS).number(1).one_thread()
-}
-
-/// `prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)`.
-pub fn get_no_new_privs() -> Call<bool> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_NO_NEW_PRIVS).value(|answer| answer.result == 1)
-}
-
-/// `prctl(PR_SET_PDEATHSIG, signal)`; 0: none.
-pub fn set_death_signal(signal: i32) -> Call<()> {
-    restore_death_signal(Arg::Number(signal as u64))
-}
-
-/// The same with what an earlier step has found.
-pub(crate) fn restore_death_signal(signal: Arg) -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_PDEATHSIG).arg(signal).one_thread()
-}
-
-/// `prctl(PR_GET_PDEATHSIG, &signal)`; 0: none.
-pub fn get_death_signal() -> Call<i32> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_PDEATHSIG).output(4).value(|answer| answer.u32(0) as i32)
-}
-
-/// `prctl(PR_CAPBSET_DROP, capability)`: out of the bounding set of the calling thread.
-pub fn drop_bounding(capability: u32) -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_CAPBSET_DROP).number(capability).one_thread()
-}
-
-/// `prctl(PR_CAPBSET_READ, capability)`.
-pub fn read_bounding(capability: u32) -> Call<bool> {
-    Call::new("prctl", libc::SYS_prctl)
-        .number(libc::PR_CAPBSET_READ)
-        .number(capability)
-        .value(|answer| answer.result == 1)
-}
-
-/// `prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)`.
-pub fn clear_ambient() -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_CAP_AMBIENT).number(libc::PR_CAP_AMBIENT_CLEAR_ALL).one_thread()
-}
-
-/// `prctl(PR_SET_CHILD_SUBREAPER, 1)`: the orphans among its descendants become its children. Linux 3.4.
-pub fn set_child_subreaper() -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_CHILD_SUBREAPER).number(1)
+/// `execveat(fd, "", …)`, without its two arrays and its flags.
+pub(crate) fn execveat(fd: i32) -> Call<()> {
+    Call::new("execveat", libc::SYS_execveat).fd(fd).string(b"")
 }
 
 /// `exit_group(code)`.
@@ -70,18 +49,44 @@ pub fn exit_group(code: i32) -> Call<()> {
     Call::new("exit_group", libc::SYS_exit_group).number(code)
 }
 
-/// `signalfd4(-1, {signals}, 8, SFD_NONBLOCK | SFD_CLOEXEC)`, where bit 0 is signal 1.
-pub fn signalfd(signals: u64) -> Call<i32> {
-    let flags = libc::SFD_NONBLOCK | libc::SFD_CLOEXEC;
-    Call::new("signalfd4", libc::SYS_signalfd4)
-        .number(-1)
-        .input(&signals.to_ne_bytes())
-        .number(8)
-        .number(flags)
-        .descriptor()
+/// What waitid(2) returned: the state change and `struct rusage`, or nothing yet.
+pub type Waited = Option<(ChildState, Vec<i64>)>;
+
+/// `waitid(idtype, id, &info, options, &usage)`, the raw call with its fifth argument.
+pub fn waitid(idtype: u32, id: i32, options: i32) -> Call<Waited> {
+    waiting(idtype, Arg::Number(id as i64 as u64), options)
 }
 
-/// `prctl(PR_SET_DUMPABLE, dumpable)`: whether the process's files in `/proc` are its user's, who may trace it.
-pub fn set_dumpable(dumpable: bool) -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_DUMPABLE).number(u8::from(dumpable)).one_thread()
+/// [`waitid`] by a pidfd that goes with the message.
+pub fn waitid_passed(index: u32, options: i32) -> Call<Waited> {
+    waiting(libc::P_PIDFD, Arg::Passed(index), options)
 }
+
+fn waiting(idtype: u32, id: Arg, options: i32) -> Call<Waited> {
+    Call::new("waitid", libc::SYS_waitid)
+        .number(idtype)
+        .arg(id)
+        .output(INFO)
+        .number(options)
+        .output(size_of::<libc::rusage>())
+        .value(read_waited)
+}
+
+/// Adds the two outputs that say how a process ended, and reads them; and room for how others did.
+pub(crate) fn ended(call: Call<()>) -> Call<Waited> {
+    call.output(INFO).output(size_of::<libc::rusage>()).reserve(INFO).value(read_waited)
+}
+
+const INFO: usize = size_of::<libc::siginfo_t>();
+
+/// Reads what waitid(2) has written; `None` where it had nothing to report.
+pub(crate) fn read_waited(answer: &Answer) -> Waited {
+    let int = |at| answer.u32(at) as i32;
+    // siginfo_t: si_signo, si_errno, si_code, padding, si_pid, si_uid, si_status.
+    let state = ChildState { code: int(8), pid: int(16), uid: answer.u32(20), status: int(24) };
+    let long = |index: usize| answer.u64(size_of::<libc::siginfo_t>() + 8 * index) as i64;
+    let usage = [long(0) * 1_000_000 + long(1), long(2) * 1_000_000 + long(3)];
+    (state.pid != 0).then(|| (state, usage.into_iter().chain((4..18).map(long)).collect()))
+}
+
+const _: () = assert!(size_of::<libc::siginfo_t>() == 128 && size_of::<libc::rusage>() == 144);

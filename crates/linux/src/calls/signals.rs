@@ -75,6 +75,22 @@ pub fn get_sigaction(signal: i32) -> Call<u32> {
         .value(|answer| answer.u64(0).min(2) as u32)
 }
 
+/// `kill(pid, sig)`.
+pub fn kill(pid: i32, signal: i32) -> Call<()> {
+    Call::new("kill", libc::SYS_kill).number(pid).number(signal)
+}
+
+/// `signalfd4(-1, {signals}, 8, SFD_NONBLOCK | SFD_CLOEXEC)`, where bit 0 is signal 1.
+pub fn signalfd(signals: u64) -> Call<i32> {
+    let flags = libc::SFD_NONBLOCK | libc::SFD_CLOEXEC;
+    Call::new("signalfd4", libc::SYS_signalfd4)
+        .number(-1)
+        .input(&signals.to_ne_bytes())
+        .number(8)
+        .number(flags)
+        .descriptor()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

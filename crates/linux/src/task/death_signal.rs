@@ -3,7 +3,7 @@
 
 use crate::call::{Arg, Call, Yields};
 use crate::calls::credentials;
-use crate::calls::process::{get_death_signal, restore_death_signal};
+use crate::calls::prctl::{get_death_signal, restore_death_signal};
 use crate::calls::stub::expect;
 use crate::error::Result;
 use crate::sequence::list::Sequence;

@@ -3,6 +3,7 @@
 use crate::call::{Arg, Call};
 use crate::calls::descriptor;
 use crate::calls::eventfd::eventfd;
+use crate::calls::prctl;
 use crate::calls::process;
 use crate::calls::signals;
 use crate::error::{Failure, Refusal, Result};
@@ -90,32 +91,31 @@ impl Attempt {
         for fd in &exec.keep {
             sequence.step(descriptor::set_flags(*fd, 0));
         }
-        sequence.step(process::set_death_signal(exec.death_signal));
+        sequence.step(prctl::set_death_signal(exec.death_signal));
         refuse_orphan(sequence, if exec.death_signal == 0 { 0 } else { exec.parent });
         sequence.step(descriptor::write_passed(index, &1u64.to_ne_bytes()));
         let first = sequence.len();
         let strings = |call: Call<()>| call.strings(&exec.argv).strings(&exec.envp);
-        let execve = |path| Call::new("execve", libc::SYS_execve).path(path);
         match exec.paths.split_first() {
             None => {
-                let call = Call::new("execveat", libc::SYS_execveat).fd(exec.fd).string(b"");
+                let call = process::execveat(exec.fd);
                 sequence.step(strings(call).number(libc::AT_EMPTY_PATH).go_on());
             }
             Some((path, [])) => {
-                sequence.step(strings(execve(path)).go_on());
+                sequence.step(strings(process::execve(path)).go_on());
             }
             Some((path, others)) => {
-                let call = strings(execve(path)).search();
+                let call = strings(process::execve(path)).search();
                 let [_, argv, envp, ..] = call.request.args.map(|arg| arg.of(first));
                 sequence.step(call);
                 for path in others {
-                    sequence.step(execve(path).arg(argv).arg(envp).search());
+                    sequence.step(process::execve(path).arg(argv).arg(envp).search());
                 }
             }
         }
         let tries = first..sequence.len();
         let mut undo = Sequence::default();
-        undo.step(process::set_death_signal(exec.task_death_signal));
+        undo.step(prctl::set_death_signal(exec.task_death_signal));
         for fd in exec.keep.iter().filter(|fd| **fd > 2) {
             undo.step(descriptor::set_flags(*fd, libc::FD_CLOEXEC).go_on());
         }

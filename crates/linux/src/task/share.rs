@@ -1,6 +1,6 @@
 //! What a task makes for another one with which it shares memory or descriptors.
 
-use crate::call::Call;
+use crate::calls::memory;
 use crate::sequence::list::Sequence;
 use crate::task::channel::Channel;
 use crate::task::transfer;
@@ -31,7 +31,7 @@ impl Shared {
 /// Unmaps the block of a task that does not run on it any more, in `task`, which shares that memory. Does not block.
 pub fn unmap(task: &Arc<Channel>, base: u64) {
     let mut sequence = Sequence::default();
-    sequence.step(Call::new("munmap", libc::SYS_munmap).number(base).number(wire::BLOCK));
+    sequence.step(memory::munmap(base, wire::BLOCK));
     // A failure means that the task is gone, and its memory with it.
     task.submit(sequence, Vec::new(), Box::new(|_| {}));
 }

@@ -1,6 +1,6 @@
 //! The spawner: the thread that is the parent of a zygote and of its tasks.
 
-use crate::calls::pidfd;
+use crate::calls::process;
 use crate::error::{Failure, Result};
 use crate::wait::thread;
 use nix::errno::Errno;
@@ -36,7 +36,7 @@ impl Spawner {
 fn reap_children() {
     let options = libc::WEXITED | libc::__WALL | libc::__WNOTHREAD;
     loop {
-        match pidfd::waitid(libc::P_ALL, 0, options).near() {
+        match process::waitid(libc::P_ALL, 0, options).near() {
             Err(Failure::Refused(refusal)) if refusal.errno != Errno::EINTR => return,
             _ => {}
         }

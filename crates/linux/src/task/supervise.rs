@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::calls::credentials;
 use crate::calls::descriptor;
-use crate::calls::pidfd;
+use crate::calls::prctl;
 use crate::calls::process;
 use crate::calls::signals;
 use crate::error::{refused, Result};
@@ -25,9 +25,9 @@ const STATUS: u32 = 16 * 1024;
 pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Result<()> {
     let Some(pid) = program.pid_in(task) else { return Err(refused("waitid", Errno::ECHILD)) };
     let mut before = Sequence::default();
-    let own = before.step(Call::new("getpid", libc::SYS_getpid));
+    let own = before.step(credentials::getpid());
     let wanted = if forward { ALL } else { 1 << (libc::SIGCHLD - 1) };
-    let signals = before.step(process::signalfd(wanted));
+    let signals = before.step(signals::signalfd(wanted));
     let open = |path| descriptor::openat(libc::AT_FDCWD, path, libc::O_RDONLY | libc::O_CLOEXEC, 0);
     let status = before.push(open(b"/proc/thread-self/status").go_on())?;
     let status_text = descriptor::read(status, STATUS, None);
@@ -55,11 +55,11 @@ pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Re
     // All this holds when the program is told to execute.
     let mut ready = Sequence::default();
     // Of its pid namespace, a process 1 gets the orphans anyway.
-    ready.step(process::set_child_subreaper());
+    ready.step(prctl::set_child_subreaper());
     // A signal to the group of this process, SIGKILL above all, must not end both at once. A leader of a group has its own.
     ready.step(credentials::setsid().go_on());
     // A program of the same user must not get hold of it.
-    ready.step(process::set_dumpable(false));
+    ready.step(prctl::set_dumpable(false));
     // Where it is ignored, nobody is told of a child's end, and no status is kept.
     ready.step(signals::sigaction(libc::SIGCHLD, false));
     ready.step(signals::set_mask(ALL));
@@ -71,14 +71,14 @@ pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Re
     let mut standing_by = Sequence::default();
     if !first {
         // The end of the channel is told to it, and then it has work to do. The kernel does that work for a process 1.
-        standing_by.step(process::set_death_signal(0));
+        standing_by.step(prctl::set_death_signal(0));
     }
     let call = Call::new("supervise", wire::SUPERVISE as i64).number(pid).fd(number(signals)).number(if first {
         -1
     } else {
         number(list)
     });
-    let call = pidfd::ended(call);
+    let call = process::ended(call);
     let read = call.read;
     let step = standing_by.step(call);
     task.set_supervises();

@@ -7,7 +7,8 @@ mod stops;
 
 pub use self::parent::{Parent, TaskChannel, WaitDone};
 
-use crate::calls::pidfd::{self, ChildState};
+use crate::calls::pidfd;
+use crate::calls::process::ChildState;
 use crate::error::{Failure, Result};
 use crate::wait::reactor;
 use nix::errno::Errno;

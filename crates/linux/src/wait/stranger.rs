@@ -1,6 +1,6 @@
 //! Processes that nearfar did not start: waiting for the end, or for a change of state, of the process of a pidfd.
 
-use crate::calls::pidfd::{waitid, ChildState};
+use crate::calls::process::{waitid, ChildState};
 use crate::error::{During, Failure, Result};
 use crate::wait::reactor::{self, Ready, Wake};
 use crate::wait::thread;

@@ -2,7 +2,8 @@
 
 use crate::channel::PATIENCE;
 use crate::task::{program, Task};
-use nearfar_linux::calls::pidfd::{self, ChildState};
+use nearfar_linux::calls::pidfd;
+use nearfar_linux::calls::process::{self, ChildState};
 use nearfar_linux::task::clone::CloneOptions;
 use nearfar_linux::task::exec;
 use nearfar_linux::wait::child::{Change, Child, Death, Relations};
@@ -123,7 +124,7 @@ fn a_child_that_somebody_else_reaps_keeps_its_status() {
     child.signal(libc::SIGTERM).unwrap();
     until_dead(&child);
     let pidfd = child.pidfd().unwrap().unwrap();
-    let reaped = pidfd::waitid(libc::P_PIDFD, pidfd.as_raw_fd(), libc::WEXITED).near().unwrap();
+    let reaped = process::waitid(libc::P_PIDFD, pidfd.as_raw_fd(), libc::WEXITED).near().unwrap();
     assert_eq!(reaped.map(|(state, _)| state.status), Some(libc::SIGTERM));
     child.release();
     assert_eq!(end(&hear), (libc::CLD_KILLED, libc::SIGTERM));

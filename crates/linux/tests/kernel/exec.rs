@@ -65,7 +65,7 @@ fn an_exec_that_is_refused_leaves_a_task() {
     );
     let no_descriptor = Exec { keep: vec![1234], ..program(&["/bin/sh"]) };
     assert_eq!(exec::exec(channel, &no_descriptor).unwrap_err(), refusal("fcntl", Errno::EBADF, None));
-    assert_eq!(task.call(nearfar_linux::calls::process::get_death_signal()), Ok(libc::SIGKILL));
+    assert_eq!(task.call(nearfar_linux::calls::prctl::get_death_signal()), Ok(libc::SIGKILL));
     exec::exec(channel, &program(&["/bin/sh", "-c", "exit 3"])).unwrap();
     assert_eq!(end(&task.death()), exited(3));
 }

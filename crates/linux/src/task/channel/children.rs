@@ -1,7 +1,7 @@
 //! What the room `wait` needs of the channel to a task that has children: only the task can wait for them.
 
 use super::{Channel, Ran};
-use crate::calls::pidfd::{self, Waited};
+use crate::calls::process::{self, Waited};
 use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
 use crate::sequence::reply::Reply;
@@ -29,7 +29,7 @@ impl TaskChannel for Channel {
 /// The one call waitid(2), for the process behind the pidfd that goes with the message.
 fn wait_sequence(options: i32) -> Sequence {
     let mut sequence = Sequence::default();
-    sequence.step(pidfd::waitid_passed(0, options));
+    sequence.step(process::waitid_passed(0, options));
     sequence
 }
 
@@ -38,5 +38,5 @@ fn read_waited(sequence: &Sequence, reply: &Reply) -> Result<Waited> {
         return Err(failure.without_step());
     }
     let answer = reply.answer(0).ok_or_else(|| Failure::Broken("the reply to a waitid is empty".into()))?;
-    Ok(pidfd::read_waited(&answer))
+    Ok(process::read_waited(&answer))
 }

@@ -4,7 +4,7 @@ use super::own_map::write_own_map;
 use super::{CloneOptions, Cloner};
 use crate::call::Arg;
 use crate::calls::descriptor;
-use crate::calls::process;
+use crate::calls::prctl;
 use crate::calls::signals;
 use crate::task::death_signal::refuse_orphan;
 use crate::task::outgoing::Outgoing;
@@ -31,7 +31,7 @@ impl Cloner {
         if from_zygote {
             // The task is a child of the spawner thread. The signal ends it with that thread even in the middle of a
             // call, when the end of the channel would not.
-            sequence.step(process::set_death_signal(libc::SIGKILL));
+            sequence.step(prctl::set_death_signal(libc::SIGKILL));
             // Node may have died before the signal was set. The task's first sequence may be in the channel already and
             // take long, so the task must not begin with it.
             refuse_orphan(sequence, 0);
@@ -49,7 +49,7 @@ impl Cloner {
         if !from_zygote && options.has(libc::CLONE_NEWUSER) {
             // A cloner that has changed its user is not dumpable, and neither is its clone. The maps in /proc would then
             // belong to root.
-            sequence.step(process::set_dumpable(true));
+            sequence.step(prctl::set_dumpable(true));
         }
         if let (Some(map), Some((uid, gid))) = (options.map, ids) {
             write_own_map(sequence, map, uid, gid);

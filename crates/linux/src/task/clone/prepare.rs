@@ -1,9 +1,10 @@
 //! What a cloner that is a task does before the clone: it makes what the new task will share, and reports its own ids.
 
 use super::{CloneOptions, Cloner, NewTask};
-use crate::call::{Arg, Call};
+use crate::call::Arg;
 use crate::calls::credentials;
 use crate::calls::descriptor;
+use crate::calls::memory;
 use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
 use crate::task::channel::{Channel, Ran};
@@ -103,12 +104,8 @@ impl Preparation {
 
 /// Adds the calls that make a block of memory for a stub, and returns the step whose result is its address.
 fn add_block(sequence: &mut Sequence) -> usize {
-    let protection = libc::PROT_READ | libc::PROT_WRITE;
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    let mmap = Call::new("mmap", libc::SYS_mmap).number(0).number(wire::BLOCK).number(protection).number(flags);
-    let block = sequence.step(mmap.number(-1).number(0));
-    let guard = Call::new("mprotect", libc::SYS_mprotect).arg(Arg::Result(block as u32)).number(wire::GUARD);
-    sequence.step(guard.number(libc::PROT_NONE));
+    let block = sequence.step(memory::mmap(wire::BLOCK));
+    sequence.step(memory::mprotect(Arg::Result(block as u32), wire::GUARD, libc::PROT_NONE));
     block
 }
 

@@ -3,8 +3,8 @@
 
 use super::sequence::CLONE_STEP;
 use super::{Cloned, ClonedDone, Cloner};
-use crate::calls::pidfd;
 use crate::calls::process;
+use crate::calls::signals;
 use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
 use crate::task::channel::{Channel, Ran};
@@ -127,8 +127,8 @@ impl Starting {
 impl Cloner {
     /// Kills and reaps a new task that cannot be watched. Nothing else reaps it, so the pid is its own.
     fn kill_unwatched(&self, pid: i32) {
-        let kill = process::kill(pid, libc::SIGKILL);
-        let wait = pidfd::waitid(libc::P_PID, pid, libc::WEXITED | libc::__WALL);
+        let kill = signals::kill(pid, libc::SIGKILL);
+        let wait = process::waitid(libc::P_PID, pid, libc::WEXITED | libc::__WALL);
         if self.zygote.is_some() {
             // The task is a child of this process, which may kill it and wait for it.
             let _ = (kill.near(), wait.near());

@@ -2,7 +2,7 @@
 
 use crate::call::{Answer, Arg, Call, Request};
 use crate::calls::descriptor;
-use crate::calls::process;
+use crate::calls::prctl;
 use crate::calls::signals;
 use crate::error::{refused, During, Failure, Result};
 use crate::wait::own_descriptor;
@@ -60,7 +60,7 @@ extern "C" fn in_child(plan: *mut libc::c_void) -> libc::c_int {
 
 /// Gives the child the descriptors of a zygote and executes the stub. Returns only when a call fails.
 fn become_stub(stub: RawFd, channel: RawFd) -> Result<()> {
-    make_call(process::set_death_signal(libc::SIGKILL))?;
+    make_call(prctl::set_death_signal(libc::SIGKILL))?;
     let last = Arg::Number(u32::MAX as u64);
     make_call(descriptor::close_range(Arg::Number(0), last, libc::CLOSE_RANGE_CLOEXEC))?;
     // Both go above 3 first: one of them may have the number 3, which the channel gets below.

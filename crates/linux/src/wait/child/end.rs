@@ -1,7 +1,8 @@
 //! The end of a child: the pidfd reports it, the parent reaps the process, the listener is called once.
 
 use super::{lock, Change, Child, Death, Parent};
-use crate::calls::pidfd::{self, ChildState};
+use crate::calls::pidfd;
+use crate::calls::process::{self, ChildState};
 use crate::error::Result;
 use crate::wait::reactor::{self, Ready, Wake};
 use std::os::fd::{AsFd, AsRawFd};
@@ -52,7 +53,7 @@ impl Child {
     fn wait_here(&self) -> Result<Option<Death>> {
         let Some(pidfd) = self.shared_pidfd() else { return Ok(None) };
         let options = libc::WEXITED | libc::WNOHANG | libc::__WALL;
-        let seen = pidfd::waitid(libc::P_PIDFD, pidfd.as_raw_fd(), options).near()?;
+        let seen = process::waitid(libc::P_PIDFD, pidfd.as_raw_fd(), options).near()?;
         Ok(seen.map(|(state, usage)| Death { state, usage }))
     }
 

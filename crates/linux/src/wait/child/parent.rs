@@ -1,6 +1,6 @@
 //! The task that is the parent of a process: only a parent can wait for a process with waitid(2).
 
-use crate::calls::pidfd::Waited;
+use crate::calls::process::Waited;
 use crate::error::Result;
 use std::fmt::Debug;
 use std::os::fd::OwnedFd;

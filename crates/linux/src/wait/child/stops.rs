@@ -1,7 +1,7 @@
 //! Stops and continuations of a child: asked for without blocking, or waited for by a thread.
 
 use super::{lock, Change, Child, Parent};
-use crate::calls::pidfd::{self, ChildState};
+use crate::calls::process::{self, ChildState};
 use crate::error::{refused, Failure, Result};
 use crate::wait::thread;
 use nix::errno::Errno;
@@ -39,7 +39,7 @@ impl Child {
     fn poll_here(&self, options: i32) -> Result<Option<ChildState>> {
         let Some(pidfd) = self.shared_pidfd() else { return Ok(None) };
         let wait =
-            |more| pidfd::waitid(libc::P_PIDFD, pidfd.as_raw_fd(), options | libc::WNOHANG | libc::__WALL | more);
+            |more| process::waitid(libc::P_PIDFD, pidfd.as_raw_fd(), options | libc::WNOHANG | libc::__WALL | more);
         let _taking = lock(&self.stops);
         let Some((state, _)) = wait(libc::WNOWAIT).near()? else { return Ok(None) };
         if !state.ended() && options & libc::WNOWAIT == 0 {
@@ -73,7 +73,7 @@ impl Child {
         let child = self.clone();
         thread::spawn("nearfar-stops", move || {
             let any = libc::WSTOPPED | libc::WCONTINUED | libc::__WALL;
-            let wait = |options| pidfd::waitid(libc::P_PIDFD, pidfd.as_raw_fd(), any | options).near();
+            let wait = |options| process::waitid(libc::P_PIDFD, pidfd.as_raw_fd(), any | options).near();
             loop {
                 match wait(libc::WEXITED | libc::WNOWAIT) {
                     Ok(Some((state, _))) if !state.ended() => {
