@@ -1,106 +1,112 @@
 import { type ChildState, type ExitStatus, SyscallError, TaskGoneError } from "@nearfar/core";
-import { toExitStatus, waitFlags } from "@nearfar/core/internal";
+import { abortable, toExitStatus, waitFlags } from "@nearfar/core/internal";
 import type { HeldPidfd } from "./held-pidfd.ts";
-import { identifyProcess } from "./identify.ts";
+import { type Identity, identifyProcess } from "./identify.ts";
 import { exitStatusOf, splitStatus } from "./info.ts";
 import { deathOfNodeChild } from "./node-child.ts";
 import { waitForOwnChild } from "./own-child.ts";
 
-const REAPED_WITHIN = 1000; // milliseconds that a stranger's parent has
+const REAPING_TIME = 1000; // milliseconds that the parent of another process gets to reap it
 
-/** Waits for the end of any process. */
-export async function exited(held: HeldPidfd, signal: AbortSignal | undefined): Promise<ExitStatus | undefined> {
+/** Waits for the end of any process, and returns how it ended. `undefined`: the end is known, the status is not. */
+export async function waitForEnd(held: HeldPidfd, signal: AbortSignal | undefined): Promise<ExitStatus | undefined> {
 	signal?.throwIfAborted();
 	if (held.child) return toExitStatus(await waitForOwnChild(held.child, new Set(["exited"]), true, signal));
 	if (held.death) return toExitStatus(held.death);
 	held.hold();
 	try {
 		await untilEnded(held, false, signal);
-		const status = endOf(held);
+		const status = readEnd(held);
 		if (status) return status;
-		const near = held.near();
-		const patience = AbortSignal.timeout(REAPED_WITHIN);
-		while (identifyProcess(near) && !patience.aborted) {
-			await untilEnded(held, true, signal ? AbortSignal.any([signal, patience]) : patience).catch((reason) => {
-				if (!patience.aborted) throw reason;
+		// The kernel keeps a status from the moment of the reaping on (Linux 6.15).
+		const near = held.nearNumber();
+		const timeout = AbortSignal.timeout(REAPING_TIME);
+		while (identifyProcess(near) && !timeout.aborted) {
+			await untilEnded(held, true, signal ? AbortSignal.any([signal, timeout]) : timeout).catch((reason) => {
+				if (!timeout.aborted) throw reason;
 			});
 		}
 		signal?.throwIfAborted();
-		return endOf(held);
+		return readEnd(held);
 	} finally {
 		held.release();
 	}
 }
 
-/** Resolves when the process has ended; what is waited with is held meanwhile. */
+/**
+ * Resolves when the process has ended; with `reaped` when the process has been reaped, or already when it has ended.
+ */
 function untilEnded(held: HeldPidfd, reaped: boolean, signal: AbortSignal | undefined): Promise<void> {
-	return new Promise((resolve, reject) => {
-		signal?.throwIfAborted(); // or nobody would ever say so
-		const abort = () => {
-			held.forgetEnd(tell);
-			reject(signal?.reason);
-		};
-		const tell = () => {
-			signal?.removeEventListener("abort", abort);
-			resolve();
-		};
-		held.whenEnded(tell, reaped);
-		signal?.addEventListener("abort", abort, { once: true });
+	return abortable<void>(signal, (resolve) => {
+		held.whenEnded(resolve, reaped);
+		return () => held.cancelWhenEnded(resolve);
 	});
 }
 
-function endOf(held: HeldPidfd): ExitStatus | undefined {
-	const near = held.near();
-	const kept = keptStatus(near);
+/** Reads how a process ended from every source that may know it. */
+function readEnd(held: HeldPidfd): ExitStatus | undefined {
+	const near = held.nearNumber();
+	const kept = readExitInfo(near);
 	if (kept !== undefined) return splitStatus(kept);
-	const seen = seenByParent(held) ?? (held.nodeChild && deathOfNodeChild(held.nodeChild));
+	const seen = peekAsParent(held) ?? (held.nodeChild && deathOfNodeChild(held.nodeChild));
 	if (seen) return toExitStatus(seen);
 	const shown = statusOfZombie(near);
 	return shown === undefined ? undefined : splitStatus(shown);
 }
 
-/** The death of one that somebody else has reaped, as far as the kernel or Node keeps it. */
-export function keptDeath(held: HeldPidfd, who?: { pid: number; uid: number }): ChildState | undefined {
+/**
+ * Returns the death of a child that another thread or Node's event loop has reaped. `undefined`: neither the kernel nor
+ * Node knows it.
+ *
+ * @param identity - The ids of the process from before its death, which the kernel does not keep.
+ */
+export function findReapedDeath(held: HeldPidfd, identity?: Identity): ChildState | undefined {
 	if (held.child?.death) return held.child.death;
 	held.hold();
 	try {
-		const status = keptStatus(held.near());
+		const status = readExitInfo(held.nearNumber());
 		if (status === undefined) return held.nodeChild && deathOfNodeChild(held.nodeChild);
 		const { code, signal, dumped } = splitStatus(status);
 		const state = signal === null ? "exited" : dumped ? "dumped" : "killed";
-		const pid = who?.pid ?? held.nodeChild?.pid ?? 0;
-		return { state, pid, uid: who?.uid ?? 0, code, signal };
+		const pid = identity?.pid ?? held.nodeChild?.pid ?? 0;
+		return { state, pid, uid: identity?.uid ?? 0, code, signal };
 	} finally {
 		held.release();
 	}
 }
 
-function keptStatus(near: number): number | undefined {
+/** Returns the wait status that the kernel keeps of a reaped process. `undefined`: not reaped, or before Linux 6.15. */
+function readExitInfo(near: number): number | undefined {
 	try {
 		return exitStatusOf(near);
 	} catch (error) {
-		if (error instanceof SyscallError) return undefined; // before Linux 6.15
+		if (error instanceof SyscallError) return undefined;
 		throw error;
 	}
 }
 
-/** What waitid(2) tells a parent, and leaves there for whoever reaps. */
-function seenByParent(held: HeldPidfd): ChildState | undefined {
+/**
+ * Returns the death that waitid(2) shows to the parent, without reaping. `undefined`: the waiting task is not the
+ * parent.
+ */
+function peekAsParent(held: HeldPidfd): ChildState | undefined {
 	try {
 		return held.waitid(waitFlags.exited | waitFlags.nowait);
 	} catch (error) {
-		if (error instanceof SyscallError || error instanceof TaskGoneError) return undefined; // not the parent
+		if (error instanceof SyscallError || error instanceof TaskGoneError) return undefined;
 		throw error;
 	}
 }
 
-/** The status of wait(2) that `/proc` shows of one that ended and was not reaped, to whom it may trace. */
+/** Returns the wait status that `/proc` shows of a zombie. `undefined`: no zombie, or the caller may not trace it. */
 function statusOfZombie(near: number): number | undefined {
 	const { readFileSync, readlinkSync } = process.getBuiltinModule("node:fs");
 	const pid = identifyProcess(near)?.pid;
 	if (pid === undefined) return undefined;
 	try {
-		readlinkSync(`/proc/${pid}/ns/user`); // to whom this is refused, every status shows as 0
+		// The kernel shows the status as 0 to a reader that may not trace the process. Reading this link needs the same
+		// permission, so a failure here means that the 0 would not be true.
+		readlinkSync(`/proc/${pid}/ns/user`);
 		const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
 		const fields = stat.slice(stat.lastIndexOf(") ") + 2).split(" ");
 		return fields[0] === "Z" && identifyProcess(near)?.pid === pid ? Number(fields[52 - 3]) : undefined;

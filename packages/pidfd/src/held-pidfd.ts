@@ -24,32 +24,34 @@ import { identifyProcess } from "./identify.ts";
 import type { NodeChild } from "./node-child.ts";
 
 const P_PIDFD = 3;
-// What the addon watches for, but for options of waitid(2).
-const [ENDED, REAPED] = [0, -1];
-const AT_ONCE = waitFlags.nohang | waitFlags.all;
+const [UNTIL_ENDED, UNTIL_REAPED] = [0, -1]; // for `native().watchPidfd`
+const RETURN_AT_ONCE = waitFlags.nohang | waitFlags.all;
 
 /**
- * The process of one descriptor, for those who wait for it. What they wait with stays open until the last of them is
- * done, though the descriptor be closed meanwhile.
+ * The number of a `PidFd`, held open for waits. A wait goes on when the caller closes the `PidFd`: the number is closed
+ * when the last wait has ended.
  */
 export class HeldPidfd {
-	/** Ours: its death is remembered there. */
+	/** The process as a child of nearfar, which keeps the death for everyone. */
 	child: ChildProcess | undefined;
-	/** Node's: its loop reaps it. */
+	/** The process as a child of `node:child_process`, whose event loop reaps it. */
 	nodeChild: NodeChild | undefined;
-	/** How it ended, once that was seen here. */
+	/** How the process ended, once a wait here has seen it. */
 	death: ChildState | undefined;
 	readonly #table: FDTable;
 	readonly #original: number;
 	readonly #borrowed: boolean;
-	#number: number;
-	#ours = false; // the descriptor was closed, and the number is left to be closed here
+	#number: number; // the original, or a copy of it
+	#closesNumber = false; // whether `#number` is closed here when the last hold ends
 	#holds = 0;
-	#copy: FileDescriptor | undefined;
+	#nearCopy: FileDescriptor | undefined;
 	#watch: { id: number; reaped: boolean } | undefined;
-	readonly #ended = new Set<() => void>();
+	readonly #listeners = new Set<() => void>();
 
-	/** `borrowed`: whoever closes the descriptor does not say so. */
+	/**
+	 * @param number - The number in `table`.
+	 * @param borrowed - `true` when other code may close the number without telling the `PidFd`: waits then use a copy.
+	 */
 	constructor(number: number, table: FDTable, borrowed: boolean) {
 		this.#original = number;
 		this.#number = number;
@@ -57,110 +59,128 @@ export class HeldPidfd {
 		this.#borrowed = borrowed;
 	}
 
-	/** The task that waits: one that has the descriptor, by preference the current one. */
+	/** The task that waits. Its table has the descriptor; the current task is preferred. */
 	get task(): AnyTask {
 		const current = currentTask();
 		return current.fdTable === this.#table ? current : sharersOf(this.#table).worker();
 	}
 
-	/** Keeps a number open until there are as many {@link release}s. */
+	/** Keeps the number open until {@link release} has been called as often. */
 	hold(): void {
 		this.#holds++;
 		try {
-			if (this.#holds === 1 && this.#borrowed) this.part();
+			if (this.#holds === 1 && this.#borrowed) this.switchToCopy();
 		} catch (error) {
 			this.#holds--;
 			throw error;
 		}
 	}
 
-	/** Ends a {@link hold}. */
+	/** Ends a {@link hold}. The last one closes the copies, and the number if it was taken over. */
 	release(): void {
 		if (--this.#holds > 0) return;
-		this.#copy?.close();
-		this.#copy = undefined;
-		if (this.#ours) this.#close();
+		this.#nearCopy?.close();
+		this.#nearCopy = undefined;
+		if (this.#closesNumber) this.#close();
 	}
 
-	/** The descriptor is closed: `true` where its number is still needed, and is closed here. */
-	inherit(): boolean {
-		if (this.#holds === 0 || this.#ours) return false;
-		this.#ours = true;
+	/**
+	 * Takes the number over from a `PidFd` that is being closed, if a wait still needs it.
+	 *
+	 * @returns `true`: the number is closed here. `false`: the `PidFd` has to close it.
+	 */
+	takeOver(): boolean {
+		if (this.#holds === 0 || this.#closesNumber) return false;
+		this.#closesNumber = true;
 		return true;
 	}
 
-	/** Somebody else closes the number from now on: what waits gets another one. */
-	part(): void {
-		if (this.#holds === 0 || this.#ours) return;
-		const copy = this.task.run(() => native().dup(this.#number, 0, true)); // first: there may be no room for it
+	/** Gives the waits a copy, because other code may close the original number from now on. */
+	switchToCopy(): void {
+		if (this.#holds === 0 || this.#closesNumber) return;
+		// The copy comes first: if the table is full, nothing has changed.
+		const copy = this.task.run(() => native().dup(this.#number, 0, true));
 		const watch = this.#watch;
-		if (watch && !this.#copy) this.#unwatch();
+		if (watch && !this.#nearCopy) this.#unwatch();
 		this.#number = copy;
-		this.#ours = true;
+		this.#closesNumber = true;
 		if (watch && !this.#watch) this.#watchFor(watch.reaped);
 	}
 
-	/** The number in this process's table; held. */
-	near(): number {
+	/**
+	 * Returns the number of the pidfd in this process, valid while it is held. A pidfd of a task is copied here first.
+	 */
+	nearNumber(): number {
 		if (this.task.isNear) return this.#number;
-		this.#copy ??= Task.near.run(() => FileDescriptor.from(native().get(taskId(this.task), this.#number)));
-		return this.#copy.fd;
+		this.#nearCopy ??= Task.near.run(() => FileDescriptor.from(native().get(taskId(this.task), this.#number)));
+		return this.#nearCopy.fd;
 	}
 
-	/** A number of this process's table that waitid(2) waits with; `close` it. */
-	blocking(): FileDescriptor {
-		const number = this.near();
+	/** Opens a pidfd of this process without `O_NONBLOCK`, so that waitid(2) waits with it. The caller closes it. */
+	openBlocking(): FileDescriptor {
+		const number = this.nearNumber();
 		return Task.near.run(() => {
 			if ((native().getStatus(number) & openFlags.nonblock) === 0)
 				return FileDescriptor.from(native().dup(number, 0, true));
-			// The flag is that of all copies: another one is opened, of a child that nobody reaps meanwhile.
+			// `O_NONBLOCK` belongs to the open file and so to all copies: a new file is opened by pid. The process is an
+			// unreaped child, so the pid is still its own.
 			return FileDescriptor.from(native().pidfdOpen(identifyProcess(number)?.pid ?? -1, 0));
 		});
 	}
 
-	/** waitid(2), at once, in the task that waits; where others have the descriptor too, in the one whose child it is. */
+	/**
+	 * Calls waitid(2), without blocking, in the task that waits. If that task is not the parent, the other tasks with the
+	 * same descriptor table are tried.
+	 *
+	 * @param bits - Flags of waitid(2).
+	 * @returns The state, or `undefined` if there is none yet.
+	 */
 	waitid(bits: number): ChildState | undefined {
-		const wait = () => native().waitid(P_PIDFD, this.#number, bits | AT_ONCE);
+		const wait = () => native().waitid(P_PIDFD, this.#number, bits | RETURN_AT_ONCE);
 		const { task } = this;
-		let refused: unknown;
-		for (const one of [task, ...(task.isNear ? [] : sharersOf(this.#table).living(task))]) {
+		let firstError: unknown;
+		for (const candidate of [task, ...(task.isNear ? [] : sharersOf(this.#table).living(task))]) {
 			try {
-				const seen = one === currentTask() ? wait() : one.run(wait);
-				return seen.length === 0 ? undefined : toState(seen, 0);
+				const numbers = candidate === currentTask() ? wait() : candidate.run(wait);
+				return numbers.length === 0 ? undefined : toState(numbers, 0);
 			} catch (error) {
-				if (!isGone(error)) throw error;
-				refused ??= error; // it may be the child of another one
+				if (!isNoSuchChild(error)) throw error;
+				firstError ??= error;
 			}
 		}
-		throw refused;
+		throw firstError;
 	}
 
-	/** Calls `tell` once, when the process has ended, or, with `reaped`, when nothing is left of it. Held. */
-	whenEnded(tell: () => void, reaped: boolean): void {
-		// One watch for both: who is told of a zombie, and wants more, asks again.
+	/**
+	 * Calls `listener` once when the process has ended. The pidfd has to be held until then.
+	 *
+	 * @param reaped - `true`: not before the process has been reaped.
+	 */
+	whenEnded(listener: () => void, reaped: boolean): void {
+		// All listeners share one watch. A listener for the reaping that is woken by the death registers again.
 		if (this.#watch?.reaped && !reaped) this.#unwatch();
 		if (!this.#watch) this.#watchFor(reaped);
-		this.#ended.add(tell);
+		this.#listeners.add(listener);
 		keepAlive(1);
 	}
 
-	/** Ends a {@link whenEnded} that has not been told. */
-	forgetEnd(tell: () => void): void {
-		if (!this.#ended.delete(tell)) return;
+	/** Removes a listener that {@link whenEnded} has registered and that was not called yet. */
+	cancelWhenEnded(listener: () => void): void {
+		if (!this.#listeners.delete(listener)) return;
 		keepAlive(-1);
-		if (this.#ended.size === 0) this.#unwatch();
+		if (this.#listeners.size === 0) this.#unwatch();
 	}
 
 	#watchFor(reaped: boolean): void {
-		const id = native().watchPidfd(this.near(), reaped ? REAPED : ENDED);
+		const id = native().watchPidfd(this.nearNumber(), reaped ? UNTIL_REAPED : UNTIL_ENDED);
 		this.#watch = { id, reaped };
 		listen(id, () => {
 			this.#unwatch();
-			const told = [...this.#ended];
-			this.#ended.clear();
-			for (const tell of told) {
+			const listeners = [...this.#listeners];
+			this.#listeners.clear();
+			for (const listener of listeners) {
 				keepAlive(-1);
-				tell();
+				listener();
 			}
 		});
 	}
@@ -175,16 +195,16 @@ export class HeldPidfd {
 	#close(): void {
 		const number = this.#number;
 		this.#number = this.#original;
-		this.#ours = false;
+		this.#closesNumber = false;
 		try {
 			this.task.run(() => native().close(number));
 		} catch (error) {
-			if (!(error instanceof TaskGoneError)) throw error; // closed along with the task
+			if (!(error instanceof TaskGoneError)) throw error; // the number was closed with the task
 		}
 	}
 }
 
-/** Whether there is no such child, or nobody whose child it could be. */
-export function isGone(error: unknown): boolean {
+/** Returns whether waitid(2) failed because the process is no child of the task, or the task is gone. */
+export function isNoSuchChild(error: unknown): boolean {
 	return error instanceof TaskGoneError || (error instanceof SyscallError && error.code === "ECHILD");
 }

@@ -1,10 +1,20 @@
 import { SyscallError } from "@nearfar/core";
 import { native, pidfdInfoMask, pidsOfPidfd } from "@nearfar/core/internal";
 
-const SIZE = 64; // bytes of the first struct pidfd_info
+const SIZE = 64; // bytes of the first version of struct pidfd_info
 
-/** Who a pidfd of the current task stands for now; `undefined`: it was reaped, or cannot be seen from here. */
-export function identifyProcess(pidfd: number): { pid: number; uid: number } | undefined {
+/** The ids by which the kernel reports a process. */
+export interface Identity {
+	readonly pid: number;
+	/** The real user id. 0 before Linux 6.13. */
+	readonly uid: number;
+}
+
+/**
+ * Returns the ids of the process of a pidfd of the current task. `undefined`: the process was reaped, or is outside the
+ * pid namespace of the task.
+ */
+export function identifyProcess(pidfd: number): Identity | undefined {
 	try {
 		const info = native().pidfdInfo(pidfd, pidfdInfoMask.pid | pidfdInfoMask.creds, SIZE);
 		return { pid: info.readUInt32LE(16), uid: info.readUInt32LE(28) };
@@ -17,10 +27,12 @@ export function identifyProcess(pidfd: number): { pid: number; uid: number } | u
 	}
 }
 
-/** The pid that `/proc` shows for a pidfd of the current task; `undefined`: it was reaped, or cannot be seen there. */
+/**
+ * Returns the pid that `/proc` shows for a pidfd of the current task. `undefined`: the process was reaped, or is
+ * outside the pid namespace of that `/proc`. Throws ENOTTY for another descriptor, as an ioctl of a pidfd would.
+ */
 export function pidInProc(pidfd: number): number | undefined {
 	const pids = pidsOfPidfd(pidfd);
-	// As the kernel answers to the ioctls of a pidfd on another file.
 	if (!pids) throw new SyscallError({ code: "ENOTTY", errno: 25, syscall: "ioctl" });
 	return pids[0];
 }

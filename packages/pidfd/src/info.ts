@@ -2,47 +2,60 @@ import type { Buffer } from "node:buffer";
 import type { Signal } from "@nearfar/core";
 import { native, pidfdCoredump, pidfdInfoMask, signalName } from "@nearfar/core/internal";
 
-/** What the kernel knows of a process. What it did not say is `undefined`: after the end that is most. */
+/**
+ * The properties of a process that the kernel reports. A property that the kernel does not report is `undefined`, as
+ * are most of them after the process was reaped.
+ *
+ * @example
+ * ```ts
+ * using self = PidFd.self();
+ * const { pid, uid, exitCode }: PidFdInfo = self.info();
+ * console.log(pid === process.pid, uid === process.getuid?.(), exitCode); // true true undefined
+ * ```
+ */
 export interface PidFdInfo {
-	/** Its id, or the thread's, in the current task's pid namespace. */
+	/** The pid of the process, or the id of the thread, in the pid namespace of the current task. */
 	readonly pid: number | undefined;
-	/** The id of its thread group: the pid of the process that a thread is of. */
+	/** The id of the thread group: for a thread, the pid of its process. */
 	readonly tgid: number | undefined;
-	/** Its parent's pid. */
+	/** The pid of the parent. */
 	readonly ppid: number | undefined;
-	/** The id of its cgroup, the inode of the cgroup's directory. Also known after the end. */
+	/** The id of the cgroup: the inode of its directory. Known after the end too. */
 	readonly cgroupId: bigint | undefined;
-	/** Real user id. */
+	/** The real user id. */
 	readonly uid: number | undefined;
-	/** Effective user id. */
+	/** The effective user id. */
 	readonly euid: number | undefined;
-	/** Saved user id. */
+	/** The saved user id. */
 	readonly suid: number | undefined;
-	/** User id for files. */
+	/** The file system user id. */
 	readonly fsuid: number | undefined;
-	/** Real group id. */
+	/** The real group id. */
 	readonly gid: number | undefined;
-	/** Effective group id. */
+	/** The effective group id. */
 	readonly egid: number | undefined;
-	/** Saved group id. */
+	/** The saved group id. */
 	readonly sgid: number | undefined;
-	/** Group id for files. */
+	/** The file system group id. */
 	readonly fsgid: number | undefined;
-	/** Exit code, 0 to 255, once it was reaped; `null`: a signal killed it (Linux 6.15). */
+	/** The exit code, 0 to 255, once the process was reaped (Linux 6.15). `null`: a signal killed the process. */
 	readonly exitCode: number | null | undefined;
-	/** The signal that killed it, once it was reaped; `null`: it exited (Linux 6.15). */
+	/** The signal that killed the process, once it was reaped (Linux 6.15). `null`: the process exited. */
 	readonly exitSignal: Signal | null | undefined;
-	/** Core dumps of it (Linux 6.16); `undefined` also where the kernel knows it and says nothing, as of most that have ended. */
+	/** The core dumps of the process (Linux 6.16). After the end the kernel mostly does not report them. */
 	readonly coredump: PidFdCoredump | undefined;
 }
 
-/** What the kernel says of a process's core dumps. */
+/** The core dumps of a process. */
 export interface PidFdCoredump {
-	/** Whether it has dumped core. */
+	/** `true` if the process has dumped core. */
 	readonly dumped: boolean;
-	/** As whom it would dump core; `null`: not at all; `undefined`: the kernel does not say. */
+	/**
+	 * The owner that a core dump would have. `null`: the process would dump no core. `undefined`: the kernel does not
+	 * report it.
+	 */
 	readonly as: "user" | "root" | null | undefined;
-	/** The signal for which it dumped core (Linux 6.19). */
+	/** The signal that made the process dump core (Linux 6.19). */
 	readonly signal: Signal | undefined;
 }
 
@@ -50,16 +63,16 @@ const ids = { uid: 28, gid: 32, euid: 36, egid: 40, suid: 44, sgid: 48, fsuid: 5
 const EXIT_CODE = 60;
 const COREDUMP_MASK = 64;
 const COREDUMP_SIGNAL = 68;
-const SIZE = 72; // the first struct pidfd_info with room for core dumps; an older kernel leaves the end alone
+const SIZE = 72; // bytes of struct pidfd_info with core dumps; an older kernel fills in the part that it knows
 
-/** Asks for everything that the smallest struct for it has room for. */
+/** Returns all properties of the process of a pidfd. */
 export function readInfo(pidfd: number): PidFdInfo {
 	const { pid, creds, cgroupid, exit, coredump } = pidfdInfoMask;
 	return parse(native().pidfdInfo(pidfd, pid | creds | cgroupid | exit | coredump, SIZE));
 }
 
 function parse(info: Buffer): PidFdInfo {
-	const filled = info.readUInt32LE(0); // the mask, as far as it was asked for
+	const filled = info.readUInt32LE(0); // the mask of what the kernel has filled in
 	const when = <T>(bit: number, read: () => T): T | undefined => ((filled & bit) === 0 ? undefined : read());
 	const { pid, creds, cgroupid, exit, coredump } = pidfdInfoMask;
 	const one = (bit: number, at: number) => when(bit, () => info.readUInt32LE(at));
@@ -79,19 +92,19 @@ function parse(info: Buffer): PidFdInfo {
 
 function parseCoredump(info: Buffer, filled: number): PidFdCoredump | undefined {
 	const mask = info.readUInt32LE(COREDUMP_MASK);
-	if (mask === 0) return undefined; // of one that has dumped core, too, before that was remembered for all of them
+	if (mask === 0) return undefined; // some kernels report nothing, even of a process that has dumped core
 	const as = mask & pidfdCoredump.user ? "user" : mask & pidfdCoredump.root ? "root" : undefined;
 	const signal = filled & pidfdInfoMask.coredumpSignal ? signalName(info.readUInt32LE(COREDUMP_SIGNAL)) : undefined;
 	return { dumped: (mask & pidfdCoredump.dumped) !== 0, as: mask & pidfdCoredump.skip ? null : as, signal };
 }
 
-/** How a process that was reaped has ended, as the status of wait(2); `undefined`: not reaped, or not kept. */
+/** Returns the wait status of a reaped process. `undefined`: not reaped, or the kernel does not keep it. */
 export function exitStatusOf(pidfd: number): number | undefined {
 	const info = native().pidfdInfo(pidfd, pidfdInfoMask.exit, EXIT_CODE + 4);
 	return info.readUInt32LE(0) & pidfdInfoMask.exit ? info.readInt32LE(EXIT_CODE) : undefined;
 }
 
-/** Takes the status of wait(2) apart. */
+/** Returns the parts of a wait status, as the macros of wait(2) do. */
 export function splitStatus(status: number): { code: number | null; signal: Signal | null; dumped: boolean } {
 	const signal = status & 0x7f;
 	if (signal === 0) return { code: (status >> 8) & 0xff, signal: null, dumped: false };

@@ -2,7 +2,15 @@ import { type FileDescriptor, type NamespaceKind, openat2, SyscallError } from "
 import { type AnyTask, adoptDescriptor, currentTask, native, pidfdNamespaces, toChoice } from "@nearfar/core/internal";
 import { pidInProc } from "./identify.ts";
 
-/** The kinds of namespaces that a process is in, and the two that its children will be in. */
+/**
+ * The kinds of namespaces that a process is in, and the two that its children will be in: names in `/proc/<pid>/ns`.
+ *
+ * @example
+ * ```ts
+ * using self = PidFd.self();
+ * for (const kind of ["net", "pid_for_children"] satisfies PidFdNamespaceKind[]) self.namespace(kind).close();
+ * ```
+ */
 export type PidFdNamespaceKind = NamespaceKind | "pid_for_children" | "time_for_children";
 
 const requests = {
@@ -18,23 +26,23 @@ const requests = {
 	uts: pidfdNamespaces.uts,
 } as const satisfies Record<PidFdNamespaceKind, number>;
 
-// A task can have forbidden itself what its kernel knows.
-const known = new WeakMap<AnyTask, boolean>();
+// Whether a task can use the ioctls. The answer is kept for each task, because a task may have a seccomp filter.
+const hasIoctls = new WeakMap<AnyTask, boolean>();
 
-/** Opens a namespace of the process that a pidfd of the current task stands for. */
+/** Opens a namespace of the process of a pidfd of the current task. */
 export function openNamespace(pidfd: number, kind: PidFdNamespaceKind): FileDescriptor {
 	const request = toChoice(requests, kind, "kind");
 	const task = currentTask();
-	let hasIoctl = known.get(task);
-	if (hasIoctl === undefined) {
-		hasIoctl = task.run(probe);
-		known.set(task, hasIoctl);
+	let ioctls = hasIoctls.get(task);
+	if (ioctls === undefined) {
+		ioctls = task.run(probeIoctls);
+		hasIoctls.set(task, ioctls);
 	}
-	return hasIoctl ? adoptDescriptor(native().pidfdNamespace(pidfd, request, 0)) : openInProc(pidfd, kind);
+	return ioctls ? adoptDescriptor(native().pidfdNamespace(pidfd, request, 0)) : openInProc(pidfd, kind);
 }
 
-/** Whether the kernel has the ioctls: those that do refuse an argument, of every process. */
-function probe(): boolean {
+/** Returns whether the kernel has the ioctls. A kernel without them fails with ENOTTY, and one with them refuses the argument 1. */
+function probeIoctls(): boolean {
 	const self = native().pidfdOpen(native().getpid(), 0);
 	try {
 		native().pidfdNamespace(self, requests.uts, 1);
@@ -46,19 +54,22 @@ function probe(): boolean {
 	}
 }
 
-/** The way before Linux 6.11. A process that still has its pid afterwards had it all the while. */
+/**
+ * Opens a namespace in `/proc`, for kernels before Linux 6.11. The pid is read before and after: a process that has the
+ * pid both times had it in between.
+ */
 function openInProc(pidfd: number, kind: PidFdNamespaceKind): FileDescriptor {
 	const pid = pidInProc(pidfd);
-	if (pid === undefined) throw gone();
+	if (pid === undefined) throw noProcess();
 	let file: FileDescriptor;
 	try {
 		file = openat2(`/proc/${pid}/ns/${kind}`);
 	} catch (error) {
-		throw pidInProc(pidfd) === pid && !isZombie(pid) ? error : gone();
+		throw pidInProc(pidfd) === pid && !isZombie(pid) ? error : noProcess();
 	}
 	if (pidInProc(pidfd) === pid) return file;
 	file.close();
-	throw gone();
+	throw noProcess();
 }
 
 function isZombie(pid: number): boolean {
@@ -66,6 +77,6 @@ function isZombie(pid: number): boolean {
 	return /^\d+ \(.*\) [ZX]/s.test(stat.read(512).toString());
 }
 
-function gone(): SyscallError {
+function noProcess(): SyscallError {
 	return new SyscallError({ code: "ESRCH", errno: 3, syscall: "ioctl" });
 }

@@ -3,17 +3,22 @@ import { holdChild, livingChild, type StateKind, stateKinds } from "@nearfar/cor
 import type { HeldPidfd } from "./held-pidfd.ts";
 import { identifyProcess } from "./identify.ts";
 
-/** Which of our children it is, if it is one. */
+/**
+ * Returns the child of nearfar that a pidfd stands for. `undefined`: the process is none. Throws EBADF for another
+ * descriptor.
+ */
 export function findOwnChild(held: HeldPidfd): ChildProcess | undefined {
 	held.hold();
 	try {
-		const who = () => Task.near.run(() => identifyProcess(held.near())?.pid ?? 0);
-		const child = livingChild(who());
-		// While it is held nobody else can have its pid.
-		return child && holdChild(child, "wait for", who) === child.pid ? child : undefined;
+		const pid = () => Task.near.run(() => identifyProcess(held.nearNumber())?.pid ?? 0);
+		const child = livingChild(pid());
+		// The pid is read again while the child cannot be reaped: between the first look and now the child could have been
+		// reaped and its pid given to the process of the pidfd.
+		return child && holdChild(child, "wait for", pid) === child.pid ? child : undefined;
 	} catch (error) {
-		// As waitid(2) answers for what is no pidfd.
-		if (error instanceof SyscallError && error.code === "ENOTTY") throw notPidfd();
+		if (error instanceof SyscallError && error.code === "ENOTTY") {
+			throw new SyscallError({ code: "EBADF", errno: 9, syscall: "waitid" }); // as waitid(2) itself
+		}
 		if (error instanceof ChildDeadError || error instanceof SyscallError) return undefined;
 		throw error;
 	} finally {
@@ -21,11 +26,7 @@ export function findOwnChild(held: HeldPidfd): ChildProcess | undefined {
 	}
 }
 
-function notPidfd(): SyscallError {
-	return new SyscallError({ code: "EBADF", errno: 9, syscall: "waitid" });
-}
-
-/** Waits for a child of ours, and takes no death from whoever waits for it there: it is remembered for all. */
+/** Waits for a state of a child of nearfar. A death is never taken from the child's own waits, which all get it. */
 export async function waitForOwnChild(
 	child: ChildProcess,
 	wanted: ReadonlySet<StateKind>,
@@ -33,41 +34,44 @@ export async function waitForOwnChild(
 	signal: AbortSignal | undefined,
 ): Promise<ChildState> {
 	try {
-		const options = { ...asOptions(wanted), nowait: nowait || wanted.has("exited"), ...(signal && { signal }) };
+		const options = { ...waitOptions(wanted), nowait: nowait || wanted.has("exited"), ...(signal && { signal }) };
 		const state = await child.wait(options);
-		takeStop(child, wanted, nowait, state);
+		consumeStop(child, wanted, nowait, state);
 		return state;
 	} catch (error) {
-		return remembered(error, wanted);
+		return rememberedDeath(error, wanted);
 	}
 }
 
-/** The same, and never waits. */
+/**
+ * Returns a state of a child of nearfar that has happened already; `undefined`: none. Takes the same states as a wait.
+ */
 export function pollOwnChild(
 	child: ChildProcess,
 	wanted: ReadonlySet<StateKind>,
 	nowait: boolean,
 ): ChildState | undefined {
 	try {
-		const state = child.poll({ ...asOptions(wanted), nowait: nowait || wanted.has("exited") });
-		if (state) takeStop(child, wanted, nowait, state);
+		const state = child.poll({ ...waitOptions(wanted), nowait: nowait || wanted.has("exited") });
+		if (state) consumeStop(child, wanted, nowait, state);
 		return state;
 	} catch (error) {
-		return remembered(error, wanted);
+		return rememberedDeath(error, wanted);
 	}
 }
 
-/** A wait that is also for the end had to leave a stop where it was. */
-function takeStop(child: ChildProcess, wanted: ReadonlySet<StateKind>, nowait: boolean, state: ChildState): void {
+/** Consumes a stop or continuation, which a wait that is also for the death has left because of its `nowait`. */
+function consumeStop(child: ChildProcess, wanted: ReadonlySet<StateKind>, nowait: boolean, state: ChildState): void {
 	if (nowait || !wanted.has("exited") || stateKinds[state.state] === "exited" || child.death) return;
 	child.poll({ exited: false, [stateKinds[state.state]]: true });
 }
 
-function remembered(error: unknown, wanted: ReadonlySet<StateKind>): ChildState {
+/** Returns the death from a `ChildDeadError` if the wait is for the death. Throws the error otherwise. */
+function rememberedDeath(error: unknown, wanted: ReadonlySet<StateKind>): ChildState {
 	if (error instanceof ChildDeadError && wanted.has("exited")) return error.state;
 	throw error;
 }
 
-function asOptions(wanted: ReadonlySet<StateKind>) {
+function waitOptions(wanted: ReadonlySet<StateKind>) {
 	return { exited: wanted.has("exited"), stopped: wanted.has("stopped"), continued: wanted.has("continued") };
 }

@@ -31,23 +31,42 @@ import {
 	visiblePid,
 	wrongType,
 } from "@nearfar/core/internal";
-import { exited } from "./exited.ts";
+import { waitForEnd } from "./exited.ts";
 import { HeldPidfd } from "./held-pidfd.ts";
 import { type PidFdInfo, readInfo } from "./info.ts";
 import { openNamespace, type PidFdNamespaceKind } from "./namespace.ts";
 import { assertChild, type NodeChild, pidOfNodeChild } from "./node-child.ts";
 import { findOwnChild } from "./own-child.ts";
-import { poll, wait } from "./wait.ts";
+import { pollState, waitForState } from "./wait.ts";
 
-/** How to open a {@link PidFd}. */
+/**
+ * The options for opening a {@link PidFd}.
+ *
+ * @example
+ * ```ts
+ * const options: PidFdOptions = { nonblocking: true };
+ * using self = PidFd.self(options);
+ * ```
+ */
 export interface PidFdOptions {
-	/** Waiting with it fails with EAGAIN while the process lives (Linux 5.10). Default: false. */
+	/** `true`: waitid(2) with the descriptor fails with EAGAIN while the process lives (Linux 5.10). Default: `false`. */
 	nonblocking?: boolean;
-	/** The pid is a thread's, and the descriptor stands for that thread alone (Linux 6.9). Default: false. */
+	/**
+	 * `true`: the id is that of a thread, and the descriptor stands for that thread alone (Linux 6.9). Default: `false`.
+	 */
 	thread?: boolean;
 }
 
-/** Whom a signal reaches: one thread, the process, or the process group that it leads. */
+/**
+ * The receiver of a signal: one thread, the whole process, or the process group that the process leads.
+ *
+ * @example
+ * ```ts
+ * const scope: SignalScope = "process";
+ * using self = PidFd.self();
+ * self.sendSignal(0, { scope });
+ * ```
+ */
 export type SignalScope = "thread" | "process" | "group";
 
 const scopes = {
@@ -57,12 +76,13 @@ const scopes = {
 } as const;
 
 /**
- * A descriptor for one process: it never means another one, though the pid be used again.
+ * A descriptor for one process, and never for another one, even when the pid is used again.
  *
- * It polls as readable when the process has ended. Like every descriptor it belongs to the table
- * of the task that opened it, and is close-on-exec. `PidFd.from(fd)` takes over one that somebody else opened.
+ * The descriptor polls as readable when the process has ended. Like every descriptor it belongs to the table of the
+ * task that opened it, and is close-on-exec. `PidFd.from(fd)` makes a `PidFd` of a descriptor that other code has
+ * opened.
  *
- * @example Signal exactly the process that was meant
+ * @example Signal exactly one process
  * ```ts
  * const task = await Task.clone();
  * const child = task.exec("sleep", ["sleep", "60"]);
@@ -73,23 +93,31 @@ const scopes = {
  * @see pidfd_open(2), Linux 5.3
  */
 export class PidFd extends FileDescriptor {
-	#held: HeldPidfd | undefined; // made when somebody first waits
+	#held: HeldPidfd | undefined; // made for the first wait
 	#child: ChildProcess | undefined;
 	#nodeChild: NodeChild | undefined;
-	#known = false; // whether it was asked already whose child it is
-	#death: ChildState | undefined; // what the one that this is a copy of has seen
+	#childKnown = false; // whether `#child` and `#nodeChild` have been looked up
+	#death: ChildState | undefined; // seen by the descriptor that this is a copy of
 
 	/**
 	 * Opens a descriptor for a process.
 	 *
-	 * Between learning a pid and opening it the process may end, and the pid be somebody else's: for a child that was not
-	 * reaped that cannot happen.
+	 * For a `ChildProcess` the descriptor stands for that child for certain. For a number the process may end before the
+	 * call, and another process may have its pid then.
 	 *
-	 * @param pid - 1 or more, in the current task's pid namespace; or a process.
-	 * @returns A descriptor of the current task; close it or declare it with `using`.
-	 * @throws `ESRCH` nobody has the pid · `ENOENT` without `thread`, the id of a thread that does not lead a process
-	 * (before Linux 6.15 `EINVAL`) · `EINVAL` a flag that this kernel does not know · `EMFILE` · `NamespaceMismatchError`
-	 * a process of another pid namespace · `ChildDeadError`
+	 * @param pid - A process, or 1 to 2147483647 in the pid namespace of the current task.
+	 * @param options - See {@link PidFdOptions}. Default: a blocking descriptor for a process.
+	 * @returns A descriptor of the current task. The caller closes it, or declares it with `using`.
+	 * @throws `ESRCH` No process has the pid.
+	 * @throws `ENOENT` The id is that of a thread that does not lead a process, and `thread` is not set (before Linux
+	 * 6.15 `EINVAL`).
+	 * @throws `EINVAL` The kernel does not know the option.
+	 * @throws `EMFILE` The table of the current task has no free descriptor.
+	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The process has its pid in another pid namespace than the current task.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` The process is a child that has ended.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @throws `TypeError` `pid` is neither a number nor a `Process`, or an option is not a boolean.
+	 * @throws `RangeError` `pid` is not an integer from 1 to 2147483647.
 	 * @example
 	 * ```ts
 	 * using pidfd = PidFd.open(process.ppid, { nonblocking: true });
@@ -100,41 +128,45 @@ export class PidFd extends FileDescriptor {
 	static open(pid: number | Process, options?: PidFdOptions): PidFd {
 		const flags = openBits(options);
 		const open = (id: number) => adoptDescriptor(native().pidfdOpen(id, flags), PidFd);
-		if (pid instanceof ChildProcess) return PidFd.#ours(pid, () => open(visiblePid(pid)));
-		const id = pid instanceof Process ? visiblePid(pid) : number(pid);
+		if (pid instanceof ChildProcess) return PidFd.#openOwn(pid, () => open(visiblePid(pid)));
+		const id = pid instanceof Process ? visiblePid(pid) : checkNumber(pid);
 		const child = currentTask().pidNamespace === Task.near.pidNamespace ? livingChild(id) : undefined;
 		if (child) {
 			try {
-				return PidFd.#ours(child, () => open(id));
+				return PidFd.#openOwn(child, () => open(id));
 			} catch (error) {
-				if (!(error instanceof ChildDeadError)) throw error; // reaped: whoever has the pid now, if anybody
+				if (!(error instanceof ChildDeadError)) throw error; // another process may have the pid by now
 			}
 		}
 		const pidfd = open(id);
-		// By a number of another pid namespace it may be one of ours all the same.
-		pidfd.#known = currentTask().pidNamespace === Task.near.pidNamespace;
+		// A number of another pid namespace may stand for a child of nearfar too: the first wait looks that up.
+		pidfd.#childKnown = currentTask().pidNamespace === Task.near.pidNamespace;
 		return pidfd;
 	}
 
-	static #ours(child: ChildProcess, open: () => PidFd): PidFd {
+	static #openOwn(child: ChildProcess, open: () => PidFd): PidFd {
 		const pidfd = holdChild(child, "open", open);
 		pidfd.#child = child;
-		pidfd.#known = true;
+		pidfd.#childKnown = true;
 		return pidfd;
 	}
 
 	/**
-	 * Opens a descriptor for a child of `node:child_process` (Node's, Bun's or Deno's), or for one of nearfar's.
+	 * Opens a descriptor for a child of `node:child_process` (of Node, Bun or Deno), or of nearfar.
 	 *
-	 * It is the child that is opened, and no stranger: Node's loop reaps its children on this thread, in a turn of its
-	 * own, and sets `exitCode` or `signalCode` there. While neither is set the child may be dead, but it has its pid. A
-	 * wait with this descriptor leaves the status for the child's owner.
+	 * The descriptor stands for that child for certain. The runtime reaps its children on this thread, between two turns
+	 * of the event loop, and sets `exitCode` or `signalCode` then. While both are `null` the child may be dead, but still
+	 * has its pid. A wait with this descriptor leaves the reaping to the runtime.
 	 *
-	 * @param child - It has started, and is not known to have ended.
-	 * @returns A descriptor of the current task; close it or declare it with `using`.
-	 * @throws `ChildDeadError` it has ended · `TypeError` it never started, or is no child · `EMFILE` ·
-	 * `NamespaceMismatchError` the current task is in another pid namespace · `BatchError` in a batch, which runs later
-	 * @example Wait beside Node
+	 * @param child - A child that has started and was not reaped.
+	 * @returns A descriptor of the current task. The caller closes it, or declares it with `using`.
+	 * @throws `EMFILE` The table of the current task has no free descriptor.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child has ended.
+	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace.
+	 * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which runs later, when the child may have been reaped.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @throws `TypeError` `child` is no child process, or has not started.
+	 * @example Wait for a child of Node
 	 * ```ts
 	 * import { spawn } from "node:child_process";
 	 *
@@ -147,7 +179,10 @@ export class PidFd extends FileDescriptor {
 	static of(child: NodeChild | ChildProcess): PidFd {
 		if (child instanceof ChildProcess) return PidFd.open(child);
 		const pid = pidOfNodeChild(child);
-		if (currentBatch()) throw new BatchError("a batch runs later, when the child may have been reaped: open it before");
+		if (currentBatch())
+			throw new BatchError(
+				"cannot open a child in a batch, which runs later, when it may have been reaped: call PidFd.of before",
+			);
 		const pidfd = adoptDescriptor(native().pidfdOpen(pid, 0), PidFd);
 		try {
 			if (currentTask().isNear) assertChild(pidfd.fd, child);
@@ -156,21 +191,28 @@ export class PidFd extends FileDescriptor {
 			throw error;
 		}
 		pidfd.#nodeChild = child;
-		pidfd.#known = true;
+		pidfd.#childKnown = true;
 		return pidfd;
 	}
 
 	/**
-	 * Opens a descriptor for the current task itself: its pid is asked for, then opened. The kernel's numbers for the
-	 * caller (`PIDFD_SELF_*`, Linux 6.14) are not descriptors: nothing can be polled, passed on or closed by them.
+	 * Opens a descriptor for the current task; near, for Node.
 	 *
-	 * @param options - `thread`: for the calling thread.
-	 * @returns A descriptor of the current task; close it or declare it with `using`.
-	 * @throws `EINVAL` a flag that this kernel does not know · `EMFILE` · `BatchError` in a batch · `TaskGoneError`
+	 * The task is asked for its pid, which is then opened. The kernel's own numbers for the caller
+	 * (`PIDFD_SELF_THREAD_GROUP`, Linux 6.14) are no descriptors and cannot be polled, passed on or closed.
+	 *
+	 * @param options - See {@link PidFdOptions}; with `thread`, the calling thread. Default: a blocking descriptor for
+	 * the process.
+	 * @returns A descriptor of the current task. The caller closes it, or declares it with `using`.
+	 * @throws `EINVAL` The kernel does not know the option.
+	 * @throws `EMFILE` The table of the current task has no free descriptor.
+	 * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @throws `TypeError` An option is not a boolean.
 	 * @example
 	 * ```ts
 	 * using self = PidFd.self();
-	 * self.sendSignal(0); // we live
+	 * self.sendSignal(0); // does not throw: Node lives
 	 * ```
 	 * @see pidfd_open(2), Linux 5.3; no privilege
 	 */
@@ -181,13 +223,21 @@ export class PidFd extends FileDescriptor {
 	}
 
 	/**
-	 * Sends a signal.
+	 * Sends a signal to the process.
 	 *
-	 * @param signal - 0 sends nothing and only checks.
-	 * @param options - `scope`: default, the thread or process that the descriptor stands for (Linux 6.9).
-	 * @throws `ESRCH` it was reaped · `EPERM` another user's · `EINVAL` a process of a pid namespace that is not the
-	 * current task's nor inside it, or a scope that this kernel does not know · `EBADF` not a pidfd ·
-	 * `FDTableMismatchError` · `TaskGoneError`
+	 * @param signal - A name, or a number from 0 to 64. 0 sends nothing and only checks.
+	 * @param options - `scope`: the receiver (Linux 6.9). Default: the process, or the thread of a descriptor for a
+	 * thread.
+	 * @throws `ESRCH` The process was reaped.
+	 * @throws `EPERM` The process is another user's, and the caller has no CAP_KILL.
+	 * @throws `EINVAL` The process is neither in the pid namespace of the current task nor in one below it.
+	 * @throws `EINVAL` The kernel does not know the scope.
+	 * @throws `EBADF` The descriptor is not a pidfd.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor is not in the table of the current task.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @throws `TypeError` `signal` is neither a number nor the name of a signal, or `scope` is an unknown name.
+	 * @throws `RangeError` The number of the signal is not from 0 to 64.
 	 * @example
 	 * ```ts
 	 * using self = PidFd.self();
@@ -201,37 +251,52 @@ export class PidFd extends FileDescriptor {
 	}
 
 	/**
-	 * Copies a descriptor out of the process.
+	 * Copies a descriptor of the process into the current task.
 	 *
-	 * @param fd - Its number over there, 0 or more.
-	 * @returns A descriptor of the current task for the same open file; close it or declare it with `using`.
-	 * @throws `EBADF` not open over there, or not a pidfd · `EPERM` the process may not be traced · `ESRCH` it was reaped
-	 * · `EMFILE` · `FDTableMismatchError` · `TaskGoneError`
+	 * @param fd - The number of the descriptor in the process, 0 to 2147483647.
+	 * @returns A descriptor of the current task for the same open file. The caller closes it, or declares it with
+	 * `using`.
+	 * @throws `EBADF` The number is not open in the process, or the descriptor is not a pidfd.
+	 * @throws `EPERM` The caller may not trace the process.
+	 * @throws `ESRCH` The process was reaped.
+	 * @throws `EMFILE` The table of the current task has no free descriptor.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor is not in the table of the current task.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @throws `TypeError` `fd` is not a number.
+	 * @throws `RangeError` `fd` is not an integer from 0 to 2147483647.
 	 * @example
 	 * ```ts
 	 * using self = PidFd.self();
 	 * using stdout = self.getFd(1);
 	 * stdout.write("hello\n");
 	 * ```
-	 * @see pidfd_getfd(2), Linux 5.6; the same as to trace it, see ptrace(2): the same user, or CAP_SYS_PTRACE
+	 * @see pidfd_getfd(2), Linux 5.6; the right to trace the process, see ptrace(2)
 	 */
 	getFd(fd: number): FileDescriptor {
 		return adoptDescriptor(native().pidfdGetfd(numberOf(this), descriptorNumber(fd)));
 	}
 
 	/**
-	 * Waits for a state change of a child of the task that the descriptor is of, whichever is current.
+	 * Waits for a state of a child. The wait is made by the task that has the descriptor, whichever task is current.
 	 *
-	 * No status is lost: all who wait get it, it is remembered here, and what is a `ChildProcess` of nearfar keeps it too.
-	 * A child of Node's loop that was opened with {@link PidFd.of} is left for Node to reap. Any other child is reaped, two
-	 * turns of the event loop after its death was seen: one that Node's loop has started is reaped by that before. Keeps
-	 * the event loop alive; the descriptor may be closed meanwhile.
+	 * Every wait for a state gets it, and the state is remembered here and in a `ChildProcess`. A child that was opened
+	 * with {@link PidFd.of} is left for its runtime to reap. Any other child is reaped two turns of the event loop after
+	 * its death was seen, so that Node has reaped it by then if it is Node's. The wait keeps the event loop alive. The
+	 * descriptor may be closed during the wait.
 	 *
-	 * @param options - Which; default: its end. Aborting `signal` ends the wait and nothing else.
-	 * @returns What has happened. The end also for who waited for a stop only.
-	 * @throws `ECHILD` not a child of that task; or a child of a task, and a stop: it can only be polled for ·
-	 * `ChildDeadError` a stop, and it has ended · `EBADF` not a pidfd · `BatchError` in a batch · `AbortError` ·
-	 * `ClosedError` · `TaskGoneError`
+	 * @param options - The states to wait for; default: the death. Aborting `signal` ends the wait, and nothing else.
+	 * @returns The state. A death ends a wait for a stop too.
+	 * @throws `ECHILD` The process is no child of the task that has the descriptor.
+	 * @throws `ECHILD` The wait is for a stop of a child of a task, which {@link PidFd.poll} alone can report.
+	 * @throws `EBADF` The descriptor is not a pidfd.
+	 * @throws `EMFILE` This process has no free descriptor for a copy.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` The wait is for a stop, and the child has ended.
+	 * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The task that has the descriptor has executed a program, exited or died.
+	 * @throws `TypeError` An option has a wrong type, or the options name no state.
+	 * @throws Any value that is the reason of `signal`, an `AbortError` by default.
 	 * @example
 	 * ```ts
 	 * const task = await Task.clone();
@@ -242,16 +307,22 @@ export class PidFd extends FileDescriptor {
 	 * @see waitid(2) P_PIDFD, Linux 5.4; no privilege
 	 */
 	async wait(options?: WaitOptions): Promise<ChildState> {
-		return wait(this.#process(), options);
+		return waitForState(this.#prepareWait(), options);
 	}
 
 	/**
-	 * Asks for a state change that has happened already, and never waits; also where the descriptor is nonblocking.
+	 * Returns a state of a child that has happened already, and never waits, even with a blocking descriptor.
 	 *
-	 * @param options - As for `wait`, without `signal`.
-	 * @returns The state, or `undefined` where there is none yet.
-	 * @throws `ECHILD` not a child of the task that the descriptor is of · `ChildDeadError` a stop, and it has ended ·
-	 * `EBADF` not a pidfd · `FDTableMismatchError` · `BatchError` in a batch · `TaskGoneError`
+	 * @param options - The states to ask for; default: the death.
+	 * @returns The state. `undefined`: none yet.
+	 * @throws `ECHILD` The process is no child of the current task.
+	 * @throws `EBADF` The descriptor is not a pidfd.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` The options ask for a stop, and the child has ended.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor is not in the table of the current task.
+	 * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @throws `TypeError` An option has a wrong type, or the options name no state.
 	 * @example
 	 * ```ts
 	 * await using task = await Task.clone();
@@ -261,63 +332,82 @@ export class PidFd extends FileDescriptor {
 	 * @see waitid(2) P_PIDFD and WNOHANG, Linux 5.4; no privilege
 	 */
 	poll(options?: Omit<WaitOptions, "signal">): ChildState | undefined {
-		numberOf(this); // as every call that returns at once, it is one of the current task
-		return poll(this.#process(), options);
+		numberOf(this); // throws unless the descriptor is in the table of the current task
+		return pollState(this.#prepareWait(), options);
 	}
 
 	/**
-	 * Resolves when the process has ended, child or not, and reaps nobody. Whichever task is current.
+	 * Resolves when the process has ended, child or not, and reaps nothing. The wait works whichever task is current.
 	 *
-	 * How it ended is known of a child, of a zombie that may be traced, and of any process that was reaped where the kernel
-	 * keeps its status (Linux 6.15). One that is none of these, and that its parent does not reap within a second, has
-	 * ended with `undefined`. Keeps the event loop alive; the descriptor may be closed meanwhile.
+	 * The status is known of a child, of a zombie that the caller may trace, and of any process that was reaped where the
+	 * kernel keeps it (Linux 6.15). For any other process the promise resolves with `undefined`, a second after the
+	 * death. The wait keeps the event loop alive. The descriptor may be closed during the wait.
 	 *
-	 * @param options - Aborting `signal` ends the wait and nothing else.
-	 * @returns How it ended; `undefined`: the kernel keeps no status for us.
-	 * @throws `AbortError` · `EMFILE` a copy of a task's descriptor was needed · `EBADF` not a pidfd ·
-	 * `BatchError` in a batch · `ClosedError` · `TaskGoneError`
-	 * @example Wait for a process that is not a child
+	 * @param options - `signal`: aborting it ends the wait, and nothing else. Default: none.
+	 * @returns How the process ended. `undefined`: unknown.
+	 * @throws `EMFILE` This process has no free descriptor for a copy.
+	 * @throws `EBADF` The descriptor is not a pidfd.
+	 * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The task that has the descriptor has executed a program, exited or died.
+	 * @throws `TypeError` `signal` is not an `AbortSignal`.
+	 * @throws Any value that is the reason of `signal`, an `AbortError` by default.
+	 * @example Wait for a process that is no child
 	 * ```ts
 	 * using parent = PidFd.open(process.ppid);
-	 * await parent.exited({ signal: AbortSignal.timeout(10) }).catch((reason) => console.log(reason.name)); // TimeoutError
+	 * const signal = AbortSignal.timeout(10);
+	 * await parent.exited({ signal }).catch((reason) => console.log(reason.name)); // TimeoutError
 	 * ```
 	 * @see pidfd_open(2), Linux 5.3; no privilege
 	 */
 	async exited(options?: { signal?: AbortSignal }): Promise<ExitStatus | undefined> {
 		const signal = abortSignal(checkOptions(options).signal);
-		return exited(this.#process(), signal);
+		return waitForEnd(this.#prepareWait(), signal);
 	}
 
 	/**
 	 * Opens a namespace that the process is in, or that its children will be in.
 	 *
-	 * Before Linux 6.11 through `/proc`, which has to be mounted then; what is opened is the process's own namespace there
-	 * too, though the pid be used again meanwhile.
+	 * Before Linux 6.11 the namespace is opened in `/proc`, which has to be mounted. The pid is checked before and after,
+	 * so that the namespace is the right one even if the pid is used again.
 	 *
-	 * @param kind - Its name in `/proc/pid/ns`.
-	 * @returns A descriptor of the current task, for `setns`; close it or declare it with `using`.
-	 * @throws `ESRCH` it has ended · `EACCES` it may not be traced · `EOPNOTSUPP` the kernel has no namespaces of the
-	 * kind · `ENOTTY` not a pidfd · `EMFILE` · `FDTableMismatchError` · `TaskGoneError`
+	 * @param kind - The name of the namespace in `/proc/<pid>/ns`.
+	 * @returns A descriptor of the current task, for `setns`. The caller closes it, or declares it with `using`.
+	 * @throws `ESRCH` The process has ended.
+	 * @throws `EACCES` The caller may not trace the process.
+	 * @throws `EOPNOTSUPP` The kernel has no namespaces of the kind.
+	 * @throws `ENOENT` Before Linux 6.11: `/proc` is not mounted, or the kernel has no namespaces of the kind.
+	 * @throws `ENOTTY` The descriptor is not a pidfd.
+	 * @throws `EMFILE` The table of the current task has no free descriptor.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor is not in the table of the current task.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.
+	 * @throws `ERR_NEARFAR_BATCH` Before Linux 6.11: the call is inside a batch, and its steps depend on each other.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @throws `TypeError` `kind` is an unknown name.
 	 * @example
 	 * ```ts
 	 * await using task = await Task.clone({ namespaces: ["user", "uts"] });
 	 * using pidfd = PidFd.open(task.process);
 	 * using uts = pidfd.namespace("uts");
 	 * ```
-	 * @see ioctl_pidfd(2) PIDFD_GET_UTS_NAMESPACE, Linux 6.11; the same as to trace it, see ptrace(2)
+	 * @see ioctl_pidfd(2) PIDFD_GET_UTS_NAMESPACE, Linux 6.11; the right to trace the process, see ptrace(2)
 	 */
 	namespace(kind: PidFdNamespaceKind): FileDescriptor {
 		return openNamespace(numberOf(this), kind);
 	}
 
 	/**
-	 * Asks the kernel what it knows of the process: ids, cgroup, how it ended.
+	 * Returns the properties of the process: ids, cgroup, and how it ended.
 	 *
-	 * @returns What the kernel filled in; everything else is `undefined`. Ids of processes are of the current task's pid
-	 * namespace, ids of users and groups of its user namespace.
-	 * @throws `ESRCH` it was reaped, and the kernel keeps nothing (before Linux 6.15) · `EREMOTE` it is not in the
-	 * current task's pid namespace (once `ESRCH`) · `ENOTTY` before Linux 6.13; not a pidfd · `FDTableMismatchError` · `BatchError` in a
-	 * batch · `TaskGoneError`
+	 * @returns The properties that the kernel reports; the others are `undefined`. Ids of processes are those of the pid
+	 * namespace of the current task, ids of users and groups those of its user namespace.
+	 * @throws `ESRCH` The process was reaped, and the kernel keeps nothing (before Linux 6.15).
+	 * @throws `EREMOTE` The process is outside the pid namespace of the current task (on some kernels `ESRCH`).
+	 * @throws `ENOTTY` The kernel is older than Linux 6.13, or the descriptor is not a pidfd.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor is not in the table of the current task.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.
+	 * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
 	 * @example
 	 * ```ts
 	 * using self = PidFd.self();
@@ -330,46 +420,111 @@ export class PidFd extends FileDescriptor {
 		return readInfo(numberOf(this));
 	}
 
-	/** As any descriptor; the copy knows whose child the process is, and how it has ended. */
+	/**
+	 * Makes another descriptor of the same open file, as {@link FileDescriptor.dup} does. The copy remembers whose child
+	 * the process is, and how it ended.
+	 *
+	 * @param options - `closeOnExec`: default `true`. `min`: the lowest number to use, 0 to 2147483647; default 0.
+	 * @returns A descriptor of the current task. The caller closes it, or declares it with `using`.
+	 * @throws `EMFILE` The table has no free descriptor.
+	 * @throws `EINVAL` `min` is above the limit of descriptors.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor is not in the table of the current task.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.
+	 * @example
+	 * ```ts
+	 * using self = PidFd.self();
+	 * using copy = self.dup({ min: 100 });
+	 * console.log(copy.fd >= 100); // true
+	 * ```
+	 * @see fcntl(2) F_DUPFD_CLOEXEC; no privilege
+	 */
 	override dup(options?: { closeOnExec?: boolean; min?: number }): this {
-		return this.#sharing(super.dup(options));
+		return this.#remember(super.dup(options));
 	}
 
-	/** As any descriptor; the copy knows whose child the process is, and how it has ended. */
+	/**
+	 * Makes the same open file available under a number, as {@link FileDescriptor.dupTo} does. The copy remembers whose
+	 * child the process is, and how it ended.
+	 *
+	 * @param fd - The number, 0 to 2147483647. Near, the number must not be in use; in a task its descriptor is closed.
+	 * @param options - `closeOnExec`: default `true`.
+	 * @returns The descriptor with the number. The caller closes it, or declares it with `using`.
+	 * @throws `EBADF` The number is above the limit of descriptors.
+	 * @throws `EINVAL` The number is the descriptor's own.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor is not in the table of the current task.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.
+	 * @throws `RangeError` The number is in use near, or is that of the channel of a task.
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone();
+	 * task.run(() => {
+	 *   using self = PidFd.self();
+	 *   using copy = self.dupTo(100);
+	 *   console.log(copy.fd); // 100
+	 * });
+	 * ```
+	 * @see dup3(2); no privilege
+	 */
 	override dupTo(fd: number, options?: { closeOnExec?: boolean }): this {
-		return this.#sharing(super.dupTo(fd, options));
+		return this.#remember(super.dupTo(fd, options));
 	}
 
-	#sharing(copy: this): this {
+	/** Passes on to a copy what is known of the process. */
+	#remember(copy: this): this {
 		copy.#child = this.#child;
 		copy.#nodeChild = this.#nodeChild;
-		copy.#known = this.#known;
+		copy.#childKnown = this.#childKnown;
 		copy.#death = this.#held?.death ?? this.#death;
 		return copy;
 	}
 
-	/** Closes it. Who waits with it goes on. */
+	/**
+	 * Closes the descriptor. Waits that use it go on.
+	 *
+	 * @throws `EBADF` Other code has closed the number.
+	 * @example
+	 * ```ts
+	 * const self = PidFd.self();
+	 * self.close();
+	 * console.log(self.closed); // true
+	 * ```
+	 * @see close(2)
+	 */
 	override close(): void {
-		if (this.closed || !this.#held?.inherit()) super.close();
+		if (this.closed || !this.#held?.takeOver()) super.close();
 		else super.take();
 	}
 
-	/** Gives the number up: from now on somebody else closes it. Who waits with it goes on, with a copy. */
+	/**
+	 * Gives the number up: the caller closes it from now on. Waits that use the descriptor go on with a copy.
+	 *
+	 * @returns The number.
+	 * @throws `EMFILE` The table has no free descriptor for the copy.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.
+	 * @example
+	 * ```ts
+	 * const number = PidFd.self().take();
+	 * PidFd.from(number).close();
+	 * ```
+	 * @see pidfd_open(2)
+	 */
 	override take(): number {
-		if (!this.closed) this.#held?.part();
+		if (!this.closed) this.#held?.switchToCopy();
 		return super.take();
 	}
 
-	#process(): HeldPidfd {
-		if (currentBatch()) throw new BatchError("waiting returns a value, and in a batch no call has run yet");
+	/** Returns the held pidfd for a wait, and looks up whose child the process is. */
+	#prepareWait(): HeldPidfd {
+		if (currentBatch())
+			throw new BatchError("cannot wait in a batch, in which no call has run yet: wait before or after");
 		const number = this.fd;
 		if (!this.#held) {
 			const borrowed = !ownsNumber(this);
 			this.#held = new HeldPidfd(number, this.table, borrowed);
 			this.#held.death = this.#death;
 		}
-		if (!this.#known) this.#child = findOwnChild(this.#held);
-		this.#known = true;
+		if (!this.#childKnown) this.#child = findOwnChild(this.#held);
+		this.#childKnown = true;
 		this.#held.child = this.#child;
 		this.#held.nodeChild = this.#nodeChild;
 		return this.#held;
@@ -387,7 +542,7 @@ function openBits(options: PidFdOptions | undefined): number {
 	return nonblock | (optionalBoolean(thread, "options.thread") ? pidfdFlags.thread : 0);
 }
 
-function number(pid: number): number {
+function checkNumber(pid: number): number {
 	if (typeof pid !== "number") throw wrongType("pid", "a number or a Process", pid);
 	return checkPid(pid);
 }

@@ -1,5 +1,6 @@
 import { ChildDeadError, type ChildState, SyscallError, type WaitOptions } from "@nearfar/core";
 import {
+	abortable,
 	forget,
 	howItEnded,
 	keepAlive,
@@ -12,89 +13,102 @@ import {
 	waitBits,
 	waitFlags,
 } from "@nearfar/core/internal";
-import { keptDeath } from "./exited.ts";
-import { type HeldPidfd, isGone } from "./held-pidfd.ts";
-import { identifyProcess } from "./identify.ts";
+import { findReapedDeath } from "./exited.ts";
+import { type HeldPidfd, isNoSuchChild } from "./held-pidfd.ts";
+import { type Identity, identifyProcess } from "./identify.ts";
 import { pollOwnChild, waitForOwnChild } from "./own-child.ts";
 
 type Kinds = ReadonlySet<StateKind>;
+type StopListener = (state: ChildState | undefined) => void;
 
-// By pid: whoever takes a state from the kernel lets these see it first.
-const looking = new Map<number, Set<() => void>>();
+// By pid: the waits that look at a state before another wait consumes it, so that all waits get it.
+const observers = new Map<number, Set<() => void>>();
 
-// By pid and what they wait for: a wait that is given up leaves its thread to the next one.
-const threads = new Map<string, Set<(state: ChildState | undefined) => void>>();
+// By pid and flags: the listeners of each thread that blocks in waitid(2). The thread outlives an aborted wait, and
+// serves the next wait for the same states.
+const stopListeners = new Map<string, Set<StopListener>>();
 
-/** The state that has happened already, if there is one. */
-export function poll(held: HeldPidfd, options: Omit<WaitOptions, "signal"> | undefined): ChildState | undefined {
-	const { kinds: wanted, nowait } = toWanted(options);
-	if (held.child && held.task.isNear) return pollOwnChild(held.child, wanted, nowait);
-	const state = look(held, wanted);
-	if (state && !wanted.has(stateKinds[state.state])) throw dead(held, state);
-	if (state && !nowait) take(held, state).catch(() => {});
+/** Returns a state that has happened already; `undefined`: none. */
+export function pollState(held: HeldPidfd, options: Omit<WaitOptions, "signal"> | undefined): ChildState | undefined {
+	const { kinds, nowait } = toWanted(options);
+	if (held.child && held.task.isNear) return pollOwnChild(held.child, kinds, nowait);
+	const state = peekState(held, kinds);
+	if (state && !kinds.has(stateKinds[state.state])) throw childDeadError(held, state);
+	if (state && !nowait) consumeState(held, state).catch(() => {}); // `poll` is synchronous, and the caller has the state
 	return state;
 }
 
-/** Waits for a state. */
-export async function wait(held: HeldPidfd, options: WaitOptions | undefined): Promise<ChildState> {
-	const { kinds: wanted, nowait, signal } = toWanted(options);
+/** Waits for a state. A death ends a wait for a stop or a continuation too. */
+export async function waitForState(held: HeldPidfd, options: WaitOptions | undefined): Promise<ChildState> {
+	const { kinds, nowait, signal } = toWanted(options);
 	signal?.throwIfAborted();
-	if (held.child && held.task.isNear) return waitForOwnChild(held.child, wanted, nowait, signal);
+	if (held.child && held.task.isNear) return waitForOwnChild(held.child, kinds, nowait, signal);
 	held.hold();
 	try {
-		const state = look(held, wanted) ?? (await waitForChange(held, wanted, signal));
-		if (!nowait && wanted.has(stateKinds[state.state])) await take(held, state);
+		const state = peekState(held, kinds) ?? (await waitForChange(held, kinds, signal));
+		if (!nowait && kinds.has(stateKinds[state.state])) await consumeState(held, state);
 		return state;
 	} finally {
 		held.release();
 	}
 }
 
-/** A state that is there, left where it is. */
-function look(held: HeldPidfd, wanted: Kinds): ChildState | undefined {
+/** Returns a state that has happened, and leaves it in the kernel (WNOWAIT). `undefined`: none yet. */
+function peekState(held: HeldPidfd, kinds: Kinds): ChildState | undefined {
 	const death = held.death ?? held.child?.death;
-	if (death && !wanted.has("exited")) throw dead(held, death);
+	if (death && !kinds.has("exited")) throw childDeadError(held, death);
 	if (death) return death;
 	try {
-		const state = held.waitid(waitBits(wanted) | waitFlags.nowait);
+		const state = held.waitid(waitBits(kinds) | waitFlags.nowait);
 		if (state && stateKinds[state.state] === "exited") held.death = state;
 		return state;
 	} catch (error) {
-		const kept = isGone(error) ? unreported(held, wanted) : undefined;
-		if (!kept) throw error;
-		held.death = kept;
-		return kept;
+		const found = isNoSuchChild(error) ? findUnreportedDeath(held, kinds) : undefined;
+		if (!found) throw error;
+		held.death = found;
+		return found;
 	}
 }
 
-/** The death of a child that waitid(2) does not know of: Node's loop has reaped its own, or nobody has asked for the end. */
-function unreported(held: HeldPidfd, wanted: Kinds): ChildState | undefined {
+/**
+ * Returns the death of a process for which waitid(2) has failed with ECHILD. There are two causes: the wait was not for
+ * the death and the child is a zombie, or Node's event loop has reaped its child.
+ */
+function findUnreportedDeath(held: HeldPidfd, kinds: Kinds): ChildState | undefined {
 	try {
-		if (!wanted.has("exited")) return held.waitid(waitFlags.exited | waitFlags.nowait);
+		if (!kinds.has("exited")) return held.waitid(waitFlags.exited | waitFlags.nowait);
 	} catch (error) {
-		if (!isGone(error)) throw error;
+		if (!isNoSuchChild(error)) throw error;
 	}
-	return held.nodeChild && keptDeath(held);
+	return held.nodeChild && findReapedDeath(held);
 }
 
-function dead(held: HeldPidfd, death: ChildState): ChildDeadError {
-	const who = held.child ?? `process ${death.pid || (held.nodeChild?.pid ?? "")}`.trimEnd();
-	return new ChildDeadError(`cannot wait for a stop of ${who}: it ${howItEnded(death)}`, death, held.child?.command);
+function childDeadError(held: HeldPidfd, death: ChildState): ChildDeadError {
+	const process = held.child ?? `process ${death.pid || (held.nodeChild?.pid ?? "")}`.trimEnd();
+	return new ChildDeadError(
+		`cannot wait for a stop of ${process}: it ${howItEnded(death)}`,
+		death,
+		held.child?.command,
+	);
 }
 
-/** Takes a state from the kernel. A death only where nobody else does. */
-async function take(held: HeldPidfd, state: ChildState): Promise<void> {
+/** Consumes a state in the kernel. A death of a child that nearfar or Node reaps is left to them. */
+async function consumeState(held: HeldPidfd, state: ChildState): Promise<void> {
 	const kind = stateKinds[state.state];
 	if (kind === "exited" && (held.nodeChild || held.child)) return;
 	held.hold();
 	try {
-		// It may be a child of Node's loop: what SIGCHLD has told that is dealt with in the turn between the two.
+		// The process may be a child of Node's event loop that was opened by its number. If the death were consumed now,
+		// Node's own waitpid(2) would fail and its event `exit` would not come. Node handles a SIGCHLD in the next turn at
+		// the latest.
 		const turns = kind === "exited" && held.task.isNear ? 2 : 0;
 		for (let turn = 0; turn < turns; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
-		if (looking.size > 0) for (const see of looking.get(identifyProcess(held.near())?.pid ?? 0) ?? []) see();
+		if (observers.size > 0) {
+			for (const observe of observers.get(identifyProcess(held.nearNumber())?.pid ?? 0) ?? []) observe();
+		}
 		held.waitid(waitFlags[kind]);
 	} catch (error) {
-		if (!isGone(error)) throw error; // somebody else has taken it
+		if (!isNoSuchChild(error)) throw error; // another wait has consumed the state
 	} finally {
 		held.release();
 	}
@@ -102,88 +116,87 @@ async function take(held: HeldPidfd, state: ChildState): Promise<void> {
 
 async function waitForChange(held: HeldPidfd, wanted: Kinds, signal: AbortSignal | undefined): Promise<ChildState> {
 	const stops = wanted.has("stopped") || wanted.has("continued");
-	// As for a process that is not ours: only a thread of its parent hears of stops, and a task has one alone.
+	// Only a thread of the parent can block in waitid(2) for a stop, and the only thread of a task has to serve its
+	// channel.
 	if (stops && !held.task.isNear) throw new SyscallError({ code: "ECHILD", errno: 10, syscall: "waitid" });
 	if (held.child) return waitForOwnChild(held.child, wanted, true, signal);
-	const who = identifyProcess(held.near()) ?? { pid: 0, uid: 0 };
+	const identity = identifyProcess(held.nearNumber()) ?? { pid: 0, uid: 0 };
 	const kinds: Kinds = new Set([...wanted, "exited"]); // a death ends a wait for a stop
 	let state: ChildState | undefined;
-	while (!state) state = await nextChange(held, kinds, stops, who, signal);
+	while (!state) state = await nextChange(held, kinds, stops, identity, signal);
 	return state;
 }
 
-/** Resolves when there is something to see, with it, or with nothing where that was gone again. */
+/** Resolves when a state may have happened: with the state, or with `undefined` if another wait has consumed it. */
 function nextChange(
 	held: HeldPidfd,
 	kinds: Kinds,
 	stops: boolean,
-	who: { pid: number; uid: number },
+	identity: Identity,
 	signal: AbortSignal | undefined,
 ): Promise<ChildState | undefined> {
-	return new Promise((resolve, reject) => {
-		signal?.throwIfAborted(); // or nobody would ever say so
-		const settle = () => {
-			signal?.removeEventListener("abort", abort);
-			leave(looking, who.pid, see);
-			stop();
+	return abortable(signal, (resolve, reject) => {
+		const stopListening = () => {
+			removeFrom(observers, identity.pid, observe);
+			cancel();
 		};
-		const abort = () => {
-			settle();
-			reject(signal?.reason);
-		};
-		const tell = (told?: ChildState) => {
-			settle();
+		const finish = (known?: ChildState) => {
+			stopListening();
 			try {
-				resolve(told ?? look(held, kinds));
+				resolve(known ?? peekState(held, kinds));
 			} catch (error) {
-				const kept = isGone(error) ? keptDeath(held, who) : undefined;
-				if (kept) held.death = kept;
-				if (kept) resolve(kept);
+				const death = isNoSuchChild(error) ? findReapedDeath(held, identity) : undefined;
+				if (death) held.death = death;
+				if (death) resolve(death);
 				else reject(error);
 			}
 		};
-		const see = () => {
-			const state = look(held, kinds);
-			if (state) tell(state);
+		const observe = () => {
+			const state = peekState(held, kinds);
+			if (state) finish(state);
 		};
-		const ended = () => tell();
-		const stop = stops
-			? whenChanged(held, `${who.pid} ${waitBits(kinds)}`, waitBits(kinds), tell)
-			: () => held.forgetEnd(ended);
-		if (!stops) held.whenEnded(ended, false);
-		join(looking, who.pid, see);
-		signal?.addEventListener("abort", abort, { once: true });
+		const cancel = stops
+			? whenStopped(held, `${identity.pid} ${waitBits(kinds)}`, waitBits(kinds), finish)
+			: whenEnded(held, () => finish());
+		addTo(observers, identity.pid, observe);
+		return stopListening;
 	});
 }
 
-/** Calls `tell` when waitid(2) has something to say, on a thread of its own; returns how not to be told. */
-function whenChanged(held: HeldPidfd, key: string, bits: number, tell: (state?: ChildState) => void): () => void {
-	if (!threads.has(key)) {
-		using pidfd = held.blocking();
+/** Calls `listener` when the process has ended. Returns a function that cancels that. */
+function whenEnded(held: HeldPidfd, listener: () => void): () => void {
+	held.whenEnded(listener, false);
+	return () => held.cancelWhenEnded(listener);
+}
+
+/** Calls `listener` when waitid(2) has returned on a thread of its own. Returns a function that cancels that. */
+function whenStopped(held: HeldPidfd, key: string, bits: number, listener: StopListener): () => void {
+	if (!stopListeners.has(key)) {
+		using pidfd = held.openBlocking();
 		const id = native().watchPidfd(pidfd.fd, bits);
-		threads.set(key, new Set());
+		stopListeners.set(key, new Set());
 		listen(id, ({ numbers }) => {
 			forget(id);
 			native().unwatch(id);
-			const told = [...(threads.get(key) ?? [])];
-			threads.delete(key);
-			for (const one of told) one(numbers.length > 0 ? toState(numbers, 0) : undefined);
+			const listeners = [...(stopListeners.get(key) ?? [])];
+			stopListeners.delete(key);
+			for (const one of listeners) one(numbers.length > 0 ? toState(numbers, 0) : undefined);
 		});
 	}
-	threads.get(key)?.add(tell);
+	stopListeners.get(key)?.add(listener);
 	keepAlive(1);
 	return () => {
-		threads.get(key)?.delete(tell);
+		stopListeners.get(key)?.delete(listener);
 		keepAlive(-1);
 	};
 }
 
-function join<T>(sets: Map<number, Set<T>>, key: number, one: T): void {
+function addTo<T>(sets: Map<number, Set<T>>, key: number, value: T): void {
 	const set = sets.get(key) ?? new Set();
-	sets.set(key, set.add(one));
+	sets.set(key, set.add(value));
 }
 
-function leave<T>(sets: Map<number, Set<T>>, key: number, one: T): void {
+function removeFrom<T>(sets: Map<number, Set<T>>, key: number, value: T): void {
 	const set = sets.get(key);
-	if (set?.delete(one) && set.size === 0) sets.delete(key);
+	if (set?.delete(value) && set.size === 0) sets.delete(key);
 }
