@@ -41,7 +41,10 @@ export function openNamespace(pidfd: number, kind: PidFdNamespaceKind): FileDesc
 	return ioctls ? adoptDescriptor(native().pidfdNamespace(pidfd, request, 0)) : openInProc(pidfd, kind);
 }
 
-/** Returns whether the kernel has the ioctls. A kernel without them fails with ENOTTY, and one with them refuses the argument 1. */
+/**
+ * Returns whether the kernel has the ioctls. A kernel without them fails with ENOTTY, and one with them refuses the
+ * argument 1.
+ */
 function probeIoctls(): boolean {
 	const self = native().pidfdOpen(native().getpid(), 0);
 	try {
