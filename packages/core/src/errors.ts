@@ -1,5 +1,5 @@
 import type { ChildState, ExitStatus } from "./process/child-state.ts";
-import type { Command } from "./task/exec.ts";
+import type { Command } from "./task/exec-options.ts";
 
 // Node makes a new one for everybody who asks: that would be most of what an error costs.
 let knownErrors: Map<number, [name: string, words: string]> | undefined;

@@ -36,6 +36,6 @@ export { Process } from "./process/process.ts";
 export type { Signal } from "./process/signal.ts";
 export type { WaitOptions } from "./process/waiters.ts";
 export type { CloneOptions, SharedPart } from "./task/clone-options.ts";
-export type { Command, ExecOptions } from "./task/exec.ts";
+export type { Command, ExecOptions } from "./task/exec-options.ts";
 export type { IdMapping, IdMaps } from "./task/idmap.ts";
 export { Task } from "./task/task.ts";

@@ -3,7 +3,7 @@ import { forget, listen } from "../addon/events.ts";
 import { dispatch, native } from "../addon/native.ts";
 import { BatchError, ChildDeadError } from "../errors.ts";
 import { currentBatch, withSubject } from "../target/target.ts";
-import type { Command } from "../task/exec.ts";
+import type { Command } from "../task/exec-options.ts";
 import { Awaited } from "./awaited.ts";
 import type { ChildProcess } from "./child.ts";
 import { type ChildState, type ExitStatus, howItEnded, toExitStatus, toState } from "./child-state.ts";

@@ -5,7 +5,7 @@ import { ChildBusyError, ClosedError, ExitError } from "../errors.ts";
 import { FileDescriptor } from "../files/descriptor.ts";
 import type { PidNamespace } from "../identity.ts";
 import { nearTask } from "../target/target.ts";
-import type { Command } from "../task/exec.ts";
+import type { Command } from "../task/exec-options.ts";
 import {
 	type ChildState,
 	type ExitStatus,

@@ -1,7 +1,7 @@
 import { native } from "../addon/native.ts";
 import { NearfarError, type TaskGoneError } from "../errors.ts";
 import type { Process } from "../process/process.ts";
-import type { Command } from "../task/exec.ts";
+import type { Command } from "../task/exec-options.ts";
 import type { Task } from "../task/task.ts";
 
 /** A task of any kind: a child, or this process. */

@@ -1,95 +1,47 @@
-import type { native } from "../addon/native.ts";
-import { array, options as checkOptions, optionalBoolean, text, wrongType, wrongValue } from "../arguments.ts";
-import { FileDescriptor, numberOf } from "../files/descriptor.ts";
-import { type PathLike, pathBytes, pathText } from "../files/path.ts";
-import { type Signal, signalNumber } from "../process/signal.ts";
+import { native } from "../addon/native.ts";
+import type { FileDescriptor } from "../files/descriptor.ts";
+import type { PathLike } from "../files/path.ts";
+import { ChildProcess } from "../process/child.ts";
+import { trackerOf } from "../process/child-tracker.ts";
+import { type Batch, currentBatch, nearTask } from "../target/target.ts";
+import { type Command, type ExecOptions, execData } from "./exec-options.ts";
+import { leaveTable, unmapStack } from "./sharing.ts";
+import type { TaskState } from "./state.ts";
 
-/** A program that a task executes. */
-export interface Command {
-	/** The path that `exec` was called with; `"fd 5"` for a descriptor, `"fd of the batch"` for one that the batch opens. */
-	path: string;
-	/** The arguments, with `argv[0]`. */
-	argv: readonly string[];
-}
+const SIGKILL = 9;
 
-/** How to execute. */
-export interface ExecOptions {
-	/** The whole environment of the program. Default: `process.env` now. */
-	env?: Record<string, string | undefined>;
-	/** The signal that the program gets when Node dies. Default: no signal. The program then outlives Node. */
-	deathSignal?: Signal | null;
-	/** Descriptors of the task that stay open, at their numbers. 0, 1 and 2 always stay open; no others do. */
-	fds?: readonly FileDescriptor[];
-	/** Searches `PATH`, inside the task, as execvp(3) does. Default: true when the path has no slash. */
-	lookup?: boolean;
-}
-
-type ExecData = Parameters<ReturnType<typeof native>["exec"]>[1];
-
-/** Checks the arguments of `Task.exec`. Returns the data that the addon needs, and the command for messages. */
-export function execData(
+/** Executes a program in a task, which is the current one. In a batch the task does so when the batch has succeeded. */
+export function execute(
+	state: TaskState,
 	path: PathLike | FileDescriptor,
 	argv: readonly string[] | undefined,
 	options: ExecOptions | undefined,
-): { data: Omit<ExecData, "parent" | "resetSignals" | "taskDeathSignal">; command: Command } {
-	const { env = process.env, deathSignal, fds = [], lookup } = checkOptions(options);
-	const byDescriptor = path instanceof FileDescriptor;
-	const fd = byDescriptor ? numberOf(path) : -1;
-	const file = byDescriptor ? (fd < 0 ? "fd of the batch" : `fd ${fd}`) : pathText(path);
-	const name = typeof file === "string" ? file : Buffer.from(file).toString();
-	const checked = argv === undefined ? [name] : array(argv, "argv").map((arg, index) => text(arg, `argv[${index}]`));
-	const search = optionalBoolean(lookup, "options.lookup") ?? !name.includes("/");
-	const data = {
-		paths: byDescriptor ? [] : search && !name.includes("/") ? candidates(path, env) : [file],
-		fd,
-		argv: checked,
-		envp: environment(env),
-		deathSignal:
-			deathSignal === undefined || deathSignal === null ? 0 : signalNumber(deathSignal, "options.deathSignal"),
-		keep: array(fds, "options.fds").map((fd) => {
-			if (!(fd instanceof FileDescriptor)) throw wrongType("options.fds", "made of FileDescriptors", fd);
-			return numberOf(fd);
-		}),
-	};
-	return { data, command: { path: name, argv: checked } };
+): void {
+	const { data, command } = execData(path, argv, options);
+	const { id, nested, task, signalsTouched } = state;
+	leaveTable(state);
+	// A child of a task, or a task in another pid namespace than Node, cannot know its parent by number.
+	const parent = nested || task.pidNamespace !== nearTask().pidNamespace ? 0 : process.pid;
+	native().exec(id, { ...data, parent, resetSignals: signalsTouched, taskDeathSignal: nested ? 0 : SIGKILL });
+	const batch = currentBatch();
+	if (batch) executeAfter(batch, state, command);
+	else becomeProgram(state, command);
 }
 
-/** Returns the paths that execvp(3) would try, in its order. */
-function candidates(path: PathLike, env: Record<string, string | undefined>): Buffer[] {
-	const file = pathBytes(path);
-	// An empty name is in no folder. An empty entry of PATH is the working directory.
-	if (file.length === 0) return [file];
-	const folders = (env.PATH === undefined ? "/bin:/usr/bin" : `${env.PATH}`).split(":");
-	return folders.map((folder) => Buffer.concat([Buffer.from(folder === "" ? "" : `${folder}/`), file]));
+function executeAfter(batch: Batch, state: TaskState, command: Command): void {
+	let end = () => {};
+	const execution = { command, ended: new Promise<void>((resolve) => (end = resolve)) };
+	state.executing.add(execution);
+	batch.whenEnded.push((numbers) => {
+		state.executing.delete(execution);
+		if (numbers) becomeProgram(state, command);
+		end();
+	});
 }
 
-function environment(env: Record<string, string | undefined>): string {
-	if (env === null || typeof env !== "object") throw wrongType("options.env", "an object", env);
-	let lines = "";
-	for (const name of names(env)) {
-		const value = env[name];
-		if (value === undefined) continue;
-		if (name === "" || name.includes("=") || name.includes("\0")) {
-			throw wrongValue("options.env", "made of names without '=' and NUL", name);
-		}
-		lines += `${name}=${text(`${value}`, "options.env")}\0`;
-	}
-	return lines;
-}
-
-/** Returns a copy of an environment. For `process.env` this takes half of the time of `{ ...process.env }`. */
-export function copyEnvironment(env: ExecOptions["env"] = process.env): Record<string, string | undefined> {
-	if (env === null || typeof env !== "object") throw wrongType("options.env", "an object", env);
-	const copy: Record<string, string | undefined> = {};
-	for (const name of names(env)) copy[name] = env[name];
-	return copy;
-}
-
-/** Returns the names of all variables. As in Node, inherited properties count too. */
-function names(env: Record<string, string | undefined>): string[] {
-	// All variables of `process.env` are enumerable. To find that out, `for in` would ask the C library for each value.
-	if (env === process.env) return Object.getOwnPropertyNames(env);
-	const names = [];
-	for (const name in env) names.push(name);
-	return names;
+function becomeProgram(state: TaskState, command: Command): void {
+	state.leave("exec");
+	unmapStack(state.leftovers);
+	const { process } = state.task;
+	if (process instanceof ChildProcess) trackerOf(process).command = command;
 }

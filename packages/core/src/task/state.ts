@@ -3,7 +3,7 @@ import { native } from "../addon/native.ts";
 import { AddressSpace, FDTable, type PidNamespace } from "../identity.ts";
 import type { Process } from "../process/process.ts";
 import { type AnyTask, withTarget } from "../target/target.ts";
-import type { Command } from "./exec.ts";
+import type { Command } from "./exec-options.ts";
 
 /** The addon's number for this process. */
 export const NEAR = 0;

@@ -1,0 +1,33 @@
+import { dispatch, native } from "../addon/native.ts";
+import { stateOf } from "./state.ts";
+import type { Task } from "./task.ts";
+
+const SIGKILL = 9;
+
+/**
+ * Ends the clone of a task, or its first batch, whose promises then resolve or reject.
+ *
+ * @returns False when the task does not exist yet.
+ */
+export function stopTask(task: Task): boolean {
+	dispatch(); // while a task is busy with a first batch, the addon does not wake JavaScript for its events
+	const { id } = stateOf(task);
+	try {
+		if (native().killChild(id, SIGKILL)) return true;
+	} catch {
+		native().hangUp(id); // the task has become another user's: it ends when its call has returned
+		return true;
+	}
+	native().hangUp(id);
+	return false;
+}
+
+/**
+ * Kills and reaps a task, or the program that it has become.
+ *
+ * @param task - The task.
+ */
+export async function endTask(task: Task): Promise<void> {
+	if (task.state === "exec") await task.process[Symbol.asyncDispose]();
+	else await task[Symbol.asyncDispose]();
+}
