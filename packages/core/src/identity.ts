@@ -38,7 +38,7 @@ interface TableState {
 	readonly closingByNumber: AnyTask[];
 }
 
-let stateOf: (table: FDTable) => TableState;
+let tableState: (table: FDTable) => TableState;
 let sharersOfMemory: (space: AddressSpace) => Sharers;
 
 /**
@@ -55,7 +55,7 @@ export class FDTable extends Token {
 	readonly #state: TableState;
 
 	static {
-		stateOf = (table) => table.#state;
+		tableState = (table) => table.#state;
 	}
 
 	/** @param creator - The task for which nearfar makes it. */
@@ -117,22 +117,22 @@ export class PidNamespace extends Token {
 
 /** Returns the tasks that have a table of descriptors, or an address space. */
 export function sharersOf(shared: FDTable | AddressSpace): Sharers {
-	return shared instanceof FDTable ? stateOf(shared).sharers : sharersOfMemory(shared);
+	return shared instanceof FDTable ? tableState(shared).sharers : sharersOfMemory(shared);
 }
 
 /** Notes that a task is being cloned that will have a table, until {@link endSharedClone}. */
 export function beginSharedClone(table: FDTable): void {
-	stateOf(table).expectedSharers++;
+	tableState(table).expectedSharers++;
 }
 
 /** Notes that a clone which {@link beginSharedClone} has announced has succeeded or failed. */
 export function endSharedClone(table: FDTable): void {
-	stateOf(table).expectedSharers--;
+	tableState(table).expectedSharers--;
 }
 
 /** Refuses a call that could close the channel of a task that is being cloned. */
 export function refuseDuringSharedClone(table: FDTable): void {
-	if (stateOf(table).expectedSharers === 0) return;
+	if (tableState(table).expectedSharers === 0) return;
 	throw new BatchError(
 		`a task that will have the ${table} too is still being cloned, and needs one of them: wait until clone has resolved`,
 	);
@@ -140,12 +140,12 @@ export function refuseDuringSharedClone(table: FDTable): void {
 
 /** Notes that a batch of a task closes or replaces descriptors of a table by number, until {@link endClosing}. */
 export function beginClosing(table: FDTable, task: AnyTask): void {
-	stateOf(table).closingByNumber.push(task);
+	tableState(table).closingByNumber.push(task);
 }
 
 /** Notes that a batch which {@link beginClosing} has announced has ended. */
 export function endClosing(table: FDTable, task: AnyTask): void {
-	const { closingByNumber } = stateOf(table);
+	const { closingByNumber } = tableState(table);
 	closingByNumber.splice(closingByNumber.indexOf(task), 1);
 }
 
@@ -154,7 +154,7 @@ export function endClosing(table: FDTable, task: AnyTask): void {
  * batch does not know of the channel and could close it.
  */
 export function refuseDuringClosing(table: FDTable, creator: AnyTask): void {
-	const other = stateOf(table).closingByNumber.find((task) => task !== creator);
+	const other = tableState(table).closingByNumber.find((task) => task !== creator);
 	if (!other) return;
 	throw new BatchError(`a batch of ${other} closes ${table} by number: clone after that batch has ended`);
 }

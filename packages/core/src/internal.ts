@@ -1,3 +1,3 @@
-/** What the slices share. Not public: it changes whenever they need it to. */
+/** What the other packages of nearfar share with this one. Not public: a change here needs no new major version. */
 export * from "./addon/flags.generated.ts";
 export * from "./shared.ts";

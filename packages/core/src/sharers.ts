@@ -4,7 +4,7 @@ import type { AnyTask } from "./target/target.ts";
 export class Sharers {
 	/** The creator, or a task that took its place. The reference is strong: an open handle needs a task to close it in. */
 	#keeper: AnyTask;
-	/** The other tasks. The references are weak: a task that nobody else refers to can be collected. */
+	/** The other tasks. The references are weak: a task without any other reference can be collected. */
 	#others: WeakRef<AnyTask>[] = [];
 
 	/** @param creator - The first task. */
@@ -24,12 +24,12 @@ export class Sharers {
 		if (this.#keeper !== task) return;
 		// The task must not stay even if the others have ended: its numbers mean descriptors of another table now.
 		const ended = this.#others.map((other) => other.deref()).find((other) => other !== undefined);
-		this.#keeper = this.living(task)[0] ?? ended ?? task;
+		this.#keeper = this.livingTasks(task)[0] ?? ended ?? task;
 	}
 
 	/** Returns a task that can be asked to work on what is shared: one that lives, if any does. */
-	worker(): AnyTask {
-		return this.living()[0] ?? this.#keeper;
+	pickTask(): AnyTask {
+		return this.livingTasks()[0] ?? this.#keeper;
 	}
 
 	/**
@@ -37,7 +37,7 @@ export class Sharers {
 	 *
 	 * @param except - A task to leave out.
 	 */
-	living(except?: AnyTask): AnyTask[] {
+	livingTasks(except?: AnyTask): AnyTask[] {
 		const all = new Set([this.#keeper, ...this.#others.map((other) => other.deref())]);
 		return [...all].filter((task) => task !== undefined && task.state === "live" && task !== except) as AnyTask[];
 	}

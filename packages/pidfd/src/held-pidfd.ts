@@ -62,7 +62,7 @@ export class HeldPidfd {
 	/** The task that waits. Its table has the descriptor; the current task is preferred. */
 	get task(): AnyTask {
 		const current = currentTask();
-		return current.fdTable === this.#table ? current : sharersOf(this.#table).worker();
+		return current.fdTable === this.#table ? current : sharersOf(this.#table).pickTask();
 	}
 
 	/** Keeps the number open until {@link release} has been called as often. */
@@ -139,7 +139,7 @@ export class HeldPidfd {
 		const wait = () => native().waitid(P_PIDFD, this.#number, bits | RETURN_AT_ONCE);
 		const { task } = this;
 		let firstError: unknown;
-		for (const candidate of [task, ...(task.isNear ? [] : sharersOf(this.#table).living(task))]) {
+		for (const candidate of [task, ...(task.isNear ? [] : sharersOf(this.#table).livingTasks(task))]) {
 			try {
 				const numbers = candidate === currentTask() ? wait() : candidate.run(wait);
 				return numbers.length === 0 ? undefined : toState(numbers, 0);

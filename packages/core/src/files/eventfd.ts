@@ -117,7 +117,7 @@ export class EventFd extends FileDescriptor {
 		const number = this.fd;
 		if (this.#readers.length === 0) {
 			const value = sharersOf(this.table)
-				.worker()
+				.pickTask()
 				.run(() => readNow(number));
 			if (value !== undefined) return value;
 			this.#begin();
@@ -157,7 +157,7 @@ export class EventFd extends FileDescriptor {
 	}
 
 	#begin(): void {
-		const owner = sharersOf(this.table).worker();
+		const owner = sharersOf(this.table).pickTask();
 		// A copy: the number that it has may be closed, and be another's, without our knowing.
 		const number = (owner.isNear ? owner.run(() => this.dup()) : owner.get(this)).take();
 		const id = native().watchReadable(number);

@@ -20,7 +20,7 @@ const leaks = new FinalizationRegistry(({ table, number, reference, origin }: Le
 	const handles = handlesOf(table);
 	if (handles.get(number) !== reference) return; // another handle has the number by now
 	handles.delete(number);
-	const owner = sharersOf(table).worker();
+	const owner = sharersOf(table).pickTask();
 	if (owner.state !== "live") return;
 	taskControl().closeLater(owner, number);
 	process.emitWarning(
@@ -156,7 +156,7 @@ export class Handle {
 	/** Returns the task that works on the descriptor: the current task if it has the table, else another one that has. */
 	#owner(): AnyTask {
 		const current = currentTask();
-		return current.fdTable === this.table ? current : sharersOf(this.table).worker();
+		return current.fdTable === this.table ? current : sharersOf(this.table).pickTask();
 	}
 
 	#waitForBatch(batch: Batch | undefined): void {
@@ -167,7 +167,7 @@ export class Handle {
 			this.#batch = undefined;
 			const number = numbers?.[slot];
 			if (number === undefined || number < 0) this.#closed = true;
-			else if (this.#closesWhenMade) taskControl().closeLater(sharersOf(this.table).worker(), number);
+			else if (this.#closesWhenMade) taskControl().closeLater(sharersOf(this.table).pickTask(), number);
 			else if (!this.#closed) {
 				this.#number = number;
 				this.#register();

@@ -24,7 +24,7 @@ export function channelIfLive(state: TaskState): number {
 export function channelsInTable(state: TaskState): number[] {
 	const own = channelOf(state);
 	if (own === undefined) return [];
-	const others = sharersOf(state.fdTable).living(state.task);
+	const others = sharersOf(state.fdTable).livingTasks(state.task);
 	return [own, ...others.map((other) => stateOf(other).leftovers.channel?.number ?? -1)].sort((a, b) => a - b);
 }
 

@@ -61,7 +61,7 @@ export function writeMaps(
 	using far = parent?.put(near);
 	const folder = far ?? near;
 	sharersOf(folder.table)
-		.worker()
+		.pickTask()
 		.run(() => {
 			const [effective = 0n] = native().capget(0);
 			// Without the capability the kernel accepts a group map only after setgroups(2) was denied.

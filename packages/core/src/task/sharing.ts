@@ -37,7 +37,7 @@ export function shareTable(state: TaskState, creator: TaskState, channel: number
 export function unmapStack(leftovers: Leftovers): void {
 	const { stack } = leftovers;
 	leftovers.stack = undefined;
-	const [heir] = stack ? sharersOf(stack.space).living() : [];
+	const [heir] = stack ? sharersOf(stack.space).livingTasks() : [];
 	if (stack && heir) native().unmapLater(stateOf(heir).id, stack.block);
 }
 
@@ -46,7 +46,7 @@ export function cleanUpAfterDeath(leftovers: Leftovers): void {
 	unmapStack(leftovers);
 	const { channel } = leftovers;
 	leftovers.channel = undefined;
-	const [heir] = channel ? sharersOf(channel.table).living() : [];
+	const [heir] = channel ? sharersOf(channel.table).livingTasks() : [];
 	if (channel && heir) closeLater(heir, channel.number);
 }
 
@@ -60,7 +60,7 @@ export function leaveTable(state: TaskState): void {
 	refuseDuringSharedClone(state.fdTable);
 	const { task } = state;
 	const { channel } = state.leftovers;
-	const others = channel ? sharersOf(channel.table).living(task) : [];
+	const others = channel ? sharersOf(channel.table).livingTasks(task) : [];
 	if (!channel || others.length === 0) return;
 	const othersChannels = channelsInTable(state).filter((number) => number >= 0 && number !== channel.number);
 	task.run(() => native().unshare(cloneFlags.files));
