@@ -1,5 +1,6 @@
 import type { NamespaceKind } from "../addon/flags.generated.ts";
 import { PidNamespace } from "../identity.ts";
+import type { Process } from "../process/process.ts";
 import { type AnyTask, afterSuccess } from "../target/target.ts";
 import { stateOf } from "./state.ts";
 
@@ -16,8 +17,7 @@ export function entersNamespaces(
 ): void {
 	const state = stateOf(task);
 	const before = state.childPids;
-	const { process } = task; // the namespace must not keep the task from being collected
-	const another = new PidNamespace(() => process);
+	const another = namespaceOf(task.process);
 	let entered = typeof kinds === "function" || kinds.includes("pid");
 	// Already now: a child that is cloned while the batch is under way comes after the batch.
 	if (entered) state.childPids = () => (entered ? another : before());
@@ -31,6 +31,11 @@ export function entersNamespaces(
 			entered = false;
 		},
 	);
+}
+
+/** Makes a pid namespace. Apart from its caller, because a closure keeps all variables around it, and so the task. */
+function namespaceOf(process: Process): PidNamespace {
+	return new PidNamespace(() => process);
 }
 
 /** Notes that a task may ignore or block signals from now on, so that exec has to reset them. */
