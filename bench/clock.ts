@@ -1,14 +1,14 @@
 import { performance } from "node:perf_hooks";
 import { median } from "./row.ts";
 
-/** Nanoseconds for each of `count` synchronous operations. */
+/** Returns the nanoseconds that one of `count` synchronous operations takes. */
 export function loop(count: number, operation: () => void): number {
 	const start = process.hrtime.bigint();
 	for (let index = 0; index < count; index++) operation();
 	return Number(process.hrtime.bigint() - start) / count;
 }
 
-/** Milliseconds from the start of an operation to its end: the median of `count`, one after the other. */
+/** Returns the milliseconds from the start of an operation to its end: the median of `count` in a row. */
 export async function wall(count: number, operation: () => Promise<unknown>): Promise<number> {
 	const times: number[] = [];
 	for (let index = 0; index < count; index++) {
@@ -20,8 +20,8 @@ export async function wall(count: number, operation: () => Promise<unknown>): Pr
 }
 
 /**
- * Milliseconds in which the event loop could do nothing else: the time it did not spend waiting for events, while there
- * was nothing to do but this one operation. The median of `count`.
+ * Returns the milliseconds for which an operation blocks the event loop: the time that the loop did not spend waiting for
+ * events, while this operation was its only work. The result is the median of `count`.
  */
 export async function blocked(count: number, operation: () => Promise<unknown>): Promise<number> {
 	const times: number[] = [];
@@ -34,7 +34,7 @@ export async function blocked(count: number, operation: () => Promise<unknown>):
 	return median(times);
 }
 
-/** Until the loop has waited for events once: what the operation before left behind is done. */
+/** Resolves when the loop has waited for events once, so that the previous operation has no work left. */
 function idle(): Promise<void> {
 	return new Promise((resolve) => setTimeout(resolve, 1));
 }

@@ -1,22 +1,22 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** What this process holds now. */
+/** The resources that this process holds. */
 export interface Counters {
 	readonly descriptors: number;
 	readonly threads: number;
-	/** Living or not; the zygote is one. */
+	/** Child processes, living or zombies. The zygote is one of them. */
 	readonly children: number;
 	readonly mappings: number;
 	readonly rssMegabytes: number;
 }
 
 /**
- * By how much each may be more afterwards. Memory and mappings are V8's and the allocator's too, which give back what
- * they no longer need when they see fit: allowed is what a longer run does not make more of.
+ * How much each counter may grow. Memory and mappings also belong to V8 and the allocator, which return free memory at a
+ * time of their own choice. The allowed growth is one that a longer run does not exceed.
  */
 const tolerance: Counters = { descriptors: 0, threads: 0, children: 0, mappings: 64, rssMegabytes: 32 };
 
-/** Counts. */
+/** Counts the resources of this process. */
 export function count(): Counters {
 	const threads = readdirSync("/proc/self/task");
 	const children = threads.flatMap((thread) =>
@@ -31,7 +31,7 @@ export function count(): Counters {
 	};
 }
 
-/** Collects garbage until nothing more goes away that was not there `before`, or ten seconds long. */
+/** Collects garbage until the counters are back to `before` or stop falling, for ten seconds at most. */
 export async function settle(before?: Counters): Promise<Counters> {
 	const deadline = Date.now() + 10_000;
 	let now = count();
@@ -46,7 +46,7 @@ export async function settle(before?: Counters): Promise<Counters> {
 	return now;
 }
 
-/** What is more than before, and more than allowed. */
+/** Returns the counters that have grown by more than allowed. */
 export function grown(before: Counters, after: Counters): string[] {
 	const names = Object.keys(before) as (keyof Counters)[];
 	return names.filter((name) => after[name] > before[name] + tolerance[name]);

@@ -1,2 +1,2 @@
-// What `import.ts` compares import-core.ts with.
+// The empty program that `import.ts` compares import-core.ts with.
 export {};

@@ -1,4 +1,4 @@
-// A Node with as many megabytes in use as its argument says, which starts programs when asked and says how long it took.
+// A Node that uses as many megabytes as its argument says. When asked, the program starts programs and reports the time.
 import { Task } from "@nearfar/core";
 import { blocked, wall } from "./clock.ts";
 import { spawned } from "./spawn.ts";

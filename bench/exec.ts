@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Question } from "./exec-heap.ts";
 import type { Row } from "./row.ts";
 
-/** What does starting a program cost a Node of some size? */
+/** Measures the start of a program from a Node with a given heap. */
 export const exec: Row[] = [
 	row("exec-50", 0.5, 50, "wall"),
 	row("exec-50-blocked", 0.25, 50, "blocked"),
@@ -18,7 +18,7 @@ function row(name: string, bar: number, megabytes: number, clock: Question["cloc
 		peerName: "child_process.spawn of /bin/true",
 		bar,
 		async start() {
-			// A Node of its own: its size is its own, and nobody else's.
+			// The measurement needs a separate Node, whose heap no other row changes.
 			const node = fork(fileURLToPath(new URL("exec-heap.js", import.meta.url)), [String(megabytes)]);
 			await answer(node);
 			const ask = (side: Question["side"]) => {
@@ -34,7 +34,7 @@ function row(name: string, bar: number, megabytes: number, clock: Question["cloc
 	};
 }
 
-/** What a program that was forked says next. */
+/** Resolves with the next message of a forked program. */
 export async function answer(node: ChildProcess): Promise<number> {
 	const ended = new AbortController();
 	const [value] = await Promise.race([

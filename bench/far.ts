@@ -7,10 +7,10 @@ import { buildRaw, raw } from "./raw.ts";
 import type { Row, Sides } from "./row.ts";
 
 const COUNT = 5000;
-/** A program of one call without bytes, and its reply: `Header` and one `Step` of crates/linux/src/wire.rs. */
+/** Lengths of a message with one call and no bytes, and of its reply: `Header` and one `Step` of crates/linux/src/wire.rs. */
 const MESSAGE = 104;
 
-/** What does a call in a task cost beyond two messages, and what do a hundred in a batch? */
+/** Measures a call in a task against two bare messages, and a batch of a hundred calls against one call. */
 export const far: Row[] = [
 	{
 		name: "far-call",
@@ -43,7 +43,7 @@ function call(task: Task): number {
 	return loop(COUNT, () => task.run(getppid)) / 1000;
 }
 
-/** A hundred calls of the cheapest kind that gives nothing back. */
+/** Makes a hundred calls of the cheapest kind that returns nothing. */
 function batch(task: Task): Promise<void> {
 	return task.batch(() => {
 		for (let index = 0; index < 100; index++) setNoNewPrivs();
@@ -51,11 +51,13 @@ function batch(task: Task): Promise<void> {
 }
 
 /**
- * Where the scheduler puts two processes that wait for each other decides more than everything else: waking an idle CPU
- * can cost several times the messages. On the same one, both sides are at their best and always alike.
+ * Runs an operation with this process and a task on the same CPU.
+ *
+ * The scheduler's placement of two processes that wait for each other decides more than anything else: waking an idle CPU
+ * can cost several times as much as the messages. On one CPU, both sides of the comparison are at their best and alike.
  */
 async function onOneCpu(sides: (task: Task) => Sides): Promise<Sides | string> {
-	const first = await Task.clone(); // the threads that it starts stay free
+	const first = await Task.clone(); // threads that the first clone starts keep all CPUs
 	await first.exit();
 	const before = affinity();
 	if (before === undefined) return "taskset (util-linux) is not installed";
@@ -68,7 +70,7 @@ async function onOneCpu(sides: (task: Task) => Sides): Promise<Sides | string> {
 	return { ...sides(task), end };
 }
 
-/** The CPUs of this thread and of what it starts, after setting them where some are given. */
+/** Returns the CPUs of this thread and its future children. Sets them first if `cpus` is given. */
 function affinity(cpus?: string): string | undefined {
 	const args = ["-pc", ...(cpus === undefined ? [] : [cpus]), String(process.pid)];
 	try {

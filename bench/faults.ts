@@ -3,7 +3,7 @@ import { native } from "@nearfar/core/internal";
 
 type Fault = (round: number) => Promise<unknown>;
 
-/** Every way in which a task's life goes wrong, or just ends. */
+/** Every way in which a task fails or ends, as operations for the soak. */
 export const faults: Readonly<Record<string, Fault>> = {
 	async "killed before a call"() {
 		const task = await Task.clone();

@@ -1,2 +1,2 @@
-// What `import.ts` measures: no more than the import.
+// The program that `import.ts` measures: an import and nothing else.
 import "@nearfar/core";

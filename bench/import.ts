@@ -3,7 +3,7 @@ import { wall } from "./clock.ts";
 import type { Row } from "./row.ts";
 import { spawned } from "./spawn.ts";
 
-/** What does a program pay that imports the core and does nothing with it? */
+/** Measures a program that imports the core and does not use it. */
 export const imports: Row[] = [
 	{
 		name: "import",

@@ -25,7 +25,7 @@ const rows = [
 	...pidfd,
 	...imports,
 ];
-// npm hands a second `--` on.
+// npm passes a second `--` on to the program.
 const args = process.argv.slice(2).filter((argument) => argument !== "--");
 const { values } = parseArgs({ args, options: { json: { type: "string" }, only: { type: "string" } } });
 const names = values.only?.split(",") ?? rows.map((row) => row.name);

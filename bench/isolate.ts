@@ -7,7 +7,7 @@ const COUNT = 10;
 const namespaces: NamespaceKind[] = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
 const bwrap = ["--unshare-all", "--ro-bind", "/", "/", "true"];
 
-/** What do seven new namespaces cost? */
+/** Measures a program in seven new namespaces. */
 export const isolate: Row[] = [
 	{
 		name: "isolate-7",

@@ -6,7 +6,7 @@ import type { Row } from "./row.ts";
 
 const COUNT = 200_000;
 
-/** What does a call in this process cost beyond the kernel? */
+/** Measures a call in this process against the raw system call and against koffi. */
 export const near: Row[] = [
 	{
 		name: "near-getppid",

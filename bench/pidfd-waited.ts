@@ -1,5 +1,5 @@
-// A Node that waits for as many processes as its second argument says, none of them its child, and when asked says how
-// many microseconds of CPU one exit costs it.
+// A Node that waits for processes that are not its children: the second argument is their number. When asked, the program
+// reports how many microseconds of CPU time one exit costs.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";

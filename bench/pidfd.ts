@@ -9,7 +9,7 @@ import type { Row } from "./row.ts";
 
 const COUNT = 100_000;
 
-/** What does it cost to signal a process, and to hear of its end while many others are waited for? */
+/** Measures sending a signal by a pidfd, and the end of one process while many others are waited for. */
 export const pidfd: Row[] = [
 	{
 		name: "pidfd-signal",
@@ -44,7 +44,7 @@ export const pidfd: Row[] = [
 	},
 ];
 
-/** A Node of its own, that waits for `count` processes. */
+/** Starts a separate Node that waits for `count` processes. */
 async function waiting(crowd: string, count: number): Promise<{ ask(): Promise<number>; end(): Promise<void> }> {
 	const node = fork(fileURLToPath(new URL("pidfd-waited.js", import.meta.url)), [crowd, String(count)]);
 	await answer(node);

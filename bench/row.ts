@@ -1,14 +1,14 @@
-/** What one row of the table compares. */
+/** The comparison that one row of the table shows. */
 export interface Row {
 	readonly name: string;
 	readonly unit: "ns" | "µs" | "ms";
 	readonly peerName: string;
-	/** What `ratio` has to stay under; `difference`: what ours less peer has to. */
+	/** The most that `ratio` may be; with `difference`, the most that ours minus peer may be. */
 	readonly bar: number;
 	readonly difference?: boolean;
-	/** How often both sides are measured in turn. Default: 15. */
+	/** How many times both sides are measured in turn. Default: 15. */
 	readonly rounds?: number;
-	/** Makes both sides ready, or says in a sentence why they cannot be compared here. */
+	/** Prepares both sides, or returns a sentence that says why they cannot be compared on this host. */
 	start(): Promise<Sides | string>;
 }
 
@@ -19,14 +19,14 @@ export interface Sides {
 	end?(): Promise<void>;
 }
 
-/** One row of the file that `--json` names. */
+/** One row of the file that the option `--json` names. */
 export interface Result {
 	readonly name: string;
 	readonly unit: string;
 	readonly ours: number;
 	readonly peer: number;
 	readonly peerName: string;
-	/** The median of the rounds' ratios, or of their differences: what disturbs a round disturbs both sides of it. */
+	/** The median of the rounds' ratios, or of their differences: a disturbance in a round affects both of its sides. */
 	readonly ratio: number;
 }
 
@@ -47,7 +47,7 @@ export async function compare(row: Row): Promise<Result | string> {
 	return { name: row.name, unit: row.unit, ours: median(ours), peer: median(peer), peerName: row.peerName, ratio };
 }
 
-/** The middle one. */
+/** Returns the median. */
 export function median(values: readonly number[]): number {
 	const sorted = [...values].sort((a, b) => a - b);
 	const middle = sorted.length >> 1;

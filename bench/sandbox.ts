@@ -11,7 +11,7 @@ interface Example {
 	isolate(command: string[]): Promise<{ check(): Promise<void> }>;
 }
 
-/** What does the whole sandbox of examples/isolate.ts cost? */
+/** Measures the whole sandbox of examples/isolate.ts. */
 export const sandbox: Row[] = [
 	{
 		name: "demo-sandbox",
@@ -32,7 +32,7 @@ function bwrap(): string[] {
 	return ["--unshare-all", "--cap-drop", "ALL", ...shared.flatMap(bind), ...fresh, "true"];
 }
 
-/** A symbolic link, as `/bin` is one today, is one inside too. */
+/** Returns the option of bwrap for a path of the host: a symbolic link, as `/bin` often is, stays one in the sandbox. */
 function bind(path: string): string[] {
 	const stat = lstatSync(path, { throwIfNoEntry: false });
 	if (stat?.isSymbolicLink()) return ["--symlink", readlinkSync(path), path];

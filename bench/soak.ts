@@ -1,4 +1,4 @@
-// `npm run soak [-- COUNT]`: many tasks that execute, many that end badly, many programs, and what stays behind of them.
+// `npm run soak [-- COUNT]`: runs many tasks that execute, that fail and that end, and many programs, and reports leaks.
 import { Task } from "@nearfar/core";
 import { type Counters, count, grown, settle } from "./counters.ts";
 import { faults } from "./faults.ts";
@@ -55,7 +55,7 @@ async function oneOf(
 	});
 }
 
-/** Runs `operation` so many times, a few at once, and says now and then how far it is. */
+/** Runs `operation` `count` times, a few at once, and prints its progress now and then. */
 async function soak(what: string, times: number, operation: (index: number) => Promise<void>): Promise<void> {
 	const start = Date.now();
 	const step = Math.max(Math.ceil(times / 10), 500);
@@ -64,7 +64,7 @@ async function soak(what: string, times: number, operation: (index: number) => P
 		while (next < times) {
 			const index = next++;
 			await operation(index);
-			// A forgotten task lives until it is collected, and V8 does not know how much of one there is.
+			// A task that is dropped without dispose lives until it is collected, and V8 does not know how much memory it holds.
 			if (index % 500 === 499) globalThis.gc?.();
 			if ((index + 1) % step === 0 || index + 1 === times) report(what, index + 1, times, start, count());
 		}

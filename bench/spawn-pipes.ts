@@ -11,7 +11,7 @@ const GIGABYTE = 2 ** 30;
 const CHUNK = Buffer.alloc(64 * 1024, "a");
 const execFile = promisify(node.execFile);
 
-/** What do pipes cost: to make them for one word, and to carry a gigabyte? */
+/** Measures pipes: making them for one word of output, and carrying a gigabyte. */
 export const spawnPipes: Row[] = [
 	{
 		name: "spawn-echo",
@@ -54,7 +54,7 @@ async function cat(): Promise<void> {
 	await Promise.all([child.check(), child.stdin && child.stdout && carry(child.stdin, child.stdout)]);
 }
 
-/** Writes a gigabyte into a program and reads it again. */
+/** Writes a gigabyte into a program and reads the gigabyte back. */
 async function carry(stdin: Writable, stdout: Readable): Promise<void> {
 	let [sent, came] = [0, 0];
 	const write = () => {

@@ -6,7 +6,7 @@ import { spawned } from "./spawn.ts";
 const COUNT = 30;
 const BURST = 500;
 
-/** What does it cost to start a program and to see it end? */
+/** Measures a program from its start to its end. */
 export const spawnProgram: Row[] = [
 	row("spawn-true", 0.55, (side) => wall(COUNT, side), ended),
 	row("spawn-true-blocked", 0.3, (side) => blocked(COUNT, side), ended),

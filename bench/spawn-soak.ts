@@ -9,7 +9,7 @@ const env = { PATH: "/usr/bin:/bin", [mark.slice(0, 12)]: mark.slice(13) };
 const silent = { stdio: "ignore", env } satisfies SpawnOptions;
 const daemons = "(setsid sh -c 'sleep 1000 & exec sleep 1001' > /dev/null 2>&1 &);";
 
-/** Every way in which a program's life begins and ends. */
+/** Every way in which a program starts and ends, as operations for the soak. */
 export const spawns: Readonly<Record<string, (round: number) => Promise<unknown>>> = {
 	async "a program without pipes"() {
 		await (await spawn("/bin/true", [], silent)).check();
@@ -63,7 +63,7 @@ export const spawns: Readonly<Record<string, (round: number) => Promise<unknown>
 	},
 };
 
-/** Programs of these that are there still, zombies apart. */
+/** Returns the programs of the soak that still run, without zombies. */
 export function alive(): string[] {
 	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
 	return pids.filter((pid) => environment(pid).includes(mark)).map((pid) => `process ${pid}`);
@@ -73,7 +73,7 @@ function environment(pid: string): string {
 	try {
 		return readFileSync(`/proc/${pid}/environ`, "latin1");
 	} catch {
-		return ""; // another user's, or ended meanwhile
+		return ""; // the process belongs to another user, or has ended meanwhile
 	}
 }
 

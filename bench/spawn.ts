@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 
-/** Node's own: a child to its `exit`, without pipes that would have to be made and drained. */
+/** Starts a child with Node's own function and waits for `exit`, without pipes, which would have to be made and drained. */
 export function spawned(file: string, args: readonly string[] = []): Promise<void> {
 	return new Promise((resolve, reject) => {
 		const child = spawn(file, args, { stdio: "ignore" });
@@ -12,7 +12,7 @@ export function spawned(file: string, args: readonly string[] = []): Promise<voi
 	});
 }
 
-/** Whether a program can be started at all. */
+/** Tells whether a program can be started on this host. */
 export async function installed(file: string, ...args: string[]): Promise<boolean> {
 	return spawned(file, args).then(
 		() => true,

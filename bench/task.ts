@@ -6,7 +6,7 @@ import { spawned } from "./spawn.ts";
 
 const COUNT = 30;
 
-/** What does a task cost that makes one call? */
+/** Measures a task that makes one call and ends. */
 export const task: Row[] = [
 	{
 		name: "task",

@@ -1,4 +1,4 @@
-// What `isolate.ts` does as a program.
+// The sandbox of `isolate.ts` as a program.
 import { spawn } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -11,11 +11,11 @@ import { isolate } from "./isolate.ts";
 const ROUNDS = 20;
 const forwarded = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Runs a command in the sandbox, or the hostile program; ends as it did. */
+/** Runs a command, or the hostile program, in the sandbox. Ends with the same exit code or signal. */
 export async function main(command: readonly string[]): Promise<void> {
 	try {
 		const status = command.length > 0 ? await run(command) : await attack();
-		// Where the output is a program's input, it is the command's alone.
+		// If another program reads the output, only the command writes to it.
 		if (command.length === 0) console.log(await times());
 		else if (process.stderr.isTTY && status.signal === null) console.error(await times());
 		endAs(status);
@@ -50,7 +50,7 @@ async function attack(): Promise<ExitStatus> {
 	const { port } = server.address() as AddressInfo;
 	const home = homeOfCaller();
 	const knowledge: Knowledge = { home, homeId: id(home), rootId: id("/"), port };
-	// Node and this file may lie in a home directory, which is not to be seen.
+	// Node and this file may lie in a home directory, which the sandbox must not show.
 	const program = readFileSync(new URL("./hostile.js", import.meta.url), "utf8");
 	const node = "/run/nearfar/node";
 	const command = [node, "--input-type=module", "--eval", program, JSON.stringify(knowledge)];
@@ -84,7 +84,7 @@ async function time(fn: () => Promise<unknown>): Promise<number> {
 function endAs({ code, signal }: ExitStatus): void {
 	const number = typeof signal === "string" ? constants.signals[signal] : signal;
 	process.exitCode = code ?? 128 + (number ?? 0);
-	// Node starts its inspector on SIGUSR1, and ignores some others: then the code has to do.
+	// Node starts its inspector on SIGUSR1 and ignores some other signals. The exit code stands for these.
 	if (number !== null && signal !== "SIGUSR1") process.kill(process.pid, number);
 }
 

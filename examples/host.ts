@@ -1,12 +1,12 @@
-// What of this machine a program in the sandbox sees.
+// The files of this host that a program in the sandbox sees.
 import { existsSync, lstatSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** A file or a directory of the host. */
 export interface Shown {
-	/** Where it is inside. */
+	/** The path in the sandbox. */
 	readonly path: string;
-	/** Where it is outside. */
+	/** The path on the host. */
 	readonly source: string;
 	readonly isDirectory: boolean;
 	readonly isDevice: boolean;
@@ -17,29 +17,29 @@ const files = ["/etc/alternatives", "/etc/ld.so.cache"];
 const devices = ["null", "zero", "full", "random", "urandom", "tty"].map((name) => `/dev/${name}`);
 const system = [...folders, ...files, ...devices].filter((path) => existsSync(path));
 
-/** Links: what they say, by path. */
+/** Symbolic links: their targets, by path. */
 export const links = new Map(system.filter(isLink).map((path) => [path, readlinkSync(path)]));
 
 /** Programs, libraries and devices. */
 export const shown = system.filter((path) => !isLink(path)).map((path) => show(path, path));
 
-/** One more. */
+/** Describes a file or directory of the host that the sandbox shows at `path`. */
 export function show(path: string, source: string): Shown {
 	return { path, source, isDirectory: statSync(source).isDirectory(), isDevice: devices.includes(path) };
 }
 
-/** Every directory that has to be made for these, the outer ones first. */
+/** Returns every directory that has to be made for these files, the outer ones first. */
 export function foldersFor(files: readonly Shown[], ...folders: string[]): Set<string> {
 	const needed = files.map(({ path, isDirectory }) => (isDirectory ? path : dirname(path)));
 	return new Set([...needed, ...folders].flatMap(withParents));
 }
 
-/** The home directory of the caller. A caller without one has /etc in its place: there is another one inside. */
+/** The home directory of the caller; `/etc` for a caller without one, because the sandbox has an `/etc` of its own. */
 export function homeOfCaller(): string {
 	return [process.env.HOME, "/etc"].find((path) => path && existsSync(path)) ?? "/";
 }
 
-/** An id of users and groups that nobody has; root's own would be obeyed by every file of root's. */
+/** An id that no user and no group has. Root's own id would give the program access to every file of root. */
 export function spareId(): number {
 	const last = Math.min(...["uid_map", "gid_map"].map(lastId));
 	if (last === 0) throw new Error("root is the only id in this user namespace: none is left for the command");

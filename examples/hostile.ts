@@ -1,4 +1,4 @@
-// What a hostile program would try first. It runs inside the sandbox, with nothing but Node's own modules.
+// The first attempts of a hostile program. The program runs in the sandbox, with nothing but Node's own modules.
 import { spawnSync } from "node:child_process";
 import {
 	accessSync,
@@ -12,17 +12,17 @@ import {
 } from "node:fs";
 import { createConnection } from "node:net";
 
-/** What it knows of the host: it has been there before. */
+/** Facts about the host, as if the program had been there before. */
 export interface Knowledge {
 	readonly home: string;
 	/** Device and inode. */
 	readonly homeId: string;
 	readonly rootId: string;
-	/** A server on 127.0.0.1 of the host. */
+	/** The port of a server on 127.0.0.1 of the host. */
 	readonly port: number;
 }
 
-/** What an attempt got, where that is not an error. `succeeded: false`: something, but nothing of the host's. */
+/** The result of an attempt that threw no error. `succeeded: false` means that the result holds nothing of the host. */
 interface Outcome {
 	readonly succeeded: boolean;
 	readonly got: string;
@@ -30,7 +30,8 @@ interface Outcome {
 
 type Attempt = () => string | Outcome | Promise<string>;
 
-// The loopback device, and what every fresh network has where the modules of these tunnels are loaded. All are down.
+// The loopback device, and the devices that a new network namespace has if the modules of these tunnels are loaded. The
+// devices are down.
 const harmless = ["lo", "tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
 const knowledge: Knowledge = JSON.parse(process.argv[1] ?? "");
 
@@ -101,7 +102,7 @@ function write(path: string): string {
 	return "written";
 }
 
-/** Does no harm where it succeeds. */
+/** Opens a file for writing without changing it, so that success does no harm. */
 function openForWriting(path: string): string {
 	accessSync(path, constants.F_OK);
 	closeSync(openSync(path, "r+"));

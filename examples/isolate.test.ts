@@ -33,7 +33,7 @@ function demo(command: readonly string[], input?: string | Buffer) {
 	return { status, signal, stdout: stdout.toString(), stderr: stderr.toString() };
 }
 
-/** What a shell inside says. */
+/** Returns the output of a shell in the sandbox. */
 function inside(script: string): string {
 	const { status, stdout, stderr } = demo(["sh", "-c", script]);
 	expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
@@ -54,14 +54,14 @@ function ended(child: ChildProcess): Promise<[number | null, NodeJS.Signals | nu
 	return new Promise((resolve) => child.once("close", (code, signal) => resolve([code, signal])));
 }
 
-/** How many processes of this machine have a word among their arguments. */
+/** Counts the processes of this host that have a word among their arguments. */
 function processesWith(word: string): number {
 	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
 	return pids.filter((pid) => {
 		try {
 			return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(word);
 		} catch {
-			return false; // it ended meanwhile
+			return false; // the process has ended meanwhile
 		}
 	}).length;
 }
@@ -157,7 +157,7 @@ test("it is the only child of its pid 1, in a session of its own", () => {
 	expect(inside("cd /proc; echo [0-9]*")).toBe("1 2");
 });
 
-// Where their modules are loaded, every fresh network has one of each. All are down.
+// A new network namespace has one device of each tunnel whose module is loaded. The devices are down.
 const fallbackTunnels = ["tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
 
 test("every namespace but that of time is new", () => {
@@ -167,7 +167,7 @@ test("every namespace but that of time is new", () => {
 	expect(inside("cat /proc/sys/kernel/hostname")).toBe("nearfar");
 	const links = inside("sed 's/:.*//; s/ //g; 1,2d' /proc/net/dev").split("\n");
 	expect(links.filter((link) => !fallbackTunnels.includes(link))).toEqual(["lo"]);
-	expect(inside("cat /proc/net/fib_trie /proc/net/route").split("\n")).toHaveLength(1); // a heading, and no route
+	expect(inside("cat /proc/net/fib_trie /proc/net/route").split("\n")).toHaveLength(1); // the heading alone: there is no route
 });
 
 test("what is not private is read-only, and nothing is set-uid", () => {

@@ -10,12 +10,12 @@ import { foldersFor, links, type Shown, show, shown, spareId } from "./host.ts";
 
 const user = 1000;
 
-/** Starts a command in a sandbox that ends with it; `bind` shows it more files: path inside, path of the host. */
+/** Starts a command in a sandbox that ends with the command. `bind` adds files: path inside, path of the host. */
 export async function isolate(command: readonly string[], bind: Record<string, string> = {}): Promise<ChildProcess> {
-	// Whoever is 0 outside owns /proc/sys inside, too: for root the command runs as an id that has nothing.
+	// User 0 of the host owns /proc/sys in the sandbox too. For root, the command therefore runs as an id that owns nothing.
 	const ids = process.geteuid?.() === 0 && [{ inside: user, outside: spareId(), count: 1 }];
 	const sources = [...shown, ...Object.entries(bind).map(([path, source]) => show(path, source))];
-	// The command is a child of pid 1: the kernel spares a pid 1 its signals, even those it sends itself.
+	// The command is a child of pid 1, because the kernel drops most signals to a pid 1, even its own.
 	const init = await Task.clone({
 		namespaces: ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"],
 		idMap: ids ? { uids: ids, gids: ids } : "identity",
@@ -23,12 +23,12 @@ export async function isolate(command: readonly string[], bind: Record<string, s
 	try {
 		const [limit, task] = await Promise.all([init.batch(() => setUp(sources, Boolean(ids))), init.clone()]);
 		init.run(() => {
-			limit.write("0"); // in a user namespace of its own the command would have capabilities again
+			limit.write("0"); // in a new user namespace the command would have capabilities again
 			limit.close();
 		});
 		task.run(() => {
-			setsid(); // it cannot type into our terminal; Ctrl-C reaches Node alone, which has to pass it on
-			dropCapabilities(); // pid 1 keeps its own, so that the command cannot trace it
+			setsid(); // the command cannot type into our terminal; Ctrl-C reaches Node alone, which has to pass the signal on
+			dropCapabilities(); // pid 1 keeps its capabilities, so that the command cannot trace pid 1
 		});
 		const env = { PATH: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", HOME: "/tmp", TERM: process.env.TERM };
 		const child = task.exec(command[0] ?? "", command, { env });
@@ -40,7 +40,7 @@ export async function isolate(command: readonly string[], bind: Record<string, s
 	}
 }
 
-/** All of this is one message to the task. */
+/** Builds the root of the sandbox. All of these calls are one message to the task. */
 function setUp(sources: readonly Shown[], asRoot: boolean) {
 	const trees = sources.map((shown) => ({ ...shown, tree: openTree(shown.source, { flags: ["clone", "recursive"] }) }));
 	if (asRoot) {
@@ -67,7 +67,7 @@ function setUp(sources: readonly Shown[], asRoot: boolean) {
 	for (const path of ["./tmp", "./dev/shm"]) mount("tmpfs", path, "tmpfs", { flags: ["nosuid", "nodev"] });
 	mount("proc", "./proc", "proc", { flags: ["nosuid", "nodev", "noexec"] });
 	pivotRoot(".", ".");
-	umount(".", { flags: ["detach"] }); // the old root: it lies on the new one
+	umount(".", { flags: ["detach"] }); // removes the old root, which lies on top of the new one
 	mountSetattr("/", { set: ["rdonly"] });
 	chdir("/tmp");
 	sethostname("nearfar");

@@ -1,5 +1,5 @@
-// What the documents show is so. The first line of a code block says how that is known:
-//   ```ts            a program: it is type-checked and run
+// Checks that the documents are true. The first line of a code block says how the block is checked:
+//   ```ts            a program, which is type-checked and run
 //   ```<kind> <file> a part of that file, word for word
 //   ```sh            commands whose npm scripts exist; .ci/run runs them
 //   ```text          a picture
@@ -30,13 +30,13 @@ const programs = blocks.filter(({ kind, file }) => kind === "ts" && !file);
 const parts = blocks.filter(({ file }) => file);
 const commands = blocks.filter(({ kind, file }) => kind === "sh" && !file);
 
-// The tree may be somebody else's: what is run lies elsewhere, and finds the packages by their names.
+// The tree may belong to another user, so the programs are written elsewhere and find the packages by name.
 const folder = mkdtempSync(join(tmpdir(), "nearfar-readme-"));
 symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
 writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
 const files = programs.map(({ text }, index) => {
 	const file = join(folder, `block-${index}.ts`);
-	// Each is a module, so that `await` may stand alone in it.
+	// Each block becomes a module, so that top-level `await` is allowed.
 	writeFileSync(file, `${text}export {};\n`);
 	return file;
 });
