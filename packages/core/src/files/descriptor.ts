@@ -63,7 +63,7 @@ export class FileDescriptor implements Disposable {
 	/**
 	 * Takes over a descriptor of this process by its number.
 	 *
-	 * @param fd - The number, 0 to 2147483647. From now on the returned object closes it.
+	 * @param fd - The number, 0 to 2147483647. From now on the returned object closes the descriptor.
 	 * @returns A descriptor of this process. The caller closes it, or declares it with `using`.
 	 * @throws `EBADF` No descriptor with this number is open.
 	 * @throws `TypeError` `fd` is not a number.
@@ -86,7 +86,7 @@ export class FileDescriptor implements Disposable {
 	 * Uses a descriptor of this process that other code closes: 0, 1, 2, or that of a Node handle.
 	 *
 	 * @param fd - The number, 0 to 2147483647. The returned object never closes it.
-	 * @returns A descriptor of this process. Its `close` gives the number up and leaves it open.
+	 * @returns A descriptor of this process, whose `close` gives the number up and leaves the descriptor open.
 	 * @throws `EBADF` No descriptor with this number is open.
 	 * @throws `TypeError` `fd` is not a number.
 	 * @throws `RangeError` `fd` is out of its range.
@@ -177,7 +177,7 @@ export class FileDescriptor implements Disposable {
 	/**
 	 * Duplicates the descriptor to a chosen number. In a task, a descriptor that has the number is closed first.
 	 *
-	 * @param fd - The number, 0 to 2147483647. Near, a number that is in use is refused: it may be one of Node's.
+	 * @param fd - The number, 0 to 2147483647. Near, a number that is in use is refused, because Node may be using the descriptor.
 	 * @param options - `closeOnExec`: default true.
 	 * @returns A descriptor of the same class and table. The caller closes it, or declares it with `using`.
 	 * @throws `EBADF` The number is above the limit of descriptors.
@@ -278,8 +278,8 @@ export class FileDescriptor implements Disposable {
 	 * If a batch has still to make the descriptor, it is closed when the batch has run. Closing again does nothing. A
 	 * borrowed descriptor is given up and stays open.
 	 *
-	 * @throws `EBADF` Other code has closed the number already. This is a bug worth looking for: next time the number may
-	 * belong to another file.
+	 * @throws `EBADF` Other code has closed the number already. Look for that code: next time the number may belong to
+	 * another file.
 	 * @see close(2); no privilege
 	 */
 	close(): void {
@@ -329,7 +329,7 @@ export function adoptDescriptor(number: number, kind: Kind<FileDescriptor> = Fil
 /**
  * Wraps the number of a copy of a descriptor. The new object has the class and the open file of the original.
  *
- * @param table - The table that the copy is in. Default: that of the current task.
+ * @param table - The table that the copy is in. Default: the current task's.
  */
 export function adoptCopy<T extends FileDescriptor>(original: T, number: number, table = currentTask().fdTable): T {
 	return make(original.constructor as unknown as Kind<T>, number, table, original.file, true);
@@ -358,7 +358,7 @@ export function onForgotten(fd: FileDescriptor, listener: () => void): void {
 	handleOf(fd).onForgotten = listener;
 }
 
-/** True when the object closes its number: it is open, owned, and no later object owns the same number. */
+/** True when the object is open and closes its number, and no later object closes the same number. */
 export function ownsNumber(fd: FileDescriptor): boolean {
 	return handleOf(fd).isRegistered;
 }

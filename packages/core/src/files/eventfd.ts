@@ -11,38 +11,40 @@ import { adoptDescriptor, FileDescriptor, numberOf, onForgotten } from "./descri
 
 /** How to make an {@link EventFd}. */
 export interface EventFdOptions {
-	/** Where the counter begins, 0 to 4294967295. Default: 0. */
+	/** The initial value of the counter, 0 to 4294967295. Default: 0. */
 	initial?: bigint | number;
-	/** A read takes one instead of everything. Default: false. */
+	/** Whether a read takes 1 from the counter instead of its whole value. Default: false. */
 	semaphore?: boolean;
-	/** Reads and writes wait, and near they stop the event loop meanwhile. Default: false. */
+	/** Whether reads and writes wait. Near, a call that waits blocks the event loop. Default: false. */
 	blocking?: boolean;
-	/** It goes away at execve(2). Default: true. */
+	/** Whether execve(2) closes the descriptor. Default: true. */
 	closeOnExec?: boolean;
 }
 
+/** A call of `readAsync` that waits. */
 interface Reader {
 	readonly resolve: (value: bigint) => void;
 	readonly reject: (reason: unknown) => void;
-	/** Listens to its signal no more. */
-	readonly leave: () => void;
+	/** Removes the listener of the abort signal. */
+	readonly stopListening: () => void;
 }
 
-/** What is watched while somebody waits: a near copy of the descriptor. */
+/** A near copy of the descriptor, which the reactor watches while calls of `readAsync` wait. */
 interface Watch {
 	readonly id: number;
 	readonly number: number;
 }
 
-// Of the open file: a copy in a task is as much of a semaphore.
+// By open file, because a copy of the descriptor in a task reads the same counter in the same way.
 const semaphores = new WeakMap<OpenFile, boolean>();
 
 /**
- * A counter behind a descriptor: who adds to it wakes who waits to read it, in this process or another.
+ * A counter behind a descriptor, for waking another process or being woken by one.
  *
- * A copy of it in a task, by `task.put`, is the same counter, and so is one that a program is given.
+ * A process that adds to the counter wakes the processes that wait to read it. Copies of the descriptor, in a task by
+ * `task.put` or in a program that inherits one, are the same counter.
  *
- * @example Let a program that is under way say when it is ready
+ * @example Let a program that is running say when it is ready
  * ```ts
  * using ready = EventFd.create();
  * await using task = await Task.clone();
@@ -59,8 +61,14 @@ export class EventFd extends FileDescriptor {
 	/**
 	 * Makes a counter.
 	 *
-	 * @returns A descriptor of the current task; close it or declare it with `using`.
-	 * @throws `EMFILE` the table is full · `ENFILE` · `ENOMEM` · `TaskGoneError` · `TypeError`, `RangeError`
+	 * @param options - The initial value, and how reads and writes behave. Default: 0, a whole read, nonblocking.
+	 * @returns A descriptor of the current task. The caller closes it, or declares it with `using`.
+	 * @throws `EMFILE` The task has reached its limit of descriptors.
+	 * @throws `ENFILE` The machine has reached its limit of open files.
+	 * @throws `ENOMEM` The kernel has no memory for the counter.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @throws `TypeError` An option has the wrong type.
+	 * @throws `RangeError` `initial` is out of its range.
 	 * @example
 	 * ```ts
 	 * using two = EventFd.create({ initial: 2, semaphore: true });
@@ -76,24 +84,38 @@ export class EventFd extends FileDescriptor {
 			((optionalBoolean(blocking, "options.blocking") ?? false) ? 0 : eventFdFlags.nonblock) |
 			((optionalBoolean(closeOnExec, "options.closeOnExec") ?? true) ? eventFdFlags.cloexec : 0);
 		const made = adoptDescriptor(
-			native().eventfd(Number(counter(initial, "options.initial", 2n ** 32n - 1n)), flags),
+			native().eventfd(Number(toCounter(initial, "options.initial", 2n ** 32n - 1n)), flags),
 			EventFd,
 		);
 		semaphores.set(made.file, takesOne);
 		return made;
 	}
 
-	/** Whether a read takes one instead of everything; `undefined` for one that somebody else made. */
+	/** Whether a read takes 1 instead of the whole value. `undefined`: `EventFd.create` did not make the counter. */
 	get semaphore(): boolean | undefined {
 		return semaphores.get(this.file);
 	}
 
 	/**
-	 * Takes what has been added, and leaves 0; of a semaphore takes 1. With a `length` it is `FileDescriptor.read`.
+	 * Reads the counter and sets it to 0. From a semaphore, takes 1. With a `length`, reads bytes as `FileDescriptor.read`
+	 * does.
 	 *
-	 * @returns 1 or more.
-	 * @throws `EAGAIN` it is 0, and not blocking · `ClosedError`, `FDTableMismatchError` · `BatchError` in a batch ·
-	 * `TaskGoneError`
+	 * @param length - The most bytes to read, 0 to 2147483647. Default: reads the counter.
+	 * @param options - As for `FileDescriptor.read`; only with a `length`.
+	 * @returns The value taken, 1 or more.
+	 * @throws `EAGAIN` The counter is 0, and the descriptor is nonblocking.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor is closed.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor belongs to another table than the current task's.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected, and a read returns a value.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @throws `TypeError` An argument has the wrong type.
+	 * @throws `RangeError` A number is out of its range.
+	 * @example
+	 * ```ts
+	 * using counter = EventFd.create({ initial: 2 });
+	 * console.log(counter.read()); // 2n
+	 * ```
+	 * @see eventfd(2); no privilege
 	 */
 	override read(): bigint;
 	override read(length: number, options?: { position?: number | bigint }): Buffer;
@@ -102,14 +124,27 @@ export class EventFd extends FileDescriptor {
 	}
 
 	/**
-	 * The same as soon as there is something to take, whichever task is current.
+	 * Resolves when the counter has a value, which is then taken as {@link EventFd.read} takes it, whichever task is current.
 	 *
-	 * Who waits first is served first. Nothing is taken for nobody: who has given up leaves the counter as it is. It works
-	 * on a blocking counter too, and never waits in the kernel. The event loop stays alive meanwhile.
+	 * Calls that wait are served in their order. An aborted call takes nothing. The call works on a blocking counter, too,
+	 * and never waits in the kernel. The event loop stays alive until the promise is resolved or rejected.
 	 *
-	 * @param options - Aborting `signal` ends the wait and nothing else.
-	 * @throws `ClosedError` it is closed, before or meanwhile · `EMFILE`: a near copy is made for the wait · `EOPNOTSUPP`
-	 * before Linux 5.8 · `BatchError` · `TaskGoneError` · the signal's reason, usually an `AbortError`
+	 * @param options - `signal`: aborts the wait. The counter stays as it is.
+	 * @returns The value taken, 1 or more.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor is closed, or is closed while the call waits.
+	 * @throws `EMFILE` Node has no descriptor left for the near copy that the wait needs.
+	 * @throws `EOPNOTSUPP` The kernel is older than Linux 5.8.
+	 * @throws `ERR_NEARFAR_BATCH` The batch that makes the descriptor has not run yet.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The task that has the counter has executed a program, exited or died.
+	 * @throws `AbortError` The signal is aborted. If the signal has another reason, that is thrown.
+	 * @throws `TypeError` `signal` is not an AbortSignal.
+	 * @example
+	 * ```ts
+	 * using counter = EventFd.create();
+	 * setTimeout(() => counter.write(3n), 10);
+	 * console.log(await counter.readAsync()); // 3n
+	 * ```
+	 * @see eventfd(2), preadv2(2) RWF_NOWAIT, Linux 5.8; no privilege
 	 */
 	async readAsync(options?: { signal?: AbortSignal }): Promise<bigint> {
 		const signal = abortSignal(checkOptions(options).signal);
@@ -118,20 +153,20 @@ export class EventFd extends FileDescriptor {
 		if (this.#readers.length === 0) {
 			const value = sharersOf(this.table)
 				.pickTask()
-				.run(() => readNow(number));
+				.run(() => readWithoutWaiting(number));
 			if (value !== undefined) return value;
-			this.#begin();
+			this.#startWatching();
 		}
 		return new Promise<bigint>((resolve, reject) => {
 			const abort = () => {
 				this.#readers = this.#readers.filter((other) => other !== reader);
-				if (this.#readers.length === 0) this.#end();
+				if (this.#readers.length === 0) this.#stopWatching();
 				reject(signal?.reason);
 			};
 			const reader: Reader = {
 				resolve,
 				reject,
-				leave: () => signal?.removeEventListener("abort", abort),
+				stopListening: () => signal?.removeEventListener("abort", abort),
 			};
 			this.#readers.push(reader);
 			signal?.addEventListener("abort", abort, { once: true });
@@ -139,11 +174,26 @@ export class EventFd extends FileDescriptor {
 	}
 
 	/**
-	 * Adds to the counter. With bytes or text it is `FileDescriptor.write`.
+	 * Adds a value to the counter. With bytes or text, writes them as `FileDescriptor.write` does.
 	 *
-	 * @param value - 0 to 18446744073709551614; so is the most that it can hold.
-	 * @throws `EAGAIN` it would hold more, and it is not blocking · `EINVAL` 18446744073709551615 · `ClosedError`,
-	 * `FDTableMismatchError`, `TaskGoneError` · `RangeError`
+	 * @param value - The number to add, 0 to 18446744073709551614, which is also the largest value of the counter.
+	 * @param data - Bytes, or text to write as UTF-8.
+	 * @param options - As for `FileDescriptor.write`; only with `data`.
+	 * @returns The number of bytes written, if bytes or text are given.
+	 * @throws `EAGAIN` The counter would exceed its largest value, and the descriptor is nonblocking.
+	 * @throws `EINVAL` `value` is 18446744073709551615.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor is closed.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor belongs to another table than the current task's.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @throws `TypeError` An argument has the wrong type.
+	 * @throws `RangeError` `value` is out of its range.
+	 * @example
+	 * ```ts
+	 * using counter = EventFd.create({ initial: 1 });
+	 * counter.write(2n);
+	 * console.log(counter.read()); // 3n
+	 * ```
+	 * @see eventfd(2); no privilege
 	 */
 	override write(value: bigint | number): void;
 	override write(data: Uint8Array | string, options?: { position?: number | bigint }): number;
@@ -152,24 +202,27 @@ export class EventFd extends FileDescriptor {
 		options?: { position?: number | bigint },
 	): number | undefined {
 		if (typeof data === "string" || data instanceof Uint8Array) return super.write(data, options);
-		native().eventfdWrite(numberOf(this), counter(data, "value", 2n ** 64n - 1n));
+		native().eventfdWrite(numberOf(this), toCounter(data, "value", 2n ** 64n - 1n));
 		return undefined;
 	}
 
-	#begin(): void {
+	#startWatching(): void {
 		const owner = sharersOf(this.table).pickTask();
-		// A copy: the number that it has may be closed, and be another's, without our knowing.
+		// The reactor watches a copy. Other code could close the original by its number, and the number could then belong to
+		// another file while the reactor still watches.
 		const number = (owner.isNear ? owner.run(() => this.dup()) : owner.get(this)).take();
 		const id = native().watchReadable(number);
 		this.#watch = { id, number };
 		onForgotten(this, () =>
-			this.#fail(new ClosedError("cannot read this eventfd any more: it was closed or given up while a read waited")),
+			this.#rejectReaders(
+				new ClosedError("cannot read this eventfd any more: it was closed or given up while a read waited"),
+			),
 		);
-		listen(id, () => this.#serve());
+		listen(id, () => this.#serveReaders());
 		keepAlive(1);
 	}
 
-	#end(): void {
+	#stopWatching(): void {
 		if (!this.#watch) return;
 		const { id } = this.#watch;
 		this.#watch = undefined;
@@ -178,39 +231,39 @@ export class EventFd extends FileDescriptor {
 		keepAlive(-1);
 	}
 
-	/** There was something to read: by now somebody else may have taken it. */
-	#serve(): void {
+	/** Called when the counter had a value. Another process may have taken the value by now. */
+	#serveReaders(): void {
 		try {
 			while (this.#watch && this.#readers.length > 0) {
 				const { id, number } = this.#watch;
-				const value = nearTask().run(() => readNow(number));
+				const value = nearTask().run(() => readWithoutWaiting(number));
 				if (value === undefined) {
 					native().watchAgain(id);
 					return;
 				}
 				const reader = this.#readers.shift();
-				reader?.leave();
+				reader?.stopListening();
 				reader?.resolve(value);
 			}
-			this.#end();
+			this.#stopWatching();
 		} catch (error) {
-			this.#fail(error);
+			this.#rejectReaders(error);
 		}
 	}
 
-	#fail(reason: unknown): void {
+	#rejectReaders(reason: unknown): void {
 		const readers = this.#readers;
 		this.#readers = [];
-		this.#end();
-		for (const { leave, reject } of readers) {
-			leave();
+		this.#stopWatching();
+		for (const { stopListening, reject } of readers) {
+			stopListening();
 			reject(reason);
 		}
 	}
 }
 
-/** Takes what is there; `undefined`: nothing. */
-function readNow(number: number): bigint | undefined {
+/** Reads the counter of a near descriptor without waiting. Returns `undefined` if the counter is 0. */
+function readWithoutWaiting(number: number): bigint | undefined {
 	try {
 		return native().eventfdRead(number, false);
 	} catch (error) {
@@ -219,9 +272,9 @@ function readNow(number: number): bigint | undefined {
 	}
 }
 
-function counter(value: unknown, name: string, max: bigint): bigint {
+function toCounter(value: unknown, name: string, max: bigint): bigint {
 	const number = typeof value === "number" ? BigInt(integer(value, name, 0, Number.MAX_SAFE_INTEGER)) : value;
 	if (typeof number !== "bigint") throw wrongType(name, "a bigint or a number", value);
-	if (number < 0n || number > max) throw outOfRange(name, `from 0 to ${max}`, value);
+	if (number < 0n || number > max) throw outOfRange(name, `a whole number from 0 to ${max}`, value);
 	return number;
 }

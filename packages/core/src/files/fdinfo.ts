@@ -1,10 +1,13 @@
 import { openat2 } from "./files.ts";
 
-const LENGTH = 4096; // bytes that hold every /proc/pid/fdinfo of a pidfd
+const LENGTH = 4096; // bytes; no /proc/pid/fdinfo of a pidfd is longer
 
 /**
- * The pids of the process that a pidfd of the current task stands for, beginning in the pid namespace of `/proc` and ending
- * in its own: none where it was reaped, or cannot be seen from there; `undefined` for what is no pidfd.
+ * Returns the pids of the process that a pidfd of the current task refers to.
+ *
+ * @param pidfd - The number of the descriptor.
+ * @returns One pid for each pid namespace, from that of the mounted `/proc` down to the process's own. The list is empty
+ * if the process was reaped or is not visible in that namespace. `undefined`: the descriptor is not a pidfd.
  */
 export function pidsOfPidfd(pidfd: number): number[] | undefined {
 	using file = openat2(`/proc/thread-self/fdinfo/${pidfd}`);

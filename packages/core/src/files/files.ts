@@ -15,7 +15,7 @@ import { adoptDescriptor, type FileDescriptor } from "./descriptor.ts";
 import { invalidateHandles } from "./handle.ts";
 import { type LocationLike, toAt } from "./location.ts";
 
-/** How {@link openat2} opens. */
+/** How {@link openat2} opens a file. */
 export interface OpenHow {
 	/** `O_*` names in lower case, or a number. Default: for reading. Close-on-exec is always added. */
 	flags?: readonly OpenFlag[] | number;
@@ -26,12 +26,30 @@ export interface OpenHow {
 }
 
 /**
- * Opens a file, with a say in how its path is resolved.
+ * Opens a file, with control over how its path is resolved.
  *
  * @param at - A path, an open directory, or a {@link Location}.
- * @returns A descriptor of the current task; close it or declare it with `using`.
- * @throws `ENOENT` · `EXDEV` the path leaves where `resolve` keeps it · `ELOOP` a link that `resolve` forbids ·
- * `EINVAL` flags that contradict each other, a mode without `creat` or `tmpfile` · `EACCES` · `EMFILE`
+ * @param how - Flags, mode, and how the path is resolved. Default: opens for reading, and resolves the path as open(2) does.
+ * @returns A descriptor of the current task. The caller closes it, or declares it with `using`.
+ * @throws `ENOENT` The file does not exist, or the path is empty.
+ * @throws `ENOTDIR` A component on the way is not a directory, or `directory` is asked for another file.
+ * @throws `EACCES` The file may not be opened this way, or a directory on the way may not be searched.
+ * @throws `EEXIST` `creat` and `excl` are asked for, and the file exists.
+ * @throws `EISDIR` A directory is opened for writing.
+ * @throws `EXDEV` The path leaves the place that `resolve` keeps it in.
+ * @throws `ELOOP` `resolve` forbids a link on the way, the last component is a link and `nofollow` is asked for, or there
+ * are more than 40 links.
+ * @throws `EAGAIN` `beneath` or `inRoot` met `..` while another process renamed or mounted something. Try again.
+ * @throws `EINVAL` Flags contradict each other, the kernel does not know one, or a mode comes without `creat` or `tmpfile`.
+ * @throws `ENAMETOOLONG` A component has more than 255 bytes, or the path more than 4095.
+ * @throws `EMFILE` The task has reached its limit of descriptors.
+ * @throws `ENFILE` The machine has reached its limit of open files.
+ * @throws `ERR_NEARFAR_CLOSED` A descriptor is closed.
+ * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` A descriptor belongs to another table than the current task's.
+ * @throws `ERR_NEARFAR_BATCH` A descriptor is made by another batch, which has not run yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument has the wrong type, a path holds a NUL byte, or a name is no flag.
+ * @throws `RangeError` A number is out of its range.
  * @example
  * ```ts
  * using root = openat2("/etc", { flags: ["path", "directory"] });
@@ -43,7 +61,7 @@ export function openat2(at: LocationLike, how?: OpenHow): FileDescriptor {
 	const { flags, mode, resolve } = checkOptions(how, "how");
 	const place = toAt(at, "at");
 	const bits = toBits(openFlags, flags, "flags");
-	// An open directory by itself: the kernel's openat2 knows no empty path, "." is the same place.
+	// openat2(2) takes no empty path. For an open directory itself, "." is the same place.
 	const path = place.path.length === 0 && place.flags & atFlags.emptyPath ? "." : place.path;
 	const extra = place.flags & atFlags.symlinkNofollow ? openFlags.nofollow : 0;
 	return adoptDescriptor(
@@ -64,14 +82,18 @@ function or(a: number, b: number): number {
 /**
  * Makes a pipe.
  *
- * @param options - `closeOnExec`, default true; `blocking`, default true, of both ends.
- * @returns The end to read from and the end to write to; close both.
- * @throws `EMFILE` the table is full · `ENFILE` · `EINVAL`
+ * @param options - `closeOnExec`: whether execve(2) closes both ends, default true. `blocking`: whether reads and writes
+ * wait, at both ends, default true.
+ * @returns The end to read from and the end to write to. The caller closes both.
+ * @throws `EMFILE` The task has reached its limit of descriptors.
+ * @throws `ENFILE` The machine has reached its limit of open files, or the user the limit of memory for pipes.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An option has the wrong type.
  * @example
  * ```ts
  * const [read, write] = pipe();
  * write.write("hello");
- * console.log(read.read(5).toString());
+ * console.log(read.read(5).toString()); // hello
  * read.close();
  * write.close();
  * ```
@@ -89,16 +111,24 @@ export function pipe(options?: {
 }
 
 /**
- * Closes every descriptor of a task from `first` to `last`, but the channels that it, and whoever shares its table, is
- * controlled through.
+ * Closes all descriptors of a task in a range of numbers, except the channels through which nearfar controls the task and
+ * the tasks that share its table.
  *
- * @param first - 0 or more.
- * @param last - `first` to 4294967295: as far as there are any.
- * @param options - `closeOnExec: true` only marks them, and leaves them open until then. `unshare: true` gives the task a
- * table of its own first, where it shares one (`share: ["files"]`): the others keep all that they have, and so do the
- * handles, which from then on are theirs alone. What stays open in the new table, a copy of each, has no handle.
- * @throws `ERR_NEARFAR_NEAR` in this process: the descriptors are Node's · `EINVAL` `first` is larger than `last` ·
- * `BatchError` `unshare` in a batch: what is made in one belongs to the table from before
+ * With `unshare` a task that shares its table (`share: ["files"]`) gets a table of its own first. The other tasks keep all
+ * their descriptors, and existing `FileDescriptor` objects belong to them alone from then on. The descriptors that stay
+ * open in the new table are copies without an object.
+ *
+ * @param first - The first number, 0 to 4294967295.
+ * @param last - The last number, `first` to 4294967295. Numbers that are not open are skipped.
+ * @param options - `closeOnExec`: true lets execve(2) close the descriptors instead, default false. `unshare`: true gives
+ * the task a table of its own first, default false.
+ * @throws `EINVAL` `first` is larger than `last`.
+ * @throws `ERR_NEARFAR_NEAR` The call would run in this process, whose descriptors belong to Node.
+ * @throws `ERR_NEARFAR_BATCH` `unshare` is asked for in a batch.
+ * @throws `ERR_NEARFAR_BATCH` A task that will share the table is still being cloned.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument has the wrong type.
+ * @throws `RangeError` A number is out of its range.
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -113,11 +143,16 @@ export function closeRange(first: number, last: number, options?: { closeOnExec?
 	const mark = optionalBoolean(closeOnExec, "closeOnExec") ?? false;
 	const task = currentTask();
 	if (task.isNear) {
-		throw new NearfarError("NEAR", "closeRange would close descriptors of Node itself: use it in a task");
+		throw new NearfarError(
+			"NEAR",
+			"cannot close a range of descriptors in this process: they belong to Node; call closeRange in task.run()",
+		);
 	}
 	if (optionalBoolean(unshare, "unshare")) {
-		if (currentBatch())
-			throw new BatchError("whose a descriptor is would be known only later: unshare before the batch");
+		if (currentBatch()) {
+			// Which table a descriptor belongs to would be known only after the batch has run.
+			throw new BatchError("cannot unshare a table in a batch: call closeRange with `unshare` before the batch");
+		}
 		if (from <= to) taskControl().leaveTable(task);
 	}
 	const flags = mark ? closeRangeFlags.cloexec : 0;
@@ -127,7 +162,7 @@ export function closeRange(first: number, last: number, options?: { closeOnExec?
 	}
 }
 
-/** A range without some numbers in it; it is left to the kernel to refuse one that ends before it begins. */
+/** Returns the parts of a range between some numbers. A range that ends before it begins is left for the kernel to refuse. */
 function around(first: number, last: number, spared: number[]): [number, number][] {
 	const inside = spared.filter((number) => first <= number && number <= last).sort((a, b) => a - b);
 	if (inside.length === 0) return [[first, last]];

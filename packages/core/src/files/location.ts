@@ -3,37 +3,45 @@ import { options as checkOptions, optionalBoolean, wrongType, wrongValue } from 
 import { FileDescriptor, numberOf } from "./descriptor.ts";
 import { isAbsolute, type PathLike, pathText } from "./path.ts";
 
-/** Wherever a path goes: a path, an open file or directory itself, or a {@link Location}. */
+/** Every place that takes a path takes a path, an open file or directory itself, or a {@link Location}. */
 export type LocationLike = PathLike | FileDescriptor | Location;
 
-/** A location as the `*at` calls take it. */
+/** A location in the form that the `*at` calls take. */
 export interface At {
-	/** Directory's number, -100 (`AT_FDCWD`): the working directory. */
+	/** The number of the directory, or {@link cwd}. */
 	readonly at: number;
+	/** The path from the directory, without NUL bytes. */
 	readonly path: string | Uint8Array;
 	/** `AT_EMPTY_PATH`, `AT_SYMLINK_NOFOLLOW` and `AT_NO_AUTOMOUNT`, as the location says. */
 	readonly flags: number;
 }
 
-/** `AT_FDCWD`. */
+/** `AT_FDCWD`: a relative path begins at the working directory. */
 export const cwd = -100;
 
 /** How the last component of a {@link Location} is looked up. */
 export interface LocationOptions {
-	/** Follows a symbolic link at the end. Default: true. A call that has no flag against it, such as mount(2), refuses. */
+	/**
+	 * Whether a symbolic link at the end is followed. Default: true. A call that always follows links, such as mount(2),
+	 * refuses a location with `symlinks: false`.
+	 */
 	symlinks?: boolean;
-	/** Triggers an automount at the end, where the call has a flag against it; openat2(2) has none. Default: true. */
+	/**
+	 * Whether an automount at the end is triggered. Default: true. False has no effect on calls without a flag against
+	 * automounts, such as openat2(2).
+	 */
 	automount?: boolean;
-	/** An empty path means the directory itself (`AT_EMPTY_PATH`). Default: true. */
+	/** Whether an empty path means the directory itself (`AT_EMPTY_PATH`). Default: true. */
 	emptyPath?: boolean;
 }
 
 /**
- * A place in a tree of files: a directory that is open, and a path from there.
+ * A place in a tree of files: an open directory, and a path that begins there.
  *
- * Nobody can move it by renaming a directory above. The descriptor stays its owner's to close; after that a use of the
- * location throws `ClosedError`, and never falls back to the working directory. A path that begins with `/` begins at
- * the root, wherever the directory is: only openat2 with `beneath` or `inRoot` keeps it inside.
+ * Renaming a directory above the open one does not move the place. The location does not own the descriptor: after the
+ * owner has closed the descriptor, using the location throws `ClosedError`, and never falls back to the working
+ * directory. A path that begins with `/` begins at the root of the task, wherever the directory is. Only openat2(2) with
+ * `beneath` or `inRoot` keeps a path inside the directory.
  *
  * @example
  * ```ts
@@ -41,11 +49,12 @@ export interface LocationOptions {
  * using file = openat2(new Location(etc, "hostname"));
  * console.log(file.read(64).toString());
  * ```
+ * @see openat(2), "Rationale for openat()"
  */
 export class Location {
-	/** Where the path begins; `undefined`: the working directory. */
+	/** The directory in which the path begins. `undefined` stands for the working directory. */
 	readonly directory: FileDescriptor | undefined;
-	/** The path from there. */
+	/** The path from the directory. */
 	readonly path: string | Uint8Array;
 	/** Whether a symbolic link at the end is followed. */
 	readonly symlinks: boolean;
@@ -56,8 +65,10 @@ export class Location {
 
 	/**
 	 * @param directory - An open directory, or `undefined` for the working directory.
-	 * @param path - A path from there; empty: the directory itself.
-	 * @throws `TypeError` a NUL byte, or something that is not a path.
+	 * @param path - A path from there. Default: empty, which means the directory itself.
+	 * @param options - How the last component is looked up. Default: links are followed, automounts are triggered, and an
+	 * empty path means the directory itself.
+	 * @throws `TypeError` `directory` is no descriptor, `path` is no path or holds a NUL byte, or an option has the wrong type.
 	 */
 	constructor(directory: FileDescriptor | undefined, path: PathLike = "", options?: LocationOptions) {
 		if (directory !== undefined && !(directory instanceof FileDescriptor)) {
@@ -72,15 +83,15 @@ export class Location {
 	}
 
 	/**
-	 * Goes on from here: the same directory and options, and a longer path.
+	 * Returns the location at the end of a longer path, with the same directory and options.
 	 *
-	 * The text is put together and nothing else. `..` stays for the kernel to walk, since it is not always the way back:
-	 * what keeps it inside is openat2 with `beneath` or `inRoot`. A part that begins with `/` goes on from here too, as in
-	 * Node's `path.join`, and an empty part changes nothing.
+	 * The parts are joined as text. The kernel walks `..`, which does not always lead back: openat2(2) with `beneath` or
+	 * `inRoot` keeps a path inside the directory. As in Node's `path.join`, a part that begins with `/` is appended to the
+	 * path, and an empty part changes nothing.
 	 *
-	 * @param parts - Text, or bytes as they are.
-	 * @returns A new location, which shares the descriptor; its path is a `Buffer` where this one's or a part is.
-	 * @throws `TypeError` a NUL byte, or something that is neither text nor bytes
+	 * @param parts - Text, or bytes that are taken as they are.
+	 * @returns A new location for the same descriptor. Its path is a `Buffer` if this path or a part is one.
+	 * @throws `TypeError` A part is neither text nor a Buffer, or holds a NUL byte.
 	 * @example
 	 * ```ts
 	 * using root = openat2("/", { flags: ["path", "directory"] });
@@ -99,7 +110,7 @@ export class Location {
 	}
 }
 
-/** What the addon takes for a location, in the current task. */
+/** Converts a location for an `*at` call of the current task. */
 export function toAt(location: LocationLike, name = "path"): At {
 	if (location instanceof FileDescriptor) return { at: numberOf(location), path: "", flags: atFlags.emptyPath };
 	if (location instanceof Location) {
@@ -113,23 +124,38 @@ export function toAt(location: LocationLike, name = "path"): At {
 	return { at: cwd, path: pathText(location, name), flags: 0 };
 }
 
-/** A location for a call that takes a path and nothing else: through `/proc/self/fd` where it begins at an open file. */
+/**
+ * Converts a location for a call of the current task that takes a path alone. A location that begins at an open file
+ * becomes a path below `/proc/self/fd`.
+ */
 export function toPath(location: LocationLike, name = "path"): string | Uint8Array {
 	if (!(location instanceof FileDescriptor) && !(location instanceof Location)) return pathText(location, name);
 	const { at, path, flags } = toAt(location, name);
 	if (path.length === 0 && !(flags & atFlags.emptyPath)) return path;
 	if (at === cwd) return path.length === 0 ? "." : path;
 	if (isAbsolute(path)) return path;
-	if (at < 0) throw wrongValue(name, "an open descriptor: one that a batch still has to make has no path", location);
+	if (at < 0)
+		throw wrongValue(
+			name,
+			"a path, or a descriptor that is open already: one that this batch opens has no path before the batch has run",
+			location,
+		);
 	const folder = `/proc/self/fd/${at}`;
 	if (path.length === 0) return folder;
 	return typeof path === "string" ? `${folder}/${path}` : Buffer.concat([Buffer.from(`${folder}/`), path]);
 }
 
-/** The path of a call that follows links whatever it is told, so that a location that forbids it has to be refused. */
+/**
+ * Converts a location for a call that takes a path alone and always follows a link at its end. A location with
+ * `symlinks: false` is refused.
+ */
 export function followedPath(location: LocationLike, name: string): string | Uint8Array {
 	if (location instanceof Location && !location.symlinks && location.path.length > 0) {
-		throw wrongValue(name, "a location whose link at the end is followed: this call has no flag against it", location);
+		throw wrongValue(
+			name,
+			"a path, or a location without `symlinks: false`: this call always follows a link at the end",
+			location,
+		);
 	}
 	return toPath(location, name);
 }
@@ -139,7 +165,7 @@ function append(path: string | Uint8Array, part: string | Uint8Array): string | 
 		const rest = part.replace(/^\/+/, "");
 		return rest === "" ? path : path === "" ? rest : path.endsWith("/") ? path + rest : `${path}/${rest}`;
 	}
-	// A character for each byte, which Latin-1 has: so that both are put together alike.
+	// Latin-1 maps each byte to one character and back, so that bytes are joined as text is.
 	const [head = "", tail = ""] = [path, part].map((text) => Buffer.from(text as Uint8Array).toString("latin1"));
 	return Buffer.from(append(head, tail) as string, "latin1");
 }

@@ -1,29 +1,29 @@
 import { wrongType, wrongValue } from "../arguments.ts";
 
-/** A path: text, the bytes themselves, or a `file:` URL. A NUL byte is a `TypeError`. */
+/** A path as text, as bytes, or as a `file:` URL. A path with a NUL byte is a `TypeError`. */
 export type PathLike = string | Buffer | URL;
 
 const SLASH = 0x2f;
 
-/** What the addon takes for a path. */
+/** Checks a path and returns it as the addon takes it: text or bytes. */
 export function pathText(path: PathLike, name = "path"): string | Uint8Array {
 	if (path instanceof URL) return pathText(process.getBuiltinModule("node:url").fileURLToPath(path), name);
 	if (typeof path === "string") {
-		if (path.includes("\0")) throw wrongValue(name, "a path without NUL bytes", path);
+		if (path.includes("\0")) throw wrongValue(name, "a path without NUL bytes, which end a path for the kernel", path);
 		return path;
 	}
 	if (!(path instanceof Uint8Array)) throw wrongType(name, "a string, a Buffer or a URL", path);
-	if (path.includes(0)) throw wrongValue(name, "a path without NUL bytes", path);
+	if (path.includes(0)) throw wrongValue(name, "a path without NUL bytes, which end a path for the kernel", path);
 	return path;
 }
 
-/** The same as a `Buffer`, to put together with others. */
+/** Checks a path and returns it as bytes, to be joined with others. */
 export function pathBytes(path: PathLike, name = "path"): Buffer {
 	const text = pathText(path, name);
 	return typeof text === "string" ? Buffer.from(text) : Buffer.from(text);
 }
 
-/** Whether the kernel ignores where the path begins. */
+/** True when a path begins with `/`, so that the kernel ignores the directory. */
 export function isAbsolute(path: string | Uint8Array): boolean {
 	return typeof path === "string" ? path.startsWith("/") : path[0] === SLASH;
 }

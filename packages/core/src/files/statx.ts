@@ -12,80 +12,84 @@ import { native } from "../addon/native.ts";
 import { options as checkOptions, integer } from "../arguments.ts";
 import { type LocationLike, toAt } from "./location.ts";
 
-/** How {@link statx} looks. */
+/** How {@link statx} looks at a file, and what to ask for. */
 export interface StatxOptions {
-	/** `AT_*` names in camelCase, or a number; those of a `Location` are added. Default: none, links are followed. */
+	/** `AT_*` names in camelCase, or a number. The flags of a `Location` are added. Default: none; links are followed. */
 	flags?: readonly AtFlag[] | number;
-	/** `STATX_*` names in camelCase, or a number: what to ask for. Default: everything. */
+	/** The fields to ask for: `STATX_*` names in camelCase, or a number. Default: all. */
 	mask?: readonly StatxField[] | number;
 }
 
-/** What kind of file it is. */
+/** The type of a file. */
 export type FileType = "file" | "directory" | "symlink" | "block" | "character" | "fifo" | "socket";
 
-/** Numbers of a device. */
+/** The number of a device. */
 export interface DeviceNumber {
-	/** Which driver. */
+	/** The number of the driver. */
 	readonly major: number;
-	/** Which of its devices. */
+	/** The number of the device among those of the driver. */
 	readonly minor: number;
 }
 
-/** What the kernel knows of a file. What it did not fill is `undefined`, never 0; times are in nanoseconds since 1970. */
+/**
+ * The status of a file, as the kernel has filled it in.
+ *
+ * A field that the kernel did not fill is `undefined`, never 0. Times are in nanoseconds since 1970.
+ */
 export interface Statx {
-	/** What was filled, `STATX_*` bits. */
+	/** The fields that the kernel has filled, as `STATX_*` bits. */
 	readonly mask: number;
-	/** What kind of file it is. */
+	/** The type of the file. */
 	readonly type: FileType | undefined;
 	/** Permission bits, 0 to 0o7777. */
 	readonly mode: number | undefined;
 	/** Number of hard links. */
 	readonly nlink: number | undefined;
-	/** User it belongs to. */
+	/** User id of the owner. */
 	readonly uid: number | undefined;
-	/** Group it belongs to. */
+	/** Group id of the owner. */
 	readonly gid: number | undefined;
 	/** Inode number. */
 	readonly ino: bigint | undefined;
-	/** Bytes. */
+	/** Size in bytes. */
 	readonly size: bigint | undefined;
-	/** Blocks of 512 bytes that are allocated. */
+	/** Number of allocated blocks of 512 bytes. */
 	readonly blocks: bigint | undefined;
-	/** Bytes that are best read and written at once. */
+	/** Block size for efficient I/O, in bytes. */
 	readonly blksize: number;
-	/** Last access. */
+	/** Time of the last access. */
 	readonly atimeNs: bigint | undefined;
-	/** Creation. */
+	/** Time of creation. */
 	readonly btimeNs: bigint | undefined;
-	/** Last change of what is told here. */
+	/** Time of the last change of the status, that is of these fields. */
 	readonly ctimeNs: bigint | undefined;
-	/** Last change of the content. */
+	/** Time of the last change of the content. */
 	readonly mtimeNs: bigint | undefined;
-	/** Device that the file is on. */
+	/** The device that the file lies on. */
 	readonly dev: DeviceNumber;
-	/** Device that the file stands for, where it is a `"block"` or `"character"` device. */
+	/** The device that a `"block"` or `"character"` file stands for. */
 	readonly rdev: DeviceNumber | undefined;
-	/** Id of its mount, as in `/proc/self/mountinfo`: used again when the mount is gone. */
+	/** Id of the mount, as in `/proc/self/mountinfo`. The kernel uses the id again after the mount has gone. */
 	readonly mountId: number | undefined;
-	/** Id of its mount that is never used again, as listmount(2) has it. */
+	/** Id of the mount, as in listmount(2). The kernel never uses the id again. */
 	readonly mountIdUnique: bigint | undefined;
-	/** Alignment of memory for direct I/O, in bytes; 0: not possible with this file. */
+	/** Alignment of memory for direct I/O, in bytes. 0: the file has no direct I/O. */
 	readonly dioMemAlign: number | undefined;
-	/** Alignment of offsets and lengths for direct I/O, in bytes; 0: not possible with this file. */
+	/** Alignment of offsets and lengths for direct I/O, in bytes. 0: the file has no direct I/O. */
 	readonly dioOffsetAlign: number | undefined;
-	/** The same for reading alone, where it differs; 0: as `dioOffsetAlign`. */
+	/** Alignment of offsets and lengths for direct reads, in bytes. 0: the same as `dioOffsetAlign`. */
 	readonly dioReadOffsetAlign: number | undefined;
-	/** Subvolume that it is in, of btrfs and bcachefs. */
+	/** Id of the subvolume, on btrfs and bcachefs. */
 	readonly subvol: bigint | undefined;
-	/** Smallest atomic write, in bytes; 0: not possible with this file. */
+	/** Smallest atomic write, in bytes. 0: the file has no atomic writes. */
 	readonly atomicWriteUnitMin: number | undefined;
 	/** Largest atomic write, in bytes. */
 	readonly atomicWriteUnitMax: number | undefined;
-	/** Largest atomic write that is not slower for it, in bytes; `undefined` where the kernel says none (Linux 6.16). */
+	/** Largest atomic write that is as fast as a smaller one, in bytes. `undefined`: the kernel names none (Linux 6.16). */
 	readonly atomicWriteUnitMaxOpt: number | undefined;
-	/** Buffers that one atomic write may be gathered from. */
+	/** Most buffers that one atomic write may gather. */
 	readonly atomicWriteSegmentsMax: number | undefined;
-	/** Each true, false, or `undefined` where this kernel or file system does not know it. */
+	/** True or false for each attribute. `undefined`: this kernel or file system does not know the attribute. */
 	readonly attributes: Readonly<Record<StatxAttribute, boolean | undefined>>;
 }
 
@@ -100,18 +104,29 @@ const types: Readonly<Record<number, FileType>> = {
 };
 
 /**
- * Tells what the kernel knows of a file: with its mount, its attributes and its alignments, and what of that it knows.
+ * Returns the status of a file, with its mount, its attributes and its alignments.
  *
- * The two ids of a mount have one field in the kernel: where both are asked for, as by default, it is looked twice. Open
- * the file and pass the descriptor where somebody else may change the path meanwhile.
+ * The kernel has one field for both ids of a mount. If the mask has both, as by default, the function makes the call twice:
+ * open the file first and pass the descriptor if another process may replace the path in between.
  *
- * @param at - A path, whose link at the end is followed, an open file of any kind, or a {@link Location}, whose flags are
+ * @param at - A path, whose link at the end is followed; an open file of any kind; or a {@link Location}, whose flags are
  * added.
- * @param options - `flags`, such as `"symlinkNofollow"` and `"statxDontSync"`; `mask`: what to ask for.
- * @returns The kernel may fill more than was asked for, and fills less where the file system has no such thing.
- * @throws `ENOENT` · `ENOTDIR` · `EACCES` a directory on the way may not be searched · `ELOOP` · `ENAMETOOLONG` ·
- * `EINVAL` flags that contradict each other or that statx does not know, the reserved bit of the mask · `EBADF` ·
- * `ENOSYS` · `ClosedError`, `FDTableMismatchError` · `BatchError` in a batch · `TaskGoneError` · `TypeError`, `RangeError`
+ * @param options - `flags`, such as `"symlinkNofollow"` and `"statxDontSync"`, default none; `mask`, default everything.
+ * @returns The status. The kernel may fill more fields than the mask has, and leaves out what the file system lacks.
+ * @throws `ENOENT` The file does not exist, or the path is empty.
+ * @throws `ENOTDIR` A component on the way is not a directory.
+ * @throws `EACCES` A directory on the way may not be searched.
+ * @throws `ELOOP` The path has more than 40 symbolic links.
+ * @throws `ENAMETOOLONG` A component has more than 255 bytes, or the path more than 4095.
+ * @throws `EINVAL` Flags contradict each other, the kernel does not know one, or the mask has the reserved bit.
+ * @throws `EBADF` Other code has closed the number of the descriptor.
+ * @throws `ENOSYS` The kernel, or a seccomp filter, has no statx(2).
+ * @throws `ERR_NEARFAR_CLOSED` The descriptor is closed.
+ * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor belongs to another table than the current task's.
+ * @throws `ERR_NEARFAR_BATCH` A batch is being collected, and the call returns a value.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument has the wrong type, a path holds a NUL byte, or a name is no flag.
+ * @throws `RangeError` A number is out of its range.
  * @example
  * ```ts
  * const { type, mountId, attributes } = statx("/proc");
@@ -124,33 +139,37 @@ export function statx(at: LocationLike, options?: StatxOptions): Statx {
 	const asked = mask === undefined ? everything() : word(toBits(statxMask, mask, "options.mask"), "options.mask");
 	const place = toAt(at, "at");
 	const how = (word(toBits(atFlags, flags, "options.flags"), "options.flags") | place.flags) >>> 0;
-	const look = (mask: number) => native().statx(place.at, place.path, how, mask);
-	const bytes = look(asked);
-	// A kernel that knows no unique ids has answered with the other one.
+	const makeCall = (mask: number) => native().statx(place.at, place.path, how, mask);
+	const bytes = makeCall(asked);
+	// Before Linux 6.8 the kernel knows no unique ids, and has filled the field with the other id already.
 	const both = asked & statxMask.mntId && bytes.readUInt32LE(0) & statxMask.mntIdUnique;
-	const other = both ? look(statxMask.mntId) : undefined;
-	return decode(bytes, other && isSame(bytes, other) ? other : bytes);
+	const second = both ? makeCall(statxMask.mntId) : undefined;
+	return decode(bytes, second && isSameFile(bytes, second) ? second : bytes);
 }
 
-let all: number | undefined;
+let allFields: number | undefined;
 
 function everything(): number {
-	all ??= Object.values(statxMask).reduce((sum, bit) => sum | bit, 0);
-	return all;
+	allFields ??= Object.values(statxMask).reduce((sum, bit) => sum | bit, 0);
+	return allFields;
 }
 
 function word(bits: number, name: string): number {
 	return integer(bits, name, 0, 2 ** 32 - 1);
 }
 
-/** The same inode of the same device. */
-function isSame(one: Buffer, other: Buffer): boolean {
+/** True when both structs have the same inode number and device. */
+function isSameFile(one: Buffer, other: Buffer): boolean {
 	return [32, 136].every((at) => one.readBigUInt64LE(at) === other.readBigUInt64LE(at));
 }
 
-/** Reads a `struct statx`; the id of a mount that is used again may be in another one. */
-function decode(bytes: Buffer, other: Buffer): Statx {
-	const mask = (bytes.readUInt32LE(0) | other.readUInt32LE(0)) >>> 0;
+/**
+ * Decodes a `struct statx`.
+ *
+ * @param withMountId - The struct to read `mountId` from, if `bytes` has the unique id in that field.
+ */
+function decode(bytes: Buffer, withMountId: Buffer): Statx {
+	const mask = (bytes.readUInt32LE(0) | withMountId.readUInt32LE(0)) >>> 0;
 	const u32 = (at: number) => bytes.readUInt32LE(at);
 	const u64 = (at: number) => bytes.readBigUInt64LE(at);
 	const time = (at: number) => bytes.readBigInt64LE(at) * 1_000_000_000n + BigInt(u32(at + 8));
@@ -176,7 +195,7 @@ function decode(bytes: Buffer, other: Buffer): Statx {
 		mtimeNs: has("mtime", time, 112),
 		dev: device(136),
 		rdev: type === "block" || type === "character" ? device(128) : undefined,
-		mountId: other.readUInt32LE(0) & statxMask.mntId ? other.readUInt32LE(144) : undefined,
+		mountId: withMountId.readUInt32LE(0) & statxMask.mntId ? withMountId.readUInt32LE(144) : undefined,
 		mountIdUnique: has("mntIdUnique", u64, 144),
 		dioMemAlign: has("dioalign", u32, 152),
 		dioOffsetAlign: has("dioalign", u32, 156),
@@ -184,7 +203,7 @@ function decode(bytes: Buffer, other: Buffer): Statx {
 		subvol: has("subvol", u64, 160),
 		atomicWriteUnitMin: has("writeAtomic", u32, 168),
 		atomicWriteUnitMax: has("writeAtomic", u32, 172),
-		// It has no bit of its own: an older kernel leaves it 0.
+		// The mask has no bit for this field. A kernel that does not know the field leaves 0 in it.
 		atomicWriteUnitMaxOpt: has("writeAtomic", u32, 184) || undefined,
 		atomicWriteSegmentsMax: has("writeAtomic", u32, 176),
 		attributes: attributesOf(u64(8), u64(56)),

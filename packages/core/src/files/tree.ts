@@ -8,13 +8,23 @@ import { followedPath, Location, type LocationLike, toAt } from "./location.ts";
 import { type PathLike, pathText } from "./path.ts";
 
 /**
- * Makes a directory the working directory.
+ * Changes the working directory.
  *
- * In a task it changes the task's own. Near it changes Node's, as `process.chdir` does: for every thread.
+ * In a task the call changes the task's own directory. Near the call changes Node's, for all threads, as `process.chdir` does.
  *
  * @param at - A path, an open directory, or a {@link Location}.
- * @throws `ENOENT` · `ENOTDIR` · `EACCES` it may not be searched · `ELOOP` · `ENAMETOOLONG` ·
- * `ERR_NEARFAR_MULTITHREADED` near in a Worker, as the main thread's `process.cwd()` would not notice · `TypeError`
+ * @throws `ENOENT` The directory does not exist.
+ * @throws `ENOTDIR` A component of the path is not a directory.
+ * @throws `EACCES` The directory, or one on the way, may not be searched.
+ * @throws `ELOOP` The path has more than 40 symbolic links.
+ * @throws `ENAMETOOLONG` A component has more than 255 bytes, or the path more than 4095.
+ * @throws `ERR_NEARFAR_MULTITHREADED` The call would run near in a Worker: `process.cwd()` of the main thread would not
+ * notice the change.
+ * @throws `ERR_NEARFAR_CLOSED` A descriptor is closed.
+ * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` A descriptor belongs to another table than the current task's.
+ * @throws `ERR_NEARFAR_BATCH` A descriptor is made by another batch, which has not run yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `at` is no path, or holds a NUL byte.
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -25,31 +35,43 @@ import { type PathLike, pathText } from "./path.ts";
 export function chdir(at: LocationLike): void {
 	const near = currentTask().isNear;
 	if (near && !process.getBuiltinModule("node:worker_threads").isMainThread) {
-		throw new MultithreadedError("chdir in a Worker would change the main thread's working directory: use a task");
+		throw new MultithreadedError(
+			"cannot change the working directory in a Worker: it is that of all threads; call chdir in task.run()",
+		);
 	}
 	if (at instanceof FileDescriptor) native().fchdir(numberOf(at));
 	else if (at instanceof Location) changeTo(at);
 	else native().chdir(pathText(at, "at"));
-	// Node remembers the path, and forgets it only through its own function.
+	// Node caches the path of the working directory. Only process.chdir() clears the cache.
 	if (near) afterSuccess(() => process.chdir("."));
 }
 
-/** chdir(2) knows no directory to begin in. */
+/** Changes to a location. chdir(2) takes no directory to begin in, so that the location is opened first. */
 function changeTo(at: Location): void {
 	using directory = openat2(at, { flags: ["path", "directory"] });
 	native().fchdir(numberOf(directory));
 }
 
 /**
- * Makes a directory the root: where absolute paths begin, and what `..` does not leave.
+ * Changes the root directory: the place where absolute paths begin and which `..` does not leave.
  *
- * The working directory and open descriptors stay where they are, and still reach what is outside: `chdir("/")` and
- * {@link closeRange} come with it. It hides files; whoever keeps CAP_SYS_CHROOT can get out. In this process it is Node's
- * root, for every thread and for every task cloned later.
+ * The working directory and open descriptors stay where they are, and still reach files outside: also call `chdir("/")` and
+ * {@link closeRange}. A changed root hides files and is no prison: a process with CAP_SYS_CHROOT can leave it. Near, the
+ * call changes the root of Node, for all threads and for every task that is cloned later.
  *
- * @param at - A path, an open directory, or a {@link Location}.
- * @throws `EPERM` no CAP_SYS_CHROOT · `ENOENT` · `ENOTDIR` · `EACCES` it may not be searched · `ELOOP` · `ENAMETOOLONG` ·
- * `TypeError`
+ * @param at - A path, an open directory, or a {@link Location}. A link at its end is always followed.
+ * @throws `EPERM` The task has no CAP_SYS_CHROOT in its user namespace.
+ * @throws `ENOENT` The directory does not exist.
+ * @throws `ENOTDIR` A component of the path is not a directory.
+ * @throws `EACCES` The directory, or one on the way, may not be searched.
+ * @throws `ELOOP` The path has more than 40 symbolic links.
+ * @throws `ENAMETOOLONG` A component has more than 255 bytes, or the path more than 4095.
+ * @throws `ERR_NEARFAR_CLOSED` A descriptor is closed.
+ * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` A descriptor belongs to another table than the current task's.
+ * @throws `ERR_NEARFAR_BATCH` A descriptor is made by another batch, which has not run yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `at` is no path, holds a NUL byte, or is a location with `symlinks: false`.
+ * @throws `TypeError` `at` is a descriptor that the same batch opens: such a descriptor has no path yet.
  * @example
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
@@ -66,13 +88,15 @@ export function chroot(at: LocationLike): void {
 }
 
 /**
- * Sets which permission bits new files do not get.
+ * Sets the file mode creation mask: the permission bits that new files do not get.
  *
- * In a task it changes the task's own. Near it changes Node's, as `process.umask(mask)` does: for every thread, and for
- * every task cloned later.
+ * In a task the call changes the task's own mask. Near the call changes Node's, as `process.umask(mask)` does, for all threads
+ * and for every task that is cloned later.
  *
- * @param mask - 0 to 0o777.
- * @throws `TypeError`, `RangeError`
+ * @param mask - The bits, 0 to 0o777.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` `mask` is not a number.
+ * @throws `RangeError` `mask` is out of its range.
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -87,18 +111,28 @@ export function umask(mask: number): void {
 /**
  * Makes a directory.
  *
- * @param at - Where: a path, or a {@link Location}. A link at its end is not followed.
- * @param options - `mode`: permission bits, 0 to 0o7777, of which the umask is taken away. Default: 0o777.
- * @throws `EEXIST` something is there · `ENOENT` a parent is missing · `ENOTDIR` · `EACCES` · `EROFS` · `ENOSPC` ·
- * `ELOOP` · `ENAMETOOLONG` · `EOVERFLOW` the user namespace does not map the caller's ids · `TypeError`, `RangeError`
+ * @param at - The new directory: a path, or a {@link Location}. A link at its end is not followed.
+ * @param options - `mode`: permission bits, 0 to 0o7777, without those of the umask. Default: 0o777.
+ * @throws `EEXIST` A file, a directory or a link has the name already.
+ * @throws `ENOENT` A directory on the way does not exist.
+ * @throws `ENOTDIR` A component on the way is not a directory.
+ * @throws `EACCES` A directory on the way may not be searched, or the last one may not be written to.
+ * @throws `ELOOP` The path has more than 40 symbolic links.
+ * @throws `ENAMETOOLONG` A component has more than 255 bytes, or the path more than 4095.
+ * @throws `EROFS` The file system is read-only.
+ * @throws `ENOSPC` The device is full.
+ * @throws `EDQUOT` The user's quota is used up.
+ * @throws `EOVERFLOW` The user namespace does not map the caller's ids.
+ * @throws `ERR_NEARFAR_CLOSED` A descriptor is closed.
+ * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` A descriptor belongs to another table than the current task's.
+ * @throws `ERR_NEARFAR_BATCH` A descriptor is made by another batch, which has not run yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument has the wrong type, or the path holds a NUL byte.
+ * @throws `RangeError` The mode is out of its range.
  * @example
  * ```ts
- * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
- * task.run(() => {
- *   mount("scratch", "/tmp", "tmpfs");
- *   using tmp = openat2("/tmp", { flags: ["path", "directory"] });
- *   mkdir(new Location(tmp, "new"), { mode: 0o700 });
- * });
+ * using tmp = openat2("/tmp", { flags: ["path", "directory"] });
+ * mkdir(new Location(tmp, "new"), { mode: 0o700 });
  * ```
  * @see mkdirat(2); no privilege
  */
@@ -111,18 +145,27 @@ export function mkdir(at: LocationLike, options?: { mode?: number }): void {
 /**
  * Makes a symbolic link.
  *
- * @param target - The text of the link; nothing has to be there. At most 4095 bytes.
- * @param at - Where: a path, or a {@link Location}. A link at its end is not followed.
- * @throws `EEXIST` something is there · `ENOENT` a parent is missing, or the text is empty · `ENOTDIR` · `EACCES` ·
- * `EROFS` · `ENOSPC` · `ELOOP` · `ENAMETOOLONG` · `EOVERFLOW` the user namespace does not map the caller's ids · `TypeError`
+ * @param target - The text of the link, 1 to 4095 bytes. The link may lead nowhere.
+ * @param at - The new link: a path, or a {@link Location}. A link at its end is not followed.
+ * @throws `EEXIST` A file, a directory or a link has the name already.
+ * @throws `ENOENT` A directory on the way does not exist, or `target` is empty.
+ * @throws `ENOTDIR` A component on the way is not a directory.
+ * @throws `EACCES` A directory on the way may not be searched, or the last one may not be written to.
+ * @throws `ELOOP` The path has more than 40 symbolic links.
+ * @throws `ENAMETOOLONG` A component has more than 255 bytes, or the path more than 4095.
+ * @throws `EROFS` The file system is read-only.
+ * @throws `ENOSPC` The device is full.
+ * @throws `EDQUOT` The user's quota is used up.
+ * @throws `EOVERFLOW` The user namespace does not map the caller's ids.
+ * @throws `ERR_NEARFAR_CLOSED` A descriptor is closed.
+ * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` A descriptor belongs to another table than the current task's.
+ * @throws `ERR_NEARFAR_BATCH` A descriptor is made by another batch, which has not run yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An argument has the wrong type, or holds a NUL byte.
  * @example
  * ```ts
- * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
- * task.run(() => {
- *   mount("scratch", "/tmp", "tmpfs");
- *   using tmp = openat2("/tmp", { flags: ["path", "directory"] });
- *   symlink("/proc/self/fd", new Location(tmp, "fd"));
- * });
+ * using tmp = openat2("/tmp", { flags: ["path", "directory"] });
+ * symlink("/proc/self/fd", new Location(tmp, "fd"));
  * ```
  * @see symlinkat(2); no privilege
  */
