@@ -9,6 +9,8 @@ pub enum Failure {
     Refused(Refusal),
     /// The task exec'd, exited or died, before or while the call was made.
     Gone,
+    /// The task has executed a program instead of replying to the call.
+    Executed,
     /// The call's value was needed while calls were being collected.
     Batch(&'static str),
     /// A batch that ends with a program to execute was given one more call.

@@ -19,6 +19,10 @@ pub const LARGE: u32 = 1;
 /// The largest number of descriptors that go with a message, in either direction.
 pub const DESCRIPTORS: usize = 64;
 
+/// Length in bytes of the notice that a task sends right before it executes a program. A reply is longer. The end of the
+/// channel after a notice means that the program runs.
+pub const NOTICE: usize = 1;
+
 /// The preferred number of the channel in a task: the last one of the table that the kernel embeds in every process.
 pub const CHANNEL_FD: u64 = 63;
 

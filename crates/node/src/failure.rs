@@ -38,7 +38,7 @@ impl From<Failure> for FailureData {
             step: None,
         };
         match failure {
-            Failure::Gone => plain("gone"),
+            Failure::Gone | Failure::Executed => plain("gone"),
             Failure::Batch(name) => FailureData { syscall: Some(name.into()), ..plain("batch") },
             Failure::Sealed(name) => FailureData { syscall: Some(name.into()), ..plain("sealed") },
             Failure::Multithreaded(name) => FailureData { syscall: Some(name.into()), ..plain("multithreaded") },

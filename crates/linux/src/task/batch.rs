@@ -36,7 +36,7 @@ impl Batch {
 
     /// Adds a copy of a descriptor of this process; see [`transfer::put`].
     pub fn put(&mut self, fd: RawFd, number: Option<i32>, close_on_exec: bool) -> Result<i32> {
-        // One more is the memfd of a long sequence, and one what an exec tells by that it was reached.
+        // Of the descriptors that a message carries, one is the memfd of a long sequence, and one is in reserve.
         if self.fds.len() + 2 == wire::DESCRIPTORS {
             return Err(refused("sendmsg", Errno::ETOOMANYREFS));
         }
@@ -58,9 +58,7 @@ impl Batch {
         if self.exec.is_some() {
             return Err(Failure::Sealed("execve"));
         }
-        let attempt = Attempt::add(&mut self.sequence, exec, self.fds.len() as u32)?;
-        self.fds.push(attempt.reached());
-        self.exec = Some(Box::new(attempt));
+        self.exec = Some(Box::new(Attempt::add(&mut self.sequence, exec)));
         Ok(())
     }
 
@@ -84,7 +82,7 @@ impl Batch {
         let patience = if exec.is_some() || first { Duration::ZERO } else { PATIENCE };
         let again = task.clone();
         let ended = move |ran: Result<Ran>| match ran {
-            Err(Failure::Gone) if exec.as_ref().is_some_and(|exec| exec.gone().is_ok()) => done(Ok(Vec::new())),
+            Err(Failure::Executed) => done(Ok(Vec::new())),
             Err(failure) => done(Err(failure)),
             Ok(Ran { sequence, reply, .. }) => {
                 let made = sequence.made(&reply);

@@ -24,7 +24,7 @@ use crate::wait::own_descriptor;
 use crate::wait::reactor;
 use crate::wire;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
-use nix::sys::socket::{shutdown, socketpair, AddressFamily, MsgFlags, Shutdown, SockFlag, SockType};
+use nix::sys::socket::{shutdown, socketpair, AddressFamily, Shutdown, SockFlag, SockType};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -147,11 +147,11 @@ impl Channel {
         let received = if message.len() <= wire::INLINE {
             self.send(message, fds)
                 .and_then(|()| turn.receive_start_reply())
-                .and_then(|()| self.receive(message, reply, MsgFlags::empty()))
+                .and_then(|()| self.receive_reply(message, reply))
         } else {
             turn.receive_start_reply().and_then(|()| self.exchange_long(message, reply, fds))
         };
-        if matches!(received, Err(Failure::Gone)) {
+        if matches!(received, Err(Failure::Gone | Failure::Executed)) {
             self.lock().gone = true;
         }
         received
@@ -163,7 +163,7 @@ impl Channel {
         };
         let fds: Vec<RawFd> = fds.iter().copied().chain([memfd.as_raw_fd()]).collect();
         self.send(&header, &fds)?;
-        let received = self.receive(&mut header, size_of::<wire::Header>(), MsgFlags::empty())?;
+        let received = self.receive_reply(&mut header, size_of::<wire::Header>())?;
         message::read_long(message, header, &memfd, reply)?;
         Ok(received)
     }

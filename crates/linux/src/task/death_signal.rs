@@ -12,28 +12,39 @@ use nix::errno::Errno;
 /// Adds a call as [`Sequence::push`] does. Steps around a call that clears the death signal set it again.
 pub(crate) fn push<T>(sequence: &mut Sequence, call: Call<T>) -> Result<T> {
     // A call that is going to be refused gets no steps around it.
-    let kept = call.request.clears_death_signal && call.request.yields != Yields::Value;
-    add(sequence, kept, |sequence| sequence.push(call))
+    if !call.request.clears_death_signal || call.request.yields == Yields::Value {
+        return sequence.push(call);
+    }
+    let signal = remember(sequence);
+    let pushed = sequence.push(call);
+    restore(sequence, signal);
+    pushed
 }
 
 /// Adds a call as [`Sequence::step`] does. Steps around a call that clears the death signal set it again.
 pub(crate) fn step<T>(sequence: &mut Sequence, call: Call<T>) -> usize {
-    add(sequence, call.request.clears_death_signal, |sequence| sequence.step(call))
+    if !call.request.clears_death_signal {
+        return sequence.step(call);
+    }
+    let signal = remember(sequence);
+    let step = sequence.step(call);
+    restore(sequence, signal);
+    step
 }
 
-fn add<T>(sequence: &mut Sequence, kept: bool, add: impl FnOnce(&mut Sequence) -> T) -> T {
-    if !kept {
-        return add(sequence);
-    }
-    // Where a seccomp filter of the task forbids these two calls, the signal is lost, and the call itself still runs.
-    let signal = sequence.aside(|sequence| sequence.step(get_death_signal().go_on()));
-    let added = add(sequence);
+/// Adds the step that finds the death signal out. Where a seccomp filter of the task forbids it, the signal is lost, and the
+/// call itself still runs.
+fn remember(sequence: &mut Sequence) -> Arg {
+    let step = sequence.aside(|sequence| sequence.step(get_death_signal().go_on()));
+    Arg::Written(step as u32)
+}
+
+fn restore(sequence: &mut Sequence, signal: Arg) {
     sequence.aside(|sequence| {
-        sequence.step(restore_death_signal(Arg::Written(signal as u32)).go_on());
+        sequence.step(restore_death_signal(signal).go_on());
         // Node may have died while the task had no death signal.
         refuse_orphan(sequence, 0);
     });
-    added
 }
 
 /// Adds steps that end the sequence if Node has died: a death signal that is set afterwards never comes. `parent`: the pid

@@ -2,7 +2,6 @@
 
 use crate::call::{Arg, Call};
 use crate::calls::descriptor;
-use crate::calls::eventfd::eventfd;
 use crate::calls::prctl;
 use crate::calls::process;
 use crate::calls::signals;
@@ -11,8 +10,7 @@ use crate::sequence::list::Sequence;
 use crate::sequence::reply::Reply;
 use crate::task::channel::Channel;
 use crate::task::death_signal::refuse_orphan;
-use crate::wait::own_descriptor;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use crate::wire;
 use std::sync::Arc;
 
 /// What to execute.
@@ -46,18 +44,15 @@ pub(crate) struct Attempt {
     paths: Vec<Vec<u8>>,
     /// What makes the task again what it was.
     undo: Sequence,
-    /// An eventfd that the task writes to right before it tries: the end of the channel alone could also be its death.
-    reached: Arc<OwnedFd>,
 }
 
 /// execve(2) in a task. `Ok`: the program runs, or has run. A refusal leaves the task as it was, but that all its
 /// descriptors from 3 up are close-on-exec.
 pub fn exec(task: &Arc<Channel>, exec: &Exec) -> Result<()> {
     let mut sequence = Sequence::default();
-    let attempt = Attempt::add(&mut sequence, exec, 0)?;
-    let reached = attempt.reached();
-    match task.run(&sequence, &[reached.as_raw_fd()]) {
-        Err(Failure::Gone) => attempt.gone(),
+    let attempt = Attempt::add(&mut sequence, exec);
+    match task.run(&sequence, &[]) {
+        Err(Failure::Executed) => Ok(()),
         ran => {
             let (reply, _) = ran?;
             if let Some(undo) = attempt.undo(&reply) {
@@ -69,12 +64,8 @@ pub fn exec(task: &Arc<Channel>, exec: &Exec) -> Result<()> {
 }
 
 impl Attempt {
-    /// Adds the steps to a sequence, as its last ones. What [`Attempt::reached`] returns goes with the message, with this
-    /// index.
-    pub(crate) fn add(sequence: &mut Sequence, exec: &Exec, index: u32) -> Result<Self> {
-        let reached = eventfd(0, libc::EFD_CLOEXEC as u32 | libc::EFD_NONBLOCK as u32).near()?;
-        // SAFETY: the kernel has just made it, for us alone.
-        let reached = Arc::new(own_descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(reached) })?);
+    /// Adds the steps to a sequence, as its last ones.
+    pub(crate) fn add(sequence: &mut Sequence, exec: &Exec) -> Self {
         let begin = sequence.asked();
         if exec.reset_signals {
             for call in signals::default_actions() {
@@ -93,7 +84,8 @@ impl Attempt {
         }
         sequence.step(prctl::set_death_signal(exec.death_signal));
         refuse_orphan(sequence, if exec.death_signal == 0 { 0 } else { exec.parent });
-        sequence.step(descriptor::write_passed(index, &1u64.to_ne_bytes()));
+        // The end of the channel alone could also mean that the task has died.
+        sequence.step(descriptor::send_on_channel(&[0; wire::NOTICE]));
         let first = sequence.len();
         let strings = |call: Call<()>| call.strings(&exec.argv).strings(&exec.envp);
         match exec.paths.split_first() {
@@ -120,27 +112,13 @@ impl Attempt {
             undo.step(descriptor::set_flags(*fd, libc::FD_CLOEXEC).go_on());
         }
         sequence.extend(&undo);
-        Ok(Attempt { begin, tries, paths: exec.paths.clone(), undo, reached })
+        Attempt { begin, tries, paths: exec.paths.clone(), undo }
     }
 
     /// What has to be undone still: the search has ended where something was found that cannot be executed.
     pub(crate) fn undo(&self, reply: &Reply) -> Option<Sequence> {
         let tried = !reply.ended_before(self.tries.start);
         (tried && reply.ended_before(self.tries.end)).then(|| self.undo.clone())
-    }
-
-    /// What the task writes to before it tries.
-    pub(crate) fn reached(&self) -> Arc<OwnedFd> {
-        self.reached.clone()
-    }
-
-    /// What the end of the channel means: the program runs, or the task has ended before.
-    pub(crate) fn gone(&self) -> Result<()> {
-        let mut count = [0; 8];
-        match nix::unistd::read(&*self.reached, &mut count) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Failure::Gone),
-        }
     }
 
     /// Why the task replied instead of executing. The attempt counts as one step.

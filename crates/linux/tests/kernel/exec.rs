@@ -69,3 +69,14 @@ fn an_exec_that_is_refused_leaves_a_task() {
     exec::exec(channel, &program(&["/bin/sh", "-c", "exit 3"])).unwrap();
     assert_eq!(end(&task.death()), exited(3));
 }
+
+#[test]
+fn a_task_that_is_killed_before_it_executes_is_gone_also_after_a_refusal() {
+    let task = Task::clone(&CloneOptions::default()).unwrap();
+    let channel = task.cloned.channel.clone();
+    assert!(exec::exec(&channel, &program(&["/nothing/here"])).is_err());
+    task.cloned.child.signal(libc::SIGSTOP).unwrap();
+    let executing = std::thread::spawn(move || exec::exec(&channel, &program(&["/bin/true"])));
+    task.cloned.child.signal(libc::SIGKILL).unwrap();
+    assert_eq!(executing.join().unwrap(), Err(Failure::Gone));
+}

@@ -34,6 +34,8 @@ pub(super) struct Job {
     message: Message,
     fds: Vec<Arc<OwnedFd>>,
     done: JobDone,
+    /// True when the task has sent a notice since it got the sequence.
+    noticed: bool,
     /// Keeps the channel open until the reply has come, even when nothing else refers to the channel.
     channel: Arc<Channel>,
 }
@@ -78,7 +80,9 @@ impl Channel {
         let mut bytes = Vec::new();
         let reply = sequence.encode(&mut bytes);
         match Message::new(bytes, reply) {
-            Ok(message) => self.enqueue(Job { sequence, message, fds, done, channel: self.clone() }, patience),
+            Ok(message) => {
+                self.enqueue(Job { sequence, message, fds, done, noticed: false, channel: self.clone() }, patience)
+            }
             Err(failure) => done(Err(failure)),
         }
     }
@@ -87,7 +91,7 @@ impl Channel {
     /// sequence that its cloner got.
     pub fn await_reply(self: &Arc<Self>, sequence: Sequence, done: JobDone) {
         let (message, fds) = (Message::Awaited { reply: sequence.reply_length() }, Vec::new());
-        self.enqueue(Job { sequence, message, fds, done, channel: self.clone() }, Duration::ZERO);
+        self.enqueue(Job { sequence, message, fds, done, noticed: false, channel: self.clone() }, Duration::ZERO);
     }
 
     fn enqueue(self: &Arc<Self>, job: Job, patience: Duration) {
@@ -181,7 +185,7 @@ impl Channel {
     /// channel has a message or has ended, or by a thread that has seen that itself.
     fn receive_job_reply(self: &Arc<Self>) {
         let mut state = self.lock();
-        let Some(job) = state.active.take() else { return };
+        let Some(mut job) = state.active.take() else { return };
         let mut bytes = Vec::new();
         let length = match &job.message {
             Message::Short { reply, .. } | Message::Awaited { reply } => *reply,
@@ -189,13 +193,14 @@ impl Channel {
         };
         // The task's reply to its start comes before the reply to the job.
         let started = self.try_receive_start_reply(&mut state);
-        let mut received = started.and_then(|()| self.receive(&mut bytes, length, MsgFlags::MSG_DONTWAIT));
+        let mut received = started
+            .and_then(|()| self.receive_reply_or_notice(&mut bytes, length, MsgFlags::MSG_DONTWAIT, &mut job.noticed));
         if let (Ok(_), Message::Long { memfd, reply, .. }) = (&received, &job.message) {
             let header = std::mem::take(&mut bytes);
             received = message::read_long(&mut bytes, header, memfd, *reply).and(received);
         }
         if received.as_ref().is_err_and(is_early) {
-            // Only the reply to the start has come, or no message. A watch ends when it wakes, so it is set again.
+            // Only the reply to the start or a notice has come, or no message. A watch ends when it wakes, so it is set again.
             let Err(failure) = self.watch() else {
                 state.active = Some(job);
                 return;
@@ -203,7 +208,7 @@ impl Channel {
             state.gone = true; // the reply will come, and a later job would take it for its own
             received = Err(failure);
         }
-        state.gone |= matches!(received, Err(Failure::Gone));
+        state.gone |= matches!(received, Err(Failure::Gone | Failure::Executed));
         let failed = self.send_next_job(&mut state, true);
         drop(state);
         let Job { sequence, done, .. } = job;

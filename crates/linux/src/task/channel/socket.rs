@@ -24,6 +24,30 @@ impl Channel {
         }
     }
 
+    /// Blocks until the reply to a sequence has come, and receives it as [`Channel::receive`] does.
+    pub(super) fn receive_reply(&self, message: &mut Vec<u8>, length: usize) -> Result<Vec<OwnedFd>> {
+        self.receive_reply_or_notice(message, length, MsgFlags::empty(), &mut false)
+    }
+
+    /// Receives the reply to a sequence as [`Channel::receive`] does. A task that is going to execute a program sends a notice
+    /// first, which sets `noticed`. Then the channel ends, [`Failure::Executed`], or the kernel has refused to execute it and
+    /// the reply follows.
+    pub(super) fn receive_reply_or_notice(
+        &self,
+        message: &mut Vec<u8>,
+        length: usize,
+        flags: MsgFlags,
+        noticed: &mut bool,
+    ) -> Result<Vec<OwnedFd>> {
+        loop {
+            match self.receive(message, length, flags) {
+                Ok(_) if message.len() == wire::NOTICE => *noticed = true,
+                Err(Failure::Gone) if *noticed => return Err(Failure::Executed),
+                received => return received,
+            }
+        }
+    }
+
     /// Receives a message of at most `length` bytes into `message`, and returns the descriptors that came with it. The
     /// kernel leaves out those for which this process has no free descriptor.
     pub(super) fn receive(&self, message: &mut Vec<u8>, length: usize, flags: MsgFlags) -> Result<Vec<OwnedFd>> {
