@@ -11,10 +11,10 @@ using mounts = pidfd.namespace("mnt");
 console.log(
 	`process ${child.pid} is descriptor ${pidfd.fd}, its stderr is here as ${stderr.fd}, its mounts as ${mounts.fd}`,
 );
-console.log(`it is user ${pidfd.info().uid}'s, and a child of ${pidfd.info().ppid}`);
+console.log(`its user is ${pidfd.info().uid}, and its parent is process ${pidfd.info().ppid}`);
 
-const exited = pidfd.exited(); // beside Node, which hears of it too
+const exited = pidfd.exited(); // Node reaps the child, and this wait gets the status too
 pidfd.sendSignal("SIGTERM");
 assert.deepEqual(await exited, { code: null, signal: "SIGTERM", dumped: false });
 assert.deepEqual(await exit, [null, "SIGTERM"]);
-assert.throws(() => pidfd.sendSignal(0), { code: "ESRCH" }); // and it never means anybody else
+assert.throws(() => pidfd.sendSignal(0), { code: "ESRCH" }); // even if another process has the pid by now

@@ -7,7 +7,7 @@ const [noNewPrivs, deathSignal] = task.run(() => {
 	setNoNewPrivs();
 	return [getNoNewPrivs(), getDeathSignal()];
 });
-console.log(`task ${task.pid}: no new privileges ${noNewPrivs}, when Node dies ${deathSignal}`);
+console.log(`task ${task.pid}: no_new_privs is ${noNewPrivs}, the parent-death signal ${deathSignal}`);
 
 const sleep = task.exec("sleep", ["sleep", "60"]);
 kill(sleep.pid, "SIGTERM");
