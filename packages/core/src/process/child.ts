@@ -50,7 +50,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * The pidfd of the child, a descriptor of this process. The first use opens the pidfd, and so does a use after a close. The
 	 * pidfd stays open after the child's death until it is closed or the child is disposed of.
 	 *
-	 * @throws `ClosedError` The child has died, and its pidfd was never asked for before.
+	 * @throws `ERR_NEARFAR_CLOSED` The child has died, and its pidfd was never asked for before.
 	 * @throws `EMFILE` No descriptor of this process is free.
 	 */
 	get fd(): FileDescriptor {
@@ -88,7 +88,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * Sends a signal through its pidfd, so that no stranger can get it. Sends it at once, even while a batch is collected.
 	 *
 	 * @param signal - A name or a number from 0 to 64. 0 sends nothing and only checks. Default: `"SIGTERM"`.
-	 * @throws `ChildDeadError` The child has ended.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child has ended.
 	 * @throws `EPERM` The child has become another user's, and the caller has no CAP_KILL.
 	 * @see pidfd_send_signal(2), Linux 5.1
 	 */
@@ -103,10 +103,10 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * Sends a signal to the process group whose id is its pid, from the current task.
 	 *
 	 * @param signal - A name or a number from 0 to 64. 0 sends nothing and only checks. Default: `"SIGTERM"`.
-	 * @throws `ChildDeadError` The child has ended, even if others are left in its group.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child has ended, even if others are left in its group.
 	 * @throws `ESRCH` There is no such group.
 	 * @throws `EPERM` The caller may signal no process of the group.
-	 * @throws `NamespaceMismatchError` The current task is in another pid namespace than this process.
+	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace than this process.
 	 * @see killpg(3)
 	 */
 	override killpg(signal: Signal = "SIGTERM"): void {
@@ -116,8 +116,8 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	/**
 	 * Returns the id of its process group.
 	 *
-	 * @throws `ChildDeadError` The child has ended.
-	 * @throws `NamespaceMismatchError` The current task is in another pid namespace than this process.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child has ended.
+	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace than this process.
 	 * @see getpgid(2); no privilege
 	 */
 	override getpgid(): number {
@@ -128,10 +128,10 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * Sets its nice value.
 	 *
 	 * @param nice - -20 (most favourable) to 19 (least favourable).
-	 * @throws `ChildDeadError` The child has ended.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child has ended.
 	 * @throws `EACCES` `nice` is lower than before, and the caller has neither CAP_SYS_NICE nor the limit `"nice"` for it.
 	 * @throws `EPERM` The child has become another user's, and the caller has no CAP_SYS_NICE.
-	 * @throws `NamespaceMismatchError` The current task is in another pid namespace than this process.
+	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace than this process.
 	 * @see setpriority(2)
 	 */
 	override setpriority(nice: number): void {
@@ -141,8 +141,8 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	/**
 	 * Returns its nice value, -20 to 19.
 	 *
-	 * @throws `ChildDeadError` The child has ended.
-	 * @throws `NamespaceMismatchError` The current task is in another pid namespace than this process.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child has ended.
+	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace than this process.
 	 * @see getpriority(2); no privilege
 	 */
 	override getpriority(): number {
@@ -156,8 +156,8 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * @throws `EACCES` The child has executed a program.
 	 * @throws `EPERM` The group is of another session, or there is no such group.
 	 * @throws `ESRCH` The child is not a child of the current task.
-	 * @throws `ChildDeadError` The child or `group` has ended.
-	 * @throws `NamespaceMismatchError` The current task is in another pid namespace than this process.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child or `group` has ended.
+	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace than this process.
 	 * @see setpgid(2); no privilege
 	 */
 	setpgid(group?: ChildProcess): void {
@@ -177,8 +177,8 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 *
 	 * @param options - The states to wait for. Default: its end. Aborting `signal` ends the wait and nothing else.
 	 * @returns The state change, which no other wait gets unless `nowait` is true.
-	 * @throws `ChildDeadError` The child's death was waited for before.
-	 * @throws `ChildBusyError` Another wait will reap the child.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child's death was waited for before.
+	 * @throws `ERR_NEARFAR_CHILD_BUSY` Another wait will reap the child.
 	 * @throws `ECHILD` A stop or a continuation of a task's child: {@link ChildProcess.poll} asks that task instead.
 	 * @throws `AbortError` `options.signal` was aborted.
 	 * @see waitid(2)
@@ -212,7 +212,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 *
 	 * @param options - The states to ask for. Default: its end.
 	 * @returns The state, or `undefined` if there is none yet.
-	 * @throws `ChildDeadError` The child's death was waited for before.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child's death was waited for before.
 	 * @throws `ECHILD` A stop or a continuation of the child of a task that supervises it, or is gone.
 	 * @see waitid(2)
 	 */
@@ -238,7 +238,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	/**
 	 * Resolves when it has exited with 0.
 	 *
-	 * @throws `ExitError` The child exited with another code, or was killed by a signal.
+	 * @throws `ERR_NEARFAR_EXIT` The child exited with another code, or was killed by a signal.
 	 */
 	async check(): Promise<void> {
 		const status = await this.exited;

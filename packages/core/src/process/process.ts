@@ -55,7 +55,7 @@ export class Process {
 	 * @param signal - A name or a number from 0 to 64. 0 sends nothing and only checks. Default: `"SIGTERM"`.
 	 * @throws `ESRCH` No process has the pid.
 	 * @throws `EPERM` The caller is another user, and has no CAP_KILL.
-	 * @throws `NamespaceMismatchError` The current task is in another pid namespace.
+	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace.
 	 * @see kill(2); the same user, or CAP_KILL
 	 */
 	kill(signal: Signal = "SIGTERM"): void {
@@ -69,7 +69,7 @@ export class Process {
 	 * @throws `ESRCH` There is no such group.
 	 * @throws `EPERM` The caller may signal no process of the group.
 	 * @throws `RangeError` The pid is 1: kill(2) has no way to name group 1.
-	 * @throws `NamespaceMismatchError` The current task is in another pid namespace.
+	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace.
 	 * @see killpg(3); the same user, or CAP_KILL
 	 */
 	killpg(signal: Signal = "SIGTERM"): void {
@@ -83,7 +83,7 @@ export class Process {
 	 * Returns the id of its process group.
 	 *
 	 * @throws `ESRCH` No process has the pid.
-	 * @throws `NamespaceMismatchError` The current task is in another pid namespace.
+	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace.
 	 * @see getpgid(2); no privilege
 	 */
 	getpgid(): number {
@@ -97,8 +97,8 @@ export class Process {
 	 * @throws `EACCES` `nice` is lower than before, and the caller has neither CAP_SYS_NICE nor the limit `"nice"` for it.
 	 * @throws `EPERM` The process is another user's, and the caller has no CAP_SYS_NICE.
 	 * @throws `ESRCH` No process has the pid.
-	 * @throws `MultithreadedError` The process is Node itself, and the call would change one of the threads only.
-	 * @throws `NamespaceMismatchError` The current task is in another pid namespace.
+	 * @throws `ERR_NEARFAR_MULTITHREADED` The process is Node itself, and the call would change one of the threads only.
+	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace.
 	 * @see setpriority(2)
 	 */
 	setpriority(nice: number): void {
@@ -112,7 +112,7 @@ export class Process {
 	 * Returns its nice value, -20 to 19.
 	 *
 	 * @throws `ESRCH` No process has the pid.
-	 * @throws `NamespaceMismatchError` The current task is in another pid namespace.
+	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace.
 	 * @see getpriority(2); no privilege
 	 */
 	getpriority(): number {

@@ -24,7 +24,7 @@ export interface TaskParts<P extends Process> {
 }
 
 /** A program that a batch under way is going to execute. */
-export interface Execution {
+interface Execution {
 	readonly command: Command;
 	/** Resolves when the batch has ended. */
 	readonly ended: Promise<void>;

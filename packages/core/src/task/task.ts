@@ -100,7 +100,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 *
 	 * @param options - As for {@link Task.clone}, and `share`.
 	 * @returns The task. Exit it, let it execute a program, or declare it with `await using`.
-	 * @throws `TaskGoneError` This task has ended, or ends meanwhile.
+	 * @throws `ERR_NEARFAR_TASK_GONE` This task has ended, or ends meanwhile.
 	 * @throws Any error that {@link Task.clone} throws.
 	 * @see clone(2)
 	 */
@@ -132,7 +132,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/**
 	 * The number, in its table, of the descriptor through which this process controls it. `undefined` for this process.
 	 *
-	 * @throws `TaskGoneError` The task has ended.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
 	 */
 	get channelFd(): number | undefined {
 		return channelOf(this.#state);
@@ -156,7 +156,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 *
 	 * @param fn - A synchronous function; a returned promise is a `TypeError`. Runs may be nested.
 	 * @returns The result of `fn`.
-	 * @throws `TaskGoneError` The task has ended, or ends while `fn` runs.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended, or ends while `fn` runs.
 	 * @throws Any error that `fn` throws.
 	 */
 	run<T>(fn: () => T): T {
@@ -182,9 +182,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 *
 	 * @param fn - A synchronous function.
 	 * @returns The result of `fn`, when all calls have succeeded.
-	 * @throws `BatchError` `fn` makes a call whose value is not known before the batch has run.
+	 * @throws `ERR_NEARFAR_BATCH` `fn` makes a call whose value is not known before the batch has run.
 	 * @throws `SyscallError` A call has failed: `step` is its number, from 0.
-	 * @throws `TaskGoneError` The task has ended, or ends before the batch has.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended, or ends before the batch has.
 	 * @throws Any error that `fn` throws.
 	 */
 	async batch<T>(fn: () => T): Promise<T> {
@@ -200,12 +200,12 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @param options - `closeOnExec`: default true. `number`: the number that the copy gets, and the task closes the descriptor
 	 * that has it. Default: the lowest free number.
 	 * @returns A descriptor of the task, of the same `file`. Close it or declare it with `using`.
-	 * @throws `FDTableMismatchError` `fd` is not a descriptor of this process.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` `fd` is not a descriptor of this process.
 	 * @throws `EMFILE` The task's table is full.
 	 * @throws `EBADF` `options.number` is over the limit of descriptors.
 	 * @throws `RangeError` `options.number` is the number of the task's channel.
 	 * @throws `ETOOMANYREFS` One batch holds more than 62 copies.
-	 * @throws `TaskGoneError` The task has ended.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
 	 * @see unix(7), SCM_RIGHTS
 	 */
 	put<T extends FileDescriptor>(fd: T, options?: { closeOnExec?: boolean; number?: number }): T {
@@ -228,9 +228,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 *
 	 * @param fd - A descriptor of the task, which stays open.
 	 * @returns A descriptor of this process, of the same `file`, close-on-exec. Close it or declare it with `using`.
-	 * @throws `FDTableMismatchError` `fd` is not a descriptor of the task.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` `fd` is not a descriptor of the task.
 	 * @throws `EMFILE` The table of this process is full.
-	 * @throws `TaskGoneError` The task has ended.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
 	 * @see unix(7), SCM_RIGHTS
 	 */
 	get<T extends FileDescriptor>(fd: T): T {
@@ -246,8 +246,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @param args - Up to six arguments. The kernel gets the address of bytes, and may write to them.
 	 * @returns The result of the call.
 	 * @throws `SyscallError` The call has failed.
-	 * @throws `BatchError` A batch of this task is being collected.
-	 * @throws `TaskGoneError` The task has ended.
+	 * @throws `ERR_NEARFAR_BATCH` A batch of this task is being collected.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
 	 * @see syscall(2)
 	 */
 	syscall(nr: number, ...args: (number | bigint | FileDescriptor | Uint8Array)[]): bigint {
@@ -276,8 +276,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `ENOEXEC` The kernel does not know the format of the file.
 	 * @throws `E2BIG` The arguments and the environment are too long.
 	 * @throws `EMFILE` No descriptor is free, in the task or in this process.
-	 * @throws `BatchError` A task with the same table is still being cloned.
-	 * @throws `TaskGoneError` The task has ended.
+	 * @throws `ERR_NEARFAR_BATCH` A task with the same table is still being cloned.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
 	 * @see execve(2), execveat(2)
 	 */
 	exec(path: PathLike | FileDescriptor, argv?: readonly string[], options?: ExecOptions): P {
@@ -308,9 +308,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `ENOENT` There is no `/proc`, or it belongs to another pid namespace, or has no `children`
 	 * (`CONFIG_PROC_CHILDREN`). A process 1 needs none.
 	 * @throws `EMFILE` No descriptor of the task is free.
-	 * @throws `BatchError` A task with the same table is still being cloned.
-	 * @throws `ChildDeadError` `program` has ended.
-	 * @throws `TaskGoneError` The task has ended.
+	 * @throws `ERR_NEARFAR_BATCH` A task with the same table is still being cloned.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` `program` has ended.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
 	 * @example
 	 * ```ts
 	 * const task = await Task.clone({ namespaces: ["user", "pid"] });
@@ -335,7 +335,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 *
 	 * @param code - The exit code, 0 to 255. Default: 0.
 	 * @returns How the task ended.
-	 * @throws `TaskGoneError` The task has executed a program, supervises one, or has ended.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The task has executed a program, supervises one, or has ended.
 	 * @see exit_group(2)
 	 */
 	async exit(code = 0): Promise<ExitStatus> {
