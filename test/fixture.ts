@@ -1,22 +1,22 @@
 import { type StdioOptions, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** How a fixture is started. */
+/** Options for the start of a fixture. */
 export interface FixtureOptions {
-	/** Words before `node`: another program that starts it. */
+	/** The words before `node`: a program that starts the fixture. */
 	wrapper?: readonly string[];
 	/** Options of Node. */
 	node?: readonly string[];
-	/** What it gets in `process.argv`. */
+	/** The arguments that the fixture finds in `process.argv`. */
 	args?: readonly string[];
 	env?: Record<string, string>;
 }
 
-/** How a fixture ended, and what it said. */
+/** How a fixture ended, and what it reported. */
 export interface FixtureEnd {
 	code: number | null;
 	signal: NodeJS.Signals | null;
-	/** The JSON that it wrote to its descriptor 3. */
+	/** The JSON that the fixture wrote to its descriptor 3. */
 	// biome-ignore lint/suspicious/noExplicitAny: whatever the fixture reports
 	report: any;
 	stderr: string;
@@ -28,7 +28,7 @@ export function fixturePath(name: string): string {
 	return fileURLToPath(new URL(`../packages/${folder}/test/fixtures/${file}.mjs`, import.meta.url));
 }
 
-/** Runs a fixture program to its end. It reports through descriptor 3: stdio may be what the test is about. */
+/** Runs a fixture program to its end. The fixture reports through descriptor 3, because the test may be about stdio. */
 export async function runFixture(name: string, options: FixtureOptions = {}): Promise<FixtureEnd> {
 	const { wrapper = [], node = [], args = [], env = {} } = options;
 	const [file = process.execPath, ...words] = [...wrapper, process.execPath, ...node, fixturePath(name), ...args];

@@ -4,28 +4,28 @@ import { isDeepStrictEqual } from "node:util";
 import { Task } from "@nearfar/core";
 import { afterAll, beforeAll, expect } from "vitest";
 
-/** What a test file could leave behind: mounts, processes, zombies among them, and descriptors. */
+/** The resources that a test file could leave behind: mounts, processes (also zombies), and descriptors. */
 interface Traces {
 	mounts: string;
 	children: string[];
 	descriptors: string[];
-	/** Descriptors that were collected before they were closed. */
+	/** Descriptors whose handles were garbage collected before they were closed. */
 	warnings: string[];
 }
 
 const warnings: string[] = [];
 
-/** Call it once in each test file: the file fails when the process is not as it was. */
+/** Makes the test file fail if the process has other resources at the end than at the beginning. Call it once in each file. */
 export function expectNoLeaks(): void {
 	let before: Traces;
 	process.on("warning", ({ name, message }) => name === "NearfarLeakWarning" && warnings.push(message));
 	beforeAll(async () => {
-		// What lives as long as the process is there from the first task on: zygote, reactor, and their descriptors.
+		// The first task starts the zygote and the reactor, which live as long as the process. They count as present before.
 		await (await Task.clone()).exit();
 		before = traces();
 	});
 	afterAll(async () => {
-		// What was killed, or let go of, is gone a moment later.
+		// Processes and descriptors that the tests gave up go away a moment later.
 		const deadline = Date.now() + 10_000;
 		while (!isDeepStrictEqual(traces(), before) && Date.now() < deadline) await setImmediate();
 		expect(traces()).toEqual(before);
@@ -41,21 +41,21 @@ function traces(): Traces {
 	};
 }
 
-/** The children of a process as `"pid (name) state"`, the zygote as `"zygote"`: another may have taken its place. */
+/** Returns the children of a process as `"pid (name) state"`. The zygote is `"zygote"`, because a new one may replace it. */
 export function children(parent: number): string[] {
 	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
 	const ours = pids.map(stat).filter((line) => line !== undefined && line.parent === parent);
 	return ours.map((line) => (isZygote(line?.pid) ? "zygote" : `${line?.pid} (${line?.name}) ${line?.state}`));
 }
 
-/** The fields of `/proc/<pid>/stat` that tests ask for; `undefined`: nobody has the pid. */
+/** Returns the fields of `/proc/<pid>/stat` that tests need, or `undefined` if no process has the pid. */
 export function stat(pid: string | number): { pid: string; name: string; state: string; parent: number } | undefined {
 	const line = stat.line(pid);
 	const [, name = "", state = "", parent] = /^\d+ \((.*)\) (\S) (\d+)/s.exec(line) ?? [];
 	return line === "" ? undefined : { pid: `${pid}`, name, state, parent: Number(parent) };
 }
 
-/** `/proc/<pid>/stat` as it is; `""`: nobody has the pid. */
+/** Returns the text of `/proc/<pid>/stat`, or `""` if no process has the pid. */
 stat.line = (pid: string | number): string => read(`/proc/${pid}/stat`);
 
 function isZygote(pid: string | undefined): boolean {
@@ -65,20 +65,20 @@ function isZygote(pid: string | undefined): boolean {
 function descriptors(): string[] {
 	const links = readdirSync("/proc/self/fd").flatMap((number) => {
 		try {
-			// Another zygote has other numbers.
+			// A new zygote has other numbers.
 			return [readlinkSync(`/proc/self/fd/${number}`).replace(/^(socket|pipe):.*/, "$1")];
 		} catch {
-			return []; // the one that the folder was read through
+			return []; // the descriptor through which the folder was read
 		}
 	});
 	return links.sort();
 }
 
-/** A file of `/proc`; `""`: it is gone. */
+/** Returns the text of a file of `/proc`, or `""` if the process is gone. */
 export function read(path: string): string {
 	try {
 		return readFileSync(path, "utf8");
 	} catch {
-		return ""; // ended meanwhile
+		return ""; // the process has ended meanwhile
 	}
 }

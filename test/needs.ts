@@ -1,5 +1,6 @@
-// What a host may lack: the CPU, the kernel, its configuration, a mounted file system, a program, a limit of the user.
-// Each is probed here and nowhere else. A test that cannot run says why in its name, and `npm test` lists it.
+// Features that a host may lack: of the CPU, the kernel, its configuration, a mounted file system, a program, a limit of
+// the user. This file probes each feature, and no other file does. The name of a skipped test has the reason, and
+// `npm test` lists the skipped tests.
 import { spawnSync } from "node:child_process";
 import {
 	accessSync,
@@ -21,7 +22,7 @@ import { delimiter, join } from "node:path";
 import { Task } from "@nearfar/core";
 import { describe, test } from "vitest";
 
-/** What a test may need, in words that end the sentence "This test needs …". */
+/** The names of the features. Each one ends the sentence "This test needs …". */
 export type Need =
 	| keyof typeof probes
 	| `Linux ${number}.${number}`
@@ -45,7 +46,7 @@ const syscalls = x64
 const landlockCreateRuleset = 444;
 const O_TMPFILE = 0o20_000_000 | constants.O_DIRECTORY | constants.O_RDWR;
 
-/** Where cgroup v2 is mounted as a whole; `undefined` when it is mounted nowhere. */
+/** The path at which the whole of cgroup v2 is mounted, or `undefined`. */
 export const cgroupRoot = /^\S+ \S+ \S+ \/ (\S+) .* - cgroup2 /m.exec(read("/proc/self/mountinfo"))?.[1];
 
 const probes = {
@@ -57,7 +58,7 @@ const probes = {
 	// The CPU.
 	"a CPU that can switch off speculative store bypass": () => speculationCanBeDisabled(),
 
-	// The configuration of the kernel, and what a container's filter leaves of it.
+	// The configuration of the kernel, less the calls that the filter of a container refuses.
 	"huge pages": () => status("THP_enabled") !== undefined,
 	"key rings": () => works(() => Task.near.syscall(syscalls.keyctl, 0, -3, 0), "ENOKEY"),
 	"NUMA policies": () =>
@@ -66,7 +67,7 @@ const probes = {
 	"filters of core dumps": () => existsSync("/proc/self/coredump_filter"),
 	"I/O priorities": () => works(() => Task.near.syscall(syscalls.ioprioGet, 1, 0)),
 	"real-time scheduling": () => spawnSync("chrt", ["--fifo", "1", "true"]).status === 0,
-	Landlock: () => works(() => Task.near.syscall(landlockCreateRuleset, 0, 0, 1)), // asks for its version
+	Landlock: () => works(() => Task.near.syscall(landlockCreateRuleset, 0, 0, 1)), // returns the ABI version
 	Yama: () => existsSync("/proc/sys/kernel/yama"),
 	"a kernel without Yama": () => !existsSync("/proc/sys/kernel/yama"),
 	"cgroup namespaces": () => existsSync("/proc/self/ns/cgroup"),
@@ -79,7 +80,7 @@ const probes = {
 	"uts namespaces": () => existsSync("/proc/self/ns/uts"),
 	"the running system call in /proc": () => callOfAChildIsShown(),
 
-	// What is mounted.
+	// Mounted file systems.
 	"cgroup v2 in which this user can make groups": () => canMakeCgroup(),
 	"cgroup v2 of another user": () => cgroupRoot !== undefined && !isRoot && !canWrite(join(cgroupRoot, "cgroup.procs")),
 	"sysctls that can be written": () => !isReadOnly("/proc/sys/user"),
@@ -100,14 +101,14 @@ const probes = {
 
 const known = new Map<Need, boolean>();
 
-/** True when the host has it. */
+/** True when the host has the feature. */
 export function has(need: Need): boolean {
 	const answer = known.get(need) ?? probe(need);
 	known.set(need, answer);
 	return answer;
 }
 
-/** Returns `test` and `describe` for tests that need all of these. Where the host lacks one, they declare skipped tests. */
+/** Returns `test` and `describe` for tests that need all of these features. If the host lacks one, they declare skipped tests. */
 export function needs(...all: readonly Need[]): Declare {
 	const missing = all.filter((need) => !has(need));
 	if (missing.length === 0) return { test, describe };
@@ -159,7 +160,7 @@ function works(call: () => unknown, allowed?: string): boolean {
 	}
 }
 
-/** The text of a file; empty when it cannot be read. */
+/** Returns the text of a file, or "" if the file cannot be read. */
 function read(path: string): string {
 	try {
 		return readFileSync(path, "utf8");
@@ -168,18 +169,18 @@ function read(path: string): string {
 	}
 }
 
-/** A field of /proc/self/status. */
+/** Returns a field of /proc/self/status. */
 function status(field: string): string | undefined {
 	return new RegExp(`^${field}:\\s*(.*)$`, "m").exec(read("/proc/self/status"))?.[1];
 }
 
-/** The fields of /proc/self/stat after the name; the first is the state. */
+/** Returns the fields of /proc/self/stat after the name. The first one is the state. */
 function statFields(): string[] {
 	const text = read("/proc/self/stat");
 	return text.slice(text.lastIndexOf(")") + 2).split(" ");
 }
 
-/** True when user 0 has the capabilities that these tests use: in a container it has few, here and there one is missing. */
+/** True when user 0 has the capabilities that these tests use. In a container, user 0 has only a few. */
 function hasCapabilitiesOfRoot(): boolean {
 	const [DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_RAW] = [1n, 5n, 6n, 7n, 8n, 13n];
 	const [SYS_CHROOT, SYS_PTRACE, SYS_ADMIN, SYS_NICE] = [18n, 19n, 21n, 23n];
@@ -199,14 +200,14 @@ function speculationCanBeDisabled(): boolean {
 	}
 }
 
-/** True when /proc shows in which system call a child waits: Yama can forbid that. */
+/** True when /proc shows the system call in which a child waits. Yama can forbid that. */
 function callOfAChildIsShown(): boolean {
 	const script = "read line < /proc/self/syscall && cat /proc/$PPID/stat > /dev/null";
 	const scope = Number(read("/proc/sys/kernel/yama/ptrace_scope") || 0);
 	return spawnSync("sh", ["-c", script]).status === 0 && scope < (isRoot ? 3 : 2);
 }
 
-/** Makes a cgroup and removes it. It has to be one that processes can be in, and be killed and frozen in. */
+/** Makes a cgroup and removes it. Returns true if processes can be in that cgroup, and can be killed and frozen there. */
 function canMakeCgroup(): boolean {
 	if (cgroupRoot === undefined) return false;
 	const path = join(cgroupRoot, `nearfar-probe-${process.pid}`);
@@ -233,7 +234,7 @@ function isReadOnly(path: string): boolean {
 	return innermost?.[2]?.split(",").includes("ro") ?? false;
 }
 
-/** True when something is mounted below, other than the kernel's own file systems: then no fresh one can be mounted. */
+/** True when a mount other than the kernel's own file systems lies below. The kernel then refuses a new instance. */
 function isPartlyHidden(path: string): boolean {
 	const below = [...read("/proc/self/mountinfo").matchAll(/^\S+ \S+ \S+ \S+ (\S+) .* - (\S+)/gm)].filter(([, at]) =>
 		at?.startsWith(`${path}/`),
@@ -254,19 +255,19 @@ function canExecuteIn(parent: string): boolean {
 	}
 }
 
-/** How many descriptors this process may have: Node raises its soft limit to the hard one when it starts. */
+/** Returns the limit of descriptors of this process. Node raises its soft limit to the hard limit when it starts. */
 export function openFilesLimit(): number {
 	return Number(/^Max open files\s+(\d+)/m.exec(read("/proc/self/limits"))?.[1]);
 }
 
-/** How many processes this user may have; root may have as many as there are pids. */
+/** Returns the number of processes that this user may have. Root may have as many as there are pids. */
 function processLimit(): number {
 	const most = (text: string | undefined) => (/^\d+$/.test(text ?? "") ? Number(text) : Number.POSITIVE_INFINITY);
 	const limit = isRoot ? undefined : /^Max processes\s+(\S+)/m.exec(read("/proc/self/limits"))?.[1];
 	return Math.min(most(limit), most(read("/proc/sys/kernel/pid_max").trim()), most(pidsMax()));
 }
 
-/** The limit of the pids controller, of cgroup v2 or v1, where this process is. */
+/** Returns the limit of the pids controller for this process, of cgroup v2 or v1. */
 function pidsMax(): string | undefined {
 	for (const [, controllers, path] of read("/proc/self/cgroup").matchAll(/^\d+:(.*):(.*)$/gm)) {
 		if (controllers === "" && cgroupRoot) return read(join(cgroupRoot, path ?? "", "pids.max")).trim() || undefined;

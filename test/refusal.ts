@@ -1,7 +1,7 @@
 import type { FileDescriptor } from "@nearfar/core";
 import { adoptDescriptor } from "@nearfar/core/internal";
 
-/** What a call throws. */
+/** Returns the error that a call throws. */
 export function refusal(fn: () => unknown): NodeJS.ErrnoException {
 	try {
 		fn();
@@ -11,7 +11,7 @@ export function refusal(fn: () => unknown): NodeJS.ErrnoException {
 	return {} as NodeJS.ErrnoException;
 }
 
-/** A number that is open nowhere, as a descriptor of the current task. */
+/** Returns a descriptor of the current task whose number is not open. */
 export function neverOpen<T>(use: (fd: FileDescriptor) => T): T {
 	const fd = adoptDescriptor(999);
 	try {

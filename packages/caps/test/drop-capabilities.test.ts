@@ -125,7 +125,7 @@ test("a name that is none is refused before anything is done", async () => {
 	expect(sets(task.pid)).toEqual(before);
 });
 
-/** User 0 of a user namespace has every capability in it, whoever made it. */
+/** A task that is user 0 of a new user namespace: the task has every capability there, for any caller. */
 function powerful(): Promise<Task> {
 	return Task.clone({ namespaces: ["user"], idMap: "root" });
 }

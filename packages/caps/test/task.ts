@@ -3,7 +3,7 @@ import { type ChildProcess, type Process, pipe, type Task } from "@nearfar/core"
 
 const [CAPGET, CAPSET, PRCTL] = process.arch === "arm64" ? [90, 91, 167] : [125, 126, 157];
 
-/** The five sets of a process as /proc shows them. */
+/** Returns the five sets of a process as /proc shows them. */
 export function sets(pid: number | "self" | "thread-self"): Record<"Inh" | "Prm" | "Eff" | "Bnd" | "Amb", bigint> {
 	return parse(readFileSync(`/proc/${pid}/status`, "utf8"));
 }
@@ -13,24 +13,24 @@ function parse(status: string): ReturnType<typeof sets> {
 	return Object.fromEntries(lines.map(([, name, bits]) => [name, BigInt(`0x${bits}`)])) as ReturnType<typeof sets>;
 }
 
-/** prctl(2) as it is. */
+/** Makes the bare call prctl(2). */
 export function prctl(task: Task, option: number, ...args: number[]): bigint {
 	return task.syscall(PRCTL, option, ...args);
 }
 
-/** capget(2) as it is: with any version, and perhaps without room for the answer. Gives back the version too. */
+/** Makes the bare call capget(2), with any version and with or without room for the answer. Also returns the version. */
 export function rawCapget(task: Task | Task<Process>, version: number, pid: number, data: Uint8Array | number): number {
 	const header = new Uint8Array(new Int32Array([version, pid]).buffer);
 	task.syscall(CAPGET, header, data);
 	return new Uint32Array(header.buffer)[0] ?? 0;
 }
 
-/** capget(2) of a header that is not there. */
+/** Makes the bare call capget(2) with a null pointer for the header. */
 export function capgetWithoutHeader(task: Task): void {
 	task.syscall(CAPGET, 8, 0);
 }
 
-/** capset(2) as it is. */
+/** Makes the bare call capset(2). */
 export function capset(task: Task, effective: bigint, permitted: bigint, inheritable: bigint): void {
 	const header = new Uint8Array(new Uint32Array([0x2008_0522, 0]).buffer);
 	const half = (shift: bigint) =>

@@ -32,7 +32,7 @@ describe("SyscallError", () => {
 
 	test.each(["one call", "a batch"])("keeps the number of an error without a name: %s", async (how) => {
 		await using task = await Task.clone();
-		forbid(task, chdirNumber, 524); // ENOTSUPP, which the kernel has for itself
+		forbid(task, chdirNumber, 524); // ENOTSUPP, which only the kernel uses
 		const failed = await reason(() => (how === "a batch" ? task.batch(() => chdir("/")) : task.run(() => chdir("/"))));
 		expect(failed).toMatchObject({ code: "Unknown system error -524", errno: -524 });
 	});

@@ -1,7 +1,7 @@
 import { type FixtureEnd, fixturePath } from "../../../test/fixture.ts";
 import { pipe, type Task } from "../src/index.ts";
 
-/** Executes a fixture program in a task, which may have forbidden itself something before. */
+/** Executes a fixture program in a task. `before` may put the task under a limit or a filter first. */
 export async function runFixtureIn(task: Task, name: string): Promise<Omit<FixtureEnd, "stderr">> {
 	const [read, write] = pipe();
 	const far = task.put(write);

@@ -1,12 +1,12 @@
 import { type ChildProcess, type ExecOptions, type FileDescriptor, type PathLike, pipe, Task } from "../src/index.ts";
 
-/** What a program wrote to its standard output, and the program. */
+/** The standard output of a program, and the program. */
 export interface Output {
 	text: string;
 	child: ChildProcess;
 }
 
-/** Executes a program in `task`, in a new one by default, and waits for its end and all of its output. */
+/** Executes a program in `task`, by default a new one. Resolves when the program has ended and its output is read. */
 export async function output(
 	path: PathLike | FileDescriptor,
 	argv?: readonly string[],
@@ -28,7 +28,7 @@ export async function output(
 	}
 }
 
-/** Everything up to the end of a descriptor that blocks. */
+/** Reads a blocking descriptor to its end. */
 export function readAll(fd: FileDescriptor): string {
 	let text = "";
 	for (let part = fd.read(65_536); part.length > 0; part = fd.read(65_536)) text += part;

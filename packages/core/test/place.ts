@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { Task } from "../src/index.ts";
 
-/** A folder and a task for the tests of a file, which are gone after the last of them. */
+/** Makes a folder and a task for the tests of a file, and removes them after the last test. */
 export function makePlace(): { readonly folder: string; task: Task } {
 	const place = { folder: mkdtempSync(join(tmpdir(), "nearfar-place-")) } as { folder: string; task: Task };
 	beforeAll(async () => {

@@ -7,7 +7,7 @@ import { getgroups, getresgid, getresuid, setgroups, setresgid, setresuid } from
 const [uid = -1, gid = -1] = [process.geteuid?.(), process.getegid?.()];
 const calls = { setresuid, setresgid };
 
-/** A task with every capability over a user namespace that maps its own ids, and no other. */
+/** Makes a task with every capability over a user namespace that maps the task's own ids and no others. */
 function alone() {
 	return Task.clone({ namespaces: ["user"] });
 }
@@ -27,7 +27,7 @@ test.each(Object.entries(calls))("%s: EINVAL for what is not mapped", async (sys
 
 test.each(Object.entries(calls))("CRE-01 CRE-02 %s: EPERM without the capability", async (syscall, call) => {
 	await using task = await Task.clone();
-	// Afterwards an ordinary user, if it was not one before.
+	// Afterwards the task belongs to an ordinary user.
 	task.run(() => setresgid(isRoot ? 1 : gid, gid, gid));
 	if (isRoot) task.run(() => [setresgid(1, 1, 1), setresuid(1, 1, 1)]);
 	const refused = expect.objectContaining({ code: "EPERM", syscall });

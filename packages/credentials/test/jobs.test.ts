@@ -48,7 +48,7 @@ test("a task moves itself, and is moved, into groups", async () => {
 	expect(job(member.pid).group).toBe(member.pid);
 	await member.batch(() => setpgid(0, leader.pid));
 	expect(getpgid(member.pid)).toBe(leader.pid);
-	// Its group, not its pid: that is no group any more.
+	// setpgid has to use the child's group: the child's pid is no group any more.
 	await using third = await Task.clone();
 	setpgid(third.process, member.process);
 	expect(job(third.pid).group).toBe(leader.pid);

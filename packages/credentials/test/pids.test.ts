@@ -14,7 +14,7 @@ test("near, pids are those of /proc", () => {
 test("gettid is the thread's own", async () => {
 	const code = `import("@nearfar/credentials").then(({ getpid, gettid }) =>
 		require("node:worker_threads").parentPort.postMessage([getpid(), gettid()]))`;
-	const worker = new Worker(code, { eval: true, execArgv: [] }); // it imports what is built
+	const worker = new Worker(code, { eval: true, execArgv: [] }); // the Worker imports the built packages
 	const [[pid, tid]] = await once(worker, "message");
 	await worker.terminate();
 	expect(gettid()).toBe(Number(readlinkSync("/proc/thread-self").split("/").at(-1)));

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 
-/** The numbers of one line of /proc/<pid>/status. */
+/** Returns the numbers of one line of /proc/<pid>/status. */
 export function status(pid: number | "self", name: string): number[] {
 	const line = new RegExp(`^${name}:(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "";
 	return line.split(/\s+/).filter(Boolean).map(Number);
 }
 
-/** Process group and session, from /proc/<pid>/stat. */
+/** Returns process group and session from /proc/<pid>/stat. */
 export function job(pid: number | "self"): { group: number; session: number } {
 	const text = readFileSync(`/proc/${pid}/stat`, "utf8");
 	const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");

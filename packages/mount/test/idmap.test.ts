@@ -10,7 +10,7 @@ const SYS_setresgid = arm64 ? 149 : 119;
 const SYS_setresuid = arm64 ? 147 : 117;
 const syscall = "mount_setattr";
 
-/** The user namespace of a task, as a descriptor of another. */
+/** Opens the user namespace of a task as a descriptor of another task. */
 function userns(of: string, task: Task): FileDescriptor {
 	using near = openat2(of);
 	return task.put(near);

@@ -75,7 +75,7 @@ test("NMA-14 beneath: hidden until what is above is unmounted", async () => {
 		expect(refusal(() => moveMount(tree, plain, beneath))).toMatchObject({ code: "EINVAL", syscall: "move_mount" });
 		moveMount(tree, place, beneath);
 		using other = openTree(box.folder("other"), { flags: ["clone"] });
-		// Linux 7.1 allows it.
+		// Linux 7.1 allows the move.
 		expect(["EINVAL", undefined]).toContain(refusal(() => moveMount(other, "/", beneath)).code);
 	});
 	expect(existsSync(box.outside("place/upper"))).toBe(true);

@@ -18,7 +18,7 @@ test("MNT-24 what pivotRoot refuses", async () => {
 		mount("label", place, "tmpfs");
 		const refused = (...args: Parameters<typeof pivotRoot>) => refusal(() => pivotRoot(...args));
 		expect(refused(plain, plain)).toMatchObject({ code: "EINVAL", syscall, path: plain, dest: plain });
-		// That the root of a less privileged namespace is locked is seen first.
+		// In a less privileged namespace the kernel checks first that the root is locked.
 		expect(refused("/", "/")).toMatchObject({ code: has("root") ? "EBUSY" : "EINVAL", syscall });
 		expect(refused(place, outside)).toMatchObject({ code: "EINVAL", syscall });
 		expect(refused(file, file)).toMatchObject({ code: "ENOTDIR", syscall });

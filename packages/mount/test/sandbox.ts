@@ -7,7 +7,7 @@ import { has } from "../../../test/needs.ts";
 
 export const arm64 = process.arch === "arm64";
 
-/** Own mounts, with as much privilege over them as this user can have. */
+/** Options for a task with its own mounts, and with the most privilege over them that this user can have. */
 export const ownMounts: CloneOptions = has("root")
 	? { namespaces: ["mnt"] }
 	: { namespaces: ["user", "mnt"], idMap: "root" };
@@ -64,7 +64,7 @@ export interface MountLine {
 	data: string;
 }
 
-/** The mounts of a task, as a look from outside shows them. */
+/** Returns the mounts of a task, read from outside. */
 export function mountsOf(task: Task): MountLine[] {
 	const text = readFileSync(`/proc/${task.pid}/mountinfo`, "utf8");
 	return text
@@ -82,7 +82,7 @@ function word(field: string): string {
 	return field.replace(/:.*/, "");
 }
 
-/** The topmost mount at a path. */
+/** Returns the topmost mount at a path. */
 export function mountAt(task: Task, path: string): MountLine | undefined {
 	return mountsOf(task).findLast(({ at }) => at === path);
 }

@@ -77,7 +77,7 @@ test("who is cloned while a batch enters another pid namespace is known to be in
 	};
 	await expect(task.batch(thrown)).rejects.toThrow(RangeError);
 	const cloning = task.clone();
-	task.run(() => chdir("/usr")); // after it, as it was asked for
+	task.run(() => chdir("/usr")); // runs after the clone, in the order of the calls
 	await using child = await cloning;
 	await entering;
 	expect(readlinkSync(`/proc/${child.pid}/cwd`)).not.toBe("/usr");

@@ -49,7 +49,7 @@ test("with several kinds all are entered, or none", async () => {
 	await using guest = await Task.clone({ namespaces: ["user"] });
 	using pidfd = guest.put(home.process.fd);
 	const before = namespaceOf(guest, "uts");
-	// A sibling's user namespace is nobody's to enter.
+	// A task may not enter the user namespace of a sibling.
 	const refused = guest.run(() => refusal(() => setns(pidfd, ["user", "uts"])));
 	expect(refused).toMatchObject({ code: "EPERM", syscall });
 	expect(namespaceOf(guest, "uts")).toBe(before);

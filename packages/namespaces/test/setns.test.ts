@@ -82,7 +82,7 @@ describe("a namespace by its file", () => {
 			await using home = await Task.clone({ namespaces: ["user"], idMap: "root" });
 			if (kind !== "user") home.run(() => unshare([kind]));
 			const name = namespaceKinds[kind].forChildren ?? namespaceKinds[kind].proc;
-			// Those for children are made by the first child, and can be entered from then on.
+			// The kernel makes the namespaces for children with the first child. A task can enter them from then on.
 			await using child = await home.clone();
 			await using guest = await Task.clone();
 			using user = put(guest, `/proc/${home.pid}/ns/user`);

@@ -5,28 +5,28 @@ import { has, isRoot } from "../../../test/needs.ts";
 
 export const arm64 = process.arch === "arm64";
 
-/** A task that may make namespaces: with this user's own privilege, or that of a user namespace. */
+/** Options for a task that may make namespaces: with this user's privilege, or in a new user namespace. */
 export const capable: CloneOptions = has("root") ? {} : { namespaces: ["user"], idMap: "root" };
 
-/** A task without any capability, whoever runs the tests. */
+/** Makes a task without any capability, also if root runs the tests. */
 export async function powerless(): Promise<Task> {
 	const task = await Task.clone();
-	if (isRoot) task.run(() => dropCapabilities()); // an ordinary user's has none
+	if (isRoot) task.run(() => dropCapabilities()); // the task of an ordinary user has no capability
 	return task;
 }
 
-/** The namespace of a task, as a look from outside shows it. */
+/** Returns the namespace of a task, read from outside. */
 export function namespaceOf(task: Task | "self", name: string): string {
 	return readlinkSync(`/proc/${task === "self" ? task : task.pid}/ns/${name}`);
 }
 
-/** A file that this process can open, as a descriptor of a task. */
+/** Opens a file in this process and puts the descriptor into a task. */
 export function put(task: Task, path: string): FileDescriptor {
 	using near = openat2(path);
 	return task.put(near);
 }
 
-/** The host name that a task sees. */
+/** Returns the host name that a task sees. */
 export function hostnameIn(task: Task): string {
 	return task.run(() => {
 		using file = openat2("/proc/sys/kernel/hostname");

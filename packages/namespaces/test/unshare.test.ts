@@ -17,7 +17,7 @@ describe("NST-01 each kind, with the privilege", () => {
 			await using task = await Task.clone(capable);
 			const before = [proc, forChildren ?? proc].map((name) => namespaceOf(task, name));
 			task.run(() => unshare([kind]));
-			// A pid namespace can be looked at once it has its first process.
+			// The link to a pid namespace can be read once the namespace has its first process.
 			await using _first = await task.clone();
 			expect(namespaceOf(task, forChildren ?? proc)).not.toBe(before[1]);
 			if (forChildren) expect(namespaceOf(task, proc)).toBe(before[0]);
@@ -74,7 +74,7 @@ test("NST-24 a fresh user namespace: no ids, every capability, and none after ex
 	expect(status).toMatch(/^CapPrm:\t0+$/m);
 });
 
-// Where their modules are loaded, every fresh network has one of each. All are down.
+// A new network namespace has one device of each tunnel whose module is loaded. The devices are down.
 const fallbackTunnels = ["tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
 
 test("NST-38 a fresh network has a loopback device that is down, and nothing else", async () => {
@@ -82,7 +82,7 @@ test("NST-38 a fresh network has a loopback device that is down, and nothing els
 	task.run(() => unshare(["user", "net"]));
 	const links = readFileSync(`/proc/${task.pid}/net/dev`, "utf8").match(/^ *\S+(?=:)/gm);
 	expect(links?.map((link) => link.trim()).filter((link) => !fallbackTunnels.includes(link))).toEqual(["lo"]);
-	// An address of the loopback device is there as soon as it is up.
+	// The loopback device gets its address when it is set up.
 	expect(readFileSync(`/proc/${task.pid}/net/fib_trie`, "utf8")).not.toContain("127.0.0.1");
 });
 

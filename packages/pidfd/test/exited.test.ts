@@ -17,7 +17,7 @@ test("of a stranger: how it ended, as soon as its parent has reaped it", async (
 	expect(await both).toEqual([killed, killed]);
 	await other.exit;
 	expect(stateOf(other.pid)).toBe("");
-	expect(await pidfd.exited()).toEqual(killed); // remembered by the kernel
+	expect(await pidfd.exited()).toEqual(killed); // the kernel remembers the status
 	expect(() => pidfd.poll()).toThrow(expect.objectContaining({ code: "ECHILD" }));
 });
 
@@ -122,6 +122,6 @@ function target(number: string): string {
 	try {
 		return readlinkSync(`/proc/self/fd/${number}`);
 	} catch {
-		return ""; // the one that the folder was read through
+		return ""; // the descriptor that the folder was read through
 	}
 }

@@ -5,7 +5,7 @@ import { becomeOrdinary } from "../../../test/ordinary.ts";
 import { PidFd } from "../src/index.ts";
 import { pidfdGetfd } from "./raw.ts";
 
-const FREE = 1000; // a number that no task has open
+const FREE = 1000; // a number that is free in every task
 
 test("PFD-16 the copy is of the same open file, and close-on-exec", async () => {
 	await using task = await Task.clone();
@@ -14,7 +14,7 @@ test("PFD-16 the copy is of the same open file, and close-on-exec", async () => 
 	using copy = pidfd.getFd(far.fd);
 	expect(copy.closeOnExec).toBe(true);
 	expect(copy).not.toBeInstanceOf(PidFd);
-	// One open file has one position, whoever reads.
+	// All descriptors of an open file share one position.
 	expect(copy.read(4).toString()).toBe("Name");
 	expect(task.run(() => far.read(1)).toString()).toBe(":");
 });

@@ -27,7 +27,7 @@ test("PFD-26 each of the eight ids has its own place", async () => {
 	using pidfd = PidFd.open(other.process);
 	expectAsShown(pidfd.info(), other.pid);
 	if (root) expect(pidfd.info()).toMatchObject({ uid: 21, euid: 22, suid: 23, gid: 11, egid: 12, sgid: 13 });
-	// Ids are those of who asks.
+	// The ids are numbers of the caller's namespaces.
 	using inside = PidFd.open(task.process);
 	expect(inside.info().uid).toBe(process.getuid?.());
 	expect(task.run(() => PidFd.self().info())).toMatchObject({ uid: 0, pid: task.pid });
@@ -58,7 +58,7 @@ test.each([
 	await task.exec("/bin/sh", ["sh", "-c", script]).exited;
 	expect(pidfd.info()).toMatchObject(end);
 	const { pid, tgid, ppid, uid, fsgid, coredump } = pidfd.info();
-	// What is said of core dumps is said by a bit: never "not dumped" because nothing was said.
+	// A bit tells whether the kernel reports core dumps. Without the bit, `info()` must not say "not dumped".
 	if (coredump) expect(coredump.dumped || coredump.as !== undefined).toBe(true);
 	expect([pid, tgid, ppid, uid, fsgid]).toEqual(Array(5).fill(undefined));
 });

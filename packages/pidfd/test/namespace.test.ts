@@ -20,7 +20,7 @@ describe.each([
 	["with the ioctl", false],
 	["through /proc, as before Linux 6.11", true],
 ])("%s", (_, old) => {
-	/** A task that opens; its kernel is an old one, as far as it can tell. */
+	/** A task that opens namespaces. Its filter refuses the new calls, as an old kernel would. */
 	async function opener(): Promise<Task> {
 		const task = await Task.clone();
 		if (old) forbid(task, IOCTL, ENOTTY);
@@ -49,7 +49,7 @@ describe.each([
 		const gone = task.run(() => PidFd.open(reaped.process));
 		await reaped.exit();
 		expect(() => task.run(() => gone.namespace("uts"))).toThrow(refusal("ESRCH", "ioctl"));
-		parent.process.kill("SIGSTOP"); // who would be asked to reap
+		parent.process.kill("SIGSTOP"); // the parent would be asked to reap
 		zombie.process.kill("SIGKILL");
 		while (stateOf(zombie.pid) !== "Z") await setImmediate();
 		expect(() => task.run(() => of.namespace("uts"))).toThrow(refusal("ESRCH", "ioctl"));
@@ -106,7 +106,7 @@ test("a kind that is none is refused before the kernel is asked", () => {
 	}
 });
 
-/** As the links in /proc name it. */
+/** Returns a namespace as the links in /proc name it. */
 function name(kind: PidFdNamespaceKind, fd: FileDescriptor): string {
 	return `${kind.replace("_for_children", "")}:[${fstatSync(fd.fd).ino}]`;
 }

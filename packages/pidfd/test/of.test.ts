@@ -7,7 +7,7 @@ import { stateOf } from "./children.ts";
 
 const MANY = 60;
 
-// Half of them are killed, each of the others exits with a code of its own.
+// Half of the children are killed. Each of the others exits with a different code.
 const start = (index: number) =>
 	spawn("sh", ["-c", index % 2 ? `exit ${index}` : "kill -TERM $$"], { stdio: "ignore" });
 const ended = (index: number) => (index % 2 ? [index, null] : [null, "SIGTERM"]);
@@ -30,7 +30,7 @@ test("the same by number, whoever is first", async () => {
 	const children = Array.from({ length: MANY }, (_, index) => start(index));
 	const exits = children.map((child) => once(child, "exit"));
 	const pidfds = children.map((child) => PidFd.open(child.pid ?? 0));
-	// In this turn of the loop Node has reaped nobody: some are zombies, and polled as such.
+	// Node has reaped no child in this turn of the event loop: some are zombies, and `poll` finds them.
 	for (const child of children.slice(0, MANY / 2)) while (stateOf(child.pid ?? 0) !== "Z");
 	const polled = pidfds.slice(0, MANY / 2).map((pidfd) => pidfd.poll()?.code);
 	expect(polled).toEqual(polled.map((_, index) => ended(index)[0]));
@@ -74,7 +74,7 @@ test("one that has ended, or never started, is refused, and so is what is no chi
 		const type = expect.objectContaining({ code: "ERR_INVALID_ARG_TYPE" });
 		expect(() => PidFd.of(child as unknown as ChildProcess)).toThrow(type);
 	}
-	// Whoever says so may be wrong: init is nobody's child here.
+	// The caller may be wrong: init is not a child of this process.
 	const claimed = { pid: 1, exitCode: null, signalCode: null };
 	expect(() => PidFd.of(claimed)).toThrow(expect.objectContaining({ code: "ERR_NEARFAR_CHILD_DEAD" }));
 });

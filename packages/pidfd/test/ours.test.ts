@@ -16,7 +16,7 @@ test("a child of nearfar's: its status is shared, however the descriptor was mad
 	for (const pidfd of all) expect(pidfd.poll()).toBeUndefined();
 	const waits = all.flatMap((pidfd) => [pidfd.wait(), pidfd.wait({ nowait: true })]);
 	const exits = all.map((pidfd) => pidfd.exited());
-	const own = child.wait(); // is not ChildBusyError: the others take nothing
+	const own = child.wait(); // not ChildBusyError, because the other waits take no state
 	await expect(child.wait()).rejects.toThrow(ChildBusyError);
 	child.kill("SIGUSR1");
 	const seen = expect.objectContaining({ state: "killed", signal: "SIGUSR1", pid: child.pid });
@@ -94,7 +94,7 @@ test("one that has ended cannot be opened any more, and many that end at once al
 	expect(() => PidFd.of(tasks[0]?.process as never)).toThrow(gone);
 });
 
-/** The pidfds that a task has open. */
+/** Returns the pidfds that a task has open. */
 function pidfdsOf({ pid }: Task): string[] {
 	const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
 	return links.filter((link) => link.includes("pidfd"));

@@ -5,7 +5,7 @@ import { needs } from "../../../test/needs.ts";
 import { PidFd } from "../src/index.ts";
 import { refusal } from "./refusal.ts";
 
-// What the kernel does with a pidfd beyond this package is reached by number.
+// Calls on a pidfd that this package does not offer are made by their numbers.
 const x64 = process.arch !== "arm64";
 const [FSETXATTR, FREMOVEXATTR, CLONE3] = x64 ? [190, 199, 435] : [7, 16, 435];
 const [OPEN_TREE, MOVE_MOUNT, MOUNT] = x64 ? [428, 429, 165] : [428, 429, 40];

@@ -26,7 +26,7 @@ needs("the program prlimit").test(
 		const end = await runFixture("pidfd/scarce", { wrapper: ["prlimit", "--nofile=64:64"] });
 		const refused = (syscall: string) => ({ name: "SyscallError", code: "EMFILE", syscall });
 		expect(end).toMatchObject({ ...fine, report: { ends: [0, 0, "SIGKILL", "SIGTERM", 0, 0, 0, "SIGKILL"] } });
-		expect(end.report.left).toBeLessThanOrEqual(0); // Node and nearfar may have had some of children that ended
+		expect(end.report.left).toBeLessThanOrEqual(0); // some descriptors may have belonged to children that have ended since
 		expect(end.report.refusals).toEqual({
 			take: refused("fcntl"),
 			borrowed: refused("fcntl"),

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 
-/** What an error is compared with: never its message. */
+/** The properties that tests compare of an error, without its message. */
 export function refusal(code: string, syscall: string) {
 	return expect.objectContaining({ code, syscall });
 }

@@ -39,13 +39,13 @@ test("a process of a pid namespace that is not inside the task's: EINVAL", async
 	const far = inside.put(self);
 	expect(() => inside.run(() => far.sendSignal(0))).toThrow(refusal("EINVAL", "pidfd_send_signal"));
 	using init = PidFd.open(inside.process);
-	init.sendSignal(0); // from outside
+	init.sendSignal(0); // the call is made from outside the namespace
 });
 
 test("PFD-12 a zombie can be signalled, a process that was reaped cannot: ESRCH", async () => {
 	const child = spawn("true");
 	const pid = child.pid ?? 0;
-	// Node reaps in its event loop: until it gets there the zombie stays.
+	// Node reaps in its event loop, so the zombie stays during this turn.
 	while (!/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "utf8")));
 	using pidfd = PidFd.open(pid);
 	pidfd.sendSignal(0);

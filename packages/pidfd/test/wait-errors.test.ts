@@ -41,7 +41,7 @@ test("WID-03 nothing yet: an answer without a pid", async () => {
 test("WID-01 the kernel's own answer", async () => {
 	const child = spawn("sh", ["-c", "exit 123"]);
 	using pidfd = PidFd.of(child);
-	while (stateOf(child.pid ?? 0) !== "Z"); // Node's loop reaps it, and does not run
+	while (stateOf(child.pid ?? 0) !== "Z"); // Node's event loop would reap the child, and does not run here
 	const info = waitid(P_PIDFD, pidfd, WEXITED | WNOWAIT);
 	expect([info[0], info[2], info[4], info[6]]).toEqual([SIGCHLD, CLD_EXITED, child.pid, 123]);
 	expect(await once(child, "exit")).toEqual([123, null]);

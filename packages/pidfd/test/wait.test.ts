@@ -11,7 +11,7 @@ import { stateOf } from "./children.ts";
 
 const [PTRACE, ATTACH, DETACH] = [process.arch === "arm64" ? 117 : 101, 16, 17];
 
-// Children that node:child_process has started, opened by their number: nearfar knows nothing of them.
+// Children of node:child_process, opened by their pids. nearfar does not know them.
 describe("a child of Node's own", () => {
 	const start = (script: string) => {
 		const child = spawn("sh", ["-c", script], { stdio: ["pipe", "ignore", "ignore"] });
@@ -70,7 +70,7 @@ describe("a child of Node's own", () => {
 		pidfd.sendSignal("SIGCONT");
 		expect(await other.wait({ continued: true })).toMatchObject({ state: "continued", signal: "SIGCONT" });
 		expect(pidfd.poll({ exited: true, stopped: true })).toBeUndefined();
-		const last = other.wait({ stopped: true }); // a death ends it, too
+		const last = other.wait({ stopped: true }); // a death also ends this wait
 		child.kill("SIGKILL");
 		expect(await last).toMatchObject({ state: "killed", signal: "SIGKILL" });
 		expect(await exit).toEqual([null, "SIGKILL"]);
@@ -87,7 +87,7 @@ describe("a child of Node's own", () => {
 			await expect(waiting).rejects.toBe(why);
 		}
 		const waiting = pidfd.wait();
-		pidfd.close(); // who waits goes on
+		pidfd.close(); // the wait goes on
 		child.stdin?.end("\n");
 		expect(await waiting).toMatchObject({ state: "exited", code: 0 });
 		await exit;
@@ -135,7 +135,7 @@ test("a stop of one that has ended: ChildDeadError, also while nobody has reaped
 	const child = spawn("sh", ["-c", "exit 4"], { stdio: "ignore" });
 	using pidfd = PidFd.of(child);
 	using number = PidFd.open(child.pid as number);
-	while (stateOf(child.pid as number) !== "Z"); // in this turn: Node's loop must not reap it
+	while (stateOf(child.pid as number) !== "Z"); // in this turn, so that Node's event loop does not reap the child
 	const dead = expect.objectContaining({ name: "ChildDeadError", state: expect.objectContaining({ code: 4 }) });
 	expect(() => pidfd.poll({ stopped: true })).toThrow(dead);
 	expect(() => number.poll({ continued: true })).toThrow(dead);
@@ -147,14 +147,14 @@ test("a stop of one that has ended: ChildDeadError, also while nobody has reaped
 
 test("a copy knows what the first one knew, and a number of another pid namespace whose child it is", async () => {
 	const first = await Task.clone();
-	using pidfd = PidFd.open(first.process); // the program may end before it could be opened
+	using pidfd = PidFd.open(first.process); // the program may end before it is opened by pid
 	using copy = pidfd.dup();
 	await first.exec("sh", ["sh", "-c", "exit 4"]).exited;
 	expect([(await pidfd.wait()).code, (await copy.wait()).code]).toEqual([4, 4]);
 	await using inner = await Task.clone({ namespaces: ["user", "pid"] });
 	const task = await inner.clone();
 	const number = inner.run(() => PidFd.open(2));
-	const ended = number.exited(); // who asks first when it has been reaped knows no more than any stranger
+	const ended = number.exited(); // a first wait after the reaping gets no status, as for any other process
 	const program = task.exec("sh", ["sh", "-c", "exit 7"]);
 	await Promise.all([ended, program.exited]);
 	expect([(await number.wait()).code, inner.run(() => number.poll())?.code]).toEqual([7, 7]);

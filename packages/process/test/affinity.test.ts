@@ -9,7 +9,7 @@ const NOBODY = 2 ** 31 - 1;
 const cpus = schedGetaffinity();
 const [first = 0] = cpus;
 
-/** "0-2,5" of /proc as numbers. */
+/** Converts a list of /proc such as "0-2,5" to numbers. */
 function seen(pid: number | "self"): number[] {
 	return (status(pid, "Cpus_allowed_list") ?? "").split(",").flatMap((range) => {
 		const [from = 0, to = from] = range.split("-").map(Number);

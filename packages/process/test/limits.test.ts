@@ -25,7 +25,7 @@ const names: Record<Resource, string> = {
 	rttime: "Max realtime timeout",
 };
 
-/** Both limits as /proc/<pid>/limits tells them. */
+/** Returns the soft and the hard limit that /proc/<pid>/limits shows. */
 function seen(pid: number | "self", resource: Resource): (number | bigint)[] {
 	const line = readFileSync(`/proc/${pid}/limits`, "utf8").match(
 		new RegExp(`^${names[resource]} +(\\S+) +(\\S+)`, "m"),
@@ -113,7 +113,7 @@ test("EINVAL: the soft limit is above the hard one", async () => {
 test("EPERM: raising a hard limit, or more descriptors than the kernel has", async () => {
 	await using task = await Task.clone({ namespaces: ["user"], idMap: has("root") ? "identity" : "root" });
 	task.run(() => setrlimit("nofile", 40));
-	// CAP_SYS_RESOURCE of a user namespace is not that of the machine.
+	// CAP_SYS_RESOURCE in a user namespace does not count for the initial one.
 	expect(() => task.run(() => setrlimit("nofile", 41))).toThrow(
 		expect.objectContaining({ code: "EPERM", syscall: "setrlimit" }),
 	);

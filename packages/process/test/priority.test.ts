@@ -8,7 +8,7 @@ import { getpriority, schedSetaffinity, setpriority } from "../src/index.ts";
 const NOBODY = 2 ** 31 - 1;
 const SETRESUID = process.arch === "arm64" ? 147 : 117;
 
-/** The nice value as /proc tells it. */
+/** Returns the nice value that /proc shows. */
 function nice(pid: number): number {
 	return Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[16]);
 }
@@ -71,7 +71,7 @@ needs("a nice value below 15").test(
 		expect(() => task.run(() => Task.near.process.setpriority(19))).toThrow(refused);
 		await expect(task.batch(() => setpriority("process", process.pid, 19))).rejects.toThrow(refused);
 		expect([nice(process.pid), getpriority()]).toEqual([before, before]);
-		task.process.setpriority(before + 1); // a stranger's is nobody's of ours
+		task.process.setpriority(before + 1); // a process that is not ours may be refused, and this one is ours
 		await using inner = await Task.clone({ namespaces: ["user", "pid"] });
 		inner.run(() => setpriority("process", 1, before + 1));
 		expect([nice(task.pid), nice(inner.pid)]).toEqual([before + 1, before + 1]);

@@ -13,7 +13,7 @@ test("a signal is ignored, and has its default action again", async () => {
 	expect(disposition()).toBe("ignore");
 	expect(signalSet(task.pid, "SigIgn")).toBe(1n << 14n);
 	kill(task.pid, "SIGTERM");
-	expect(disposition()).toBe("ignore"); // it lives
+	expect(disposition()).toBe("ignore"); // the task lives
 	await task.batch(() => sigaction("SIGTERM", "default"));
 	expect([disposition(), signalSet(task.pid, "SigIgn")]).toEqual(["default", 0n]);
 	kill(task.pid, "SIGTERM");
@@ -78,7 +78,7 @@ test("a batch has no disposition to return yet, and wrong arguments reach no ker
 test("a handler that a raw call has set is told", async () => {
 	await using task = await Task.clone();
 	const action = new Uint8Array(32).fill(0);
-	action[1] = 0x10; // an address that nobody will jump to
+	action[1] = 0x10; // an address that no code jumps to
 	task.syscall(SIGNAL, 10, action, 0, 8);
 	expect(task.run(() => sigaction("SIGUSR1"))).toBe("handler");
 });

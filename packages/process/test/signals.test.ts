@@ -66,7 +66,7 @@ test("killpg(0) is the group of who calls", async () => {
 	task.process.setpgid();
 	member.process.setpgid(task.process);
 	task.run(() => killpg(0, 0));
-	// Nobody is left to answer.
+	// The task is gone and cannot reply.
 	await expect(task.batch(() => killpg(0, "SIGKILL"))).rejects.toThrow(TaskGoneError);
 	expect((await member.process.exited).signal).toBe("SIGKILL");
 	expect((await task.process.exited).signal).toBe("SIGKILL");

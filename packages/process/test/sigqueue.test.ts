@@ -9,7 +9,7 @@ const SIGTIMEDWAIT = process.arch === "arm64" ? 137 : 128;
 const SI_QUEUE = -1;
 const SI_TKILL = -6;
 
-/** A signal that waits for the task, as sigtimedwait(2) tells it; it does not wait for one itself. */
+/** Takes a pending signal of the task with sigtimedwait(2), without waiting. */
 function next(task: Task) {
 	const [set, info, timeout] = [Buffer.alloc(8, 0xff), Buffer.alloc(128), Buffer.alloc(16)];
 	const signal = Number(task.syscall(SIGTIMEDWAIT, set, info, timeout, 8));

@@ -40,7 +40,7 @@ describe.each([["near"], ["far"]])("read and write %s", (where) => {
 			expect(() => folder.read(1)).toThrow(expect.objectContaining({ code: "EISDIR", syscall: "read" }));
 			expect(() => read.read(1)).toThrow(expect.objectContaining({ code: "EAGAIN", syscall: "read" }));
 			expect(() => read.write("x")).toThrow(expect.objectContaining({ code: "EBADF", syscall: "write" }));
-			expect(() => write.write(Buffer.alloc(2 ** 20))).not.toThrow(); // a part of it
+			expect(() => write.write(Buffer.alloc(2 ** 20))).not.toThrow(); // writes only a part
 			expect(() => write.write("x")).toThrow(expect.objectContaining({ code: "EAGAIN", syscall: "write" }));
 			read.close();
 			write.close();

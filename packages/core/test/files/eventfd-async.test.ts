@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => task[Symbol.asyncDispose]());
 
-/** What a promise has come to after the event loop has looked around a few times. */
+/** Returns the state of a promise after a few turns of the event loop. */
 async function soFar<T>(promise: Promise<T>): Promise<T | undefined> {
 	let value: T | undefined;
 	promise.then((found) => (value = found)).catch(() => {});
@@ -72,7 +72,7 @@ describe.each([
 		using counter = create();
 		const [first, second] = [new AbortController(), new AbortController()];
 		const reads = [first, second].map(({ signal }) => counter.readAsync({ signal }));
-		run(() => counter.write(1n)); // the kernel knows, nobody here does yet
+		run(() => counter.write(1n)); // the counter is readable, and no event has arrived yet
 		for (const controller of [first, second]) controller.abort();
 		for (const read of reads) await expect(read).rejects.toMatchObject({ name: "AbortError" });
 		expect(await soFar(counter.readAsync())).toBe(1n);

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => task[Symbol.asyncDispose]());
 
-/** A field of `/proc/<pid>/fdinfo/<fd>`: what the kernel says of it. */
+/** Returns a field of `/proc/<pid>/fdinfo/<fd>`. */
 function info(fd: FileDescriptor, field: string): string | undefined {
 	const { pid } = fd.table === Task.near.fdTable ? Task.near : task;
 	const text = readFileSync(`/proc/${pid}/fdinfo/${fd.fd}`, "utf8");

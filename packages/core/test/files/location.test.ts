@@ -122,7 +122,7 @@ test("after its descriptor was closed every use throws, and none falls back to t
 					const folder = openat2("/etc", { flags: ["path"] });
 					const place = new Location(folder, path);
 					end(folder);
-					using _other = openat2("/usr", { flags: ["path"] }); // it has the number now
+					using _other = openat2("/usr", { flags: ["path"] }); // the other file has the number now
 					for (const use of uses) expect(() => use(place)).toThrow(closed);
 				});
 			}

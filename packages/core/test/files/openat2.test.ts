@@ -19,21 +19,21 @@ writeFileSync(file, "content");
 writeFileSync(join(root, "other"), "");
 mkdirSync(join(root, "folder"));
 
-/** A `struct open_how`, with what a later kernel might add. */
+/** Makes a `struct open_how`, with bytes that a later kernel might add. */
 function openHow(flags: number, mode: number, resolve: number, ...more: number[]): Buffer {
 	return Buffer.from(BigUint64Array.from([flags, mode, resolve, ...more].map(BigInt)).buffer);
 }
 
 const path = Buffer.from(`${root}\0`);
 
-/** What the umask of this process leaves of a mode. */
+/** Returns a mode without the bits of this process's umask. */
 const masked = (mode: number) => mode & ~process.umask();
 
 describe.each([["near"], ["far"]])("openat2 %s", (where) => {
 	const run = <T>(fn: () => T): T => (where === "near" ? fn() : place.task.run(fn));
 	const raw = (how: Buffer, size = how.length) => Task.current().syscall(SYS_openat2, AT_FDCWD, path, how, size);
 
-	// What F_GETFL tells of an open file: O_CREAT and its kind were for the opening alone.
+	// The flags that F_GETFL returns for an open file: O_CREAT and others apply only to the opening.
 	const told: [flags: OpenFlag[], status: OpenFlag[]][] = [
 		[["rdonly"], ["rdonly"]],
 		[["wronly"], ["wronly"]],

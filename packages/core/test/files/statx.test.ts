@@ -33,7 +33,7 @@ beforeAll(async () => {
 	execFileSync("mkfifo", [at("fifo")]);
 });
 
-/** Ids of the mounts and where they are, as the kernel lists them. */
+/** Returns the ids and places of the mounts, as the kernel lists them. */
 function mountsOf(pid: number): Map<string, number> {
 	const lines = readFileSync(`/proc/${pid}/mountinfo`, "utf8").trimEnd().split("\n");
 	return new Map(lines.map((line) => [line.split(" ")[4] ?? "", Number(line.split(" ")[0])]));
@@ -100,7 +100,7 @@ describe.each([["near"], ["far"]])("statx %s", (where) => {
 		const only = (...mask: StatxField[]) => run(() => statx(root, { mask }));
 		expect(only("mntId")).toMatchObject({ mountId: expect.any(Number), mountIdUnique: undefined });
 		expect(only("mntIdUnique")).toMatchObject({ mountId: undefined, mountIdUnique: expect.any(BigInt) });
-		expect(only()).toMatchObject({ mountId: expect.any(Number) }); // the kernel fills it unasked
+		expect(only()).toMatchObject({ mountId: expect.any(Number) }); // the kernel fills the field unasked
 	});
 
 	test("takes an open file of any kind, and a Location with its options", () => {

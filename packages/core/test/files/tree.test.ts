@@ -21,7 +21,7 @@ afterEach(() => {
 	rmSync(folder, { recursive: true });
 });
 
-/** Where a task is. */
+/** Returns the working directory of a task. */
 function place(task: Task): string {
 	return readlinkSync(`/proc/${task.pid}/cwd`);
 }

@@ -119,7 +119,7 @@ describe("its end", () => {
 		const shuffled = [3, 0, 7, 1, 6, 2, 5, 4].flatMap((index) => children[index] ?? []);
 		for (const child of shuffled) {
 			child.kill("SIGKILL");
-			while (stat(child.pid)?.state === "S" || stat(child.pid)?.state === "R"); // until it is dead, no event in between
+			while (stat(child.pid)?.state === "S" || stat(child.pid)?.state === "R"); // until the child is dead, without a turn of the event loop
 		}
 		await Promise.all(all);
 		expect(order).toEqual(shuffled.map((child) => child.pid));

@@ -18,12 +18,12 @@ const ignore = (task: Task, signal: number) => {
 };
 
 const dead = { code: "ERR_NEARFAR_CHILD_DEAD", state: { state: "killed", signal: "SIGKILL" } };
-// Without a turn of the event loop: nobody is told meanwhile.
+// Without a turn of the event loop, no event arrives meanwhile.
 const refusal = async (use: () => unknown) => {
 	for (;;) {
 		const refused = await reason(use);
 		if (refused && (refused as NodeJS.ErrnoException).code !== "ESRCH") return refused;
-		if (refused) expect(use.name).toBe("bound killpg"); // it leads no group
+		if (refused) expect(use.name).toBe("bound killpg"); // the child leads no process group
 	}
 };
 
@@ -57,7 +57,7 @@ test("a child of a task, after its end: ChildDeadError with its state before Nod
 	for (const use of ["kill", "getpgid", "getpriority", "killpg"] as const) {
 		const inner = await outer.clone();
 		inner.process.kill("SIGKILL");
-		while (stat(inner.pid)); // until its parent has reaped it
+		while (stat(inner.pid)); // until the parent has reaped the process
 		expect(await reason(() => inner.process[use]())).toMatchObject(dead);
 	}
 });

@@ -58,10 +58,10 @@ describe("waiting in a pid namespace", () => {
 		main.run(() => far.dupTo(1));
 		const program = main.exec("/bin/sh", ["sh", "-c", "(sleep 1000 & echo) ; exit 9"]);
 		write.close();
-		read.read(1); // the daemon is there
+		read.read(1); // the daemon runs
 		expect(await program.exited).toEqual({ code: 9, signal: null, dumped: false });
 		expect(await first.exit(0)).toEqual({ code: 0, signal: null, dumped: false });
-		expect(read.read(1)).toHaveLength(0); // nobody has the other end
+		expect(read.read(1)).toHaveLength(0); // no process has the other end
 		read.close();
 		expect(program.death).toMatchObject({ state: "exited", code: 9 });
 	});

@@ -32,7 +32,7 @@ test("after death whatever needs a process throws ChildDeadError", async () => {
 test("kill says so when it has died and nobody was told yet", async () => {
 	const child = await sleeper();
 	process.kill(child.pid, "SIGKILL");
-	while (stat(child.pid)); // until it was reaped, on another thread
+	while (stat(child.pid)); // until another thread has reaped the process
 	expect(() => child.kill()).toThrow(dead);
 	expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
 });

@@ -6,7 +6,7 @@ import { needs } from "../../../../test/needs.ts";
 
 expectNoLeaks();
 
-const ignoring = ["env", "--ignore-signal=CHLD"]; // a shell would put it back before it executes anything
+const ignoring = ["env", "--ignore-signal=CHLD"]; // a shell would reset the disposition before it executes a program
 const statuses = {
 	inherited: [false, false, false],
 	signal: "SIGKILL",

@@ -23,7 +23,7 @@ describe("stops", () => {
 
 	test("poll sees them without anybody waiting", async () => {
 		await using child = await sleeper();
-		child.kill("SIGSTOP"); // SIGTSTP is nothing to an orphaned process group, which a test run may be
+		child.kill("SIGSTOP"); // not SIGTSTP, which the kernel drops for an orphaned process group; a test run may be one
 		let state = child.poll({ stopped: true });
 		while (!state) {
 			await new Promise(setImmediate);

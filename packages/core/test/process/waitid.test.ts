@@ -51,7 +51,7 @@ test("WID-04 of whoever is no child: ECHILD, by pid and by pidfd, also of itself
 	for (const pid of [1, process.pid, task.pid]) {
 		expect(wait(P_PIDFD, Number(task.syscall(pidfdOpen, pid, 0)))).toThrow(refused("ECHILD"));
 	}
-	expect(new Process(1)).not.toHaveProperty("wait"); // there is nothing to wait for by pid alone
+	expect(new Process(1)).not.toHaveProperty("wait"); // a process that is known by pid alone cannot be waited for
 });
 
 test("WID-13 of a group that none of its children is in: ECHILD", async () => {

@@ -14,13 +14,13 @@ async function ambient(what: string, ...args: string[]) {
 	return report;
 }
 
-// A task starts as a child of Node would now, whatever it was when the zygote started.
+// A task starts as a child of Node would start now, even if Node has changed since the zygote started.
 test("a task has what Node has", async () => {
 	const { after, node } = await ambient("nothing");
 	expect(after).toEqual(node);
 });
 
-/** What the fixture changes of itself, and what that needs. */
+/** The changes that the fixture can make to itself, with what each needs. */
 const changes: Record<string, readonly Need[]> = {
 	chdir: [],
 	ownFolder: [],

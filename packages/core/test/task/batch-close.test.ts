@@ -15,7 +15,7 @@ import {
 
 expectNoLeaks();
 
-/** Keeps a task busy until it is called. */
+/** Keeps a task busy until the returned function is called. */
 function busy(task: Task): () => Promise<void> {
 	const full = task.run(() => EventFd.create({ blocking: true }));
 	task.run(() => full.write(2n ** 64n - 2n));
@@ -129,7 +129,7 @@ describe("what is closed stays closed", () => {
 	}
 });
 
-/** How many descriptors of a file of passwords a task has. */
+/** Counts a task's descriptors of /etc/passwd. */
 function passwords({ pid }: Task): number {
 	const links = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
 	return links.filter((link) => link === "/etc/passwd").length;
@@ -158,17 +158,17 @@ test.each(["far", "near"])("closed before its batch has run, a descriptor is clo
 	made?.close();
 	expect(made?.closed).toBe(true);
 	await batch;
-	if (where === "far") far.run(() => openat2("/").close()); // what is closed some time soon has been, before this
+	if (where === "far") far.run(() => openat2("/").close()); // the task makes pending closes before this call
 	expect(openFolders(folder)).toBe(before);
 });
 
-/** How many descriptors of `/` a process has. */
+/** Counts a process's descriptors of `/`. */
 function openFolders(folder: string): number {
 	const links = readdirSync(folder).map((name) => {
 		try {
 			return readlinkSync(`${folder}/${name}`);
 		} catch {
-			return ""; // the one that the folder was read through
+			return ""; // the descriptor that the folder was read through
 		}
 	});
 	return links.filter((link) => link === "/").length;

@@ -36,7 +36,7 @@ test("descriptors made in the batch are kept by number, and all others are not t
 		return task.exec("/bin/ls", ["ls", "/proc/self/fd"], { fds: [kept, out] });
 	});
 	write.close();
-	expect(readAll(read)).toBe("0\n1\n2\n3\n7\n"); // 3 is the folder, opened by ls itself
+	expect(readAll(read)).toBe("0\n1\n2\n3\n7\n"); // ls itself opens 3 for the folder
 	await child.check();
 });
 

@@ -24,7 +24,7 @@ test("descriptors of a message can trade places, and a program that follows is e
 	const pipes = Array.from({ length: 3 }, () => pipe());
 	const task = await Task.clone();
 	await task.batch(() => {
-		// They have come as 3, 4 and 5 or so: each takes the place of another, and of itself.
+		// The copies arrive with numbers from 3 up, so that each takes a number that another copy has, or its own.
 		const keep = pipes.map(([, write], index) => task.put(write, { number: 5 - index }));
 		const more = [6, 7, 8, 9].map((number) => (keep[0] as FileDescriptor).dupTo(number));
 		const script = "for fd in 3 4 5; do echo $fd >&$fd; done; echo 9 >&9";

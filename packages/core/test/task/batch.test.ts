@@ -7,7 +7,7 @@ import { type FileDescriptor, Location, openat2, pipe, Task } from "../../src/in
 expectNoLeaks();
 
 function descriptors(task: Task | typeof Task.near): string[] {
-	task.syscall(process.arch === "x64" ? 39 : 172); // what came with the call before is closed by then
+	task.syscall(process.arch === "x64" ? 39 : 172); // the task closes the descriptors of the previous message before this call
 	return readdirSync(`/proc/${task.pid}/fd`).sort();
 }
 
@@ -73,7 +73,7 @@ describe.each([["near"], ["far"]])("batch %s", (where) => {
 		const running = task.batch(() => {
 			made = openat2("/dev/zero");
 		});
-		// All at once, before anything can have happened.
+		// All batches begin in one turn, before a reply can arrive.
 		const early = [
 			reason(() => made?.fd),
 			reason(() => task.run(() => made?.read(1))),

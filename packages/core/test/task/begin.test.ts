@@ -18,7 +18,7 @@ const uid = process.getuid?.() ?? 0;
 const gid = process.getgid?.() ?? 0;
 const ranges = { uids: [{ inside: 0, outside: uid, count: 1 }], gids: [{ inside: 0, outside: gid, count: 1 }] };
 
-/** Every way in which a task comes to be: alone it is sent its first batch along, in the others when it is there. */
+/** Every way to make a task. Only the first one sends the first batch along with the clone. */
 const ways: [string, CloneOptions, nested?: true][] = [
 	["alone", {}],
 	["in a user namespace", { namespaces: ["user", "pid"] }],
@@ -27,7 +27,7 @@ const ways: [string, CloneOptions, nested?: true][] = [
 	["with the descriptors of a task", { share: ["files", "vm"] }, true],
 ];
 
-/** How many children of a process wait in openat2(2). */
+/** Counts the children of a process that wait in openat2(2). */
 function opening(parent: number): number {
 	const threads = readdirSync(`/proc/${parent}/task`);
 	const pids = threads.flatMap((tid) => read(`/proc/${parent}/task/${tid}/children`).split(" ").filter(Boolean));
@@ -101,11 +101,11 @@ describe.each(ways)("%s", (_, options, nested) => {
 			let begun: Task | undefined;
 			const begin = (task: Task) => {
 				begun = task;
-				openat2(fifo); // nobody ever writes
+				openat2(fifo); // no process ever writes
 				task.exec("/bin/true");
 			};
 			const cloning = clone({ ...options, begin, signal: abort.signal }, nested);
-			// Of one that is sent along nothing is heard before it ends.
+			// A batch that was sent along has no result before it ends.
 			await expect.poll(() => opening(process.pid) + opening(place.task.pid)).toBe(1);
 			abort.abort(new Error("enough"));
 			expect(await reason(() => cloning)).toMatchObject({ message: "enough" });
@@ -174,7 +174,7 @@ test("before it is cloned it has no pid, and nothing can be asked about its proc
 test("a clone that is refused says why, and whoever waits for the process hears that it is no more", async () => {
 	let exited: Promise<unknown> | undefined;
 	const refused = Task.clone({
-		setTid: [1], // it is in use
+		setTid: [1], // the pid is in use
 		begin(task) {
 			exited = task.process.exited;
 			task.exec("/bin/true");
@@ -212,7 +212,7 @@ test("when the zygote is killed meanwhile, a first batch runs once or not at all
 				task.exec("/bin/sh", ["sh", "-c", "exit 4"]);
 			},
 		});
-		await reason(() => process.kill(native().zygotePid(), "SIGKILL")); // perhaps that of the last round, which is gone
+		await reason(() => process.kill(native().zygotePid(), "SIGKILL")); // perhaps the zygote of the last round, which is gone
 		const outcome = await cloning.then(
 			async (task) => (await task.process.exited).code,
 			(error) => error.code,

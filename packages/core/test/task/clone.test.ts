@@ -18,7 +18,7 @@ const status = (pid: number, name: string) =>
 
 test("a task is a child of Node's, with its stdio and no other descriptor but the channel", async () => {
 	await using task = await Task.clone();
-	task.syscall(getpid); // what came with the clone is closed by then
+	task.syscall(getpid); // the task closes the descriptors of the clone message before this call
 	expect(stat(task.pid)).toMatchObject({ parent: process.pid });
 	for (const fd of [0, 1, 2])
 		expect(readlinkSync(`/proc/${task.pid}/fd/${fd}`)).toBe(readlinkSync(`/proc/self/fd/${fd}`));
@@ -28,7 +28,7 @@ test("a task is a child of Node's, with its stdio and no other descriptor but th
 
 test("CL3-07 every signal is at its default and unblocked, though Node ignores SIGPIPE", async () => {
 	await using task = await Task.clone();
-	task.syscall(getpid); // by then it has begun
+	task.syscall(getpid); // the task has begun when it replies
 	expect(status(process.pid, "SigIgn")).not.toMatch(/^0+$/);
 	for (const name of ["SigBlk", "SigIgn", "SigCgt"]) expect(status(task.pid, name)).toMatch(/^0+$/);
 });

@@ -4,8 +4,8 @@ import { Task } from "../../src/index.ts";
 
 expectNoLeaks();
 
-// Forms of clone3(2) that Task.clone has no words for. A child of the raw call is a copy of the task that nobody knows:
-// it gets a stack that is not there, dies of that before it can do anything, and is reaped by the task.
+// Forms of clone3(2) that Task.clone does not offer. The child of the raw call is an unknown copy of the task. The child
+// gets a stack that is not mapped, so that it dies of SIGSEGV before it runs any code. The task reaps the child.
 const [clone3, wait4, prlimit] = process.arch === "x64" ? [435, 61, 302] : [435, 260, 261];
 const [RLIMIT_CORE, WALL] = [4, 0x4000_0000];
 const [SIGCHLD, SIGSEGV] = [17, 11];
@@ -14,7 +14,7 @@ const [VM, FS, SIGHAND, PARENT, THREAD, NEWNS, NEWUSER] = [
 ];
 const [CLEAR_SIGHAND, INTO_CGROUP] = [0x1_0000_0000, 0x2_0000_0000];
 
-/** `struct clone_args`, of which the ones that matter here are named. */
+/** `struct clone_args`, with names for the fields that matter here. */
 interface Args {
 	flags?: number;
 	exitSignal?: number;
@@ -41,7 +41,7 @@ async function bare(): Promise<Task> {
 	return task;
 }
 
-/** Clones; a child is reaped. Returns how it ended. */
+/** Clones a child, reaps it, and returns how it ended. */
 function raw(task: Task, args: Args, parent = task): number {
 	const pid = task.syscall(clone3, bytes(args), args.size ?? 88);
 	const status = Buffer.alloc(8);
@@ -84,7 +84,7 @@ test.each([
 	await using task = await bare();
 	expect(() => raw(task, args)).toThrow(refused("EINVAL"));
 	expect(children(task.pid)).toEqual([]);
-	expect(raw(task, {})).toBe(SIGSEGV); // the task is as before
+	expect(raw(task, {})).toBe(SIGSEGV); // the task still works
 });
 
 test("CL3-07 CLEAR_SIGHAND alone is allowed", async () => {

@@ -20,13 +20,13 @@ const [getpid, readNumber, recvmsgNumber] = process.arch === "x64" ? [39, 0, 47]
 const status = { code: null, signal: "SIGKILL", dumped: false };
 const gone = { name: "TaskGoneError", code: "ERR_NEARFAR_TASK_GONE", status };
 
-/** Pids of the children of this process. */
+/** Returns the pids of the children of this process. */
 function children(): number[] {
 	const threads = readdirSync("/proc/self/task").map((tid) => `/proc/self/task/${tid}/children`);
 	return threads.flatMap((file) => readFileSync(file, "utf8").split(" ").filter(Boolean).map(Number));
 }
 
-/** Kills it, and waits until it is dead; nobody has been told yet. */
+/** Kills a process and waits until it is dead, without a turn of the event loop: no promise has resolved yet. */
 function killed(task: Task): Task {
 	task.process.kill("SIGKILL");
 	while (!["Z", undefined].includes(stat(task.pid)?.state));
@@ -36,15 +36,15 @@ function killed(task: Task): Task {
 needs("the running system call in /proc").test(
 	"a task killed before its clone was told of: nothing of that is lost",
 	async () => {
-		await (await Task.clone()).exit(); // the zygote is there
+		await (await Task.clone()).exit(); // makes sure that there is a zygote
 		const before = children();
 		const cloning = Task.clone({ namespaces: ["user"] });
-		// All in one turn of the event loop: the end of the clone and the end of the task are told together.
+		// All of this happens in one turn of the event loop, so that the events of the clone and of the death arrive together.
 		let pid: number | undefined;
 		while (pid === undefined) pid = children().find((child) => !before.includes(child));
 		while (!readFileSync(`/proc/${pid}/syscall`, "utf8").startsWith(`${recvmsgNumber} `));
 		process.kill(pid, "SIGKILL");
-		while (stat(pid)); // until it was reaped
+		while (stat(pid)); // until the process was reaped
 		const task = await cloning;
 		expect(await task.process.exited).toEqual(status);
 		expect(task.state).toBe("exited");

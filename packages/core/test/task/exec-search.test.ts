@@ -26,7 +26,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const executable: Need = "a temporary folder whose files can be executed";
 const env = { PATH: `${folder}/none:${first}:${second}` };
 
-/** Makes the name a program in the second folder, that says 7. */
+/** Makes a program of that name in the second folder, which exits with 7. */
 function fallback(name: string): void {
 	writeFileSync(join(second, name), "#!/bin/sh\nexit 7\n", { mode: 0o755 });
 }
@@ -46,7 +46,7 @@ const found: [string, Need | undefined, string, (path: string) => unknown][] = [
 	["ENOEXEC", executable, "text", (path) => writeFileSync(path, "exit 1\n", { mode: 0o755 })],
 ];
 
-// As execvp(3): what was found and cannot be executed is not looked for elsewhere.
+// As in execvp(3): the search ends at a file that is found and cannot be executed.
 for (const [code, need, name, make] of found) {
 	needs(...(need ? [need] : [])).test(`${code} ends the search, and leaves the task as it was`, async () => {
 		const end = make(join(first, name));

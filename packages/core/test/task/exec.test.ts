@@ -91,7 +91,7 @@ describe("the program gets", () => {
 		task.put(near, { closeOnExec: false });
 		task.syscall(process.arch === "x64" ? 32 : 23, near.fd === 3 ? 4 : 1); // dup: not close-on-exec
 		const { text } = await output("/bin/ls", ["ls", "/proc/self/fd"], { task, fds: [kept] });
-		const opened = 3; // by ls itself, for the folder
+		const opened = 3; // ls opens the folder itself
 		expect(text.trim().split("\n").map(Number)).toEqual([0, 1, 2, opened, 77]);
 	});
 

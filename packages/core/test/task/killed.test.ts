@@ -20,7 +20,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const [prctl, wait4] = process.arch === "x64" ? [157, 61] : [167, 260];
 const [SUBREAPER, WNOHANG, WALL] = [36, 1, 0x4000_0000];
 
-/** A Node in that phase, below a task that adopts whatever it leaves behind. */
+/** Starts a Node in the given phase, below a task that adopts the processes that the Node leaves behind. */
 async function started(phase: string) {
 	const reaper = await Task.clone();
 	reaper.syscall(prctl, SUBREAPER, 1, 0, 0, 0);
@@ -36,20 +36,20 @@ async function started(phase: string) {
 	return { reaper, node, told };
 }
 
-/** Reaps what has ended until nothing changes any more: nobody is left, or whoever lives on. */
+/** Reaps processes until none is left, or until the remaining ones stay alive. */
 async function settled(reaper: Task, survivors: number[] = []): Promise<void> {
 	const file = `/proc/${reaper.pid}/task/${reaper.pid}/children`;
 	const left = () => readFileSync(file, "utf8").split(" ").filter(Boolean).map(Number);
 	for (;;) {
 		const reaped = await reason(() => reaper.syscall(wait4, -1, 0, WNOHANG | WALL, 0));
-		if (reaped) break; // ECHILD: there is nobody
+		if (reaped) break; // ECHILD: no child is left
 		if (survivors.length > 0 && String(left().sort()) === String(survivors.sort())) break;
 		await setImmediate();
 	}
 	expect(left().sort()).toEqual(survivors.sort());
 }
 
-/** Waits until it waits in openat2(2). */
+/** Resolves when the process waits in openat2(2). */
 async function opening(pid: number): Promise<void> {
 	while (!readFileSync(`/proc/${pid}/syscall`, "utf8").startsWith("437 ")) await setImmediate();
 }

@@ -41,7 +41,7 @@ describe("Node's end leaves no process", () => {
 		const end = await runFixture("core/end", { args: [how, fifo] });
 		expect([end.code, end.signal]).toEqual([code, signal]);
 		expect(end.report).toHaveLength(6);
-		// Whoever adopted them may not have reaped them yet.
+		// The process that adopted them may not have reaped them yet.
 		const alive = () => end.report.filter((pid: number) => !["Z", undefined].includes(stat(pid)?.state));
 		await expect.poll(alive, { timeout: 10_000 }).toEqual([]);
 	});

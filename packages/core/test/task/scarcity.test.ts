@@ -9,7 +9,7 @@ import { runFixtureIn } from "../fixture-in-task.ts";
 
 expectNoLeaks();
 
-// A limit of processes does not hold for user 0. Another user may have no access to where Node and this tree lie.
+// The kernel does not apply a limit of processes to user 0. Another user may have no access to Node and to this tree.
 const holding: Need[] = isRoot ? ["root", "the program setpriv"] : [];
 const ids = ["--reuid=1000", "--regid=1000", "--clear-groups"];
 const reading = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"];

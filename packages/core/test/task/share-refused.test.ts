@@ -17,7 +17,7 @@ const shares: [string, SharedPart[]][] = [
 ];
 
 const traces = (task: Task) => {
-	task.syscall(getpid); // what came with the call before is closed by then
+	task.syscall(getpid); // the task closes the descriptors of the previous message before this call
 	const size = /VmSize:\s+(\d+)/.exec(readFileSync(`/proc/${task.pid}/status`, "utf8"))?.[1];
 	return [size, readdirSync(`/proc/${task.pid}/fd`).length];
 };
@@ -104,7 +104,7 @@ test("a creator that has just died takes no part in an exec of another with the 
 	const creator = await Task.clone();
 	await using task = await creator.clone({ share: ["files"] });
 	await using other = await creator.clone({ share: ["files"] });
-	creator.process.kill("SIGKILL"); // what nobody here has heard of yet
+	creator.process.kill("SIGKILL"); // no event about this death has arrived yet
 	const program = task.exec("/bin/sleep", ["sleep", "1000"]);
 	expect(program.death).toBeUndefined();
 	expect(Number(other.syscall(getpid))).toBe(other.pid);

@@ -19,7 +19,7 @@ const [getpid, kill, mmap, munmap] = x64 ? [39, 62, 9, 11] : [172, 129, 222, 215
 
 const mappings = (task: Task) => readFileSync(`/proc/${task.pid}/maps`, "utf8").split("\n").length;
 const descriptors = (task: Task) => {
-	task.syscall(getpid); // what came with the call before is closed by then
+	task.syscall(getpid); // the task closes the descriptors of the previous message before this call
 	return readdirSync(`/proc/${task.pid}/fd`).sort();
 };
 const gone = { code: "ERR_NEARFAR_TASK_GONE" };
@@ -55,7 +55,7 @@ describe.each(all)("sharing %s", (_, share) => {
 		expect(mappings(creator) > (before[1] as number)).toBe(share.includes("vm"));
 		expect(await end(task)).toMatchObject(status);
 		await expect.poll(() => [descriptors(creator), mappings(creator)]).toEqual(before);
-		// A block given back twice would be somebody else's the second time.
+		// If a block was unmapped twice, the second call could unmap memory that another part of the task uses by then.
 		const base = creator.syscall(mmap, 0, 2 ** 18, 3, 0x22, -1, 0);
 		await (await creator.clone({ share })).exit();
 		expect(isMapped(creator, base)).toBe(true);
@@ -68,7 +68,7 @@ describe.each(all)("sharing %s", (_, share) => {
 		expect(await reason(() => task.syscall(kill, task.pid, 9))).toMatchObject(gone);
 		expect(await task.process.exited).toMatchObject({ signal: "SIGKILL" });
 		const other = await creator.clone({ share });
-		const waits = reason(() => other.batch(() => openat2(fifo))); // nobody ever writes: it waits in the kernel
+		const waits = reason(() => other.batch(() => openat2(fifo))); // no process ever writes: the task waits in the kernel
 		other.process.kill("SIGKILL");
 		expect(await waits).toMatchObject(gone);
 		expect(await reason(() => other.syscall(getpid))).toMatchObject(gone);

@@ -13,7 +13,7 @@ function target(fd: string): string {
 	try {
 		return readlinkSync(`/proc/self/fd/${fd}`);
 	} catch {
-		return ""; // the folder that is being read
+		return ""; // the descriptor of the folder that is read here
 	}
 }
 

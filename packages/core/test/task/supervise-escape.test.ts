@@ -23,7 +23,7 @@ test("a /proc of a pid namespace further out is refused, and the task is as it w
 	await using first = await Task.clone({ namespaces: ["user", "pid"] });
 	await using supervisor = await first.clone();
 	await using task = await supervisor.clone();
-	supervisor.syscall(getpid); // what came with the call before is closed by then
+	supervisor.syscall(getpid); // the task closes the descriptors of the previous message before this call
 	const before = readdirSync(`/proc/${supervisor.pid}/fd`);
 	expect(await reason(() => supervisor.supervise(task.process))).toMatchObject({ code: "ENOENT" });
 	expect(supervisor.state).toBe("live");
@@ -31,7 +31,7 @@ test("a /proc of a pid namespace further out is refused, and the task is as it w
 	expect(readdirSync(`/proc/${supervisor.pid}/fd`)).toEqual(before);
 	const blocked = /SigBlk:\s*(\w+)/.exec(readFileSync(`/proc/${supervisor.pid}/status`, "utf8"))?.[1];
 	expect(Number(`0x${blocked}`)).toBe(0);
-	// Process 1 needs none.
+	// Process 1 of a pid namespace needs no subreaper.
 	await using other = await first.clone();
 	first.supervise(other.process);
 	expect(await other.exit(3)).toMatchObject({ code: 3 });

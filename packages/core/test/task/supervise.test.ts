@@ -11,7 +11,7 @@ import { Task } from "../../src/index.ts";
 
 expectNoLeaks();
 
-// Three generations, of which the last two have sessions of their own and parents that are gone.
+// Three generations of processes. The last two have their own sessions, and their parents are gone.
 const daemons = "(setsid sh -c 'sleep 1000 & setsid sleep 1001 & sleep 1002' &) & ";
 
 async function supervised(script: string, env: Record<string, string>, options?: { pid?: boolean; forward?: boolean }) {
@@ -112,7 +112,7 @@ test("a supervisor that may not become what it has to be is refused, and serves 
 	const before = task.run(() => readdirSync(`/proc/${task.pid}/fd`).length);
 	expect(() => task.supervise(child.process)).toThrow(expect.objectContaining({ code: "EPERM", syscall: "prctl" }));
 	expect([task.state, child.state]).toEqual(["live", "live"]);
-	task.syscall(process.arch === "x64" ? 39 : 172); // getpid: what was left to it to close is closed by then
+	task.syscall(process.arch === "x64" ? 39 : 172); // getpid: the supervisor has closed everything before it replies
 	expect(readdirSync(`/proc/${task.pid}/fd`).length).toBe(before);
 });
 

@@ -12,7 +12,7 @@ const LAST = 2 ** 32 - 1;
 const getpid = process.arch === "x64" ? 39 : 172;
 const mismatch = expect.objectContaining({ code: "ERR_NEARFAR_FD_TABLE_MISMATCH" });
 const descriptors = (task: Task) => {
-	task.syscall(getpid); // what came with the call before is closed by then
+	task.syscall(getpid); // the task closes the descriptors of the previous message before this call
 	return readdirSync(`/proc/${task.pid}/fd`).map(Number);
 };
 
@@ -30,7 +30,7 @@ test("FDX-02 UNSHARE gives the task a table of its own, and the other keeps its 
 	expect(() => task.run(() => file.read(1))).toThrow(mismatch);
 	expect(descriptors(task).filter((fd) => fd > 2)).toEqual([task.channelFd]);
 	expect(descriptors(creator).filter((fd) => fd > 2)).toEqual([creator.channelFd ?? -1, file.fd].sort((a, b) => a - b));
-	// Each may use the numbers of the other now.
+	// Each task may use the same numbers as the other one now.
 	using own = task.run(() => openat2("/dev/null"));
 	expect(own.table).toBe(task.fdTable);
 	creator.run(() => closeRange(own.fd, own.fd));
@@ -51,7 +51,7 @@ test("FDX-02 UNSHARE of a creator: who was cloned has the table, and its handles
 	expect(descriptors(creator)).toContain(fd); // the copy
 	await task.exit();
 	const copy = second.fd;
-	second.close(); // nobody has its table any more, and the creator's copy is another one
+	second.close(); // no task uses the shared table any more; the creator has a copy of its own
 	expect(descriptors(creator)).toContain(copy);
 });
 
@@ -117,7 +117,7 @@ test("a busy task with the same table is not waited for", async () => {
 	execFileSync("mkfifo", [fifo]);
 	await using creator = await Task.clone();
 	await using task = await creator.clone({ share: ["files"] });
-	const waits = creator.batch(() => openat2(fifo)); // until somebody writes
+	const waits = creator.batch(() => openat2(fifo)); // until the test writes
 	task.run(() => {
 		using zero = openat2("/dev/zero");
 		zero.dupTo(150).close();

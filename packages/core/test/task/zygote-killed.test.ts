@@ -21,7 +21,7 @@ test("a zygote that is killed while it clones leaves no task and no zombie", asy
 		}
 	}
 	expect(made).toBeGreaterThan(100);
-	await (await Task.clone()).exit(); // there is a zygote at the end, as there was at the beginning
+	await (await Task.clone()).exit(); // leaves a zygote, as there was one at the beginning
 });
 
 test("a clone that two killed zygotes have lost says so, and this process is as it was", async () => {
@@ -34,7 +34,7 @@ test("a clone that two killed zygotes have lost says so, and this process is as 
 		const outcomes = Promise.allSettled(clones).finally(() => {
 			settled = true;
 		});
-		// There is another one as soon as one of these is asked for again.
+		// The next clone starts another zygote.
 		while (native().zygotePid() === first && !settled) await setImmediate();
 		await reason(() => process.kill(native().zygotePid(), "SIGKILL"));
 		for (const clone of await outcomes) {

@@ -47,7 +47,7 @@ test("PRC-12 one that is chosen when the parent is dead already never comes", as
 	await using orphan = await parent.clone();
 	await parent.exit();
 	orphan.run(() => setDeathSignal("SIGKILL"));
-	// It is the death of its present parent that it comes with.
+	// The signal comes with the death of the present parent.
 	expect([orphan.run(getDeathSignal), orphan.process.poll()]).toEqual(["SIGKILL", undefined]);
 	await reaper.exit();
 	expect((await orphan.process.exited).signal).toBe("SIGKILL");
@@ -64,7 +64,7 @@ const changes = {
 	setfsgid: () => void setfsgid(1000),
 };
 
-// The kernel forgets it with the ids, and a task that is in the middle of a call would outlive Node.
+// The kernel clears the death signal when the ids change. A task in the middle of a call would then outlive Node.
 needs("root").test.each(Object.entries(changes))(
 	"a task keeps what it has when its ids change: %s",
 	async (_, change) => {
@@ -121,7 +121,7 @@ test("PRC-13 when Node dies, so does the init of a pid namespace, and all in it"
 	while (!text.includes("\n")) await once(node.stdout, "data");
 	expect(text).toBe("the parent of init is 0\n");
 	node.kill("SIGKILL");
-	// The pipe ends when the last of those who hold it has died: init, and the program it has started.
+	// The pipe ends when the last process that has it open is dead: init, and the program that init has started.
 	await once(node, "close");
 	expect(node.signalCode).toBe("SIGKILL");
 });

@@ -30,7 +30,7 @@ async function output(started: Promise<Spawned>): Promise<string> {
 	return out;
 }
 
-// Some are sent at once, and others wait in a queue: what the caller does next must not matter to either.
+// Some programs are sent at once, and others wait in a queue. Later changes by the caller must not affect either.
 describe.each(ways)("what counts is what was there at the call: %s", (_, options) => {
 	test("the environment", async () => {
 		const env: Record<string, string> = { PATH: "/bin:/usr/bin" };
@@ -57,7 +57,7 @@ describe.each(ways)("what counts is what was there at the call: %s", (_, options
 			const number = openSync(mine, "r");
 			const started = output(spawn("cat", [], { ...options, stdio: [number, "pipe", "pipe"] }));
 			closeSync(number);
-			strangers.push(openSync(other, "r")); // mostly the same number
+			strangers.push(openSync(other, "r")); // usually gets the same number
 			return started;
 		});
 		expect(await Promise.all(outputs)).toEqual(Array(TIMES).fill(mine));

@@ -13,7 +13,7 @@ expectNoLeaks();
 const sleep = (options: SpawnOptions) => spawn("sleep", ["1000"], { stdio: "ignore", ...options });
 const aborted = { name: "AbortError", code: "ABORT_ERR" };
 
-/** However long the start takes here: the first of ever longer times in which it succeeds. */
+/** Returns the first of ever longer timeouts with which the start succeeds on this host. */
 async function startedWithin(timeout: number, options: SpawnOptions): Promise<Spawned> {
 	try {
 		return await sleep({ ...options, timeout });

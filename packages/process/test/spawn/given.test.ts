@@ -57,7 +57,7 @@ test("what a child of Node has written before it ended is another's to read", as
 	const second = await spawn("sh", ["-c", "read go <&3; exec cat"], options);
 	first.stdin.end("through\n");
 	await once(first, "exit");
-	for (let turn = 0; turn < 10; turn++) await setImmediate(); // Node has done what it does when a child ends
+	for (let turn = 0; turn < 10; turn++) await setImmediate(); // gives Node time for its own work at the end of a child
 	second.stdio[3]?.end("go\n");
 	expect(await text(second.stdout as Readable)).toBe("through\n");
 	first.stdout.destroy();

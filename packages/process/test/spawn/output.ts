@@ -2,7 +2,7 @@ import { text } from "node:stream/consumers";
 import type { ExitStatus, FileDescriptor, PathLike } from "@nearfar/core";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
 
-/** What a program wrote, and how it ended. */
+/** The output of a program, and how the program ended. */
 export interface Output {
 	out: string;
 	err: string;
@@ -24,7 +24,7 @@ export async function output(
 	return { out, err, status };
 }
 
-/** What a shell's script wrote to its standard output; it has to succeed. */
+/** Returns the standard output of a shell script, which has to succeed. */
 export async function shell(script: string, options: SpawnOptions = {}): Promise<string> {
 	const { out, err, status } = await output("/bin/sh", ["-c", script], options);
 	if (status.code !== 0) throw new Error(`sh ended with ${status.code ?? status.signal}: ${err}`);

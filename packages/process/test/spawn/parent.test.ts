@@ -53,7 +53,7 @@ test.each<[string, SpawnOptions]>([
 		try {
 			process.kill(pid, "SIGCONT");
 		} catch {
-			// It is gone already.
+			// The process is gone already.
 		}
 		const alive = () => (stat(pid)?.state === "Z" ? undefined : stat(pid));
 		await expect.poll(alive, { timeout: 10_000 }).toBeUndefined();

@@ -34,7 +34,7 @@ test("EMFILE in Node, wherever it strikes: the promise rejects, and nothing is l
 	expect([...codes].sort()).toEqual(["EMFILE", "none"]);
 });
 
-/** Takes every descriptor that is free. */
+/** Opens files until no descriptor is free. */
 function fill(taken: FileDescriptor[]): FileDescriptor[] {
 	for (;;) {
 		try {
@@ -53,7 +53,7 @@ test("a limit of descriptors that is too low for the program's own is its, and n
 });
 
 test("a limit of processes: the program's own forks fail", async () => {
-	// Root is not held to it, and nobody else is this user.
+	// The kernel does not apply the limit to root, and no other process has this user id.
 	const somebody: SpawnOptions = isRoot ? { uid: 54_321, gid: 54_321 } : {};
 	const { err, status } = await output("/bin/sh", ["-c", "(exit 3); exit 0"], { ...somebody, limits: { nproc: 1 } });
 	expect(err).toMatch(/fork/);

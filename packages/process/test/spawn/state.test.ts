@@ -11,7 +11,7 @@ expectNoLeaks();
 
 const rooted = { namespaces: ["user"], idMap: "root" } satisfies SpawnOptions;
 const [cpu = 0] = schedGetaffinity();
-// Without the program hostname, which a small container has not.
+// Not with the program hostname, which small containers lack.
 const setHostName = "sh -c 'echo $0 > /proc/sys/kernel/hostname'";
 const hostName = "cat /proc/sys/kernel/hostname";
 const status = (field: string) => `grep ^${field}: /proc/self/status | tr -s '\\t ' ' '`;
@@ -82,7 +82,7 @@ test.each<[string, SpawnOptions]>([
 	await using leader = await spawn("sleep", ["1000"], { stdio: "ignore", group: true });
 	await using member = await spawn("sleep", ["1000"], { stdio: "ignore", group: leader, ...options });
 	expect([leader.getpgid(), member.getpgid()]).toEqual([leader.pid, leader.pid]);
-	leader.killpg("SIGKILL"); // a process 1 takes no other from outside
+	leader.killpg("SIGKILL"); // process 1 of a namespace ignores other signals from outside
 	expect(await member.exited).toMatchObject({ signal: "SIGKILL" });
 });
 
@@ -125,7 +125,7 @@ test.each<[string, SpawnOptions]>([
 	["in a user namespace", { namespaces: ["user"] }],
 ])("the environment is that of the call, %s", async (_, options) => {
 	process.env.NEARFAR_WHEN = "at the call";
-	// The second one waits for the zygote.
+	// The second program waits for the zygote.
 	const starting = [0, 1].map(() => shell("echo $NEARFAR_WHEN", options));
 	process.env.NEARFAR_WHEN = "later";
 	try {

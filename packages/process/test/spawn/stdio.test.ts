@@ -29,7 +29,7 @@ test("stdin, stdout and stderr are streams, and null where nothing is piped", as
 });
 
 test("FDX-03 the program has what it was given, and no other descriptor", async () => {
-	// The shell opens one to read the folder.
+	// The shell opens a descriptor to read the folder.
 	expect((await shell(open)).split("\n")).toHaveLength(4);
 	using other = openat2("/etc/passwd");
 	other.closeOnExec = false;

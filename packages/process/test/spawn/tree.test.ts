@@ -9,9 +9,9 @@ import { type SpawnOptions, spawn } from "../../src/index.ts";
 
 expectNoLeaks();
 
-/** Three generations, of which the last two have sessions of their own and parents that are gone. */
+/** Three generations of processes. The last two have their own sessions, and their parents are gone. */
 const daemons = "(setsid sh -c 'sleep 1000 & setsid sleep 1001 & sleep 1002' &) & ";
-/** Waits until they are there: a shell that has no program for it. */
+/** Waits in shell code, without another program, until the processes run. */
 const waitForDaemons =
 	"while [ $(cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n' | grep -c ^NEARFAR_MARK=$NEARFAR_MARK$) -lt 6 ]; do :; done";
 const fixture = fixturePath("process/spawn");
@@ -108,7 +108,7 @@ describe.each(trees)("%s: nothing that the program has started is left", (_, tre
 
 	test.each(["disposed", "times out"])("when it has stopped its supervisor and is %s", async (how) => {
 		const env = mark();
-		// Process 1 of its own namespace cannot be stopped from inside: then it is done from here.
+		// Process 1 of a namespace cannot be stopped from inside, so this process stops it.
 		const child = await start(
 			"exec sleep 1003",
 			env,
