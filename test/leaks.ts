@@ -15,7 +15,7 @@ interface Traces {
 
 const warnings: string[] = [];
 
-/** Makes the test file fail if the process has other resources at the end than at the beginning. Call it once in each file. */
+/** Makes the test file fail if the process ends with other resources than it began with. Call this once in each file. */
 export function expectNoLeaks(): void {
 	let before: Traces;
 	process.on("warning", ({ name, message }) => name === "NearfarLeakWarning" && warnings.push(message));
@@ -41,7 +41,7 @@ function traces(): Traces {
 	};
 }
 
-/** Returns the children of a process as `"pid (name) state"`. The zygote is `"zygote"`, because a new one may replace it. */
+/** Returns the children of a process as `"pid (name) state"`. A zygote is `"zygote"`, because a new one may replace it. */
 export function children(parent: number): string[] {
 	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
 	const ours = pids.map(stat).filter((line) => line !== undefined && line.parent === parent);

@@ -7,7 +7,7 @@ export function mark(): Record<string, string> {
 	return { NEARFAR_MARK: randomUUID() };
 }
 
-/** The pids of all processes, zombies apart, that were executed with the variable, in whatever session or group they are. */
+/** Returns the pids of all processes that were executed with the variable, in any session or group, without zombies. */
 export function marked({ NEARFAR_MARK }: Record<string, string>): number[] {
 	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
 	return pids.filter((pid) => environment(pid).includes(`NEARFAR_MARK=${NEARFAR_MARK}`)).map(Number);

@@ -1,5 +1,5 @@
-// Features that a host may lack: of the CPU, the kernel, its configuration, a mounted file system, a program, a limit of
-// the user. This file probes each feature, and no other file does. The name of a skipped test has the reason, and
+// Features that a host may lack: of the CPU, of the kernel and its configuration, a mounted file system, a program, a
+// limit of the user. This file probes each feature, and no other file does. The name of a skipped test has the reason, and
 // `npm test` lists the skipped tests.
 import { spawnSync } from "node:child_process";
 import {
@@ -108,7 +108,7 @@ export function has(need: Need): boolean {
 	return answer;
 }
 
-/** Returns `test` and `describe` for tests that need all of these features. If the host lacks one, they declare skipped tests. */
+/** Returns `test` and `describe` for tests that need all of these features. On other hosts both declare skipped tests. */
 export function needs(...all: readonly Need[]): Declare {
 	const missing = all.filter((need) => !has(need));
 	if (missing.length === 0) return { test, describe };
@@ -207,7 +207,7 @@ function callOfAChildIsShown(): boolean {
 	return spawnSync("sh", ["-c", script]).status === 0 && scope < (isRoot ? 3 : 2);
 }
 
-/** Makes a cgroup and removes it. Returns true if processes can be in that cgroup, and can be killed and frozen there. */
+/** Makes a cgroup and removes it. Returns true if processes can be in the cgroup, and can be killed and frozen there. */
 function canMakeCgroup(): boolean {
 	if (cgroupRoot === undefined) return false;
 	const path = join(cgroupRoot, `nearfar-probe-${process.pid}`);
