@@ -22,17 +22,16 @@ const sources = packages.flatMap((home) =>
 		.map((file) => ({ home, file: `packages/${home}/src/${file}` })),
 );
 const examples = sources.flatMap(({ home, file }) => examplesOf(home, file));
+/** For each package its public names; a name of a type alone is `type Name`. */
 const exported = new Map<string, readonly string[]>();
 const folder = mkdtempSync(join(tmpdir(), "nearfar-examples-"));
 const files = examples.map((_, index) => join(folder, `example-${index}.ts`));
 
-beforeAll(async () => {
+beforeAll(() => {
 	symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
 	writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
-	for (const name of packages) {
-		const module = await import(/* @vite-ignore */ join(root, "packages", name, "src/index.ts"));
-		exported.set(name, Object.keys(module));
-	}
+	for (const name of packages)
+		exported.set(name, publicNames(readFileSync(join(root, "packages", name, "api.txt"), "utf8")));
 	for (const [index, example] of examples.entries()) {
 		writeFileSync(files[index] as string, `${importsFor(example)}${example.code}export {};\n`);
 	}
@@ -52,7 +51,15 @@ function examplesOf(home: string, file: string): Example[] {
 	}));
 }
 
-/** Imports what the example names and does not declare, if possible from the package that it is an example of. */
+function publicNames(api: string): string[] {
+	const declared = [...api.matchAll(/^(class|const|function|interface|type) (\w+)(?!.*\(not exported\)$)/gm)].map(
+		([, kind, name]) => (kind === "interface" || kind === "type" ? `type ${name}` : `${name}`),
+	);
+	const renamed = [...api.matchAll(/^(\w+): \w+$/gm)].map(([, name]) => `${name}`);
+	return [...new Set([...declared, ...renamed])];
+}
+
+/** Imports the public names that the example uses, if possible from the package that it is an example of. */
 function importsFor({ home, code }: Example): string {
 	const taken = new Set<string>();
 	const lines = [home, ...packages.filter((name) => name !== home)].map((name) => {
@@ -63,7 +70,8 @@ function importsFor({ home, code }: Example): string {
 	return lines.join("");
 }
 
-function uses(code: string, name: string): boolean {
+function uses(code: string, value: string): boolean {
+	const name = value.replace(/^type /, "");
 	const imports = code.match(/^import .*$/gm)?.join("\n") ?? "";
 	return new RegExp(`(?<![\\w.])${name}\\b`).test(code) && !new RegExp(`\\b${name}\\b`).test(imports);
 }

@@ -21,18 +21,24 @@ export function apiReports(tree = root) {
 
 	function reportOf(name, entry) {
 		const module = checker.getSymbolAtLocation(program.getSourceFile(entry));
-		const exported = checker
+		const exports = checker
 			.getExportsOfModule(module)
-			.map((symbol) => (symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol));
-		const lines = exported.map((symbol) => {
-			const home = homeOf(symbol);
-			return [symbol.name, home === name ? linesOf(symbol) : [`${symbol.name}: of @nearfar/${home}`]];
+			.map((symbol) => ({ name: symbol.name, target: targetOf(symbol) }));
+		const exported = exports.map(({ target }) => target);
+		const lines = exports.map((each) => {
+			const home = homeOf(each.target);
+			if (home !== name) return [each.name, [`${each.name}: of @nearfar/${home}`]];
+			return [each.name, each.name === each.target.name ? linesOf(each.target) : [`${each.name}: ${each.target.name}`]];
 		});
 		// Users also see what a class inherits from one that is not exported.
 		for (const symbol of new Set(exported.flatMap(basesOf)))
 			if (homeOf(symbol) === name && !exported.includes(symbol))
 				lines.push([symbol.name, linesOf(symbol).map((line, i) => (i === 0 ? `${line} (not exported)` : line))]);
 		return `${sortByName(lines).join("\n")}\n`;
+	}
+
+	function targetOf(symbol) {
+		return symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
 	}
 
 	function homeOf(symbol) {
