@@ -59,7 +59,9 @@ export class HeldPidfd {
 		this.#borrowed = borrowed;
 	}
 
-	/** The task that waits. Its table has the descriptor; the current task is preferred. */
+	/**
+	 * The task that waits: the current task if the descriptor is in its table, otherwise another task with that table.
+	 */
 	get task(): AnyTask {
 		const current = currentTask();
 		return current.fdTable === this.#table ? current : sharersOf(this.#table).pickTask();

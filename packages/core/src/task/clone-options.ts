@@ -18,20 +18,26 @@ export interface CloneOptions {
 	/** The kinds of namespaces of which the task gets new ones. Default: none. The task shares the others. */
 	namespaces?: readonly NamespaceKind[];
 	/**
-	 * With `"user"`: the ids that the new user namespace maps. `"identity"` (default): the present user and group, each to
-	 * itself. `"root"`: each of them to 0. `"none"`: no ids yet. Ranges need CAP_SETUID and CAP_SETGID.
+	 * With `"user"`: the ids that the new user namespace maps. `"identity"` (default): the present user and group, each
+	 * to itself. `"root"`: each of them to 0. `"none"`: no ids yet. Ranges need CAP_SETUID and CAP_SETGID.
 	 */
 	idMap?: "identity" | "root" | "none" | IdMaps;
 	/**
-	 * The parts that the task shares with the task that clones it: `"files"` the descriptors, `"fs"` root, working directory
-	 * and umask, `"vm"` the memory. A task never shares with Node: this option is for a task that a task clones. With
-	 * `"files"`, a call that closes or replaces descriptors by number throws a `BatchError` until `clone` has resolved, and so
-	 * do `exec` and `supervise` of the tasks that share them.
+	 * The parts that the task shares with the task that clones it: `"files"` the descriptors, `"fs"` root, working
+	 * directory and umask, `"vm"` the memory. A task never shares with Node: this option is for a task that a task
+	 * clones. With `"files"`, a call that closes or replaces descriptors by number throws a `BatchError` until `clone`
+	 * has resolved, and so do `exec` and `supervise` of the tasks that share them.
 	 */
 	share?: readonly SharedPart[];
-	/** An open directory of cgroup v2 in which the task begins (Linux 5.7). */
+	/**
+	 * An open directory of cgroup v2 in which the task begins (Linux 5.7). Default: the cgroup of the cloning task, or
+	 * Node. Refused: another descriptor (`EBADF`).
+	 */
 	cgroup?: FileDescriptor;
-	/** Pids to get, innermost namespace first (Linux 5.5); needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE. */
+	/**
+	 * The pids that the task gets, 1 to 2147483647, innermost namespace first (Linux 5.5). Default: free ones. Refused: a
+	 * pid that is in use (`EEXIST`). Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE.
+	 */
 	setTid?: readonly number[];
 	/**
 	 * Makes the first calls of the task. The calls are collected as by {@link Task.batch}, and mostly sent along with the
@@ -52,8 +58,9 @@ export interface CloneOptions {
 	 */
 	begin?: (task: Task) => void;
 	/**
-	 * Gives up when aborted: the new task is killed, whatever it does. If the cloning task is busy or stopped, `clone` rejects
-	 * after 100 ms without waiting for the new task, which is killed when it appears. Has no effect after `clone` has resolved.
+	 * Gives up when aborted: the new task is killed, whatever it does. If the cloning task is busy or stopped, `clone`
+	 * rejects after 100 ms without waiting for the new task, which is killed when it appears. Has no effect after `clone`
+	 * has resolved.
 	 */
 	signal?: AbortSignal;
 }

@@ -6,7 +6,9 @@ import { type Signal, signalNumber } from "../process/signal.ts";
 
 /** A program that a task executes. */
 export interface Command {
-	/** The path that `exec` was called with; `"fd 5"` for a descriptor, `"fd of the batch"` for one that the batch opens. */
+	/**
+	 * The path that `exec` was called with; `"fd 5"` for a descriptor, `"fd of the batch"` for one that the batch opens.
+	 */
 	path: string;
 	/** The arguments, with `argv[0]`. */
 	argv: readonly string[];
@@ -14,7 +16,10 @@ export interface Command {
 
 /** How to execute. */
 export interface ExecOptions {
-	/** The whole environment of the program. Default: `process.env` now. */
+	/**
+	 * The whole environment of the program. Default: `process.env` at the call. Refused: a name that is empty or has a
+	 * `=`, and NUL bytes.
+	 */
 	env?: Record<string, string | undefined>;
 	/** The signal that the program gets when Node dies. Default: no signal. The program then outlives Node. */
 	deathSignal?: Signal | null;

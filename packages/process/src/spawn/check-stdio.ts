@@ -4,7 +4,7 @@ import { array, integer, outOfRange, wrongType, wrongValue } from "@nearfar/core
 import { type NodeStream, stopReading } from "./given-stream.ts";
 
 /**
- * What a descriptor of the program is.
+ * The option for one descriptor of the program.
  *
  * - `"pipe"`: a stream of this process at the other end. `undefined` and `null` are the same for 0, 1 and 2.
  * - `"ignore"`: `/dev/null`. `undefined` and `null` are the same from 3 up.

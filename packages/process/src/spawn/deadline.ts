@@ -7,7 +7,7 @@ import { abortable } from "@nearfar/core/internal";
  */
 export class Deadline {
 	/**
-	 * Aborted when the deadline passes; its reason is the error to throw then. `undefined`: the deadline never passes.
+	 * Aborted, with the error to throw as its reason, when the deadline passes. `undefined`: the deadline never passes.
 	 */
 	readonly signal: AbortSignal | undefined;
 	readonly #callersSignal: AbortSignal | undefined;

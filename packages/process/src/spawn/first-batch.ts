@@ -5,7 +5,7 @@ import { type PlacedFiles, prepareTask } from "./state.ts";
 import type { OpenStdio } from "./stdio.ts";
 import { groupNumber } from "./tree.ts";
 
-/** The first batch of the task that becomes the program: it applies the options and executes the program. */
+/** The first batch of the task that becomes the program. The batch applies the options and executes the program. */
 export class FirstBatch {
 	readonly #stdio: OpenStdio;
 	readonly #group: number | undefined;

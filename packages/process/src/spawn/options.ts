@@ -29,23 +29,25 @@ export interface SpawnOptions extends Omit<CloneOptions, "begin" | "share">, Exe
 	fds?: readonly FileDescriptor[];
 	/** The program's `argv[0]`, without NUL bytes. Default: `file` as it was given. */
 	argv0?: string;
-	/** The working directory, a path inside `root`. Default: that of Node, or `/` with `root`. */
+	/** The working directory, a path inside `root`. Default: the one of Node, or `/` with `root`. */
 	cwd?: PathLike;
-	/** The permission bits that new files do not get, 0 to 0o777. Default: those of Node. */
+	/** The permission bits that new files do not get, 0 to 0o777. Default: the umask of Node. */
 	umask?: number;
-	/** The root directory. Default: that of Node. Needs CAP_SYS_CHROOT. */
+	/** The root directory. Default: the root of Node. Needs CAP_SYS_CHROOT. */
 	root?: PathLike;
 	/**
-	 * The real, effective and saved user id, 0 to 4294967294. Default: those of Node. Without `groups` the supplementary
-	 * groups are cleared, where the task has CAP_SETGID.
+	 * The real, effective and saved user id, 0 to 4294967294. Default: the ids of Node. Without `groups` the
+	 * supplementary groups are cleared, where the task has CAP_SETGID.
 	 */
 	uid?: number;
 	/**
-	 * The real, effective and saved group id, 0 to 4294967294. Default: those of Node. Without `groups` the supplementary
-	 * groups are cleared, where the task has CAP_SETGID.
+	 * The real, effective and saved group id, 0 to 4294967294. Default: the ids of Node. Without `groups` the
+	 * supplementary groups are cleared, where the task has CAP_SETGID.
 	 */
 	gid?: number;
-	/** The supplementary groups, at most 65536 ids from 0 to 4294967294. Default: those of Node. Needs CAP_SETGID. */
+	/**
+	 * The supplementary groups, at most 65536 ids from 0 to 4294967294. Default: the groups of Node. Needs CAP_SETGID.
+	 */
 	groups?: readonly number[];
 	/** `true`: a new session without a terminal, which Node calls `detached`. Default: `false`, the session of Node. */
 	session?: boolean;
@@ -62,13 +64,15 @@ export interface SpawnOptions extends Omit<CloneOptions, "begin" | "share">, Exe
 	/** `true`: execve(2) grants no privilege any more, see {@link setNoNewPrivs}. Default: `false`, as Node has it. */
 	noNewPrivs?: boolean;
 	/**
-	 * Resource limits by name: one value for the soft and the hard limit, or both, as in {@link setrlimit}. Default:
-	 * those of Node. To raise a hard limit needs CAP_SYS_RESOURCE.
+	 * Resource limits by name: one value for the soft and the hard limit, or both, as in {@link setrlimit}. Default: the
+	 * limits of Node. To raise a hard limit needs CAP_SYS_RESOURCE.
 	 */
 	limits?: Partial<Record<Resource, Limit | Limits>>;
-	/** The nice value, -20 (highest priority) to 19 (lowest). Default: that of Node. A lower one needs CAP_SYS_NICE. */
+	/**
+	 * The nice value, -20 (highest priority) to 19 (lowest). Default: the value of Node. A lower one needs CAP_SYS_NICE.
+	 */
 	nice?: number;
-	/** The numbers of the CPUs that the program may run on, 0 to 65535. Default: those of Node. */
+	/** The numbers of the CPUs that the program may run on, 0 to 65535. Default: the CPUs of Node. */
 	cpus?: readonly number[];
 	/**
 	 * `true`: process 1 of the new pid namespace is a supervisor, which reaps orphans and forwards signals to the
@@ -77,12 +81,12 @@ export interface SpawnOptions extends Omit<CloneOptions, "begin" | "share">, Exe
 	init?: boolean;
 	/**
 	 * Called with the task when every other option has been applied. `spawn` waits for the promise that it returns, and
-	 * then has the task execute the program. Default: nothing is called.
+	 * then has the task execute the program. Default: no function.
 	 */
 	setup?: (task: Task) => void | Promise<void>;
 	/**
 	 * The parent-death signal: the program gets it when its parent ends, which is Node, or with `killTree` or `init` the
-	 * supervisor. Default: none, or SIGKILL with `killTree` or `init`.
+	 * supervisor. Default: no signal, or SIGKILL with `killTree` or `init`.
 	 */
 	deathSignal?: Signal | null;
 	/**
@@ -98,8 +102,8 @@ export interface SpawnOptions extends Omit<CloneOptions, "begin" | "share">, Exe
 	/** The signal that the program gets from `timeout` and `signal`. Default: `"SIGTERM"`. Refused: 0. */
 	killSignal?: Signal;
 	/**
-	 * `true`: whatever the program starts is killed when the program or Node ends. The parent of the program is a
-	 * supervisor then. Default: `false`.
+	 * `true`: all processes that the program starts are killed when the program or Node ends. The parent of the program
+	 * is a supervisor then. Default: `false`.
 	 */
 	killTree?: boolean;
 }

@@ -72,7 +72,7 @@ function refuseOptionsOfNode(given: object): void {
 	if (detached) throw wrongValue("options.detached", "absent: use options.session or options.group", detached);
 }
 
-/** Copies the lists among the options: some are read later, and the caller may change them in the meantime. */
+/** Copies the lists among the options: `spawn` reads some of them later, when the caller may have changed its own. */
 function copyLists(given: Omit<SpawnOptions, "stdio" | "fds" | "group" | "argv0">): typeof given {
 	const { limits, groups, cpus, join, setTid } = given;
 	const list = <T>(value: T): T => (Array.isArray(value) ? ([...value] as T) : value);

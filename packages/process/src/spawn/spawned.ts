@@ -25,7 +25,7 @@ export interface Spawned extends ChildProcess {
 	readonly stdout: Readable | null;
 	/** The stream of what the program writes to its standard error. `null`: not piped. */
 	readonly stderr: Readable | null;
-	/** All streams by the program's number. Those from 3 up go in both directions. */
+	/** All streams by the program's number. The streams from 3 up go in both directions. */
 	readonly stdio: readonly [Writable | null, Readable | null, Readable | null, ...(Socket | null)[]];
 }
 
