@@ -1,4 +1,4 @@
-//! Where calls run: each thread has a current target, near unless somebody says otherwise.
+//! The current target of a thread, in which its calls run: near, unless a task or a batch was entered.
 
 use crate::call::{Answer, Call, Request};
 use crate::error::{Failure, Result};
@@ -9,24 +9,24 @@ use crate::task::death_signal;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-/// What runs the calls of a thread.
+/// Where the calls of a thread run.
 #[derive(Debug)]
 pub enum Target {
-    /// The thread itself.
+    /// In the thread itself.
     Near,
-    /// A task.
+    /// In a task, through its channel.
     Far(Arc<Channel>),
-    /// Nobody yet: they are collected.
+    /// Nowhere yet: the calls are collected.
     Batch(Batch),
 }
 
 thread_local! {
     static CURRENT: RefCell<Target> = const { RefCell::new(Target::Near) };
-    /// Whether the current target is [`Target::Near`]: all that a near call has to ask.
+    /// True when the current target is [`Target::Near`]. A near call looks at this alone, because that is faster.
     static NEAR: Cell<bool> = const { Cell::new(true) };
 }
 
-/// Makes `target` the calling thread's current one, and returns the one it was.
+/// Makes `target` the current target of the calling thread, and returns the former one.
 pub fn replace(target: Target) -> Target {
     NEAR.set(matches!(target, Target::Near));
     CURRENT.replace(target)
@@ -50,7 +50,7 @@ pub fn run_inline<T>(describe: impl Fn() -> Call<T>) -> Result<T> {
     near.unwrap_or_else(|| describe().run())
 }
 
-/// All of a call but reading its answer: one copy for all types.
+/// Runs a call without reading its answer, so that the code is compiled once and not once for each type.
 fn run_unread(request: Request) -> Result<(i64, Vec<u8>)> {
     if NEAR.get() {
         return request.near();
@@ -64,7 +64,7 @@ fn run_unread(request: Request) -> Result<(i64, Vec<u8>)> {
     })
 }
 
-/// What the calling thread collects, if it does.
+/// Calls `add` with the batch that the calling thread collects. `None`: the current target is not a batch.
 pub fn collecting<T>(add: impl FnOnce(&mut Batch) -> T) -> Option<T> {
     CURRENT.with_borrow_mut(|target| match target {
         Target::Batch(batch) => Some(add(batch)),
@@ -72,7 +72,7 @@ pub fn collecting<T>(add: impl FnOnce(&mut Batch) -> T) -> Option<T> {
     })
 }
 
-/// Runs calls in the current target of the calling thread until one is refused: in a task, in one message.
+/// Runs calls in the current target of the calling thread until one is refused. In a task they travel in one message.
 pub fn run_all<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
     CURRENT.with_borrow_mut(|target| match target {
         Target::Near => calls.into_iter().map(Call::near).collect(),

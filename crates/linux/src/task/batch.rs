@@ -1,86 +1,86 @@
-//! What a batch collects: calls, descriptors that go along, and at the end perhaps a program to execute.
+//! A batch: calls that are collected, descriptors that go along with them, and at the end perhaps an exec.
 
 use crate::call::Call;
 use crate::calls::descriptor;
 use crate::error::{refused, During, Failure, Result};
-use crate::sequence::list::Sequence;
 use crate::task::channel::{Channel, Ran};
 use crate::task::death_signal;
 use crate::task::exec::{Attempt, Exec};
+use crate::task::outgoing::Outgoing;
 use crate::task::transfer;
 use crate::wire;
 use nix::errno::Errno;
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a batch holds the event loop up: about as long as it takes to wake one.
+/// How long a batch blocks the event loop for its reply: about as long as it takes to wake an event loop.
 const PATIENCE: Duration = Duration::from_micros(50);
 
-/// Calls on their way to a task.
+/// Calls that are collected, to be run together.
 #[derive(Debug, Default)]
 pub struct Batch {
-    sequence: Sequence,
-    fds: Vec<Arc<OwnedFd>>,
+    outgoing: Outgoing,
     exec: Option<Box<Attempt>>,
 }
 
 impl Batch {
-    /// Adds a call and returns what stands for its result until the batch has run.
+    /// Adds a call. Returns a placeholder for its result, which is good until the batch has run.
     pub fn push<T>(&mut self, call: Call<T>) -> Result<T> {
         match self.exec {
             Some(_) => Err(Failure::Sealed(call.request.name)),
-            None => death_signal::push(&mut self.sequence, call),
+            None => death_signal::push(&mut self.outgoing.sequence, call),
         }
     }
 
     /// Adds a copy of a descriptor of this process; see [`transfer::put`].
     pub fn put(&mut self, fd: RawFd, number: Option<i32>, close_on_exec: bool) -> Result<i32> {
-        // Of the descriptors that a message carries, one is the memfd of a long sequence, and one is in reserve.
-        if self.fds.len() + 2 == wire::DESCRIPTORS {
+        // Two places of a message are left free: one for the memfd of a long sequence, and one in reserve.
+        if self.outgoing.passed() + 2 == wire::DESCRIPTORS {
             return Err(refused("sendmsg", Errno::ETOOMANYREFS));
         }
-        // SAFETY: the caller keeps the descriptor open during this call.
+        // SAFETY: the caller keeps the descriptor open until this function returns, and the borrow ends before.
         let fd = unsafe { BorrowedFd::borrow_raw(fd) };
         let copy = fd.try_clone_to_owned().during("fcntl")?;
-        let put = self.push(descriptor::put_passed(self.fds.len() as u32, number, close_on_exec))?;
-        self.fds.push(Arc::new(copy));
+        let put = self.push(descriptor::put_passed(self.outgoing.passed() as u32, number, close_on_exec))?;
+        self.outgoing.pass(Arc::new(copy));
         Ok(put)
     }
 
-    /// How many calls there are, as they are counted in a failure.
+    /// Returns how many calls were collected. A failure counts them in the same way.
     pub fn asked(&self) -> usize {
-        self.sequence.asked()
+        self.outgoing.sequence.asked()
     }
 
-    /// Adds the last step: after it the task is another program.
+    /// Adds an execve(2) as the last step. Calls that are added later are refused.
     pub fn exec(&mut self, exec: &Exec) -> Result<()> {
         if self.exec.is_some() {
             return Err(Failure::Sealed("execve"));
         }
-        self.exec = Some(Box::new(Attempt::add(&mut self.sequence, exec)));
+        self.exec = Some(Box::new(Attempt::add(&mut self.outgoing.sequence, exec)));
         Ok(())
     }
 
-    /// Runs it in the calling thread; see [`Sequence::near`].
+    /// Runs the batch in the calling thread; see [`crate::sequence::list::Sequence::near`].
     pub fn near(self) -> (Vec<i32>, Option<Failure>) {
-        self.sequence.near()
+        self.outgoing.sequence.near()
     }
 
-    /// Runs it in a task. `done` is called once with the descriptors made, on this thread or the reactor's. What had been
-    /// made when a call fails is closed before that. `first`: the task has just been asked for.
+    /// Runs the batch in a task. `first` says that the task has just been asked for, and may not be cloned yet. `done` is
+    /// called once with the descriptors made, on this thread or on the reactor's. When a call fails, the descriptors that
+    /// were made before it are closed first.
     pub fn submit(self, task: &Arc<Channel>, first: bool, done: impl FnOnce(Result<Vec<i32>>) + Send + 'static) {
-        let Batch { sequence, fds, exec } = self;
+        let Batch { outgoing, exec } = self;
         if first {
-            // From then on it has a working directory and a umask of its own: Node may change both.
+            // A cloned task has a working directory and a umask of its own. Node may change its own again only then.
             task.await_clone();
         }
-        if sequence.is_empty() {
+        if outgoing.sequence.is_empty() {
             return done(Ok(Vec::new()));
         }
-        // A program takes long to begin, and so does a task: nobody waits for that.
+        // A program takes longer to begin than the patience, and so does a task.
         let patience = if exec.is_some() || first { Duration::ZERO } else { PATIENCE };
-        let again = task.clone();
+        let channel = task.clone();
         let ended = move |ran: Result<Ran>| match ran {
             Err(Failure::Executed) => done(Ok(Vec::new())),
             Err(failure) => done(Err(failure)),
@@ -88,8 +88,8 @@ impl Batch {
                 let made = sequence.made(&reply);
                 let failure = match exec {
                     Some(exec) => {
-                        if let Some(undo) = exec.undo(&reply) {
-                            again.submit(undo, Vec::new(), Box::new(|_| {}));
+                        if let Some(undo) = exec.missing_undo(&reply) {
+                            channel.submit(undo, Vec::new(), Box::new(|_| {}));
                         }
                         Some(exec.failure(&sequence, &reply))
                     }
@@ -97,10 +97,10 @@ impl Batch {
                 };
                 match failure {
                     None => done(Ok(made)),
-                    Some(failure) => transfer::close_all(&again, &made, move || done(Err(failure))),
+                    Some(failure) => transfer::close_all(&channel, &made, move || done(Err(failure))),
                 }
             }
         };
-        task.submit_with_patience(sequence, fds, patience, Box::new(ended));
+        outgoing.submit_with_patience(task, patience, Box::new(ended));
     }
 }

@@ -1,8 +1,8 @@
 //! The channel to a task, a SOCK_SEQPACKET socket: one sequence of calls goes out, one reply comes back, in order.
 //!
 //! A thread either blocks until its reply has come ([`Channel::call`], [`Channel::run`]), or submits a job
-//! ([`Channel::submit`]), whose reply the reactor receives. Only one sequence is under way at a time: so sending never
-//! blocks, and whoever receives a reply knows which sequence it belongs to.
+//! ([`Channel::submit`]), whose reply the reactor receives. The channel sends a sequence only when the reply to the one
+//! before has come. So sending never blocks, and the thread that receives a reply knows which sequence it belongs to.
 
 mod children;
 mod jobs;
@@ -168,8 +168,8 @@ impl Channel {
         Ok(received)
     }
 
-    /// Blocks until the channel is idle. It then belongs to the calling thread until the turn is dropped. The lock of the
-    /// state is not held meanwhile: a thread that submits a job, the reactor above all, must never wait for a task.
+    /// Blocks until the channel is idle. The channel then belongs to the calling thread until the turn is dropped. The turn
+    /// does not hold the lock of the state: a thread that submits a job, the reactor above all, must never wait for a task.
     fn take_turn(self: &Arc<Self>) -> Result<Turn<'_>> {
         let mut state = self.lock();
         while state.in_turn || state.active.is_some() {

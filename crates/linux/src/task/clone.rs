@@ -1,8 +1,8 @@
 //! Cloning a task, from the zygote or from another task: the cloner.
 //!
-//! The cloner gets one sequence. It runs the calls up to the clone and a few after it, and replies with the pidfd of the
-//! new task. The new task runs the rest, its first calls, and replies on its own channel. A task that shares memory
-//! begins with an empty stack instead, and gets its first calls in a message of its own.
+//! The cloner gets one sequence, runs the calls up to the clone and a few after it, and replies with the pidfd of the new
+//! task. The new task runs the rest, its first calls, and replies on its own channel. A task that shares memory begins with
+//! an empty stack instead, and gets its first calls in a message of its own.
 
 mod files;
 mod first_calls;
@@ -62,7 +62,7 @@ pub struct Cloned {
     pub channel: Arc<Channel>,
     /// The task as a process to wait for.
     pub child: Arc<Child>,
-    /// What the cloner has made for the task, where they share memory or descriptors.
+    /// The resources that the cloner has made for the task. `None`: the two share neither memory nor descriptors.
     pub shared: Option<Shared>,
 }
 

@@ -4,6 +4,7 @@ use crate::sequence::list::Sequence;
 use crate::task::channel::{Channel, JobDone};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A sequence, and the descriptors that go along with it.
 #[derive(Debug, Default)]
@@ -19,8 +20,18 @@ impl Outgoing {
         self.fds.len() as u32 - 1
     }
 
+    /// Returns how many descriptors go along.
+    pub fn passed(&self) -> usize {
+        self.fds.len()
+    }
+
     /// Submits the sequence as a job; see [`Channel::submit`].
     pub fn submit(self, task: &Arc<Channel>, done: JobDone) {
         task.submit(self.sequence, self.fds, done);
+    }
+
+    /// Submits the sequence as a job; see [`Channel::submit_with_patience`].
+    pub fn submit_with_patience(self, task: &Arc<Channel>, patience: Duration, done: JobDone) {
+        task.submit_with_patience(self.sequence, self.fds, patience, done);
     }
 }

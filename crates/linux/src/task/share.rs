@@ -1,4 +1,4 @@
-//! What a task makes for another one with which it shares memory or descriptors.
+//! The resources that a task makes for another one with which it shares memory or descriptors.
 
 use crate::calls::memory;
 use crate::sequence::list::Sequence;

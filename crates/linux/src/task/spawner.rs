@@ -22,7 +22,7 @@ impl Spawner {
         thread::spawn("nearfar-spawner", move || {
             // The receiver is missing only when the process is about to end.
             let _ = sender.send(start());
-            // Nothing is ever sent: this returns an error when the `Spawner` was dropped.
+            // Blocks until the `Spawner` is dropped: the sender in it sends no message.
             let _ = dropped.recv();
             reap_children();
         })?;
@@ -32,7 +32,7 @@ impl Spawner {
 }
 
 /// Reaps the remaining children of the calling thread, a spawner: the zygote, and tasks whose pids the zygote could not
-/// send because it was killed. No `Child` watches those tasks. They end with their channels.
+/// send because it was killed. No `Child` watches those tasks, which end with their channels.
 fn reap_children() {
     let options = libc::WEXITED | libc::__WALL | libc::__WNOTHREAD;
     loop {

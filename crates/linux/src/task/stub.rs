@@ -1,4 +1,5 @@
-//! The stub's executable: embedded here, started from a sealed memfd, or from its file where memfds may not run.
+//! The stub's executable. The addon contains it and executes it from a sealed memfd. Where the host forbids that, the addon
+//! executes the file beside itself.
 
 use crate::error::{During, Result};
 use crate::wait::own_descriptor;
@@ -15,27 +16,28 @@ const IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/nearfar-stub"));
 static FILE: Mutex<Option<PathBuf>> = Mutex::new(None);
 static OPEN: OnceLock<OwnedFd> = OnceLock::new();
 
-/// Says where the stub lies as a file: in the platform package, beside the addon.
+/// Sets where the stub lies as a file: in the platform package, beside the addon.
 pub fn set_file(path: PathBuf) {
     *FILE.lock().unwrap_or_else(|broken| broken.into_inner()) = Some(path);
 }
 
-/// The stub, open for execveat(2) for as long as this process lives: later credentials may not reach its file.
+/// Returns the stub, open for execveat(2). The descriptor stays open as long as this process lives: with other credentials
+/// the process may not be able to open the file later.
 pub fn open() -> Result<&'static OwnedFd> {
     if let Some(fd) = OPEN.get() {
         return Ok(fd);
     }
-    let fd = match sealed().filter(runs) {
+    let fd = match sealed_memfd().filter(can_be_executed) {
         Some(fd) => fd,
-        None => file()?,
+        None => open_file()?,
     };
     let fd = own_descriptor::above_stdio(fd)?;
     Ok(OPEN.get_or_init(|| fd))
 }
 
-/// `None` where the host forbids executable memfds (`vm.memfd_noexec`, seccomp).
-fn sealed() -> Option<OwnedFd> {
-    // Before Linux 6.3 the flag is unknown, and every memfd can be executed.
+/// Makes a memfd with the stub. `None` where the host forbids executable memfds (`vm.memfd_noexec`, seccomp).
+fn sealed_memfd() -> Option<OwnedFd> {
+    // Before Linux 6.3 the flag is unknown (EINVAL), and every memfd can be executed.
     const MFD_EXEC: u32 = 0x10;
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let memfd = match memfd_create("nearfar", flags | MFdFlags::from_bits_retain(MFD_EXEC)) {
@@ -45,22 +47,22 @@ fn sealed() -> Option<OwnedFd> {
     let mut file = File::from(memfd.ok()?);
     file.write_all(IMAGE).ok()?;
     let seals = libc::F_SEAL_WRITE | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
-    // SAFETY: takes numbers; the file is ours.
+    // SAFETY: fcntl takes numbers here and touches no memory; `file` is open and owned by this function.
     Errno::result(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) }).ok()?;
     Some(file.into())
 }
 
-/// The probe: whether the kernel would execute it.
-fn runs(memfd: &OwnedFd) -> bool {
-    // SAFETY: the kernel reads an empty string; the descriptor is open for as long as it is borrowed.
+/// Probes whether the kernel would execute the memfd.
+fn can_be_executed(memfd: &OwnedFd) -> bool {
+    // SAFETY: the kernel reads an empty string, which is static. The descriptor is open as long as it is borrowed.
     let allowed = unsafe {
         libc::syscall(libc::SYS_faccessat2, memfd.as_raw_fd(), c"".as_ptr(), libc::X_OK, libc::AT_EMPTY_PATH)
     };
-    // Linux 5.8 and later know the call; on earlier ones no memfd is forbidden.
+    // ENOSYS comes from kernels before 5.8, which forbid no memfd.
     allowed == 0 || Errno::last() == Errno::ENOSYS
 }
 
-fn file() -> Result<OwnedFd> {
+fn open_file() -> Result<OwnedFd> {
     let path = FILE.lock().unwrap_or_else(|broken| broken.into_inner()).clone().unwrap_or_default();
     File::open(path).during("open").map(OwnedFd::from)
 }

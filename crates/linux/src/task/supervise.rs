@@ -1,4 +1,4 @@
-//! A task that stands by a program instead of serving: the one that leaves nobody behind.
+//! A supervisor: a task that stands by a program instead of serving, and ends all processes that the program leaves behind.
 
 use crate::call::Call;
 use crate::calls::credentials;
@@ -15,72 +15,101 @@ use crate::wire;
 use nix::errno::Errno;
 use std::sync::Arc;
 
-const ALL: u64 = u64::MAX;
+const ALL_SIGNALS: u64 = u64::MAX;
+const SIGCHLD_ALONE: u64 = 1 << (libc::SIGCHLD - 1);
 
-/// More bytes than `/proc/pid/status` has, but with groups by the thousand.
-const STATUS: u32 = 16 * 1024;
+/// More bytes than `/proc/thread-self/status` has, except for a process with thousands of groups.
+const STATUS_LENGTH: u32 = 16 * 1024;
 
-/// Makes a task the supervisor of a child of its own, until that has ended and nobody is left of what it started. With
-/// `forward`, signals that the task gets go to the program. The task takes no more calls.
+/// Makes a task the supervisor of one of its children, until that program and all its descendants have ended. With
+/// `forward`, the supervisor passes the signals that it gets on to the program. The task takes no more calls.
 pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Result<()> {
     let Some(pid) = program.pid_in(task) else { return Err(refused("waitid", Errno::ECHILD)) };
-    let mut before = Sequence::default();
-    let own = before.step(credentials::getpid());
-    let wanted = if forward { ALL } else { 1 << (libc::SIGCHLD - 1) };
-    let signals = before.step(signals::signalfd(wanted));
-    let open = |path| descriptor::openat(libc::AT_FDCWD, path, libc::O_RDONLY | libc::O_CLOEXEC, 0);
-    let status = before.push(open(b"/proc/thread-self/status").go_on())?;
-    let status_text = descriptor::read(status, STATUS, None);
-    let read_status = status_text.read;
-    let status_text = before.step(status_text.go_on());
-    before.step(descriptor::close(status).go_on());
-    let list = open(b"/proc/thread-self/children");
-    let name = list.request.name;
-    let list = before.step(list.go_on());
-    let (reply, _) = task.run(&before, &[])?;
-    if let Some(failure) = before.failure(&reply, 0) {
-        return Err(failure.without_step());
+    let view = View::open(task, forward)?;
+    if let Err(failure) = become_supervisor(task) {
+        view.close(task);
+        return Err(failure);
     }
-    let number = |step| reply.result(step).unwrap_or(-1) as i32;
-    let first = number(own) == 1;
-    // The pids in a list of another namespace would be strangers' here.
-    let foreign = reply.answer(status_text).is_some_and(|answer| has_several_pids(&read_status(&answer)));
-    let refuse = |failure| {
-        transfer::close_all(task, &[number(signals), number(list)], || {});
-        Err(failure)
-    };
-    if let Some(errno) = reply.errno(list).or(foreign.then_some(Errno::ENOENT)).filter(|_| !first) {
-        return refuse(refused(name, errno));
+    // From here on no call is refused.
+    stand_by(task, program, pid, view);
+    Ok(())
+}
+
+/// The descriptors of the task through which a supervisor sees signals and children.
+struct View {
+    signals: i32,
+    /// `/proc/thread-self/children`; -1 where it could not be opened.
+    children: i32,
+    /// True when the task is process 1 of its pid namespace, and so all other processes that it sees are to end with it.
+    is_init: bool,
+}
+
+impl View {
+    fn open(task: &Arc<Channel>, forward: bool) -> Result<Self> {
+        let open = |path| descriptor::openat(libc::AT_FDCWD, path, libc::O_RDONLY | libc::O_CLOEXEC, 0);
+        let mut sequence = Sequence::default();
+        let getpid = sequence.step(credentials::getpid());
+        let signals = sequence.step(signals::signalfd(if forward { ALL_SIGNALS } else { SIGCHLD_ALONE }));
+        let status = sequence.push(open(b"/proc/thread-self/status").go_on())?;
+        let read_status = descriptor::read(status, STATUS_LENGTH, None);
+        let status_text = read_status.read;
+        let read_status = sequence.step(read_status.go_on());
+        sequence.step(descriptor::close(status).go_on());
+        let open_children = open(b"/proc/thread-self/children");
+        let name = open_children.request.name;
+        let children = sequence.step(open_children.go_on());
+        let (reply, _) = task.run(&sequence, &[])?;
+        if let Some(failure) = sequence.failure(&reply, 0) {
+            return Err(failure.without_step());
+        }
+        let number = |step| reply.result(step).unwrap_or(-1) as i32;
+        let view = View { signals: number(signals), children: number(children), is_init: number(getpid) == 1 };
+        // A `/proc` of another pid namespace lists the children by pids that mean other processes to the task.
+        let foreign = reply.answer(read_status).is_some_and(|answer| has_several_pids(&status_text(&answer)));
+        match reply.errno(children).or(foreign.then_some(Errno::ENOENT)) {
+            Some(errno) if !view.is_init => {
+                view.close(task);
+                Err(refused(name, errno))
+            }
+            _ => Ok(view),
+        }
     }
-    // All this holds when the program is told to execute.
-    let mut ready = Sequence::default();
-    // Of its pid namespace, a process 1 gets the orphans anyway.
-    ready.step(prctl::set_child_subreaper());
-    // A signal to the group of this process, SIGKILL above all, must not end both at once. A leader of a group has its own.
-    ready.step(credentials::setsid().go_on());
-    // A program of the same user must not get hold of it.
-    ready.step(prctl::set_dumpable(false));
-    // Where it is ignored, nobody is told of a child's end, and no status is kept.
-    ready.step(signals::sigaction(libc::SIGCHLD, false));
-    ready.step(signals::set_mask(ALL));
-    let (reply, _) = task.run(&ready, &[])?;
-    if let Some(failure) = ready.failure(&reply, 0) {
-        return refuse(failure.without_step());
+
+    fn close(&self, task: &Arc<Channel>) {
+        transfer::close_all(task, &[self.signals, self.children], || {});
     }
-    // From here on nothing is refused.
-    let mut standing_by = Sequence::default();
-    if !first {
-        // The end of the channel is told to it, and then it has work to do. The kernel does that work for a process 1.
-        standing_by.step(prctl::set_death_signal(0));
+}
+
+/// Sets the attributes that a supervisor needs. The program executes only afterwards.
+fn become_supervisor(task: &Arc<Channel>) -> Result<()> {
+    let mut sequence = Sequence::default();
+    // Orphans become children of the supervisor. Process 1 of a pid namespace gets them anyway.
+    sequence.step(prctl::set_child_subreaper());
+    // A signal to the process group of Node, SIGKILL above all, must not end supervisor and program at once. EPERM: the
+    // task leads a group already, and so is not in Node's.
+    sequence.step(credentials::setsid().go_on());
+    // A program of the same user must not be able to trace the supervisor.
+    sequence.step(prctl::set_dumpable(false));
+    // While SIGCHLD is ignored, the kernel reaps children itself: no signal comes, and no status is kept.
+    sequence.step(signals::sigaction(libc::SIGCHLD, false));
+    sequence.step(signals::set_mask(ALL_SIGNALS));
+    let (reply, _) = task.run(&sequence, &[])?;
+    sequence.failure(&reply, 0).map_or(Ok(()), |failure| Err(failure.without_step()))
+}
+
+/// Has the task stand by the program. The reply comes when the program and its descendants have ended.
+fn stand_by(task: &Arc<Channel>, program: &Arc<Child>, pid: i32, view: View) {
+    let mut sequence = Sequence::default();
+    if !view.is_init {
+        // When Node dies, the supervisor sees the end of the channel and kills the processes. A death signal would end the
+        // supervisor before it has done that. Process 1 keeps its signal: when it ends, the kernel kills all other
+        // processes of its namespace.
+        sequence.step(prctl::set_death_signal(0));
     }
-    let call = Call::new("supervise", wire::SUPERVISE as i64).number(pid).fd(number(signals)).number(if first {
-        -1
-    } else {
-        number(list)
-    });
-    let call = process::ended(call);
+    let call = Call::new("supervise", wire::SUPERVISE as i64).number(pid).fd(view.signals);
+    let call = process::ended(call.number(if view.is_init { -1 } else { view.children }));
     let read = call.read;
-    let step = standing_by.step(call);
+    let step = sequence.step(call);
     task.set_supervises();
     program.set_supervised();
     let program = program.clone();
@@ -88,11 +117,10 @@ pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Re
         let seen = ran.ok().and_then(|ran| ran.reply.answer(step).and_then(|answer| read(&answer)));
         program.supervisor_replied(seen.map(|(state, usage)| Death { state, usage }));
     };
-    task.submit(standing_by, Vec::new(), Box::new(done));
-    Ok(())
+    task.submit(sequence, Vec::new(), Box::new(done));
 }
 
-/// Whether the `/proc` that showed this is one of a pid namespace further out: there a process has a pid for each.
+/// True when the `/proc` that shows this status belongs to an outer pid namespace, and so shows a pid for each namespace.
 fn has_several_pids(status: &[u8]) -> bool {
     let mut lines = status.split(|byte| *byte == b'\n');
     let pids = lines.find_map(|line| line.strip_prefix(b"NSpid:\t"));

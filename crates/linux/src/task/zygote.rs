@@ -47,7 +47,7 @@ impl Zygote {
     }
 }
 
-/// Returns the pid of the present zygote; 0: none was started yet.
+/// Returns the pid of the present zygote; 0 where no zygote was started yet.
 pub fn present_pid() -> i32 {
     PRESENT.lock().unwrap_or_else(|broken| broken.into_inner()).as_ref().map_or(0, |zygote| zygote.pid)
 }

@@ -1,4 +1,4 @@
-//! The channel: order, ends, and messages that do not fit one.
+//! The channel: the order of calls and jobs, its end, and sequences that do not fit in one message.
 
 use crate::stub::start_on;
 use nearfar_linux::call::Call;
@@ -16,10 +16,10 @@ use std::os::fd::AsRawFd;
 use std::sync::{mpsc, Arc};
 use std::time::Duration;
 
-/// Longer than anything takes.
+/// How long a test waits at most: longer than any step takes on a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A stub on a channel of the crate's.
+/// A stub on a `Channel`.
 struct Far {
     channel: Arc<Channel>,
     pid: Pid,
@@ -31,9 +31,9 @@ impl Far {
         Far { channel, pid: start_on(&end) }
     }
 
-    fn submit(&self, sequence: Sequence, told: &mpsc::Sender<Result<Ran>>) {
-        let told = told.clone();
-        self.channel.submit(sequence, Vec::new(), Box::new(move |ran| told.send(ran).unwrap()));
+    fn submit(&self, sequence: Sequence, sender: &mpsc::Sender<Result<Ran>>) {
+        let sender = sender.clone();
+        self.channel.submit(sequence, Vec::new(), Box::new(move |ran| sender.send(ran).unwrap()));
     }
 }
 
@@ -56,9 +56,9 @@ fn a_call_waits_for_the_jobs_before_it() {
     let far = Far::start();
     let (read, write) = pipe().unwrap();
     let there = transfer::put(&far.channel, write.as_raw_fd(), None, true).unwrap();
-    let (told, hear) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     for job in 0..JOBS {
-        far.submit(one(descriptor::write(there, &[job], None)), &told);
+        far.submit(one(descriptor::write(there, &[job], None)), &sender);
     }
     assert_eq!(far.channel.call(descriptor::write(there, &[JOBS], None)), Ok(1));
     drop(write);
@@ -67,7 +67,7 @@ fn a_call_waits_for_the_jobs_before_it() {
     File::from(read).read_to_end(&mut written).unwrap();
     assert_eq!(written, (0..=JOBS).collect::<Vec<u8>>());
     for _ in 0..JOBS {
-        assert_eq!(hear.recv_timeout(PATIENCE).unwrap().unwrap().reply.result(0), Some(1));
+        assert_eq!(receiver.recv_timeout(PATIENCE).unwrap().unwrap().reply.result(0), Some(1));
     }
 }
 
@@ -76,15 +76,17 @@ fn calls_of_many_threads_get_their_own_answers() {
     let far = Far::start();
     std::thread::scope(|scope| {
         for thread in 0..4 {
-            let (far, (told, hear)) = (&far, mpsc::channel());
+            let (far, (sender, receiver)) = (&far, mpsc::channel());
             scope.spawn(move || {
                 for round in 0..200 {
                     let path = format!("/nothing/{thread}/{round}");
                     let call = || descriptor::openat(libc::AT_FDCWD, path.as_bytes(), 0, 0);
-                    far.submit(one(descriptor::dup(0, thread * 100, true)), &told);
-                    let Err(Failure::Refused(refusal)) = far.channel.call(call()) else { panic!("it is not there") };
+                    far.submit(one(descriptor::dup(0, thread * 100, true)), &sender);
+                    let Err(Failure::Refused(refusal)) = far.channel.call(call()) else {
+                        panic!("the path does not exist")
+                    };
                     assert_eq!(refusal.path.as_deref(), Some(path.as_bytes()));
-                    let made = hear.recv_timeout(PATIENCE).unwrap().unwrap().reply.result(0).unwrap() as i32;
+                    let made = receiver.recv_timeout(PATIENCE).unwrap().unwrap().reply.result(0).unwrap() as i32;
                     assert!(made >= thread * 100);
                     far.channel.call(descriptor::close(made)).unwrap();
                 }
@@ -94,21 +96,21 @@ fn calls_of_many_threads_get_their_own_answers() {
 }
 
 #[test]
-fn whoever_waits_hears_that_the_task_is_gone() {
+fn all_calls_and_jobs_fail_when_the_task_is_gone() {
     let far = Far::start();
-    let (told, hear) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     assert!(!far.channel.is_hung_up());
-    far.submit(one(process::exit_group(3)), &told);
+    far.submit(one(process::exit_group(3)), &sender);
     for _ in 0..5 {
-        far.submit(one(credentials::getpid()), &told);
+        far.submit(one(credentials::getpid()), &sender);
     }
     assert_eq!(far.channel.call(credentials::getpid()), Err(Failure::Gone));
     assert!(far.channel.is_hung_up());
     for _ in 0..6 {
-        assert_eq!(hear.recv_timeout(PATIENCE).unwrap().unwrap_err(), Failure::Gone);
+        assert_eq!(receiver.recv_timeout(PATIENCE).unwrap().unwrap_err(), Failure::Gone);
     }
-    far.submit(one(credentials::getpid()), &told);
-    assert_eq!(hear.recv_timeout(PATIENCE).unwrap().unwrap_err(), Failure::Gone);
+    far.submit(one(credentials::getpid()), &sender);
+    assert_eq!(receiver.recv_timeout(PATIENCE).unwrap().unwrap_err(), Failure::Gone);
     assert_eq!(far.channel.far_fd(), Err(Failure::Gone));
     assert_eq!(transfer::put(&far.channel, 0, None, true), Err(Failure::Gone));
 }
@@ -126,7 +128,7 @@ fn a_task_that_dies_during_a_call_ends_the_call() {
 }
 
 #[test]
-fn long_messages_arrive_whole() {
+fn sequences_and_replies_over_64_kib_arrive_whole() {
     const LONG: usize = (1 << 20) + 12_345;
     let far = Far::start();
     let bytes: Vec<u8> = (0..LONG).map(|at| (at % 253) as u8).collect();
@@ -134,29 +136,29 @@ fn long_messages_arrive_whole() {
     let file = far.channel.call(memfd).unwrap();
     assert_eq!(far.channel.call(descriptor::write(file, &bytes, Some(0))), Ok(LONG as u32));
     assert!(far.channel.call(descriptor::read(file, LONG as u32, Some(0))).unwrap() == bytes);
-    // The longest that travels by itself, and its neighbours.
+    // Lengths around the limit between a message and a memfd.
     for length in (1 << 16) - 120..=1 << 16 {
         assert_eq!(far.channel.call(descriptor::read(file, length, Some(0))).unwrap(), bytes[..length as usize]);
     }
-    let (told, hear) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     for _ in 0..3 {
-        far.submit(one(descriptor::read(file, LONG as u32, Some(0))), &told);
-        far.submit(one(descriptor::write(file, &bytes, None)), &told);
+        far.submit(one(descriptor::read(file, LONG as u32, Some(0))), &sender);
+        far.submit(one(descriptor::write(file, &bytes, None)), &sender);
     }
     for _ in 0..3 {
-        let ran = hear.recv_timeout(PATIENCE).unwrap().unwrap();
+        let ran = receiver.recv_timeout(PATIENCE).unwrap().unwrap();
         assert!(ran.reply.answer(0).unwrap().out[..LONG] == bytes);
-        assert_eq!(hear.recv_timeout(PATIENCE).unwrap().unwrap().reply.result(0), Some(LONG as i64));
+        assert_eq!(receiver.recv_timeout(PATIENCE).unwrap().unwrap().reply.result(0), Some(LONG as i64));
     }
     assert_eq!(far.channel.call(credentials::getppid()), Ok(std::process::id()));
 }
 
 #[test]
-fn a_task_that_exits_is_gone_for_whoever_waits() {
+fn a_job_that_exits_the_task_fails_as_gone() {
     let far = Far::start();
-    let (told, hear) = mpsc::channel();
-    far.submit(one(process::exit_group(5)), &told);
-    assert_eq!(hear.recv_timeout(PATIENCE).unwrap().unwrap_err(), Failure::Gone);
+    let (sender, receiver) = mpsc::channel();
+    far.submit(one(process::exit_group(5)), &sender);
+    assert_eq!(receiver.recv_timeout(PATIENCE).unwrap().unwrap_err(), Failure::Gone);
     assert_eq!(far.channel.call(credentials::getpid()), Err(Failure::Gone));
     assert_eq!(waitpid(far.pid, None), Ok(nix::sys::wait::WaitStatus::Exited(far.pid, 5)));
 }

@@ -1,4 +1,4 @@
-//! A task's last act: it becomes a program, or stays as it was.
+//! execve(2) in a task: the task becomes a program, or stays as it was.
 
 use crate::task::{end, program, refusal, Task};
 use nearfar_linux::calls::credentials;
@@ -17,7 +17,7 @@ fn exited(code: i32) -> (i32, i32) {
 }
 
 #[test]
-fn exec_makes_a_task_a_program() {
+fn exec_runs_the_program_with_its_environment_and_kept_descriptors() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     let channel = &task.cloned.channel;
     let (read, write) = pipe().unwrap();
@@ -38,7 +38,7 @@ fn exec_makes_a_task_a_program() {
 }
 
 #[test]
-fn exec_takes_a_descriptor() {
+fn exec_runs_the_file_behind_a_descriptor() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     let shell = File::open("/bin/sh").unwrap();
     let fd = transfer::put(&task.cloned.channel, shell.as_raw_fd(), None, true).unwrap();
@@ -48,7 +48,7 @@ fn exec_takes_a_descriptor() {
 }
 
 #[test]
-fn an_exec_that_is_refused_leaves_a_task() {
+fn a_refused_exec_leaves_the_task_as_it_was() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     let channel = &task.cloned.channel;
     let refused = |paths: &[&str]| {
@@ -57,7 +57,7 @@ fn an_exec_that_is_refused_leaves_a_task() {
     };
     assert_eq!(refused(&["/nothing/here"]), refusal("execve", Errno::ENOENT, Some("/nothing/here")));
     assert_eq!(refused(&["/etc/passwd/x"]), refusal("execve", Errno::ENOTDIR, Some("/etc/passwd/x")));
-    // As execvp(3): what is there but may not be run is the better reason.
+    // execvp(3) reports EACCES of a file that exists rather than ENOENT of another path.
     assert_eq!(refused(&["/nothing", "/etc/passwd"]), refusal("execve", Errno::EACCES, Some("/etc/passwd")));
     let no_program = Exec { paths: vec![], fd: 0, ..program(&["sh"]) };
     assert!(

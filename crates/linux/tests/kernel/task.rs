@@ -1,4 +1,4 @@
-//! Tasks: born as asked for, given and giving descriptors, and ended by exec.
+//! Tasks: cloning them with options, and copying descriptors into and out of them.
 
 use crate::channel::PATIENCE;
 use nearfar_linux::call::Call;
@@ -19,7 +19,7 @@ use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::mpsc::{self, Receiver};
 
-/// A task and what is heard of it.
+/// A task, and the state changes that its listener was called with.
 pub struct Task {
     pub cloned: Cloned,
     pub changes: Receiver<Change>,
@@ -36,11 +36,11 @@ impl Task {
 
     fn when_cloned(start: impl FnOnce(Listener, clone::ClonedDone) -> Result<()>) -> Result<Self> {
         let (change, changes) = mpsc::channel();
-        let (told, hear) = mpsc::channel();
-        // Nobody may be there any more to hear of the end.
-        let listener = Box::new(move |told| drop(change.send(told)));
-        start(listener, Box::new(move |cloned| told.send(cloned).unwrap()))?;
-        Ok(Task { cloned: hear.recv_timeout(PATIENCE).expect("the clone is reported")?, changes })
+        let (sender, receiver) = mpsc::channel();
+        // The receiver may have been dropped when the task ends.
+        let listener = Box::new(move |seen| drop(change.send(seen)));
+        start(listener, Box::new(move |cloned| sender.send(cloned).unwrap()))?;
+        Ok(Task { cloned: receiver.recv_timeout(PATIENCE).expect("the clone is reported")?, changes })
     }
 
     pub fn call<T>(&self, call: Call<T>) -> Result<T> {
@@ -51,7 +51,7 @@ impl Task {
         self.cloned.child.pid()
     }
 
-    /// Waits for the end, the only change.
+    /// Waits for the end, and fails on any other change.
     pub fn death(&self) -> Death {
         match self.changes.recv_timeout(PATIENCE).expect("the end is reported") {
             Change::Death(death) => death,
@@ -98,7 +98,7 @@ pub fn end(death: &Death) -> (i32, i32) {
 }
 
 #[test]
-fn a_task_is_our_child_with_nothing_but_stdio() {
+fn a_task_is_a_child_of_this_process_and_has_only_stdio_and_its_channel() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     assert_eq!(task.call(credentials::getppid()), Ok(std::process::id()));
     assert_eq!(task.call(credentials::getpid()), Ok(task.pid() as u32));
@@ -108,12 +108,12 @@ fn a_task_is_our_child_with_nothing_but_stdio() {
     let pid = task.pid();
     task.cloned.child.signal(libc::SIGTERM).unwrap();
     assert_eq!(end(&task.death()), (libc::CLD_KILLED, libc::SIGTERM));
-    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "it was reaped");
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "the task was reaped");
     assert_eq!(other.call(credentials::getppid()), Ok(std::process::id()));
 }
 
 #[test]
-fn a_child_of_a_task_is_its_own() {
+fn a_task_cloned_by_a_task_is_the_child_of_that_task() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     transfer::put(&task.cloned.channel, 0, None, true).unwrap();
     let child = task.child(&CloneOptions::default()).unwrap();
@@ -142,7 +142,7 @@ fn a_user_namespace_begins_with_the_map_asked_for() {
 }
 
 #[test]
-fn a_clone_that_is_refused_says_why_and_leaves_nothing() {
+fn a_refused_clone_names_clone3_and_does_no_harm_to_the_next() {
     let folder = File::open("/").unwrap();
     let no_cgroup = CloneOptions { cgroup: Some(folder.as_raw_fd()), ..CloneOptions::default() };
     let Err(failure) = Task::clone(&no_cgroup) else { panic!("/ is no cgroup") };
@@ -153,11 +153,11 @@ fn a_clone_that_is_refused_says_why_and_leaves_nothing() {
     Task::clone(&CloneOptions::default()).unwrap();
 }
 
-/// Clones until nobody else's clone is in the way, and leaves the task a job at once.
-fn early(options: &CloneOptions) -> (Receiver<Result<Cloned>>, Receiver<Result<i64>>) {
+/// Clones a task and submits a job to it before it is cloned. Repeats that while a clone of another test is under way.
+fn clone_and_submit_early(options: &CloneOptions) -> (Receiver<Result<Cloned>>, Receiver<Result<i64>>) {
     loop {
-        let ((told, cloned), (ended, job)) = (mpsc::channel(), mpsc::channel());
-        let done = Box::new(move |cloned| told.send(cloned).unwrap());
+        let ((sender, cloned), (ended, job)) = (mpsc::channel(), mpsc::channel());
+        let done = Box::new(move |cloned| sender.send(cloned).unwrap());
         let Some(channel) = clone::clone(options, Box::new(|_| {}), done).unwrap() else {
             drop(cloned.recv_timeout(PATIENCE).unwrap());
             continue;
@@ -171,32 +171,32 @@ fn early(options: &CloneOptions) -> (Receiver<Result<Cloned>>, Receiver<Result<i
 }
 
 #[test]
-fn a_task_that_is_being_cloned_can_be_left_a_job() {
+fn a_job_can_be_submitted_before_the_task_is_cloned() {
     for _ in 0..50 {
-        let (cloned, job) = early(&CloneOptions::default());
+        let (cloned, job) = clone_and_submit_early(&CloneOptions::default());
         let pid = job.recv_timeout(PATIENCE).expect("the job ends").unwrap();
         assert_eq!(pid, i64::from(cloned.recv_timeout(PATIENCE).unwrap().unwrap().child.pid()));
     }
 }
 
 #[test]
-fn a_job_for_a_task_that_could_not_be_cloned_ends() {
-    let (cloned, job) = early(&CloneOptions { set_tid: vec![1], ..CloneOptions::default() });
+fn a_job_for_a_task_whose_clone_is_refused_is_gone() {
+    let (cloned, job) = clone_and_submit_early(&CloneOptions { set_tid: vec![1], ..CloneOptions::default() });
     assert!(matches!(cloned.recv_timeout(PATIENCE).unwrap(), Err(Failure::Refused(_))));
     assert_eq!(job.recv_timeout(PATIENCE).expect("the job ends"), Err(Failure::Gone));
 }
 
 #[test]
-fn what_may_fail_at_first_is_left_nothing() {
+fn a_task_in_a_user_namespace_takes_no_job_before_it_is_cloned() {
     let options = CloneOptions { flags: libc::CLONE_NEWUSER as u64, ..CloneOptions::default() };
-    let (told, cloned) = mpsc::channel();
-    let early = clone::clone(&options, Box::new(|_| {}), Box::new(move |cloned| told.send(cloned).unwrap())).unwrap();
+    let (sender, cloned) = mpsc::channel();
+    let early = clone::clone(&options, Box::new(|_| {}), Box::new(move |cloned| sender.send(cloned).unwrap())).unwrap();
     assert!(early.is_none());
     cloned.recv_timeout(PATIENCE).unwrap().unwrap();
 }
 
 #[test]
-fn descriptors_go_there_and_back() {
+fn descriptors_are_copied_into_a_task_and_out_of_it() {
     let task = Task::clone(&CloneOptions::default()).unwrap();
     let channel = &task.cloned.channel;
     let (read, write) = pipe().unwrap();
@@ -210,9 +210,9 @@ fn descriptors_go_there_and_back() {
     task.call(descriptor::write(there, b"there", None)).unwrap();
     descriptor::write(back.as_raw_fd(), b" and back", None).near().unwrap();
     drop(back);
-    let (told, hear) = mpsc::channel();
-    transfer::close_all(channel, &[there, -1, open, 4321], move || told.send(()).unwrap());
-    hear.recv_timeout(PATIENCE).unwrap();
+    let (sender, receiver) = mpsc::channel();
+    transfer::close_all(channel, &[there, -1, open, 4321], move || sender.send(()).unwrap());
+    receiver.recv_timeout(PATIENCE).unwrap();
     let mut text = String::new();
     File::from(read).read_to_string(&mut text).unwrap();
     assert_eq!(text, "there and back");
@@ -221,16 +221,16 @@ fn descriptors_go_there_and_back() {
 }
 
 #[test]
-fn a_reply_that_names_nobody_ends_nobody() {
+fn a_reply_without_a_pid_kills_no_process() {
     let (channel, task) = Channel::pair().unwrap();
-    let (told, hear) = mpsc::channel();
-    let done = Box::new(move |cloned: Result<Cloned>| told.send(cloned.map(drop)).unwrap());
+    let (sender, receiver) = mpsc::channel();
+    let done = Box::new(move |cloned: Result<Cloned>| sender.send(cloned.map(drop)).unwrap());
     clone::clone_from(&channel, &CloneOptions::default(), Box::new(|_| {}), done).unwrap();
     let mut message = vec![0; wire::INLINE];
     let length = recv(task.as_raw_fd(), &mut message, MsgFlags::empty()).unwrap();
-    // As it came it says that no step has run, and none was refused.
+    // The message sent back unchanged is a reply that says that no step has run, and that none was refused.
     write(&task, &message[..length]).unwrap();
-    assert!(matches!(hear.recv_timeout(PATIENCE).unwrap(), Err(Failure::Broken(_))));
-    // kill(2) would read -1 as everybody.
+    assert!(matches!(receiver.recv_timeout(PATIENCE).unwrap(), Err(Failure::Broken(_))));
+    // kill(2) with -1 would signal every process. No sequence that calls it was sent.
     assert_eq!(recv(task.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT), Err(Errno::EAGAIN));
 }

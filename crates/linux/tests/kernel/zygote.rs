@@ -1,4 +1,4 @@
-//! The zygote: as this process is now, whatever it was, and on hosts that forbid what it would like best.
+//! The zygote: replaced when this process has changed, and its clones on a host that forbids clone3(2).
 
 use crate::alone::alone;
 use crate::forbid::forbid;
@@ -35,7 +35,7 @@ fn a_zygote_is_replaced_when_limits_change() {
         assert_ne!(zygote::present_pid(), before);
         let now = std::fs::read_to_string(SELF).unwrap();
         assert!(now.contains(&own_limit(&changed)) && own_limit(&changed) != own_limit(&same));
-        // The tasks of the old one live on, as it does until the last of them has ended.
+        // The tasks of the former zygote live on.
         for task in [&first, &same] {
             assert_eq!(task.call(credentials::getppid()), Ok(std::process::id()));
             task.cloned.child.signal(libc::SIGKILL).unwrap();
@@ -45,10 +45,10 @@ fn a_zygote_is_replaced_when_limits_change() {
     });
 }
 
-/// The second filter leaves the seccomp mode as it was.
+/// The second filter changes the number of filters, but not the seccomp mode.
 #[test]
-fn no_task_escapes_a_further_seccomp_filter() {
-    alone("zygote::no_task_escapes_a_further_seccomp_filter", || {
+fn a_zygote_is_replaced_when_a_seccomp_filter_is_added() {
+    alone("zygote::a_zygote_is_replaced_when_a_seccomp_filter_is_added", || {
         let umask = |task: &Task| task.call(Call::new("umask", libc::SYS_umask).number(0o22));
         forbid(libc::SYS_acct, libc::EPERM, &[]);
         assert_eq!(umask(&Task::clone(&CloneOptions::default()).unwrap()), Ok(()));
@@ -76,8 +76,8 @@ fn a_zygote_that_died_is_replaced() {
 }
 
 #[test]
-fn without_clone3_tasks_are_cloned_all_the_same() {
-    alone("zygote::without_clone3_tasks_are_cloned_all_the_same", || {
+fn without_clone3_tasks_are_cloned_by_clone() {
+    alone("zygote::without_clone3_tasks_are_cloned_by_clone", || {
         forbid(libc::SYS_clone3, libc::ENOSYS, &[]);
         let flags = (libc::CLONE_NEWUSER | libc::CLONE_NEWNET | libc::CLONE_NEWPID) as u64;
         let options = CloneOptions { flags, map: Some(OwnMap::Root), ..CloneOptions::default() };

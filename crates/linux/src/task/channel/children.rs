@@ -1,4 +1,4 @@
-//! What the room `wait` needs of the channel to a task that has children: only the task can wait for them.
+//! The channel to a task that has children, for the room `wait`: only the task can wait for its children.
 
 use super::{Channel, Ran};
 use crate::calls::process::{self, Waited};

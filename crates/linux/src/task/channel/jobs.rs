@@ -1,4 +1,4 @@
-//! Jobs: sequences whose replies no thread blocks for. They wait in a queue and are sent one at a time, and the reactor
+//! Jobs: sequences whose replies no thread blocks for. Jobs wait in a queue, the channel sends one at a time, and the reactor
 //! receives the replies.
 
 use super::{Channel, State};

@@ -1,7 +1,7 @@
-//! The start of a task: its clone, its first reply, and the number that the channel has in the task.
+//! The start of a task: the clone, the first reply, and the number that the channel has in the task.
 //!
-//! A task whose start cannot fail is used before it has replied, or even before it was cloned. Its reply to the start is
-//! then received right before the reply to the first sequence.
+//! A task whose start cannot fail is used before it has replied, or even before it was cloned. The channel then receives the
+//! reply to the start right before the reply to the first sequence.
 
 use super::jobs::is_early;
 use super::{Channel, State, Turn};

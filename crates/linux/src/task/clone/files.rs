@@ -34,7 +34,7 @@ impl NewTaskFiles {
 
 /// Copies this process's stdin, stdout or stderr as it is now. Opens `/dev/null` where it is closed.
 fn copy_stdio(number: RawFd) -> Result<OwnedFd> {
-    // SAFETY: fcntl takes numbers here and touches no memory. It fails with EBADF where the descriptor is closed.
+    // SAFETY: fcntl takes numbers here and touches no memory. A closed descriptor is EBADF.
     let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
     match Errno::result(copy) {
         // SAFETY: the kernel has just made this descriptor, and nothing else knows its number.

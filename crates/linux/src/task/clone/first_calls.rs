@@ -1,4 +1,4 @@
-//! The first calls of a new task: they make it what its options ask for.
+//! The first calls of a new task, which carry out its options.
 
 use super::own_map::write_own_map;
 use super::{CloneOptions, Cloner};

@@ -1,4 +1,5 @@
-//! What a cloner that is a task does before the clone: it makes what the new task will share, and reports its own ids.
+//! The preparation of a clone in a cloner that is a task. The cloner makes the resources that the new task will share, and
+//! reports its own user and group.
 
 use super::{CloneOptions, Cloner, NewTask};
 use crate::call::Arg;
@@ -13,7 +14,7 @@ use crate::task::share::Shared;
 use crate::wire;
 use std::sync::Arc;
 
-/// What the new task needs of its cloner.
+/// The needs of the new task that only its cloner can satisfy.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Needs {
     /// A stack: the tasks share memory.
@@ -24,7 +25,7 @@ pub(super) struct Needs {
     pub ids: bool,
 }
 
-/// What the cloner has made for the new task, and its own user and group id.
+/// The result of the preparation: the resources for the new task, and the cloner's own user and group id.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Prepared {
     pub shared: Option<Shared>,
@@ -110,7 +111,7 @@ fn add_block(sequence: &mut Sequence) -> usize {
 }
 
 impl Steps {
-    /// Reads the reply. What was made before a call failed is given back.
+    /// Reads the reply. When a call has failed, gives back the resources that were made before.
     fn read(self, cloner: &Arc<Channel>, ran: &Ran) -> Result<Prepared> {
         let result = |step: usize| ran.reply.result(step).filter(|result| *result >= 0);
         let base = self.block.and_then(result).unwrap_or(0) as u64;

@@ -10,7 +10,7 @@ use crate::flags::CloneFlags;
 use crate::task::outgoing::Outgoing;
 use crate::wire;
 
-/// The step that clones. Its result is the pid of the new task, and in the new task the number of its channel.
+/// The step that clones. The result in the cloner is the pid of the new task, and in the new task the number of its channel.
 pub(super) const CLONE_STEP: usize = 1;
 
 /// `struct clone_args` of clone3(2).
@@ -47,8 +47,8 @@ macro_rules! offset {
 }
 
 impl Cloner {
-    /// Returns the sequence for the cloner. The second value holds the first calls of a task that shares memory, which are
-    /// a message of its own; those of any other task are the rest of the sequence.
+    /// Returns the sequence for the cloner, which ends with the first calls of the new task. The first calls of a task that
+    /// shares memory are a message of its own instead, the second value.
     pub(super) fn sequences(
         &self,
         options: &CloneOptions,
@@ -76,7 +76,7 @@ impl Cloner {
             Some(shared) => Arg::Number(shared.channel as u64),
             None => Arg::Passed(outgoing.pass(files.channel_end)),
         };
-        // What the cloner does after the clone: it sends the pidfd, and closes the end of the channel in its own table.
+        // After the clone, the cloner sends the pidfd and closes the end of the channel in its own table.
         let mut last_calls = vec![attach(Arg::Written(CLONE_STEP as u32), true)];
         if let (Some(shared), true) = (shared, files.stdio.is_some()) {
             last_calls.push(descriptor::close(shared.channel));

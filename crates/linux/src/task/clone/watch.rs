@@ -125,7 +125,8 @@ impl Starting {
 }
 
 impl Cloner {
-    /// Kills and reaps a new task that cannot be watched. Nothing else reaps it, so the pid is its own.
+    /// Kills and reaps a new task that cannot be watched. No other part of this process reaps
+    /// the task, so the pid cannot be another process's.
     fn kill_unwatched(&self, pid: i32) {
         let kill = signals::kill(pid, libc::SIGKILL);
         let wait = process::waitid(libc::P_PID, pid, libc::WEXITED | libc::__WALL);
@@ -137,7 +138,7 @@ impl Cloner {
         let mut sequence = Sequence::default();
         sequence.step(kill.go_on());
         sequence.step(wait.go_on());
-        // A cloner that is gone cannot reap: its children have a new parent.
+        // A failure means that the cloner is gone. The task then has a new parent, which reaps it.
         self.channel.submit(sequence, Vec::new(), Box::new(|_| {}));
     }
 }

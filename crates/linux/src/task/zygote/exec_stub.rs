@@ -9,8 +9,8 @@ use crate::wait::own_descriptor;
 use nix::errno::Errno;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-/// What the child needs. The parent prepares it: between clone(2) and execveat(2) the child must not allocate, because
-/// the allocator is the parent's.
+/// The data of the child, prepared by the parent: between clone(2) and execveat(2) the child must not allocate, because the
+/// allocator is the parent's.
 struct Plan {
     stub: RawFd,
     channel: RawFd,
@@ -42,7 +42,7 @@ pub(super) fn exec_stub(stub: RawFd, channel: RawFd) -> Result<(i32, OwnedFd)> {
     Err(failure)
 }
 
-/// Runs in the child, on the parent's memory: it makes system calls and allocates nothing. All signals are blocked, and
+/// Runs in the child, on the parent's memory: makes system calls and allocates nothing. All signals are blocked, and
 /// the zygote keeps them blocked: Ctrl-C at the terminal is meant for the program, not for the zygote.
 extern "C" fn in_child(plan: *mut libc::c_void) -> libc::c_int {
     // SAFETY: the pointer is that of the `Plan` in the frame of `exec_stub`, which lives until this child has executed
@@ -63,7 +63,7 @@ fn become_stub(stub: RawFd, channel: RawFd) -> Result<()> {
     make_call(prctl::set_death_signal(libc::SIGKILL))?;
     let last = Arg::Number(u32::MAX as u64);
     make_call(descriptor::close_range(Arg::Number(0), last, libc::CLOSE_RANGE_CLOEXEC))?;
-    // Both go above 3 first: one of them may have the number 3, which the channel gets below.
+    // Descriptor 3 may be the stub's file or the channel now. Both move above it, so that the dup3 below closes neither.
     let stub = make_call(descriptor::dup(stub, 4, true))?;
     let channel = make_call(descriptor::dup(channel, 4, true))?;
     make_call(descriptor::dup3(channel, 3, 0))?;
