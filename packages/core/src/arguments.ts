@@ -1,6 +1,6 @@
 type Code = "ERR_INVALID_ARG_TYPE" | "ERR_INVALID_ARG_VALUE" | "ERR_OUT_OF_RANGE";
 
-/** A `TypeError` for the wrong kind of argument, in Node's words and with Node's code. */
+/** Returns the `TypeError` for an argument of the wrong type, in the words of Node and with the code of Node. */
 export function wrongType(name: string, expected: string, found: unknown): TypeError {
 	return withCode(
 		new TypeError(`The "${name}" argument must be ${expected}. Received ${show(found)}`),
@@ -8,7 +8,7 @@ export function wrongType(name: string, expected: string, found: unknown): TypeE
 	);
 }
 
-/** A `TypeError` for a value that is not among those allowed. */
+/** Returns the `TypeError` for an argument of the right type whose value is not allowed. */
 export function wrongValue(name: string, expected: string, found: unknown): TypeError {
 	return withCode(
 		new TypeError(`The "${name}" argument must be ${expected}. Received ${show(found)}`),
@@ -16,7 +16,7 @@ export function wrongValue(name: string, expected: string, found: unknown): Type
 	);
 }
 
-/** A `RangeError` for a number that is too small, too large or not whole. */
+/** Returns the `RangeError` for a number that is too small, too large or not whole. */
 export function outOfRange(name: string, expected: string, found: unknown): RangeError {
 	return withCode(
 		new RangeError(`The value of "${name}" is out of range. It must be ${expected}. Received ${show(found)}`),
@@ -34,7 +34,7 @@ function show(value: unknown): string {
 	return `${typeof value === "object" || typeof value === "function" ? "" : `type ${typeof value} `}(${text})`;
 }
 
-/** A whole number from `min` to `max`. */
+/** Checks that a value is a whole number from `min` to `max`. */
 export function integer(value: unknown, name: string, min: number, max: number): number {
 	if (typeof value !== "number") throw wrongType(name, "a number", value);
 	if (!Number.isInteger(value) || value < min || value > max || Object.is(value, -0)) {
@@ -43,61 +43,61 @@ export function integer(value: unknown, name: string, min: number, max: number):
 	return value;
 }
 
-/** What fits into a word of a system call: a number, or a bigint from -2^63 to 2^64-1. */
+/** Checks that a value fits into 64 bits: a whole number, or a bigint from -2^63 to 2^64-1. */
 export function word(value: number | bigint, name: string): number | bigint {
 	if (typeof value === "number") return integer(value, name, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
 	if (value < -(1n << 63n) || value >= 1n << 64n) throw outOfRange(name, "a bigint from -2^63 to 2^64-1", value);
 	return value;
 }
 
-/** A pid: from `min` (1, or 0 where the kernel takes that for the caller) to the kernel's largest. */
+/** Checks a pid. `min` is 1, or 0 for calls in which 0 stands for the caller. */
 export function pid(value: unknown, name = "pid", min: 0 | 1 = 1): number {
 	return integer(value, name, min, 2 ** 31 - 1);
 }
 
-/** A user or group id. The largest 32-bit number means "unchanged" to the kernel and is none. */
+/** Checks a user or group id. The largest 32-bit number is refused: it stands for "unchanged" in system calls. */
 export function id(value: unknown, name: string): number {
 	return integer(value, name, 0, 2 ** 32 - 2);
 }
 
-/** A number of a descriptor. */
+/** Checks the number of a descriptor. */
 export function descriptorNumber(value: unknown, name = "fd"): number {
 	return integer(value, name, 0, 2 ** 31 - 1);
 }
 
-/** A string without NUL bytes. */
+/** Checks that a value is a string without NUL bytes. */
 export function text(value: unknown, name: string): string {
 	if (typeof value !== "string") throw wrongType(name, "a string", value);
 	if (value.includes("\0")) throw wrongValue(name, "a string without NUL bytes", value);
 	return value;
 }
 
-/** `undefined`, `true` or `false`. */
+/** Checks that a value is a boolean or left out. */
 export function optionalBoolean(value: unknown, name: string): boolean | undefined {
 	if (value !== undefined && typeof value !== "boolean") throw wrongType(name, "a boolean", value);
 	return value;
 }
 
-/** `true` or `false`. */
+/** Checks that a value is a boolean. */
 export function boolean(value: unknown, name: string): boolean {
 	if (typeof value !== "boolean") throw wrongType(name, "a boolean", value);
 	return value;
 }
 
-/** An `AbortSignal` that may be left out. */
+/** Checks that a value is an `AbortSignal` or left out. */
 export function abortSignal(value: unknown, name = "options.signal"): AbortSignal | undefined {
 	if (value !== undefined && !(value instanceof AbortSignal)) throw wrongType(name, "an AbortSignal", value);
 	return value;
 }
 
-/** An options object; `undefined` is an empty one. */
+/** Checks that a value is an object of options. Returns an empty one for `undefined`. */
 export function options<T extends object>(value: T | undefined, name = "options"): T {
 	if (value === undefined) return {} as T;
 	if (value === null || typeof value !== "object" || Array.isArray(value)) throw wrongType(name, "an object", value);
 	return value;
 }
 
-/** An array. What it has holes for is there in the copy, as `undefined`: `map` would leave it unchecked. */
+/** Checks that a value is an array. Returns a copy in which holes are `undefined`, because `map` skips holes unchecked. */
 export function array<T>(value: readonly T[] | undefined, name: string): readonly T[] {
 	if (!Array.isArray(value)) throw wrongType(name, "an array", value);
 	return [...value];

@@ -1,66 +1,8 @@
 import type { ChildState, ExitStatus } from "./process/child-state.ts";
 import type { Command } from "./task/exec-options.ts";
 
-// Node makes a new one for everybody who asks: that would be most of what an error costs.
-let knownErrors: Map<number, [name: string, words: string]> | undefined;
-
 /**
- * A refusal by the kernel, in the form that Node's own `fs` throws.
- *
- * @example
- * ```ts
- * try {
- *   openat2("/nope");
- * } catch (error) {
- *   if (error instanceof SyscallError) console.log(error.code, error.syscall, error.path); // ENOENT openat2 /nope
- * }
- * ```
- */
-export class SyscallError extends Error {
-	/** Name of the error, `"EPERM"`; `"Unknown system error -N"` for a number without one. */
-	readonly code: string;
-	/** Its number, negative as in Node. */
-	readonly errno: number;
-	/** The call, as its man page names it. */
-	readonly syscall: string;
-	/** The path it was about. */
-	declare readonly path?: string;
-	/** The second path, where there are two. */
-	declare readonly dest?: string;
-	/** Which task made the call, when it was not this process. */
-	declare readonly task?: string;
-	/** Which call of a batch, from 0. */
-	declare readonly step?: number;
-	/** What the child executes whom it was about. */
-	declare readonly command?: Command;
-	/** What the file system said about it. */
-	declare readonly log?: string[];
-	/** What stands in the way. */
-	declare readonly hint?: string;
-
-	constructor(
-		refusal: { code: string; errno: number; syscall: string; message?: string; of?: string },
-		about: { path?: string; dest?: string; task?: string; step?: number; command?: Command; hint?: string } = {},
-	) {
-		const { errno, syscall, of } = refusal;
-		knownErrors ??= process.getBuiltinModule("node:util").getSystemErrorMap();
-		const known = knownErrors.get(-errno);
-		const code = /^UnknownErrno/.test(refusal.code) ? `Unknown system error -${errno}` : refusal.code;
-		const words = known?.[1] ?? refusal.message?.toLowerCase() ?? "unknown error";
-		const paths = [about.path, about.dest].filter((path) => path !== undefined).map((path) => `'${path}'`);
-		super(`${code}: ${words}, ${syscall}${paths.length > 0 ? ` ${paths.join(" -> ")}` : ""}${of ? ` of ${of}` : ""}`);
-		this.name = "SyscallError";
-		this.code = code;
-		this.errno = -errno;
-		this.syscall = syscall;
-		for (const [name, value] of Object.entries(about)) {
-			if (value !== undefined) Object.assign(this, { [name]: value });
-		}
-	}
-}
-
-/**
- * Base of what goes wrong before the kernel is asked; `code` begins with `ERR_NEARFAR_`.
+ * The base class of errors that nearfar itself detects. `code` begins with `ERR_NEARFAR_`.
  *
  * @example
  * ```ts
@@ -72,7 +14,7 @@ export class SyscallError extends Error {
  * ```
  */
 export class NearfarError extends Error {
-	/** Which error it is, stable over versions. */
+	/** The name of the error, which stays the same over versions. */
 	readonly code: string;
 
 	constructor(code: string, message: string) {
@@ -83,7 +25,9 @@ export class NearfarError extends Error {
 }
 
 /**
- * `ERR_NEARFAR_NAMESPACE_MISMATCH`: a handle of one namespace was used in another; nothing was done.
+ * `ERR_NEARFAR_NAMESPACE_MISMATCH`: an object of one namespace was used in another.
+ *
+ * The call was not made.
  *
  * @example
  * ```ts
@@ -91,7 +35,7 @@ export class NearfarError extends Error {
  * try {
  *   task.run(() => Task.near.process.kill(0));
  * } catch (error) {
- *   console.log(error instanceof NamespaceMismatchError); // true: its pid means nobody, or somebody else, in there
+ *   console.log(error instanceof NamespaceMismatchError); // true: in the task that pid is unused, or another process
  * }
  * ```
  */
@@ -102,7 +46,9 @@ export class NamespaceMismatchError extends NearfarError {
 }
 
 /**
- * `ERR_NEARFAR_FD_TABLE_MISMATCH`: a descriptor of one table was used in another; nothing was done.
+ * `ERR_NEARFAR_FD_TABLE_MISMATCH`: a descriptor of one table was used in another.
+ *
+ * The call was not made. `task.put` and `task.get` copy a descriptor into another table.
  *
  * @example
  * ```ts
@@ -111,7 +57,7 @@ export class NamespaceMismatchError extends NearfarError {
  * try {
  *   task.run(() => file.read(10));
  * } catch (error) {
- *   console.log(error instanceof FDTableMismatchError); // true: it is Node's; task.put(file) copies it
+ *   console.log(error instanceof FDTableMismatchError); // true: task.put(file) copies it into the task
  * }
  * ```
  */
@@ -122,7 +68,9 @@ export class FDTableMismatchError extends NamespaceMismatchError {
 }
 
 /**
- * `ERR_NEARFAR_ADDRESS_SPACE_MISMATCH`: memory of one address space was used in another; nothing was done.
+ * `ERR_NEARFAR_ADDRESS_SPACE_MISMATCH`: memory of one address space was used in another.
+ *
+ * The call was not made.
  *
  * @example
  * ```ts
@@ -137,7 +85,7 @@ export class AddressSpaceMismatchError extends NamespaceMismatchError {
 }
 
 /**
- * `ERR_NEARFAR_CLOSED`: a handle was used after `close` or `take`.
+ * `ERR_NEARFAR_CLOSED`: a descriptor was used after `close` or `take`.
  *
  * @example
  * ```ts
@@ -157,7 +105,9 @@ export class ClosedError extends NearfarError {
 }
 
 /**
- * `ERR_NEARFAR_TASK_GONE`: the task exec'd, exited or died, perhaps while a call was under way.
+ * `ERR_NEARFAR_TASK_GONE`: the task has executed a program, exited or died.
+ *
+ * If the task ended while it made a call, the call may have taken effect.
  *
  * @example
  * ```ts
@@ -171,9 +121,9 @@ export class ClosedError extends NearfarError {
  * ```
  */
 export class TaskGoneError extends NearfarError {
-	/** How it ended, where that is known. */
+	/** How the task ended, if that is known. */
 	declare readonly status?: ExitStatus;
-	/** What it exec'd, if that is why. */
+	/** The command, if the task has executed a program. */
 	declare readonly command?: Command;
 
 	constructor(message: string, status?: ExitStatus, command?: Command) {
@@ -184,13 +134,13 @@ export class TaskGoneError extends NearfarError {
 }
 
 /**
- * `ERR_NEARFAR_BATCH`: a value was needed that is not there until the batch has run.
+ * `ERR_NEARFAR_BATCH`: a call does not fit into a batch, or a value was needed that is known only after a batch has run.
  *
  * @example
  * ```ts
  * await using task = await Task.clone();
  * const failed = await task.batch(() => statx("/")).catch((error) => error);
- * console.log(failed instanceof BatchError); // true: nothing is known before it runs
+ * console.log(failed instanceof BatchError); // true: statx returns a value
  * ```
  */
 export class BatchError extends NearfarError {
@@ -202,12 +152,14 @@ export class BatchError extends NearfarError {
 /**
  * `ERR_NEARFAR_MULTITHREADED`: the call would change one thread of Node and leave the others as they are.
  *
+ * The call was not made. A task has one thread: make the call in `task.run`.
+ *
  * @example
  * ```ts
  * try {
  *   unshare(["uts"]);
  * } catch (error) {
- *   console.log(error instanceof MultithreadedError); // true: in a task it would do what it says
+ *   console.log(error instanceof MultithreadedError); // true: call unshare in task.run()
  * }
  * ```
  */
@@ -218,7 +170,7 @@ export class MultithreadedError extends NearfarError {
 }
 
 /**
- * `ERR_NEARFAR_CHILD_DEAD`: the child has ended; there is nothing to signal, change or wait for.
+ * `ERR_NEARFAR_CHILD_DEAD`: the child has ended, and can no longer be signalled, changed or waited for.
  *
  * @example
  * ```ts
@@ -233,9 +185,9 @@ export class MultithreadedError extends NearfarError {
  * ```
  */
 export class ChildDeadError extends NearfarError {
-	/** How it ended. */
+	/** How the child ended. */
 	readonly state: ChildState;
-	/** What it was. */
+	/** The command that the child executed. */
 	declare readonly command?: Command;
 
 	constructor(message: string, state: ChildState, command?: Command) {
@@ -246,7 +198,9 @@ export class ChildDeadError extends NearfarError {
 }
 
 /**
- * `ERR_NEARFAR_CHILD_BUSY`: another wait of this child will reap it.
+ * `ERR_NEARFAR_CHILD_BUSY`: another wait will reap the child.
+ *
+ * `exited`, and waits with `nowait`, work beside a wait that reaps.
  *
  * @example
  * ```ts
@@ -257,7 +211,7 @@ export class ChildDeadError extends NearfarError {
  * ```
  */
 export class ChildBusyError extends NearfarError {
-	/** What it executes. */
+	/** The command that the child executes. */
 	declare readonly command?: Command;
 
 	constructor(message: string, command?: Command) {
@@ -267,7 +221,7 @@ export class ChildBusyError extends NearfarError {
 }
 
 /**
- * Thrown by `ChildProcess.check()`: the program ended, and not with code 0.
+ * `ERR_NEARFAR_EXIT`: the program did not exit with code 0. Thrown by `ChildProcess.check()`.
  *
  * @example
  * ```ts
@@ -276,9 +230,9 @@ export class ChildBusyError extends NearfarError {
  * ```
  */
 export class ExitError extends NearfarError {
-	/** How it ended. */
+	/** How the program ended. */
 	readonly status: ExitStatus;
-	/** What it was. */
+	/** The command that the child executed. */
 	declare readonly command?: Command;
 
 	constructor(message: string, status: ExitStatus, command?: Command) {
@@ -289,7 +243,7 @@ export class ExitError extends NearfarError {
 }
 
 /**
- * `ERR_NEARFAR_UNSUPPORTED_PLATFORM`: nearfar cannot work here. Thrown on first use, never on import.
+ * `ERR_NEARFAR_UNSUPPORTED_PLATFORM`: nearfar does not work on this platform. Thrown on first use, never on import.
  *
  * @example
  * ```ts

@@ -18,7 +18,6 @@ export {
 	MultithreadedError,
 	NamespaceMismatchError,
 	NearfarError,
-	SyscallError,
 	TaskGoneError,
 	UnsupportedPlatformError,
 } from "./errors.ts";
@@ -35,6 +34,7 @@ export type { ChildState, ExitStatus, ResourceUsage } from "./process/child-stat
 export { Process } from "./process/process.ts";
 export type { Signal } from "./process/signal.ts";
 export type { WaitOptions } from "./process/waiters.ts";
+export { SyscallError } from "./syscall-error.ts";
 export type { CloneOptions, SharedPart } from "./task/clone-options.ts";
 export type { Command, ExecOptions } from "./task/exec-options.ts";
 export type { IdMapping, IdMaps } from "./task/idmap.ts";

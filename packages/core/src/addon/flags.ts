@@ -1,15 +1,16 @@
 import { array, integer, wrongValue } from "../arguments.ts";
 
-/** A table of flags: kernel names in camelCase, and their bits. */
+/** A table of flags: the names of the kernel in camelCase, and their bits. */
 export type FlagTable = Readonly<Record<string, number>>;
 
 /**
- * Adds up flags given by name, or lets a number through as it is.
+ * Converts names of flags to their bits. A number is returned as it is.
  *
- * @param table - The family, from the generated tables.
- * @param flags - Names of the table, or the number that the kernel is to get.
- * @param name - What the parameter is called, for the error.
- * @throws `TypeError` for a name that is not in the table; the message lists those that are.
+ * @param table - One of the generated tables.
+ * @param flags - Names of the table, or a number for the kernel.
+ * @param name - The name of the parameter, for the error message.
+ * @throws `TypeError` A name is not in the table. The message lists the names that are.
+ * @throws `RangeError` The number is not from 0 to 2^53-1.
  */
 export function toBits<T extends FlagTable>(
 	table: T,
@@ -20,19 +21,19 @@ export function toBits<T extends FlagTable>(
 	if (typeof flags === "number") return integer(flags, name, 0, Number.MAX_SAFE_INTEGER);
 	let bits = 0n;
 	for (const flag of array(flags, name)) {
-		if (!isName(table, flag)) throw wrongValue(name, `made of ${Object.keys(table).join(", ")}`, flag);
+		if (!isName(table, flag)) throw wrongValue(name, `an array of names among ${Object.keys(table).join(", ")}`, flag);
 		bits |= BigInt(table[flag] ?? 0);
 	}
 	return Number(bits);
 }
 
-/** Reads one choice of a table by name. */
+/** Converts one name of a table to its value. Throws a `TypeError` for a name that is not in the table. */
 export function toChoice<T extends FlagTable>(table: T, choice: keyof T & string, name: string): number {
 	if (!isName(table, choice)) throw wrongValue(name, `one of ${Object.keys(table).join(", ")}`, choice);
 	return table[choice] ?? 0;
 }
 
-/** Not only a key: `["bind"]` would pass for "bind". */
+/** True when `name` is a string and a key. An array such as `["bind"]` would be converted to the key "bind". */
 function isName(table: FlagTable, name: unknown): boolean {
 	return typeof name === "string" && Object.hasOwn(table, name);
 }

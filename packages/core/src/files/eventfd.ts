@@ -4,8 +4,9 @@ import { eventFdFlags } from "../addon/flags.generated.ts";
 import { keepAlive } from "../addon/keep-alive.ts";
 import { native } from "../addon/native.ts";
 import { abortSignal, options as checkOptions, integer, optionalBoolean, outOfRange, wrongType } from "../arguments.ts";
-import { ClosedError, SyscallError } from "../errors.ts";
+import { ClosedError } from "../errors.ts";
 import { type OpenFile, sharersOf } from "../identity.ts";
+import { SyscallError } from "../syscall-error.ts";
 import { nearTask } from "../target/target.ts";
 import { adoptDescriptor, FileDescriptor, numberOf, onForgotten } from "./descriptor.ts";
 

@@ -1,5 +1,6 @@
 import type { FailureData } from "../../native/binding.js";
-import { BatchError, MultithreadedError, NearfarError, SyscallError } from "../errors.ts";
+import { BatchError, MultithreadedError, NearfarError } from "../errors.ts";
+import { SyscallError } from "../syscall-error.ts";
 import { currentSubject, currentTask, taskControl } from "./target.ts";
 
 /** Makes the error for a failure that the addon reports about a call of the current task. */

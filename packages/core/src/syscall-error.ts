@@ -1,0 +1,66 @@
+import type { Command } from "./task/exec.ts";
+
+// Copied once, because Node builds a new map at every call of getSystemErrorMap(), which costs more than the error itself.
+let knownErrors: Map<number, [name: string, words: string]> | undefined;
+
+/**
+ * Thrown when the kernel refuses a call. It has the form of the errors of `node:fs`.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   openat2("/nope");
+ * } catch (error) {
+ *   if (error instanceof SyscallError) console.log(error.code, error.syscall, error.path); // ENOENT openat2 /nope
+ * }
+ * ```
+ */
+export class SyscallError extends Error {
+	/** Name of the error, `"EPERM"`. A number without a name is `"Unknown system error -N"`. */
+	readonly code: string;
+	/** Number of the error, negative as in Node. */
+	readonly errno: number;
+	/** The call, as its man page names it. */
+	readonly syscall: string;
+	/** The path that the call was about. */
+	declare readonly path?: string;
+	/** The second path, of a call that takes two. */
+	declare readonly dest?: string;
+	/** The task that made the call. Absent for this process. */
+	declare readonly task?: string;
+	/** The number of the call in its batch, from 0. */
+	declare readonly step?: number;
+	/** The command of the child that the call was about. */
+	declare readonly command?: Command;
+	/** Messages of the file system about the refusal. */
+	declare readonly log?: string[];
+	/** What stands in the way, and what to do about it. */
+	declare readonly hint?: string;
+
+	/**
+	 * Called by nearfar.
+	 *
+	 * @param refusal - The error of the kernel, with a positive number. `message` is the text for a number that Node does
+	 * not know; `of` names the process that the call was about.
+	 * @param about - Further properties of the error.
+	 */
+	constructor(
+		refusal: { code: string; errno: number; syscall: string; message?: string; of?: string },
+		about: { path?: string; dest?: string; task?: string; step?: number; command?: Command; hint?: string } = {},
+	) {
+		const { errno, syscall, of } = refusal;
+		knownErrors ??= process.getBuiltinModule("node:util").getSystemErrorMap();
+		const known = knownErrors.get(-errno);
+		const code = /^UnknownErrno/.test(refusal.code) ? `Unknown system error -${errno}` : refusal.code;
+		const words = known?.[1] ?? refusal.message?.toLowerCase() ?? "unknown error";
+		const paths = [about.path, about.dest].filter((path) => path !== undefined).map((path) => `'${path}'`);
+		super(`${code}: ${words}, ${syscall}${paths.length > 0 ? ` ${paths.join(" -> ")}` : ""}${of ? ` of ${of}` : ""}`);
+		this.name = "SyscallError";
+		this.code = code;
+		this.errno = -errno;
+		this.syscall = syscall;
+		for (const [name, value] of Object.entries(about)) {
+			if (value !== undefined) Object.assign(this, { [name]: value });
+		}
+	}
+}
