@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { openat2, pipe, Task } from "@nearfar/core";
 
-// A process that makes system calls for this one, in namespaces of its own; no privilege is needed for that.
+// A process that makes system calls for this one, in namespaces of its own. This needs no privilege.
 await using task = await Task.clone({ namespaces: ["user", "pid", "net"] });
 
 using file = openat2("/proc/net/dev");
@@ -13,7 +13,7 @@ const far = task.run(() => {
 console.log(`here:\n${near}in ${task}:\n${far}`);
 assert.deepEqual(far.match(/\w+(?=:)/g), ["lo"]);
 
-// From now on it is a program, whose output comes back through a pipe.
+// From now on the task is a program, whose output comes back through a pipe.
 const [read, write] = pipe();
 const stdout = task.put(write);
 task.run(() => stdout.dupTo(1));
