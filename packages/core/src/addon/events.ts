@@ -17,7 +17,7 @@ export function forget(id: number): void {
 
 /** Calls the listeners of events that the addon has posted. */
 export function deliver(events: readonly Event[]): void {
-	// A listener may call this itself: the events that it brings must not overtake these.
+	// A listener may call `deliver` itself. Its new events must not overtake the rest of these.
 	undelivered.push(...events);
 	for (let event = undelivered.shift(); event; event = undelivered.shift()) listeners.get(event.id)?.(event);
 }

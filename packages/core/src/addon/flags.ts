@@ -6,7 +6,7 @@ export type FlagTable = Readonly<Record<string, number>>;
 /**
  * Converts names of flags to their bits. A number is returned as it is.
  *
- * @param table - One of the generated tables.
+ * @param table - A table from `flags.generated.ts`.
  * @param flags - Names of the table, or a number for the kernel.
  * @param name - The name of the parameter, for the error message.
  * @throws `TypeError` A name is not in the table. The message lists the names that are.

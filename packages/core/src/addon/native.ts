@@ -3,7 +3,7 @@ import { NearfarError, UnsupportedPlatformError } from "../errors.ts";
 import { packageFolder } from "../package-folder.ts";
 import { deliver } from "./events.ts";
 
-/** The functions of the addon. They take and return numbers, text and bytes. */
+/** The functions of the addon, which take and return numbers, text and bytes. */
 export type Native = typeof Binding;
 
 // The global `process`, because importing "node:process" opens stdin, stdout and stderr, and makes them nonblocking for all

@@ -8,8 +8,8 @@ const abandoned = new Set<number>();
 /**
  * Resolves with the reply to request `id`. The event loop stays alive until then, or until {@link abandon} is called.
  *
- * @param receive - Called with the reply before any later event is delivered. It may listen to the same id: of a new task
- * the reply to its clone is the first event.
+ * @param receive - Called with the reply before any later event is delivered, so that `receive` can listen to the same id.
+ * The id of a new task is also that of the request to clone it.
  */
 export function once(id: number, receive?: (reply: Event) => void): Promise<Event> {
 	return new Promise((resolve, reject) => {
