@@ -1,4 +1,5 @@
 import type { Buffer } from "node:buffer";
+import { abortable } from "../abortable.ts";
 import { forget, listen } from "../addon/events.ts";
 import { eventFdFlags } from "../addon/flags.generated.ts";
 import { keepAlive } from "../addon/keep-alive.ts";
@@ -26,8 +27,6 @@ export interface EventFdOptions {
 interface Reader {
 	readonly resolve: (value: bigint) => void;
 	readonly reject: (reason: unknown) => void;
-	/** Removes the listener of the abort signal. */
-	readonly stopListening: () => void;
 }
 
 /** A near copy of the descriptor, which the reactor watches while calls of `readAsync` wait. */
@@ -158,19 +157,13 @@ export class EventFd extends FileDescriptor {
 			if (value !== undefined) return value;
 			this.#startWatching();
 		}
-		return new Promise<bigint>((resolve, reject) => {
-			const abort = () => {
+		return abortable<bigint>(signal, (resolve, reject) => {
+			const reader = { resolve, reject };
+			this.#readers.push(reader);
+			return () => {
 				this.#readers = this.#readers.filter((other) => other !== reader);
 				if (this.#readers.length === 0) this.#stopWatching();
-				reject(signal?.reason);
 			};
-			const reader: Reader = {
-				resolve,
-				reject,
-				stopListening: () => signal?.removeEventListener("abort", abort),
-			};
-			this.#readers.push(reader);
-			signal?.addEventListener("abort", abort, { once: true });
 		});
 	}
 
@@ -242,9 +235,7 @@ export class EventFd extends FileDescriptor {
 					native().watchAgain(id);
 					return;
 				}
-				const reader = this.#readers.shift();
-				reader?.stopListening();
-				reader?.resolve(value);
+				this.#readers.shift()?.resolve(value);
 			}
 			this.#stopWatching();
 		} catch (error) {
@@ -256,10 +247,7 @@ export class EventFd extends FileDescriptor {
 		const readers = this.#readers;
 		this.#readers = [];
 		this.#stopWatching();
-		for (const { stopListening, reject } of readers) {
-			stopListening();
-			reject(reason);
-		}
+		for (const { reject } of readers) reject(reason);
 	}
 }
 
