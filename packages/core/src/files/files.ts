@@ -68,14 +68,14 @@ export function openat2(at: LocationLike, how?: OpenHow): FileDescriptor {
 		native().openat2(
 			place.at,
 			path,
-			or(or(bits, openFlags.cloexec), extra),
+			joinBits(joinBits(bits, openFlags.cloexec), extra),
 			mode === undefined ? 0 : integer(mode, "mode", 0, 0o7777),
 			toBits(resolveFlags, resolve, "resolve"),
 		),
 	);
 }
 
-function or(a: number, b: number): number {
+function joinBits(a: number, b: number): number {
 	return Number(BigInt(a) | BigInt(b));
 }
 
@@ -156,14 +156,14 @@ export function closeRange(first: number, last: number, options?: { closeOnExec?
 		if (from <= to) taskControl().leaveTable(task);
 	}
 	const flags = mark ? closeRangeFlags.cloexec : 0;
-	for (const [start, end] of around(from, to, taskControl().channelsToSpare(task))) {
+	for (const [start, end] of partsWithout(from, to, taskControl().channelsToSpare(task))) {
 		native().closeRange(start, end, flags);
 		if (!mark) invalidateHandles(task.fdTable, start, end);
 	}
 }
 
 /** Returns the parts of a range between some numbers. A range that ends before it begins is left for the kernel to refuse. */
-function around(first: number, last: number, spared: number[]): [number, number][] {
+function partsWithout(first: number, last: number, spared: number[]): [number, number][] {
 	const inside = spared.filter((number) => first <= number && number <= last).sort((a, b) => a - b);
 	if (inside.length === 0) return [[first, last]];
 	const starts = [first, ...inside.map((number) => number + 1)];

@@ -32,7 +32,7 @@ const leaks = new FinalizationRegistry(({ table, number, reference, origin }: Le
 /** The life of one number in one table: from the call that makes the descriptor to the call that closes it. */
 export class Handle {
 	readonly table: FDTable;
-	/** Called once, when the handle is closed or given up, or another call has closed or replaced the number. */
+	/** Called when the handle is closed or given up, or another call has closed or replaced the number. */
 	onForgotten = () => {};
 	#number: number;
 	/** The batch that has still to make the descriptor. */

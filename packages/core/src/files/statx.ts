@@ -136,9 +136,9 @@ const types: Readonly<Record<number, FileType>> = {
  */
 export function statx(at: LocationLike, options?: StatxOptions): Statx {
 	const { flags, mask } = checkOptions(options);
-	const asked = mask === undefined ? everything() : word(toBits(statxMask, mask, "options.mask"), "options.mask");
+	const asked = mask === undefined ? everything() : toWord(toBits(statxMask, mask, "options.mask"), "options.mask");
 	const place = toAt(at, "at");
-	const how = (word(toBits(atFlags, flags, "options.flags"), "options.flags") | place.flags) >>> 0;
+	const how = (toWord(toBits(atFlags, flags, "options.flags"), "options.flags") | place.flags) >>> 0;
 	const makeCall = (mask: number) => native().statx(place.at, place.path, how, mask);
 	const bytes = makeCall(asked);
 	// Before Linux 6.8 the kernel knows no unique ids, and has filled the field with the other id already.
@@ -154,7 +154,7 @@ function everything(): number {
 	return allFields;
 }
 
-function word(bits: number, name: string): number {
+function toWord(bits: number, name: string): number {
 	return integer(bits, name, 0, 2 ** 32 - 1);
 }
 
