@@ -4,7 +4,7 @@ import type { Command } from "./task/exec.ts";
 let knownErrors: Map<number, [name: string, words: string]> | undefined;
 
 /**
- * Thrown when the kernel refuses a call. It has the form of the errors of `node:fs`.
+ * Thrown when the kernel refuses a call. The error has the form of those of `node:fs`.
  *
  * @example
  * ```ts
