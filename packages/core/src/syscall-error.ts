@@ -1,4 +1,4 @@
-import type { Command } from "./task/exec.ts";
+import type { Command } from "./task/exec-options.ts";
 
 // Copied once, because Node builds a new map at every call of getSystemErrorMap(), which costs more than the error itself.
 let knownErrors: Map<number, [name: string, words: string]> | undefined;
