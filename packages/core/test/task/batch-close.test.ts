@@ -146,6 +146,17 @@ test("what a batch has replaced again is closed, and the handle says so", async 
 	expect(task.run(() => second.read(20)).toString("latin1")).toBe(group);
 });
 
+test("a range that a batch closes also closes what the batch has opened before, and the handle says so", async () => {
+	await using task = await Task.clone();
+	const [first, second] = await task.batch(() => {
+		const first = openat2("/etc/passwd").dupTo(40);
+		closeRange(40, 45);
+		return [first, openat2("/etc/passwd").dupTo(41)] as const;
+	});
+	expect([first.closed, second.closed, second.fd]).toEqual([true, false, 41]);
+	second.close();
+});
+
 test.each(["far", "near"])("closed before its batch has run, a descriptor is closed when it has: %s", async (where) => {
 	await using far = await Task.clone();
 	const task = where === "far" ? far : Task.near;
