@@ -52,6 +52,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 *
 	 * @throws `ERR_NEARFAR_CLOSED` The child has died, and its pidfd was never asked for before.
 	 * @throws `EMFILE` No descriptor of this process is free.
+	 * @throws `ERR_NEARFAR_BATCH` The child is still being cloned.
 	 */
 	get fd(): FileDescriptor {
 		const tracker = this.#tracker;
@@ -90,6 +91,15 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * @param signal - A name or a number from 0 to 64. 0 sends nothing and only checks. Default: `"SIGTERM"`.
 	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child has ended.
 	 * @throws `EPERM` The child has become another user's, and the caller has no CAP_KILL.
+	 * @throws `ERR_NEARFAR_BATCH` The child is still being cloned.
+	 * @throws `TypeError` `signal` is not a signal's name.
+	 * @throws `RangeError` `signal` is a number that is not from 0 to 64.
+	 * @example
+	 * ```ts
+	 * const child = (await Task.clone()).exec("sleep", ["sleep", "1000"]);
+	 * child.kill("SIGKILL");
+	 * console.log((await child.exited).signal); // SIGKILL
+	 * ```
 	 * @see pidfd_send_signal(2), Linux 5.1
 	 */
 	override kill(signal: Signal = "SIGTERM"): void {
@@ -157,6 +167,8 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * @throws `EPERM` The group is of another session, or there is no such group.
 	 * @throws `ESRCH` The child is not a child of the current task.
 	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child or `group` has ended.
+	 * @throws `ERR_NEARFAR_BATCH` The child or `group` is still being cloned.
+	 * @throws `TypeError` `group` is not a ChildProcess.
 	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace than this process.
 	 * @see setpgid(2); no privilege
 	 */
@@ -180,7 +192,17 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child's death was waited for before.
 	 * @throws `ERR_NEARFAR_CHILD_BUSY` Another wait will reap the child.
 	 * @throws `ECHILD` A stop or a continuation of a task's child: {@link ChildProcess.poll} asks that task instead.
-	 * @throws `AbortError` `options.signal` was aborted.
+	 * @throws `AbortError` `options.signal` was aborted. If the signal has another reason, that is thrown.
+	 * @throws `ERR_NEARFAR_BATCH` The child is still being cloned.
+	 * @throws `TypeError` An option has the wrong type, or no state is asked for.
+	 * @example
+	 * ```ts
+	 * const child = (await Task.clone()).exec("sleep", ["sleep", "1000"]);
+	 * const stopped = child.wait({ stopped: true });
+	 * child.kill("SIGSTOP");
+	 * console.log((await stopped).signal); // SIGSTOP
+	 * await child[Symbol.asyncDispose]();
+	 * ```
 	 * @see waitid(2)
 	 */
 	async wait(options?: WaitOptions): Promise<ChildState> {
@@ -214,6 +236,13 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * @returns The state, or `undefined` if there is none yet.
 	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child's death was waited for before.
 	 * @throws `ECHILD` A stop or a continuation of the child of a task that supervises it, or is gone.
+	 * @throws `ERR_NEARFAR_BATCH` The child is still being cloned.
+	 * @throws `TypeError` An option has the wrong type, or no state is asked for.
+	 * @example
+	 * ```ts
+	 * await using child = (await Task.clone()).exec("sleep", ["sleep", "1000"]);
+	 * console.log(child.poll()); // undefined: it runs
+	 * ```
 	 * @see waitid(2)
 	 */
 	poll(options?: Omit<WaitOptions, "signal">): ChildState | undefined {
@@ -239,6 +268,10 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * Resolves when it has exited with 0.
 	 *
 	 * @throws `ERR_NEARFAR_EXIT` The child exited with another code, or was killed by a signal.
+	 * @example
+	 * ```ts
+	 * await (await Task.clone()).exec("true").check();
+	 * ```
 	 */
 	async check(): Promise<void> {
 		const status = await this.exited;

@@ -56,6 +56,8 @@ export class Process {
 	 * @throws `ESRCH` No process has the pid.
 	 * @throws `EPERM` The caller is another user, and has no CAP_KILL.
 	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace.
+	 * @throws `TypeError` `signal` is not a signal's name.
+	 * @throws `RangeError` `signal` is a number that is not from 0 to 64.
 	 * @see kill(2); the same user, or CAP_KILL
 	 */
 	kill(signal: Signal = "SIGTERM"): void {
@@ -68,7 +70,9 @@ export class Process {
 	 * @param signal - A name or a number from 0 to 64. 0 sends nothing and only checks. Default: `"SIGTERM"`.
 	 * @throws `ESRCH` There is no such group.
 	 * @throws `EPERM` The caller may signal no process of the group.
-	 * @throws `RangeError` The pid is 1: kill(2) has no way to name group 1.
+	 * @throws `RangeError` The pid is 1, and kill(2) has no way to name group 1.
+	 * @throws `RangeError` `signal` is a number that is not from 0 to 64.
+	 * @throws `TypeError` `signal` is not a signal's name.
 	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace.
 	 * @see killpg(3); the same user, or CAP_KILL
 	 */
@@ -99,6 +103,8 @@ export class Process {
 	 * @throws `ESRCH` No process has the pid.
 	 * @throws `ERR_NEARFAR_MULTITHREADED` The process is Node itself, and the call would change one of the threads only.
 	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The current task is in another pid namespace.
+	 * @throws `TypeError` `nice` is not a number.
+	 * @throws `RangeError` `nice` is not a whole number from -20 to 19.
 	 * @see setpriority(2)
 	 */
 	setpriority(nice: number): void {

@@ -73,7 +73,15 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return new Task<Process>({ id: NEAR, process, kinds: [], pids: () => pidNamespace });
 	}
 
-	/** Returns the task whose `run` or `batch` is on the stack, otherwise {@link Task.near}. */
+	/**
+	 * Returns the task whose `run` or `batch` is on the stack, otherwise {@link Task.near}.
+	 *
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone();
+	 * console.log(Task.current().isNear, task.run(() => Task.current() === task)); // true true
+	 * ```
+	 */
 	static current(): Task<Process> {
 		return currentTask();
 	}
@@ -83,13 +91,26 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 *
 	 * @param options - Namespaces, ids, what is shared, and what the task does first. Default: a task as Node is now.
 	 * @returns The task. Exit it, let it execute a program, or declare it with `await using`.
-	 * @throws `EPERM` A namespace needs a privilege that Node has not, or user namespaces are forbidden.
+	 * @throws `EPERM` A namespace or `options.setTid` needs a privilege that Node has not, or user namespaces are forbidden.
 	 * @throws `ENOSPC` A limit on the number of namespaces is reached.
 	 * @throws `EAGAIN` A limit on the number of processes is reached.
+	 * @throws `EEXIST` A pid of `options.setTid` is in use.
+	 * @throws `EACCES` Node may not put a process into `options.cgroup`.
+	 * @throws `EBUSY` `options.cgroup` has domain controllers enabled, and so takes no processes.
+	 * @throws `EOPNOTSUPP` `options.cgroup` is in the invalid state of a domain.
 	 * @throws `EMFILE` No descriptor is free.
-	 * @throws `AbortError` `options.signal` was aborted.
+	 * @throws `AbortError` `options.signal` was aborted. If the signal has another reason, that is thrown.
+	 * @throws `TypeError` An option has the wrong type, or a value that is not among those allowed.
+	 * @throws `RangeError` A pid or an id is out of its range.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The zygote or the new task was killed during the clone.
+	 * @throws `ERR_NEARFAR_UNSUPPORTED_PLATFORM` There is no addon for this platform.
 	 * @throws Any error that `options.begin` throws, or a call of `options.begin` gets, with its `step`.
-	 * @see clone(2)
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone({ namespaces: ["user", "net"], idMap: "root" });
+	 * console.log(`${task}`); // task 4711 (user net)
+	 * ```
+	 * @see clone(2); privileges as for each namespace in namespaces(7)
 	 */
 	static async clone(options?: CloneOptions): Promise<Task> {
 		return cloneTask(undefined, options, (parts) => new Task(parts));
@@ -101,7 +122,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @param options - As for {@link Task.clone}, and `share`.
 	 * @returns The task. Exit it, let it execute a program, or declare it with `await using`.
 	 * @throws `ERR_NEARFAR_TASK_GONE` This task has ended, or ends meanwhile.
+	 * @throws `ERR_NEARFAR_BATCH` With `share: ["files"]`, a batch of another task closes descriptors of the table by number.
 	 * @throws Any error that {@link Task.clone} throws.
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone();
+	 * await using twin = await task.clone({ share: ["files"] });
+	 * console.log(twin.fdTable === task.fdTable); // true
+	 * ```
 	 * @see clone(2)
 	 */
 	async clone(options?: CloneOptions): Promise<Task> {
@@ -157,7 +185,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @param fn - A synchronous function; a returned promise is a `TypeError`. Runs may be nested.
 	 * @returns The result of `fn`.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended, or ends while `fn` runs.
+	 * @throws `TypeError` `fn` is not a function, or returns a promise.
 	 * @throws Any error that `fn` throws.
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone();
+	 * using file = task.run(() => openat2("/etc/hostname"));
+	 * console.log(task.run(() => file.read(64).toString()));
+	 * ```
 	 */
 	run<T>(fn: () => T): T {
 		if (typeof fn !== "function") throw wrongType("fn", "a function", fn);
@@ -185,7 +220,17 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `ERR_NEARFAR_BATCH` `fn` makes a call whose value is not known before the batch has run.
 	 * @throws `SyscallError` A call has failed: `step` is its number, from 0.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended, or ends before the batch has.
+	 * @throws `TypeError` `fn` is not a function, or returns a promise.
 	 * @throws Any error that `fn` throws.
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone();
+	 * using file = await task.batch(() => {
+	 *   chdir("/etc");
+	 *   return openat2("hostname"); // in a batch the descriptor has no number yet, and later calls can use it
+	 * });
+	 * console.log(task.run(() => file.read(64).toString()));
+	 * ```
 	 */
 	async batch<T>(fn: () => T): Promise<T> {
 		if (typeof fn !== "function") throw wrongType("fn", "a function", fn);
@@ -205,7 +250,18 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `EBADF` `options.number` is over the limit of descriptors.
 	 * @throws `RangeError` `options.number` is the number of the task's channel.
 	 * @throws `ETOOMANYREFS` One batch holds more than 62 copies.
+	 * @throws `ERR_NEARFAR_CLOSED` `fd` is closed.
+	 * @throws `ERR_NEARFAR_BATCH` `options.number` is given, and a task with the same table is still being cloned.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
+	 * @throws `ERR_NEARFAR_NEAR` The task is {@link Task.near}: this process.
+	 * @throws `TypeError` An argument has the wrong type.
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone();
+	 * using file = openat2("/etc/hostname");
+	 * using copy = task.put(file);
+	 * console.log(task.run(() => copy.read(64).toString()), copy.file === file.file);
+	 * ```
 	 * @see unix(7), SCM_RIGHTS
 	 */
 	put<T extends FileDescriptor>(fd: T, options?: { closeOnExec?: boolean; number?: number }): T {
@@ -230,7 +286,17 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @returns A descriptor of this process, of the same `file`, close-on-exec. Close it or declare it with `using`.
 	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` `fd` is not a descriptor of the task.
 	 * @throws `EMFILE` The table of this process is full.
+	 * @throws `ERR_NEARFAR_CLOSED` `fd` is closed.
+	 * @throws `ERR_NEARFAR_BATCH` `fd` is a descriptor that a batch has still to make.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
+	 * @throws `ERR_NEARFAR_NEAR` The task is {@link Task.near}: this process.
+	 * @throws `TypeError` `fd` is not a FileDescriptor.
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone({ namespaces: ["user", "net"] });
+	 * using namespace = task.run(() => openat2("/proc/self/ns/net"));
+	 * using copy = task.get(namespace); // keeps the network namespace after the task has ended
+	 * ```
 	 * @see unix(7), SCM_RIGHTS
 	 */
 	get<T extends FileDescriptor>(fd: T): T {
@@ -248,6 +314,15 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `SyscallError` The call has failed.
 	 * @throws `ERR_NEARFAR_BATCH` A batch of this task is being collected.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
+	 * @throws `TypeError` An argument is neither a number nor a descriptor nor bytes, or there are more than six.
+	 * @throws `RangeError` `nr` or an argument does not fit into a word.
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone();
+	 * const name = new Uint8Array(6 * 65); // struct utsname
+	 * task.syscall(process.arch === "arm64" ? 160 : 63, name);
+	 * console.log(Buffer.from(name).toString().split("\0")[0]); // Linux
+	 * ```
 	 * @see syscall(2)
 	 */
 	syscall(nr: number, ...args: (number | bigint | FileDescriptor | Uint8Array)[]): bigint {
@@ -278,6 +353,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `EMFILE` No descriptor is free, in the task or in this process.
 	 * @throws `ERR_NEARFAR_BATCH` A task with the same table is still being cloned.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
+	 * @throws `ERR_NEARFAR_NEAR` The task is {@link Task.near}: this process.
+	 * @throws `TypeError` An argument or an option has the wrong type, or holds a NUL byte.
+	 * @example
+	 * ```ts
+	 * const task = await Task.clone();
+	 * const child = task.exec("sh", ["sh", "-c", "exit $CODE"], { env: { ...process.env, CODE: "7" } });
+	 * console.log((await child.exited).code); // 7
+	 * ```
 	 * @see execve(2), execveat(2)
 	 */
 	exec(path: PathLike | FileDescriptor, argv?: readonly string[], options?: ExecOptions): P {
@@ -311,6 +394,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `ERR_NEARFAR_BATCH` A task with the same table is still being cloned.
 	 * @throws `ERR_NEARFAR_CHILD_DEAD` `program` has ended.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
+	 * @throws `ERR_NEARFAR_NEAR` The task is {@link Task.near}: this process.
+	 * @throws `TypeError` `program` is not a ChildProcess, or `options.forward` is not a boolean.
 	 * @example
 	 * ```ts
 	 * const task = await Task.clone({ namespaces: ["user", "pid"] });
@@ -336,6 +421,15 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @param code - The exit code, 0 to 255. Default: 0.
 	 * @returns How the task ended.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has executed a program, supervises one, or has ended.
+	 * @throws `ERR_NEARFAR_BATCH` The task is still being cloned.
+	 * @throws `ERR_NEARFAR_NEAR` The task is {@link Task.near}: this process.
+	 * @throws `TypeError` `code` is not a number.
+	 * @throws `RangeError` `code` is not a whole number from 0 to 255.
+	 * @example
+	 * ```ts
+	 * const task = await Task.clone();
+	 * console.log(await task.exit(3)); // { code: 3, signal: null, dumped: false }
+	 * ```
 	 * @see exit_group(2)
 	 */
 	async exit(code = 0): Promise<ExitStatus> {
@@ -354,6 +448,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/**
 	 * Kills and reaps a task that has not ended, and a supervisor with everything that it supervises. Leaves a task alone that
 	 * has executed a program.
+	 *
+	 * @throws `ERR_NEARFAR_NEAR` The task is {@link Task.near}: this process.
+	 * @throws `ERR_NEARFAR_BATCH` The task is still being cloned.
 	 */
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#assertNotNear("dispose");
