@@ -75,9 +75,9 @@ pub struct Request {
     pub(crate) one_thread: bool,
     pub(crate) clears_death_signal: bool,
     /// The first and the last of the arguments between which the call closes all descriptors.
-    pub(crate) closes: Option<[usize; 2]>,
+    pub(crate) closes: Option<[u8; 2]>,
     /// The argument whose number the call gives to another file.
-    pub(crate) takes: Option<usize>,
+    pub(crate) takes: Option<u8>,
     pub(crate) yields: Yields,
 }
 
@@ -249,21 +249,21 @@ impl Call<()> {
 
     /// The call closes the descriptor that was added last.
     pub fn closes(mut self) -> Self {
-        let last = self.request.count - 1;
+        let last = self.request.count as u8 - 1;
         self.request.closes = Some([last, last]);
         self
     }
 
     /// The call closes the descriptors whose numbers lie between the two that were added last.
     pub fn closes_range(mut self) -> Self {
-        let last = self.request.count - 1;
+        let last = self.request.count as u8 - 1;
         self.request.closes = Some([last - 1, last]);
         self
     }
 
     /// The call gives the number that was added last to another file, and closes the descriptor that had the number.
     pub fn takes_number(mut self) -> Self {
-        self.request.takes = Some(self.request.count - 1);
+        self.request.takes = Some(self.request.count as u8 - 1);
         self
     }
 

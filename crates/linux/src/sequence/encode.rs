@@ -68,7 +68,7 @@ impl Layout<'_> {
             result: 0,
             kinds: args.map(|(kind, _)| kind),
             policy: request.policy as u8,
-            takes: request.takes.map_or(0, |at| at as u8 + 1),
+            takes: request.takes.map_or(0, |at| at + 1),
         }
     }
 

@@ -92,7 +92,7 @@ impl Sequence {
     /// Returns whether a step gives this descriptor number to another file.
     pub(crate) fn replaces(&self, fd: i32) -> bool {
         let number = Arg::Number(fd as u64);
-        self.requests.iter().any(|request| request.takes.is_some_and(|at| request.args[at] == number))
+        self.requests.iter().any(|request| request.takes.is_some_and(|at| request.args[at as usize] == number))
     }
 
     /// Runs the sequence in the calling thread, as a task would, and returns the descriptors that it made. Each
@@ -128,7 +128,7 @@ impl Sequence {
     /// makes some, and a number that it closes or gives to another file belongs to no earlier slot any more.
     pub(super) fn note(&self, step: usize, answer: &Answer, made: &mut [i32]) {
         let request = &self.requests[step];
-        let number = |at: usize| match request.args[at] {
+        let number = |at: u8| match request.args[at as usize] {
             Arg::Number(number) => Some(i64::from(number as u32)),
             Arg::Slot(slot) => made.get(slot as usize).map(|fd| i64::from(*fd)),
             _ => None,
