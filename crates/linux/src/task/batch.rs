@@ -35,7 +35,7 @@ impl Batch {
 
     /// Adds a copy of a descriptor of this process; see [`transfer::put`].
     pub fn put(&mut self, fd: RawFd, number: Option<i32>, close_on_exec: bool) -> Result<i32> {
-        // Two places of a message are left free: one for the memfd of a long sequence, and one in reserve.
+        // Two places of a message are left free: the memfd of a long sequence takes one of them, and the other is a reserve.
         if self.outgoing.passed() + 2 == wire::DESCRIPTORS {
             return Err(refused("sendmsg", Errno::ETOOMANYREFS));
         }

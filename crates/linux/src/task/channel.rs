@@ -6,6 +6,7 @@
 
 mod children;
 mod jobs;
+mod replies;
 mod socket;
 mod start;
 

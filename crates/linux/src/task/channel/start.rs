@@ -3,7 +3,7 @@
 //! A task whose start cannot fail is used before it has replied, or even before it was cloned. The channel then receives the
 //! reply to the start right before the reply to the first sequence.
 
-use super::jobs::is_early;
+use super::replies::is_early;
 use super::{Channel, State, Turn};
 use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
