@@ -1,6 +1,6 @@
-// `node scripts/aarch64-check.mjs`: as much of the other architecture as an x64 machine can see. The crates are checked
-// for aarch64, and the stub is built for it and run by qemu-user against the tests of its protocol. Not part of CI:
-// where rustup has no such target, Debian's compiler is fetched (150 MB, into target/aarch64; nothing is installed).
+// `node scripts/aarch64-check.mjs` checks on an x64 machine what can be checked of arm64. The crates are type-checked for
+// aarch64. The stub is built for aarch64, and qemu-user runs it against the tests of its protocol. CI does not run this
+// script: if rustup has no such target, the script fetches Debian's compiler (150 MB, into target/aarch64).
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ const triple = "aarch64-unknown-linux-gnu";
 const folder = join(root, "target/aarch64");
 const unpacked = join(folder, "root");
 const protocol = ["stub_descriptors", "stub_fuzz", "stub_messages", "stub_refuses", "stub_runs"];
-/** What qemu-user cannot do: clone(2) but as fork, and cut off control messages. */
+/** Tests that qemu-user cannot run: it emulates clone(2) only as fork, and does not truncate control messages. */
 const beyond = ["stub_clones", "lost_descriptors"];
 
 if (process.arch !== "x64") stop("this is for x64; on arm64, `cargo test` is the real thing");
@@ -30,14 +30,14 @@ const tests = spawnSync("cargo", ["test", "--package", "nearfar-linux", "--test"
 console.log(`not run, for qemu-user cannot: ${beyond.join(", ")}`);
 process.exit(tests.status ?? 1);
 
-/** The toolchain in use, if it has the target and an emulator is installed. */
+/** Returns the toolchain in use, if it has the target and an emulator is installed. */
 function ours() {
 	const libraries = run("rustc", ["--print", "target-libdir", "--target", triple]).trim();
 	const emulator = spawnSync("which", ["qemu-aarch64"], { encoding: "utf8" }).stdout.trim();
 	return existsSync(libraries) && emulator ? { rustc: "rustc", qemu: emulator } : undefined;
 }
 
-/** Debian's compiler, standard library and emulator, unpacked and wrapped so that they find each other. */
+/** Unpacks Debian's compiler, standard library and emulator, with wrappers so that they find each other. */
 function debians() {
 	const lists = join(folder, "lists");
 	const packages = join(folder, "packages");
@@ -56,7 +56,7 @@ function debians() {
 		for (const file of readdirSync(packages)) run("dpkg", ["-x", join(packages, file), unpacked]);
 		writeFileSync(done, "");
 	}
-	// Debian's compiler comes without a linker for this; any LLD does.
+	// Debian's compiler has no linker for aarch64. The LLD of the toolchain links for every architecture.
 	const host = "x86_64-unknown-linux-gnu";
 	const linker = join(run("rustc", ["--print", "sysroot"]).trim(), "lib/rustlib", host, "bin/rust-lld");
 	if (!existsSync(linker)) stop(`there is no ${linker}: install the toolchain with rustup`);

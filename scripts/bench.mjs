@@ -1,4 +1,4 @@
-// `npm run bench` and `npm run soak`: sets up, compiles bench/ and runs one of its programs.
+// `npm run bench` and `npm run soak` set up, compile bench/ and run one of its programs.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { root, run } from "./run.mjs";

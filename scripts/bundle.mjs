@@ -1,6 +1,6 @@
-// Writes the JavaScript of the package in whose folder it is run: a program that imports it waits for every file and
-// every byte of it. Of core, dist/index.js has all that has state, so that state exists once, and dist/internal.js the
-// tables of flags; every other package is one file.
+// Writes the JavaScript of the package in the current folder, as few files: a program that imports the package waits for
+// each file and each byte. Core has two files. dist/index.js has all state, so that state exists once, and
+// dist/internal.js has the tables of flags.
 import { readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { rolldown } from "rolldown";
@@ -15,7 +15,7 @@ for (const name of readdirSync(dist)) {
 }
 
 async function core() {
-	// The slices' part has names in dist/index.js that nobody takes for public ones.
+	// In dist/index.js the names for the other packages begin with `internal_`, so that no user takes them for public.
 	const shared = await exportsOf("src/shared.ts");
 	const lent = shared.map((name) => `${name} as internal_${name}`);
 	const borrowed = shared.map((name) => `internal_${name} as ${name}`);
@@ -29,7 +29,7 @@ async function write(file, code) {
 	const bundle = await open(join(folder, "src", `bundle of ${file}`), code);
 	await bundle.write({
 		file: join(dist, file),
-		// Documentation is for the declarations. Lines and names stay, as an uncaught error shows its line.
+		// The declarations have the documentation. Lines and names stay, because an uncaught error shows them.
 		comments: { annotation: true, jsdoc: false, legal: false },
 		sourcemap: true,
 		sourcemapExcludeSources: true,
@@ -44,7 +44,7 @@ async function exportsOf(file) {
 	return output[0].exports;
 }
 
-/** A bundle that begins at a file, or at `code` in its place. */
+/** Opens a bundle that begins at the file `input`, or at `code` in the place of that file. */
 function open(input, code) {
 	const entry = {
 		name: "entry",
@@ -59,7 +59,7 @@ function open(input, code) {
 		platform: "node",
 		tsconfig: false,
 		transform: { target: "es2022" },
-		// Our "sideEffects": false is a promise to others, about whole files of dist.
+		// `"sideEffects": false` in package.json is about whole files of dist. Inside a file, side effects have to stay.
 		treeshake: { moduleSideEffects: true },
 	});
 }

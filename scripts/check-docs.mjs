@@ -9,7 +9,7 @@ import ts from "typescript";
 import { root } from "./run.mjs";
 
 const entries = readdirSync(join(root, "packages")).map((name) => join(root, "packages", name, "src/index.ts"));
-/** `EPERM` The caller has no CAP_SYS_ADMIN. · Any error that `fn` throws. */
+/** The two forms of a cause: "`EPERM` The caller has no CAP_SYS_ADMIN." and "Any error that `fn` throws." */
 const oneCause = /^(`\w+` [`A-Z].*|Any (error|value) .*)\.$/s;
 
 /** Returns the faults, as `file:line name: fault`, and how many names were looked at. */
@@ -37,7 +37,7 @@ export function checkDocs() {
 			.map((tag) => ({ ...tag, text: ts.displayPartsToString(tag.text).trim() }));
 		const tagged = (kind) => tags.filter((tag) => tag.name === kind);
 		const faults = [];
-		// What a constructor does is what the class is.
+		// The comment of the class says what a constructor does.
 		const isConstructor = name.endsWith(".constructor");
 		if (!/^\S.*?[.!?](\s|$)/s.test(text) && !(isConstructor && tagged("param").length > 0))
 			faults.push("no doc comment that begins with a sentence");

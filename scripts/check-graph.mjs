@@ -13,7 +13,7 @@ import { root } from "./run.mjs";
 
 const folder = join(root, "packages");
 const names = readdirSync(folder).sort();
-/** What one package may import of another. Everything else is its own. */
+/** The names that one package may import of another, and the package that each belongs to. */
 const doors = new Map(names.map((name) => [`@nearfar/${name}`, name]).concat([["@nearfar/core/internal", "core"]]));
 
 export function checkGraph() {

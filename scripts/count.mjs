@@ -1,5 +1,5 @@
-// Adds up what the test runners say they ran: `node scripts/count.mjs vitest.json… cargo.log… demo.log…`.
-// Counts vitest's JSON, cargo's `test result:` lines, and our own `N passed, N failed, N skipped` lines.
+// Adds up the results of the test runners: `node scripts/count.mjs vitest.json… cargo.log… demo.log…`. Counts the JSON of
+// vitest, the `test result:` lines of cargo, and the `N passed, N failed, N skipped` lines of these scripts.
 import { existsSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ export function countVitest(file, root = "/") {
 	const counts = { passed: 0, failed: 0, skipped: 0, ran: new Set(), skips: [] };
 	for (const suite of JSON.parse(readFileSync(file, "utf8")).testResults) {
 		const kinds = suite.assertionResults.map(({ status }) => (status in counts ? status : "skipped"));
-		// A file that could not even be loaded has no tests, and is a failure all the same.
+		// A file that failed to load has no tests, and counts as one failure.
 		if (suite.status === "failed" && !kinds.includes("failed")) kinds.push("failed");
 		for (const kind of kinds) counts[kind]++;
 		const passedOver = suite.assertionResults.filter(({ status }) => status !== "passed" && status !== "failed");

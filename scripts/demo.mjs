@@ -1,4 +1,4 @@
-// `npm run demo -- [command]`: examples/isolate.ts, after making sure that this machine allows it.
+// `npm run demo -- [command]` runs examples/isolate.ts, if this machine allows user namespaces.
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { root, stop } from "./run.mjs";
@@ -12,7 +12,7 @@ const child = spawn(process.execPath, ["examples/dist/isolate.js", ...process.ar
 	cwd: root,
 	stdio: "inherit",
 });
-// The terminal sends SIGINT to both; the child decides what it means, and we end as it does.
+// The terminal sends SIGINT to both processes. The child decides what it means, and this process ends as the child does.
 const forwarded = ["SIGINT", "SIGTERM", "SIGHUP"];
 for (const signal of forwarded) process.on(signal, () => signal !== "SIGINT" && child.kill(signal));
 child.on("exit", (code, signal) => {
@@ -27,7 +27,7 @@ function findObstacle() {
 	if (read("/proc/sys/kernel/unprivileged_userns_clone") === "0")
 		return "sysctl kernel.unprivileged_userns_clone is 0, so only root may";
 	const restricted = read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") === "1";
-	// A program with a profile of its own may be allowed all the same.
+	// AppArmor allows user namespaces to a program whose own profile says so.
 	if (restricted && read("/proc/self/attr/current") === "unconfined")
 		return "sysctl kernel.apparmor_restrict_unprivileged_userns is 1, so only root and programs with an AppArmor profile may";
 }

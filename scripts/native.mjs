@@ -1,11 +1,11 @@
-// Builds the addon and puts it, its types and the stub into packages/core/native.
-// `--dev` is the fast build; every other argument goes to `napi build`, `--target <triple>` for instance.
+// Builds the addon, and puts it into packages/core/native with its types and the stub. `--dev` builds faster. The script
+// passes every other argument to `napi build`, for instance `--target <triple>`.
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { root, run, stop } from "./run.mjs";
 
 const core = join(root, "packages/core");
-// A program may have the present addon mapped: the new one takes its name, not its place on the disk.
+// A running program may have the old addon mapped. A rename leaves its bytes alone, and a copy would overwrite them.
 const staging = join(root, "target/addon");
 mkdirSync(staging, { recursive: true });
 const args = process.argv.slice(2);
@@ -24,7 +24,7 @@ const arches = { x64: "x86_64", arm64: "aarch64" };
 const target = rest.includes("--target") ? rest[rest.indexOf("--target") + 1] : undefined;
 const arch = target?.split("-")[0] ?? arches[process.arch];
 const { target_directory } = JSON.parse(run("cargo", ["metadata", "--no-deps", "--format-version=1"]));
-// `napi build` always names a target, so what cargo calls the target folder is one level further down.
+// `napi build` always names a target, so cargo builds one folder below its target folder.
 const folders = readdirSync(target_directory).filter((name) => name.startsWith(`${arch}-`));
 const [stub] = ["", ...folders]
 	.map((folder) => join(target_directory, folder, "nearfar-stub", arch, "nearfar-stub"))

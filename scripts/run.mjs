@@ -1,11 +1,11 @@
-// How every script runs a command and how it gives up.
+// Runs a command for a script, and ends the script with a message.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Runs a command quietly; on failure prints what it said and ends this process. */
+/** Runs a command without printing its output. If the command fails, prints the output and ends this process. */
 export function run(command, args, options = {}) {
 	const result = spawnSync(command, args, {
 		cwd: root,

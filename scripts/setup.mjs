@@ -1,4 +1,5 @@
-// Makes the tree ready to run: dependencies, addon, packages, examples. Does nothing, fast, when all of it is up to date.
+// Makes the tree ready to run: dependencies, addon, packages, examples. If all of these are up to date, the script ends
+// within milliseconds.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
@@ -14,7 +15,7 @@ const sources = [
 	...packages.flatMap((name) => ["src", "package.json", "tsconfig.json"].map((file) => `packages/${name}/${file}`)),
 ];
 
-/** Installs and builds what is not up to date. */
+/** Installs the dependencies and builds the tree, unless they are up to date. */
 export function setup() {
 	checkNode();
 	const stamp = readStamp();
@@ -28,7 +29,7 @@ export function setup() {
 	}
 	checkRust();
 	console.error("nearfar: building the addon and the packages (a minute or two the first time)");
-	// First the addon: where its types did not change, no TypeScript has to be compiled again.
+	// The addon is built first: if its types did not change, turbo does not compile TypeScript again.
 	for (const tasks of [["build:native"], ["build", "build:examples"]])
 		run("turbo", ["run", ...tasks, "--output-logs=errors-only", "--log-order=grouped"]);
 	writeStamp({ lock, sources: hashSources() });
@@ -71,7 +72,7 @@ function isBuilt() {
 	);
 }
 
-// Sizes and times, not contents: a few milliseconds. When only the times differ, turbo finds everything in its cache.
+// Hashes sizes and times instead of contents, in a few milliseconds. If only times differ, turbo has all results cached.
 function hashSources() {
 	const lines = sources.filter((path) => fs.existsSync(join(root, path))).flatMap(describe);
 	return hash(lines.join("\n"));

@@ -1,4 +1,4 @@
-// The limits that review need not argue about: size of the binaries, and nothing of anybody else's at run time.
+// Checks the limits that a review need not discuss: the sizes of addon and stub, and no foreign dependency at run time.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { root, stop } from "./run.mjs";

@@ -1,4 +1,4 @@
-// `npm run soak`: runs bench/soak.ts, which looks for what stays behind.
+// `npm run soak` runs bench/soak.ts, which looks for leaks.
 import { bench } from "./bench.mjs";
 
 bench("soak");

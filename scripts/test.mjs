@@ -1,4 +1,4 @@
-// `npm test [-- filter]`: sets up, runs every vitest project in one go, and refuses a package that tested nothing.
+// `npm test [-- filter]` sets up, runs all vitest projects together, and fails if a package ran no test.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

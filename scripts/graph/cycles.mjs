@@ -1,4 +1,4 @@
-// Cycles of a graph, which is a Map of names to sets of names.
+// Finds cycles of a graph, which is a Map of names to sets of names.
 
 /** Returns one cycle for each group of names that use each other, as short as possible: `["a", "b", "a"]`. */
 export function findCycles(graph) {

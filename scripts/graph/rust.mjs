@@ -1,4 +1,4 @@
-// Which modules of a crate use which. A file and the folder of the same name below a room are one module: the parts of
+// Reads which modules of a crate use which. A file and the folder of the same name below a room are one module: the parts of
 // `task/channel/` belong to `task/channel.rs`, and may use each other.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Which TypeScript files of a folder use which.
+// Reads which TypeScript files of a folder use which.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import ts from "typescript";
