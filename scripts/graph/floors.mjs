@@ -4,7 +4,7 @@
 /** For each folder its floors: the names of the rooms, and what they hold. */
 export const houses = {
 	"crates/linux/src": [
-		[["target"], "the current target of a thread; running a call there"],
+		[["target/"], "the current target of a thread; running a call there"],
 		[["task/"], "making, feeding and ending a task"],
 		[["wait/"], "waiting for replies, children and readable descriptors"],
 		[["sequence/"], "calls that travel together: encoding, memfd, reply"],

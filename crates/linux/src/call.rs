@@ -92,13 +92,11 @@ const NONE: Arg = Arg::Number(0);
 
 impl Call<()> {
     /// The call `name` with number `nr`; arguments are added in the man page's order.
-    #[inline(always)] // see `run_inline`
     pub fn new(name: &'static str, nr: i64) -> Self {
         let request = Request {
             name,
             nr: nr as u64,
-            // Not `[NONE; 6]`, which is a loop where size is asked for.
-            args: [NONE, NONE, NONE, NONE, NONE, NONE],
+            args: [NONE; 6],
             count: 0,
             out: Vec::new(),
             input: Vec::new(),
@@ -115,13 +113,11 @@ impl Call<()> {
     }
 
     /// What comes back is read from the answer.
-    #[inline(always)] // see `run_inline`
     pub fn value<T>(self, read: fn(&Answer) -> T) -> Call<T> {
         self.yielding(Yields::Value, read)
     }
 
     /// What comes back is a new descriptor.
-    #[inline(always)] // see `run_inline`
     pub fn descriptor(self) -> Call<i32> {
         self.yielding(Yields::Descriptor, |answer| answer.result as i32)
     }
@@ -131,14 +127,12 @@ impl Call<()> {
         self.yielding(Yields::Pair, |answer| [0, 4].map(|at| answer.u32(at) as i32))
     }
 
-    #[inline(always)] // see `run_inline`
     fn yielding<T>(mut self, yields: Yields, read: fn(&Answer) -> T) -> Call<T> {
         self.request.yields = yields;
         Call { request: self.request, read }
     }
 
     /// An argument of any kind.
-    #[inline(always)] // see `run_inline`
     pub fn arg(mut self, arg: Arg) -> Self {
         self.request.args[self.request.count] = arg;
         self.request.count += 1;
@@ -146,13 +140,11 @@ impl Call<()> {
     }
 
     /// A number.
-    #[inline(always)] // see `run_inline`
     pub fn number(self, number: impl Into<i128>) -> Self {
         self.arg(Arg::Number(number.into() as u64))
     }
 
     /// A descriptor of the table the call runs in, or the slot of one that the sequence will make.
-    #[inline(always)] // see `run_inline`
     pub fn fd(self, fd: i32) -> Self {
         self.arg(descriptor(fd))
     }
@@ -241,7 +233,6 @@ impl Call<()> {
     }
 
     /// The kernel applies this call to the calling thread alone: refused near, where there are others.
-    #[inline(always)] // see `run_inline`
     pub fn one_thread(mut self) -> Self {
         self.request.one_thread = true;
         self
@@ -276,7 +267,6 @@ impl Call<()> {
 
 impl<T> Call<T> {
     /// In a sequence: a refusal does not stop what follows.
-    #[inline(always)] // see `run_inline`
     pub fn go_on(mut self) -> Self {
         self.request.policy = Policy::GoOn;
         self
@@ -291,19 +281,6 @@ impl<T> Call<T> {
     /// The same call, and another way to read its answer.
     pub fn reading<U>(self, read: fn(&Answer) -> U) -> Call<U> {
         Call { request: self.request, read }
-    }
-
-    /// Makes the call in the calling thread, if it takes and gives nothing but numbers.
-    #[inline(always)] // see `run_inline`
-    pub(crate) fn near_if_short(self) -> Option<Result<T>> {
-        let Request { name, nr, .. } = self.request;
-        let args = self.request.short()?;
-        // It owns nothing. Said to the compiler, nothing of it has to be in memory.
-        std::mem::forget(self.request);
-        // SAFETY: no argument is an address, or the description of the call would be wrong.
-        let answered = unsafe { make(nr, args) };
-        let read = |result| (self.read)(&Answer { result, out: &[] });
-        Some(answered.map(read).map_err(|number| Failure::Refused(Refusal::new(name, number))))
     }
 
     /// Makes the call in the calling thread.
@@ -331,23 +308,6 @@ impl Request {
     pub(crate) fn near(mut self) -> Result<(i64, Vec<u8>)> {
         let result = self.make_near(|_| None)?;
         Ok((result, self.out))
-    }
-
-    /// The arguments of a call that is made of nothing but numbers.
-    #[inline(always)] // see `run_inline`
-    fn short(&self) -> Option<[u64; 6]> {
-        let owns = self.out.capacity() + self.input.capacity() + self.pointers.capacity();
-        if owns > 0 || self.one_thread {
-            return None;
-        }
-        // Not `args.map`, which is a call of its own.
-        let [a, b, c, d, e, f] = self.args;
-        match (a, b, c, d, e, f) {
-            (Arg::Number(a), Arg::Number(b), Arg::Number(c), Arg::Number(d), Arg::Number(e), Arg::Number(f)) => {
-                Some([a, b, c, d, e, f])
-            }
-            _ => None,
-        }
     }
 
     /// Makes the call in the calling thread; `slot` knows the descriptors that earlier calls made.
@@ -389,9 +349,36 @@ impl Request {
     }
 }
 
+/// A call that takes numbers alone and returns a number. [`crate::target::run_short`] makes it near without a [`Call`],
+/// which takes longer to build than the kernel takes to answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Short {
+    name: &'static str,
+    nr: i64,
+}
+
+impl Short {
+    /// The call `name` with number `nr`, of whose arguments none is an address.
+    pub(crate) const fn new(name: &'static str, nr: i64) -> Self {
+        Short { name, nr }
+    }
+
+    /// The same as a [`Call`], to which its arguments are added.
+    pub(crate) fn call(self) -> Call<()> {
+        Call::new(self.name, self.nr)
+    }
+
+    /// Makes the call in the calling thread.
+    #[inline]
+    pub(crate) fn near(self, [a, b, c, d]: [i64; 4]) -> Result<i64> {
+        let args = [a as u64, b as u64, c as u64, d as u64, 0, 0];
+        // SAFETY: no argument is an address, as `Short::new` demands, so the kernel touches no memory of this process.
+        unsafe { make(self.nr as u64, args) }.map_err(|number| Failure::Refused(Refusal::new(self.name, number)))
+    }
+}
+
 /// # Safety
 /// The addresses among the arguments are those of memory that the call may use as it does.
-#[inline(always)] // see `run_inline`
 unsafe fn make(nr: u64, [a, b, c, d, e, f]: [u64; 6]) -> std::result::Result<i64, i32> {
     // SAFETY: as the caller promises.
     match unsafe { libc::syscall(nr as i64, a, b, c, d, e, f) } {

@@ -1,6 +1,8 @@
 //! The current target of a thread, in which its calls run: near, unless a task or a batch was entered.
 
-use crate::call::{Answer, Call, Request};
+pub mod capability_sets;
+
+use crate::call::{Answer, Call, Request, Short};
 use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
 use crate::task::batch::Batch;
@@ -42,12 +44,15 @@ impl<T> Call<T> {
     }
 }
 
-/// Runs the call that is described in the current target of the calling thread. Compiled into its caller, what is short
-/// costs near little more than the kernel does: of the description nothing is left but the numbers.
-#[inline(always)]
-pub fn run_inline<T>(describe: impl Fn() -> Call<T>) -> Result<T> {
-    let near = if NEAR.get() { describe().near_if_short() } else { None };
-    near.unwrap_or_else(|| describe().run())
+/// Runs a call of numbers alone in the current target of the calling thread: near with these arguments, and elsewhere as
+/// the [`Call`] that `call` returns.
+#[inline]
+pub fn run_short<T>(short: Short, args: [i64; 4], read: fn(i64) -> T, call: impl FnOnce() -> Call<T>) -> Result<T> {
+    if NEAR.get() {
+        short.near(args).map(read)
+    } else {
+        call().run()
+    }
 }
 
 /// Runs a call without reading its answer, so that the code is compiled once and not once for each type.

@@ -2,23 +2,32 @@
 
 use crate::throw::OrThrow;
 use linux::calls::credentials;
-use linux::target::run_inline;
+use linux::calls::pidfd;
+use linux::target::run_short;
 use napi::bindgen_prelude::{Env, JsObjectValue, Object, Result};
 use napi::{sys, JsError};
 use napi_derive::napi;
 use std::ptr::null_mut;
 
 macro_rules! getters {
-    ($($name:ident)*) => {
+    ($($name:ident $SHORT:ident;)*) => {
         $(extern "C" fn $name(env: sys::napi_env, _: sys::napi_callback_info) -> sys::napi_value {
-            number(env, run_inline(credentials::$name))
+            number(env, run_short(credentials::$SHORT, [0; 4], |id| id as u32, credentials::$name))
         })*
         const SHORTEST: &[(&str, sys::napi_callback)] =
             &[$((stringify!($name), Some($name))),*, ("pidfdSendSignal", Some(pidfd_send_signal))];
     };
 }
 
-getters! { getuid geteuid getgid getegid getpid getppid gettid }
+getters! {
+    getuid GETUID;
+    geteuid GETEUID;
+    getgid GETGID;
+    getegid GETEGID;
+    getpid GETPID;
+    getppid GETPPID;
+    gettid GETTID;
+}
 
 fn number(env: sys::napi_env, answer: linux::error::Result<u32>) -> sys::napi_value {
     let mut value = null_mut();
@@ -45,9 +54,10 @@ fn numbers(env: sys::napi_env, info: sys::napi_callback_info) -> [i32; 3] {
 }
 
 extern "C" fn pidfd_send_signal(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    let [pidfd, signal, flags] = numbers(env, info);
-    let call = || linux::calls::pidfd::pidfd_send_signal(pidfd, signal, flags as u32);
-    if let Err(error) = run_inline(call).or_throw() {
+    let [fd, signal, flags] = numbers(env, info);
+    let args = [fd.into(), signal.into(), 0, (flags as u32).into()];
+    let call = || pidfd::pidfd_send_signal(fd, signal, flags as u32);
+    if let Err(error) = run_short(pidfd::PIDFD_SEND_SIGNAL, args, |_| (), call).or_throw() {
         // SAFETY: `env` is that of the call under way, which returns to JavaScript right after.
         unsafe { JsError::from(error).throw_into(env) };
     }

@@ -1,10 +1,24 @@
 //! User and group ids, process groups, sessions.
 
-use crate::call::Call;
+use crate::call::{Call, Short};
 
-#[inline(always)] // see `run_inline`
-fn id(name: &'static str, nr: i64) -> Call<u32> {
-    Call::new(name, nr).value(|answer| answer.result as u32)
+/// getuid(2).
+pub const GETUID: Short = Short::new("getuid", libc::SYS_getuid);
+/// geteuid(2).
+pub const GETEUID: Short = Short::new("geteuid", libc::SYS_geteuid);
+/// getgid(2).
+pub const GETGID: Short = Short::new("getgid", libc::SYS_getgid);
+/// getegid(2).
+pub const GETEGID: Short = Short::new("getegid", libc::SYS_getegid);
+/// getpid(2).
+pub const GETPID: Short = Short::new("getpid", libc::SYS_getpid);
+/// getppid(2).
+pub const GETPPID: Short = Short::new("getppid", libc::SYS_getppid);
+/// gettid(2).
+pub const GETTID: Short = Short::new("gettid", libc::SYS_gettid);
+
+fn id(short: Short) -> Call<u32> {
+    short.call().value(|answer| answer.result as u32)
 }
 
 fn three(name: &'static str, nr: i64) -> Call<[u32; 3]> {
@@ -12,27 +26,23 @@ fn three(name: &'static str, nr: i64) -> Call<[u32; 3]> {
 }
 
 /// `getuid()`: the real user id.
-#[inline(always)] // see `run_inline`
 pub fn getuid() -> Call<u32> {
-    id("getuid", libc::SYS_getuid)
+    id(GETUID)
 }
 
 /// `geteuid()`: the effective user id.
-#[inline(always)] // see `run_inline`
 pub fn geteuid() -> Call<u32> {
-    id("geteuid", libc::SYS_geteuid)
+    id(GETEUID)
 }
 
 /// `getgid()`: the real group id.
-#[inline(always)] // see `run_inline`
 pub fn getgid() -> Call<u32> {
-    id("getgid", libc::SYS_getgid)
+    id(GETGID)
 }
 
 /// `getegid()`: the effective group id.
-#[inline(always)] // see `run_inline`
 pub fn getegid() -> Call<u32> {
-    id("getegid", libc::SYS_getegid)
+    id(GETEGID)
 }
 
 /// `getresuid(&real, &effective, &saved)`.
@@ -63,21 +73,18 @@ pub fn getgroups_count() -> Call<u32> {
 }
 
 /// `getpid()`, in the caller's pid namespace.
-#[inline(always)] // see `run_inline`
 pub fn getpid() -> Call<u32> {
-    id("getpid", libc::SYS_getpid)
+    id(GETPID)
 }
 
 /// `getppid()`; 0 where the parent is in another pid namespace.
-#[inline(always)] // see `run_inline`
 pub fn getppid() -> Call<u32> {
-    id("getppid", libc::SYS_getppid)
+    id(GETPPID)
 }
 
 /// `gettid()`: the calling thread.
-#[inline(always)] // see `run_inline`
 pub fn gettid() -> Call<u32> {
-    id("gettid", libc::SYS_gettid)
+    id(GETTID)
 }
 
 /// `getpgid(pid)`; 0: the caller.

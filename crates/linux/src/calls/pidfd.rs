@@ -1,16 +1,18 @@
 //! Process descriptors: pidfd_open(2), and the calls that take one.
 
-use crate::call::Call;
+use crate::call::{Call, Short};
 
 /// `pidfd_open(pid, flags)`: a descriptor that stays bound to one process. Close-on-exec. Linux 5.3.
 pub fn pidfd_open(pid: i32, flags: u32) -> Call<i32> {
     Call::new("pidfd_open", libc::SYS_pidfd_open).number(pid).number(flags).descriptor()
 }
 
+/// [`pidfd_send_signal`]: the third of its four arguments is always a null pointer.
+pub const PIDFD_SEND_SIGNAL: Short = Short::new("pidfd_send_signal", libc::SYS_pidfd_send_signal);
+
 /// `pidfd_send_signal(pidfd, sig, NULL, flags)`. Linux 5.1.
-#[inline(always)] // see `run_inline`
 pub fn pidfd_send_signal(pidfd: i32, signal: i32, flags: u32) -> Call<()> {
-    Call::new("pidfd_send_signal", libc::SYS_pidfd_send_signal).fd(pidfd).number(signal).number(0).number(flags)
+    PIDFD_SEND_SIGNAL.call().fd(pidfd).number(signal).number(0).number(flags)
 }
 
 /// `pidfd_getfd(pidfd, targetfd, 0)`: a copy of another process's descriptor. Linux 5.6.
