@@ -83,6 +83,14 @@ describe("near", () => {
 		expect([copy.fd, copy.closeOnExec, copy.file === file.file]).toEqual([191, false, true]);
 	});
 
+	test("dupTo refuses a number that is in use while a batch is collected, too", async () => {
+		using file = openat2("/dev/null");
+		using other = file.dup();
+		const failed = await Task.near.batch(() => file.dupTo(other.fd)).catch((error) => error);
+		expect(failed).toMatchObject({ code: "ERR_OUT_OF_RANGE" });
+		expect(other.read(1)).toHaveLength(0);
+	});
+
 	test("take gives the number up", () => {
 		const fd = openat2("/dev/null");
 		const number = fd.take();
