@@ -2,13 +2,13 @@
 
 use crate::calls::process::Waited;
 use crate::error::Result;
-use std::fmt::Debug;
+use std::fmt::{self, Debug, Formatter};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 /// The channel to a task, with the few operations that a [`super::Child`] needs of it. `task/channel` implements this
 /// trait, so that the room `wait` does not depend on the room `task`.
-pub trait TaskChannel: Debug + Send + Sync {
+pub trait TaskChannel: Send + Sync {
     /// Ends the channel in both directions, so that every thread and every job that waits for a reply stops waiting.
     fn hang_up(&self);
 
@@ -18,6 +18,13 @@ pub trait TaskChannel: Debug + Send + Sync {
     /// Makes the task call waitid(2) for the process behind `pidfd`, without blocking. `done` is called once with the
     /// result, on this thread or on the reactor's.
     fn submit_waitid(self: Arc<Self>, pidfd: Arc<OwnedFd>, options: i32, done: WaitDone);
+}
+
+/// With `Debug` above the trait, its table of functions would keep the `Debug` code of every call in the addon.
+impl Debug for dyn TaskChannel {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TaskChannel")
+    }
 }
 
 /// Called once with the result of a waitid(2) that a task has made.
