@@ -18,6 +18,7 @@ export default defineConfig({
 		isolate: true,
 		testTimeout: 30_000,
 		hookTimeout: 30_000,
+		setupFiles: [join(import.meta.dirname, "test/setup.ts")],
 		projects: [
 			...readdirSync("packages").map((name) => project(name, `packages/${name}/test/**/*.test.ts`)),
 			project("examples", "examples/**/*.test.ts"),

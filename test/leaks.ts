@@ -3,19 +3,25 @@ import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { Task } from "@nearfar/core";
 import { afterAll, beforeAll, expect } from "vitest";
+import { children } from "./processes.ts";
 
-/** The resources that a test file could leave behind: mounts, processes (also zombies), and descriptors. */
+/** What a test file could change of this process, or leave behind. */
 interface Traces {
 	mounts: string;
+	namespaces: string[];
+	/** Also zombies. */
 	children: string[];
 	descriptors: string[];
+	limits: string;
+	/** The working directory, the umask and the host name. */
+	place: string[];
 	/** Descriptors whose handles were garbage collected before they were closed. */
 	warnings: string[];
 }
 
 const warnings: string[] = [];
 
-/** Makes the test file fail if the process ends with other resources than it began with. Call this once in each file. */
+/** Fails the present test file if this process is not as it was before the first test. */
 export function expectNoLeaks(): void {
 	let before: Traces;
 	process.on("warning", ({ name, message }) => name === "NearfarLeakWarning" && warnings.push(message));
@@ -35,31 +41,13 @@ export function expectNoLeaks(): void {
 function traces(): Traces {
 	return {
 		mounts: readFileSync("/proc/self/mountinfo", "utf8"),
+		namespaces: readdirSync("/proc/self/ns").map((name) => readlinkSync(`/proc/self/ns/${name}`)),
 		children: children(process.pid),
 		descriptors: descriptors(),
+		limits: readFileSync("/proc/self/limits", "utf8"),
+		place: [process.cwd(), `${process.umask()}`, readFileSync("/proc/sys/kernel/hostname", "utf8")],
 		warnings: [...warnings],
 	};
-}
-
-/** Returns the children of a process as `"pid (name) state"`. A zygote is `"zygote"`, because a new one may replace it. */
-export function children(parent: number): string[] {
-	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-	const ours = pids.map(stat).filter((line) => line !== undefined && line.parent === parent);
-	return ours.map((line) => (isZygote(line?.pid) ? "zygote" : `${line?.pid} (${line?.name}) ${line?.state}`));
-}
-
-/** Returns the fields of `/proc/<pid>/stat` that tests need, or `undefined` if no process has the pid. */
-export function stat(pid: string | number): { pid: string; name: string; state: string; parent: number } | undefined {
-	const line = stat.line(pid);
-	const [, name = "", state = "", parent] = /^\d+ \((.*)\) (\S) (\d+)/s.exec(line) ?? [];
-	return line === "" ? undefined : { pid: `${pid}`, name, state, parent: Number(parent) };
-}
-
-/** Returns the text of `/proc/<pid>/stat`, or `""` if no process has the pid. */
-stat.line = (pid: string | number): string => read(`/proc/${pid}/stat`);
-
-function isZygote(pid: string | undefined): boolean {
-	return read(`/proc/${pid}/cmdline`).startsWith("nearfar-zygote");
 }
 
 function descriptors(): string[] {
@@ -72,13 +60,4 @@ function descriptors(): string[] {
 		}
 	});
 	return links.sort();
-}
-
-/** Returns the text of a file of `/proc`, or `""` if the process is gone. */
-export function read(path: string): string {
-	try {
-		return readFileSync(path, "utf8");
-	} catch {
-		return ""; // the process has ended meanwhile
-	}
 }

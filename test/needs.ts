@@ -41,8 +41,8 @@ export const isRoot = process.geteuid?.() === 0;
 
 const x64 = process.arch === "x64";
 const syscalls = x64
-	? { prctl: 157, keyctl: 250, setMempolicy: 238, getMempolicy: 239, ioprioGet: 252 }
-	: { prctl: 167, keyctl: 219, setMempolicy: 237, getMempolicy: 236, ioprioGet: 31 };
+	? { prctl: 157, keyctl: 250, setMempolicy: 238, getMempolicy: 239, ioprioGet: 252, kcmp: 312 }
+	: { prctl: 167, keyctl: 219, setMempolicy: 237, getMempolicy: 236, ioprioGet: 31, kcmp: 272 };
 const landlockCreateRuleset = 444;
 const O_TMPFILE = 0o20_000_000 | constants.O_DIRECTORY | constants.O_RDWR;
 
@@ -65,6 +65,7 @@ const probes = {
 		works(() => Task.near.syscall(syscalls.getMempolicy, 0, 0, 0, 0, 0)) &&
 		works(() => Task.near.syscall(syscalls.setMempolicy, 0, 0, 0)), // MPOL_DEFAULT, as before
 	"filters of core dumps": () => existsSync("/proc/self/coredump_filter"),
+	kcmp: () => works(() => Task.near.syscall(syscalls.kcmp, process.pid, process.pid, 3, 0, 0)), // KCMP_FS
 	"I/O priorities": () => works(() => Task.near.syscall(syscalls.ioprioGet, 1, 0)),
 	"real-time scheduling": () => spawnSync("chrt", ["--fifo", "1", "true"]).status === 0,
 	Landlock: () => works(() => Task.near.syscall(landlockCreateRuleset, 0, 0, 1)), // returns the ABI version

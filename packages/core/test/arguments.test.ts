@@ -1,10 +1,7 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../test/leaks.ts";
 import { reason } from "../../../test/reason.ts";
 import { closeRange, FileDescriptor, Location, openat2, Process, pipe, statx, Task } from "../src/index.ts";
-
-expectNoLeaks();
 
 // biome-ignore lint/suspicious/noExplicitAny: arguments that the types forbid
 type Any = any;

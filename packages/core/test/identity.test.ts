@@ -1,8 +1,5 @@
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../test/leaks.ts";
 import { AddressSpace, FDTable, OpenFile, openat2, PidNamespace, Task } from "../src/index.ts";
-
-expectNoLeaks();
 
 test("of a task: its own table and memory, Node's pid namespace", async () => {
 	await using task = await Task.clone();

@@ -1,8 +1,8 @@
 import { BatchError, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
+import { statusNumbers } from "../../../test/status.ts";
 import { getegid, geteuid, getgid, getgroups, getresgid, getresuid, getuid } from "../src/index.ts";
-import { status } from "./status.ts";
 
 const [SETRESUID, SETRESGID, SETGROUPS] = process.arch === "arm64" ? [147, 149, 159] : [117, 119, 116];
 
@@ -57,7 +57,11 @@ function all() {
 }
 
 function seen(pid: number | "self") {
-	const [ruid, euid, suid] = status(pid, "Uid");
-	const [rgid, egid, sgid] = status(pid, "Gid");
-	return { uids: [ruid, euid, ruid, euid, suid], gids: [rgid, egid, rgid, egid, sgid], groups: status(pid, "Groups") };
+	const [ruid, euid, suid] = statusNumbers(pid, "Uid");
+	const [rgid, egid, sgid] = statusNumbers(pid, "Gid");
+	return {
+		uids: [ruid, euid, ruid, euid, suid],
+		gids: [rgid, egid, rgid, egid, sgid],
+		groups: statusNumbers(pid, "Groups"),
+	};
 }

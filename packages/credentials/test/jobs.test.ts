@@ -1,7 +1,8 @@
 import { BatchError, type ChildProcess, NamespaceMismatchError, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { refused } from "../../../test/refusal.ts";
+import { job } from "../../../test/status.ts";
 import { getpgid, getpgrp, getsid, setpgid, setsid } from "../src/index.ts";
-import { job } from "./status.ts";
 
 const NOBODY = 2 ** 31 - 1;
 
@@ -22,10 +23,10 @@ test("a task starts in the group and session of this process", async () => {
 
 test("nobody has the pid: ESRCH", async () => {
 	await using task = await Task.clone();
-	expect(() => getpgid(NOBODY)).toThrow(refusal("ESRCH", "getpgid"));
-	expect(() => getsid(NOBODY)).toThrow(refusal("ESRCH", "getsid"));
-	expect(() => setpgid(NOBODY, 0)).toThrow(refusal("ESRCH", "setpgid"));
-	expect(() => task.run(() => getpgid(NOBODY))).toThrow(refusal("ESRCH", "getpgid"));
+	expect(() => getpgid(NOBODY)).toThrow(refused("ESRCH", "getpgid"));
+	expect(() => getsid(NOBODY)).toThrow(refused("ESRCH", "getsid"));
+	expect(() => setpgid(NOBODY, 0)).toThrow(refused("ESRCH", "setpgid"));
+	expect(() => task.run(() => getpgid(NOBODY))).toThrow(refused("ESRCH", "getpgid"));
 });
 
 test.each([
@@ -57,12 +58,12 @@ test("a task moves itself, and is moved, into groups", async () => {
 test("setpgid: EACCES after exec, ESRCH for who is no child, EPERM for a session leader and a group that is not", async () => {
 	await using task = await Task.clone();
 	await using sleep = (await Task.clone()).exec("sleep", ["sleep", "60"]);
-	expect(() => setpgid(sleep, 0)).toThrow(refusal("EACCES", "setpgid"));
-	expect(() => task.run(() => setpgid(sleep.pid, 0))).toThrow(refusal("ESRCH", "setpgid"));
-	expect(() => setpgid(task.process, NOBODY)).toThrow(refusal("EPERM", "setpgid"));
+	expect(() => setpgid(sleep, 0)).toThrow(refused("EACCES", "setpgid"));
+	expect(() => task.run(() => setpgid(sleep.pid, 0))).toThrow(refused("ESRCH", "setpgid"));
+	expect(() => setpgid(task.process, NOBODY)).toThrow(refused("EPERM", "setpgid"));
 	task.run(setsid);
-	expect(() => task.run(() => setpgid(0, 0))).toThrow(refusal("EPERM", "setpgid"));
-	expect(() => setpgid(task.process, 0)).toThrow(refusal("EPERM", "setpgid"));
+	expect(() => task.run(() => setpgid(0, 0))).toThrow(refused("EPERM", "setpgid"));
+	expect(() => setpgid(task.process, 0)).toThrow(refused("EPERM", "setpgid"));
 });
 
 test("setpgid of a child that has ended, or cannot be named, is refused before the kernel is asked", async () => {
@@ -80,14 +81,10 @@ test("setsid makes a session, once", async () => {
 	await using task = await Task.clone();
 	expect(task.run(setsid)).toBe(task.pid);
 	expect(job(task.pid)).toEqual({ group: task.pid, session: task.pid });
-	expect(() => task.run(setsid)).toThrow(refusal("EPERM", "setsid"));
+	expect(() => task.run(setsid)).toThrow(refused("EPERM", "setsid"));
 });
 
 test.each([getpgid, getpgrp, getsid, setsid])("%o returns a value, which a batch has not", async (call) => {
 	await using task = await Task.clone();
 	await expect(task.batch(() => call())).rejects.toThrow(BatchError);
 });
-
-function refusal(code: string, syscall: string) {
-	return expect.objectContaining({ code, syscall });
-}

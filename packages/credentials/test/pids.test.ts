@@ -3,12 +3,12 @@ import { readlinkSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { BatchError, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { statusNumbers } from "../../../test/status.ts";
 import { getpid, getppid, gettid } from "../src/index.ts";
-import { status } from "./status.ts";
 
 test("near, pids are those of /proc", () => {
 	expect([getpid(), getppid()]).toEqual([process.pid, process.ppid]);
-	expect([getpid(), getppid()]).toEqual([...status("self", "Tgid"), ...status("self", "PPid")]);
+	expect([getpid(), getppid()]).toEqual([...statusNumbers("self", "Tgid"), ...statusNumbers("self", "PPid")]);
 });
 
 test("gettid is the thread's own", async () => {
@@ -25,13 +25,13 @@ test("gettid is the thread's own", async () => {
 test("far, a task is a child of this process", async () => {
 	await using task = await Task.clone();
 	expect(task.run(() => [getpid(), getppid(), gettid()])).toEqual([task.pid, process.pid, task.pid]);
-	expect(status(task.pid, "PPid")).toEqual([process.pid]);
+	expect(statusNumbers(task.pid, "PPid")).toEqual([process.pid]);
 });
 
 test("in a new pid namespace a task is 1, and its parent cannot be named", async () => {
 	await using task = await Task.clone({ namespaces: ["user", "pid"] });
 	expect(task.run(() => [getpid(), getppid(), gettid()])).toEqual([1, 0, 1]);
-	expect(status(task.pid, "NSpid")).toEqual([task.pid, 1]);
+	expect(statusNumbers(task.pid, "NSpid")).toEqual([task.pid, 1]);
 	await using child = await task.clone();
 	expect(child.run(() => [getpid(), getppid()])).toEqual([2, 1]);
 });

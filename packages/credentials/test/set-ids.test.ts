@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { isRoot, needs } from "../../../test/needs.ts";
+import { statusNumbers } from "../../../test/status.ts";
 import {
 	getgroups,
 	getresgid,
@@ -17,7 +18,6 @@ import {
 	setreuid,
 	setuid,
 } from "../src/index.ts";
-import { status } from "./status.ts";
 
 const [uid = -1, gid = -1] = [process.geteuid?.(), process.getegid?.()];
 // chown, dac_override, dac_read_search, fowner, fsetid, linux_immutable, mknod, mac_override
@@ -32,12 +32,12 @@ function capabilities(task: Task): bigint {
 }
 
 test.each(Object.entries(all))("%s: near it is refused, and nothing changes", (name, call) => {
-	const before = [status("self", "Uid"), status("self", "Gid")];
+	const before = [statusNumbers("self", "Uid"), statusNumbers("self", "Gid")];
 	const args = name in pairs ? [-1, -1] : [0];
 	expect(() => (call as (...ids: number[]) => unknown)(...args)).toThrow(
 		expect.objectContaining({ code: "ERR_NEARFAR_MULTITHREADED" }),
 	);
-	expect([status("self", "Uid"), status("self", "Gid")]).toEqual(before);
+	expect([statusNumbers("self", "Uid"), statusNumbers("self", "Gid")]).toEqual(before);
 });
 
 test.each(Object.entries(all))("%s refuses what is no id before the kernel is asked", (_, call) => {
@@ -85,11 +85,11 @@ test("a task may always be who it is", async () => {
 needs("root").test("CRE-05 setuid first, and neither the group nor the groups can follow", async () => {
 	await using task = await Task.clone();
 	task.run(() => [setgroups([4, 5]), setuid(1000)]);
-	expect(status(task.pid, "Uid")).toEqual([1000, 1000, 1000, 1000]);
+	expect(statusNumbers(task.pid, "Uid")).toEqual([1000, 1000, 1000, 1000]);
 	expect(() => task.run(() => setgid(1000))).toThrow(expect.objectContaining({ code: "EPERM", syscall: "setgid" }));
 	expect(() => task.run(() => setgroups([]))).toThrow(expect.objectContaining({ code: "EPERM" }));
 	expect(task.run(getgroups)).toEqual([4, 5]);
-	expect(status(task.pid, "Gid")).toEqual([0, 0, 0, 0]);
+	expect(statusNumbers(task.pid, "Gid")).toEqual([0, 0, 0, 0]);
 });
 
 needs("root").test("CRE-06 a saved id is the way back: all three have to go", async () => {
@@ -103,7 +103,7 @@ needs("root").test("CRE-06 a saved id is the way back: all three have to go", as
 needs("root").test("setreuid and setregid set the saved id with them", async () => {
 	await using task = await Task.clone();
 	task.run(() => [setregid(1, 2), setreuid(11, 12)]);
-	expect([status(task.pid, "Uid"), status(task.pid, "Gid")]).toEqual([
+	expect([statusNumbers(task.pid, "Uid"), statusNumbers(task.pid, "Gid")]).toEqual([
 		[11, 12, 12, 12],
 		[1, 2, 2, 2],
 	]);
@@ -113,7 +113,7 @@ needs("root").test("CRE-07 setfsuid returns the former id, and takes capabilitie
 	await using task = await Task.clone();
 	const before = capabilities(task);
 	expect(task.run(() => [setfsuid(1000), setfsuid(-1), setfsgid(7), setfsgid(-1)])).toEqual([0, 1000, 0, 7]);
-	expect([status(task.pid, "Uid"), status(task.pid, "Gid")]).toEqual([
+	expect([statusNumbers(task.pid, "Uid"), statusNumbers(task.pid, "Gid")]).toEqual([
 		[0, 0, 0, 1000],
 		[0, 0, 0, 7],
 	]);

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { PidFd } from "@nearfar/pidfd";
 
-const child = spawn("sh", ["-c", "sleep 60"]);
+const child = spawn("sleep", ["60"], { stdio: "ignore" });
 const exit = once(child, "exit");
 using pidfd = PidFd.of(child);
 using stderr = pidfd.getFd(2);

@@ -2,6 +2,7 @@ import { openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { becomeOrdinary } from "../../../test/ordinary.ts";
+import { refused } from "../../../test/refusal.ts";
 import { PidFd } from "../src/index.ts";
 import { pidfdGetfd } from "./raw.ts";
 
@@ -37,20 +38,20 @@ test("PFD-17 what is no pidfd, or not open over there: EBADF", async () => {
 	using file = openat2("/dev/null");
 	using claimed = PidFd.borrow(file.fd);
 	using pidfd = PidFd.open(task.process);
-	expect(() => claimed.getFd(0)).toThrow(refusal("EBADF", "pidfd_getfd"));
-	expect(() => pidfd.getFd(FREE)).toThrow(refusal("EBADF", "pidfd_getfd"));
+	expect(() => claimed.getFd(0)).toThrow(refused("EBADF", "pidfd_getfd"));
+	expect(() => pidfd.getFd(FREE)).toThrow(refused("EBADF", "pidfd_getfd"));
 });
 
 test("PFD-17 a flag: EINVAL", () => {
 	using self = PidFd.self();
-	expect(() => pidfdGetfd(self, 0, 1)).toThrow(refusal("EINVAL", "syscall"));
+	expect(() => pidfdGetfd(self, 0, 1)).toThrow(refused("EINVAL", "syscall"));
 });
 
 test("PFD-17 a process that was reaped: ESRCH", async () => {
 	const task = await Task.clone();
 	using pidfd = PidFd.open(task.process);
 	await task.exit();
-	expect(() => pidfd.getFd(0)).toThrow(refusal("ESRCH", "pidfd_getfd"));
+	expect(() => pidfd.getFd(0)).toThrow(refused("ESRCH", "pidfd_getfd"));
 });
 
 needs("another user as the owner of process 1").test("another user's: EPERM", async () => {
@@ -58,7 +59,7 @@ needs("another user as the owner of process 1").test("another user's: EPERM", as
 	becomeOrdinary(task);
 	task.run(() => {
 		using init = PidFd.open(1);
-		expect(() => init.getFd(0)).toThrow(refusal("EPERM", "pidfd_getfd"));
+		expect(() => init.getFd(0)).toThrow(refused("EPERM", "pidfd_getfd"));
 	});
 });
 
@@ -67,7 +68,3 @@ test("a number that is none is refused before the kernel is asked", () => {
 	expect(() => self.getFd(-1)).toThrow(expect.objectContaining({ code: "ERR_OUT_OF_RANGE" }));
 	expect(() => self.getFd("0" as unknown as number)).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_TYPE" }));
 });
-
-function refusal(code: string, syscall: string) {
-	return expect.objectContaining({ code, syscall });
-}

@@ -3,9 +3,9 @@ import { openat2, Task } from "@nearfar/core";
 import { adoptDescriptor } from "@nearfar/core/internal";
 import { expect, test } from "vitest";
 import { has } from "../../../test/needs.ts";
+import { refused } from "../../../test/refusal.ts";
 import { PidFd, type PidFdInfo } from "../src/index.ts";
 import { pidfdGetInfo } from "./raw.ts";
-import { refusal } from "./refusal.ts";
 
 const [SETRESUID, SETRESGID] = process.arch === "arm64" ? [147, 149] : [117, 119];
 
@@ -65,7 +65,7 @@ test.each([
 
 test("PFD-28 no struct, or one that is too small", () => {
 	using self = PidFd.self();
-	expect(() => pidfdGetInfo(self, 0, 64)).toThrow(refusal("EINVAL", "syscall"));
+	expect(() => pidfdGetInfo(self, 0, 64)).toThrow(refused("EINVAL", "syscall"));
 	const code = expect.stringMatching(/^(EINVAL|ENOTTY)$/);
 	expect(() => pidfdGetInfo(self, new Uint8Array(64), 32)).toThrow(expect.objectContaining({ code }));
 });
@@ -73,7 +73,7 @@ test("PFD-28 no struct, or one that is too small", () => {
 test("what is no pidfd: ENOTTY", () => {
 	using file = openat2("/dev/zero");
 	using claimed = PidFd.borrow(file.fd);
-	expect(() => claimed.info()).toThrow(refusal("ENOTTY", "ioctl"));
+	expect(() => claimed.info()).toThrow(refused("ENOTTY", "ioctl"));
 });
 
 test("of a process outside the pid namespace: ESRCH, by now EREMOTE", async () => {
@@ -84,7 +84,7 @@ test("of a process outside the pid namespace: ESRCH, by now EREMOTE", async () =
 		const pidfd = adoptDescriptor(far.take(), PidFd);
 		const code = expect.stringMatching(/^(ESRCH|EREMOTE)$/);
 		expect(() => pidfd.info()).toThrow(expect.objectContaining({ code, syscall: "ioctl" }));
-		expect(() => pidfd.sendSignal(0)).toThrow(refusal("EINVAL", "pidfd_send_signal"));
+		expect(() => pidfd.sendSignal(0)).toThrow(refused("EINVAL", "pidfd_send_signal"));
 	});
 });
 

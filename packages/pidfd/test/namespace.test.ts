@@ -5,10 +5,10 @@ import { adoptDescriptor } from "@nearfar/core/internal";
 import { describe, expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { becomeOrdinary } from "../../../test/ordinary.ts";
+import { refused } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
 import { PidFd, type PidFdNamespaceKind } from "../src/index.ts";
 import { stateOf } from "./children.ts";
-import { refusal } from "./refusal.ts";
 
 const IOCTL = process.arch === "arm64" ? 29 : 16;
 const ENOTTY = 25;
@@ -48,11 +48,11 @@ describe.each([
 		const [of, reaped] = [task.run(() => PidFd.open(zombie.pid)), await Task.clone()];
 		const gone = task.run(() => PidFd.open(reaped.process));
 		await reaped.exit();
-		expect(() => task.run(() => gone.namespace("uts"))).toThrow(refusal("ESRCH", "ioctl"));
+		expect(() => task.run(() => gone.namespace("uts"))).toThrow(refused("ESRCH", "ioctl"));
 		parent.process.kill("SIGSTOP"); // the parent would be asked to reap
 		zombie.process.kill("SIGKILL");
 		while (stateOf(zombie.pid) !== "Z") await setImmediate();
-		expect(() => task.run(() => of.namespace("uts"))).toThrow(refusal("ESRCH", "ioctl"));
+		expect(() => task.run(() => of.namespace("uts"))).toThrow(refused("ESRCH", "ioctl"));
 		parent.process.kill("SIGCONT");
 		await zombie.process.exited;
 	});
@@ -72,7 +72,7 @@ describe.each([
 		task.run(() => {
 			using file = openat2("/dev/zero");
 			const claimed = adoptDescriptor(file.fd, PidFd);
-			expect(() => claimed.namespace("uts")).toThrow(refusal("ENOTTY", "ioctl"));
+			expect(() => claimed.namespace("uts")).toThrow(refused("ENOTTY", "ioctl"));
 			claimed.take();
 		});
 	});
@@ -85,7 +85,7 @@ describe.each([
 		await first.exit();
 		await using second = await inside.clone({ setTid: [42] });
 		expect(inside.run(() => PidFd.open(42)).fd).toBeGreaterThan(pidfd.fd);
-		expect(() => inside.run(() => pidfd.namespace("uts"))).toThrow(refusal("ESRCH", "ioctl"));
+		expect(() => inside.run(() => pidfd.namespace("uts"))).toThrow(refused("ESRCH", "ioctl"));
 		expect(second.state).toBe("live");
 	});
 });

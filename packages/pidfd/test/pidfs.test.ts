@@ -2,8 +2,8 @@ import { fstatSync } from "node:fs";
 import { openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
+import { refused } from "../../../test/refusal.ts";
 import { PidFd } from "../src/index.ts";
-import { refusal } from "./refusal.ts";
 
 // Calls on a pidfd that this package does not offer are made by their numbers.
 const x64 = process.arch !== "arm64";
@@ -24,7 +24,7 @@ needs("root", "Linux 6.17").test("PFD-34 trusted attributes are kept, those of u
 	const set = (name: string) => Task.near.syscall(FSETXATTR, pidfd, text(name), text("1"), 1, 0);
 	expect(set("trusted.nearfar")).toBe(0n);
 	expect(Task.near.syscall(FREMOVEXATTR, pidfd, text("trusted.nearfar"))).toBe(0n);
-	expect(() => set("user.nearfar")).toThrow(refusal("EOPNOTSUPP", "syscall"));
+	expect(() => set("user.nearfar")).toThrow(refused("EOPNOTSUPP", "syscall"));
 });
 
 needs("root", "Linux 6.15").test("PFD-35 mounted on a file, the file is the process", async () => {
@@ -59,6 +59,6 @@ test("PFD-36 children that nobody reaps: EINVAL on this kernel, whatever goes al
 		const args = new BigUint64Array(11);
 		args[0] = CLONE_AUTOREAP | extra;
 		args[4] = exitSignal;
-		expect(() => task.syscall(CLONE3, new Uint8Array(args.buffer), 88)).toThrow(refusal("EINVAL", "syscall"));
+		expect(() => task.syscall(CLONE3, new Uint8Array(args.buffer), 88)).toThrow(refused("EINVAL", "syscall"));
 	}
 });

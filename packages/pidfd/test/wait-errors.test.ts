@@ -2,10 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { refused } from "../../../test/refusal.ts";
 import { PidFd } from "../src/index.ts";
 import { stateOf } from "./children.ts";
 import { waitid } from "./raw.ts";
-import { refusal } from "./refusal.ts";
 
 const [P_ALL, P_PID, P_PGID, P_PIDFD] = [0, 1, 2, 3];
 const [WNOHANG, WEXITED, WNOWAIT] = [1, 4, 0x100_0000];
@@ -14,21 +14,21 @@ const SIGCHLD = 17;
 
 test("WID-02 waitid(2): no state asked for, no children, an unknown kind of id, pid 0", async () => {
 	await using task = await Task.clone();
-	const refused = (code: string, ...args: [number, number, number]) =>
-		task.run(() => expect(() => waitid(...args)).toThrow(refusal(code, "syscall")));
-	refused("EINVAL", P_ALL, 0, WNOHANG);
-	refused("ECHILD", P_ALL, 0, WEXITED | WNOHANG);
-	refused("EINVAL", 9, 0, WEXITED);
-	refused("EINVAL", P_PID, 0, WEXITED);
-	refused("EINVAL", P_PIDFD, -1, WEXITED);
-	refused("EBADF", P_PIDFD, 999, WEXITED);
+	const isRefused = (code: string, ...args: [number, number, number]) =>
+		task.run(() => expect(() => waitid(...args)).toThrow(refused(code, "syscall")));
+	isRefused("EINVAL", P_ALL, 0, WNOHANG);
+	isRefused("ECHILD", P_ALL, 0, WEXITED | WNOHANG);
+	isRefused("EINVAL", 9, 0, WEXITED);
+	isRefused("EINVAL", P_PID, 0, WEXITED);
+	isRefused("EINVAL", P_PIDFD, -1, WEXITED);
+	isRefused("EBADF", P_PIDFD, 999, WEXITED);
 });
 
 test("WID-13 a process group that no child is in: ECHILD", async () => {
 	await using task = await Task.clone();
 	await using child = await task.clone();
 	expect(child.state).toBe("live");
-	task.run(() => expect(() => waitid(P_PGID, 2 ** 22, WEXITED | WNOHANG)).toThrow(refusal("ECHILD", "syscall")));
+	task.run(() => expect(() => waitid(P_PGID, 2 ** 22, WEXITED | WNOHANG)).toThrow(refused("ECHILD", "syscall")));
 });
 
 test("WID-03 nothing yet: an answer without a pid", async () => {
@@ -52,21 +52,21 @@ test("WID-04 what is not a child: ECHILD; init, the caller, a stranger of a task
 	using self = PidFd.self();
 	await using task = await Task.clone();
 	for (const pidfd of [init, self]) {
-		expect(() => pidfd.poll()).toThrow(refusal("ECHILD", "waitid"));
+		expect(() => pidfd.poll()).toThrow(refused("ECHILD", "waitid"));
 		await expect(pidfd.wait()).rejects.toMatchObject({ code: "ECHILD", syscall: "waitid" });
 		await expect(pidfd.wait({ stopped: true })).rejects.toMatchObject({ code: "ECHILD", syscall: "waitid" });
 	}
 	await using other = await Task.clone();
 	task.run(() => {
 		using sibling = PidFd.open(other.process);
-		expect(() => sibling.poll()).toThrow(refusal("ECHILD", "waitid"));
+		expect(() => sibling.poll()).toThrow(refused("ECHILD", "waitid"));
 	});
 });
 
 test.each(["/dev/null", "/proc/self"])("WID-05 %s is no pidfd: EBADF", async (path) => {
 	using file = openat2(path);
 	using claimed = PidFd.borrow(file.fd);
-	expect(() => claimed.poll()).toThrow(refusal("EBADF", "waitid"));
+	expect(() => claimed.poll()).toThrow(refused("EBADF", "waitid"));
 	await expect(claimed.wait()).rejects.toMatchObject({ code: "EBADF", syscall: "waitid" });
 	await expect(claimed.exited()).rejects.toMatchObject({ code: "EBADF" });
 });
@@ -76,7 +76,7 @@ test("PFD-06 a nonblocking descriptor: EAGAIN from waitid(2), nothing from poll"
 	const child = await task.clone();
 	const pidfd = task.run(() => PidFd.open(child.process, { nonblocking: true }));
 	task.run(() => {
-		expect(() => waitid(P_PIDFD, pidfd, WEXITED)).toThrow(refusal("EAGAIN", "syscall"));
+		expect(() => waitid(P_PIDFD, pidfd, WEXITED)).toThrow(refused("EAGAIN", "syscall"));
 		expect(pidfd.poll()).toBeUndefined();
 	});
 	const waiting = pidfd.wait();

@@ -2,8 +2,8 @@ import { BatchError, ChildDeadError, MultithreadedError, NamespaceMismatchError,
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { becomeOrdinary } from "../../../test/ordinary.ts";
+import { status } from "../../../test/status.ts";
 import { schedGetaffinity, schedSetaffinity } from "../src/index.ts";
-import { status } from "./status.ts";
 
 const NOBODY = 2 ** 31 - 1;
 const cpus = schedGetaffinity();

@@ -1,7 +1,7 @@
 import { BatchError, MultithreadedError, type Signal, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { signalSet } from "../../../test/status.ts";
 import { kill, sigaction } from "../src/index.ts";
-import { signalSet } from "./status.ts";
 
 const SIGNAL = process.arch === "arm64" ? 134 : 13; // rt_sigaction
 

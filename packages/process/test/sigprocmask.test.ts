@@ -1,7 +1,7 @@
 import { BatchError, MultithreadedError, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { signalSet } from "../../../test/status.ts";
 import { kill, sigaction, sigprocmask } from "../src/index.ts";
-import { signalSet } from "./status.ts";
 
 const bit = (...numbers: number[]) => numbers.reduce((set, number) => set | (1n << BigInt(number - 1)), 0n);
 

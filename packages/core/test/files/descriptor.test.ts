@@ -1,9 +1,6 @@
 import { closeSync, fstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { FDTable, FileDescriptor, OpenFile, openat2, pipe, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const closedError = expect.objectContaining({ name: "ClosedError", code: "ERR_NEARFAR_CLOSED" });
 

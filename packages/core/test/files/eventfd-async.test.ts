@@ -2,10 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { adoptDescriptor } from "@nearfar/core/internal";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { EventFd, type FileDescriptor, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const closedError = { name: "ClosedError", code: "ERR_NEARFAR_CLOSED" };
 let task: Task;

@@ -1,10 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { forbid } from "../../../../test/seccomp.ts";
 import { EventFd, FileDescriptor, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const [eventfd2, prlimit64] = process.arch === "x64" ? [290, 302] : [19, 261];
 const [CLOEXEC, NONBLOCK, most] = [0o2000000, 0o4000, 2n ** 64n - 2n];

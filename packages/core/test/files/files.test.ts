@@ -1,11 +1,8 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { closeRange, Location, type LocationLike, type OpenHow, openat2, pipe, Task } from "../../src/index.ts";
 import { makePlace } from "../place.ts";
-
-expectNoLeaks();
 
 const place = makePlace();
 const root = place.folder;

@@ -1,10 +1,7 @@
 import { readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { chdir, type FileDescriptor, Location, mkdir, openat2, statx, symlink, Task } from "../../src/index.ts";
 import { toPath } from "../../src/internal.ts";
-
-expectNoLeaks();
 
 test("says where it is and how its end is looked up", () => {
 	using folder = openat2("/", { flags: ["path"] });

@@ -1,14 +1,11 @@
 import { lstatSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { needs } from "../../../../test/needs.ts";
 import { forbid } from "../../../../test/seccomp.ts";
 import { Location, type OpenFlag, type OpenHow, openat2, Task } from "../../src/index.ts";
 import { openFlags, resolveFlags } from "../../src/internal.ts";
 import { makePlace } from "../place.ts";
-
-expectNoLeaks();
 
 const SYS_openat2 = 437; // on every architecture
 const AT_FDCWD = -100;

@@ -2,13 +2,10 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { forbid } from "../../../../test/seccomp.ts";
 import { Location, openat2, statx, Task } from "../../src/index.ts";
 import { makePlace } from "../place.ts";
-
-expectNoLeaks();
 
 const place = makePlace();
 const root = place.folder;

@@ -13,12 +13,9 @@ import {
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { Location, openat2, type StatxField, statx } from "../../src/index.ts";
 import { statxMask } from "../../src/internal.ts";
 import { makePlace } from "../place.ts";
-
-expectNoLeaks();
 
 const place = makePlace();
 const root = place.folder;

@@ -1,8 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { openat2, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const mismatch = expect.objectContaining({ name: "FDTableMismatchError", code: "ERR_NEARFAR_FD_TABLE_MISMATCH" });
 

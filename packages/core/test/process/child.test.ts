@@ -2,11 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
+import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type ChildProcess, chdir, type FileDescriptor, openat2, Process, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 async function start(script: string): Promise<ChildProcess> {
 	const task = await Task.clone();

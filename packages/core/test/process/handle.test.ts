@@ -1,10 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
+import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type ChildProcess, Task } from "../../src/index.ts";
 import { visiblePid } from "../../src/internal.ts";
-
-expectNoLeaks();
 
 const sleeper = async () => (await Task.clone()).exec("/bin/sleep", ["sleep", "1000"]);
 const command = { path: "/bin/sleep", argv: ["sleep", "1000"] };

@@ -1,12 +1,10 @@
 import { readFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
 import { needs } from "../../../../test/needs.ts";
+import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const status = (pid: number, name: string) =>
 	new RegExp(`^${name}:\\s*(.*)$`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];

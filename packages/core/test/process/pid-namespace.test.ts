@@ -1,8 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
+import { stat } from "../../../../test/processes.ts";
 import { Process, pipe, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const [getpid, getppid, unshare] = process.arch === "x64" ? [39, 110, 272] : [172, 173, 97];
 const NEWPID = 0x2000_0000;

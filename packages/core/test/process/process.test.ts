@@ -1,12 +1,10 @@
 import { spawn } from "node:child_process";
 import { getPriority } from "node:os";
 import { expect, test } from "vitest";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
 import { needs } from "../../../../test/needs.ts";
+import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { openat2, Process, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const sleeper = async () => (await Task.clone()).exec("/bin/sleep", ["sleep", "1000"]);
 const dead = expect.objectContaining({ name: "ChildDeadError", code: "ERR_NEARFAR_CHILD_DEAD" });

@@ -1,9 +1,6 @@
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { Task } from "../../src/index.ts";
 import { runFixtureIn } from "../fixture-in-task.ts";
-
-expectNoLeaks();
 
 const mount = process.arch === "x64" ? 165 : 40;
 const text = (value: string) => Buffer.from(`${value}\0`);

@@ -1,10 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { needs } from "../../../../test/needs.ts";
-
-expectNoLeaks();
 
 const ignoring = ["env", "--ignore-signal=CHLD"]; // a shell would reset the disposition before it executes a program
 const statuses = {

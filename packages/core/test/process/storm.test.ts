@@ -1,10 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
+import { stat } from "../../../../test/processes.ts";
 import { openat2, pipe, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const getpid = process.arch === "x64" ? 39 : 172;
 

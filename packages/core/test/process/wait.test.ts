@@ -1,9 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const sleeper = async () => (await Task.clone()).exec("/bin/sleep", ["sleep", "1000"]);
 

@@ -1,10 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
+import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type ChildProcess, type ChildState, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const sleeper = async () => (await Task.clone()).exec("/bin/sleep", ["sleep", "1000"]);
 const [stopped, continued, killed] = [{ state: "stopped" }, { state: "continued" }, { state: "killed" }];

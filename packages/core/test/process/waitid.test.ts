@@ -1,9 +1,6 @@
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { Process, pipe, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const [waitid, pidfdOpen] = process.arch === "x64" ? [247, 434] : [95, 434];
 const [P_ALL, P_PID, P_PGID, P_PIDFD] = [0, 1, 2, 3];

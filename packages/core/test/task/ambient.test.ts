@@ -2,10 +2,7 @@ import { mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { cgroupRoot, type Need, needs } from "../../../../test/needs.ts";
-
-expectNoLeaks();
 
 async function ambient(what: string, ...args: string[]) {
 	const { code, report, stderr } = await runFixture("core/ambient", { args: [what, ...args] });
@@ -23,7 +20,7 @@ test("a task has what Node has", async () => {
 /** The changes that the fixture can make to itself, with what each needs. */
 const changes: Record<string, readonly Need[]> = {
 	chdir: [],
-	ownFolder: [],
+	ownFolder: ["kcmp"],
 	umask: [],
 	noNewPrivs: ["no_new_privs that is not set"],
 	limits: [],

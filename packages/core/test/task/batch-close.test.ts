@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks, read } from "../../../../test/leaks.ts";
+import { read } from "../../../../test/processes.ts";
 import {
 	chdir,
 	chroot,
@@ -12,8 +12,6 @@ import {
 	Task,
 	TaskGoneError,
 } from "../../src/index.ts";
-
-expectNoLeaks();
 
 /** Keeps a task busy until the returned function is called. */
 function busy(task: Task): () => Promise<void> {

@@ -1,11 +1,9 @@
 import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
+import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { chdir, openat2, pipe, SyscallError, Task } from "../../src/index.ts";
 import { readAll } from "../output.ts";
-
-expectNoLeaks();
 
 test("a batch puts descriptors, changes what it likes and ends in a program", async () => {
 	await using task = await Task.clone();

@@ -1,8 +1,5 @@
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { type FileDescriptor, pipe, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 test("what a batch puts where its message's own descriptors were stays open after it", async () => {
 	const pipes = Array.from({ length: 4 }, () => pipe());

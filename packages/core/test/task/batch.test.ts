@@ -1,10 +1,7 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type FileDescriptor, Location, openat2, pipe, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 function descriptors(task: Task | typeof Task.near): string[] {
 	task.syscall(process.arch === "x64" ? 39 : 172); // the task closes the descriptors of the previous message before this call

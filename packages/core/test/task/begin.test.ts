@@ -3,15 +3,14 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks, read, stat } from "../../../../test/leaks.ts";
 import { has, needs } from "../../../../test/needs.ts";
+import { read, stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { native } from "../../src/addon/native.ts";
 import { type CloneOptions, chdir, type FileDescriptor, openat2, pipe, Task } from "../../src/index.ts";
 import { readAll } from "../output.ts";
 import { makePlace } from "../place.ts";
 
-expectNoLeaks();
 const place = makePlace();
 
 const uid = process.getuid?.() ?? 0;

@@ -3,13 +3,12 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
-import { children, expectNoLeaks, stat } from "../../../../test/leaks.ts";
+import { children, stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { native } from "../../src/addon/native.ts";
 import { type CloneOptions, openat2, type SharedPart, Task } from "../../src/index.ts";
 import { makePlace } from "../place.ts";
 
-expectNoLeaks();
 const place = makePlace();
 
 const ways: [string, CloneOptions][] = [

@@ -1,11 +1,9 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { children, expectNoLeaks, stat } from "../../../../test/leaks.ts";
 import { cgroupRoot, has, isRoot, needs } from "../../../../test/needs.ts";
+import { children, stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type NamespaceKind, openat2, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const kinds: NamespaceKind[] = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
 const uid = process.getuid?.() ?? 0;

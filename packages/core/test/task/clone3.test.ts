@@ -1,8 +1,6 @@
 import { expect, test } from "vitest";
-import { children, expectNoLeaks } from "../../../../test/leaks.ts";
+import { children } from "../../../../test/processes.ts";
 import { Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 // Forms of clone3(2) that Task.clone does not offer. The child of the raw call is an unknown copy of the task. The child
 // gets a stack that is not mapped, so that it dies of SIGSEGV before it runs any code. The task reaps the child.

@@ -2,14 +2,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { openat2, Task } from "../../src/index.ts";
 import { program } from "../executable.ts";
 import { output } from "../output.ts";
-
-expectNoLeaks();
 
 const folder = mkdtempSync(join(tmpdir(), "nearfar-exec-"));
 const noExec = program(folder, "no-exec", "#!/bin/sh\n", 0o644);

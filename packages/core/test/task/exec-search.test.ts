@@ -12,11 +12,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { type Need, needs } from "../../../../test/needs.ts";
 import { Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const [prctl, PR_GET_PDEATHSIG] = [process.arch === "x64" ? 157 : 167, 2];
 const folder = mkdtempSync(join(tmpdir(), "nearfar-search-"));

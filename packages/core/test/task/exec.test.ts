@@ -3,14 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { FileDescriptor, openat2, pipe, Task } from "../../src/index.ts";
 import { program } from "../executable.ts";
 import { output } from "../output.ts";
-
-expectNoLeaks();
 
 const folder = mkdtempSync(join(tmpdir(), "nearfar-exec-"));
 program(folder, "said", "#!/bin/sh\necho said\n", 0o755);

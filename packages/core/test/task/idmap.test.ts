@@ -1,11 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { children, expectNoLeaks } from "../../../../test/leaks.ts";
 import { needs } from "../../../../test/needs.ts";
+import { children } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type IdMaps, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()];
 const map = (pid: number, which: string) =>

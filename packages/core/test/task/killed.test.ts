@@ -5,12 +5,10 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { afterAll, expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
 import { needs } from "../../../../test/needs.ts";
+import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type ChildProcess, openat2, pipe, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const folder = mkdtempSync(join(tmpdir(), "nearfar-killed-"));
 const fifo = join(folder, "fifo");

@@ -4,9 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
-
-expectNoLeaks();
+import { stat } from "../../../../test/processes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "nearfar-lifetime-"));
 const fifo = join(folder, "fifo");

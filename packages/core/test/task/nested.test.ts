@@ -1,9 +1,7 @@
 import { expect, test } from "vitest";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
+import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { openat2, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const [getpid, getppid] = process.arch === "x64" ? [39, 110] : [172, 173];
 

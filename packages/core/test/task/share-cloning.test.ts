@@ -1,9 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { closeRange, openat2, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const getpid = process.arch === "x64" ? 39 : 172;
 const busy = { code: "ERR_NEARFAR_BATCH", message: expect.stringContaining("still being cloned") };

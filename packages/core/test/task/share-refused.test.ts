@@ -1,10 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { closeRange, openat2, type SharedPart, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const x64 = process.arch === "x64";
 const [getpid, mount, setrlimit] = x64 ? [39, 165, 160] : [172, 40, 164];

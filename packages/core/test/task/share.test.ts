@@ -3,11 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { chdir, openat2, type SharedPart, Task, ThreadProcess } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const folder = mkdtempSync(join(tmpdir(), "nearfar-share-"));
 const fifo = join(folder, "fifo");

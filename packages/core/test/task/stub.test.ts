@@ -1,10 +1,7 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { FileDescriptor, openat2, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const [ftruncate, fcntl] = process.arch === "x64" ? [77, 72] : [46, 25];
 const F_ADD_SEALS = 1033;

@@ -1,12 +1,9 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
 import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const x64 = process.arch === "x64";
 const [getpid, prctl, rtSigaction] = x64 ? [39, 157, 13] : [172, 167, 134];

@@ -3,13 +3,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
 import { reason } from "../../../../test/reason.ts";
 import { forbid } from "../../../../test/seccomp.ts";
 import { Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 // Three generations of processes. The last two have their own sessions, and their parents are gone.
 const daemons = "(setsid sh -c 'sleep 1000 & setsid sleep 1001 & sleep 1002' &) & ";

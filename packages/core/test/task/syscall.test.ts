@@ -1,11 +1,8 @@
 import { readFileSync } from "node:fs";
 import { adoptDescriptor } from "@nearfar/core/internal";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { openat2, pipe, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const x64 = process.arch === "x64";
 const [read, write, close, getpid, uname, lseek, pread64] = x64

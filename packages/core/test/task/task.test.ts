@@ -3,11 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
+import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { ChildProcess, openat2, Process, pipe, Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const getpid = process.arch === "x64" ? 39 : 172;
 const pidOf = (task: Task | typeof Task.near) => Number(task.syscall(getpid));

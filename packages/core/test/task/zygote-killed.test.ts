@@ -1,11 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { native } from "../../src/addon/native.ts";
 import { Task } from "../../src/index.ts";
-
-expectNoLeaks();
 
 test("a zygote that is killed while it clones leaves no task and no zombie", async () => {
 	let made = 0;

@@ -2,8 +2,8 @@ import { statSync } from "node:fs";
 import { BatchError, MultithreadedError, openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
+import { status } from "../../../../test/status.ts";
 import * as api from "../../src/index.ts";
-import { status } from "../status.ts";
 
 const SETRESUID = process.arch === "arm64" ? 147 : 117;
 

@@ -5,12 +5,9 @@ import { Worker } from "node:worker_threads";
 import { openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
 import { needs, openFilesLimit } from "../../../../test/needs.ts";
 import { output } from "./output.ts";
-
-expectNoLeaks();
 
 const fixture = (name: string) => fixturePath(`process/${name}`);
 

@@ -5,10 +5,7 @@ import { text } from "node:stream/consumers";
 import { FileDescriptor, openat2 } from "@nearfar/core";
 import { afterAll, describe, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { type Spawned, type SpawnOptions, spawn } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const folder = mkdtempSync(join(tmpdir(), "nearfar-call-"));
 const [mine, other] = ["mine", "other"].map((name) => join(folder, name)) as [string, string];

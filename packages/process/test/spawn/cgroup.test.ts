@@ -2,12 +2,9 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "
 import { setImmediate } from "node:timers/promises";
 import { openat2 } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { cgroupRoot, needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
-
-expectNoLeaks();
 
 needs("cgroup v2 in which this user can make groups").test.each<[string, SpawnOptions]>([
 	["", {}],

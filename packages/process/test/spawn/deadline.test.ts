@@ -3,12 +3,10 @@ import { setTimeout } from "node:timers/promises";
 import type { Task } from "@nearfar/core";
 import { native } from "@nearfar/core/internal";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
+import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type Spawned, type SpawnOptions, spawn } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const sleep = (options: SpawnOptions) => spawn("sleep", ["1000"], { stdio: "ignore", ...options });
 const aborted = { name: "AbortError", code: "ABORT_ERR" };

@@ -8,12 +8,9 @@ import { text } from "node:stream/consumers";
 import { setImmediate } from "node:timers/promises";
 import { pipe } from "@nearfar/core";
 import { describe, expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
 import { output } from "./output.ts";
-
-expectNoLeaks();
 
 describe.each<[string, SpawnOptions]>([
 	["", {}],

@@ -1,12 +1,9 @@
 import { openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
 import { shell } from "./output.ts";
-
-expectNoLeaks();
 
 needs("sysctls that can be written").test("join enters open namespaces, in their order", async () => {
 	await using home = await Task.clone({ namespaces: ["user", "uts"], idMap: "root" });

@@ -3,12 +3,10 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
-import { expectNoLeaks, stat } from "../../../../test/leaks.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
 import { has } from "../../../../test/needs.ts";
+import { stat } from "../../../../test/processes.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
-
-expectNoLeaks();
 
 const fixture = fixturePath("process/spawn");
 

@@ -1,10 +1,7 @@
 import { openat2 } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
-
-expectNoLeaks();
 
 test.each<[string, unknown, string]>([
 	["cwd: a NUL byte", { cwd: "a\0" }, "ERR_INVALID_ARG_VALUE"],

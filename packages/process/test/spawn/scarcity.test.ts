@@ -1,12 +1,9 @@
 import { type FileDescriptor, openat2 } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { isRoot, needs, openFilesLimit } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { getrlimit, type SpawnOptions, setrlimit, spawn } from "../../src/index.ts";
 import { output, shell } from "./output.ts";
-
-expectNoLeaks();
 
 test("EMFILE in Node, wherever it strikes: the promise rejects, and nothing is left", async () => {
 	await (await spawn("true", [], { stdio: "ignore" })).check();

@@ -1,13 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { SyscallError } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type SpawnOptions, schedGetaffinity, spawn } from "../../src/index.ts";
 import { output, shell } from "./output.ts";
-
-expectNoLeaks();
 
 const rooted = { namespaces: ["user"], idMap: "root" } satisfies SpawnOptions;
 const [cpu = 0] = schedGetaffinity();

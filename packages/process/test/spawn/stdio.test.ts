@@ -6,12 +6,9 @@ import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { FileDescriptor, openat2, pipe, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { reason } from "../../../../test/reason.ts";
 import { spawn } from "../../src/index.ts";
 import { output, shell } from "./output.ts";
-
-expectNoLeaks();
 
 const file = join(tmpdir(), `nearfar-stdio-${process.pid}`);
 const open = "ls /proc/self/fd";

@@ -6,10 +6,7 @@ import { text } from "node:stream/consumers";
 import { finished, pipeline } from "node:stream/promises";
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { spawn } from "../../src/index.ts";
-
-expectNoLeaks();
 
 test("stdin is destroyed when the program has ended, whoever still wanted to write", async () => {
 	const child = await spawn("true", [], { stdio: ["pipe", "ignore", "ignore"] });

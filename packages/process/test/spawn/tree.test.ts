@@ -3,11 +3,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
-import { expectNoLeaks } from "../../../../test/leaks.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
-
-expectNoLeaks();
 
 /** Three generations of processes. The last two have their own sessions, and their parents are gone. */
 const daemons = "(setsid sh -c 'sleep 1000 & setsid sleep 1001 & sleep 1002' &) & ";

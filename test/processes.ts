@@ -1,0 +1,31 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Returns the children of a process as `"pid (name) state"`. A zygote is `"zygote"`, because a new one may replace it. */
+export function children(parent: number): string[] {
+	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+	const ours = pids.map(stat).filter((line) => line !== undefined && line.parent === parent);
+	return ours.map((line) => (isZygote(line?.pid) ? "zygote" : `${line?.pid} (${line?.name}) ${line?.state}`));
+}
+
+/** Returns the fields of `/proc/<pid>/stat` that tests need, or `undefined` if no process has the pid. */
+export function stat(pid: string | number): { pid: string; name: string; state: string; parent: number } | undefined {
+	const line = stat.line(pid);
+	const [, name = "", state = "", parent] = /^\d+ \((.*)\) (\S) (\d+)/s.exec(line) ?? [];
+	return line === "" ? undefined : { pid: `${pid}`, name, state, parent: Number(parent) };
+}
+
+/** Returns the text of `/proc/<pid>/stat`, or `""` if no process has the pid. */
+stat.line = (pid: string | number): string => read(`/proc/${pid}/stat`);
+
+function isZygote(pid: string | undefined): boolean {
+	return read(`/proc/${pid}/cmdline`).startsWith("nearfar-zygote");
+}
+
+/** Returns the text of a file of `/proc`, or `""` if the process is gone. */
+export function read(path: string): string {
+	try {
+		return readFileSync(path, "utf8");
+	} catch {
+		return ""; // the process has ended meanwhile
+	}
+}

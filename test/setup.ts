@@ -1,0 +1,4 @@
+// Runs in every test file: what a file changes of this process, or leaves behind, fails that file.
+import { expectNoLeaks } from "./leaks.ts";
+
+expectNoLeaks();
