@@ -53,7 +53,7 @@ pub(super) fn ids() -> [u32; 6] {
 
 pub(super) fn groups() -> Vec<u32> {
     let mut groups = [0; 64];
-    // SAFETY: the kernel writes at most `groups.len()` ids into `groups`, which is ours and outlives the call.
+    // SAFETY: the kernel writes at most `groups.len()` ids into `groups`, a local variable that outlives the call.
     match unsafe { libc::getgroups(groups.len() as i32, groups.as_mut_ptr()) } {
         count @ 0.. => groups[..count as usize].to_vec(),
         // There are more than 64.
@@ -79,7 +79,7 @@ pub(super) fn each_capability(option: i32, operation: Option<i32>) -> u64 {
 /// Returns `struct sched_attr`: policy, priority, clamps.
 pub(super) fn scheduling() -> [u8; 56] {
     let mut attr = [0; 56];
-    // SAFETY: the kernel writes at most `attr.len()` bytes into `attr`, which is ours and outlives the call.
+    // SAFETY: the kernel writes at most `attr.len()` bytes into `attr`, a local variable that outlives the call.
     unsafe { libc::syscall(libc::SYS_sched_getattr, 0, attr.as_mut_ptr(), attr.len(), 0) };
     attr
 }
@@ -95,7 +95,7 @@ pub(super) fn limit(resource: u32) -> (u64, u64) {
 /// Returns the CPU mask. On a machine of more than 1024 CPUs the kernel refuses, and each mask is equal to every other.
 pub(super) fn affinity() -> [u8; 128] {
     let mut mask = [0; 128];
-    // SAFETY: the kernel writes at most `mask.len()` bytes into `mask`, which is ours and outlives the call.
+    // SAFETY: the kernel writes at most `mask.len()` bytes into `mask`, a local variable that outlives the call.
     unsafe { libc::syscall(libc::SYS_sched_getaffinity, 0, mask.len(), mask.as_mut_ptr()) };
     mask
 }
@@ -106,7 +106,7 @@ pub(super) fn memory_policy() -> [u8; 136] {
     let mut policy = [0u8; 136];
     let (mode, nodes) = policy.split_at_mut(8);
     // SAFETY: the kernel writes an `int` into `mode` (8 bytes) and at most 1024 bits into `nodes` (128 bytes). The two slices
-    // are parts of `policy`, which is ours and outlives the call.
+    // are parts of `policy`, a local variable that outlives the call.
     unsafe { libc::syscall(libc::SYS_get_mempolicy, mode.as_mut_ptr(), nodes.as_mut_ptr(), 1024, 0, 0) };
     policy
 }

@@ -78,7 +78,7 @@ fn links(folder: &File) -> [[u8; 32]; NAMESPACES] {
     NAMESPACE_LINKS.map(|name| {
         let mut link = [0u8; 32];
         // SAFETY: the kernel reads `name`, which is static and ends with a NUL, and writes at most `link.len()` bytes of
-        // `link`, which is ours and outlives the call. `folder` is open as long as it is borrowed.
+        // `link`, a local variable that outlives the call. `folder` is open as long as it is borrowed.
         unsafe { libc::readlinkat(folder.as_raw_fd(), name.as_ptr(), link.as_mut_ptr().cast(), link.len()) };
         link
     })

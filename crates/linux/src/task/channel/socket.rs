@@ -74,7 +74,7 @@ impl Channel {
             for block in received.cmsgs().into_iter().flatten() {
                 if let ControlMessageOwned::ScmRights(numbers) = block {
                     // SAFETY: recvmsg(2) has just made these descriptors in this process's table, and nothing else
-                    // knows their numbers: each is owned here alone.
+                    // knows their numbers: this vector alone owns them.
                     fds.extend(numbers.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
                 }
             }
