@@ -115,3 +115,16 @@ test("links lead somewhere, and files that are named exist", () => {
 	});
 	expect(broken).toEqual([]);
 });
+
+test("files that are named without their folder exist", () => {
+	const folders = ["bench", "crates", "examples", "packages", "scripts", "test"];
+	const names = folders.flatMap((folder) => readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }));
+	const existing = new Set(names.map((name) => name.split("/").at(-1)));
+	const missing = [...pages, "CONTRIBUTING.md"].flatMap((document) =>
+		[...read(document).matchAll(/`([\w-]+\.(?:rs|ts|mjs))`/g)]
+			.map((found) => found[1] ?? "")
+			.filter((name) => !existing.has(name))
+			.map((name) => `${document}: ${name}`),
+	);
+	expect(missing).toEqual([]);
+});
