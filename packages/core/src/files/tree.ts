@@ -131,8 +131,12 @@ export function umask(mask: number): void {
  * @throws `RangeError` The mode is out of its range.
  * @example
  * ```ts
- * using tmp = openat2("/tmp", { flags: ["path", "directory"] });
- * mkdir(new Location(tmp, "new"), { mode: 0o700 });
+ * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+ * task.run(() => {
+ *   mount("scratch", "/tmp", "tmpfs");
+ *   using tmp = openat2("/tmp", { flags: ["path", "directory"] });
+ *   mkdir(new Location(tmp, "new"), { mode: 0o700 });
+ * });
  * ```
  * @see mkdirat(2); no privilege
  */
@@ -164,8 +168,12 @@ export function mkdir(at: LocationLike, options?: { mode?: number }): void {
  * @throws `TypeError` An argument has the wrong type, or holds a NUL byte.
  * @example
  * ```ts
- * using tmp = openat2("/tmp", { flags: ["path", "directory"] });
- * symlink("/proc/self/fd", new Location(tmp, "fd"));
+ * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+ * task.run(() => {
+ *   mount("scratch", "/tmp", "tmpfs");
+ *   using tmp = openat2("/tmp", { flags: ["path", "directory"] });
+ *   symlink("/proc/self/fd", new Location(tmp, "fd"));
+ * });
  * ```
  * @see symlinkat(2); no privilege
  */
