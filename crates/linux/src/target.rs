@@ -44,8 +44,8 @@ impl<T> Call<T> {
     }
 }
 
-/// Runs a call of numbers alone in the current target of the calling thread: near with these arguments, and elsewhere as
-/// the [`Call`] that `call` returns.
+/// Runs a call of numbers alone in the current target of the calling thread: near with these arguments, and elsewhere
+/// as the [`Call`] that `call` returns.
 #[inline]
 pub fn run_short<T>(short: Short, args: [i64; 4], read: fn(i64) -> T, call: impl FnOnce() -> Call<T>) -> Result<T> {
     if NEAR.get() {

@@ -1,5 +1,6 @@
-//! The state that a child of the calling thread would inherit now. A task inherits it from the zygote, so the two are compared
-//! before each clone. Working directory, root and umask are left out: the zygote shares them with this process.
+//! The state that a child of the calling thread would inherit now. A task inherits it from the zygote, so the two are
+//! compared before each clone. Working directory, root and umask are left out: the zygote shares them with this
+//! process.
 
 mod ask;
 mod proc;

@@ -35,7 +35,8 @@ impl Batch {
 
     /// Adds a copy of a descriptor of this process; see [`transfer::put`].
     pub fn put(&mut self, fd: RawFd, number: Option<i32>, close_on_exec: bool) -> Result<i32> {
-        // Two places of a message are left free: the memfd of a long sequence takes one of them, and the other is a reserve.
+        // Two places of a message are left free: the memfd of a long sequence takes one of them, and the other is a
+        // reserve.
         if self.outgoing.passed() + 2 == wire::DESCRIPTORS {
             return Err(refused("sendmsg", Errno::ETOOMANYREFS));
         }
@@ -66,9 +67,9 @@ impl Batch {
         self.outgoing.sequence.near()
     }
 
-    /// Runs the batch in a task. `first` says that the task has just been asked for, and may not be cloned yet. `done` is
-    /// called once with the descriptors made, on this thread or on the reactor's. When a call fails, the descriptors that
-    /// were made before it are closed first.
+    /// Runs the batch in a task. `first` says that the task has just been asked for, and may not be cloned yet. `done`
+    /// is called once with the descriptors made, on this thread or on the reactor's. When a call fails, the descriptors
+    /// that were made before it are closed first.
     pub fn submit(self, task: &Arc<Channel>, first: bool, done: impl FnOnce(Result<Vec<i32>>) + Send + 'static) {
         let Batch { outgoing, exec } = self;
         if first {

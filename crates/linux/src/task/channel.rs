@@ -169,8 +169,9 @@ impl Channel {
         Ok(received)
     }
 
-    /// Blocks until the channel is idle. The channel then belongs to the calling thread until the turn is dropped. The turn
-    /// does not hold the lock of the state: a thread that submits a job, the reactor above all, must never wait for a task.
+    /// Blocks until the channel is idle. The channel then belongs to the calling thread until the turn is dropped. The
+    /// turn does not hold the lock of the state: a thread that submits a job, the reactor above all, must never wait
+    /// for a task.
     fn take_turn(self: &Arc<Self>) -> Result<Turn<'_>> {
         let mut state = self.lock();
         while state.in_turn || state.active.is_some() {

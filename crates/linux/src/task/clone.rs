@@ -1,8 +1,8 @@
 //! Cloning a task, from the zygote or from another task: the cloner.
 //!
-//! The cloner gets one sequence, runs the calls up to the clone and a few after it, and replies with the pidfd of the new
-//! task. The new task runs the rest, its first calls, and replies on its own channel. A task that shares memory begins with
-//! an empty stack instead, and gets its first calls in a message of its own.
+//! The cloner gets one sequence, runs the calls up to the clone and a few after it, and replies with the pidfd of the
+//! new task. The new task runs the rest, its first calls, and replies on its own channel. A task that shares memory
+//! begins with an empty stack instead, and gets its first calls in a message of its own.
 
 mod files;
 mod first_calls;
@@ -69,10 +69,11 @@ pub struct Cloned {
 /// Called once with the new task, or with the reason why there is none.
 pub type ClonedDone = Box<dyn FnOnce(Result<Cloned>) + Send>;
 
-/// Clones a task from the zygote: a child of this process. `done` is called once, on the reactor's thread or on this one.
+/// Clones a task from the zygote: a child of this process. `done` is called once, on the reactor's thread or on this
+/// one.
 ///
-/// Returns the channel to the task if the clone is under way and nothing that the task does at first can fail. A sequence
-/// that is sent there now is the first one that the task gets. If the clone fails, the channel hangs up.
+/// Returns the channel to the task if the clone is under way and nothing that the task does at first can fail. A
+/// sequence that is sent there now is the first one that the task gets. If the clone fails, the channel hangs up.
 pub fn clone(options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<Option<Arc<Channel>>> {
     let zygote = Zygote::matching()?;
     let cloner = Cloner { channel: zygote.channel.clone(), zygote: Some(zygote) };
@@ -111,9 +112,9 @@ impl Cloner {
             return Ok(None);
         }
         let ids = if needs.ids { Some((credentials::geteuid().near()?, credentials::getegid().near()?)) } else { None };
-        // The caller may send the task its first sequence early, but only if the zygote is idle and gets its own sequence
-        // at once. A message that waits in a socket keeps its descriptors "in flight", and the kernel limits those of a
-        // user to RLIMIT_NOFILE (ETOOMANYREFS).
+        // The caller may send the task its first sequence early, but only if the zygote is idle and gets its own
+        // sequence at once. A message that waits in a socket keeps its descriptors "in flight", and the kernel limits
+        // those of a user to RLIMIT_NOFILE (ETOOMANYREFS).
         let early = !self.start_may_fail(options) && {
             self.channel.receive_job_reply_within(CLONE_PATIENCE);
             self.channel.is_idle()
@@ -123,14 +124,14 @@ impl Cloner {
         Ok(early)
     }
 
-    /// True when a first call of the new task may fail, so that its reply has to be awaited. The first calls of a task of
-    /// the zygote cannot fail where Node itself runs, but for those in a new user namespace.
+    /// True when a first call of the new task may fail, so that its reply has to be awaited. The first calls of a task
+    /// of the zygote cannot fail where Node itself runs, but for those in a new user namespace.
     fn start_may_fail(&self, options: &CloneOptions) -> bool {
         self.zygote.is_none() || options.has(libc::CLONE_NEWUSER)
     }
 
-    /// Sends the cloner the sequence that clones. May run on the reactor's thread, and so must not block until a task has
-    /// replied: the reactor receives the replies.
+    /// Sends the cloner the sequence that clones. May run on the reactor's thread, and so must not block until a task
+    /// has replied: the reactor receives the replies.
     fn start(self, new: NewTask, prepared: Prepared) {
         let NewTask { options, channel: task, files, listener, done } = new;
         let Prepared { shared, .. } = prepared;
@@ -152,8 +153,9 @@ impl Cloner {
     }
 }
 
-/// Calls `done` when the cloner has replied once more. A cloner closes the descriptors that came with a message, or went
-/// with its reply, before it receives the next message. Until then they are open in the table that both tasks share.
+/// Calls `done` when the cloner has replied once more. A cloner closes the descriptors that came with a message, or
+/// went with its reply, before it receives the next message. Until then they are open in the table that both tasks
+/// share.
 fn after_next_reply(cloner: Arc<Channel>, done: ClonedDone) -> ClonedDone {
     Box::new(move |cloned| cloner.submit(Sequence::default(), Vec::new(), Box::new(|_| done(cloned))))
 }

@@ -1,5 +1,5 @@
-//! The death signal of a task, which ends the task with Node: the kernel clears it with some calls, and never sends it when
-//! Node has died before it was set.
+//! The death signal of a task, which ends the task with Node: the kernel clears it with some calls, and never sends it
+//! when Node has died before it was set.
 
 use crate::call::{Arg, Call, Yields};
 use crate::calls::credentials;
@@ -32,8 +32,8 @@ pub(crate) fn step<T>(sequence: &mut Sequence, call: Call<T>) -> usize {
     step
 }
 
-/// Adds the step that finds the death signal out. Where a seccomp filter of the task forbids it, the signal is lost, and the
-/// call itself still runs.
+/// Adds the step that finds the death signal out. Where a seccomp filter of the task forbids it, the signal is lost,
+/// and the call itself still runs.
 fn remember(sequence: &mut Sequence) -> Arg {
     let step = sequence.aside(|sequence| sequence.step(get_death_signal().go_on()));
     Arg::Written(step as u32)
@@ -47,8 +47,8 @@ fn restore(sequence: &mut Sequence, signal: Arg) {
     });
 }
 
-/// Adds steps that end the sequence if Node has died: a death signal that is set afterwards never comes. `parent`: the pid
-/// that the task's parent must still have; 0: any pid.
+/// Adds steps that end the sequence if Node has died: a death signal that is set afterwards never comes. `parent`: the
+/// pid that the task's parent must still have; 0: any pid.
 pub(crate) fn refuse_orphan(sequence: &mut Sequence, parent: i32) {
     if parent != 0 {
         let pid = Arg::Result(sequence.step(credentials::getppid()) as u32);

@@ -26,15 +26,15 @@ pub struct Exec {
     pub keep: Vec<i32>,
     /// True when the task may ignore or handle signals, so that all have to be reset.
     pub reset_signals: bool,
-    /// The pid of the task's parent in the task's pid namespace, checked together with a death signal; 0: the parent is in
-    /// another namespace, and its pid is not known.
+    /// The pid of the task's parent in the task's pid namespace, checked together with a death signal; 0: the parent is
+    /// in another namespace, and its pid is not known.
     pub parent: i32,
     /// The death signal of the task, which is set again when the exec is refused; 0: none.
     pub task_death_signal: i32,
 }
 
-/// Executes a program in a task, and blocks until it has begun or was refused. `Ok` means that the program has begun, and
-/// may have ended since. After a refusal the task is as before, except that all its descriptors from 3 up are
+/// Executes a program in a task, and blocks until it has begun or was refused. `Ok` means that the program has begun,
+/// and may have ended since. After a refusal the task is as before, except that all its descriptors from 3 up are
 /// close-on-exec.
 pub fn exec(task: &Arc<Channel>, exec: &Exec) -> Result<()> {
     let mut sequence = Sequence::default();

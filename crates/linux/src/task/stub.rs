@@ -1,5 +1,5 @@
-//! The stub's executable. The addon contains it and executes it from a sealed memfd. Where the host forbids that, the addon
-//! executes the file beside itself.
+//! The stub's executable. The addon contains it and executes it from a sealed memfd. Where the host forbids that, the
+//! addon executes the file beside itself.
 
 use crate::error::{During, Result};
 use crate::wait::own_descriptor;
@@ -21,8 +21,8 @@ pub fn set_file(path: PathBuf) {
     *FILE.lock().unwrap_or_else(|broken| broken.into_inner()) = Some(path);
 }
 
-/// Returns the stub, open for execveat(2). The descriptor stays open as long as this process lives: with other credentials
-/// the process may not be able to open the file later.
+/// Returns the stub, open for execveat(2). The descriptor stays open as long as this process lives: with other
+/// credentials the process may not be able to open the file later.
 pub fn open() -> Result<&'static OwnedFd> {
     if let Some(fd) = OPEN.get() {
         return Ok(fd);

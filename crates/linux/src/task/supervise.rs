@@ -1,4 +1,5 @@
-//! A supervisor: a task that stands by a program instead of serving, and ends all processes that the program leaves behind.
+//! A supervisor: a task that stands by a program instead of serving, and ends all processes that the program leaves
+//! behind.
 
 use crate::call::Call;
 use crate::calls::credentials;
@@ -40,7 +41,8 @@ struct View {
     signals: i32,
     /// `/proc/thread-self/children`; -1 where it could not be opened.
     children: i32,
-    /// True when the task is process 1 of its pid namespace, and so all other processes that it sees are to end with it.
+    /// True when the task is process 1 of its pid namespace, and so all other processes that it sees are to end with
+    /// it.
     is_init: bool,
 }
 
@@ -101,8 +103,8 @@ fn become_supervisor(task: &Arc<Channel>) -> Result<()> {
 fn stand_by(task: &Arc<Channel>, program: &Arc<Child>, pid: i32, view: View) {
     let mut sequence = Sequence::default();
     if !view.is_init {
-        // When Node dies, the supervisor sees the end of the channel and kills the processes. A death signal would end the
-        // supervisor before it has done that. Process 1 keeps its signal: when it ends, the kernel kills all other
+        // When Node dies, the supervisor sees the end of the channel and kills the processes. A death signal would end
+        // the supervisor before it has done that. Process 1 keeps its signal: when it ends, the kernel kills all other
         // processes of its namespace.
         sequence.step(prctl::set_death_signal(0));
     }
@@ -120,7 +122,8 @@ fn stand_by(task: &Arc<Channel>, program: &Arc<Child>, pid: i32, view: View) {
     task.submit(sequence, Vec::new(), Box::new(done));
 }
 
-/// True when the `/proc` that shows this status belongs to an outer pid namespace, and so shows a pid for each namespace.
+/// True when the `/proc` that shows this status belongs to an outer pid namespace, and so shows a pid for each
+/// namespace.
 fn has_several_pids(status: &[u8]) -> bool {
     let mut lines = status.split(|byte| *byte == b'\n');
     let pids = lines.find_map(|line| line.strip_prefix(b"NSpid:\t"));

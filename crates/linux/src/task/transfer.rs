@@ -10,7 +10,8 @@ use nix::errno::Errno;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 
-/// Copies a descriptor of this process into a task, to `number` or to the lowest number that is free. Returns the number.
+/// Copies a descriptor of this process into a task, to `number` or to the lowest number that is free. Returns the
+/// number.
 pub fn put(task: &Arc<Channel>, fd: RawFd, number: Option<i32>, close_on_exec: bool) -> Result<i32> {
     let mut sequence = Sequence::default();
     let step = sequence.step(descriptor::put_passed(0, number, close_on_exec));
@@ -32,8 +33,8 @@ pub fn get(task: &Arc<Channel>, fd: RawFd) -> Result<OwnedFd> {
     }
 }
 
-/// Closes descriptors of a task without blocking. A number below 0 is skipped. `done` is called once, when they are closed
-/// or the task is gone.
+/// Closes descriptors of a task without blocking. A number below 0 is skipped. `done` is called once, when they are
+/// closed or the task is gone.
 pub fn close_all(task: &Arc<Channel>, fds: &[i32], done: impl FnOnce() + Send + 'static) {
     let mut sequence = Sequence::default();
     for fd in fds.iter().filter(|fd| **fd >= 0) {
@@ -43,7 +44,8 @@ pub fn close_all(task: &Arc<Channel>, fds: &[i32], done: impl FnOnce() + Send + 
     task.submit(sequence, Vec::new(), Box::new(|_| done()));
 }
 
-/// Returns the descriptor that came with a reply. The kernel leaves it out where this process has no free number for it.
+/// Returns the descriptor that came with a reply. The kernel leaves it out where this process has no free number for
+/// it.
 pub(crate) fn received(fds: Vec<OwnedFd>) -> Result<OwnedFd> {
     fds.into_iter().next().ok_or_else(|| refused("recvmsg", Errno::EMFILE))
 }

@@ -66,7 +66,8 @@ fn start(ambient: Ambient) -> Result<Zygote> {
     Ok(Zygote { channel, spawner, pid, kinship: kinship(pid), ambient })
 }
 
-/// Calls kcmp(2), which returns 0 as long as the calling thread shares working directory, root and umask with the zygote.
+/// Calls kcmp(2), which returns 0 as long as the calling thread shares working directory, root and umask with the
+/// zygote.
 ///
 /// If kcmp(2) fails, the negative error number is returned and compared instead: only a change of the result means that
 /// the zygote no longer matches. The result changes for instance when the thread enters a Landlock domain, which no

@@ -100,13 +100,13 @@ pub(super) fn affinity() -> [u8; 128] {
     mask
 }
 
-/// Returns the mode, and a bit for each memory node. On a kernel without policies, or with more than 1024 nodes, the kernel
-/// refuses, and each policy is equal to every other.
+/// Returns the mode, and a bit for each memory node. On a kernel without policies, or with more than 1024 nodes, the
+/// kernel refuses, and each policy is equal to every other.
 pub(super) fn memory_policy() -> [u8; 136] {
     let mut policy = [0u8; 136];
     let (mode, nodes) = policy.split_at_mut(8);
-    // SAFETY: the kernel writes an `int` into `mode` (8 bytes) and at most 1024 bits into `nodes` (128 bytes). The two slices
-    // are parts of `policy`, a local variable that outlives the call.
+    // SAFETY: the kernel writes an `int` into `mode` (8 bytes) and at most 1024 bits into `nodes` (128 bytes). The two
+    // slices are parts of `policy`, a local variable that outlives the call.
     unsafe { libc::syscall(libc::SYS_get_mempolicy, mode.as_mut_ptr(), nodes.as_mut_ptr(), 1024, 0, 0) };
     policy
 }

@@ -50,8 +50,8 @@ pub(super) fn namespaces() -> [[u8; 32]; NAMESPACES] {
     PROC.with(|proc| proc.namespaces.as_ref().map(links).unwrap_or_default())
 }
 
-/// Reads the line with the number of seccomp filters. A thread can add a filter and never removes one, so an equal number
-/// means equal filters.
+/// Reads the line with the number of seccomp filters. A thread can add a filter and never removes one, so an equal
+/// number means equal filters.
 pub(super) fn seccomp_filters() -> Vec<u8> {
     let status = STATUS.with(|status| status.as_ref().map(whole).unwrap_or_default());
     let mut lines = status.split(|byte| *byte == b'\n');
@@ -77,8 +77,8 @@ fn whole(file: &File) -> Vec<u8> {
 fn links(folder: &File) -> [[u8; 32]; NAMESPACES] {
     NAMESPACE_LINKS.map(|name| {
         let mut link = [0u8; 32];
-        // SAFETY: the kernel reads `name`, which is static and ends with a NUL, and writes at most `link.len()` bytes of
-        // `link`, a local variable that outlives the call. `folder` is open as long as it is borrowed.
+        // SAFETY: the kernel reads `name`, which is static and ends with a NUL. The kernel writes at most `link.len()`
+        // bytes of `link`, a local variable that outlives the call. `folder` is open as long as it is borrowed.
         unsafe { libc::readlinkat(folder.as_raw_fd(), name.as_ptr(), link.as_mut_ptr().cast(), link.len()) };
         link
     })

@@ -28,8 +28,8 @@ impl Channel {
     }
 
     /// Waits up to `patience` until the reply to the active job has come, and leaves it to the reactor. The reactor may
-    /// receive it at any moment, and a poll(2) that began before would then wait for nothing. So each poll is short, and
-    /// between two of them this thread looks whether the job is still active.
+    /// receive it at any moment, and a poll(2) that began before would then wait for nothing. So each poll is short,
+    /// and between two of them this thread looks whether the job is still active.
     pub(super) fn await_reply_or_reactor(&self, patience: Duration) {
         const ONE_POLL: Duration = Duration::from_micros(200);
         let until = Instant::now() + patience;
@@ -61,7 +61,8 @@ impl Channel {
             received = message::read_long(&mut bytes, header, memfd, *reply).and(received);
         }
         if received.as_ref().is_err_and(is_early) {
-            // Only the reply to the start or a notice has come, or no message. A watch ends when it wakes, so it is set again.
+            // Only the reply to the start or a notice has come, or no message. A watch ends when it wakes, so it is set
+            // again.
             let Err(failure) = self.watch() else {
                 state.active = Some(job);
                 return;

@@ -29,9 +29,9 @@ impl Channel {
         self.receive_reply_or_notice(message, length, MsgFlags::empty(), &mut false)
     }
 
-    /// Receives the reply to a sequence as [`Channel::receive`] does. A task that is going to execute a program sends a notice
-    /// first, which sets `noticed`. Then the channel ends, [`Failure::Executed`], or the kernel has refused to execute it and
-    /// the reply follows.
+    /// Receives the reply to a sequence as [`Channel::receive`] does. A task that is going to execute a program sends a
+    /// notice first, which sets `noticed`. Then the channel ends, [`Failure::Executed`], or the kernel has refused to
+    /// execute it and the reply follows.
     pub(super) fn receive_reply_or_notice(
         &self,
         message: &mut Vec<u8>,

@@ -1,7 +1,7 @@
 //! The start of a task: the clone, the first reply, and the number that the channel has in the task.
 //!
-//! A task whose start cannot fail is used before it has replied, or even before it was cloned. The channel then receives the
-//! reply to the start right before the reply to the first sequence.
+//! A task whose start cannot fail is used before it has replied, or even before it was cloned. The channel then
+//! receives the reply to the start right before the reply to the first sequence.
 
 use super::replies::is_early;
 use super::{Channel, State, Turn};
@@ -23,8 +23,8 @@ pub(super) struct Start {
 }
 
 impl Channel {
-    /// Has the first message that comes on the channel taken as the reply to `sequence`, with which the task begins. The
-    /// result of the step `clone_step` is the number that the channel has in the task.
+    /// Has the first message that comes on the channel taken as the reply to `sequence`, with which the task begins.
+    /// The result of the step `clone_step` is the number that the channel has in the task.
     pub fn expect_start_reply(&self, sequence: Sequence, clone_step: usize) {
         self.lock().start = Some(Start { sequence, clone_step });
     }

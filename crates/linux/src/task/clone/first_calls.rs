@@ -12,8 +12,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 impl Cloner {
-    /// Adds the first calls of the new task. `stdio` is `None` where the task shares its table with the cloner. `ids` are
-    /// the user and group of the cloner, for the map that the task writes.
+    /// Adds the first calls of the new task. `stdio` is `None` where the task shares its table with the cloner. `ids`
+    /// are the user and group of the cloner, for the map that the task writes.
     pub(super) fn add_first_calls(
         &self,
         outgoing: &mut Outgoing,
@@ -47,8 +47,8 @@ impl Cloner {
         }
         sequence.step(signals::set_mask(0));
         if !from_zygote && options.has(libc::CLONE_NEWUSER) {
-            // A cloner that has changed its user is not dumpable, and neither is its clone. The maps in /proc would then
-            // belong to root.
+            // A cloner that has changed its user is not dumpable, and neither is its clone. The maps in /proc would
+            // then belong to root.
             sequence.step(prctl::set_dumpable(true));
         }
         if let (Some(map), Some((uid, gid))) = (options.map, ids) {

@@ -1,10 +1,12 @@
-//! The id maps that a task in a new user namespace writes itself: one id each, for which no privilege outside is needed.
+//! The id maps that a task in a new user namespace writes itself: one id each, for which no privilege outside is
+//! needed.
 
 use super::OwnMap;
 use crate::calls::descriptor;
 use crate::sequence::list::Sequence;
 
-/// Adds the calls that map one user and one group id. `uid` and `gid` are those of the cloner, outside of the namespace.
+/// Adds the calls that map one user and one group id. `uid` and `gid` are those of the cloner, outside of the
+/// namespace.
 pub(super) fn write_own_map(sequence: &mut Sequence, map: OwnMap, uid: u32, gid: u32) {
     let line = |id| match map {
         OwnMap::Identity => format!("{id} {id} 1"),

@@ -1,5 +1,5 @@
-//! The preparation of a clone in a cloner that is a task. The cloner makes the resources that the new task will share, and
-//! reports its own user and group.
+//! The preparation of a clone in a cloner that is a task. The cloner makes the resources that the new task will share,
+//! and reports its own user and group.
 
 use super::{CloneOptions, Cloner, NewTask};
 use crate::call::Arg;

@@ -10,7 +10,8 @@ use crate::flags::CloneFlags;
 use crate::task::outgoing::Outgoing;
 use crate::wire;
 
-/// The step that clones. The result in the cloner is the pid of the new task, and in the new task the number of its channel.
+/// The step that clones. The result in the cloner is the pid of the new task, and in the new task the number of its
+/// channel.
 pub(super) const CLONE_STEP: usize = 1;
 
 /// `struct clone_args` of clone3(2).
@@ -47,8 +48,8 @@ macro_rules! offset {
 }
 
 impl Cloner {
-    /// Returns the sequence for the cloner, which ends with the first calls of the new task. The first calls of a task that
-    /// shares memory are a message of its own instead, the second value.
+    /// Returns the sequence for the cloner, which ends with the first calls of the new task. The first calls of a task
+    /// that shares memory are a message of its own instead, the second value.
     pub(super) fn sequences(
         &self,
         options: &CloneOptions,
@@ -56,8 +57,8 @@ impl Cloner {
         Prepared { shared, ids }: Prepared,
     ) -> (Outgoing, Option<Outgoing>) {
         let mut outgoing = Outgoing::default();
-        // The probe: clone3 with a size of 0 fails with EINVAL where the kernel knows the call, and with ENOSYS behind the
-        // seccomp filter of a container.
+        // The probe: clone3 with a size of 0 fails with EINVAL where the kernel knows the call, and with ENOSYS behind
+        // the seccomp filter of a container.
         let probe = Call::new("clone3", libc::SYS_clone3).number(0).number(0).go_on();
         let probed = outgoing.sequence.step(probe);
         let memory = shared.map_or(0, |shared| shared.base);

@@ -1,5 +1,5 @@
-//! The replies to a clone: the cloner's says which process the new task is, and the new task's whether it has become what
-//! was asked for.
+//! The replies to a clone: the cloner's says which process the new task is, and the new task's whether it has become
+//! what was asked for.
 
 use super::sequence::CLONE_STEP;
 use super::{Cloned, ClonedDone, Cloner};
@@ -21,7 +21,8 @@ use std::sync::{Arc, Weak};
 pub(super) enum FirstReply {
     /// The first calls cannot fail. The channel receives the reply before the first one that a caller waits for.
     NotAwaited,
-    /// The first calls are the rest of the sequence that the cloner got. Their reply has to come before the task is used.
+    /// The first calls are the rest of the sequence that the cloner got. Their reply has to come before the task is
+    /// used.
     Awaited(Sequence),
     /// The first calls are a message of their own, for a task that shares memory.
     ToOwnMessage(Outgoing),

@@ -50,8 +50,8 @@ impl Attempt {
         Attempt { asked_before, tries, paths: exec.paths.clone(), undo }
     }
 
-    /// Returns the calls that still have to be made after a refusal. The undo steps of the sequence itself have not run when
-    /// the search ended at a file that cannot be executed.
+    /// Returns the calls that still have to be made after a refusal. The undo steps of the sequence itself have not run
+    /// when the search ended at a file that cannot be executed.
     pub(crate) fn missing_undo(&self, reply: &Reply) -> Option<Sequence> {
         let tried = !reply.ended_before(self.tries.start);
         (tried && reply.ended_before(self.tries.end)).then(|| self.undo.clone())
@@ -121,7 +121,8 @@ fn add_tries(sequence: &mut Sequence, exec: &Exec) -> Range<usize> {
     first..sequence.len()
 }
 
-/// Chooses the refusal that execvp(3) would report: the first one that is not about the path, else an EACCES, else the first.
+/// Chooses the refusal that execvp(3) would report: the first one that is not about the path, else an EACCES, else the
+/// first.
 fn choose_refusal(refusals: Vec<(i32, Option<Vec<u8>>)>) -> Failure {
     let absent = [libc::ENOENT, libc::ENOTDIR, libc::EACCES];
     let other = refusals.iter().find(|(error, _)| !absent.contains(error));

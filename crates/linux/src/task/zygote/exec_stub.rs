@@ -9,8 +9,8 @@ use crate::wait::own_descriptor;
 use nix::errno::Errno;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-/// The data of the child, prepared by the parent: between clone(2) and execveat(2) the child must not allocate, because the
-/// allocator is the parent's.
+/// The data of the child, prepared by the parent: between clone(2) and execveat(2) the child must not allocate, because
+/// the allocator is the parent's.
 struct Plan {
     stub: RawFd,
     channel: RawFd,
@@ -20,8 +20,8 @@ struct Plan {
     failure: Option<Failure>,
 }
 
-/// Starts the stub as a child. The child shares this process's working directory, root and umask for ever (CLONE_FS), and
-/// its memory until it executes the stub. The calling thread is suspended until then (CLONE_VFORK).
+/// Starts the stub as a child. The child shares this process's working directory, root and umask for ever (CLONE_FS),
+/// and its memory until it executes the stub. The calling thread is suspended until then (CLONE_VFORK).
 pub(super) fn exec_stub(stub: RawFd, channel: RawFd) -> Result<(i32, OwnedFd)> {
     let mut stack = vec![0u128; 4096];
     let default_actions = signals::default_actions().map(|call| call.request).collect();
@@ -37,7 +37,8 @@ pub(super) fn exec_stub(stub: RawFd, channel: RawFd) -> Result<(i32, OwnedFd)> {
     // SAFETY: clone(2) has just made this descriptor in this process's table, and nothing else knows its number.
     let pidfd = own_descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(pidfd) })?;
     let Some(failure) = plan.failure else { return Ok((pid, pidfd)) };
-    // SAFETY: waitpid(2) with a null status writes no memory. The child has ended, and its pid is not reused before this.
+    // SAFETY: waitpid(2) with a null status writes no memory. The child has ended, and its pid is not reused before
+    // this.
     unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) };
     Err(failure)
 }
@@ -49,8 +50,8 @@ extern "C" fn in_child(plan: *mut libc::c_void) -> libc::c_int {
     // the stub or has ended, and which the suspended parent does not touch meanwhile.
     let plan = unsafe { &mut *plan.cast::<Plan>() };
     for action in &mut plan.default_actions {
-        // The table of actions is the child's own (no CLONE_SIGHAND). Where a seccomp filter refuses the call, execve(2)
-        // still resets the handled signals, and only ignored ones stay ignored.
+        // The table of actions is the child's own (no CLONE_SIGHAND). Where a seccomp filter refuses the call,
+        // execve(2) still resets the handled signals, and only ignored ones stay ignored.
         let _ = make(action);
     }
     plan.failure = become_stub(plan.stub, plan.channel).err();
@@ -63,7 +64,8 @@ fn become_stub(stub: RawFd, channel: RawFd) -> Result<()> {
     make_call(prctl::set_death_signal(libc::SIGKILL))?;
     let last = Arg::Number(u32::MAX as u64);
     make_call(descriptor::close_range(Arg::Number(0), last, libc::CLOSE_RANGE_CLOEXEC))?;
-    // Descriptor 3 may be the stub's file or the channel now. Both move above it, so that the dup3 below closes neither.
+    // Descriptor 3 may be the stub's file or the channel now. Both move above it, so that the dup3 below closes
+    // neither.
     let stub = make_call(descriptor::dup(stub, 4, true))?;
     let channel = make_call(descriptor::dup(channel, 4, true))?;
     make_call(descriptor::dup3(channel, 3, 0))?;
@@ -73,7 +75,8 @@ fn become_stub(stub: RawFd, channel: RawFd) -> Result<()> {
     }
     let argv = [c"nearfar-zygote".as_ptr(), std::ptr::null()];
     let envp = [std::ptr::null::<libc::c_char>()];
-    // SAFETY: the kernel reads the path, `argv`, the string in it, and `envp`, all of which live until the call returns.
+    // SAFETY: the kernel reads the path, `argv`, the string in it, and `envp`, all of which live until the call
+    // returns.
     unsafe { libc::syscall(libc::SYS_execveat, stub, c"".as_ptr(), argv.as_ptr(), envp.as_ptr(), libc::AT_EMPTY_PATH) };
     Err(refused("execveat", Errno::last()))
 }

@@ -183,7 +183,8 @@ impl Child {
 
     fn watch_again(self: &Arc<Self>, reaped: bool) {
         if self.watch(reaped).is_err() {
-            // Without a watch the end would never be reported, so the child is reported as ended with what is known now.
+            // Without a watch the end would never be reported, so the child is reported as ended with what is known
+            // now.
             self.record_orphan_death();
         }
     }
