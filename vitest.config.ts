@@ -5,6 +5,9 @@ import { defineConfig } from "vitest/config";
 
 const conditions = ["nearfar-source", "node", "import", "module", "default"];
 
+/** Checks every test file for what it leaves behind. */
+const setup = join(import.meta.dirname, "test/setup.ts");
+
 export default defineConfig({
 	// The cache is outside of the tree, because the tests also run as a user without permission to write here.
 	cacheDir: join(tmpdir(), `nearfar-vitest-${process.getuid?.()}`),
@@ -18,15 +21,15 @@ export default defineConfig({
 		isolate: true,
 		testTimeout: 30_000,
 		hookTimeout: 30_000,
-		setupFiles: [join(import.meta.dirname, "test/setup.ts")],
 		projects: [
-			...readdirSync("packages").map((name) => project(name, `packages/${name}/test/**/*.test.ts`)),
-			project("examples", "examples/**/*.test.ts"),
+			...readdirSync("packages").map((name) => project(name, `packages/${name}/test/**/*.test.ts`, [setup])),
+			// Programs of documents end with their process: what they leave in it is no leak.
+			project("examples", "examples/**/*.test.ts", []),
 			project("scripts", "scripts/**/*.test.mjs"),
 		],
 	},
 });
 
-function project(name: string, include: string) {
-	return { extends: true as const, test: { name, include: [include] } };
+function project(name: string, include: string, setupFiles: string[]) {
+	return { extends: true as const, test: { name, include: [include], setupFiles } };
 }
