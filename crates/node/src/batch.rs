@@ -26,20 +26,20 @@ pub fn leave() {
     targets::leave();
 }
 
-/// Calls are collected from now on, until `leave` drops them or `batch` runs them.
+/// Collects the calls from now on, until `leave` drops them or `batch` runs them.
 #[napi]
 pub fn collect() {
     targets::enter(Target::Batch(Batch::default()));
 }
 
-/// How many calls have been collected.
+/// Returns how many calls have been collected.
 #[napi]
 pub fn collected() -> u32 {
     target::collecting(|batch| batch.asked() as u32).unwrap_or(0)
 }
 
-/// Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows, perhaps already: whoever
-/// calls has to drain, but not for the first batch of a task that is being cloned.
+/// Leaves, and runs the collected calls in a task, or in this thread for task 0. "batch" follows, perhaps
+/// already: the caller has to drain, unless this is the first batch of a task that is being cloned.
 #[napi]
 pub fn batch(task: u32, first: bool) -> Result<u32> {
     let (id, queue) = (tables::next_id(), events::queue());

@@ -10,7 +10,7 @@ pub fn capget(pid: i32) -> Result<Vec<BigInt>> {
     linux::calls::caps::capget(pid).run().or_throw().map(|sets| sets.map(|set| u64::from_ne_bytes(set).into()).into())
 }
 
-/// The number of the kernel's last capability.
+/// Returns the number of the kernel's last capability.
 #[napi]
 pub fn last_capability() -> Result<u32> {
     linux::target::capability_sets::last().or_throw()
@@ -22,8 +22,8 @@ pub fn capability_sets() -> Result<Vec<BigInt>> {
     linux::target::capability_sets::sets().or_throw().map(|sets| sets.map(BigInt::from).into())
 }
 
-/// PR_CAPBSET_DROP of all in `drop`, PR_CAP_AMBIENT_CLEAR_ALL, and capset(2) to `keep`, nothing of it inheritable; then
-/// what `capabilitySets` says, unless that is not wanted.
+/// PR_CAPBSET_DROP of all in `drop`, PR_CAP_AMBIENT_CLEAR_ALL, and capset(2) to `keep`, nothing of it inheritable; with
+/// `read_back`, returns the sets as `capabilitySets` does.
 #[napi]
 pub fn reduce_capabilities(drop: BigInt, keep: BigInt, read_back: bool) -> Result<Vec<BigInt>> {
     let sets = linux::target::capability_sets::reduce(drop.get_u64().1, keep.get_u64().1, read_back).or_throw()?;

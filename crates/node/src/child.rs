@@ -7,32 +7,32 @@ use napi::bindgen_prelude::Result;
 use napi_derive::napi;
 use std::os::fd::IntoRawFd;
 
-/// Signals a child. `false`: it is gone.
+/// Signals a child. Returns false when the child is gone.
 #[napi]
 pub fn kill_child(child: u32, signal: i32) -> Result<bool> {
     tables::child(child).map_or(Ok(false), |child| child.signal(signal)).or_throw()
 }
 
-/// waitid(2) that never waits: CLD code, status, pid, uid, or nothing.
+/// waitid(2) that never waits: CLD code, status, pid, uid, or no numbers.
 #[napi]
 pub fn poll_child(child: u32, options: i32) -> Result<Vec<f64>> {
     let state = tables::child(child).map_or(Ok(None), |child| child.poll(options)).or_throw()?;
     Ok(state.map_or(Vec::new(), |state| state_numbers(state).into()))
 }
 
-/// Waits up to `milliseconds` for the end of a child that is ending; `true`: it has ended.
+/// Waits up to `milliseconds` for the end of a child that is ending; Returns true when the child has ended.
 #[napi]
 pub fn await_end(child: u32, milliseconds: u16) -> bool {
     tables::child(child).is_none_or(|child| child.await_end(milliseconds))
 }
 
-/// Keeps a child's pid its own until `release_child`. `false`: it has been reaped.
+/// Keeps a child from being reaped, and so its pid from being used again, until `release_child`. Returns false when the child has been reaped.
 #[napi]
 pub fn hold_child(child: u32) -> bool {
     tables::child(child).is_some_and(|child| child.hold())
 }
 
-/// Ends a successful `hold_child`.
+/// Lets a child be reaped after a successful `hold_child`.
 #[napi]
 pub fn release_child(child: u32) {
     if let Some(child) = tables::child(child) {
@@ -40,13 +40,13 @@ pub fn release_child(child: u32) {
     }
 }
 
-/// "state" events follow.
+/// Watches a child for stops and continuations: "state" events follow.
 #[napi]
 pub fn watch_stops(child: u32) -> Result<()> {
     tables::child(child).map_or(Ok(()), |child| child.watch_stops()).or_throw()
 }
 
-/// A new descriptor for a child; -1 when it is gone.
+/// Returns a new pidfd of a child, or -1 when the child is gone.
 #[napi]
 pub fn child_pidfd(child: u32) -> Result<i32> {
     use linux::error::During;
@@ -56,7 +56,7 @@ pub fn child_pidfd(child: u32) -> Result<i32> {
     }
 }
 
-/// JavaScript has no use for a child any more.
+/// Lets go of a child. The reactor reaps it all the same.
 #[napi]
 pub fn forget_child(child: u32) {
     tables::forget_child(child);

@@ -38,9 +38,9 @@ impl From<CloneData> for CloneOptions {
 /// A clone that is under way.
 #[napi(object)]
 pub struct CloneStarted {
-    /// What "cloned" will come with, and later events of the task.
+    /// The id of the event "cloned", and of later events of the task.
     pub id: u32,
-    /// Whether the task can be sent its first batch already.
+    /// True when the task can be sent its first batch already.
     pub early: bool,
 }
 
@@ -65,7 +65,7 @@ pub fn clone_from(task: u32, options: CloneData) -> Result<CloneStarted> {
     Ok(CloneStarted { id, early: false })
 }
 
-/// The zygote's pid, 0 where none was started. For tests.
+/// Returns the zygote's pid, or 0 where no zygote was started. For tests.
 #[napi]
 pub fn zygote_pid() -> i32 {
     linux::task::zygote::present_pid()

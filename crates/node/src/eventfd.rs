@@ -31,7 +31,7 @@ pub fn eventfd_write(fd: i32, value: BigInt) -> Result<()> {
 /// Takes a descriptor of this process over and watches it: "readable" follows once, with the id that is returned.
 #[napi]
 pub fn watch_readable(fd: i32) -> Result<u32> {
-    // SAFETY: JavaScript has given the number up; it is open, and nobody else closes it.
+    // SAFETY: JavaScript has given up the number of an open descriptor, and no other code closes it.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     let (id, queue) = (tables::next_id(), events::queue());
     let listener = Box::new(move || queue.post(id, "readable", None, Vec::new()));
@@ -39,13 +39,13 @@ pub fn watch_readable(fd: i32) -> Result<u32> {
     Ok(id)
 }
 
-/// "readable" follows once more.
+/// Watches a descriptor once more: "readable" follows once.
 #[napi]
 pub fn watch_again(id: u32) -> Result<()> {
     tables::readable(id).map_or(Ok(()), |readable| readable.again()).or_throw()
 }
 
-/// Watches no more, and closes.
+/// Stops watching a descriptor, and closes it.
 #[napi]
 pub fn unwatch_readable(id: u32) {
     tables::forget_readable(id);

@@ -117,7 +117,7 @@ impl Queue {
         self.post_all(vec![entry(id, kind, failure, numbers)], true);
     }
 
-    /// Posts entries in one piece. `soon`: the thread is woken for them; else they wait for the next that wakes it.
+    /// Posts entries in one piece. `soon`: the thread is woken for them; otherwise the entries wait until another event wakes it.
     fn post_all(&self, entries: Vec<Entry>, soon: bool) {
         let mut state = self.lock();
         let Some(State { entries: waiting, woken }) = state.as_mut() else {

@@ -28,7 +28,7 @@ pub struct ExecData {
     pub keep: Vec<i32>,
     /// Whether signals have to be reset.
     pub reset_signals: bool,
-    /// What a refused task gets back.
+    /// The death signal that the task gets back when execve(2) is refused.
     pub task_death_signal: i32,
 }
 
@@ -59,7 +59,7 @@ pub fn supervise(task: u32, child: u32, forward: bool) -> Result<()> {
     tables::task(task).and_then(|task| linux::task::supervise::supervise(&task, &program, forward)).or_throw()
 }
 
-/// Ends a supervisor and all that it watches over.
+/// Ends a supervisor and the processes that it watches over.
 #[napi]
 pub fn end_supervision(task: u32) {
     if let Ok(task) = tables::task(task) {

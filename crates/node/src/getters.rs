@@ -1,4 +1,4 @@
-//! The shortest calls once more, straight on Node-API: what `#[napi]` puts around a call costs a sixth of these.
+//! The shortest calls a second time, directly on Node-API: the code that `#[napi]` generates takes a sixth of their time.
 
 use crate::throw::OrThrow;
 use linux::calls::credentials;
@@ -32,22 +32,22 @@ getters! {
 fn number(env: sys::napi_env, answer: linux::error::Result<u32>) -> sys::napi_value {
     let mut value = null_mut();
     match answer.or_throw() {
-        // SAFETY: `env` is that of the call under way; the handle is written to the local above.
+        // SAFETY: `env` belongs to the call under way. Node writes the handle to `value`, which outlives the call.
         Ok(number) => drop(unsafe { sys::napi_create_uint32(env, number, &mut value) }),
-        // SAFETY: `env` is that of the call under way, which returns to JavaScript right after.
+        // SAFETY: `env` belongs to the call under way, which returns to JavaScript right after.
         Err(error) => unsafe { JsError::from(error).throw_into(env) },
     }
     value
 }
 
-/// The first three arguments as numbers; what is none of JavaScript's numbers is 0. JavaScript has checked them.
+/// Returns the first three arguments, which JavaScript has checked. A value that is no number becomes 0.
 fn numbers(env: sys::napi_env, info: sys::napi_callback_info) -> [i32; 3] {
     let (mut values, mut count) = ([null_mut(); 3], 3);
-    // SAFETY: `env` and `info` are those of the call under way; as many handles are written as there is room for.
+    // SAFETY: `env` and `info` belong to the call under way. Node writes at most `count` handles, for which `values` has room.
     unsafe { sys::napi_get_cb_info(env, info, &mut count, values.as_mut_ptr(), null_mut(), null_mut()) };
     values.map(|value| {
         let mut number = 0;
-        // SAFETY: the handle is one of the call under way; the number is written to the local above.
+        // SAFETY: the handle belongs to the call under way. Node writes the number to `number`, which outlives the call.
         unsafe { sys::napi_get_value_int32(env, value, &mut number) };
         number
     })
@@ -58,19 +58,19 @@ extern "C" fn pidfd_send_signal(env: sys::napi_env, info: sys::napi_callback_inf
     let args = [fd.into(), signal.into(), 0, (flags as u32).into()];
     let call = || pidfd::pidfd_send_signal(fd, signal, flags as u32);
     if let Err(error) = run_short(pidfd::PIDFD_SEND_SIGNAL, args, |_| (), call).or_throw() {
-        // SAFETY: `env` is that of the call under way, which returns to JavaScript right after.
+        // SAFETY: `env` belongs to the call under way, which returns to JavaScript right after.
         unsafe { JsError::from(error).throw_into(env) };
     }
     null_mut()
 }
 
-/// Puts them in the place of their namesakes in `credentials.rs` and `pidfd.rs`, which say what they are.
+/// Exports these functions in the place of those of the same name in `credentials.rs` and `pidfd.rs`, which document them.
 #[napi(module_exports)]
 pub fn replace_shortest(mut exports: Object, env: Env) -> Result<()> {
     for (name, getter) in SHORTEST {
         let mut function = null_mut();
-        // SAFETY: the name is read during the call; the callback lives as long as the addon; the handle is written to
-        // the local above.
+        // SAFETY: Node reads the name during the call and writes the handle to `function`, which outlives it. The callback
+        // lives as long as the addon.
         let status = unsafe {
             sys::napi_create_function(
                 env.raw(),

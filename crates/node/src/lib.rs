@@ -1,5 +1,5 @@
-//! The one addon. It converts what JavaScript gives, builds the call, runs it in the current target, and converts or
-//! throws what comes back. It decides nothing.
+//! The one addon. A function converts its arguments, builds the call, runs it in the current target, and converts the
+//! answer or throws the failure. No function decides anything.
 
 mod affinity;
 mod attach;

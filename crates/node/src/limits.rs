@@ -10,7 +10,7 @@ pub fn setrlimit(resource: u32, limits: Uint8Array) -> Result<()> {
     linux::calls::limits::setrlimit(resource, &limits).run().or_throw()
 }
 
-/// prlimit(2): what the limits were; no bytes: they stay.
+/// prlimit(2): returns the former limits. No bytes: the limits stay.
 #[napi]
 pub fn prlimit(pid: i32, resource: u32, limits: Uint8Array) -> Result<Buffer> {
     linux::calls::limits::prlimit(pid, resource, &limits).run().or_throw().map(Buffer::from)

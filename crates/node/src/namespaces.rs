@@ -22,3 +22,9 @@ pub fn setns(fd: i32, kinds: i64) -> Result<()> {
 pub fn sethostname(name: Text) -> Result<()> {
     linux::calls::namespaces::sethostname(bytes(&name)).run().or_throw()
 }
+
+/// ioctl(2) with NS_GET_NSTYPE: the CLONE_NEW… flag of a namespace's kind.
+#[napi]
+pub fn namespace_kind(fd: i32) -> Result<u32> {
+    linux::calls::namespaces::namespace_kind(fd).run().or_throw()
+}

@@ -5,10 +5,10 @@ use linux::call::Call;
 use napi::bindgen_prelude::{BigInt, Buffer, Either3, Result, Uint8Array};
 use napi_derive::napi;
 
-/// What `syscall` gives back.
+/// The result of `syscall`.
 #[napi(object)]
 pub struct Syscalled {
-    /// What the call returned.
+    /// The return value.
     pub result: BigInt,
     /// The byte arguments, one after the other, each at a multiple of 8.
     pub out: Buffer,

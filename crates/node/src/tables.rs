@@ -1,4 +1,4 @@
-//! What a JavaScript thread has ids for: tasks, children, watched descriptors.
+//! The tasks, children and watched descriptors of a JavaScript thread, by id.
 
 use linux::error::{Failure, Result};
 use linux::task::channel::Channel;

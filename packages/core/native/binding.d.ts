@@ -266,6 +266,9 @@ export declare function mountSetattr(at: number, path: Text, flags: number, set:
 /** move_mount(2). */
 export declare function moveMount(from: number, fromPath: Text, to: number, toPath: Text, flags: number): void
 
+/** ioctl(2) with NS_GET_NSTYPE: the CLONE_NEW… flag of a namespace's kind. */
+export declare function namespaceKind(fd: number): number
+
 /** openat2(2). */
 export declare function openat2(at: number, path: Text, flags: number, mode: number, resolve: number): number
 
@@ -373,6 +376,9 @@ export declare function setreuid(real: number, effective: number): void
 
 /** setrlimit(2). */
 export declare function setrlimit(resource: number, limits: Uint8Array): void
+
+/** setsockopt(2) with SO_SNDBUF. */
+export declare function setSendBuffer(fd: number, bytes: number): void
 
 /** setsid(2). */
 export declare function setsid(): void

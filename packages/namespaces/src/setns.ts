@@ -12,8 +12,6 @@ import {
 } from "@nearfar/core/internal";
 import { kindsOf } from "./kinds.ts";
 
-const SYS_ioctl = process.arch === "arm64" ? 29 : 16;
-const NS_GET_NSTYPE = 0xb703; // since Linux 4.11
 
 /**
  * Moves the current task into an open namespace, or into namespaces of the process that a pidfd refers to.
@@ -57,7 +55,7 @@ export function setns(fd: FileDescriptor, kinds?: readonly NamespaceKind[] | num
 
 function kindFlag(task: AnyTask, fd: FileDescriptor): number {
 	try {
-		return Number(task.run(() => native().syscall(SYS_ioctl, [numberOf(fd), NS_GET_NSTYPE])).result);
+		return task.run(() => native().namespaceKind(numberOf(fd)));
 	} catch {
 		// A batch has closed the descriptor, or the task is gone. Assuming "pid" is safe: handles of processes are then
 		// refused wherever their numbers could mean other processes.

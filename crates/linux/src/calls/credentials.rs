@@ -55,7 +55,7 @@ pub fn getresgid() -> Call<[u32; 3]> {
     three("getresgid", libc::SYS_getresgid)
 }
 
-/// `getgroups(65536, list)`: the supplementary groups, of which the kernel allows no more than that.
+/// `getgroups(room, list)`: the supplementary groups, of which the kernel allows 65536.
 pub fn getgroups(room: u32) -> Call<Vec<u32>> {
     Call::new("getgroups", libc::SYS_getgroups).number(room).output(4 * room as usize).value(|answer| {
         answer
@@ -102,7 +102,8 @@ pub fn setpgid(pid: i32, group: i32) -> Call<()> {
     Call::new("setpgid", libc::SYS_setpgid).number(pid).number(group)
 }
 
-/// `setsid()`: a new session. Its id, which comes back, is the caller's pid: nobody has to ask, and a batch can collect it.
+/// `setsid()`: a new session. The id that the kernel returns is the pid of the caller. This call leaves it out, so that a
+/// batch can collect the call.
 pub fn setsid() -> Call<()> {
     Call::new("setsid", libc::SYS_setsid)
 }
@@ -127,7 +128,7 @@ pub fn setregid(real: u32, effective: u32) -> Call<()> {
     Call::new("setregid", libc::SYS_setregid).number(real).number(effective).one_thread().clears_death_signal()
 }
 
-/// `setfsuid(uid)`: the former one comes back, whether it was changed or not.
+/// `setfsuid(uid)`: returns the former id, also where the kernel refuses the new one.
 pub fn setfsuid(uid: u32) -> Call<u32> {
     Call::new("setfsuid", libc::SYS_setfsuid)
         .number(uid)
@@ -136,7 +137,7 @@ pub fn setfsuid(uid: u32) -> Call<u32> {
         .value(|answer| answer.result as u32)
 }
 
-/// `setfsgid(gid)`: the former one comes back, whether it was changed or not.
+/// `setfsgid(gid)`: returns the former id, also where the kernel refuses the new one.
 pub fn setfsgid(gid: u32) -> Call<u32> {
     Call::new("setfsgid", libc::SYS_setfsgid)
         .number(gid)
@@ -165,7 +166,7 @@ pub fn setresgid(real: u32, effective: u32, saved: u32) -> Call<()> {
         .clears_death_signal()
 }
 
-/// `setgroups(count, list)`: the supplementary groups. With `go_on` a sequence passes over a refusal.
+/// `setgroups(count, list)`: the supplementary groups. With `go_on` a sequence goes on after a refusal.
 pub fn setgroups(groups: &[u32], go_on: bool) -> Call<()> {
     let list: Vec<u8> = groups.iter().flat_map(|group| group.to_ne_bytes()).collect();
     let call = Call::new("setgroups", libc::SYS_setgroups).number(groups.len() as u64).input(&list).one_thread();

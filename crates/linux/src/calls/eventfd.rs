@@ -13,7 +13,7 @@ pub fn read(fd: i32) -> Call<u64> {
     Call::new("read", libc::SYS_read).fd(fd).output(8).number(8).value(|answer| answer.u64(0))
 }
 
-/// `preadv2(fd, {&value, 8}, 1, -1, RWF_NOWAIT)`: a `read` that does not wait, though the descriptor may. Linux 5.8.
+/// `preadv2(fd, {&value, 8}, 1, -1, RWF_NOWAIT)`: a `read` that does not wait, also where the descriptor is a blocking one. Linux 5.8.
 pub fn read_now(fd: i32) -> Call<u64> {
     let iovec: [u8; size_of::<libc::iovec>()] = words(&[(offset_of!(libc::iovec, iov_len), 8)]);
     Call::new("preadv2", libc::SYS_preadv2)

@@ -7,7 +7,7 @@ pub fn setrlimit(resource: u32, limits: &[u8]) -> Call<()> {
     Call::new("setrlimit", libc::SYS_setrlimit).number(resource).input(limits)
 }
 
-/// `prlimit(pid, resource, &new or NULL, &old)`: what they were; 0: the calling process.
+/// `prlimit(pid, resource, &new or NULL, &old)`: returns the former limits; 0: the calling process.
 pub fn prlimit(pid: i32, resource: u32, new: &[u8]) -> Call<Vec<u8>> {
     let call = Call::new("prlimit", libc::SYS_prlimit64).number(pid).number(resource);
     let call = if new.is_empty() { call.number(0) } else { call.input(new) };

@@ -34,7 +34,7 @@ const READS: &[i32] = &[
     PR_GET_AUXV,
 ];
 
-/// Options that change the whole process: its memory, or what all its threads share.
+/// Options that change the whole process: memory, or an attribute that all threads have in common.
 const PROCESS_WIDE: &[i32] = &[
     libc::PR_SET_DUMPABLE,
     libc::PR_SET_TIMING,
@@ -47,7 +47,7 @@ const PROCESS_WIDE: &[i32] = &[
     libc::PR_SET_PTRACER,
 ];
 
-// What the libc crate does not have on every platform, of linux/prctl.h.
+// Constants of linux/prctl.h that the libc crate does not have on every platform.
 const PR_SVE_GET_VL: i32 = 51;
 pub(crate) const PR_GET_SPECULATION_CTRL: i32 = 52;
 const PR_GET_TAGGED_ADDR_CTRL: i32 = 56;
@@ -57,8 +57,8 @@ const PR_SET_MEMORY_MERGE: i32 = 67;
 const PR_GET_MEMORY_MERGE: i32 = 68;
 const PR_GET_AUXV: i32 = 0x4155_5856;
 
-/// `prctl(option, …)`, without its further arguments. Near, what is not known to read or to change the whole process is
-/// refused: an option of a newer kernel may be for one thread.
+/// `prctl(option, …)`, without its further arguments. Near, an option is refused unless
+/// it is known to read, or to change the whole process: an option of a newer kernel may be for one thread.
 pub fn prctl(option: i32) -> Call<()> {
     let call = Call::new("prctl", libc::SYS_prctl).number(option);
     if READS.contains(&option) || PROCESS_WIDE.contains(&option) {
@@ -68,7 +68,7 @@ pub fn prctl(option: i32) -> Call<()> {
     }
 }
 
-/// `prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)`: for the calling thread and all it will start, never to be undone.
+/// `prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)`: of the calling thread and of all that it starts later. Cannot be undone.
 pub fn set_no_new_privs() -> Call<()> {
     Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_NO_NEW_PRIVS).number(1).one_thread()
 }
@@ -83,7 +83,7 @@ pub fn set_death_signal(signal: i32) -> Call<()> {
     restore_death_signal(Arg::Number(signal as u64))
 }
 
-/// The same with what an earlier step has found.
+/// [`set_death_signal`] with the result of an earlier step.
 pub(crate) fn restore_death_signal(signal: Arg) -> Call<()> {
     Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_PDEATHSIG).arg(signal).one_thread()
 }
@@ -93,12 +93,12 @@ pub fn get_death_signal() -> Call<i32> {
     Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_PDEATHSIG).output(4).value(|answer| answer.u32(0) as i32)
 }
 
-/// `prctl(PR_SET_CHILD_SUBREAPER, 1)`: the orphans among its descendants become its children. Linux 3.4.
+/// `prctl(PR_SET_CHILD_SUBREAPER, 1)`: the orphans among the descendants of the process become its children. Linux 3.4.
 pub fn set_child_subreaper() -> Call<()> {
     Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_CHILD_SUBREAPER).number(1)
 }
 
-/// `prctl(PR_SET_DUMPABLE, dumpable)`: whether the process's files in `/proc` are its user's, who may trace it.
+/// `prctl(PR_SET_DUMPABLE, dumpable)`: with `true` the process's files in `/proc` belong to its user, and a process of the same user may trace it.
 pub fn set_dumpable(dumpable: bool) -> Call<()> {
     Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_DUMPABLE).number(u8::from(dumpable)).one_thread()
 }

@@ -9,14 +9,14 @@ pub struct ChildState {
     pub code: i32,
     /// Exit code, or the signal.
     pub status: i32,
-    /// Whose it is, in the pid namespace of who asked.
+    /// The pid, in the pid namespace of the process that waits.
     pub pid: i32,
     /// Real user id of the process.
     pub uid: u32,
 }
 
 impl ChildState {
-    /// Whether nothing follows.
+    /// True when the process has ended, so that no other change follows.
     pub fn ended(&self) -> bool {
         matches!(self.code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED)
     }

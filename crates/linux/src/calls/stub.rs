@@ -1,6 +1,6 @@
 //! The calls that a stub makes itself, without the kernel: see [`crate::wire`].
 //!
-//! All of these calls are marked `one_thread`, which keeps them from running near. The kernel would read the lower half of
+//! Each call is marked `one_thread`, which keeps them from running near. The kernel would read the lower half of
 //! their numbers alone, and make another call.
 
 use crate::call::{Arg, Call};

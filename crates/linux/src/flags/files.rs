@@ -3,7 +3,7 @@
 use super::flags;
 
 flags! {
-    /// Flags of open(2) and openat2(2). At most one of `rdonly`, `wronly` and `rdwr`; none is `rdonly`.
+    /// Flags of open(2) and openat2(2). At most one of `rdonly`, `wronly` and `rdwr`; without one, `rdonly`.
     bits OpenFlags: u64, "O_" in "linux/fcntl.h", openFlags: OpenFlag {
         RDONLY = libc::O_RDONLY, "For reading";
         WRONLY = libc::O_WRONLY, "For writing";

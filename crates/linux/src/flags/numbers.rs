@@ -31,7 +31,7 @@ flags! {
         SET_PTRACER = 0x5961_6d61, "Permits one process to trace this one, under the Yama security module";
     }
 
-    /// What the prctl(2) option `capAmbient` does.
+    /// Operations of the prctl(2) option `capAmbient`.
     choice AmbientOperation: u32, "PR_CAP_AMBIENT_" in "linux/prctl.h", ambientOperations: AmbientOperation {
         IS_SET = libc::PR_CAP_AMBIENT_IS_SET, "Reads whether a capability is in the set";
         RAISE = libc::PR_CAP_AMBIENT_RAISE, "Adds a capability";
@@ -73,7 +73,7 @@ flags! {
         RTTIME = libc::RLIMIT_RTTIME, "Real-time processor time without a blocking call, in microseconds";
     }
 
-    /// Whose nice value getpriority(2) and setpriority(2) mean.
+    /// Processes whose nice value getpriority(2) and setpriority(2) mean.
     choice PriorityWhich: u32, "PRIO_" in "linux/resource.h", priorityWhich: PriorityWhich {
         PROCESS = libc::PRIO_PROCESS, "A process: of one with several threads, its first one alone";
         GROUP("PRIO_PGRP") = libc::PRIO_PGRP, "All of a process group";

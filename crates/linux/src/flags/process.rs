@@ -15,7 +15,7 @@ flags! {
         TIME = libc::CLONE_NEWTIME, "Offsets of the monotonic and boot clocks; not for clone(2)";
     }
 
-    /// What a new process shares with its creator, for clone3(2) and unshare(2). Namespaces are in
+    /// Parts that a new process shares with its creator, for clone3(2) and unshare(2). Namespaces are in
     /// `namespaceFlags`.
     bits CloneFlags: u64, "CLONE_" in "linux/sched.h", cloneFlags: CloneFlag {
         VM = libc::CLONE_VM, "Memory";
@@ -44,14 +44,14 @@ flags! {
         THREAD = libc::O_EXCL, "Refers to one thread; since Linux 6.9";
     }
 
-    /// Whom pidfd_send_signal(2) reaches. None: what the descriptor refers to. Since Linux 6.9.
+    /// The targets of pidfd_send_signal(2). None: the target that the descriptor refers to. Since Linux 6.9.
     bits PidfdSignalFlags: u32, "PIDFD_SIGNAL_" in "linux/pidfd.h", pidfdSignalFlags: PidfdSignalFlag {
         THREAD = 1, "The thread";
         THREAD_GROUP = 2, "The process";
         PROCESS_GROUP = 4, "The process group it leads";
     }
 
-    /// What the ioctl `PIDFD_GET_INFO` shall return, and what it returned. Since Linux 6.13.
+    /// Fields that the ioctl `PIDFD_GET_INFO` shall return, and fields that it returned. Since Linux 6.13.
     bits PidfdInfoMask: u64, "PIDFD_INFO_" in "linux/pidfd.h", pidfdInfoMask: PidfdInfoField {
         PID = 0x01, "Ids of the thread, the process and the parent; always returned";
         CREDS = 0x02, "User and group ids; always returned";
@@ -62,7 +62,7 @@ flags! {
         COREDUMP_SIGNAL = 0x40, "The signal that made it dump core; since Linux 6.19";
     }
 
-    /// What the ioctl `PIDFD_GET_INFO` says of core dumps. Since Linux 6.16.
+    /// Bits about core dumps, from the ioctl `PIDFD_GET_INFO`. Since Linux 6.16.
     bits PidfdCoredump: u32, "PIDFD_COREDUMP_" in "linux/pidfd.h", pidfdCoredump: PidfdCoredumpBit {
         DUMPED("PIDFD_COREDUMPED") = 0x1, "It dumped core";
         SKIP = 0x2, "It does not dump core";

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
-/// What the reactor wakes.
+/// A target of the reactor, which wakes it.
 pub(crate) trait Wake: Send + Sync {
     /// Called on the reactor's thread, once for each [`watch`], when the descriptor is ready. The reactor holds no lock
     /// meanwhile, so this may watch and forget.
@@ -25,7 +25,7 @@ impl<T: Wake> Wake for Weak<T> {
     }
 }
 
-/// What a watched descriptor becomes ready by.
+/// The condition by which a watched descriptor becomes ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ready {
     /// By something to read, or by the other end being closed. A pidfd: by the end of its process.
@@ -76,7 +76,7 @@ pub(crate) fn forget(id: u64) -> bool {
     let mut sources = reactor.lock();
     let source = sources.remove(&id);
     if let Some(source) = &source {
-        // SAFETY: whoever called `watch` keeps the descriptor open until this returns.
+        // SAFETY: the caller of `watch` keeps the descriptor open until this function returns.
         let fd = unsafe { BorrowedFd::borrow_raw(source.fd) };
         // Refused (ENOENT) where `watch` could not add it.
         let _ = reactor.epoll.delete(fd);

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 /// Called once, with the state where it is known.
 pub type Listener = Box<dyn FnOnce(Option<ChildState>) + Send>;
 
-/// What to wait for.
+/// The end of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
     /// The process has ended.

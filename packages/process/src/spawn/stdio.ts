@@ -8,11 +8,9 @@ const STDERR = 2;
 
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 0o2000001;
-const SYS_setsockopt = process.arch === "arm64" ? 208 : 54;
-const [SOL_SOCKET, SO_SNDBUF] = [1, 7];
 // Bytes: the default of the sysctl `net.core.wmem_max`, of which the kernel takes the double. Where the sysctl is
 // lower, the kernel takes less without an error.
-const SEND_BUFFER = new Uint8Array(new Int32Array([212_992]).buffer);
+const SEND_BUFFER = 212_992;
 
 /** The streams of this process at the other ends of the program's descriptors, by number. `null`: no stream. */
 export type Pipes = [
@@ -113,7 +111,7 @@ function socketpair(): [FileDescriptor, FileDescriptor] {
 
 /** Doubles the bytes that a socket holds for its reader, which then wakes half as often. */
 function enlargeSendBuffer(socket: FileDescriptor): void {
-	native().syscall(SYS_setsockopt, [socket.fd, SOL_SOCKET, SO_SNDBUF, SEND_BUFFER, SEND_BUFFER.length]);
+	native().setSendBuffer(socket.fd, SEND_BUFFER);
 }
 
 /** Makes the streams of this process from its ends, which the streams close. */

@@ -3,8 +3,6 @@ import { checkDescriptor, endTask, namespaceFlags, native, numberOf, wrongValue 
 import type { Deadline } from "./deadline.ts";
 import type { SpawnRequest } from "./request.ts";
 
-const SYS_ioctl = process.arch === "arm64" ? 29 : 16;
-const NS_GET_NSTYPE = 0xb703; // since Linux 4.11
 
 /** The task that becomes the program, and with `killTree` or `init` its parent, the supervisor. */
 export interface Tree {
@@ -103,7 +101,7 @@ function cloneOptions(
 
 function isPidNamespace(fd: FileDescriptor): boolean {
 	try {
-		return native().syscall(SYS_ioctl, [numberOf(fd), NS_GET_NSTYPE]).result === BigInt(namespaceFlags.pid);
+		return native().namespaceKind(numberOf(fd)) === namespaceFlags.pid;
 	} catch {
 		return false; // setns(2) reports what is wrong with the descriptor
 	}
