@@ -4,12 +4,12 @@
 /** Called once by each JavaScript thread, before anything else. */
 export declare function attach(onEvents: () => unknown, makeError: (arg: FailureData) => unknown, stubFile: string): void
 
-/** Waits up to `milliseconds` for the end of a child that is ending; `true`: it has ended. */
+/** Waits up to `milliseconds` for the end of a child that is ending; Returns true when the child has ended. */
 export declare function awaitEnd(child: number, milliseconds: number): boolean
 
 /**
- * Leaves, and runs what was collected in a task, or in this thread for task 0. "batch" follows, perhaps already: whoever
- * calls has to drain, but not for the first batch of a task that is being cloned.
+ * Leaves, and runs the collected calls in a task, or in this thread for task 0. "batch" follows, perhaps
+ * already: the caller has to drain, unless this is the first batch of a task that is being cloned.
  */
 export declare function batch(task: number, first: boolean): number
 
@@ -19,13 +19,13 @@ export declare function capabilitySets(): Array<bigint>
 /** capget(2): effective, permitted, inheritable. */
 export declare function capget(pid: number): Array<bigint>
 
-/** The number of the descriptor that a task is controlled through. */
+/** Returns the number of the task's own end of its channel. */
 export declare function channelFd(task: number): number
 
 /** chdir(2). */
 export declare function chdir(path: Text): void
 
-/** A new descriptor for a child; -1 when it is gone. */
+/** Returns a new pidfd of a child, or -1 when the child is gone. */
 export declare function childPidfd(child: number): number
 
 /** chroot(2). */
@@ -53,9 +53,9 @@ export declare function cloneFrom(task: number, options: CloneData): CloneStarte
 
 /** A clone that is under way. */
 export interface CloneStarted {
-  /** What "cloned" will come with, and later events of the task. */
+  /** The id of the event "cloned", and of later events of the task. */
   id: number
-  /** Whether the task can be sent its first batch already. */
+  /** True when the task can be sent its first batch already. */
   early: boolean
 }
 
@@ -68,10 +68,10 @@ export declare function closeLater(task: number, fds: Array<number>): void
 /** close_range(2). */
 export declare function closeRange(first: number, last: number, flags: number): void
 
-/** Calls are collected from now on, until `leave` drops them or `batch` runs them. */
+/** Collects the calls from now on, until `leave` drops them or `batch` runs them. */
 export declare function collect(): void
 
-/** How many calls have been collected. */
+/** Returns how many calls have been collected. */
 export declare function collected(): number
 
 /** Returns what has happened since the last time. */
@@ -83,7 +83,7 @@ export declare function dup(fd: number, min: number, closeOnExec: boolean): numb
 /** dup3(2). */
 export declare function dup3(fd: number, to: number, flags: number): number
 
-/** Ends a supervisor and all that it watches over. */
+/** Ends a supervisor and the processes that it watches over. */
 export declare function endSupervision(task: number): void
 
 /** Makes a task the current target, or this thread for task 0. */
@@ -134,7 +134,7 @@ export interface ExecData {
   keep: Array<number>
   /** Whether signals have to be reset. */
   resetSignals: boolean
-  /** What a refused task gets back. */
+  /** The death signal that the task gets back when execve(2) is refused. */
   taskDeathSignal: number
 }
 
@@ -164,10 +164,10 @@ export interface FailureData {
 /** fchdir(2). */
 export declare function fchdir(fd: number): void
 
-/** JavaScript has no use for a child any more. */
+/** Lets go of a child. The reactor reaps it all the same. */
 export declare function forgetChild(child: number): void
 
-/** Lets go of a task; one that still serves ends. */
+/** Lets go of a task's channel: a task that still serves ends. */
 export declare function forgetTask(task: number): void
 
 /** Copies a descriptor of a task into this process. */
@@ -233,10 +233,10 @@ export declare function gettid(): number
 /** getuid(2). */
 export declare function getuid(): number
 
-/** Ends a task's channel: whoever waits for a reply hears that none will come. */
+/** Ends a task's channel: a thread that waits for a reply gets `Failure::Gone`. */
 export declare function hangUp(task: number): void
 
-/** Keeps a child's pid its own until `release_child`. `false`: it has been reaped. */
+/** Keeps a child from being reaped, and so its pid from being used again, until `release_child`. Returns false when the child has been reaped. */
 export declare function holdChild(child: number): boolean
 
 /** Says whether events of this thread keep its event loop alive. */
@@ -245,10 +245,10 @@ export declare function keepAlive(alive: boolean): void
 /** kill(2). */
 export declare function kill(pid: number, signal: number): void
 
-/** Signals a child. `false`: it is gone. */
+/** Signals a child. Returns false when the child is gone. */
 export declare function killChild(child: number, signal: number): boolean
 
-/** The number of the kernel's last capability. */
+/** Returns the number of the kernel's last capability. */
 export declare function lastCapability(): number
 
 /** Makes the target before the current one current again. */
@@ -296,13 +296,13 @@ export declare function pipe(flags: number): Array<number>
 /** pivot_root(2). */
 export declare function pivotRoot(newRoot: Text, putOld: Text): void
 
-/** waitid(2) that never waits: CLD code, status, pid, uid, or nothing. */
+/** waitid(2) that never waits: CLD code, status, pid, uid, or no numbers. */
 export declare function pollChild(child: number, options: number): Array<number>
 
 /** prctl(2) and what it answered. */
 export declare function prctl(option: number, args: Array<number | bigint | Uint8Array>): Syscalled
 
-/** prlimit(2): what the limits were; no bytes: they stay. */
+/** prlimit(2): returns the former limits. No bytes: the limits stay. */
 export declare function prlimit(pid: number, resource: number, limits: Uint8Array): Buffer
 
 /** Copies a descriptor of this process into a task, to a number or (-1) the lowest that is free; collected in a batch. */
@@ -312,12 +312,12 @@ export declare function put(task: number, fd: number, number: number, closeOnExe
 export declare function read(fd: number, length: number, position?: number | undefined | null): Buffer
 
 /**
- * PR_CAPBSET_DROP of all in `drop`, PR_CAP_AMBIENT_CLEAR_ALL, and capset(2) to `keep`, nothing of it inheritable; then
- * what `capabilitySets` says, unless that is not wanted.
+ * PR_CAPBSET_DROP of all in `drop`, PR_CAP_AMBIENT_CLEAR_ALL, and capset(2) to `keep`, nothing of it inheritable; with
+ * `read_back`, returns the sets as `capabilitySets` does.
  */
 export declare function reduceCapabilities(drop: bigint, keep: bigint, readBack: boolean): Array<bigint>
 
-/** Ends a successful `hold_child`. */
+/** Lets a child be reaped after a successful `hold_child`. */
 export declare function releaseChild(child: number): void
 
 /** sched_getaffinity(2). */
@@ -413,9 +413,9 @@ export declare function symlinkat(target: Text, at: number, path: Text): void
 /** Any system call in the current target. */
 export declare function syscall(nr: number, args: Array<number | bigint | Uint8Array>): Syscalled
 
-/** What `syscall` gives back. */
+/** The result of `syscall`. */
 export interface Syscalled {
-  /** What the call returned. */
+  /** The return value. */
   result: bigint
   /** The byte arguments, one after the other, each at a multiple of 8. */
   out: Buffer
@@ -442,13 +442,13 @@ export declare function unshare(flags: number): void
 /** No event follows any more, and the descriptor may be closed. */
 export declare function unwatch(id: number): void
 
-/** Watches no more, and closes. */
+/** Stops watching a descriptor, and closes it. */
 export declare function unwatchReadable(id: number): void
 
 /** waitid(2): CLD code, status, pid, uid, or nothing. */
 export declare function waitid(idtype: number, id: number, options: number): Array<number>
 
-/** "readable" follows once more. */
+/** Watches a descriptor once more: "readable" follows once. */
 export declare function watchAgain(id: number): void
 
 /**
@@ -461,11 +461,11 @@ export declare function watchPidfd(pidfd: number, how: number): number
 /** Takes a descriptor of this process over and watches it: "readable" follows once, with the id that is returned. */
 export declare function watchReadable(fd: number): number
 
-/** "state" events follow. */
+/** Watches a child for stops and continuations: "state" events follow. */
 export declare function watchStops(child: number): void
 
 /** write(2) or pwrite64(2). */
 export declare function write(fd: number, data: Uint8Array, position?: number | undefined | null): number
 
-/** The zygote's pid, 0 where none was started. For tests. */
+/** Returns the zygote's pid, or 0 where no zygote was started. For tests. */
 export declare function zygotePid(): number

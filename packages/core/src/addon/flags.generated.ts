@@ -263,7 +263,7 @@ export const listmountFlags = {
 /** A name in {@link listmountFlags}. */
 export type ListmountFlag = keyof typeof listmountFlags;
 
-/** Flags of open(2) and openat2(2). At most one of `rdonly`, `wronly` and `rdwr`; none is `rdonly`. */
+/** Flags of open(2) and openat2(2). At most one of `rdonly`, `wronly` and `rdwr`; without one, `rdonly`. */
 export const openFlags = {
 	/** For reading (`O_RDONLY`). */
 	rdonly: 0x0,
@@ -469,7 +469,7 @@ export const namespaceFlags = {
 /** A name in {@link namespaceFlags}. */
 export type NamespaceKind = keyof typeof namespaceFlags;
 
-/** What a new process shares with its creator, for clone3(2) and unshare(2). Namespaces are in `namespaceFlags`. */
+/** Parts that a new process shares with its creator, for clone3(2) and unshare(2). Namespaces are in `namespaceFlags`. */
 export const cloneFlags = {
 	/** Memory (`CLONE_VM`). */
 	vm: 0x100,
@@ -523,7 +523,7 @@ export const pidfdFlags = {
 /** A name in {@link pidfdFlags}. */
 export type PidfdFlag = keyof typeof pidfdFlags;
 
-/** Whom pidfd_send_signal(2) reaches. None: what the descriptor refers to. Since Linux 6.9. */
+/** The targets of pidfd_send_signal(2). None: the target that the descriptor refers to. Since Linux 6.9. */
 export const pidfdSignalFlags = {
 	/** The thread (`PIDFD_SIGNAL_THREAD`). */
 	thread: 0x1,
@@ -536,7 +536,7 @@ export const pidfdSignalFlags = {
 /** A name in {@link pidfdSignalFlags}. */
 export type PidfdSignalFlag = keyof typeof pidfdSignalFlags;
 
-/** What the ioctl `PIDFD_GET_INFO` shall return, and what it returned. Since Linux 6.13. */
+/** Fields that the ioctl `PIDFD_GET_INFO` shall return, and fields that it returned. Since Linux 6.13. */
 export const pidfdInfoMask = {
 	/** Ids of the thread, the process and the parent; always returned (`PIDFD_INFO_PID`). */
 	pid: 0x1,
@@ -557,7 +557,7 @@ export const pidfdInfoMask = {
 /** A name in {@link pidfdInfoMask}. */
 export type PidfdInfoField = keyof typeof pidfdInfoMask;
 
-/** What the ioctl `PIDFD_GET_INFO` says of core dumps. Since Linux 6.16. */
+/** Bits about core dumps, from the ioctl `PIDFD_GET_INFO`. Since Linux 6.16. */
 export const pidfdCoredump = {
 	/** It dumped core (`PIDFD_COREDUMPED`). */
 	dumped: 0x1,
@@ -681,7 +681,7 @@ export const prctlOptions = {
 /** A name in {@link prctlOptions}. */
 export type PrctlOption = keyof typeof prctlOptions;
 
-/** What the prctl(2) option `capAmbient` does. */
+/** Operations of the prctl(2) option `capAmbient`. */
 export const ambientOperations = {
 	/** Reads whether a capability is in the set (`PR_CAP_AMBIENT_IS_SET`). */
 	isSet: 1,
@@ -762,7 +762,7 @@ export const resources = {
 /** A name in {@link resources}. */
 export type Resource = keyof typeof resources;
 
-/** Whose nice value getpriority(2) and setpriority(2) mean. */
+/** Processes whose nice value getpriority(2) and setpriority(2) mean. */
 export const priorityWhich = {
 	/** A process: of one with several threads, its first one alone (`PRIO_PROCESS`). */
 	process: 0,
