@@ -12,7 +12,6 @@ import {
 } from "@nearfar/core/internal";
 import { kindsOf } from "./kinds.ts";
 
-
 /**
  * Moves the current task into an open namespace, or into namespaces of the process that a pidfd refers to.
  *

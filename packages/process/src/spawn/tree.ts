@@ -3,7 +3,6 @@ import { checkDescriptor, endTask, namespaceFlags, native, numberOf, wrongValue 
 import type { Deadline } from "./deadline.ts";
 import type { SpawnRequest } from "./request.ts";
 
-
 /** The task that becomes the program, and with `killTree` or `init` its parent, the supervisor. */
 export interface Tree {
 	readonly task: Task;
