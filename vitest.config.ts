@@ -24,12 +24,12 @@ export default defineConfig({
 		projects: [
 			...readdirSync("packages").map((name) => project(name, `packages/${name}/test/**/*.test.ts`, [setup])),
 			// Programs of documents end with their process: what they leave in it is no leak.
-			project("examples", "examples/**/*.test.ts", []),
+			project("examples", "examples/**/*.test.ts"),
 			project("scripts", "scripts/**/*.test.mjs"),
 		],
 	},
 });
 
-function project(name: string, include: string, setupFiles: string[]) {
+function project(name: string, include: string, setupFiles: string[] = []) {
 	return { extends: true as const, test: { name, include: [include], setupFiles } };
 }

@@ -73,6 +73,7 @@ function importsFor({ home, code }: Example): string {
 function uses(code: string, value: string): boolean {
 	const name = value.replace(/^type /, "");
 	const imports = code.match(/^import .*$/gm)?.join("\n") ?? "";
+import { needs } from "../test/needs.ts";
 	return new RegExp(`(?<![\\w.])${name}\\b`).test(code) && !new RegExp(`\\b${name}\\b`).test(imports);
 }
 
@@ -84,7 +85,7 @@ test("every @example has a block of TypeScript that runs here", () => {
 
 for (const [index, example] of examples.entries()) {
 	const asRoot = /\/\/ as root\b/.test(example.code);
-	test.skipIf(asRoot && process.getuid?.() !== 0)(`${example.place}${asRoot ? " (needs root)" : ""}`, async () => {
+	needs(...(asRoot ? (["root"] as const) : [])).test(example.place, async () => {
 		await import(/* @vite-ignore */ files[index] as string);
 	});
 }
