@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { needs } from "../test/needs.ts";
 
 interface Example {
 	readonly home: string;
@@ -73,7 +74,6 @@ function importsFor({ home, code }: Example): string {
 function uses(code: string, value: string): boolean {
 	const name = value.replace(/^type /, "");
 	const imports = code.match(/^import .*$/gm)?.join("\n") ?? "";
-import { needs } from "../test/needs.ts";
 	return new RegExp(`(?<![\\w.])${name}\\b`).test(code) && !new RegExp(`\\b${name}\\b`).test(imports);
 }
 
