@@ -79,6 +79,10 @@ pub struct Request {
     /// The argument whose number the call gives to another file.
     pub(crate) takes: Option<u8>,
     pub(crate) yields: Yields,
+    /// True for the message that a task sends right before it executes a program.
+    pub(crate) notice: bool,
+    /// The largest result of a call that returns how many there are of something. `None`: the result is another number.
+    pub(crate) longest: Option<i64>,
 }
 
 /// A system call that knows everything but where it will run.
@@ -108,6 +112,8 @@ impl Call<()> {
             closes: None,
             takes: None,
             yields: Yields::Nothing,
+            notice: false,
+            longest: None,
         };
         Call { request, read: |_| () }
     }
@@ -115,6 +121,12 @@ impl Call<()> {
     /// What comes back is read from the answer.
     pub fn value<T>(self, read: fn(&Answer) -> T) -> Call<T> {
         self.yielding(Yields::Value, read)
+    }
+
+    /// The call returns how many bytes or numbers it has written or read, and never more than this.
+    pub fn at_most(mut self, longest: u32) -> Self {
+        self.request.longest = Some(longest.into());
+        self
     }
 
     /// What comes back is a new descriptor.
@@ -417,7 +429,14 @@ pub(crate) fn words<const SIZE: usize>(fields: &[(usize, u64)]) -> [u8; SIZE] {
 impl Answer<'_> {
     /// `N` bytes of the output.
     pub fn array<const N: usize>(&self, at: usize) -> [u8; N] {
-        self.out[at..at + N].try_into().expect("the slice has the array's length")
+        // The output has the length that the call has asked for, so no call that is described well gets the zeros.
+        self.out.get(at..at + N).and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; N])
+    }
+
+    /// The bytes that a call which returns their number has written.
+    pub fn written(&self) -> Vec<u8> {
+        let length = usize::try_from(self.result).unwrap_or(0);
+        self.out.get(..length).unwrap_or(self.out).to_vec()
     }
 
     /// A `u32` of the output.

@@ -17,8 +17,10 @@ pub enum Failure {
     Sealed(&'static str),
     /// The call would change one thread of this process only.
     Multithreaded(&'static str),
-    /// Something that only goes wrong when nearfar itself does.
+    /// The task has sent something that no stub sends, and is killed: another process may have got hold of it.
     Broken(String),
+    /// Something that only goes wrong when nearfar itself does.
+    Internal(&'static str),
 }
 
 /// Which call, on what, was refused why.

@@ -1,6 +1,7 @@
 //! Calls that travel together: their list, how it becomes a message, how the message crosses a channel, and the reply.
 
 pub(crate) mod encode;
+pub mod expected;
 pub mod list;
 pub(crate) mod message;
 pub mod reply;

@@ -87,7 +87,7 @@ pub fn run_all<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
 }
 
 fn only<T>(answers: Vec<T>) -> Result<T> {
-    answers.into_iter().next().ok_or_else(|| Failure::Broken("a call has no answer".into()))
+    answers.into_iter().next().ok_or(Failure::Internal("a call has no answer"))
 }
 
 fn run_far<T>(channel: &Arc<Channel>, calls: Vec<Call<T>>) -> Result<Vec<T>> {
@@ -103,6 +103,9 @@ fn run_far<T>(channel: &Arc<Channel>, calls: Vec<Call<T>>) -> Result<Vec<T>> {
     if let Some(failure) = sequence.failure(&reply, 0) {
         return Err(failure.without_step());
     }
-    let missing = || Failure::Broken("a sequence ended early without a refusal".into());
-    reads.into_iter().map(|(step, read)| reply.answer(step).map(|answer| read(&answer)).ok_or_else(missing)).collect()
+    let missing = Failure::Internal("a call of a task returned neither an error nor an answer");
+    reads
+        .into_iter()
+        .map(|(step, read)| reply.answer(step).map(|answer| read(&answer)).ok_or(missing.clone()))
+        .collect()
 }

@@ -7,7 +7,7 @@ use napi_derive::napi;
 /// Everything that core's `errors.ts` needs to make an error.
 #[napi(object)]
 pub struct FailureData {
-    /// "refused", "gone", "batch", "sealed", "multithreaded" or "broken".
+    /// "refused", "gone", "batch", "sealed", "multithreaded", "broken" or "internal".
     pub kind: String,
     /// "EPERM".
     pub code: Option<String>,
@@ -43,6 +43,7 @@ impl From<Failure> for FailureData {
             Failure::Sealed(name) => FailureData { syscall: Some(name.into()), ..plain("sealed") },
             Failure::Multithreaded(name) => FailureData { syscall: Some(name.into()), ..plain("multithreaded") },
             Failure::Broken(message) => FailureData { message: Some(message), ..plain("broken") },
+            Failure::Internal(message) => FailureData { message: Some(message.into()), ..plain("internal") },
             Failure::Refused(Refusal { syscall, errno, nameless, path, dest, step }) => FailureData {
                 code: Some(format!("{errno:?}")),
                 errno: Some(nameless.unwrap_or(errno as i32)),

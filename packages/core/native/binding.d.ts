@@ -143,7 +143,7 @@ export declare function exitTask(task: number, code: number): void
 
 /** Everything that core's `errors.ts` needs to make an error. */
 export interface FailureData {
-  /** "refused", "gone", "batch", "sealed", "multithreaded" or "broken". */
+  /** "refused", "gone", "batch", "sealed", "multithreaded", "broken" or "internal". */
   kind: string
   /** "EPERM". */
   code?: string

@@ -13,5 +13,6 @@ pub fn sched_getaffinity(pid: i32, size: u32) -> Call<Vec<u8>> {
         .number(pid)
         .number(size)
         .output(size as usize)
-        .value(|answer| answer.out[..answer.result as usize].to_vec())
+        .at_most(size)
+        .value(|answer| answer.written())
 }

@@ -57,11 +57,12 @@ pub fn getresgid() -> Call<[u32; 3]> {
 
 /// `getgroups(room, list)`: the supplementary groups, of which the kernel allows 65536.
 pub fn getgroups(room: u32) -> Call<Vec<u32>> {
-    Call::new("getgroups", libc::SYS_getgroups).number(room).output(4 * room as usize).value(|answer| {
+    let call = Call::new("getgroups", libc::SYS_getgroups).number(room).output(4 * room as usize);
+    call.at_most(room).value(|answer| {
         answer
             .out
             .chunks_exact(4)
-            .take(answer.result as usize)
+            .take(usize::try_from(answer.result).unwrap_or(0))
             .map(|gid| u32::from_ne_bytes([gid[0], gid[1], gid[2], gid[3]]))
             .collect()
     })

@@ -1,6 +1,7 @@
 //! Descriptors: opening, reading, writing, copying, closing.
 
 use crate::call::{words, Arg, Call};
+use crate::wire;
 use std::mem::offset_of;
 
 /// `openat2(dirfd, path, &how, 24)`. Linux 5.6.
@@ -115,7 +116,7 @@ pub fn read(fd: i32, length: u32, position: Option<i64>) -> Call<Vec<u8>> {
         None => Call::new("read", libc::SYS_read).fd(fd).output(length as usize).number(length),
         Some(at) => Call::new("pread64", libc::SYS_pread64).fd(fd).output(length as usize).number(length).number(at),
     };
-    call.value(|answer| answer.out[..answer.result as usize].to_vec())
+    call.at_most(length).value(|answer| answer.written())
 }
 
 /// `write(fd, bytes, length)`, or `pwrite64` at a position.
@@ -125,24 +126,27 @@ pub fn write(fd: i32, bytes: &[u8], position: Option<i64>) -> Call<u32> {
         None => Call::new("write", libc::SYS_write).fd(fd).input(bytes).number(length),
         Some(at) => Call::new("pwrite64", libc::SYS_pwrite64).fd(fd).input(bytes).number(length).number(at),
     };
-    call.value(|answer| answer.result as u32)
+    call.at_most(u32::try_from(length).unwrap_or(u32::MAX)).value(|answer| answer.result as u32)
 }
 
-/// `sendmsg(channel, &message, MSG_NOSIGNAL)`: sends bytes on the channel of the task itself. A task needs sendmsg(2) for its
-/// replies, and so has it even behind a seccomp filter.
-pub(crate) fn send_on_channel(bytes: &[u8]) -> Call<()> {
+/// `sendmsg(channel, &message, MSG_NOSIGNAL)`: sends the notice before execve(2) on the channel of the task itself. A task
+/// needs sendmsg(2) for its replies, and so has it even behind a seccomp filter.
+pub(crate) fn send_notice() -> Call<()> {
+    let bytes = [0; wire::NOTICE];
     // A struct msghdr, the struct iovec that it points at, and the bytes.
     let [iov, iovlen, iovec, payload] = [16, 24, 56, 72];
     let mut input = vec![0; payload];
     input[iovlen] = 1;
     input[iovec + 8..payload].copy_from_slice(&bytes.len().to_ne_bytes());
-    input.extend_from_slice(bytes);
-    Call::new("sendmsg", libc::SYS_sendmsg)
+    input.extend_from_slice(&bytes);
+    let mut call = Call::new("sendmsg", libc::SYS_sendmsg)
         .arg(Arg::Channel(0))
         .input(&input)
         .holding(iov as u32, 8, Arg::Input(iovec as u32))
         .holding(iovec as u32, 8, Arg::Input(payload as u32))
-        .number(libc::MSG_NOSIGNAL)
+        .number(libc::MSG_NOSIGNAL);
+    call.request.notice = true;
+    call
 }
 
 /// `statx(dirfd, path, flags, mask, &statx)`: the bytes of a `struct statx`. Linux 4.11.

@@ -21,6 +21,21 @@ impl ChildState {
         matches!(self.code, libc::CLD_EXITED | libc::CLD_KILLED | libc::CLD_DUMPED)
     }
 
+    /// True when waitid(2) with these options may report this.
+    pub(crate) fn answers(&self, options: i32) -> bool {
+        let asked = |option: i32| options & option != 0;
+        self.pid > 0
+            && match self.code {
+                libc::CLD_EXITED => asked(libc::WEXITED) && (0..=255).contains(&self.status),
+                libc::CLD_KILLED | libc::CLD_DUMPED => asked(libc::WEXITED) && (1..=127).contains(&self.status),
+                libc::CLD_STOPPED => asked(libc::WSTOPPED),
+                libc::CLD_CONTINUED => asked(libc::WCONTINUED),
+                // A tracer is told of these without asking, but not of a process that has ended.
+                libc::CLD_TRAPPED => asked(libc::WSTOPPED | libc::WCONTINUED),
+                _ => false,
+            }
+    }
+
     /// Reads the `status` of waitpid(2).
     pub fn from_wait_status(pid: i32, status: i32) -> Self {
         let (code, status) = if libc::WIFEXITED(status) {
@@ -85,7 +100,9 @@ pub(crate) fn read_waited(answer: &Answer) -> Waited {
     // siginfo_t: si_signo, si_errno, si_code, padding, si_pid, si_uid, si_status.
     let state = ChildState { code: int(8), pid: int(16), uid: answer.u32(20), status: int(24) };
     let long = |index: usize| answer.u64(size_of::<libc::siginfo_t>() + 8 * index) as i64;
-    let usage = [long(0) * 1_000_000 + long(1), long(2) * 1_000_000 + long(3)];
+    // A hostile task may have written any numbers.
+    let time = |index: usize| long(index).saturating_mul(1_000_000).saturating_add(long(index + 1));
+    let usage = [time(0), time(2)];
     (state.pid != 0).then(|| (state, usage.into_iter().chain((4..18).map(long)).collect()))
 }
 

@@ -1,6 +1,7 @@
 //! How calls become the message that [`crate::wire`] describes.
 
 use crate::call::{Arg, Request};
+use crate::sequence::expected::Expected;
 use crate::sequence::list::{Sequence, Slot};
 use crate::wire::{self, Header, Reloc, Step};
 
@@ -9,14 +10,14 @@ pub(super) const STEP: usize = size_of::<Step>();
 const RELOC: usize = size_of::<Reloc>();
 
 impl Sequence {
-    /// Writes the sequence as a message, and returns the length of the longest reply to it.
-    pub fn encode(&self, message: &mut Vec<u8>) -> usize {
+    /// Writes the sequence as a message, and returns what the reply to it looks like.
+    pub fn encode(&self, message: &mut Vec<u8>) -> Expected {
         encode(&self.requests, &self.slots, message)
     }
 }
 
-/// Writes one call as a message, and returns the length of the longest reply to it.
-pub(crate) fn encode_one(request: &Request, message: &mut Vec<u8>) -> usize {
+/// Writes one call as a message, and returns what the reply to it looks like.
+pub(crate) fn encode_one(request: &Request, message: &mut Vec<u8>) -> Expected {
     encode(std::slice::from_ref(request), &[], message)
 }
 
@@ -81,7 +82,7 @@ impl Layout<'_> {
     }
 }
 
-fn encode(requests: &[Request], slots: &[Slot], message: &mut Vec<u8>) -> usize {
+fn encode(requests: &[Request], slots: &[Slot], message: &mut Vec<u8>) -> Expected {
     let (out, outputs) = outputs(requests);
     let mut layout = Layout { slots, outputs, inputs: Vec::with_capacity(requests.len()) };
     let mut blob = out;
@@ -114,7 +115,7 @@ fn encode(requests: &[Request], slots: &[Slot], message: &mut Vec<u8>) -> usize 
     };
     // SAFETY: a header has no padding, so all its bytes may be read.
     message[..HEADER].copy_from_slice(unsafe { bytes_of(&header) });
-    HEADER + STEP * requests.len() + out
+    Expected::of(requests, out)
 }
 
 /// Returns the memory of `value`.

@@ -1,26 +1,36 @@
 //! How a sequence crosses a channel: as a message of its own, or in a memfd if it is too long for one.
 
 use crate::error::{During, Result};
+use crate::sequence::expected::Expected;
+use crate::sequence::reply;
 use crate::wire;
 use nix::errno::Errno;
 use nix::sys::memfd::{memfd_create, MFdFlags};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-/// An encoded sequence on its way to a task. `reply` is the length of the longest reply.
+/// An encoded sequence on its way to a task.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// The sequence has been sent already, and its reply is to come.
-    Awaited { reply: usize },
+    Awaited { reply: Expected },
     /// The sequence is the message.
-    Short { bytes: Vec<u8>, reply: usize },
-    /// The sequence lies in the memfd, and the header is the message.
-    Long { header: Vec<u8>, memfd: OwnedFd, reply: usize },
+    Short { bytes: Vec<u8>, reply: Expected },
+    /// The sequence lies in the memfd, and the header is the message. So the message with the reply is a header too.
+    Long { header: Vec<u8>, memfd: OwnedFd, reply: Expected },
 }
 
 impl Message {
+    /// Returns what the message with the reply looks like.
+    pub(crate) fn expected(&self) -> Expected {
+        match self {
+            Message::Short { reply, .. } | Message::Awaited { reply } => *reply,
+            Message::Long { header, reply, .. } => Expected { length: header.len(), ..*reply },
+        }
+    }
+
     /// Puts a sequence that is too long for a message into a memfd.
-    pub(crate) fn new(bytes: Vec<u8>, reply: usize) -> Result<Self> {
+    pub(crate) fn new(bytes: Vec<u8>, reply: Expected) -> Result<Self> {
         if bytes.len() <= wire::INLINE {
             return Ok(Message::Short { bytes, reply });
         }
@@ -39,10 +49,15 @@ impl Message {
     }
 }
 
-/// Puts the reply to a long sequence together: the header from the message, and everything else from the memfd.
-pub(crate) fn read_long(message: &mut Vec<u8>, header: Vec<u8>, memfd: &OwnedFd, reply: usize) -> Result<()> {
+/// Puts the reply to a long sequence together: the header, which `message` is, and everything else from the memfd. A message
+/// that is no header of a sequence that has run stays as it is.
+pub(crate) fn read_long(message: &mut Vec<u8>, memfd: &OwnedFd, reply: Expected) -> Result<()> {
+    if !reply::has_run(message) {
+        return Ok(());
+    }
+    let header = std::mem::take(message);
     let file = std::fs::File::from(memfd.try_clone().during("fcntl")?);
-    message.resize(reply, 0);
+    message.resize(reply.length, 0);
     file.read_exact_at(message, 0).during("read")?;
     message[..header.len()].copy_from_slice(&header);
     Ok(())

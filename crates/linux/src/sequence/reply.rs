@@ -1,11 +1,15 @@
 //! The reply to a sequence: the results of its steps.
 
-use crate::call::{Answer, Request};
+//!
+//! A reply is input: the process that has sent it may be hostile. Every number in it is checked here, before a caller sees it.
+
+use crate::call::{Answer, Arg, Request, Yields};
 use crate::error::{refused, Failure, Result};
 use crate::sequence::encode::{outputs, HEADER, STEP};
 use crate::sequence::list::Sequence;
 use crate::wire::{self, Header, Policy, Step};
 use nix::errno::Errno;
+use std::ops::Range;
 
 /// The results of the steps of a sequence, and their outputs.
 #[derive(Debug)]
@@ -13,8 +17,8 @@ pub struct Reply {
     /// The results of the steps that ran. The last one may be that of a step that failed and ended the sequence.
     results: Vec<i64>,
     out: Vec<u8>,
-    /// Where in `out` the output of each step begins.
-    outputs: Vec<usize>,
+    /// Where in `out` the output of each step lies.
+    outputs: Vec<Range<usize>>,
 }
 
 impl Reply {
@@ -31,7 +35,7 @@ impl Reply {
     /// Returns the kernel's answer to a step; `None` if the step failed or did not run.
     pub fn answer(&self, step: usize) -> Option<Answer<'_>> {
         let result = self.result(step).filter(|result| *result >= 0)?;
-        Some(Answer { result, out: self.out.get(*self.outputs.get(step)?..)? })
+        Some(Answer { result, out: self.out.get(self.outputs.get(step)?.clone())? })
     }
 
     /// Returns the error of a step; `None` if the step succeeded or did not run.
@@ -46,22 +50,52 @@ impl Reply {
 }
 
 impl Sequence {
-    /// Returns the length of the longest reply.
-    pub fn reply_length(&self) -> usize {
-        HEADER + STEP * self.requests.len() + outputs(&self.requests).0
+    /// Reads the message with which a task has replied. Anything but a reply to this sequence is [`Failure::Broken`].
+    pub fn decode(&self, message: &[u8]) -> Result<Reply> {
+        let (length, places) = outputs(&self.requests);
+        let header = header(message, self.requests.len(), length)?;
+        let (done, end) = (header.done as usize, HEADER + STEP * self.requests.len());
+        let results: Vec<i64> = (0..done).map_while(|index| result(message, index)).collect();
+        let lengths = self.requests.iter().map(|request| request.out.len());
+        let reply = Reply {
+            results,
+            out: message.get(end..).unwrap_or_default().to_vec(),
+            outputs: places.into_iter().zip(lengths).map(|(start, length)| start..start + length).collect(),
+        };
+        if !self.ends_where_it_may(&reply) {
+            return Err(Failure::Broken(format!("a reply ends after step {done} for no reason")));
+        }
+        for (step, request) in self.requests.iter().enumerate().take(done) {
+            match reply.answer(step) {
+                Some(answer) => check_answer(request, &answer)?,
+                None if reply.error(step).is_some() => {}
+                None => {
+                    return Err(Failure::Broken(format!(
+                        "a reply has neither a result nor an error of {}",
+                        request.name
+                    )))
+                }
+            }
+        }
+        Ok(reply)
     }
 
-    /// Reads the message with which a task has replied.
-    pub fn decode(&self, message: &[u8]) -> Result<Reply> {
-        let header = header(message)?;
-        let steps = self.requests.len();
-        let (done, end) = (header.done as usize, HEADER + STEP * steps);
-        if done > steps || message.len() < end + header.out as usize {
-            return Err(Failure::Broken(format!("a reply of {} bytes does not fit its sequence", message.len())));
+    /// True when the last step of the reply is the first one whose failure ends the sequence, or else the last step that the
+    /// task runs: the last step of the sequence, or in a process that clones the one before the first step of the new task.
+    fn ends_where_it_may(&self, reply: &Reply) -> bool {
+        let done = reply.results.len();
+        let stops = |(step, request): (usize, &Request)| {
+            let elsewhere = |number: i32| wire::ELSEWHERE.contains(&number.into());
+            reply.error(step).is_some_and(|number| match request.policy {
+                Policy::Stop => true,
+                Policy::GoOn => false,
+                Policy::Search => !elsewhere(number),
+            })
+        };
+        match self.requests.iter().enumerate().position(stops) {
+            Some(last) => done == last + 1,
+            None => done == self.requests.len() || self.requests.iter().any(|request| clones_up_to(request, done)),
         }
-        let results = (0..done).map(|index| result(message, index)).collect();
-        let out = message[end..end + header.out as usize].to_vec();
-        Ok(Reply { results, out, outputs: outputs(&self.requests).1 })
     }
 
     /// Returns the failure that ended the sequence, if its step is `first` or a later one.
@@ -85,41 +119,83 @@ impl Sequence {
     }
 }
 
-/// Reads the message with which a task has replied to one call.
+/// Reads the message with which a task has replied to one call. Anything but a reply to this call is [`Failure::Broken`].
 pub(crate) fn decode_one<'a>(request: &Request, message: &'a [u8]) -> Result<Answer<'a>> {
-    let header = header(message)?;
+    let header = header(message, 1, request.out.len().next_multiple_of(8))?;
     let end = HEADER + STEP;
-    let out = message.get(end..end + header.out as usize);
-    let (1, Some(out)) = (header.done, out) else {
-        return Err(Failure::Broken(format!("a reply of {} bytes does not fit its call", message.len())));
+    let (1, Some(result), Some(out)) = (header.done, result(message, 0), message.get(end..end + request.out.len()))
+    else {
+        return Err(unlike_its_sequence(message));
     };
-    let result = result(message, 0);
     match error(result) {
         Some(number) => Err(request.refusal(number, None)),
-        None => Ok(Answer { result, out: &out[..request.out.len()] }),
+        None => {
+            let answer = Answer { result, out };
+            check_answer(request, &answer).map(|()| answer)
+        }
     }
 }
 
 /// Returns the error number in the result of a call.
 fn error(result: i64) -> Option<i32> {
-    (-4095..0).contains(&result).then_some(-result as i32)
+    (-4095..0).contains(&result).then(|| -result as i32)
 }
 
-/// Reads the header of a reply. A task that has refused the sequence as a whole says so in the header's status.
-fn header(message: &[u8]) -> Result<Header> {
-    let Some(bytes) = message.get(..HEADER) else {
-        return Err(Failure::Broken(format!("a reply of {} bytes has no header", message.len())));
+/// True when the call clones a task whose first step is `first`.
+fn clones_up_to(request: &Request, first: usize) -> bool {
+    request.nr == wire::CLONE && request.args[3] == Arg::Number(first as u64)
+}
+
+/// Refuses a success that no kernel reports: a length beyond what the call was given, or a number that no descriptor has.
+fn check_answer(request: &Request, answer: &Answer) -> Result<()> {
+    let possible = match request.yields {
+        Yields::Descriptor => (0..=i64::from(i32::MAX)).contains(&answer.result),
+        Yields::Pair => [0, 4].iter().all(|at| answer.u32(*at) <= i32::MAX as u32),
+        Yields::Nothing | Yields::Value => request.longest.is_none_or(|longest| (0..=longest).contains(&answer.result)),
     };
-    // SAFETY: `bytes` has the length of a header and is borrowed during the read. Any bytes are a valid header, and
-    // `read_unaligned` needs no alignment.
-    let header = unsafe { bytes.as_ptr().cast::<Header>().read_unaligned() };
-    match header.status {
-        0 if header.version == wire::VERSION => Ok(header),
-        status => Err(refused("recvmsg", Errno::from_raw(-status))),
+    if possible {
+        Ok(())
+    } else {
+        Err(Failure::Broken(format!("a reply has {} as the result of {}", answer.result, request.name)))
     }
 }
 
-fn result(message: &[u8], index: usize) -> i64 {
+/// Reads the header of the reply to a sequence of so many steps and of so many bytes of output. A task that has refused the
+/// sequence as a whole says so in the status, and sends the header alone.
+fn header(message: &[u8], steps: usize, out: usize) -> Result<Header> {
+    let header = first_bytes(message).ok_or_else(|| unlike_its_sequence(message))?;
+    let length = HEADER + STEP * steps + out;
+    match error(header.status.into()) {
+        _ if header.version != wire::VERSION => Err(unlike_its_sequence(message)),
+        Some(number) if message.len() == HEADER => Err(refused("recvmsg", Errno::from_raw(number))),
+        None if header.status == 0
+            && message.len() == length
+            && (header.steps as usize, header.out as usize) == (steps, out)
+            && header.done as usize <= steps =>
+        {
+            Ok(header)
+        }
+        _ => Err(unlike_its_sequence(message)),
+    }
+}
+
+/// True when the message is the header of a reply to a sequence that the task has not refused as a whole.
+pub(super) fn has_run(message: &[u8]) -> bool {
+    message.len() == HEADER && first_bytes(message).is_some_and(|header| header.status == 0)
+}
+
+fn first_bytes(message: &[u8]) -> Option<Header> {
+    let bytes = message.get(..HEADER)?;
+    // SAFETY: `bytes` has the length of a header and is borrowed during the read. Any bytes are a valid header, and
+    // `read_unaligned` needs no alignment.
+    Some(unsafe { bytes.as_ptr().cast::<Header>().read_unaligned() })
+}
+
+fn unlike_its_sequence(message: &[u8]) -> Failure {
+    Failure::Broken(format!("a message of {} bytes is no reply to the sequence before it", message.len()))
+}
+
+fn result(message: &[u8], index: usize) -> Option<i64> {
     let at = HEADER + STEP * index + std::mem::offset_of!(Step, result);
-    i64::from_ne_bytes(message[at..at + 8].try_into().expect("a result has eight bytes"))
+    message.get(at..at + 8)?.try_into().ok().map(i64::from_ne_bytes)
 }

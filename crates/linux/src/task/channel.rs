@@ -4,6 +4,7 @@
 //! ([`Channel::submit`]), whose reply the reactor receives. The channel sends a sequence only when the reply to the one
 //! before has come. So sending never blocks, and the thread that receives a reply knows which sequence it belongs to.
 
+mod broken;
 mod children;
 mod jobs;
 mod replies;
@@ -13,14 +14,17 @@ mod start;
 pub use self::jobs::{JobDone, Ran};
 pub(crate) use self::start::CLONE_PATIENCE;
 
+use self::broken::ends_channel;
 use self::jobs::{report_failures, Job};
 use self::start::Start;
 use crate::call::Call;
 use crate::error::{During, Failure, Result};
 use crate::sequence::encode::encode_one;
+use crate::sequence::expected::Expected;
 use crate::sequence::list::Sequence;
 use crate::sequence::message::{self, Message};
 use crate::sequence::reply::{decode_one, Reply};
+use crate::wait::child::Child;
 use crate::wait::own_descriptor;
 use crate::wait::reactor;
 use crate::wire;
@@ -64,6 +68,10 @@ struct State {
     queue: VecDeque<Job>,
     /// True when the task is gone, or when a reply was lost: no sequence is sent any more.
     gone: bool,
+    /// True when the task has sent something that no stub sends.
+    broken: bool,
+    /// The task, once it was cloned.
+    process: Weak<Child>,
     /// True when the task is a supervisor.
     supervises: bool,
 }
@@ -122,11 +130,12 @@ impl Channel {
     /// Makes one call in the task and blocks until the reply has come.
     pub fn call<T>(self: &Arc<Self>, call: Call<T>) -> Result<T> {
         let mut message = MESSAGE.take();
-        let reply = encode_one(&call.request, &mut message);
-        let answer = self.exchange(&mut message, reply, &[]).and_then(|_| {
+        let expected = encode_one(&call.request, &mut message);
+        let answer = self.exchange(&mut message, expected, &[]).and_then(|_| {
             let answer = decode_one(&call.request, &message)?;
             Ok((call.read)(&answer))
         });
+        let answer = self.break_off_if_broken(answer);
         if message.capacity() <= wire::INLINE {
             MESSAGE.set(message);
         }
@@ -137,35 +146,34 @@ impl Channel {
     /// along with the message. Returns also the descriptors that came with the reply.
     pub fn run(self: &Arc<Self>, sequence: &Sequence, fds: &[RawFd]) -> Result<(Reply, Vec<OwnedFd>)> {
         let mut message = Vec::new();
-        let reply = sequence.encode(&mut message);
-        let received = self.exchange(&mut message, reply, fds)?;
-        Ok((sequence.decode(&message)?, received))
+        let expected = sequence.encode(&mut message);
+        let received = self.exchange(&mut message, expected, fds);
+        self.break_off_if_broken(received.and_then(|fds| Ok((sequence.decode(&message)?, fds))))
     }
 
-    /// Sends `message` and replaces it by the reply, which has at most `reply` bytes.
-    fn exchange(self: &Arc<Self>, message: &mut Vec<u8>, reply: usize, fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
+    /// Sends `message` and replaces it by the reply.
+    fn exchange(self: &Arc<Self>, message: &mut Vec<u8>, expected: Expected, fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
         let turn = self.take_turn()?;
         let received = if message.len() <= wire::INLINE {
             self.send(message, fds)
                 .and_then(|()| turn.receive_start_reply())
-                .and_then(|()| self.receive_reply(message, reply))
+                .and_then(|()| self.receive_reply(message, expected))
         } else {
-            turn.receive_start_reply().and_then(|()| self.exchange_long(message, reply, fds))
+            turn.receive_start_reply().and_then(|()| self.exchange_long(message, expected, fds))
         };
-        if matches!(received, Err(Failure::Gone | Failure::Executed)) {
+        if received.as_ref().is_err_and(ends_channel) {
             self.lock().gone = true;
         }
         received
     }
 
-    fn exchange_long(&self, message: &mut Vec<u8>, reply: usize, fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
-        let Message::Long { mut header, memfd, reply } = Message::new(std::mem::take(message), reply)? else {
-            unreachable!("a message over the limit is long")
-        };
+    fn exchange_long(&self, message: &mut Vec<u8>, expected: Expected, fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
+        let long = Message::new(std::mem::take(message), expected)?;
+        let Message::Long { header, memfd, reply } = &long else { unreachable!("a message over the limit is long") };
         let fds: Vec<RawFd> = fds.iter().copied().chain([memfd.as_raw_fd()]).collect();
-        self.send(&header, &fds)?;
-        let received = self.receive_reply(&mut header, size_of::<wire::Header>())?;
-        message::read_long(message, header, &memfd, reply)?;
+        self.send(header, &fds)?;
+        let received = self.receive_reply(message, long.expected())?;
+        message::read_long(message, memfd, *reply)?;
         Ok(received)
     }
 

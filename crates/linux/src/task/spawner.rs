@@ -26,7 +26,7 @@ impl Spawner {
             let _ = dropped.recv();
             reap_children();
         })?;
-        let started = started.recv().map_err(|_| Failure::Broken("the spawner thread ended".into()))??;
+        let started = started.recv().map_err(|_| Failure::Internal("the spawner thread ended"))??;
         Ok((Spawner { _keep_alive: keep_alive }, started))
     }
 }

@@ -117,6 +117,8 @@ fn stand_by(task: &Arc<Channel>, program: &Arc<Child>, pid: i32, view: View) {
     let program = program.clone();
     let done = move |ran: Result<Ran>| {
         let seen = ran.ok().and_then(|ran| ran.reply.answer(step).and_then(|answer| read(&answer)));
+        // A hostile supervisor may report anything.
+        let seen = seen.filter(|(state, _)| state.answers(libc::WEXITED));
         program.supervisor_replied(seen.map(|(state, usage)| Death { state, usage }));
     };
     task.submit(sequence, Vec::new(), Box::new(done));

@@ -62,7 +62,7 @@ fn start(ambient: Ambient) -> Result<Zygote> {
         parent: None,
         keep_alive: Some(spawner.clone()),
     };
-    Child::new(pid, pidfd, relations, Box::new(|_| {}))?;
+    channel.set_process(&Child::new(pid, pidfd, relations, Box::new(|_| {}))?);
     Ok(Zygote { channel, spawner, pid, kinship: kinship(pid), ambient })
 }
 

@@ -5,6 +5,7 @@ mod channel;
 mod child;
 mod exec;
 mod forbid;
+mod hostile;
 mod raw;
 mod readable;
 mod sequence;

@@ -51,6 +51,20 @@ impl Raw {
         Raw { header, steps, blob, relocs }
     }
 
+    /// Reads a message. A long one has its header alone.
+    pub fn parse(message: &[u8]) -> Self {
+        let header: Header = value(message);
+        let mut rest = &message[size_of::<Header>()..];
+        let steps = rest.split_off(..(header.steps as usize * size_of::<Step>()).min(rest.len())).unwrap_or_default();
+        let blob = rest.split_off(..(header.blob as usize).min(rest.len())).unwrap_or_default();
+        Raw {
+            header,
+            steps: steps.chunks_exact(size_of::<Step>()).map(value).collect(),
+            blob: blob.to_vec(),
+            relocs: rest.chunks_exact(size_of::<Reloc>()).map(value).collect(),
+        }
+    }
+
     pub fn bytes(&self) -> Vec<u8> {
         [memory(&[self.header]), memory(&self.steps), &self.blob, memory(&self.relocs)].concat()
     }

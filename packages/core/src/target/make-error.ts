@@ -24,6 +24,8 @@ export function makeError(failure: FailureData): Error {
 		}
 		case "gone":
 			return taskControl().goneError(task);
+		case "broken":
+			return taskControl().goneError(task, failure.message);
 		case "batch":
 			return new BatchError(
 				`${call} returns a value, and in a batch no call has run yet: make it before, or in task.run()`,

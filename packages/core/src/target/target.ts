@@ -19,8 +19,8 @@ export interface TaskControl {
 	refuseChannel(task: AnyTask, number: number, parameter: string): void;
 	/** Gives a task a descriptor table of its own, if it shares one. */
 	leaveTable(task: AnyTask): void;
-	/** Returns the error for a call that did not reach a task. */
-	goneError(task: AnyTask): TaskGoneError;
+	/** Returns the error for a call that did not reach a task. `broken`: a message that no stub sends, in words. */
+	goneError(task: AnyTask, broken?: string): TaskGoneError;
 }
 
 /** A batch that is being collected, or is under way. */

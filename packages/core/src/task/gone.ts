@@ -4,9 +4,15 @@ import { howItEnded, toExitStatus } from "../process/child-state.ts";
 import { trackerOf } from "../process/child-tracker.ts";
 import { NEAR, type TaskState } from "./state.ts";
 
-/** Returns the error for a call that did not reach a task. */
-export function goneError(state: TaskState): TaskGoneError {
+/**
+ * Returns the error for a call that did not reach a task.
+ *
+ * @param state - The state of the task.
+ * @param broken - The message of the task that no stub sends, in words. The addon has killed the task for it.
+ */
+export function goneError(state: TaskState, broken?: string): TaskGoneError {
 	const { task, phase } = state;
+	if (broken) return brokenError(state, broken);
 	if (state.id === NEAR) {
 		return new TaskGoneError(
 			"the process that clones tasks was killed while it cloned one: try again, another one does",
@@ -26,4 +32,13 @@ export function goneError(state: TaskState): TaskGoneError {
 	const status = child && trackerOf(child).awaitEnd();
 	if (state.phase === "live") state.leave("exited");
 	return new TaskGoneError(`${task} ${status ? howItEnded(status) : "has ended"}`, status);
+}
+
+function brokenError(state: TaskState, broken: string): TaskGoneError {
+	const { task } = state;
+	const subject = state.id === NEAR ? "the process that clones tasks" : `${task}`;
+	const child = task.process instanceof ChildProcess ? task.process : undefined;
+	const status = child && trackerOf(child).awaitEnd();
+	if (state.phase === "live" && state.id !== NEAR) state.leave("exited");
+	return new TaskGoneError(`${subject} is not to be trusted any more, and was killed: ${broken}`, status);
 }

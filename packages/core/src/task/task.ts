@@ -520,5 +520,5 @@ provideTaskControl({
 	channelsToSpare: (task) => channelsToSpare(stateOf(task)),
 	refuseChannel: (task, number, parameter) => refuseChannel(stateOf(task), number, parameter),
 	leaveTable: (task) => leaveTable(stateOf(task)),
-	goneError: (task) => goneError(stateOf(task)),
+	goneError: (task, broken) => goneError(stateOf(task), broken),
 });

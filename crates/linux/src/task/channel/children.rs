@@ -17,11 +17,15 @@ impl TaskChannel for Channel {
     fn waitid(self: Arc<Self>, pidfd: &OwnedFd, options: i32) -> Result<Waited> {
         let sequence = wait_sequence(options);
         let (reply, _) = self.run(&sequence, &[pidfd.as_raw_fd()])?;
-        read_waited(&sequence, &reply)
+        self.break_off_if_broken(read_waited(&sequence, &reply, options))
     }
 
     fn submit_waitid(self: Arc<Self>, pidfd: Arc<OwnedFd>, options: i32, done: WaitDone) {
-        let ended = move |ran: Result<Ran>| done(ran.and_then(|ran| read_waited(&ran.sequence, &ran.reply)));
+        let channel = self.clone();
+        let ended = move |ran: Result<Ran>| {
+            let waited = ran.and_then(|ran| read_waited(&ran.sequence, &ran.reply, options));
+            done(channel.break_off_if_broken(waited));
+        };
         self.submit(wait_sequence(options), vec![pidfd], Box::new(ended));
     }
 }
@@ -33,10 +37,13 @@ fn wait_sequence(options: i32) -> Sequence {
     sequence
 }
 
-fn read_waited(sequence: &Sequence, reply: &Reply) -> Result<Waited> {
+fn read_waited(sequence: &Sequence, reply: &Reply, options: i32) -> Result<Waited> {
     if let Some(failure) = sequence.failure(reply, 0) {
         return Err(failure.without_step());
     }
-    let answer = reply.answer(0).ok_or_else(|| Failure::Broken("the reply to a waitid is empty".into()))?;
-    Ok(process::read_waited(&answer))
+    let waited = reply.answer(0).and_then(|answer| process::read_waited(&answer));
+    match &waited {
+        Some((state, _)) if !state.answers(options) => Err(Failure::Broken(format!("waitid reports {state:?}"))),
+        _ => Ok(waited),
+    }
 }

@@ -1,6 +1,5 @@
 //! Jobs: sequences whose replies no thread blocks for. Jobs wait in a queue, and the channel sends one at a time.
 
-use super::replies::is_early;
 use super::{Channel, State};
 use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
@@ -81,7 +80,7 @@ impl Channel {
     /// Receives the reply to a sequence that was sent on another channel: a cloned task replies to the rest of the
     /// sequence that its cloner got.
     pub fn await_reply(self: &Arc<Self>, sequence: Sequence, done: JobDone) {
-        let (message, fds) = (Message::Awaited { reply: sequence.reply_length() }, Vec::new());
+        let (message, fds) = (Message::Awaited { reply: sequence.expected() }, Vec::new());
         self.enqueue(Job { sequence, message, fds, done, noticed: false, channel: self.clone() }, Duration::ZERO);
     }
 
@@ -91,12 +90,9 @@ impl Channel {
             return state.queue.push_back(job);
         }
         // Receives the task's reply to its start now if it has already come, so that the reactor is not woken for it.
-        match self.try_receive_start_reply(&mut state) {
-            Err(failure) if !is_early(&failure) => {
-                drop(state);
-                return (job.done)(Err(failure));
-            }
-            _ => {}
+        if let Err(failure) = self.try_receive_start_reply(&mut state) {
+            drop(state);
+            return (job.done)(self.break_off_if_broken(Err(failure)));
         }
         state.queue.push_back(job);
         let mut failed = self.send_next_job(&mut state, patience.is_zero());

@@ -2,6 +2,7 @@
 
 use super::Channel;
 use crate::error::{During, Failure, Result};
+use crate::sequence::expected::Expected;
 use crate::wire;
 use nix::errno::Errno;
 use nix::sys::socket::{recvmsg, sendmsg, ControlMessage, ControlMessageOwned, MsgFlags};
@@ -25,23 +26,29 @@ impl Channel {
     }
 
     /// Blocks until the reply to a sequence has come, and receives it as [`Channel::receive`] does.
-    pub(super) fn receive_reply(&self, message: &mut Vec<u8>, length: usize) -> Result<Vec<OwnedFd>> {
-        self.receive_reply_or_notice(message, length, MsgFlags::empty(), &mut false)
+    pub(super) fn receive_reply(&self, message: &mut Vec<u8>, expected: Expected) -> Result<Vec<OwnedFd>> {
+        let mut noticed = false;
+        loop {
+            // A blocking recvmsg(2) returns only with a message.
+            if let Some(fds) = self.receive_reply_or_notice(message, expected, MsgFlags::empty(), &mut noticed)? {
+                return Ok(fds);
+            }
+        }
     }
 
-    /// Receives the reply to a sequence as [`Channel::receive`] does. A task that is going to execute a program sends a
-    /// notice first, which sets `noticed`. Then the channel ends, [`Failure::Executed`], or the kernel has refused to
-    /// execute it and the reply follows.
+    /// Receives the reply to a sequence as [`Channel::receive`] does. A task that is going to execute a program sends one
+    /// notice first, which sets `noticed`. Then the channel ends, [`Failure::Executed`], or the kernel has refused to execute
+    /// it and the reply follows.
     pub(super) fn receive_reply_or_notice(
         &self,
         message: &mut Vec<u8>,
-        length: usize,
+        expected: Expected,
         flags: MsgFlags,
         noticed: &mut bool,
-    ) -> Result<Vec<OwnedFd>> {
+    ) -> Result<Option<Vec<OwnedFd>>> {
         loop {
-            match self.receive(message, length, flags) {
-                Ok(_) if message.len() == wire::NOTICE => *noticed = true,
+            match self.receive(message, expected.length, flags) {
+                Ok(Some(_)) if message.len() == wire::NOTICE && expected.notice && !*noticed => *noticed = true,
                 Err(Failure::Gone) if *noticed => return Err(Failure::Executed),
                 received => return received,
             }
@@ -49,8 +56,14 @@ impl Channel {
     }
 
     /// Receives a message of at most `length` bytes into `message`, and returns the descriptors that came with it. The
-    /// kernel leaves out those for which this process has no free descriptor.
-    pub(super) fn receive(&self, message: &mut Vec<u8>, length: usize, flags: MsgFlags) -> Result<Vec<OwnedFd>> {
+    /// kernel leaves out those for which this process has no free descriptor. Returns `None` if `flags` say not to block, and
+    /// no message has come.
+    pub(super) fn receive(
+        &self,
+        message: &mut Vec<u8>,
+        length: usize,
+        flags: MsgFlags,
+    ) -> Result<Option<Vec<OwnedFd>>> {
         message.resize(length, 0);
         let mut control = nix::cmsg_space!([RawFd; wire::DESCRIPTORS]);
         loop {
@@ -63,6 +76,7 @@ impl Channel {
             ) {
                 Ok(received) => received,
                 Err(Errno::EINTR) => continue,
+                Err(Errno::EAGAIN) => return Ok(None),
                 Err(Errno::ECONNRESET) => return Err(Failure::Gone),
                 Err(errno) => return Err(errno).during("recvmsg"),
             };
@@ -78,8 +92,11 @@ impl Channel {
                     fds.extend(numbers.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
                 }
             }
+            if received.flags.contains(MsgFlags::MSG_TRUNC) {
+                return Err(Failure::Broken(format!("a message is longer than the {length} bytes of the reply")));
+            }
             message.truncate(bytes);
-            return Ok(fds);
+            return Ok(Some(fds));
         }
     }
 }

@@ -3,7 +3,6 @@
 //! A task whose start cannot fail is used before it has replied, or even before it was cloned. The channel then
 //! receives the reply to the start right before the reply to the first sequence.
 
-use super::replies::is_early;
 use super::{Channel, State, Turn};
 use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
@@ -60,27 +59,28 @@ impl Channel {
         self.lock().far_fd.ok_or(Failure::Gone)
     }
 
-    /// Receives the reply to the start, unless that was done before. Fails with `EAGAIN` where it has not come yet.
-    pub(super) fn try_receive_start_reply(&self, state: &mut State) -> Result<()> {
-        let Some(start) = state.start.take() else { return Ok(()) };
+    /// Receives the reply to the start, unless that was done before. Returns false if it has not come yet.
+    pub(super) fn try_receive_start_reply(&self, state: &mut State) -> Result<bool> {
+        let Some(start) = state.start.take() else { return Ok(true) };
         match self.read_start_reply(&start, MsgFlags::MSG_DONTWAIT) {
-            Err(failure) if is_early(&failure) => {
+            Ok(None) => {
                 state.start = Some(start);
-                Err(failure)
+                Ok(false)
             }
-            read => state.record_start(read),
+            read => state.record_start(read).map(|()| true),
         }
     }
 
-    /// Receives the reply to the start, and returns the number of the channel in the task.
+    /// Receives the reply to the start, and returns the number of the channel in the task. Returns `None` if `flags` say not
+    /// to block, and no message has come.
     fn read_start_reply(&self, start: &Start, flags: MsgFlags) -> Result<Option<i32>> {
         let Start { sequence, clone_step } = start;
         let mut message = Vec::new();
-        self.receive(&mut message, sequence.reply_length(), flags)?;
+        let Some(_) = self.receive(&mut message, sequence.reply_length(), flags)? else { return Ok(None) };
         let reply = sequence.decode(&message)?;
         match sequence.failure(&reply, 0) {
             Some(failure) => Err(failure),
-            None => Ok(reply.result(*clone_step).map(|fd| fd as i32)),
+            None => Ok(Some(reply.result(*clone_step).unwrap_or(-1) as i32)),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct Starting {
 
 impl Starting {
     pub fn handle_clone_reply(self, ran: Result<Ran>, listener: Listener, first_reply: FirstReply, done: ClonedDone) {
-        let child = match self.read_clone_reply(ran, listener) {
+        let child = match self.cloner.channel.break_off_if_broken(self.read_clone_reply(ran, listener)) {
             Ok(child) => child,
             Err(failure) => {
                 self.task.hang_up();
@@ -80,7 +80,7 @@ impl Starting {
         let pidfd = own_descriptor::above_stdio(transfer::received(fds)?)?;
         let channel = Some(Arc::downgrade(&self.task) as Weak<dyn TaskChannel>);
         let Cloner { channel: cloner, zygote } = &self.cloner;
-        match zygote {
+        let child = match zygote {
             Some(zygote) => {
                 let keep_alive = Some(zygote.spawner.clone() as Arc<dyn Any + Send + Sync>);
                 Child::new(pid, pidfd, Relations { channel, parent: None, keep_alive }, listener)
@@ -90,7 +90,9 @@ impl Starting {
                 let pid = pid_seen_here(&pidfd);
                 Child::new(pid, pidfd, Relations { channel, parent, keep_alive: None }, listener)
             }
-        }
+        }?;
+        self.task.set_process(&child);
+        Ok(child)
     }
 
     /// Reads the reply of the new task. A task that has not become what was asked for is killed.

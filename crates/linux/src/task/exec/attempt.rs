@@ -10,7 +10,6 @@ use crate::error::{Failure, Refusal};
 use crate::sequence::list::Sequence;
 use crate::sequence::reply::Reply;
 use crate::task::death_signal::refuse_orphan;
-use crate::wire;
 use std::ops::Range;
 
 /// The last steps of a sequence, which execute a program.
@@ -39,7 +38,7 @@ impl Attempt {
         sequence.step(prctl::set_death_signal(exec.death_signal));
         refuse_orphan(sequence, if exec.death_signal == 0 { 0 } else { exec.parent });
         // The notice before the end of the channel means that the program has begun. Without it the task has died.
-        sequence.step(descriptor::send_on_channel(&[0; wire::NOTICE]));
+        sequence.step(descriptor::send_notice());
         let tries = add_tries(sequence, exec);
         let mut undo = Sequence::default();
         undo.step(prctl::set_death_signal(exec.task_death_signal));

@@ -1,0 +1,168 @@
+//! A far end that is no stub: whatever it sends, a call fails as broken and nothing else goes wrong.
+
+use crate::raw::{step, Raw};
+use nearfar_linux::call::Call;
+use nearfar_linux::calls::{affinity, caps, credentials, descriptor, eventfd, process};
+use nearfar_linux::error::{Failure, Result};
+use nearfar_linux::sequence::list::Sequence;
+use nearfar_linux::task::channel::Channel;
+use nearfar_linux::wire::{self, Header};
+use nix::sys::socket::{recv, send, MsgFlags};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+
+/// Makes a channel whose far end gets each message and sends what `replies` makes of it.
+pub fn far_end(replies: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Arc<Channel> {
+    let (channel, end) = Channel::pair().unwrap();
+    std::thread::spawn(move || serve(&end, replies));
+    channel
+}
+
+fn serve(end: &OwnedFd, replies: impl Fn(&[u8]) -> Vec<Vec<u8>>) {
+    let mut message = vec![0; wire::INLINE];
+    while let Ok(length @ 1..) = recv(end.as_raw_fd(), &mut message, MsgFlags::empty()) {
+        for reply in replies(&message[..length]) {
+            // The channel hangs up at the first message that is no reply.
+            let _ = send(end.as_raw_fd(), &reply, MsgFlags::MSG_NOSIGNAL);
+        }
+    }
+}
+
+/// Returns the honest reply to a message: every step has `result`, and the outputs are as they were.
+pub fn reply_to(message: &[u8], result: i64) -> Raw {
+    let mut raw = Raw::parse(message);
+    raw.header.done = raw.header.steps;
+    raw.steps.iter_mut().for_each(|step| step.result = result);
+    raw.blob.truncate(raw.header.out as usize);
+    raw.relocs.clear();
+    raw
+}
+
+fn result_of<T>(call: Call<T>, result: i64) -> Result<T> {
+    far_end(move |message| vec![reply_to(message, result).bytes()]).call(call)
+}
+
+#[track_caller]
+fn is_broken<T: std::fmt::Debug>(result: Result<T>) {
+    assert!(matches!(result, Err(Failure::Broken(_))), "{result:?}");
+}
+
+#[test]
+fn a_result_beyond_what_was_asked_for_is_broken() {
+    assert_eq!(result_of(descriptor::read(0, 10, None), 10).unwrap().len(), 10);
+    for result in [11, i64::MAX, i64::MIN, -5000] {
+        is_broken(result_of(descriptor::read(0, 10, None), result));
+        is_broken(result_of(descriptor::read(0, 10, Some(0)), result));
+        is_broken(result_of(descriptor::write(1, b"1234567890", None), result));
+        is_broken(result_of(affinity::sched_getaffinity(0, 8), result));
+        is_broken(result_of(credentials::getgroups(10), result));
+    }
+    for result in [1 << 31, i64::MAX, i64::MIN, -5000] {
+        is_broken(result_of(descriptor::openat(libc::AT_FDCWD, b"/", 0, 0), result));
+        is_broken(result_of(descriptor::dup(0, 3, true), result));
+    }
+    let pair = |message: &[u8]| {
+        let mut raw = reply_to(message, 0);
+        raw.blob[4..8].copy_from_slice(&(-1i32).to_ne_bytes());
+        vec![raw.bytes()]
+    };
+    is_broken(far_end(pair).call(descriptor::pipe(0)));
+}
+
+#[test]
+fn a_reply_of_another_length_is_broken() {
+    fn check<T: std::fmt::Debug + 'static>(call: fn() -> Call<T>) {
+        let mut sequence = Sequence::default();
+        sequence.step(call());
+        for length in (1..sequence.reply_length()).chain([sequence.reply_length() + 1]) {
+            let cut = move |message: &[u8]| {
+                let mut bytes = reply_to(message, 0).bytes();
+                bytes.resize(length, 0);
+                vec![bytes]
+            };
+            is_broken(far_end(cut).call(call()));
+            is_broken(far_end(cut).run(&sequence, &[]));
+        }
+    }
+    check(|| descriptor::statx(libc::AT_FDCWD, b"/", 0, 0));
+    check(|| caps::capget(0));
+    check(|| eventfd::read(0));
+    check(|| process::waitid(libc::P_ALL, 0, libc::WEXITED));
+    check(credentials::getresuid);
+}
+
+#[test]
+fn a_reply_to_another_sequence_is_broken() {
+    let spoils: [fn(&mut Raw); 7] = [
+        |raw| raw.header.version -= 1,
+        |raw| raw.header.done = 0,
+        |raw| raw.header.done = 2,
+        |raw| raw.header.done = u32::MAX,
+        |raw| raw.header.steps = 2,
+        |raw| raw.header.out += 8,
+        |raw| raw.header.status = i32::MIN,
+    ];
+    for spoil in spoils {
+        let reply = move |message: &[u8]| {
+            let mut raw = reply_to(message, 0);
+            spoil(&mut raw);
+            vec![raw.bytes()]
+        };
+        is_broken(far_end(reply).call(caps::capget(0)));
+        let mut sequence = Sequence::default();
+        sequence.step(caps::capget(0));
+        is_broken(far_end(reply).run(&sequence, &[]));
+    }
+}
+
+#[test]
+fn a_sequence_ends_early_only_with_a_refusal() {
+    let results = |results: [i64; 2], done: u32| {
+        let mut sequence = Sequence::default();
+        sequence.step(descriptor::close(7).go_on());
+        sequence.step(descriptor::close(8));
+        let mut raw = Raw::new(results.map(|result| wire::Step { result, ..step(0, &[]) }).to_vec(), vec![], vec![]);
+        raw.header.done = done;
+        let channel = far_end(move |_| vec![raw.bytes()]);
+        channel.run(&sequence, &[]).map(|(reply, _)| [0, 1].map(|step| reply.result(step)))
+    };
+    assert_eq!(results([-9, 0], 2), Ok([Some(-9), Some(0)]));
+    assert_eq!(results([0, -9], 2), Ok([Some(0), Some(-9)]));
+    is_broken(results([0, 0], 1));
+    is_broken(results([-9, 0], 1));
+    is_broken(results([0, -5000], 2));
+}
+
+#[test]
+fn a_notice_that_no_program_follows_is_broken() {
+    let notices = |message: &[u8]| vec![vec![0; wire::NOTICE], reply_to(message, 0).bytes()];
+    is_broken(far_end(notices).call(caps::capget(0)));
+}
+
+#[test]
+fn a_long_reply_that_is_no_header_is_broken() {
+    let long = || descriptor::read(0, 1 << 20, None);
+    for length in [1, size_of::<Header>() - 1, size_of::<Header>() + 1, 4096] {
+        let cut = move |message: &[u8]| {
+            let mut bytes = message.to_vec();
+            bytes.resize(length, 0);
+            vec![bytes]
+        };
+        is_broken(far_end(cut).call(long()));
+    }
+    let refused = |message: &[u8]| {
+        let mut raw = Raw::parse(message);
+        raw.header.status = -libc::ENOMEM;
+        vec![raw.bytes()]
+    };
+    let Err(Failure::Refused(refusal)) = far_end(refused).call(long()) else { panic!("not refused") };
+    assert_eq!(refusal.errno, nix::errno::Errno::ENOMEM);
+}
+
+#[test]
+fn a_broken_channel_sends_nothing_any_more() {
+    let channel = far_end(|message| vec![message[..8].to_vec()]);
+    is_broken(channel.call(credentials::getpid()));
+    assert!(channel.is_hung_up());
+    assert_eq!(channel.call(credentials::getpid()), Err(Failure::Gone));
+}
