@@ -115,7 +115,7 @@ impl Reactor {
             for event in &events[..count] {
                 let wake = self.lock().get(&event.data()).map(|source| source.wake.clone());
                 if let Some(wake) = wake {
-                    wake.wake();
+                    thread::catch(|| wake.wake());
                 }
             }
         }

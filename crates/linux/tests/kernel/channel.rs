@@ -162,3 +162,20 @@ fn a_job_that_exits_the_task_fails_as_gone() {
     assert_eq!(far.channel.call(credentials::getpid()), Err(Failure::Gone));
     assert_eq!(waitpid(far.pid, None), Ok(nix::sys::wait::WaitStatus::Exited(far.pid, 5)));
 }
+
+#[test]
+fn a_panic_in_the_callback_of_a_job_ends_no_other_job() {
+    let far = Far::start();
+    let (sender, receiver) = mpsc::channel();
+    far.channel.submit(one(credentials::getpid()), Vec::new(), Box::new(|_| panic!("on purpose")));
+    far.submit(one(credentials::getppid()), &sender);
+    let ran = receiver.recv_timeout(PATIENCE).unwrap().unwrap();
+    assert_eq!(ran.reply.result(0), Some(i64::from(std::process::id())));
+    // The failures of jobs that cannot be sent are reported one after the other.
+    far.submit(one(process::exit_group(0)), &sender);
+    far.channel.submit(one(credentials::getpid()), Vec::new(), Box::new(|_| panic!("on purpose")));
+    far.submit(one(credentials::getpid()), &sender);
+    for _ in 0..2 {
+        assert_eq!(receiver.recv_timeout(PATIENCE).unwrap().unwrap_err(), Failure::Gone);
+    }
+}

@@ -69,3 +69,18 @@ fn a_read_that_does_not_wait_takes_what_is_there() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_panic_in_a_listener_ends_no_other_wait() {
+    let (told, hear) = mpsc::channel();
+    let told_first = told.clone();
+    let panics = Box::new(move || {
+        told_first.send(()).unwrap();
+        panic!("on purpose");
+    });
+    let first = Readable::watch(next_id(), counter(1), panics).unwrap();
+    hear.recv_timeout(PATIENCE).unwrap();
+    let second = Readable::watch(next_id(), counter(1), Box::new(move || told.send(()).unwrap())).unwrap();
+    hear.recv_timeout(PATIENCE).unwrap();
+    drop((first, second));
+}

@@ -6,6 +6,7 @@ use crate::sequence::list::Sequence;
 use crate::sequence::message::Message;
 use crate::sequence::reply::Reply;
 use crate::wait::reactor::{self, Ready};
+use crate::wait::thread;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,8 +150,13 @@ impl Channel {
 /// Calls `done` of jobs that could not be sent. The caller holds no lock: `done` may submit a job.
 pub(super) fn report_failures(failed: Vec<(JobDone, Failure)>) {
     for (done, failure) in failed {
-        done(Err(failure));
+        call_done(done, Err(failure));
     }
+}
+
+/// Calls `done`. A panic in it is caught, because the jobs after this one have to be reported too.
+pub(super) fn call_done(done: JobDone, ran: Result<Ran>) {
+    thread::catch(|| done(ran));
 }
 
 fn raw(fds: &[Arc<OwnedFd>], memfd: Option<&OwnedFd>) -> Vec<RawFd> {

@@ -1,7 +1,7 @@
 //! The replies to jobs: the reactor receives them, or a thread that waits for a short time.
 
 use super::broken::ends_channel;
-use super::jobs::{report_failures, Job, Ran};
+use super::jobs::{call_done, report_failures, Job, Ran};
 use super::Channel;
 use crate::sequence::message::{self, Message};
 use crate::wait::reactor::Wake;
@@ -79,7 +79,7 @@ impl Channel {
         state.gone |= ran.as_ref().is_err_and(ends_channel);
         let failed = self.send_next_job(&mut state, true);
         drop(state);
-        done(self.break_off_if_broken(ran));
+        call_done(done, self.break_off_if_broken(ran));
         report_failures(failed);
     }
 }
