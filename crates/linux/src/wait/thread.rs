@@ -22,7 +22,11 @@ fn spawn_boxed(name: &str, run: Box<dyn FnOnce() + Send>) -> Result<()> {
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before)).during("sigprocmask")?;
     // Somebody waits for what this thread does. A thread that ends by a panic would leave them waiting for ever, and so the
     // process ends.
-    let run = move || catch(run).then_some(()).unwrap_or_else(|| std::process::abort());
+    let run = move || {
+        if !catch(run) {
+            std::process::abort();
+        }
+    };
     let thread = std::thread::Builder::new().name(name.into()).stack_size(256 * 1024).spawn(run);
     pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None).during("sigprocmask")?;
     thread.map(drop).during("clone")
