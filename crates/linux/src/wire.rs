@@ -8,7 +8,7 @@
 //! and the memfd as its last descriptor. The reply is the header alone, and the results are in the memfd.
 
 /// Changes whenever anything in this file does: a stub refuses a sequence of another version.
-pub const VERSION: u32 = 0x6e66_0002;
+pub const VERSION: u32 = 0x6e66_0003;
 
 /// Length in bytes of the longest sequence that is a message of its own.
 pub const INLINE: usize = 64 * 1024;
@@ -53,6 +53,9 @@ pub struct Header {
     pub done: u32,
     /// Reply: 0, or a negative error number if the stub has refused the whole sequence and run no step of it.
     pub status: i32,
+    /// The number of this message among those that Node has sent on the channel, from 1. The reply has the same number, so
+    /// that a message which is no reply is not taken for one. The reply to the start of a new task has the number 0.
+    pub serial: u64,
 }
 
 /// One system call of a sequence.

@@ -147,9 +147,9 @@ pub extern "C" fn serve(state: *mut State) -> ! {
                 }
             }
             Err(status) => {
-                let header = Header { version: wire::VERSION, status, ..Header::default() };
                 // SAFETY: the buffer of the message is longer than a header, and aligned for one.
-                unsafe { (state.message.0.as_mut_ptr() as *mut Header).write(header) };
+                let header = unsafe { &mut *(state.message.0.as_mut_ptr() as *mut Header) };
+                *header = Header { version: wire::VERSION, status, serial: header.serial, ..Header::default() };
             }
         }
         send(state, reply);
@@ -345,6 +345,7 @@ fn run(state: &mut State, sequence: &Sequence) {
             wire::CLONE => match clone(&args) {
                 0 => {
                     index = args[3] as usize;
+                    header.serial = 0; // this reply is the first one on another channel
                     // SAFETY: `check` has found room for a `struct clone_args`, whose first word are the flags.
                     adopt(state, args[2], unsafe { *(args[0] as *const u64) } & CLONE_FILES != 0)
                 }

@@ -128,4 +128,4 @@ unsafe fn bytes_of<T>(value: &T) -> &[u8] {
     unsafe { std::slice::from_raw_parts((value as *const T).cast(), size_of::<T>()) }
 }
 
-const _: () = assert!(HEADER == 32 && STEP == 72 && RELOC == 16, "the structs of the wire have no padding");
+const _: () = assert!(HEADER == 40 && STEP == 72 && RELOC == 16, "the structs of the wire have no padding");

@@ -21,6 +21,17 @@ pub(crate) enum Message {
 }
 
 impl Message {
+    /// Gives the message its serial number, and returns that of the reply.
+    pub(crate) fn set_serial(&mut self, serial: u64) -> u64 {
+        match self {
+            Message::Awaited { .. } => START_SERIAL,
+            Message::Short { bytes: message, .. } | Message::Long { header: message, .. } => {
+                set_serial(message, serial);
+                serial
+            }
+        }
+    }
+
     /// Returns what the message with the reply looks like.
     pub(crate) fn expected(&self) -> Expected {
         match self {
@@ -47,6 +58,15 @@ impl Message {
         header[flags..flags + 4].copy_from_slice(&wire::LARGE.to_ne_bytes());
         Ok(Message::Long { header, memfd: file.into(), reply })
     }
+}
+
+/// The serial number of the reply with which a new task begins.
+pub(crate) const START_SERIAL: u64 = 0;
+
+/// Gives an encoded sequence its serial number.
+pub(crate) fn set_serial(message: &mut [u8], serial: u64) {
+    let at = std::mem::offset_of!(wire::Header, serial);
+    message[at..at + 8].copy_from_slice(&serial.to_ne_bytes());
 }
 
 /// Puts the reply to a long sequence together: the header, which `message` is, and everything else from the memfd. A message

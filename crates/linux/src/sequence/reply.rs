@@ -184,6 +184,15 @@ pub(super) fn has_run(message: &[u8]) -> bool {
     message.len() == HEADER && first_bytes(message).is_some_and(|header| header.status == 0)
 }
 
+/// Refuses a message that is not the reply with this serial number.
+pub(crate) fn check_serial(message: &[u8], serial: u64) -> Result<()> {
+    match first_bytes(message) {
+        Some(header) if header.serial == serial => Ok(()),
+        Some(header) => Err(Failure::Broken(format!("reply {serial} was expected, and reply {} came", header.serial))),
+        None => Err(unlike_its_sequence(message)),
+    }
+}
+
 fn first_bytes(message: &[u8]) -> Option<Header> {
     let bytes = message.get(..HEADER)?;
     // SAFETY: `bytes` has the length of a header and is borrowed during the read. Any bytes are a valid header, and

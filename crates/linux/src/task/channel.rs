@@ -23,7 +23,7 @@ use crate::sequence::encode::encode_one;
 use crate::sequence::expected::Expected;
 use crate::sequence::list::Sequence;
 use crate::sequence::message::{self, Message};
-use crate::sequence::reply::{decode_one, Reply};
+use crate::sequence::reply::{check_serial, decode_one, Reply};
 use crate::wait::child::Child;
 use crate::wait::own_descriptor;
 use crate::wait::reactor;
@@ -58,6 +58,8 @@ struct State {
     cloner: Weak<Channel>,
     /// The number of the channel's other end in the task.
     far_fd: Option<i32>,
+    /// The serial number of the message that was sent last.
+    serial: u64,
     /// True while a thread has its [`Turn`]. Jobs wait in the queue meanwhile.
     in_turn: bool,
     /// How many threads wait for a turn.
@@ -154,12 +156,14 @@ impl Channel {
     /// Sends `message` and replaces it by the reply.
     fn exchange(self: &Arc<Self>, message: &mut Vec<u8>, expected: Expected, fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
         let turn = self.take_turn()?;
+        message::set_serial(message, turn.serial);
         let received = if message.len() <= wire::INLINE {
             self.send(message, fds)
                 .and_then(|()| turn.receive_start_reply())
                 .and_then(|()| self.receive_reply(message, expected))
+                .and_then(|fds| check_serial(message, turn.serial).map(|()| fds))
         } else {
-            turn.receive_start_reply().and_then(|()| self.exchange_long(message, expected, fds))
+            turn.receive_start_reply().and_then(|()| self.exchange_long(message, expected, turn.serial, fds))
         };
         if received.as_ref().is_err_and(ends_channel) {
             self.lock().gone = true;
@@ -167,12 +171,19 @@ impl Channel {
         received
     }
 
-    fn exchange_long(&self, message: &mut Vec<u8>, expected: Expected, fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
+    fn exchange_long(
+        &self,
+        message: &mut Vec<u8>,
+        expected: Expected,
+        serial: u64,
+        fds: &[RawFd],
+    ) -> Result<Vec<OwnedFd>> {
         let long = Message::new(std::mem::take(message), expected)?;
         let Message::Long { header, memfd, reply } = &long else { unreachable!("a message over the limit is long") };
         let fds: Vec<RawFd> = fds.iter().copied().chain([memfd.as_raw_fd()]).collect();
         self.send(header, &fds)?;
         let received = self.receive_reply(message, long.expected())?;
+        check_serial(message, serial)?;
         message::read_long(message, memfd, *reply)?;
         Ok(received)
     }
@@ -191,7 +202,8 @@ impl Channel {
             return Err(Failure::Gone);
         }
         state.in_turn = true;
-        Ok(Turn(self))
+        state.serial += 1;
+        Ok(Turn { channel: self, serial: state.serial })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -200,13 +212,17 @@ impl Channel {
 }
 
 /// The right to use a channel, which one thread has at a time.
-struct Turn<'a>(&'a Arc<Channel>);
+struct Turn<'a> {
+    channel: &'a Arc<Channel>,
+    /// The serial number of the message that the thread sends.
+    serial: u64,
+}
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.channel.lock();
         state.in_turn = false;
-        let failed = self.0.send_next_job(&mut state, true);
+        let failed = self.channel.send_next_job(&mut state, true);
         drop(state);
         report_failures(failed);
     }

@@ -1,5 +1,6 @@
 //! A far end that is no stub: whatever it sends, a call fails as broken and nothing else goes wrong.
 
+use crate::channel::PATIENCE;
 use crate::raw::{step, Raw};
 use nearfar_linux::call::Call;
 use nearfar_linux::calls::{affinity, caps, credentials, descriptor, eventfd, process};
@@ -9,7 +10,7 @@ use nearfar_linux::task::channel::Channel;
 use nearfar_linux::wire::{self, Header};
 use nix::sys::socket::{recv, send, MsgFlags};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{mpsc, Arc};
 
 /// Makes a channel whose far end gets each message and sends what `replies` makes of it.
 pub fn far_end(replies: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Arc<Channel> {
@@ -116,6 +117,43 @@ fn a_reply_to_another_sequence_is_broken() {
 }
 
 #[test]
+fn a_reply_with_another_serial_number_is_broken() {
+    let long = || descriptor::read(0, 1 << 20, None);
+    for wrong in [0u64, 2, u64::MAX] {
+        let reply = move |message: &[u8]| {
+            let mut raw = reply_to(message, 0);
+            raw.header.serial = wrong;
+            vec![raw.bytes()]
+        };
+        is_broken(far_end(reply).call(caps::capget(0)));
+        is_broken(far_end(reply).call(long()));
+    }
+}
+
+#[test]
+fn a_surplus_reply_is_taken_for_no_later_one() {
+    let twice = |message: &[u8]| vec![reply_to(message, 1).bytes(), reply_to(message, 2).bytes()];
+    let channel = far_end(twice);
+    assert_eq!(channel.call(credentials::getpid()), Ok(1));
+    is_broken(channel.call(credentials::getpid()));
+    let channel = far_end(twice);
+    let (sender, receiver) = mpsc::channel();
+    for _ in 0..3 {
+        let (mut sequence, sender) = (Sequence::default(), sender.clone());
+        sequence.step(credentials::getpid());
+        channel.submit(
+            sequence,
+            Vec::new(),
+            Box::new(move |ran| sender.send(ran.map(|ran| ran.reply.result(0))).unwrap()),
+        );
+    }
+    let next = || receiver.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(next(), Ok(Some(1)));
+    is_broken(next());
+    assert_eq!(next(), Err(Failure::Gone));
+}
+
+#[test]
 fn a_sequence_ends_early_only_with_a_refusal() {
     let results = |results: [i64; 2], done: u32| {
         let mut sequence = Sequence::default();
@@ -123,7 +161,10 @@ fn a_sequence_ends_early_only_with_a_refusal() {
         sequence.step(descriptor::close(8));
         let mut raw = Raw::new(results.map(|result| wire::Step { result, ..step(0, &[]) }).to_vec(), vec![], vec![]);
         raw.header.done = done;
-        let channel = far_end(move |_| vec![raw.bytes()]);
+        let channel = far_end(move |message| {
+            let header = Header { serial: Raw::parse(message).header.serial, ..raw.header };
+            vec![Raw { header, ..raw.clone() }.bytes()]
+        });
         channel.run(&sequence, &[]).map(|(reply, _)| [0, 1].map(|step| reply.result(step)))
     };
     assert_eq!(results([-9, 0], 2), Ok([Some(-9), Some(0)]));

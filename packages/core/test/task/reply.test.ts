@@ -4,6 +4,8 @@ import { statx, Task, TaskGoneError } from "../../src/index.ts";
 
 const sendto = process.arch === "x64" ? 44 : 206;
 const MSG_NOSIGNAL = 0x4000;
+// The format of messages: crates/linux/src/wire.rs.
+const [VERSION, HEADER, STEP] = [0x6e66_0003, 40, 72];
 
 /** Sends `bytes` on the channel of a task, as a process would that has got hold of the task. */
 function forge(task: Task, bytes: Uint8Array): bigint {
@@ -16,6 +18,28 @@ describe("a message of a task that no stub sends", () => {
 		expect(await reason(() => forge(task, Buffer.alloc(length)))).toBeInstanceOf(TaskGoneError);
 		expect(await task.process.exited).toMatchObject({ signal: "SIGKILL" });
 		expect(await reason(() => task.run(() => statx("/")))).toBeInstanceOf(TaskGoneError);
+		await using other = await Task.clone();
+		expect(other.run(() => statx("/").mode)).toBeGreaterThan(0);
+	});
+
+	test("is no reply to a later call, even where it looks like one", async () => {
+		const task = await Task.clone();
+		const forged = Buffer.alloc(HEADER + STEP);
+		forged.writeUInt32LE(VERSION, 0);
+		forged.writeUInt32LE(1, 8); // one step, which has run
+		forged.writeUInt32LE(1, 24);
+		const error = await reason(() => forge(task, forged));
+		expect(error).toBeInstanceOf(TaskGoneError);
+		expect(await task.process.exited).toMatchObject({ signal: "SIGKILL" });
+	});
+
+	test("stops neither spawns nor waits of other tasks", async () => {
+		const parent = await Task.clone();
+		const child = await parent.clone();
+		// A surplus message lies in the channel when the reactor has the parent reap the child.
+		await reason(() => forge(parent, Buffer.alloc(HEADER + STEP)));
+		child.process.kill("SIGKILL");
+		expect(await child.process.exited).toMatchObject({ signal: "SIGKILL" });
 		await using other = await Task.clone();
 		expect(other.run(() => statx("/").mode)).toBeGreaterThan(0);
 	});

@@ -29,6 +29,8 @@ pub type JobDone = Box<dyn FnOnce(Result<Ran>) + Send>;
 pub(super) struct Job {
     pub(super) sequence: Sequence,
     pub(super) message: Message,
+    /// The serial number of the reply, once the sequence was sent.
+    pub(super) serial: u64,
     fds: Vec<Arc<OwnedFd>>,
     pub(super) done: JobDone,
     /// True when the task has sent a notice since it got the sequence.
@@ -71,9 +73,10 @@ impl Channel {
         let mut bytes = Vec::new();
         let reply = sequence.encode(&mut bytes);
         match Message::new(bytes, reply) {
-            Ok(message) => {
-                self.enqueue(Job { sequence, message, fds, done, noticed: false, channel: self.clone() }, patience)
-            }
+            Ok(message) => self.enqueue(
+                Job { sequence, message, serial: 0, fds, done, noticed: false, channel: self.clone() },
+                patience,
+            ),
             Err(failure) => done(Err(failure)),
         }
     }
@@ -82,7 +85,10 @@ impl Channel {
     /// sequence that its cloner got.
     pub fn await_reply(self: &Arc<Self>, sequence: Sequence, done: JobDone) {
         let (message, fds) = (Message::Awaited { reply: sequence.expected() }, Vec::new());
-        self.enqueue(Job { sequence, message, fds, done, noticed: false, channel: self.clone() }, Duration::ZERO);
+        self.enqueue(
+            Job { sequence, message, serial: 0, fds, done, noticed: false, channel: self.clone() },
+            Duration::ZERO,
+        );
     }
 
     fn enqueue(self: &Arc<Self>, job: Job, patience: Duration) {
@@ -115,7 +121,9 @@ impl Channel {
     /// [`report_failures`] when the lock is open again.
     pub(super) fn send_next_job(self: &Arc<Self>, state: &mut State, watch: bool) -> Vec<(JobDone, Failure)> {
         let mut failed = Vec::new();
-        while let Some(job) = state.queue.pop_front() {
+        while let Some(mut job) = state.queue.pop_front() {
+            state.serial += 1;
+            job.serial = job.message.set_serial(state.serial);
             // The watch comes before the message. If it failed afterwards, no thread would receive the reply, and the
             // next job would take it for its own.
             let ready = match watch {

@@ -4,6 +4,7 @@ use super::broken::ends_channel;
 use super::jobs::{call_done, report_failures, Job, Ran};
 use super::Channel;
 use crate::sequence::message::{self, Message};
+use crate::sequence::reply::check_serial;
 use crate::wait::reactor::Wake;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::MsgFlags;
@@ -69,8 +70,9 @@ impl Channel {
             },
             Err(failure) => Err(failure),
         };
-        let Job { sequence, message, done, .. } = job;
+        let Job { sequence, message, done, serial, .. } = job;
         let ran = received.and_then(|fds| {
+            check_serial(&bytes, serial)?;
             if let Message::Long { memfd, reply, .. } = &message {
                 message::read_long(&mut bytes, memfd, *reply)?;
             }

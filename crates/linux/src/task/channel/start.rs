@@ -6,6 +6,8 @@
 use super::{Channel, State, Turn};
 use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
+use crate::sequence::message::START_SERIAL;
+use crate::sequence::reply::check_serial;
 use nix::sys::socket::MsgFlags;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +79,7 @@ impl Channel {
         let Start { sequence, clone_step } = start;
         let mut message = Vec::new();
         let Some(_) = self.receive(&mut message, sequence.reply_length(), flags)? else { return Ok(None) };
+        check_serial(&message, START_SERIAL)?;
         let reply = sequence.decode(&message)?;
         match sequence.failure(&reply, 0) {
             Some(failure) => Err(failure),
@@ -88,9 +91,9 @@ impl Channel {
 impl Turn<'_> {
     /// Receives the reply to the start, unless that was done before. Blocks until it has come.
     pub(super) fn receive_start_reply(&self) -> Result<()> {
-        let Some(start) = self.0.lock().start.take() else { return Ok(()) };
-        let read = self.0.read_start_reply(&start, MsgFlags::empty());
-        self.0.lock().record_start(read)
+        let Some(start) = self.channel.lock().start.take() else { return Ok(()) };
+        let read = self.channel.read_start_reply(&start, MsgFlags::empty());
+        self.channel.lock().record_start(read)
     }
 }
 
