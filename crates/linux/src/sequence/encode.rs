@@ -1,12 +1,10 @@
 //! How calls become the message that [`crate::wire`] describes.
 
 use crate::call::{Arg, Request};
-use crate::sequence::expected::Expected;
+use crate::sequence::expected::{outputs, Expected, HEADER, STEP};
 use crate::sequence::list::{Sequence, Slot};
 use crate::wire::{self, Header, Reloc, Step};
 
-pub(super) const HEADER: usize = size_of::<Header>();
-pub(super) const STEP: usize = size_of::<Step>();
 const RELOC: usize = size_of::<Reloc>();
 
 impl Sequence {
@@ -19,18 +17,6 @@ impl Sequence {
 /// Writes one call as a message, and returns what the reply to it looks like.
 pub(crate) fn encode_one(request: &Request, message: &mut Vec<u8>) -> Expected {
     encode(std::slice::from_ref(request), &[], message)
-}
-
-/// Returns the length of all outputs together, and where in the blob the output of each call begins.
-pub(super) fn outputs(requests: &[Request]) -> (usize, Vec<usize>) {
-    let mut total = 0;
-    let starts = requests.iter().map(|request| {
-        let start = total;
-        total += request.out.len().next_multiple_of(8);
-        start
-    });
-    let starts = starts.collect();
-    (total, starts)
 }
 
 /// Where the bytes of the calls written so far lie in the blob: all outputs first, then all inputs.

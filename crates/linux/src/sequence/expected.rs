@@ -1,8 +1,11 @@
 //! What the reply to a sequence looks like, as far as that is known before it comes.
 
 use crate::call::Request;
-use crate::sequence::encode::{outputs, HEADER, STEP};
 use crate::sequence::list::Sequence;
+use crate::wire::{Header, Step};
+
+pub(super) const HEADER: usize = size_of::<Header>();
+pub(super) const STEP: usize = size_of::<Step>();
 
 /// The reply that a sequence asks for. A task sends nothing else.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,4 +33,16 @@ impl Sequence {
     pub fn reply_length(&self) -> usize {
         self.expected().length
     }
+}
+
+/// Returns the length of all outputs together, and where in the blob the output of each call begins.
+pub(super) fn outputs(requests: &[Request]) -> (usize, Vec<usize>) {
+    let mut total = 0;
+    let starts = requests.iter().map(|request| {
+        let start = total;
+        total += request.out.len().next_multiple_of(8);
+        start
+    });
+    let starts = starts.collect();
+    (total, starts)
 }

@@ -5,7 +5,7 @@
 
 use crate::call::{Answer, Arg, Request, Yields};
 use crate::error::{refused, Failure, Result};
-use crate::sequence::encode::{outputs, HEADER, STEP};
+use crate::sequence::expected::{outputs, HEADER, STEP};
 use crate::sequence::list::Sequence;
 use crate::wire::{self, Header, Policy, Step};
 use nix::errno::Errno;
