@@ -1,36 +1,40 @@
-//! A system call as a value: what to ask the kernel, the bytes it reads and writes, and how to read its answer.
+//! A system call as a value: number and arguments, the bytes that the kernel reads and writes, and the function that reads
+//! the answer.
+//!
+//! The functions that add an argument are not inlined: with a copy in each of two hundred calls the addon would be 3 %
+//! larger.
 
 use crate::error::{Failure, Refusal, Result};
 use crate::wire::Policy;
 use nix::errno::Errno;
 
-/// Descriptor numbers from here down stand for results of a sequence that has not run yet.
+/// Descriptor numbers from here down are slots: each stands for a descriptor that a sequence has still to make.
 pub const SLOT: i32 = -0x4000_0000;
 
-/// One argument, or a word in the bytes behind one.
+/// One argument of a call, or a word in the bytes that an argument points at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arg {
     /// The number itself.
     Number(u64),
-    /// The address of this offset of the bytes that come back.
+    /// The address of this offset in the bytes that the kernel writes.
     Out(u32),
-    /// The address of this offset of the bytes that only go in.
+    /// The address of this offset in the bytes that the kernel only reads.
     Input(u32),
-    /// The address of this offset (second) of the bytes that only go in with an earlier call (first) of the sequence.
+    /// The address of an offset (second) in the bytes that the kernel only reads for an earlier step (first).
     InputOf(u32, u32),
-    /// The result of the sequence's step with this index, an earlier one.
+    /// The result of the earlier step with this index.
     Result(u32),
-    /// The first `int` that the sequence's step with this index, an earlier one, has written.
+    /// The first `int` that the kernel wrote for the earlier step with this index.
     Written(u32),
-    /// A descriptor that an earlier call of the sequence makes.
+    /// The descriptor that an earlier step makes for this slot.
     Slot(u32),
-    /// A descriptor that goes with the sequence's message, by index.
+    /// The descriptor with this index among those that travel with the message.
     Passed(u32),
-    /// The number of the task's channel plus this.
+    /// The number of the task's channel, plus this.
     Channel(i64),
 }
 
-/// A word of the bytes that is an address or a descriptor: filled in where the call is made.
+/// A word of the bytes that is an address or a descriptor. The process that makes the call fills it in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pointer {
     pub at: Arg,
@@ -38,29 +42,29 @@ pub(crate) struct Pointer {
     pub width: u8,
 }
 
-/// What a call gives back, as far as one has to know who cannot wait for it.
+/// The kind of result that a call has. A batch needs to know the kind before the call has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Yields {
-    /// Nothing.
+    /// No result.
     Nothing,
     /// One new descriptor.
     Descriptor,
     /// Two new descriptors, as two `int`s at the start of the output.
     Pair,
-    /// Something that only the kernel knows.
+    /// A value that only the kernel knows. A batch cannot collect such a call.
     Value,
 }
 
-/// What the kernel answered.
+/// The kernel's answer to a call.
 #[derive(Debug)]
 pub struct Answer<'a> {
     /// The call's return value.
     pub result: i64,
-    /// The bytes it was given to write, and those given with [`Call::inout`].
+    /// The bytes added with [`Call::output`] and [`Call::inout`], as the kernel has left them.
     pub out: &'a [u8],
 }
 
-/// What to ask, whatever will be made of the answer.
+/// A call without the function that reads its answer.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) name: &'static str,
@@ -85,7 +89,7 @@ pub struct Request {
     pub(crate) longest: Option<i64>,
 }
 
-/// A system call that knows everything but where it will run.
+/// A system call as a value. The call does not know where it will run.
 #[derive(Debug)]
 pub struct Call<T> {
     pub(crate) request: Request,
@@ -95,7 +99,8 @@ pub struct Call<T> {
 const NONE: Arg = Arg::Number(0);
 
 impl Call<()> {
-    /// The call `name` with number `nr`; arguments are added in the man page's order.
+    /// Makes the call `name` with number `nr` and no arguments. Arguments are added in the man page's order.
+    #[inline(never)]
     pub fn new(name: &'static str, nr: i64) -> Self {
         let request = Request {
             name,
@@ -118,23 +123,23 @@ impl Call<()> {
         Call { request, read: |_| () }
     }
 
-    /// What comes back is read from the answer.
+    /// Says that the call has a value, which `read` takes from the answer.
     pub fn value<T>(self, read: fn(&Answer) -> T) -> Call<T> {
         self.yielding(Yields::Value, read)
     }
 
-    /// The call returns how many bytes or numbers it has written or read, and never more than this.
+    /// Says that the call returns how many bytes or numbers it has written or read, and never more than `longest`.
     pub fn at_most(mut self, longest: u32) -> Self {
         self.request.longest = Some(longest.into());
         self
     }
 
-    /// What comes back is a new descriptor.
+    /// Says that the call returns a new descriptor.
     pub fn descriptor(self) -> Call<i32> {
         self.yielding(Yields::Descriptor, |answer| answer.result as i32)
     }
 
-    /// What comes back are two new descriptors, written to the start of the output.
+    /// Says that the call writes two new descriptors to the start of its output.
     pub fn pair(self) -> Call<[i32; 2]> {
         self.yielding(Yields::Pair, |answer| [0, 4].map(|at| answer.u32(at) as i32))
     }
@@ -144,31 +149,34 @@ impl Call<()> {
         Call { request: self.request, read }
     }
 
-    /// An argument of any kind.
+    /// Adds an argument of any kind.
     pub fn arg(mut self, arg: Arg) -> Self {
-        self.request.args[self.request.count] = arg;
-        self.request.count += 1;
+        self.request.add_arg(arg);
         self
     }
 
-    /// A number.
-    pub fn number(self, number: impl Into<i128>) -> Self {
-        self.arg(Arg::Number(number.into() as u64))
+    /// Adds a number.
+    pub fn number(mut self, number: impl Into<i128>) -> Self {
+        self.request.add_number(number.into() as u64);
+        self
     }
 
-    /// A descriptor of the table the call runs in, or the slot of one that the sequence will make.
-    pub fn fd(self, fd: i32) -> Self {
-        self.arg(descriptor(fd))
+    /// Adds a descriptor of the process that makes the call, or the slot of a descriptor that the sequence will make.
+    pub fn fd(mut self, fd: i32) -> Self {
+        self.request.add_fd(fd);
+        self
     }
 
-    /// A path; it is named in the error.
+    /// Adds a path. An error of the call names it.
+    #[inline(never)]
     pub fn path(mut self, path: &[u8]) -> Self {
         let place = usize::from(self.request.paths[0].is_some());
         self.request.paths[place] = Some((self.request.input.len() as u32, path.len() as u32));
         self.string(path)
     }
 
-    /// A NUL-terminated string.
+    /// Adds a NUL-terminated string.
+    #[inline(never)]
     pub fn string(mut self, string: &[u8]) -> Self {
         let at = self.request.input.len() as u32;
         self.request.input.extend_from_slice(string);
@@ -176,7 +184,7 @@ impl Call<()> {
         self.arg(Arg::Input(at))
     }
 
-    /// A NUL-terminated string, or a null pointer.
+    /// Adds a NUL-terminated string, or a null pointer.
     pub fn string_or_null(self, string: Option<&[u8]>) -> Self {
         match string {
             Some(string) => self.string(string),
@@ -184,32 +192,34 @@ impl Call<()> {
         }
     }
 
-    /// Bytes that the kernel reads.
+    /// Adds the address of bytes that the kernel reads.
+    #[inline(never)]
     pub fn input(mut self, bytes: &[u8]) -> Self {
         let at = self.request.add_input(bytes);
         self.arg(at)
     }
 
-    /// Bytes that the kernel reads and writes; they come back in [`Answer::out`].
+    /// Adds the address of bytes that the kernel reads and writes. [`Answer::out`] has them afterwards.
     pub fn inout(mut self, bytes: &[u8]) -> Self {
         let at = self.request.add_out(bytes.len());
         self.request.out[at as usize..].copy_from_slice(bytes);
         self.arg(Arg::Out(at))
     }
 
-    /// `length` bytes that the kernel writes.
+    /// Adds the address of `length` bytes that the kernel writes.
+    #[inline(never)]
     pub fn output(mut self, length: usize) -> Self {
         let at = self.request.add_out(length);
         self.arg(Arg::Out(at))
     }
 
-    /// Room for `length` bytes more that the kernel writes through a pointer somewhere in the arguments.
+    /// Makes room for `length` bytes that the kernel writes through a pointer inside of another argument.
     pub fn reserve(mut self, length: usize) -> Self {
         self.request.add_out(length);
         self
     }
 
-    /// A NULL-terminated array of pointers to NUL-terminated strings.
+    /// Adds the address of a NULL-terminated array of pointers to NUL-terminated strings.
     pub fn strings(mut self, strings: &[Vec<u8>]) -> Self {
         let table = self.request.add_input(&vec![0; 8 * (strings.len() + 1)]);
         let Arg::Input(base) = table else { return self };
@@ -222,7 +232,8 @@ impl Call<()> {
         self.arg(table)
     }
 
-    /// The bytes added last hold `to` in the `width` ones at `offset`: an address or a descriptor.
+    /// Says that the bytes added last hold an address or a descriptor: `to`, in `width` bytes at `offset`.
+    #[inline(never)]
     pub fn holding(mut self, offset: u32, width: u8, to: Arg) -> Self {
         let at = match self.request.args[self.request.count - 1] {
             Arg::Input(at) => Arg::Input(at + offset),
@@ -233,44 +244,44 @@ impl Call<()> {
         self
     }
 
-    /// The bytes added last hold a descriptor.
+    /// Says that the bytes added last hold a descriptor.
     pub fn holding_fd(self, offset: u32, width: u8, fd: i32) -> Self {
         self.holding(offset, width, descriptor(fd))
     }
 
-    /// The bytes added last hold the address of `bytes`.
+    /// Says that the bytes added last hold the address of `bytes`.
     pub fn holding_bytes(mut self, offset: u32, bytes: &[u8]) -> Self {
         let to = self.request.add_input(bytes);
         self.holding(offset, 8, to)
     }
 
-    /// The kernel applies this call to the calling thread alone: refused near, where there are others.
+    /// Says that the kernel applies the call to the calling thread alone. The call is refused near: Node has several threads.
     pub fn one_thread(mut self) -> Self {
         self.request.one_thread = true;
         self
     }
 
-    /// The call closes the descriptor that was added last.
+    /// Says that the call closes the descriptor that was added last.
     pub fn closes(mut self) -> Self {
         let last = self.request.count as u8 - 1;
         self.request.closes = Some([last, last]);
         self
     }
 
-    /// The call closes the descriptors whose numbers lie between the two that were added last.
+    /// Says that the call closes all descriptors from the first to the second of the two numbers that were added last.
     pub fn closes_range(mut self) -> Self {
         let last = self.request.count as u8 - 1;
         self.request.closes = Some([last - 1, last]);
         self
     }
 
-    /// The call gives the number that was added last to another file, and closes the descriptor that had the number.
+    /// Says that the call gives the number added last to another file, and closes the descriptor that had the number.
     pub fn takes_number(mut self) -> Self {
         self.request.takes = Some(self.request.count as u8 - 1);
         self
     }
 
-    /// The kernel forgets the caller's death signal with this: a task gets it back.
+    /// Says that the kernel clears the caller's death signal with the call. A task sets the signal again afterwards.
     pub fn clears_death_signal(mut self) -> Self {
         self.request.clears_death_signal = true;
         self
@@ -278,19 +289,20 @@ impl Call<()> {
 }
 
 impl<T> Call<T> {
-    /// In a sequence: a refusal does not stop what follows.
+    /// Lets a sequence go on with the next step when the kernel refuses this call.
     pub fn go_on(mut self) -> Self {
         self.request.policy = Policy::GoOn;
         self
     }
 
-    /// In a sequence: a refusal stops what follows, unless execvp(3) would look elsewhere.
+    /// Lets a sequence go on with the next step when the kernel refuses this call with an error after which execvp(3) tries
+    /// the next folder.
     pub(crate) fn search(mut self) -> Self {
         self.request.policy = Policy::Search;
         self
     }
 
-    /// The same call, and another way to read its answer.
+    /// Replaces the function that reads the answer.
     pub fn reading<U>(self, read: fn(&Answer) -> U) -> Call<U> {
         Call { request: self.request, read }
     }
@@ -303,6 +315,23 @@ impl<T> Call<T> {
 }
 
 impl Request {
+    #[inline(never)]
+    fn add_arg(&mut self, arg: Arg) {
+        self.args[self.count] = arg;
+        self.count += 1;
+    }
+
+    #[inline(never)]
+    fn add_number(&mut self, number: u64) {
+        self.add_arg(Arg::Number(number));
+    }
+
+    #[inline(never)]
+    fn add_fd(&mut self, fd: i32) {
+        self.add_arg(descriptor(fd));
+    }
+
+    #[inline(never)]
     fn add_input(&mut self, bytes: &[u8]) -> Arg {
         self.input.resize(self.input.len().next_multiple_of(8), 0);
         let at = self.input.len() as u32;
@@ -310,19 +339,20 @@ impl Request {
         Arg::Input(at)
     }
 
+    #[inline(never)]
     fn add_out(&mut self, length: usize) -> u32 {
         let at = self.out.len().next_multiple_of(8);
         self.out.resize(at + length, 0);
         at as u32
     }
 
-    /// Makes the call in the calling thread: what it returned and what it wrote.
+    /// Makes the call in the calling thread. Returns the result and the bytes that the kernel has written.
     pub(crate) fn near(mut self) -> Result<(i64, Vec<u8>)> {
         let result = self.make_near(|_| None)?;
         Ok((result, self.out))
     }
 
-    /// Makes the call in the calling thread; `slot` knows the descriptors that earlier calls made.
+    /// Makes the call in the calling thread. `slot` returns the descriptors that earlier calls have made.
     pub(crate) fn make_near(&mut self, slot: impl Fn(u32) -> Option<i32>) -> Result<i64> {
         if self.one_thread {
             return Err(Failure::Multithreaded(self.name));
@@ -353,7 +383,7 @@ impl Request {
         }
     }
 
-    /// The failure with which the kernel answered.
+    /// Returns the failure for an error number of the kernel.
     pub(crate) fn refusal(&self, number: i32, step: Option<u32>) -> Failure {
         let [path, dest] =
             self.paths.map(|place| place.map(|(at, length)| self.input[at as usize..(at + length) as usize].to_vec()));
@@ -370,12 +400,12 @@ pub struct Short {
 }
 
 impl Short {
-    /// The call `name` with number `nr`, of whose arguments none is an address.
+    /// Describes the call `name` with number `nr`. No argument of the call may be an address.
     pub(crate) const fn new(name: &'static str, nr: i64) -> Self {
         Short { name, nr }
     }
 
-    /// The same as a [`Call`], to which its arguments are added.
+    /// Returns the call as a [`Call`] without arguments.
     pub(crate) fn call(self) -> Call<()> {
         Call::new(self.name, self.nr)
     }
@@ -389,10 +419,12 @@ impl Short {
     }
 }
 
+/// Makes a system call, and returns its result or its error number.
+///
 /// # Safety
-/// The addresses among the arguments are those of memory that the call may use as it does.
+/// Each address among the arguments points to memory that the kernel may read or write as this call does, until it returns.
 unsafe fn make(nr: u64, [a, b, c, d, e, f]: [u64; 6]) -> std::result::Result<i64, i32> {
-    // SAFETY: as the caller promises.
+    // SAFETY: the caller promises that every address points to memory that the kernel may use for this call.
     match unsafe { libc::syscall(nr as i64, a, b, c, d, e, f) } {
         -1 => Err(Errno::last_raw()),
         result => Ok(result),
@@ -400,7 +432,7 @@ unsafe fn make(nr: u64, [a, b, c, d, e, f]: [u64; 6]) -> std::result::Result<i64
 }
 
 impl Arg {
-    /// The same for a later call, when this is an argument of the sequence's step `step`.
+    /// Converts an argument of step `step` into one that a later step of the sequence can use.
     pub(crate) fn of(self, step: usize) -> Arg {
         match self {
             Arg::Input(at) => Arg::InputOf(step as u32, at),
@@ -427,24 +459,24 @@ pub(crate) fn words<const SIZE: usize>(fields: &[(usize, u64)]) -> [u8; SIZE] {
 }
 
 impl Answer<'_> {
-    /// `N` bytes of the output.
+    /// Returns `N` bytes of the output.
     pub fn array<const N: usize>(&self, at: usize) -> [u8; N] {
         // The output has the length that the call has asked for, so no call that is described well gets the zeros.
         self.out.get(at..at + N).and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; N])
     }
 
-    /// The bytes that a call which returns their number has written.
+    /// Returns the bytes that were written by a call whose result is their number.
     pub fn written(&self) -> Vec<u8> {
         let length = usize::try_from(self.result).unwrap_or(0);
         self.out.get(..length).unwrap_or(self.out).to_vec()
     }
 
-    /// A `u32` of the output.
+    /// Returns a `u32` of the output.
     pub fn u32(&self, at: usize) -> u32 {
         u32::from_ne_bytes(self.array(at))
     }
 
-    /// A `u64` of the output.
+    /// Returns a `u64` of the output.
     pub fn u64(&self, at: usize) -> u64 {
         u64::from_ne_bytes(self.array(at))
     }

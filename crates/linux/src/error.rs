@@ -1,47 +1,47 @@
-//! What came of a call that did not succeed.
+//! Failures of calls, and the kernel's reasons.
 
 use nix::errno::Errno;
 
-/// A refusal by the kernel, or a reason why it was never asked.
+/// The reason why a call has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The kernel refused a call.
     Refused(Refusal),
-    /// The task exec'd, exited or died, before or while the call was made.
+    /// The task has executed a program, exited or died, before the call or during it.
     Gone,
     /// The task has executed a program instead of replying to the call.
     Executed,
-    /// The call's value was needed while calls were being collected.
+    /// The call has a value, which a batch cannot return yet.
     Batch(&'static str),
-    /// A batch that ends with a program to execute was given one more call.
+    /// The batch ends with execve(2), so that no further call can be added.
     Sealed(&'static str),
-    /// The call would change one thread of this process only.
+    /// The call would change only one of the threads of this process.
     Multithreaded(&'static str),
     /// The task has sent something that no stub sends, and is killed: another process may have got hold of it.
     Broken(String),
-    /// Something that only goes wrong when nearfar itself does.
+    /// nearfar itself has a fault.
     Internal(&'static str),
 }
 
-/// Which call, on what, was refused why.
+/// An error of the kernel, with the call that it refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The call's name from the man page.
     pub syscall: &'static str,
-    /// The kernel's reason.
+    /// The error.
     pub errno: Errno,
-    /// Its number, where that has no name: some are meant for the kernel itself, and get out all the same.
+    /// The number of an error without a name. A few calls return errors that are internal to the kernel.
     pub nameless: Option<i32>,
-    /// The path it was about.
+    /// The path that the call was given.
     pub path: Option<Vec<u8>>,
-    /// The second path, where there are two.
+    /// The second path of a call with two.
     pub dest: Option<Vec<u8>>,
-    /// Which call of a batch, from 0.
+    /// The index of the call in its batch, from 0.
     pub step: Option<u32>,
 }
 
 impl Failure {
-    /// For who made one call that happens to take several steps.
+    /// Removes the index of the step, for a caller that has made one call which takes several steps.
     pub(crate) fn without_step(self) -> Self {
         match self {
             Failure::Refused(refusal) => Failure::Refused(Refusal { step: None, ..refusal }),
@@ -50,12 +50,12 @@ impl Failure {
     }
 }
 
-/// The result of whatever can fail here.
+/// The result of a function that can fail.
 pub type Result<T> = std::result::Result<T, Failure>;
 
-/// Names the call that a bare errno came from.
+/// Adds the name of the call to a bare error number.
 pub trait During<T> {
-    /// `Err(errno)` becomes the refusal of `syscall`.
+    /// Converts an error into the refusal of `syscall`.
     fn during(self, syscall: &'static str) -> Result<T>;
 }
 
@@ -72,7 +72,7 @@ impl<T> During<T> for std::io::Result<T> {
 }
 
 impl Refusal {
-    /// That of a call by the number of the error.
+    /// Makes the refusal of a call by the number of the error.
     pub(crate) fn new(syscall: &'static str, number: i32) -> Self {
         let errno = Errno::from_raw(number);
         let nameless = (errno == Errno::UnknownErrno).then_some(number);
@@ -80,7 +80,7 @@ impl Refusal {
     }
 }
 
-/// The refusal of `syscall` with `errno`.
+/// Returns the refusal of `syscall` with `errno`.
 pub fn refused(syscall: &'static str, errno: Errno) -> Failure {
     Failure::Refused(Refusal::new(syscall, errno as i32))
 }
