@@ -1,5 +1,5 @@
-//! A system call as a value: number and arguments, the bytes that the kernel reads and writes, and the function that reads
-//! the answer.
+//! A system call as a value: its number and arguments, the bytes that the kernel reads and writes, and the function that
+//! reads the answer.
 //!
 //! The functions that add an argument are not inlined: with a copy in each of two hundred calls the addon would be 3 %
 //! larger.
@@ -255,7 +255,7 @@ impl Call<()> {
         self.holding(offset, 8, to)
     }
 
-    /// Says that the kernel applies the call to the calling thread alone. The call is refused near: Node has several threads.
+    /// Says that the kernel applies the call to the calling thread alone. Near, the call is refused.
     pub fn one_thread(mut self) -> Self {
         self.request.one_thread = true;
         self
@@ -295,8 +295,8 @@ impl<T> Call<T> {
         self
     }
 
-    /// Lets a sequence go on with the next step when the kernel refuses this call with an error after which execvp(3) tries
-    /// the next folder.
+    /// Lets a sequence go on with the next step when the kernel refuses this call with an error after which execvp(3)
+    /// tries the next folder.
     pub(crate) fn search(mut self) -> Self {
         self.request.policy = Policy::Search;
         self
@@ -422,7 +422,7 @@ impl Short {
 /// Makes a system call, and returns its result or its error number.
 ///
 /// # Safety
-/// Each address among the arguments points to memory that the kernel may read or write as this call does, until it returns.
+/// Each address among the arguments points to memory that the kernel may use as this call does, until it returns.
 unsafe fn make(nr: u64, [a, b, c, d, e, f]: [u64; 6]) -> std::result::Result<i64, i32> {
     // SAFETY: the caller promises that every address points to memory that the kernel may use for this call.
     match unsafe { libc::syscall(nr as i64, a, b, c, d, e, f) } {
