@@ -2,7 +2,7 @@
 
 use crate::call::Request;
 use crate::sequence::list::Sequence;
-use crate::wire::{Header, Step};
+use crate::wire::{self, Header, Step};
 
 pub(super) const HEADER: usize = size_of::<Header>();
 pub(super) const STEP: usize = size_of::<Step>();
@@ -12,6 +12,8 @@ pub(super) const STEP: usize = size_of::<Step>();
 pub struct Expected {
     /// Its length in bytes, unless the task refuses the sequence as a whole.
     pub length: usize,
+    /// How many descriptors the task attaches to it, unless a step fails.
+    pub descriptors: usize,
     /// True when the task is going to execute a program, and sends a notice before.
     pub notice: bool,
 }
@@ -19,7 +21,11 @@ pub struct Expected {
 impl Expected {
     /// `out` is the length of all outputs together.
     pub(super) fn of(requests: &[Request], out: usize) -> Self {
-        Expected { length: HEADER + STEP * requests.len() + out, notice: requests.iter().any(|request| request.notice) }
+        Expected {
+            length: HEADER + STEP * requests.len() + out,
+            descriptors: requests.iter().filter(|request| request.nr == wire::ATTACH).count(),
+            notice: requests.iter().any(|request| request.notice),
+        }
     }
 }
 

@@ -98,6 +98,12 @@ impl Sequence {
         }
     }
 
+    /// Returns how many descriptors the task has attached to the reply.
+    pub(crate) fn attached(&self, reply: &Reply) -> usize {
+        let attaches = self.requests.iter().enumerate().filter(|(_, request)| request.nr == wire::ATTACH);
+        attaches.filter(|(step, _)| reply.answer(*step).is_some()).count()
+    }
+
     /// Returns the failure that ended the sequence, if its step is `first` or a later one.
     pub fn failure(&self, reply: &Reply, first: usize) -> Option<Failure> {
         let last = reply.results.len().checked_sub(1)?;

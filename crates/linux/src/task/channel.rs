@@ -16,6 +16,7 @@ pub(crate) use self::start::CLONE_PATIENCE;
 
 use self::broken::ends_channel;
 use self::jobs::{report_failures, Job};
+use self::socket::Arrived;
 use self::start::Start;
 use crate::call::Call;
 use crate::error::{During, Failure, Result};
@@ -25,6 +26,7 @@ use crate::sequence::list::Sequence;
 use crate::sequence::message::{self, Message};
 use crate::sequence::reply::{check_serial, decode_one, Reply};
 use crate::wait::child::Child;
+use crate::wait::foreign_descriptor::{close_elsewhere, ForeignDescriptors};
 use crate::wait::own_descriptor;
 use crate::wait::reactor;
 use crate::wire;
@@ -32,6 +34,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::socket::{shutdown, socketpair, AddressFamily, Shutdown, SockFlag, SockType};
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 
@@ -43,7 +46,7 @@ thread_local! {
 /// Node's end of a channel. Dropping it closes the channel, and a task that still serves ends then.
 #[derive(Debug)]
 pub struct Channel {
-    socket: OwnedFd,
+    socket: ManuallyDrop<OwnedFd>,
     state: Mutex<State>,
     /// Notified when the channel becomes idle while a thread waits for its turn.
     idle: Condvar,
@@ -84,7 +87,9 @@ impl Channel {
         let (near, far) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).during("socketpair")?;
         let (near, far) = (own_descriptor::above_stdio(near)?, own_descriptor::above_stdio(far)?);
-        let channel = Channel { socket: near, state: Mutex::default(), idle: Condvar::new(), id: reactor::next_id() };
+        let socket = ManuallyDrop::new(near);
+        let channel = Channel { socket, state: Mutex::default(), idle: Condvar::new(), id: reactor::next_id() };
+        channel.let_descriptors_come(false);
         Ok((Arc::new(channel), far))
     }
 
@@ -133,8 +138,9 @@ impl Channel {
     pub fn call<T>(self: &Arc<Self>, call: Call<T>) -> Result<T> {
         let mut message = MESSAGE.take();
         let expected = encode_one(&call.request, &mut message);
-        let answer = self.exchange(&mut message, expected, &[]).and_then(|_| {
+        let answer = self.exchange(&mut message, expected, &[]).and_then(|arrived| {
             let answer = decode_one(&call.request, &message)?;
+            arrived.exactly(expected.descriptors)?;
             Ok((call.read)(&answer))
         });
         let answer = self.break_off_if_broken(answer);
@@ -146,16 +152,19 @@ impl Channel {
 
     /// Runs a sequence in the task and blocks until the reply has come. `fds` are descriptors of this process that go
     /// along with the message. Returns also the descriptors that came with the reply.
-    pub fn run(self: &Arc<Self>, sequence: &Sequence, fds: &[RawFd]) -> Result<(Reply, Vec<OwnedFd>)> {
+    pub fn run(self: &Arc<Self>, sequence: &Sequence, fds: &[RawFd]) -> Result<(Reply, ForeignDescriptors)> {
         let mut message = Vec::new();
         let expected = sequence.encode(&mut message);
         let received = self.exchange(&mut message, expected, fds);
-        self.break_off_if_broken(received.and_then(|fds| Ok((sequence.decode(&message)?, fds))))
+        self.break_off_if_broken(received.and_then(|arrived| read_reply(sequence, &message, expected, arrived)))
     }
 
     /// Sends `message` and replaces it by the reply.
-    fn exchange(self: &Arc<Self>, message: &mut Vec<u8>, expected: Expected, fds: &[RawFd]) -> Result<Vec<OwnedFd>> {
+    fn exchange(self: &Arc<Self>, message: &mut Vec<u8>, expected: Expected, fds: &[RawFd]) -> Result<Arrived> {
         let turn = self.take_turn()?;
+        if expected.descriptors > 0 {
+            self.let_descriptors_come(true);
+        }
         message::set_serial(message, turn.serial);
         let received = if message.len() <= wire::INLINE {
             self.send(message, fds)
@@ -165,19 +174,16 @@ impl Channel {
         } else {
             turn.receive_start_reply().and_then(|()| self.exchange_long(message, expected, turn.serial, fds))
         };
+        if expected.descriptors > 0 {
+            self.let_descriptors_come(false);
+        }
         if received.as_ref().is_err_and(ends_channel) {
             self.lock().gone = true;
         }
         received
     }
 
-    fn exchange_long(
-        &self,
-        message: &mut Vec<u8>,
-        expected: Expected,
-        serial: u64,
-        fds: &[RawFd],
-    ) -> Result<Vec<OwnedFd>> {
+    fn exchange_long(&self, message: &mut Vec<u8>, expected: Expected, serial: u64, fds: &[RawFd]) -> Result<Arrived> {
         let long = Message::new(std::mem::take(message), expected)?;
         let Message::Long { header, memfd, reply } = &long else { unreachable!("a message over the limit is long") };
         let fds: Vec<RawFd> = fds.iter().copied().chain([memfd.as_raw_fd()]).collect();
@@ -211,6 +217,18 @@ impl Channel {
     }
 }
 
+/// Reads the reply to a sequence, and checks that the descriptors are those that the task has attached to it.
+fn read_reply(
+    sequence: &Sequence,
+    message: &[u8],
+    expected: Expected,
+    arrived: Arrived,
+) -> Result<(Reply, ForeignDescriptors)> {
+    let reply = sequence.decode(message)?;
+    let fds = arrived.exactly(sequence.attached(&reply).min(expected.descriptors))?;
+    Ok((reply, fds))
+}
+
 /// The right to use a channel, which one thread has at a time.
 struct Turn<'a> {
     channel: &'a Arc<Channel>,
@@ -236,6 +254,12 @@ impl AsFd for Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
+        let unread = self.has_unread_message();
         reactor::forget(self.id);
+        // SAFETY: the channel is being dropped, and nothing takes the socket out once more.
+        let socket = unsafe { ManuallyDrop::take(&mut self.socket) };
+        if unread {
+            close_elsewhere(vec![socket]);
+        }
     }
 }

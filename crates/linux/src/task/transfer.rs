@@ -6,6 +6,7 @@ use crate::calls::stub::attach;
 use crate::error::{refused, Result};
 use crate::sequence::list::Sequence;
 use crate::task::channel::Channel;
+use crate::wait::foreign_descriptor::ForeignDescriptors;
 use nix::errno::Errno;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
@@ -46,6 +47,6 @@ pub fn close_all(task: &Arc<Channel>, fds: &[i32], done: impl FnOnce() + Send + 
 
 /// Returns the descriptor that came with a reply. The kernel leaves it out where this process has no free number for
 /// it.
-pub(crate) fn received(fds: Vec<OwnedFd>) -> Result<OwnedFd> {
-    fds.into_iter().next().ok_or_else(|| refused("recvmsg", Errno::EMFILE))
+pub(crate) fn received(mut fds: ForeignDescriptors) -> Result<OwnedFd> {
+    fds.take_first().ok_or_else(|| refused("recvmsg", Errno::EMFILE))
 }

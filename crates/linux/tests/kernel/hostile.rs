@@ -7,26 +7,42 @@ use nearfar_linux::calls::{affinity, caps, credentials, descriptor, eventfd, pro
 use nearfar_linux::error::{Failure, Result};
 use nearfar_linux::sequence::list::Sequence;
 use nearfar_linux::task::channel::Channel;
+use nearfar_linux::task::transfer;
 use nearfar_linux::wire::{self, Header};
-use nix::sys::socket::{recv, send, MsgFlags};
-use std::os::fd::{AsRawFd, OwnedFd};
+use nix::sys::socket::{recv, sendmsg, ControlMessage, MsgFlags};
+use std::io::{IoSlice, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::{mpsc, Arc};
+use std::time::{Duration, Instant};
+
+/// A message of a far end, with the descriptors that go along.
+type Sent = (Vec<u8>, Vec<OwnedFd>);
 
 /// Makes a channel whose far end gets each message and sends what `replies` makes of it.
 pub fn far_end(replies: impl Fn(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Arc<Channel> {
-    let (channel, end) = Channel::pair().unwrap();
-    std::thread::spawn(move || serve(&end, replies));
-    channel
+    far_end_with(move |message| replies(message).into_iter().map(|bytes| (bytes, Vec::new())).collect())
 }
 
-fn serve(end: &OwnedFd, replies: impl Fn(&[u8]) -> Vec<Vec<u8>>) {
-    let mut message = vec![0; wire::INLINE];
-    while let Ok(length @ 1..) = recv(end.as_raw_fd(), &mut message, MsgFlags::empty()) {
-        for reply in replies(&message[..length]) {
-            // The channel hangs up at the first message that is no reply.
-            let _ = send(end.as_raw_fd(), &reply, MsgFlags::MSG_NOSIGNAL);
+/// The same, but descriptors go along with the messages.
+pub fn far_end_with(replies: impl Fn(&[u8]) -> Vec<Sent> + Send + 'static) -> Arc<Channel> {
+    let (channel, end) = Channel::pair().unwrap();
+    std::thread::spawn(move || {
+        let mut message = vec![0; wire::INLINE];
+        while let Ok(length @ 1..) = recv(end.as_raw_fd(), &mut message, MsgFlags::empty()) {
+            for (bytes, fds) in replies(&message[..length]) {
+                let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+                let rights = [ControlMessage::ScmRights(&numbers)];
+                let control = if fds.is_empty() { &[][..] } else { &rights };
+                // The channel hangs up at the first message that is no reply. EPERM: it takes no descriptors.
+                let _ = sendmsg::<()>(end.as_raw_fd(), &[IoSlice::new(&bytes)], control, MsgFlags::MSG_NOSIGNAL, None);
+                // The far end has sent its only copy: the close that counts happens where the message is received. With a
+                // refused message it happens here, and has to happen elsewhere so that the far end goes on.
+                std::thread::spawn(move || drop(fds));
+            }
         }
-    }
+    });
+    channel
 }
 
 /// Returns the honest reply to a message: every step has `result`, and the outputs are as they were.
@@ -206,4 +222,71 @@ fn a_broken_channel_sends_nothing_any_more() {
     is_broken(channel.call(credentials::getpid()));
     assert!(channel.is_hung_up());
     assert_eq!(channel.call(credentials::getpid()), Err(Failure::Gone));
+}
+
+/// Returns a socket whose close(2) blocks for five seconds, and its peer.
+fn lingering() -> (TcpListener, OwnedFd) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    while socket.write(&[0; 1 << 16]).is_ok() {}
+    socket.set_nonblocking(false).unwrap();
+    let linger = libc::linger { l_onoff: 1, l_linger: 5 };
+    let (address, length) = ((&raw const linger).cast(), size_of_val(&linger) as libc::socklen_t);
+    // SAFETY: the kernel reads the struct at this address during the call.
+    let set = unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, address, length) };
+    assert_eq!(set, 0);
+    (listener, socket.into())
+}
+
+/// Calls `run` with a far end that sends so many lingering sockets with each reply, and asserts that nothing blocks.
+fn with_sockets(count: usize, run: impl FnOnce(Arc<Channel>)) {
+    let (peers, sockets): (Vec<_>, Vec<_>) = (0..count).map(|_| lingering()).unzip();
+    let sockets = std::sync::Mutex::new(sockets);
+    let channel = far_end_with(move |message| {
+        vec![(reply_to(message, 0).bytes(), std::mem::take(&mut *sockets.lock().unwrap()))]
+    });
+    let begun = Instant::now();
+    run(channel);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    drop(peers);
+}
+
+#[test]
+fn a_descriptor_that_was_not_asked_for_blocks_nothing() {
+    // Where the kernel has SO_PASSRIGHTS, the far end cannot even send its reply. The channel is dropped meanwhile.
+    with_sockets(1, |channel| {
+        let (sender, receiver) = mpsc::channel();
+        let mut sequence = Sequence::default();
+        sequence.step(credentials::getpid());
+        channel.submit(sequence, Vec::new(), Box::new(move |ran| sender.send(ran.map(drop)).unwrap()));
+        match receiver.recv_timeout(Duration::from_millis(500)) {
+            Ok(ran) => is_broken(ran),
+            Err(_) => channel.hang_up(),
+        }
+    });
+}
+
+#[test]
+fn a_surplus_descriptor_is_broken_and_blocks_nothing() {
+    with_sockets(2, |channel| is_broken(transfer::get(&channel, 7)));
+    with_sockets(200, |channel| is_broken(transfer::get(&channel, 7)));
+    with_sockets(0, |channel| is_broken(transfer::get(&channel, 7)));
+}
+
+#[test]
+fn a_descriptor_that_was_never_received_blocks_nothing() {
+    let (channel, end) = Channel::pair().unwrap();
+    let (_peer, socket) = lingering();
+    let numbers = [socket.as_raw_fd()];
+    let rights = [ControlMessage::ScmRights(&numbers)];
+    let sent = sendmsg::<()>(end.as_raw_fd(), &[IoSlice::new(b"x")], &rights, MsgFlags::MSG_NOSIGNAL, None);
+    if sent.is_err() {
+        std::mem::forget(socket); // the kernel has SO_PASSRIGHTS, and closing the socket here would block
+        return;
+    }
+    drop(socket);
+    let begun = Instant::now();
+    drop(channel);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }

@@ -2,9 +2,11 @@
 
 use super::{Channel, State};
 use crate::error::{Failure, Result};
+use crate::sequence::expected::Expected;
 use crate::sequence::list::Sequence;
 use crate::sequence::message::Message;
 use crate::sequence::reply::Reply;
+use crate::wait::foreign_descriptor::ForeignDescriptors;
 use crate::wait::reactor::{self, Ready};
 use crate::wait::thread;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -19,7 +21,7 @@ pub struct Ran {
     /// The results of its steps.
     pub reply: Reply,
     /// The descriptors that came with the reply.
-    pub fds: Vec<OwnedFd>,
+    pub fds: ForeignDescriptors,
 }
 
 /// Called once with the reply to a job, or with the reason why there is none.
@@ -84,7 +86,8 @@ impl Channel {
     /// Receives the reply to a sequence that was sent on another channel: a cloned task replies to the rest of the
     /// sequence that its cloner got.
     pub fn await_reply(self: &Arc<Self>, sequence: Sequence, done: JobDone) {
-        let (message, fds) = (Message::Awaited { reply: sequence.expected() }, Vec::new());
+        let (message, fds) =
+            (Message::Awaited { reply: Expected { descriptors: 0, ..sequence.expected() } }, Vec::new());
         self.enqueue(
             Job { sequence, message, serial: 0, fds, done, noticed: false, channel: self.clone() },
             Duration::ZERO,
@@ -131,6 +134,9 @@ impl Channel {
                 true => self.watch(),
                 false => Ok(()),
             };
+            if job.message.expected().descriptors > 0 {
+                self.let_descriptors_come(true);
+            }
             let sent = ready.and_then(|()| match &job.message {
                 Message::Awaited { .. } => Ok(()),
                 Message::Short { bytes, .. } => self.send(bytes, &raw(&job.fds, None)),

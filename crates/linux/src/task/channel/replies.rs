@@ -2,7 +2,7 @@
 
 use super::broken::ends_channel;
 use super::jobs::{call_done, report_failures, Job, Ran};
-use super::Channel;
+use super::{read_reply, Channel};
 use crate::sequence::message::{self, Message};
 use crate::sequence::reply::check_serial;
 use crate::wait::reactor::Wake;
@@ -56,7 +56,7 @@ impl Channel {
             Err(failure) => Err(failure),
         };
         let received = match received {
-            Ok(Some(fds)) => Ok(fds),
+            Ok(Some(arrived)) => Ok(arrived),
             // Only the reply to the start or a notice has come, or no message. A watch ends when it wakes, so it is set again.
             Ok(None) => match self.watch() {
                 Ok(()) => {
@@ -71,12 +71,16 @@ impl Channel {
             Err(failure) => Err(failure),
         };
         let Job { sequence, message, done, serial, .. } = job;
-        let ran = received.and_then(|fds| {
+        if expected.descriptors > 0 {
+            self.let_descriptors_come(false);
+        }
+        let ran = received.and_then(|arrived| {
             check_serial(&bytes, serial)?;
             if let Message::Long { memfd, reply, .. } = &message {
                 message::read_long(&mut bytes, memfd, *reply)?;
             }
-            Ok(Ran { reply: sequence.decode(&bytes)?, sequence, fds })
+            let (reply, fds) = read_reply(&sequence, &bytes, expected, arrived)?;
+            Ok(Ran { reply, sequence, fds })
         });
         state.gone |= ran.as_ref().is_err_and(ends_channel);
         let failed = self.send_next_job(&mut state, true);

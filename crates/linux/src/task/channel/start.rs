@@ -78,7 +78,8 @@ impl Channel {
     fn read_start_reply(&self, start: &Start, flags: MsgFlags) -> Result<Option<i32>> {
         let Start { sequence, clone_step } = start;
         let mut message = Vec::new();
-        let Some(_) = self.receive(&mut message, sequence.reply_length(), flags)? else { return Ok(None) };
+        let Some(arrived) = self.receive(&mut message, sequence.reply_length(), flags)? else { return Ok(None) };
+        arrived.exactly(0)?;
         check_serial(&message, START_SERIAL)?;
         let reply = sequence.decode(&message)?;
         match sequence.failure(&reply, 0) {
