@@ -1,7 +1,7 @@
 //! A supervisor: a task that stands by a program instead of serving, and ends all processes that the program leaves
 //! behind.
 
-use crate::call::Call;
+use crate::call::{Answer, Call};
 use crate::calls::credentials;
 use crate::calls::descriptor;
 use crate::calls::prctl;
@@ -9,6 +9,7 @@ use crate::calls::process;
 use crate::calls::signals;
 use crate::error::{refused, Result};
 use crate::sequence::list::Sequence;
+use crate::sequence::reply::Reply;
 use crate::task::channel::{Channel, Ran};
 use crate::task::transfer;
 use crate::wait::child::{Child, Death};
@@ -21,6 +22,8 @@ const SIGCHLD_ALONE: u64 = 1 << (libc::SIGCHLD - 1);
 
 /// More bytes than `/proc/thread-self/status` has, except for a process with thousands of groups.
 const STATUS_LENGTH: u32 = 16 * 1024;
+/// More bytes than `/proc/thread-self/status` has with 65536 groups, the most that a process can have.
+const LONGEST_STATUS: u32 = 1024 * 1024;
 
 /// Makes a task the supervisor of one of its children, until that program and all its descendants have ended. With
 /// `forward`, the supervisor passes the signals that it gets on to the program. The task takes no more calls.
@@ -48,15 +51,10 @@ struct View {
 
 impl View {
     fn open(task: &Arc<Channel>, forward: bool) -> Result<Self> {
-        let open = |path| descriptor::openat(libc::AT_FDCWD, path, libc::O_RDONLY | libc::O_CLOEXEC, 0);
         let mut sequence = Sequence::default();
         let getpid = sequence.step(credentials::getpid());
         let signals = sequence.step(signals::signalfd(if forward { ALL_SIGNALS } else { SIGCHLD_ALONE }));
-        let status = sequence.push(open(b"/proc/thread-self/status").go_on())?;
-        let read_status = descriptor::read(status, STATUS_LENGTH, None);
-        let status_text = read_status.read;
-        let read_status = sequence.step(read_status.go_on());
-        sequence.step(descriptor::close(status).go_on());
+        let status = Status::read_in(&mut sequence, STATUS_LENGTH)?;
         let open_children = open(b"/proc/thread-self/children");
         let name = open_children.request.name;
         let children = sequence.step(open_children.go_on());
@@ -66,15 +64,22 @@ impl View {
         }
         let number = |step| reply.result(step).unwrap_or(-1) as i32;
         let view = View { signals: number(signals), children: number(children), is_init: number(getpid) == 1 };
-        // A `/proc` of another pid namespace lists the children by pids that mean other processes to the task.
-        let foreign = reply.answer(read_status).is_some_and(|answer| has_several_pids(&status_text(&answer)));
-        match reply.errno(children).or(foreign.then_some(Errno::ENOENT)) {
-            Some(errno) if !view.is_init => {
-                view.close(task);
-                Err(refused(name, errno))
-            }
-            _ => Ok(view),
+        if view.is_init {
+            return Ok(view);
         }
+        // A `/proc` of another pid namespace lists the children by pids that mean other processes to the task.
+        let own = match status.has_one_pid(&reply) {
+            Some(own) => Ok(own),
+            None => has_one_pid(task),
+        };
+        let refusal = match (reply.errno(children), own) {
+            (None, Ok(true)) => return Ok(view),
+            (None, Ok(false)) => refused(name, Errno::ENOENT),
+            (None, Err(failure)) => failure,
+            (Some(errno), _) => refused(name, errno),
+        };
+        view.close(task);
+        Err(refusal)
     }
 
     fn close(&self, task: &Arc<Channel>) {
@@ -124,10 +129,42 @@ fn stand_by(task: &Arc<Channel>, program: &Arc<Child>, pid: i32, view: View) {
     task.submit(sequence, Vec::new(), Box::new(done));
 }
 
-/// True when the `/proc` that shows this status belongs to an outer pid namespace, and so shows a pid for each
-/// namespace.
-fn has_several_pids(status: &[u8]) -> bool {
-    let mut lines = status.split(|byte| *byte == b'\n');
-    let pids = lines.find_map(|line| line.strip_prefix(b"NSpid:\t"));
-    pids.is_some_and(|pids| pids.contains(&b'\t'))
+fn open(path: &[u8]) -> Call<i32> {
+    descriptor::openat(libc::AT_FDCWD, path, libc::O_RDONLY | libc::O_CLOEXEC, 0)
+}
+
+/// The step of a sequence that reads `/proc/thread-self/status`.
+struct Status {
+    step: usize,
+    text: fn(&Answer) -> Vec<u8>,
+}
+
+impl Status {
+    /// Adds steps that read the first `length` bytes of the status, or nothing where there is no status.
+    fn read_in(sequence: &mut Sequence, length: u32) -> Result<Self> {
+        let status = sequence.push(open(b"/proc/thread-self/status").go_on())?;
+        let read = descriptor::read(status, length, None);
+        let text = read.read;
+        let step = sequence.step(read.go_on());
+        sequence.step(descriptor::close(status).go_on());
+        Ok(Status { step, text })
+    }
+
+    /// Returns whether the `/proc` belongs to the pid namespace of the task: the `/proc` of an outer pid namespace shows a
+    /// pid for each namespace. Returns `None` if the bytes end before the list of pids does.
+    fn has_one_pid(&self, reply: &Reply) -> Option<bool> {
+        let text = (self.text)(&reply.answer(self.step)?);
+        let (_, after) = text.split_at(text.windows(7).position(|name| name == b"\nNSpid:")? + 7);
+        let pids = &after[..after.iter().position(|byte| *byte == b'\n')?];
+        Some(pids.split(u8::is_ascii_whitespace).filter(|pid| !pid.is_empty()).count() == 1)
+    }
+}
+
+/// Returns whether the `/proc` of a task belongs to the pid namespace of the task; also false when that is not to be found
+/// out.
+fn has_one_pid(task: &Arc<Channel>) -> Result<bool> {
+    let mut sequence = Sequence::default();
+    let status = Status::read_in(&mut sequence, LONGEST_STATUS)?;
+    let (reply, _) = task.run(&sequence, &[])?;
+    Ok(status.has_one_pid(&reply).unwrap_or(false))
 }

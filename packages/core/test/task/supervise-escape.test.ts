@@ -34,6 +34,26 @@ test("a /proc of a pid namespace further out is refused, and the task is as it w
 	expect(await other.exit(3)).toMatchObject({ code: 3 });
 });
 
+needs("root").test.each([10, 3000])(
+	"a task with %i groups is refused behind a /proc of an outer pid namespace, and accepted behind its own",
+	async (count) => {
+		const groups = new Uint32Array(Array.from({ length: count }, (_, index) => 2_000_000_000 + index));
+		const setgroups = x64 ? 116 : 159;
+		const supervise = async (supervisor: Task) => {
+			supervisor.syscall(setgroups, count, new Uint8Array(groups.buffer));
+			const task = await supervisor.clone();
+			supervisor.supervise(task.process);
+			return task.exit(3);
+		};
+		await using first = await Task.clone({ namespaces: ["pid"] });
+		await using foreign = await first.clone();
+		expect(await reason(() => supervise(foreign))).toMatchObject({ code: "ENOENT" });
+		expect(foreign.state).toBe("live");
+		await using own = await Task.clone();
+		expect(await supervise(own)).toMatchObject({ code: 3 });
+	},
+);
+
 test("a task that ignores SIGCHLD hears of its program's end all the same", async () => {
 	const supervisor = await subreaper();
 	const ignore = Buffer.alloc(32);
