@@ -44,7 +44,8 @@ struct Reactor {
     sources: Mutex<HashMap<u64, Source>>,
 }
 
-static REACTOR: OnceLock<Reactor> = OnceLock::new();
+/// Present once the thread of the reactor was started.
+static REACTOR: OnceLock<Arc<Reactor>> = OnceLock::new();
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// Returns a number that nothing else in this process has.
@@ -97,9 +98,11 @@ fn reactor() -> Result<&'static Reactor> {
     }
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).during("epoll_create1")?;
     let epoll = Epoll(own_descriptor::above_stdio(epoll.0)?);
-    let reactor = REACTOR.get_or_init(|| Reactor { epoll, sources: Mutex::default() });
-    thread::spawn("nearfar-reactor", move || reactor.run())?;
-    Ok(reactor)
+    let reactor = Arc::new(Reactor { epoll, sources: Mutex::default() });
+    let running = reactor.clone();
+    // Where this thread could not be started, a later call tries again.
+    thread::spawn("nearfar-reactor", move || running.run())?;
+    Ok(REACTOR.get_or_init(|| reactor))
 }
 
 impl Reactor {

@@ -72,6 +72,13 @@ needs(...holding).test("no thread is allowed to wait for stops: EAGAIN each time
 	expect(report).toEqual({ refusals: [refused, refused], stop: "stopped" });
 });
 
+needs(...holding).test("a reactor whose thread could not be started is started by a later call", async () => {
+	const { report, code, stderr } = await runFixture("core/no-reactor", { wrapper: held });
+	expect([code, stderr]).toEqual([0, ""]);
+	const refused = { name: "SyscallError", code: "EAGAIN", syscall: "clone" };
+	expect(report).toEqual({ refusals: [refused, refused], value: "5", exit: { code: 4, signal: null, dumped: false } });
+});
+
 test("Node's stdio closed: a task has /dev/null, and none of Node's other descriptors in its place", async () => {
 	const { report, code } = await runFixture("core/stdio");
 	const empty = ["/dev/null", "/dev/null", "/dev/null"];
