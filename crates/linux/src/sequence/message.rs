@@ -6,7 +6,8 @@ use crate::sequence::reply;
 use crate::wire;
 use nix::errno::Errno;
 use nix::sys::memfd::{memfd_create, MFdFlags};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
 /// An encoded sequence on its way to a task.
@@ -17,7 +18,7 @@ pub(crate) enum Message {
     /// The sequence is the message.
     Short { bytes: Vec<u8>, reply: Expected },
     /// The sequence lies in the memfd, and the header is the message. So the message with the reply is a header too.
-    Long { header: Vec<u8>, memfd: OwnedFd, reply: Expected },
+    Long { header: Vec<u8>, memfd: File, reply: Expected },
 }
 
 impl Message {
@@ -47,7 +48,7 @@ impl Message {
         }
         let memfd =
             memfd_create("nearfar", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING).during("memfd_create")?;
-        let file = std::fs::File::from(memfd);
+        let file = File::from(memfd);
         file.write_all_at(&bytes, 0).during("write")?;
         let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
         // With these seals the task can map the file and rely on its size.
@@ -56,7 +57,7 @@ impl Message {
         let mut header = bytes[..size_of::<wire::Header>()].to_vec();
         let flags = std::mem::offset_of!(wire::Header, flags);
         header[flags..flags + 4].copy_from_slice(&wire::LARGE.to_ne_bytes());
-        Ok(Message::Long { header, memfd: file.into(), reply })
+        Ok(Message::Long { header, memfd: file, reply })
     }
 }
 
@@ -70,15 +71,15 @@ pub(crate) fn set_serial(message: &mut [u8], serial: u64) {
 }
 
 /// Puts the reply to a long sequence together: the header, which `message` is, and everything else from the memfd. A message
-/// that is no header of a sequence that has run stays as it is.
-pub(crate) fn read_long(message: &mut Vec<u8>, memfd: &OwnedFd, reply: Expected) -> Result<()> {
+/// that is no header of a sequence that has run stays as it is. The calls have been made by now, and so nothing here may need a
+/// new descriptor.
+pub(crate) fn read_long(message: &mut Vec<u8>, memfd: &File, reply: Expected) -> Result<()> {
     if !reply::has_run(message) {
         return Ok(());
     }
     let header = std::mem::take(message);
-    let file = std::fs::File::from(memfd.try_clone().during("fcntl")?);
     message.resize(reply.length, 0);
-    file.read_exact_at(message, 0).during("read")?;
+    memfd.read_exact_at(message, 0).during("read")?;
     message[..header.len()].copy_from_slice(&header);
     Ok(())
 }

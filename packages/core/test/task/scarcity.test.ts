@@ -42,6 +42,16 @@ needs("the program prlimit").test(
 	},
 );
 
+needs("the program prlimit").test(
+	"a long call that ran is not refused where one descriptor is free, and a refused one has not run",
+	async () => {
+		const { report, code, stderr } = await runFixture("core/one-descriptor", { wrapper: few });
+		expect([code, stderr]).toEqual([0, ""]);
+		const none = { name: "SyscallError", code: "EMFILE", syscall: "memfd_create" };
+		expect(report).toEqual({ none, length: 100_000 });
+	},
+);
+
 needs(...holding).test("EAGAIN at a limit of processes, and nothing is left", async () => {
 	const { report, code, stderr } = await runFixture("core/limits", { wrapper: held, args: ["processes"] });
 	expect([code, stderr]).toEqual([0, ""]);

@@ -9,6 +9,7 @@ use crate::sequence::reply::Reply;
 use crate::wait::foreign_descriptor::ForeignDescriptors;
 use crate::wait::reactor::{self, Ready};
 use crate::wait::thread;
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,6 +174,6 @@ pub(super) fn call_done(done: JobDone, ran: Result<Ran>) {
     thread::catch(|| done(ran));
 }
 
-fn raw(fds: &[Arc<OwnedFd>], memfd: Option<&OwnedFd>) -> Vec<RawFd> {
-    fds.iter().map(|fd| &**fd).chain(memfd).map(AsRawFd::as_raw_fd).collect()
+fn raw(fds: &[Arc<OwnedFd>], memfd: Option<&File>) -> Vec<RawFd> {
+    fds.iter().map(|fd| fd.as_raw_fd()).chain(memfd.map(AsRawFd::as_raw_fd)).collect()
 }
