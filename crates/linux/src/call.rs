@@ -5,6 +5,7 @@
 //! larger.
 
 use crate::error::{Failure, Refusal, Result};
+use crate::owned;
 use crate::wire::Policy;
 use nix::errno::Errno;
 
@@ -368,9 +369,21 @@ impl Request {
             bytes[at..at + width as usize].copy_from_slice(&word[..width as usize]);
         }
         let args = self.args.map(|arg| self.word(arg, &slot));
+        if let Some(closed) = self.closes {
+            // Before the call: as soon as close(2) has freed the number, another thread may get it, even with an error.
+            let [first, last] = closed.map(|at| i32::try_from(args[at as usize] as u32).unwrap_or(i32::MAX));
+            owned::forget(first, last);
+        }
         // SAFETY: the addresses among the arguments lie in `input` and `out`, which outlive the call; their lengths
         // are what the function that described the call says.
-        unsafe { make(self.nr, args) }.map_err(|number| self.refusal(number, None))
+        let result = unsafe { make(self.nr, args) }.map_err(|number| self.refusal(number, None))?;
+        let answer = Answer { result, out: &self.out };
+        match self.yields {
+            Yields::Descriptor => owned::add(result as i32),
+            Yields::Pair => [0, 4].map(|at| answer.u32(at) as i32).into_iter().for_each(owned::add),
+            Yields::Nothing | Yields::Value => {}
+        }
+        Ok(result)
     }
 
     fn word(&mut self, arg: Arg, slot: &impl Fn(u32) -> Option<i32>) -> u64 {

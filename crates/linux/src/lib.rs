@@ -5,6 +5,7 @@
 pub mod call;
 pub mod error;
 pub mod flags;
+pub mod owned;
 pub mod wire;
 
 pub mod calls;

@@ -2,6 +2,8 @@
 
 use crate::failure::FailureData;
 use crate::{events, tables, targets, throw};
+use linux::calls::credentials;
+use linux::owned;
 use napi::bindgen_prelude::{Env, Function, Result, Unknown};
 use napi::sys;
 use napi_derive::napi;
@@ -17,16 +19,21 @@ pub fn attach(
     linux::task::stub::set_file(stub_file.into());
     events::open(on_events.build_threadsafe_function::<()>().weak::<true>().build()?);
     throw::set_make_error(env, make_error)?;
+    // The end of the main thread is the end of the process, which closes everything.
+    if credentials::gettid().near() != credentials::getpid().near() {
+        owned::track();
+    }
     env.add_env_cleanup_hook((), |()| end())?;
     Ok(())
 }
 
-/// The thread ends, and its tasks end with it.
+/// Ends the tasks of this thread, which ends, and closes its descriptors.
 fn end() {
     targets::end();
     tables::end();
     events::close();
     throw::forget_make_error();
+    owned::close_all();
 }
 
 /// Says whether events of this thread keep its event loop alive.

@@ -1,11 +1,11 @@
 //! Children: JavaScript sees the ids of their tasks.
 
+use crate::convert::owned_number;
 use crate::events::state_numbers;
 use crate::tables;
 use crate::throw::OrThrow;
 use napi::bindgen_prelude::Result;
 use napi_derive::napi;
-use std::os::fd::IntoRawFd;
 
 /// Signals a child. Returns false when the child is gone.
 #[napi]
@@ -51,7 +51,7 @@ pub fn watch_stops(child: u32) -> Result<()> {
 pub fn child_pidfd(child: u32) -> Result<i32> {
     use linux::error::During;
     match tables::child(child).and_then(|child| child.pidfd()) {
-        Some(pidfd) => pidfd.during("fcntl").or_throw().map(IntoRawFd::into_raw_fd),
+        Some(pidfd) => pidfd.during("fcntl").or_throw().map(owned_number),
         None => Ok(-1),
     }
 }

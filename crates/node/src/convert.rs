@@ -2,6 +2,7 @@
 
 use napi::bindgen_prelude::{Either, Uint8Array};
 use napi_derive::napi;
+use std::os::fd::{IntoRawFd, OwnedFd};
 
 /// A path or another string: text, or bytes as they are. JavaScript has refused NUL bytes.
 #[napi]
@@ -23,4 +24,11 @@ pub fn all_bytes(texts: &[Text]) -> Vec<Vec<u8>> {
 /// The strings in a text, each ended by a NUL.
 pub fn ended_by_nul(text: &Text) -> Vec<Vec<u8>> {
     bytes(text).split_inclusive(|byte| *byte == 0).map(|line| line[..line.len() - 1].to_vec()).collect()
+}
+
+/// Returns the number of a new descriptor, which JavaScript closes, or else the end of this thread.
+pub fn owned_number(fd: OwnedFd) -> i32 {
+    let number = fd.into_raw_fd();
+    linux::owned::add(number);
+    number
 }

@@ -3,6 +3,7 @@
 use crate::convert::{bytes, Text};
 use crate::throw::OrThrow;
 use linux::call::Arg;
+use linux::owned;
 use napi::bindgen_prelude::{Buffer, Result, Uint8Array};
 use napi_derive::napi;
 
@@ -16,6 +17,12 @@ pub fn openat2(at: i32, path: Text, flags: i64, mode: u32, resolve: i64) -> Resu
 #[napi]
 pub fn close(fd: i32) -> Result<()> {
     linux::calls::descriptor::close(fd).run().or_throw()
+}
+
+/// Leaves a descriptor of this process to other code: the end of this thread does not close it any more.
+#[napi]
+pub fn disown(fd: i32) {
+    owned::forget(fd, fd);
 }
 
 /// close_range(2).

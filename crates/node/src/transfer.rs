@@ -1,12 +1,12 @@
 //! Descriptors and memory that go from one process to another.
 
+use crate::convert::owned_number;
 use crate::tables;
 use crate::throw::OrThrow;
 use linux::target;
 use linux::task::transfer;
 use napi::bindgen_prelude::Result;
 use napi_derive::napi;
-use std::os::fd::IntoRawFd;
 
 /// Copies a descriptor of this process into a task, to a number or (-1) the lowest that is free; collected in a batch.
 #[napi]
@@ -20,7 +20,7 @@ pub fn put(task: u32, fd: i32, number: i32, close_on_exec: bool) -> Result<i32> 
 /// Copies a descriptor of a task into this process.
 #[napi]
 pub fn get(task: u32, fd: i32) -> Result<i32> {
-    tables::task(task).and_then(|task| transfer::get(&task, fd)).or_throw().map(IntoRawFd::into_raw_fd)
+    tables::task(task).and_then(|task| transfer::get(&task, fd)).or_throw().map(owned_number)
 }
 
 /// Closes descriptors of a task some time soon.

@@ -74,6 +74,9 @@ export declare function collect(): void
 /** Returns how many calls have been collected. */
 export declare function collected(): number
 
+/** Leaves a descriptor of this process to other code: the end of this thread does not close it any more. */
+export declare function disown(fd: number): void
+
 /** Returns what has happened since the last time. */
 export declare function drain(): Array<Event>
 

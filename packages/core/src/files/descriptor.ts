@@ -61,7 +61,8 @@ export class FileDescriptor implements Disposable {
 	}
 
 	/**
-	 * Takes over a descriptor of this process by its number.
+	 * Takes over a descriptor of this process by its number. The end of a Worker does not close the descriptor, unlike
+	 * those that nearfar has made in the Worker: Node itself closes the numbers that `node:fs` has opened there.
 	 *
 	 * @param fd - The number, 0 to 2147483647. From now on the returned object closes the descriptor.
 	 * @returns A descriptor of this process. The caller closes it, or declares it with `using`.
@@ -295,7 +296,7 @@ export class FileDescriptor implements Disposable {
 	 */
 	take(): number {
 		const number = this.fd;
-		this.#handle.forget();
+		this.#handle.giveUp();
 		return number;
 	}
 

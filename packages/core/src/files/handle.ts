@@ -1,7 +1,15 @@
 import { native } from "../addon/native.ts";
 import { BatchError, ClosedError, FDTableMismatchError, TaskGoneError } from "../errors.ts";
 import { type FDTable, sharersOf } from "../identity.ts";
-import { type AnyTask, afterSuccess, type Batch, currentBatch, currentTask, taskControl } from "../target/target.ts";
+import {
+	type AnyTask,
+	afterSuccess,
+	type Batch,
+	currentBatch,
+	currentTask,
+	nearTask,
+	taskControl,
+} from "../target/target.ts";
 
 /** Slots count down from here. A slot stands for the number of a descriptor that a batch has still to make. */
 const FIRST_SLOT = -0x4000_0000;
@@ -146,6 +154,12 @@ export class Handle {
 		leaks.unregister(this);
 		const handles = handlesOf(this.table);
 		if (handles.get(this.#number)?.deref() === this) handles.delete(this.#number);
+	}
+
+	/** Gives the number up to other code: the end of the Worker that made the descriptor does not close it either. */
+	giveUp(): void {
+		this.forget();
+		if (this.#owned && this.table === nearTask().fdTable) native().disown(this.#number);
 	}
 
 	/** `"descriptor 5"`. */

@@ -28,6 +28,15 @@ test.each(["return", "exit", "throw", "terminate"])(
 	},
 );
 
+test.each(["return", "exit", "throw", "terminate"])(
+	"a Worker that ends by %s closes its descriptors, and no others",
+	async (how) => {
+		const { report, code, stderr } = await runFixture("core/worker-descriptors", { args: [how] });
+		expect([code, stderr]).toEqual([0, ""]);
+		expect(report).toEqual({ left: 0, open: [true, true, true] });
+	},
+);
+
 describe("Node's end leaves no process", () => {
 	test.each([
 		["exit", 0, null],
