@@ -201,11 +201,14 @@ function speculationCanBeDisabled(): boolean {
 	}
 }
 
-/** True when /proc shows the system call in which a child waits. Yama can forbid that. */
+/**
+ * True when /proc shows the system call in which a child waits, also a task that is still being cloned. Only root may look
+ * into a task, and Yama can forbid that too.
+ */
 function callOfAChildIsShown(): boolean {
 	const script = "read line < /proc/self/syscall && cat /proc/$PPID/stat > /dev/null";
 	const scope = Number(read("/proc/sys/kernel/yama/ptrace_scope") || 0);
-	return spawnSync("sh", ["-c", script]).status === 0 && scope < (isRoot ? 3 : 2);
+	return isRoot && spawnSync("sh", ["-c", script]).status === 0 && scope < 3;
 }
 
 /** Makes a cgroup and removes it. Returns true if processes can be in the cgroup, and can be killed and frozen there. */

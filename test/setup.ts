@@ -1,4 +1,6 @@
 // Runs in every test file: what a file changes of this process, or leaves behind, fails that file.
+import { makeTasksInspectable } from "./inspectable.ts";
 import { expectNoLeaks } from "./leaks.ts";
 
+makeTasksInspectable();
 expectNoLeaks();

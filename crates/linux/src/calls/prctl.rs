@@ -100,7 +100,12 @@ pub fn set_child_subreaper() -> Call<()> {
 
 /// `prctl(PR_SET_DUMPABLE, dumpable)`: with `true` the process's files in `/proc` belong to its user, and a process of the same user may trace it.
 pub fn set_dumpable(dumpable: bool) -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_DUMPABLE).number(u8::from(dumpable)).one_thread()
+    restore_dumpable(Arg::Number(u64::from(dumpable)))
+}
+
+/// The same with what an earlier step has found.
+pub(crate) fn restore_dumpable(dumpable: Arg) -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_DUMPABLE).arg(dumpable).one_thread()
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ export async function cloneTask(
 		}
 		if (failure) throw withTarget(parent ?? nearTask(), undefined, () => makeError(failure));
 		const { task, firstBatch } = cloning;
-		if (maps) writeMaps(task.pid, maps, parent);
+		if (maps) writeMaps(task, maps, parent);
 		await (firstBatch ?? (begin && task.batch(() => begin(task))));
 		signal?.throwIfAborted();
 		return task;

@@ -1,3 +1,4 @@
+import { prctlOptions } from "../addon/flags.generated.ts";
 import { native } from "../addon/native.ts";
 import { array, id, integer, options, wrongValue } from "../arguments.ts";
 import type { FileDescriptor } from "../files/descriptor.ts";
@@ -46,32 +47,55 @@ function mapText(map: readonly IdMapping[], name: string): string {
 /**
  * Writes the maps of a new user namespace from outside.
  *
- * @param pid - The first process of the namespace, as this process sees it.
+ * @param task - The first process of the namespace, and the only one yet.
  * @param maps - The texts to write.
  * @param parent - The task that has cloned the process, and now writes the maps. Default: this process writes them. The
  * credentials of the writer decide what is allowed, and the ids outside belong to the writer's user namespace.
  */
 export function writeMaps(
-	pid: number,
+	task: AnyTask & { readonly pid: number },
 	{ uids, gids }: { uids: string; gids: string },
 	parent: AnyTask | undefined,
 ): void {
-	using near = openat2(`/proc/${pid}`, { flags: ["path", "directory"] });
+	using near = openat2(`/proc/${task.pid}`, { flags: ["path", "directory"] });
 	// The /proc of the task may be missing, or be that of another pid namespace.
 	using far = parent?.put(near);
 	const folder = far ?? near;
-	sharersOf(folder.table)
-		.pickTask()
-		.run(() => {
-			const [effective = 0n] = native().capget(0);
-			// Without the capability the kernel accepts a group map only after setgroups(2) was denied.
-			if ((effective & (1n << CAP_SETGID)) === 0n) writeOnce(folder, "setgroups", "deny");
-			writeOnce(folder, "gid_map", gids);
-			writeOnce(folder, "uid_map", uids);
+	const writer = sharersOf(folder.table).pickTask();
+	const [effective = 0n] = writer.run(() => native().capget(0));
+	const texts: [name: string, text: string][] = [
+		["gid_map", gids],
+		["uid_map", uids],
+	];
+	// Without the capability the kernel accepts a group map only after setgroups(2) was denied.
+	if ((effective & (1n << CAP_SETGID)) === 0n) texts.unshift(["setgroups", "deny"]);
+	const files: { file: FileDescriptor; text: string }[] = [];
+	try {
+		whileDumpable(task, () => {
+			for (const [name, text] of texts) {
+				const file = writer.run(() => openat2(new Location(folder, name), { flags: ["wronly"] }));
+				files.push({ file, text });
+			}
 		});
+		writer.run(() => {
+			for (const { file, text } of files) file.write(text);
+		});
+	} finally {
+		for (const { file } of files) file.close();
+	}
 }
 
-function writeOnce(folder: FileDescriptor, name: string, content: string): void {
-	using file: FileDescriptor = openat2(new Location(folder, name), { flags: ["wronly"] });
-	file.write(content);
+/**
+ * Calls `fn` while a task is dumpable. The files in /proc of a task that is not dumpable are root's, and their owner has
+ * to open them.
+ */
+function whileDumpable(task: AnyTask, fn: () => void): void {
+	const set = (value: number) => task.run(() => native().setPrctl(prctlOptions.setDumpable, [value]));
+	const before = task.run(() => native().prctl(prctlOptions.getDumpable, []).result);
+	set(1);
+	try {
+		fn();
+	} finally {
+		set(before === 1n ? 1 : 0);
+	}
 }

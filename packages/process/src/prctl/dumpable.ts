@@ -5,15 +5,16 @@ import { boolean, native, prctlOptions } from "@nearfar/core/internal";
  *
  * A dumpable process leaves a core dump, its user may trace it, and its user owns its files in `/proc`. The kernel
  * clears the attribute when the process changes its ids, and sets it again when the process executes a program that
- * gains no privilege.
+ * gains no privilege. A task is not dumpable from its first call on. Root of a user namespace that the task is in or enters
+ * may take all descriptors of a dumpable task.
  *
  * @param enable - `true` sets the attribute, `false` clears it.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @throws `TypeError` `enable` is not a boolean.
- * @example A task that only root can look into
+ * @example A task that its user can look into
  * ```ts
  * await using task = await Task.clone();
- * task.run(() => setDumpable(false));
+ * task.run(() => setDumpable(true));
  * ```
  * @see PR_SET_DUMPABLE(2const), Linux 2.3.20; no privilege
  */

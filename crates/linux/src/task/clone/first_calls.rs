@@ -23,6 +23,12 @@ impl Cloner {
     ) {
         let from_zygote = self.zygote.is_some();
         let own_table = stdio.is_some();
+        let own_memory = !options.has(libc::CLONE_VM);
+        if own_memory {
+            // Root of the task's user namespace may trace a dumpable task, and take its channel and its descriptors. A
+            // clone inherits from its cloner whether it is dumpable, and the zygote is: kcmp(2) has to reach the zygote.
+            outgoing.sequence.step(prctl::set_dumpable(false));
+        }
         for (number, fd) in stdio.into_iter().flatten().enumerate() {
             let index = outgoing.pass(fd);
             outgoing.sequence.step(descriptor::put_passed(index, Some(number as i32), false));
@@ -46,11 +52,6 @@ impl Cloner {
             }
         }
         sequence.step(signals::set_mask(0));
-        if !from_zygote && options.has(libc::CLONE_NEWUSER) {
-            // A cloner that has changed its user is not dumpable, and neither is its clone. The maps in /proc would
-            // then belong to root.
-            sequence.step(prctl::set_dumpable(true));
-        }
         if let (Some(map), Some((uid, gid))) = (options.map, ids) {
             write_own_map(sequence, map, uid, gid);
         }

@@ -2,7 +2,9 @@
 //! needed.
 
 use super::OwnMap;
+use crate::call::Arg;
 use crate::calls::descriptor;
+use crate::calls::prctl;
 use crate::sequence::list::Sequence;
 
 /// Adds the calls that map one user and one group id. `uid` and `gid` are those of the cloner, outside of the
@@ -13,10 +15,21 @@ pub(super) fn write_own_map(sequence: &mut Sequence, map: OwnMap, uid: u32, gid:
         OwnMap::Root => format!("0 {id} 1"),
     };
     // Without CAP_SETGID outside, the kernel takes a gid_map only where setgroups(2) was denied before.
-    for (file, text) in [("setgroups", "deny".into()), ("gid_map", line(gid)), ("uid_map", line(uid))] {
+    let files = [("setgroups", "deny".into()), ("gid_map", line(gid)), ("uid_map", line(uid))];
+    // The files in /proc of a task that is not dumpable are root's, and are written by their owner. So the task is
+    // dumpable while the files are opened, and only then: no other process is in its user namespace yet.
+    let before = sequence.step(prctl::prctl(libc::PR_GET_DUMPABLE));
+    sequence.step(prctl::set_dumpable(true));
+    let opened = files.map(|(file, text)| {
         let path = format!("/proc/self/{file}");
         let open = descriptor::openat(libc::AT_FDCWD, path.as_bytes(), libc::O_WRONLY | libc::O_CLOEXEC, 0);
-        let fd = sequence.push(open).expect("a descriptor can be collected");
+        (sequence.push(open).expect("a descriptor can be collected"), text)
+    });
+    sequence.step(prctl::set_dumpable(false));
+    // A task that shares the memory of its cloner was as dumpable as the cloner. EINVAL: only root could read its core
+    // dump (2), a value that prctl(2) does not set. Then the two stay not dumpable.
+    sequence.step(prctl::restore_dumpable(Arg::Result(before as u32)).go_on());
+    for (fd, text) in opened {
         sequence.step(descriptor::write(fd, text.as_bytes(), None));
         sequence.step(descriptor::close(fd));
     }

@@ -1,0 +1,33 @@
+// Only root may look into `/proc/<pid>` of a task, because a task is not dumpable. The tests look there to see what a task
+// is, also as an ordinary user. For that user each task of a test becomes dumpable after its clone, as the documents say.
+import { type CloneOptions, Task } from "@nearfar/core";
+import { native, prctlOptions } from "@nearfar/core/internal";
+import { isRoot } from "./needs.ts";
+
+const { clone } = Task;
+const { clone: cloneFrom } = Task.prototype;
+
+/** Makes every task that is cloned from now on dumpable, if the tests run as an ordinary user. */
+export function makeTasksInspectable(): void {
+	if (isRoot) return;
+	Task.clone = async (options) => inspectable(await clone.call(Task, options));
+	Task.prototype.clone = async function (options) {
+		return inspectable(await cloneFrom.call(this, options));
+	};
+}
+
+/** Clones a task and leaves it as it is, from the zygote or from `parent`. */
+export function cloneUninspected(options: CloneOptions, parent?: Task): Promise<Task> {
+	return parent ? cloneFrom.call(parent, options) : clone.call(Task, options);
+}
+
+/** Makes a task dumpable, if it still makes calls. */
+function inspectable(task: Task): Task {
+	if (task.state !== "live") return task;
+	try {
+		task.run(() => native().setPrctl(prctlOptions.setDumpable, [1]));
+	} catch {
+		// The task has died since: the test wants that, or notices it.
+	}
+	return task;
+}
