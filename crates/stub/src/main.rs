@@ -345,7 +345,8 @@ fn run(state: &mut State, sequence: &Sequence) {
             wire::CLONE => match clone(&args) {
                 0 => {
                     index = args[3] as usize;
-                    header.serial = 0; // this reply is the first one on another channel
+                    // The child's reply is the first one on another channel.
+                    header.serial = 0;
                     // SAFETY: `check` has found room for a `struct clone_args`, whose first word are the flags.
                     adopt(state, args[2], unsafe { *(args[0] as *const u64) } & CLONE_FILES != 0)
                 }

@@ -29,7 +29,7 @@ test("in another pid namespace it is the pid of that one, though /proc still sho
 });
 
 test("ESRCH once the process was reaped, EBADF for another descriptor", async () => {
-	const child = await Task.clone();
+	await using child = await Task.clone();
 	const { fd } = child.process;
 	await child.exit();
 	expect(() => prlimit("core", 7, fd)).toThrow(expect.objectContaining({ code: "ESRCH", syscall: "prlimit" }));
