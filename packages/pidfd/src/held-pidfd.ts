@@ -23,6 +23,7 @@ import {
 import { identifyProcess } from "./identify.ts";
 import type { NodeChild } from "./node-child.ts";
 
+const ABOVE_STDIO = 3; // a program could inherit a lower number
 const P_PIDFD = 3;
 const [UNTIL_ENDED, UNTIL_REAPED] = [0, -1]; // for `native().watchPidfd`
 const RETURN_AT_ONCE = waitFlags.nohang | waitFlags.all;
@@ -101,7 +102,7 @@ export class HeldPidfd {
 	switchToCopy(): void {
 		if (this.#holds === 0 || this.#closesNumber) return;
 		// The copy comes first: if the table is full, nothing has changed.
-		const copy = this.task.run(() => native().dup(this.#number, 0, true));
+		const copy = this.task.run(() => native().dup(this.#number, ABOVE_STDIO, true));
 		const watch = this.#watch;
 		if (watch && !this.#nearCopy) this.#unwatch();
 		this.#number = copy;
@@ -123,7 +124,7 @@ export class HeldPidfd {
 		const number = this.nearNumber();
 		return Task.near.run(() => {
 			if ((native().getStatus(number) & openFlags.nonblock) === 0)
-				return FileDescriptor.from(native().dup(number, 0, true));
+				return FileDescriptor.from(native().dup(number, ABOVE_STDIO, true));
 			// `O_NONBLOCK` belongs to the open file and so to all copies: a new file is opened by pid. The process is an
 			// unreaped child, so the pid is still its own.
 			return FileDescriptor.from(native().pidfdOpen(identifyProcess(number)?.pid ?? -1, 0));

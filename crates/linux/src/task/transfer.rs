@@ -7,6 +7,7 @@ use crate::error::{refused, Result};
 use crate::sequence::list::Sequence;
 use crate::task::channel::Channel;
 use crate::wait::foreign_descriptor::ForeignDescriptors;
+use crate::wait::own_descriptor;
 use nix::errno::Errno;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
@@ -45,8 +46,8 @@ pub fn close_all(task: &Arc<Channel>, fds: &[i32], done: impl FnOnce() + Send + 
     task.submit(sequence, Vec::new(), Box::new(|_| done()));
 }
 
-/// Returns the descriptor that came with a reply. The kernel leaves it out where this process has no free number for
-/// it.
+/// Returns the descriptor that came with a reply, at a number above 2. The kernel leaves the descriptor out where this
+/// process has no free number for it.
 pub(crate) fn received(mut fds: ForeignDescriptors) -> Result<OwnedFd> {
-    fds.take_first().ok_or_else(|| refused("recvmsg", Errno::EMFILE))
+    fds.take_first().ok_or_else(|| refused("recvmsg", Errno::EMFILE)).and_then(own_descriptor::above_stdio)
 }

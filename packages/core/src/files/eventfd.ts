@@ -203,8 +203,8 @@ export class EventFd extends FileDescriptor {
 	#startWatching(): void {
 		const owner = sharersOf(this.table).pickTask();
 		// The reactor watches a copy. Other code could close the original by its number, and the number could then belong to
-		// another file while the reactor still watches.
-		const number = (owner.isNear ? owner.run(() => this.dup()) : owner.get(this)).take();
+		// another file while the reactor still watches. A program could inherit 0, 1 or 2.
+		const number = (owner.isNear ? owner.run(() => this.dup({ min: 3 })) : owner.get(this)).take();
 		const id = native().watchReadable(number);
 		this.#watch = { id, number };
 		onForgotten(this, () =>

@@ -63,7 +63,7 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 			if (entry !== "pipe") continue;
 			// Node uses socket pairs too, which are faster. Standard error is a pipe: scripts open /dev/stderr, and open(2)
 			// of a socket fails with ENXIO.
-			const [parentEnd, taskEnd] = number === STDERR ? pipe() : socketpair();
+			const [parentEnd, taskEnd] = aboveStdio(number === STDERR ? pipe() : socketpair());
 			if (number !== STDERR && isWritten(number)) enlargeSendBuffer(parentEnd);
 			if (number !== STDERR && isRead(number)) enlargeSendBuffer(taskEnd);
 			parentEnds.set(number, parentEnd);
@@ -75,7 +75,7 @@ export function openStdio(entries: CheckedStdio): OpenStdio {
 		throw error;
 	}
 	const copy = (fd: FileDescriptor) => {
-		const duplicate = Task.near.run(() => fd.dup());
+		const duplicate = Task.near.run(() => fd.dup({ min: STDERR + 1 }));
 		opened.push(duplicate);
 		return duplicate;
 	};
@@ -107,6 +107,24 @@ function isRead(number: number): boolean {
 function socketpair(): [FileDescriptor, FileDescriptor] {
 	const [one = -1, other = -1] = native().socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC);
 	return [adoptDescriptor(one), adoptDescriptor(other)];
+}
+
+/**
+ * Moves both ends to numbers above 2. Where this process has closed its stdin, stdout or stderr, new descriptors get these
+ * numbers, and a program that inherits stdio would get the end of another program's pipe.
+ */
+function aboveStdio(ends: [FileDescriptor, FileDescriptor]): [FileDescriptor, FileDescriptor] {
+	try {
+		for (const [index, end] of ends.entries()) {
+			if (end.fd > STDERR) continue;
+			ends[index] = end.dup({ min: STDERR + 1 });
+			end.close();
+		}
+		return ends;
+	} catch (error) {
+		for (const end of ends) end.close();
+		throw error;
+	}
 }
 
 /** Doubles the bytes that a socket holds for its reader, which then wakes half as often. */

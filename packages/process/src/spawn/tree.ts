@@ -68,7 +68,7 @@ export async function cloneTree(request: SpawnRequest, begin: (task: Task) => vo
  */
 function copyCgroup({ cgroup, namespaces = [] }: SpawnRequest): FileDescriptor | undefined {
 	if (!cgroup || namespaces.includes("user") || namespaces.includes("cgroup")) return undefined;
-	return Task.near.run(() => checkDescriptor(cgroup, "options.cgroup").dup());
+	return Task.near.run(() => checkDescriptor(cgroup, "options.cgroup").dup({ min: 3 }));
 }
 
 /**

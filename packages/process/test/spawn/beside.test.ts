@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { Worker } from "node:worker_threads";
 import { openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { fixturePath } from "../../../../test/fixture.ts";
+import { fixturePath, runFixture } from "../../../../test/fixture.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
 import { needs, openFilesLimit } from "../../../../test/needs.ts";
 import { output } from "./output.ts";
@@ -59,6 +59,14 @@ test.each<[string, string]>([
 	const node = nodeSpawn("sh", args, { stdio: ["ignore", "pipe", "inherit"] });
 	const [seen] = await Promise.all([text(node.stdout), once(node, "close")]);
 	expect(JSON.parse(seen)).toEqual({ inherited: 4, killTree: ["a\n", "b\n", 5], piped: ["a\n", "b\n", 5] });
+});
+
+test("where Node has closed its own stdio, nothing of nearfar gets these numbers", async () => {
+	const { report, stderr } = await runFixture("process/closed-inside");
+	const { underWay, later, out, inherited } = report;
+	expect([stderr, underWay, later]).toEqual(["", [0], [0]]); // 0 is an eventfd of the caller
+	const file = expect.stringContaining("nearfar-closed-inside");
+	expect([out, inherited]).toEqual([0, [file, "/dev/null", "/dev/null"]]);
 });
 
 needs("2500 processes at once").test(

@@ -2,6 +2,7 @@
 
 use super::CloneOptions;
 use crate::error::{During, Result};
+use crate::wait::own_descriptor;
 use nix::errno::Errno;
 use std::fs::File;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -39,7 +40,10 @@ fn copy_stdio(number: RawFd) -> Result<OwnedFd> {
     match Errno::result(copy) {
         // SAFETY: the kernel has just made this descriptor, and nothing else knows its number.
         Ok(fd) => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        Err(Errno::EBADF) => File::options().read(true).write(true).open("/dev/null").during("open").map(OwnedFd::from),
+        Err(Errno::EBADF) => {
+            let null = File::options().read(true).write(true).open("/dev/null").during("open")?;
+            own_descriptor::above_stdio(null.into())
+        }
         Err(errno) => Err(errno).during("fcntl"),
     }
 }

@@ -13,7 +13,6 @@ use crate::task::share::Shared;
 use crate::task::transfer;
 use crate::wait::child::{Child, Listener, Parent, Relations, TaskChannel};
 use crate::wait::foreign_descriptor::ForeignDescriptors;
-use crate::wait::own_descriptor;
 use std::any::Any;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Weak};
@@ -78,7 +77,7 @@ impl Starting {
     }
 
     fn watch(&self, pid: i32, fds: ForeignDescriptors, listener: Listener) -> Result<Arc<Child>> {
-        let pidfd = own_descriptor::above_stdio(transfer::received(fds)?)?;
+        let pidfd = transfer::received(fds)?;
         let channel = Some(Arc::downgrade(&self.task) as Weak<dyn TaskChannel>);
         let Cloner { channel: cloner, zygote } = &self.cloner;
         let child = match zygote {
