@@ -3,7 +3,9 @@
 pub mod child;
 pub mod foreign_descriptor;
 pub(crate) mod own_descriptor;
+pub(crate) mod proc_directory;
 pub mod reactor;
 pub mod readable;
 pub mod stranger;
 pub(crate) mod thread;
+pub mod zombie;

@@ -39,6 +39,12 @@ pub fn pidfd_info(pidfd: i32, mask: u32, length: u32) -> Result<Buffer> {
     linux::calls::pidfd::pidfd_info(pidfd, mask.into(), length).run().or_throw().map(Buffer::from)
 }
 
+/// Returns the wait status that `/proc` shows of a process that has ended and was not reaped. `pidfd` is of this process.
+#[napi]
+pub fn zombie_status(pidfd: i32) -> Option<i32> {
+    linux::wait::zombie::wait_status(pidfd)
+}
+
 /// waitid(2): CLD code, status, pid, uid, or nothing.
 #[napi]
 pub fn waitid(idtype: u32, id: i32, options: i32) -> Result<Vec<f64>> {

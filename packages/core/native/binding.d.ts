@@ -470,5 +470,8 @@ export declare function watchStops(child: number): void
 /** write(2) or pwrite64(2). */
 export declare function write(fd: number, data: Uint8Array, position?: number | undefined | null): number
 
+/** Returns the wait status that `/proc` shows of a process that has ended and was not reaped. `pidfd` is of this process. */
+export declare function zombieStatus(pidfd: number): number | null
+
 /** Returns the zygote's pid, or 0 where no zygote was started. For tests. */
 export declare function zygotePid(): number

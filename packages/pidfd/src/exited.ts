@@ -1,5 +1,5 @@
 import { type ChildState, type ExitStatus, SyscallError, TaskGoneError } from "@nearfar/core";
-import { abortable, toExitStatus, waitFlags } from "@nearfar/core/internal";
+import { abortable, native, toExitStatus, waitFlags } from "@nearfar/core/internal";
 import type { HeldPidfd } from "./held-pidfd.ts";
 import { type Identity, identifyProcess } from "./identify.ts";
 import { exitStatusOf, splitStatus } from "./info.ts";
@@ -50,8 +50,8 @@ function readEnd(held: HeldPidfd): ExitStatus | undefined {
 	if (kept !== undefined) return splitStatus(kept);
 	const seen = peekAsParent(held) ?? (held.nodeChild && deathOfNodeChild(held.nodeChild));
 	if (seen) return toExitStatus(seen);
-	const shown = statusOfZombie(near);
-	return shown === undefined ? undefined : splitStatus(shown);
+	const shown = native().zombieStatus(near);
+	return shown === null ? undefined : splitStatus(shown);
 }
 
 /**
@@ -95,22 +95,5 @@ function peekAsParent(held: HeldPidfd): ChildState | undefined {
 	} catch (error) {
 		if (error instanceof SyscallError || error instanceof TaskGoneError) return undefined;
 		throw error;
-	}
-}
-
-/** Returns the wait status that `/proc` shows of a zombie. `undefined`: no zombie, or the caller may not trace it. */
-function statusOfZombie(near: number): number | undefined {
-	const { readFileSync, readlinkSync } = process.getBuiltinModule("node:fs");
-	const pid = identifyProcess(near)?.pid;
-	if (pid === undefined) return undefined;
-	try {
-		// The kernel shows the status as 0 to a reader that may not trace the process. Reading this link needs the same
-		// permission, so a failure here means that the 0 would not be true.
-		readlinkSync(`/proc/${pid}/ns/user`);
-		const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-		const fields = stat.slice(stat.lastIndexOf(") ") + 2).split(" ");
-		return fields[0] === "Z" && identifyProcess(near)?.pid === pid ? Number(fields[52 - 3]) : undefined;
-	} catch {
-		return undefined;
 	}
 }

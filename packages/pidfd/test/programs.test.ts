@@ -20,6 +20,14 @@ test("in Workers", async () => {
 	expect(end).toEqual({ ...fine, report: { codes: [0, 0, 0, 0, 0], exit: [0, null] } });
 });
 
+needs("the program unshare", "pid namespaces", "user namespaces").test(
+	"the status of a zombie is found in a /proc that numbers the processes of an outer pid namespace",
+	async () => {
+		const end = await runFixture("pidfd/zombie", { wrapper: ["unshare", "--map-root-user", "--pid", "--fork"] });
+		expect(end).toEqual({ ...fine, report: { pid: 1, status: { code: null, signal: "SIGKILL", dumped: false } } });
+	},
+);
+
 needs("the program prlimit").test(
 	"no descriptor is left: EMFILE from what needs one more, every end is told, and no copy stays open",
 	async () => {

@@ -18,4 +18,5 @@ mod stub_messages;
 mod stub_refuses;
 mod stub_runs;
 mod task;
+mod zombie;
 mod zygote;

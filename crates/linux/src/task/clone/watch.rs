@@ -13,8 +13,9 @@ use crate::task::share::Shared;
 use crate::task::transfer;
 use crate::wait::child::{Child, Listener, Parent, Relations, TaskChannel};
 use crate::wait::foreign_descriptor::ForeignDescriptors;
+use crate::wait::proc_directory;
 use std::any::Any;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, Weak};
 
 /// How the first calls of a new task are replied to.
@@ -87,7 +88,7 @@ impl Starting {
             }
             None => {
                 let parent = Some(Parent { channel: cloner.clone(), pid });
-                let pid = pid_seen_here(&pidfd);
+                let pid = proc_directory::pid_in_proc(pidfd.as_raw_fd()).unwrap_or(0);
                 Child::new(pid, pidfd, Relations { channel, parent, keep_alive: None }, listener)
             }
         }?;
@@ -144,11 +145,4 @@ impl Cloner {
         // A failure means that the cloner is gone. The task then has a new parent, which reaps it.
         self.channel.submit(sequence, Vec::new(), Box::new(|_| {}));
     }
-}
-
-/// Reads the pid of the process behind a pidfd in this process's pid namespace. Returns 0 where it has none there.
-fn pid_seen_here(pidfd: &OwnedFd) -> i32 {
-    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("Pid:"));
-    line.and_then(|pid| pid.trim().parse().ok()).unwrap_or(0)
 }

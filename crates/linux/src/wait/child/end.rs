@@ -5,6 +5,7 @@ use crate::calls::pidfd;
 use crate::calls::process::{self, ChildState};
 use crate::error::Result;
 use crate::wait::reactor::{self, Ready, Wake};
+use crate::wait::zombie;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -101,7 +102,7 @@ impl Child {
             Ok(None) => return self.watch_again(false),
             Err(_) => self.orphan.store(true, Ordering::Relaxed),
         }
-        match self.status_of_zombie() {
+        match self.shared_pidfd().and_then(|pidfd| zombie::wait_status(pidfd.as_raw_fd())) {
             Some(status) => self.record_death_by_status(Some(status)),
             None if self.exit_status().is_err() => self.record_death_by_status(None),
             None => self.watch_again(true),
@@ -122,23 +123,6 @@ impl Child {
             ChildState::from_wait_status(self.pid, status)
         });
         self.record_death(Death { state, usage: Vec::new() });
-    }
-
-    /// Reads the wait status of a process that has ended and was not reaped from `/proc`. `None` where `/proc` does not
-    /// show it.
-    fn status_of_zombie(&self) -> Option<i32> {
-        // The kernel shows the status as 0 to a reader that may not trace the process. Reading this link needs the same
-        // permission, so a failure here means that the 0 would not be true.
-        std::fs::read_link(format!("/proc/{}/ns/user", self.pid)).ok()?;
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
-        let fields = stat.rsplit_once(") ")?.1;
-        let status = fields.split(' ').nth(52 - 3)?.trim().parse().ok();
-        // While the pidfd reports no exit status, the process was not reaped, and so no other process has its pid.
-        match self.exit_status() {
-            Ok(None) if fields.starts_with('Z') => status,
-            Ok(reaped) => reaped,
-            Err(_) => None,
-        }
     }
 
     fn record_death(self: &Arc<Self>, death: Death) {
