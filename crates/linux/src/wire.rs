@@ -73,9 +73,13 @@ pub struct Step {
     /// The number of a [`Policy`].
     pub policy: u8,
     /// 0, or which argument, counted from 1, is a descriptor number that the call gives to another file. The argument is a
-    /// [`NUMBER`]. The stub first moves a descriptor that it has received under this number to another one.
+    /// [`NUMBER`]. The stub first moves a descriptor that it has received under this number to another one. Or [`CLOSES`].
     pub takes: u8,
 }
+
+/// [`Step::takes`]: the call closes all descriptors from argument 0 to argument 1, both a [`NUMBER`]. The stub then no longer
+/// owns the descriptors of this range that it has received, and does not close their numbers after its reply.
+pub const CLOSES: u8 = 7;
 
 /// A word of the blob whose value the stub alone knows. The stub writes the word just before step [`Reloc::step`] runs.
 #[repr(C)]

@@ -276,7 +276,8 @@ fn check(state: &State, sequence: &Sequence, steps: u64, relocs: u64, blob: u64)
             step.kinds[at] == wire::BLOB && step.args[at] % 8 == 0 && blob - step.args[at] >= length
         };
         let arguments = (0..6).all(|at| fits(step.kinds[at], step.args[at], index));
-        let takes = step.takes == 0 || step.takes <= 6 && number(step.takes as usize - 1);
+        let closes = step.takes == wire::CLOSES && number(0) && number(1);
+        let takes = closes || step.takes == 0 || step.takes <= 6 && number(step.takes as usize - 1);
         let own = match step.nr {
             wire::EXPECT => number(2) && (1..=wire::LAST_ERROR).contains(&step.args[2]),
             wire::SUPERVISE => room(3, supervise::INFO) && room(4, supervise::USAGE + supervise::INFO),
@@ -358,6 +359,9 @@ fn run(state: &mut State, sequence: &Sequence) {
             // SAFETY: the sender of a sequence answers for what its calls do to this process.
             nr => unsafe { syscall(nr, args) },
         };
+        if step.takes == wire::CLOSES && !failed(step.result) {
+            forget(state, args[0] as u32, args[1] as u32);
+        }
         header.done = index as u32;
         let elsewhere = step.policy == Policy::Search as u8 && wire::ELSEWHERE.contains(&-step.result);
         if failed(step.result) && step.policy != Policy::GoOn as u8 && !elsewhere {
@@ -373,6 +377,16 @@ fn make_way(state: &mut State, number: u64) {
         // SAFETY: fcntl(2) takes numbers here, and touches no memory.
         *fd = unsafe { syscall(kernel::FCNTL, [number, F_DUPFD_CLOEXEC, FIRST_FD, 0, 0, 0]) } as i32;
         close(number);
+    }
+}
+
+/// Forgets the received descriptors that a step has closed. A later step may get the number for another file, which the stub
+/// would close after its reply.
+fn forget(state: &mut State, first: u32, last: u32) {
+    for fd in state.received.fds.iter_mut().take(state.received_count) {
+        if first <= *fd as u32 && *fd as u32 <= last {
+            *fd = -1;
+        }
     }
 }
 

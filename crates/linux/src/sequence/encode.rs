@@ -55,7 +55,11 @@ impl Layout<'_> {
             result: 0,
             kinds: args.map(|(kind, _)| kind),
             policy: request.policy as u8,
-            takes: request.takes.map_or(0, |at| at + 1),
+            takes: match (request.takes, request.closes) {
+                (Some(at), _) => at + 1,
+                (None, Some([0, 1])) if args[..2].iter().all(|(kind, _)| *kind == wire::NUMBER) => wire::CLOSES,
+                _ => 0,
+            },
         }
     }
 

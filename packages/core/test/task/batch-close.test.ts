@@ -208,3 +208,19 @@ test("chroot refuses a location whose link it could only follow", async () => {
 		expect(() => chroot(new Location(proc, "self", { symlinks: false }))).toThrow(refused);
 	});
 });
+
+test("a descriptor that a batch opens after closeRange stays open when the reply has come", async () => {
+	await using task = await Task.clone();
+	const near = openat2("/dev/null");
+	const [put, zero] = await task.batch(() => {
+		const put = task.put(near, { number: 60 });
+		closeRange(3, 59); // closes the descriptor that came with the message, whose number is free then
+		return [put, openat2("/dev/zero")];
+	});
+	expect(task.run(() => zero.read(1))).toEqual(Buffer.from([0]));
+	task.run(() => {
+		put.close();
+		zero.close();
+	});
+	near.close();
+});
