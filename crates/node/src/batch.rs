@@ -1,7 +1,7 @@
 //! Targets and batches.
 
 use crate::events;
-use crate::tables;
+use crate::tables::{self, Id};
 use crate::targets;
 use crate::throw::OrThrow;
 use linux::target::{self, Target};
@@ -11,7 +11,7 @@ use napi_derive::napi;
 
 /// Makes a task the current target, or this thread for task 0.
 #[napi]
-pub fn enter(task: u32) -> Result<()> {
+pub fn enter(task: Id) -> Result<()> {
     let target = match task {
         0 => Target::Near,
         id => Target::Far(tables::task(id).or_throw()?),
@@ -41,7 +41,7 @@ pub fn collected() -> u32 {
 /// Leaves, and runs the collected calls in a task, or in this thread for task 0. "batch" follows, perhaps
 /// already: the caller has to drain, unless this is the first batch of a task that is being cloned.
 #[napi]
-pub fn batch(task: u32, first: bool) -> Result<u32> {
+pub fn batch(task: Id, first: bool) -> Result<Id> {
     let (id, queue) = (tables::next_id(), events::queue());
     let Target::Batch(batch) = targets::leave() else { return Ok(id) };
     let done = move |made: linux::error::Result<Vec<i32>>| match made {

@@ -1,7 +1,7 @@
 //! Cloning tasks: JavaScript sees ids.
 
 use crate::events;
-use crate::tables;
+use crate::tables::{self, Id};
 use crate::throw::OrThrow;
 use linux::task::clone::{self, CloneOptions, OwnMap};
 use napi::bindgen_prelude::Result;
@@ -39,7 +39,7 @@ impl From<CloneData> for CloneOptions {
 #[napi(object)]
 pub struct CloneStarted {
     /// The id of the event "cloned", and of later events of the task.
-    pub id: u32,
+    pub id: Id,
     /// True when the task can be sent its first batch already.
     pub early: bool,
 }
@@ -57,7 +57,7 @@ pub fn clone(options: CloneData) -> Result<CloneStarted> {
 
 /// Clones a task from a task. "cloned" follows.
 #[napi]
-pub fn clone_from(task: u32, options: CloneData) -> Result<CloneStarted> {
+pub fn clone_from(task: Id, options: CloneData) -> Result<CloneStarted> {
     let id = tables::next_id();
     let (listener, done) = events::of_task(id);
     let task = tables::task(task).or_throw()?;

@@ -1,7 +1,7 @@
 //! eventfds, and waiting until something can be read: JavaScript sees numbers.
 
 use crate::events;
-use crate::tables;
+use crate::tables::{self, Id};
 use crate::throw::OrThrow;
 use linux::calls::eventfd;
 use linux::wait::readable::Readable;
@@ -30,23 +30,23 @@ pub fn eventfd_write(fd: i32, value: BigInt) -> Result<()> {
 
 /// Takes a descriptor of this process over and watches it: "readable" follows once, with the id that is returned.
 #[napi]
-pub fn watch_readable(fd: i32) -> Result<u32> {
+pub fn watch_readable(fd: i32) -> Result<Id> {
     // SAFETY: JavaScript has given up the number of an open descriptor, and no other code closes it.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     let (id, queue) = (tables::next_id(), events::queue());
     let listener = Box::new(move || queue.post(id, "readable", None, Vec::new()));
-    tables::keep_readable(id, Readable::watch(id.into(), fd, listener).or_throw()?);
+    tables::keep_readable(id, Readable::watch(id as u64, fd, listener).or_throw()?);
     Ok(id)
 }
 
 /// Watches a descriptor once more: "readable" follows once.
 #[napi]
-pub fn watch_again(id: u32) -> Result<()> {
+pub fn watch_again(id: Id) -> Result<()> {
     tables::readable(id).map_or(Ok(()), |readable| readable.again()).or_throw()
 }
 
 /// Stops watching a descriptor, and closes it.
 #[napi]
-pub fn unwatch_readable(id: u32) {
+pub fn unwatch_readable(id: Id) {
     tables::forget_readable(id);
 }

@@ -1,7 +1,7 @@
 //! Events on their way to one JavaScript thread.
 
 use crate::failure::FailureData;
-use crate::tables;
+use crate::tables::{self, Id};
 use linux::calls::process::ChildState;
 use linux::error::{Failure, Result};
 use linux::task::clone::{Cloned, ClonedDone};
@@ -20,7 +20,7 @@ pub type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, true
 #[napi(object)]
 pub struct Event {
     /// Which request, task or watch it is about.
-    pub id: u32,
+    pub id: Id,
     /// "cloned", "batch", "death", "state", "readable" or "ended".
     pub kind: String,
     /// Why it failed, if it did.
@@ -113,7 +113,7 @@ impl Queue {
     }
 
     /// Posts an event.
-    pub fn post(&self, id: u32, kind: &str, failure: Option<Failure>, numbers: Vec<f64>) {
+    pub fn post(&self, id: Id, kind: &str, failure: Option<Failure>, numbers: Vec<f64>) {
         self.post_all(vec![entry(id, kind, failure, numbers)], true);
     }
 
@@ -142,14 +142,14 @@ impl Queue {
 ///
 /// The reactor may see the process die before the reply to the clone is read.
 struct TaskEvents {
-    id: u32,
+    id: Id,
     queue: Arc<Queue>,
     /// What became of the process before the clone was known to have succeeded; `None` afterwards.
     early: Mutex<Option<Vec<Entry>>>,
 }
 
 /// Returns what posts the events of the task that is cloned for request `id`.
-pub fn of_task(id: u32) -> (Listener, ClonedDone) {
+pub fn of_task(id: Id) -> (Listener, ClonedDone) {
     let events = Arc::new(TaskEvents { id, queue: queue(), early: Mutex::new(Some(Vec::new())) });
     let changes = events.clone();
     (Box::new(move |change| changes.changed(change)), Box::new(move |cloned| events.cloned(cloned)))
@@ -194,7 +194,7 @@ impl TaskEvents {
     }
 }
 
-fn entry(id: u32, kind: &str, failure: Option<Failure>, numbers: Vec<f64>) -> Entry {
+fn entry(id: Id, kind: &str, failure: Option<Failure>, numbers: Vec<f64>) -> Entry {
     let event = Event { id, kind: kind.into(), failure: failure.map(FailureData::from), numbers };
     Entry { event, cloned: None }
 }

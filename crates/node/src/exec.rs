@@ -1,7 +1,7 @@
 //! The ends that a task can come to: a program, supervision, exit.
 
 use crate::convert::{all_bytes, ended_by_nul, Text};
-use crate::tables;
+use crate::tables::{self, Id};
 use crate::throw::OrThrow;
 use linux::sequence::list::Sequence;
 use linux::target;
@@ -34,7 +34,7 @@ pub struct ExecData {
 
 /// execve(2) in a task, whose channel it ends; collected in a batch.
 #[napi]
-pub fn exec(task: u32, data: ExecData) -> Result<()> {
+pub fn exec(task: Id, data: ExecData) -> Result<()> {
     let exec = Exec {
         paths: all_bytes(&data.paths),
         fd: data.fd,
@@ -54,14 +54,14 @@ pub fn exec(task: u32, data: ExecData) -> Result<()> {
 
 /// Makes a task the supervisor of its child.
 #[napi]
-pub fn supervise(task: u32, child: u32, forward: bool) -> Result<()> {
+pub fn supervise(task: Id, child: Id, forward: bool) -> Result<()> {
     let program = tables::child(child).ok_or(linux::error::Failure::Gone).or_throw()?;
     tables::task(task).and_then(|task| linux::task::supervise::supervise(&task, &program, forward)).or_throw()
 }
 
 /// Ends a supervisor and the processes that it watches over.
 #[napi]
-pub fn end_supervision(task: u32) {
+pub fn end_supervision(task: Id) {
     if let Ok(task) = tables::task(task) {
         task.end_supervision();
     }
@@ -69,7 +69,7 @@ pub fn end_supervision(task: u32) {
 
 /// exit_group(2) in a task, whose channel it ends.
 #[napi]
-pub fn exit_task(task: u32, code: i32) -> Result<()> {
+pub fn exit_task(task: Id, code: i32) -> Result<()> {
     let channel = tables::task(task).or_throw()?;
     let mut sequence = Sequence::default();
     sequence.step(linux::calls::process::exit_group(code));

@@ -1,7 +1,7 @@
 //! pidfds: JavaScript sees numbers.
 
 use crate::events;
-use crate::tables;
+use crate::tables::{self, Id};
 use crate::throw::OrThrow;
 use linux::calls::process::ChildState;
 use linux::wait::stranger::{self, Until};
@@ -56,7 +56,7 @@ pub fn waitid(idtype: u32, id: i32, options: i32) -> Result<Vec<f64>> {
 /// of waitid(2) when that has something to say of a child, or refuses. The descriptor is one of this process; without
 /// options it stays open until then, or until `unwatch`.
 #[napi]
-pub fn watch_pidfd(pidfd: i32, how: i32) -> Result<u32> {
+pub fn watch_pidfd(pidfd: i32, how: i32) -> Result<Id> {
     let (id, queue) = (tables::next_id(), events::queue());
     let listener = Box::new(move |state: Option<ChildState>| {
         queue.post(id, "ended", None, state.map_or(Vec::new(), |state| events::state_numbers(state).into()));
@@ -68,11 +68,11 @@ pub fn watch_pidfd(pidfd: i32, how: i32) -> Result<u32> {
         ..0 => Until::Reaped,
         options => Until::Changed(options),
     };
-    stranger::watch(id.into(), pidfd, until, listener).or_throw().map(|()| id)
+    stranger::watch(id as u64, pidfd, until, listener).or_throw().map(|()| id)
 }
 
 /// No event follows any more, and the descriptor may be closed.
 #[napi]
-pub fn unwatch(id: u32) {
-    linux::wait::stranger::forget(id.into());
+pub fn unwatch(id: Id) {
+    linux::wait::stranger::forget(id as u64);
 }

@@ -1,25 +1,25 @@
 //! The channels of tasks.
 
-use crate::tables;
+use crate::tables::{self, Id};
 use crate::throw::OrThrow;
 use napi::bindgen_prelude::Result;
 use napi_derive::napi;
 
 /// Returns the number of the task's own end of its channel.
 #[napi]
-pub fn channel_fd(task: u32) -> Result<i32> {
+pub fn channel_fd(task: Id) -> Result<i32> {
     tables::task(task).and_then(|task| task.far_fd()).or_throw()
 }
 
 /// Lets go of a task's channel: a task that still serves ends.
 #[napi]
-pub fn forget_task(task: u32) {
+pub fn forget_task(task: Id) {
     tables::forget_task(task);
 }
 
 /// Ends a task's channel: a thread that waits for a reply gets `Failure::Gone`.
 #[napi]
-pub fn hang_up(task: u32) {
+pub fn hang_up(task: Id) {
     if let Ok(task) = tables::task(task) {
         task.hang_up();
     }

@@ -5,13 +5,13 @@
 export declare function attach(onEvents: () => unknown, makeError: (arg: FailureData) => unknown, stubFile: string): void
 
 /** Waits up to `milliseconds` for the end of a child that is ending; Returns true when the child has ended. */
-export declare function awaitEnd(child: number, milliseconds: number): boolean
+export declare function awaitEnd(child: Id, milliseconds: number): boolean
 
 /**
  * Leaves, and runs the collected calls in a task, or in this thread for task 0. "batch" follows, perhaps
  * already: the caller has to drain, unless this is the first batch of a task that is being cloned.
  */
-export declare function batch(task: number, first: boolean): number
+export declare function batch(task: Id, first: boolean): Id
 
 /** capget(2) and PR_CAPBSET_READ: effective, permitted, inheritable, bounding. */
 export declare function capabilitySets(): Array<bigint>
@@ -20,13 +20,13 @@ export declare function capabilitySets(): Array<bigint>
 export declare function capget(pid: number): Array<bigint>
 
 /** Returns the number of the task's own end of its channel. */
-export declare function channelFd(task: number): number
+export declare function channelFd(task: Id): number
 
 /** chdir(2). */
 export declare function chdir(path: Text): void
 
 /** Returns a new pidfd of a child, or -1 when the child is gone. */
-export declare function childPidfd(child: number): number
+export declare function childPidfd(child: Id): number
 
 /** chroot(2). */
 export declare function chroot(path: Text): void
@@ -49,12 +49,12 @@ export interface CloneData {
 }
 
 /** Clones a task from a task. "cloned" follows. */
-export declare function cloneFrom(task: number, options: CloneData): CloneStarted
+export declare function cloneFrom(task: Id, options: CloneData): CloneStarted
 
 /** A clone that is under way. */
 export interface CloneStarted {
   /** The id of the event "cloned", and of later events of the task. */
-  id: number
+  id: Id
   /** True when the task can be sent its first batch already. */
   early: boolean
 }
@@ -63,7 +63,7 @@ export interface CloneStarted {
 export declare function close(fd: number): void
 
 /** Closes descriptors of a task some time soon. */
-export declare function closeLater(task: number, fds: Array<number>): void
+export declare function closeLater(task: Id, fds: Array<number>): void
 
 /** close_range(2). */
 export declare function closeRange(first: number, last: number, flags: number): void
@@ -87,15 +87,15 @@ export declare function dup(fd: number, min: number, closeOnExec: boolean): numb
 export declare function dup3(fd: number, to: number, flags: number): number
 
 /** Ends a supervisor and the processes that it watches over. */
-export declare function endSupervision(task: number): void
+export declare function endSupervision(task: Id): void
 
 /** Makes a task the current target, or this thread for task 0. */
-export declare function enter(task: number): void
+export declare function enter(task: Id): void
 
 /** Something that has happened. */
 export interface Event {
   /** Which request, task or watch it is about. */
-  id: number
+  id: Id
   /** "cloned", "batch", "death", "state", "readable" or "ended". */
   kind: string
   /** Why it failed, if it did. */
@@ -117,7 +117,7 @@ export declare function eventfdRead(fd: number, wait: boolean): bigint
 export declare function eventfdWrite(fd: number, value: bigint): void
 
 /** execve(2) in a task, whose channel it ends; collected in a batch. */
-export declare function exec(task: number, data: ExecData): void
+export declare function exec(task: Id, data: ExecData): void
 
 /** What `exec` takes. */
 export interface ExecData {
@@ -142,7 +142,7 @@ export interface ExecData {
 }
 
 /** exit_group(2) in a task, whose channel it ends. */
-export declare function exitTask(task: number, code: number): void
+export declare function exitTask(task: Id, code: number): void
 
 /** Everything that core's `errors.ts` needs to make an error. */
 export interface FailureData {
@@ -168,13 +168,13 @@ export interface FailureData {
 export declare function fchdir(fd: number): void
 
 /** Lets go of a child. The reactor reaps it all the same. */
-export declare function forgetChild(child: number): void
+export declare function forgetChild(child: Id): void
 
 /** Lets go of a task's channel: a task that still serves ends. */
-export declare function forgetTask(task: number): void
+export declare function forgetTask(task: Id): void
 
 /** Copies a descriptor of a task into this process. */
-export declare function get(task: number, fd: number): number
+export declare function get(task: Id, fd: number): number
 
 /** PR_GET_PDEATHSIG. */
 export declare function getDeathSignal(): number
@@ -237,10 +237,16 @@ export declare function gettid(): number
 export declare function getuid(): number
 
 /** Ends a task's channel: a thread that waits for a reply gets `Failure::Gone`. */
-export declare function hangUp(task: number): void
+export declare function hangUp(task: Id): void
 
 /** Keeps a child from being reaped, and so its pid from being used again, until `release_child`. Returns false when the child has been reaped. */
-export declare function holdChild(child: number): boolean
+export declare function holdChild(child: Id): boolean
+
+/**
+ * The number of a request, a task or a watch, from 1. JavaScript gets all 53 bits that a number of its own has. With a million
+ * ids a second, a process has used them up after 285 years.
+ */
+export type Id = number
 
 /** Says whether events of this thread keep its event loop alive. */
 export declare function keepAlive(alive: boolean): void
@@ -249,7 +255,7 @@ export declare function keepAlive(alive: boolean): void
 export declare function kill(pid: number, signal: number): void
 
 /** Signals a child. Returns false when the child is gone. */
-export declare function killChild(child: number, signal: number): boolean
+export declare function killChild(child: Id, signal: number): boolean
 
 /** Returns the number of the kernel's last capability. */
 export declare function lastCapability(): number
@@ -300,7 +306,7 @@ export declare function pipe(flags: number): Array<number>
 export declare function pivotRoot(newRoot: Text, putOld: Text): void
 
 /** waitid(2) that never waits: CLD code, status, pid, uid, or no numbers. */
-export declare function pollChild(child: number, options: number): Array<number>
+export declare function pollChild(child: Id, options: number): Array<number>
 
 /** prctl(2) and what it answered. */
 export declare function prctl(option: number, args: Array<number | bigint | Uint8Array>): Syscalled
@@ -309,7 +315,7 @@ export declare function prctl(option: number, args: Array<number | bigint | Uint
 export declare function prlimit(pid: number, resource: number, limits: Uint8Array): Buffer
 
 /** Copies a descriptor of this process into a task, to a number or (-1) the lowest that is free; collected in a batch. */
-export declare function put(task: number, fd: number, number: number, closeOnExec: boolean): number
+export declare function put(task: Id, fd: number, number: number, closeOnExec: boolean): number
 
 /** read(2) or pread64(2). */
 export declare function read(fd: number, length: number, position?: number | undefined | null): Buffer
@@ -321,7 +327,7 @@ export declare function read(fd: number, length: number, position?: number | und
 export declare function reduceCapabilities(drop: bigint, keep: bigint, readBack: boolean): Array<bigint>
 
 /** Lets a child be reaped after a successful `hold_child`. */
-export declare function releaseChild(child: number): void
+export declare function releaseChild(child: Id): void
 
 /** sched_getaffinity(2). */
 export declare function schedGetaffinity(pid: number, size: number): Buffer
@@ -408,7 +414,7 @@ export declare function socketpair(domain: number, kind: number): Array<number>
 export declare function statx(at: number, path: Text, flags: number, mask: number): Buffer
 
 /** Makes a task the supervisor of its child. */
-export declare function supervise(task: number, child: number, forward: boolean): void
+export declare function supervise(task: Id, child: Id, forward: boolean): void
 
 /** symlinkat(2). */
 export declare function symlinkat(target: Text, at: number, path: Text): void
@@ -437,35 +443,35 @@ export declare function umask(mask: number): void
 export declare function umount(target: Text, flags: number): void
 
 /** Gives the memory of a task that has left it back, in a task that shared it, some time soon. */
-export declare function unmapLater(task: number, block: number): void
+export declare function unmapLater(task: Id, block: number): void
 
 /** unshare(2). */
 export declare function unshare(flags: number): void
 
 /** No event follows any more, and the descriptor may be closed. */
-export declare function unwatch(id: number): void
+export declare function unwatch(id: Id): void
 
 /** Stops watching a descriptor, and closes it. */
-export declare function unwatchReadable(id: number): void
+export declare function unwatchReadable(id: Id): void
 
 /** waitid(2): CLD code, status, pid, uid, or nothing. */
 export declare function waitid(idtype: number, id: number, options: number): Array<number>
 
 /** Watches a descriptor once more: "readable" follows once. */
-export declare function watchAgain(id: number): void
+export declare function watchAgain(id: Id): void
 
 /**
  * "ended" follows: with `how` 0 when the process of a pidfd has ended, with -1 when nothing is left of it; with options
  * of waitid(2) when that has something to say of a child, or refuses. The descriptor is one of this process; without
  * options it stays open until then, or until `unwatch`.
  */
-export declare function watchPidfd(pidfd: number, how: number): number
+export declare function watchPidfd(pidfd: number, how: number): Id
 
 /** Takes a descriptor of this process over and watches it: "readable" follows once, with the id that is returned. */
-export declare function watchReadable(fd: number): number
+export declare function watchReadable(fd: number): Id
 
 /** Watches a child for stops and continuations: "state" events follow. */
-export declare function watchStops(child: number): void
+export declare function watchStops(child: Id): void
 
 /** write(2) or pwrite64(2). */
 export declare function write(fd: number, data: Uint8Array, position?: number | undefined | null): number

@@ -37,6 +37,12 @@ test.each(["return", "exit", "throw", "terminate"])(
 	},
 );
 
+test("no task whose id lies around a multiple of 2^32 is taken for this process", async () => {
+	const { report, code, stderr } = await runFixture("core/ids");
+	expect([code, stderr]).toEqual([0, ""]);
+	expect(report).toEqual({ id: 2 ** 40, near: false, moved: false });
+});
+
 describe("Node's end leaves no process", () => {
 	test.each([
 		["exit", 0, null],
