@@ -73,6 +73,8 @@ pub struct Request {
     pub(crate) args: [Arg; 6],
     pub(crate) count: usize,
     pub(crate) out: Vec<u8>,
+    /// The length of an output of which the kernel writes as many bytes as the result says. Such a call has no other output.
+    pub(crate) room: usize,
     pub(crate) input: Vec<u8>,
     pub(crate) pointers: Vec<Pointer>,
     pub(crate) paths: [Option<(u32, u32)>; 2],
@@ -109,6 +111,7 @@ impl Call<()> {
             args: [NONE; 6],
             count: 0,
             out: Vec::new(),
+            room: 0,
             input: Vec::new(),
             pointers: Vec::new(),
             paths: [None; 2],
@@ -212,6 +215,13 @@ impl Call<()> {
     pub fn output(mut self, length: usize) -> Self {
         let at = self.request.add_out(length);
         self.arg(Arg::Out(at))
+    }
+
+    /// Adds the address of up to `length` bytes that the kernel writes, as many as the result of the call says. No memory is
+    /// used for the others.
+    pub fn output_up_to(mut self, length: usize) -> Self {
+        self.request.room = length;
+        self.arg(Arg::Out(0))
     }
 
     /// Makes room for `length` bytes that the kernel writes through a pointer inside of another argument.
@@ -347,6 +357,11 @@ impl Request {
         at as u32
     }
 
+    /// Returns the length of all outputs.
+    pub(crate) fn out_length(&self) -> usize {
+        self.out.len() + self.room
+    }
+
     /// Makes the call in the calling thread. Returns the result and the bytes that the kernel has written.
     pub(crate) fn near(mut self) -> Result<(i64, Vec<u8>)> {
         let result = self.make_near(|_| None)?;
@@ -368,6 +383,9 @@ impl Request {
             };
             bytes[at..at + width as usize].copy_from_slice(&word[..width as usize]);
         }
+        if self.room > 0 && self.out.try_reserve_exact(self.room).is_err() {
+            return Err(self.refusal(libc::ENOMEM, None));
+        }
         let args = self.args.map(|arg| self.word(arg, &slot));
         if let Some(closed) = self.closes {
             // Before the call: as soon as close(2) has freed the number, another thread may get it, even with an error.
@@ -375,8 +393,13 @@ impl Request {
             owned::forget(first, last);
         }
         // SAFETY: the addresses among the arguments lie in `input` and `out`, which outlive the call; their lengths
-        // are what the function that described the call says.
+        // are what the function that described the call says. `out` has memory for `room` bytes more.
         let result = unsafe { make(self.nr, args) }.map_err(|number| self.refusal(number, None))?;
+        if self.room > 0 {
+            let written = usize::try_from(result).unwrap_or(0).min(self.room);
+            // SAFETY: `out` was empty and has memory for `room` bytes. The kernel has written `written` of them.
+            unsafe { self.out.set_len(written) };
+        }
         let answer = Answer { result, out: &self.out };
         match self.yields {
             Yields::Descriptor => owned::add(result as i32),

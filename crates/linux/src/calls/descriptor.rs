@@ -113,8 +113,10 @@ pub fn set_send_buffer(fd: i32, bytes: i32) -> Call<()> {
 /// `read(fd, buffer, length)`, or `pread64` at a position.
 pub fn read(fd: i32, length: u32, position: Option<i64>) -> Call<Vec<u8>> {
     let call = match position {
-        None => Call::new("read", libc::SYS_read).fd(fd).output(length as usize).number(length),
-        Some(at) => Call::new("pread64", libc::SYS_pread64).fd(fd).output(length as usize).number(length).number(at),
+        None => Call::new("read", libc::SYS_read).fd(fd).output_up_to(length as usize).number(length),
+        Some(at) => {
+            Call::new("pread64", libc::SYS_pread64).fd(fd).output_up_to(length as usize).number(length).number(at)
+        }
     };
     call.at_most(length).value(|answer| answer.written())
 }

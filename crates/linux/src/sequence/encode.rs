@@ -74,6 +74,7 @@ impl Layout<'_> {
 
 fn encode(requests: &[Request], slots: &[Slot], message: &mut Vec<u8>) -> Expected {
     let (out, outputs) = outputs(requests);
+    let expected = Expected::of(requests, out);
     let mut layout = Layout { slots, outputs, inputs: Vec::with_capacity(requests.len()) };
     let mut blob = out;
     let mut relocs = Vec::new();
@@ -86,9 +87,14 @@ fn encode(requests: &[Request], slots: &[Slot], message: &mut Vec<u8>) -> Expect
         relocs.extend(layout.relocs(request));
         blob += request.input.len().next_multiple_of(8);
     }
-    let bodies = requests.iter().map(|request| &request.out).chain(requests.iter().map(|request| &request.input));
-    for bytes in bodies {
-        message.extend_from_slice(bytes);
+    for (step, request) in requests.iter().enumerate() {
+        message.extend_from_slice(&request.out);
+        let is_hole = expected.hole.is_some_and(|hole| hole.step == step);
+        let room = if is_hole { 0 } else { request.room };
+        message.resize((message.len() + room).next_multiple_of(8), 0);
+    }
+    for request in requests {
+        message.extend_from_slice(&request.input);
         message.resize(message.len().next_multiple_of(8), 0);
     }
     for reloc in &relocs {
@@ -105,7 +111,7 @@ fn encode(requests: &[Request], slots: &[Slot], message: &mut Vec<u8>) -> Expect
     };
     // SAFETY: a header has no padding, so all its bytes may be read.
     message[..HEADER].copy_from_slice(unsafe { bytes_of(&header) });
-    Expected::of(requests, out)
+    expected
 }
 
 /// Returns the memory of `value`.

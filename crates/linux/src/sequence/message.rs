@@ -1,6 +1,6 @@
 //! How a sequence crosses a channel: as a message of its own, or in a memfd if it is too long for one.
 
-use crate::error::{During, Result};
+use crate::error::{refused, During, Result};
 use crate::sequence::expected::Expected;
 use crate::sequence::reply;
 use crate::wire;
@@ -43,13 +43,19 @@ impl Message {
 
     /// Puts a sequence that is too long for a message into a memfd.
     pub(crate) fn new(bytes: Vec<u8>, reply: Expected) -> Result<Self> {
-        if bytes.len() <= wire::INLINE {
+        if !is_long(&bytes, &reply) {
             return Ok(Message::Short { bytes, reply });
         }
         let memfd =
             memfd_create("nearfar", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING).during("memfd_create")?;
         let file = File::from(memfd);
-        file.write_all_at(&bytes, 0).during("write")?;
+        let (before, after) = bytes.split_at(reply.hole.map_or(bytes.len(), |hole| hole.at));
+        file.write_all_at(before, 0).during("write")?;
+        if let Some(hole) = reply.hole {
+            let end = (hole.at + hole.length) as u64;
+            file.set_len(end + after.len() as u64).during("ftruncate")?;
+            file.write_all_at(after, end).during("write")?;
+        }
         let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
         // With these seals the task can map the file and rely on its size.
         // SAFETY: fcntl(2) takes numbers here, and touches no memory.
@@ -70,6 +76,11 @@ pub(crate) fn set_serial(message: &mut [u8], serial: u64) {
     message[at..at + 8].copy_from_slice(&serial.to_ne_bytes());
 }
 
+/// True when a sequence is too long for a message.
+pub(crate) fn is_long(bytes: &[u8], reply: &Expected) -> bool {
+    bytes.len() > wire::INLINE || reply.hole.is_some()
+}
+
 /// Puts the reply to a long sequence together: the header, which `message` is, and everything else from the memfd. A message
 /// that is no header of a sequence that has run stays as it is. The calls have been made by now, and so nothing here may need a
 /// new descriptor.
@@ -78,8 +89,13 @@ pub(crate) fn read_long(message: &mut Vec<u8>, memfd: &File, reply: Expected) ->
         return Ok(());
     }
     let header = std::mem::take(message);
-    message.resize(reply.length, 0);
-    memfd.read_exact_at(message, 0).during("read")?;
+    let start = reply.hole.map_or(reply.length, |hole| hole.at);
+    message.resize(start, 0);
+    memfd.read_exact_at(message, 0).during("pread64")?;
     message[..header.len()].copy_from_slice(&header);
-    Ok(())
+    let Some(hole) = reply.hole else { return Ok(()) };
+    let written = reply::written(message, hole);
+    message.try_reserve_exact(written).map_err(|_| refused("pread64", Errno::ENOMEM))?;
+    message.resize(start + written, 0);
+    memfd.read_exact_at(&mut message[start..], start as u64).during("pread64")
 }

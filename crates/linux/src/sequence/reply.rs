@@ -5,7 +5,7 @@
 
 use crate::call::{Answer, Arg, Request, Yields};
 use crate::error::{refused, Failure, Result};
-use crate::sequence::expected::{outputs, HEADER, STEP};
+use crate::sequence::expected::{outputs, Expected, Hole, HEADER, STEP};
 use crate::sequence::list::Sequence;
 use crate::wire::{self, Header, Policy, Step};
 use nix::errno::Errno;
@@ -53,15 +53,15 @@ impl Sequence {
     /// Reads the message with which a task has replied. Anything but a reply to this sequence is [`Failure::Broken`].
     pub fn decode(&self, message: &[u8]) -> Result<Reply> {
         let (length, places) = outputs(&self.requests);
-        let header = header(message, self.requests.len(), length)?;
+        let expected = Expected::of(&self.requests, length);
+        let header = header(message, self.requests.len(), length, expected.hole)?;
         let (done, end) = (header.done as usize, HEADER + STEP * self.requests.len());
         let results: Vec<i64> = (0..done).map_while(|index| result(message, index)).collect();
-        let lengths = self.requests.iter().map(|request| request.out.len());
-        let reply = Reply {
-            results,
-            out: message.get(end..).unwrap_or_default().to_vec(),
-            outputs: places.into_iter().zip(lengths).map(|(start, length)| start..start + length).collect(),
-        };
+        let lengths = self.requests.iter().map(|request| request.out_length());
+        let out = message.get(end..).unwrap_or_default().to_vec();
+        // Steps after a hole have no output, and their places lie beyond the bytes that have come.
+        let range = |(start, length): (usize, usize)| start.min(out.len())..(start + length).min(out.len());
+        let reply = Reply { results, outputs: places.into_iter().zip(lengths).map(range).collect(), out };
         if !self.ends_where_it_may(&reply) {
             return Err(Failure::Broken(format!("a reply ends after step {done} for no reason")));
         }
@@ -127,10 +127,12 @@ impl Sequence {
 
 /// Reads the message with which a task has replied to one call. Anything but a reply to this call is [`Failure::Broken`].
 pub(crate) fn decode_one<'a>(request: &Request, message: &'a [u8]) -> Result<Answer<'a>> {
-    let header = header(message, 1, request.out.len().next_multiple_of(8))?;
-    let end = HEADER + STEP;
-    let (1, Some(result), Some(out)) = (header.done, result(message, 0), message.get(end..end + request.out.len()))
-    else {
+    let length = request.out_length();
+    let hole = Expected::of(std::slice::from_ref(request), length.next_multiple_of(8)).hole;
+    let header = header(message, 1, length.next_multiple_of(8), hole)?;
+    let start = HEADER + STEP;
+    let end = message.len().min(start + length);
+    let (1, Some(result), Some(out)) = (header.done, result(message, 0), message.get(start..end)) else {
         return Err(unlike_its_sequence(message));
     };
     match error(result) {
@@ -166,11 +168,18 @@ fn check_answer(request: &Request, answer: &Answer) -> Result<()> {
     }
 }
 
+/// Returns how many bytes of a hole the reply has: those that the call has written, up to a multiple of 8.
+pub(super) fn written(message: &[u8], hole: Hole) -> usize {
+    let done = first_bytes(message).map_or(0, |header| header.done as usize);
+    let result = result(message, hole.step).filter(|_| hole.step < done).unwrap_or(0);
+    usize::try_from(result).unwrap_or(0).min(hole.length).next_multiple_of(8)
+}
+
 /// Reads the header of the reply to a sequence of so many steps and of so many bytes of output. A task that has refused the
 /// sequence as a whole says so in the status, and sends the header alone.
-fn header(message: &[u8], steps: usize, out: usize) -> Result<Header> {
+fn header(message: &[u8], steps: usize, out: usize, hole: Option<Hole>) -> Result<Header> {
     let header = first_bytes(message).ok_or_else(|| unlike_its_sequence(message))?;
-    let length = HEADER + STEP * steps + out;
+    let length = HEADER + STEP * steps + out - hole.map_or(0, |hole| hole.length - written(message, hole));
     match error(header.status.into()) {
         _ if header.version != wire::VERSION => Err(unlike_its_sequence(message)),
         Some(number) if message.len() == HEADER => Err(refused("recvmsg", Errno::from_raw(number))),

@@ -166,7 +166,7 @@ impl Channel {
             self.let_descriptors_come(true);
         }
         message::set_serial(message, turn.serial);
-        let received = if message.len() <= wire::INLINE {
+        let received = if !message::is_long(message, &expected) {
             self.send(message, fds)
                 .and_then(|()| turn.receive_start_reply())
                 .and_then(|()| self.receive_reply(message, expected))

@@ -89,6 +89,14 @@ needs(...holding).test("a reactor whose thread could not be started is started b
 	expect(report).toEqual({ refusals: [refused, refused], value: "5", exit: { code: 4, signal: null, dumped: false } });
 });
 
+test("a read with room for 2 GiB takes memory for what comes, and is refused where the room cannot be had", async () => {
+	const { report, code, stderr } = await runFixture("core/large-read");
+	expect([code, stderr]).toEqual([0, ""]);
+	const few = { value: "few", much: false };
+	const limited = { name: "SyscallError", code: "ENOMEM", syscall: "read" };
+	expect(report).toEqual({ near: few, far: few, limited, farLimited: "few" });
+});
+
 test("Node's stdio closed: a task has /dev/null, and none of Node's other descriptors in its place", async () => {
 	const { report, code } = await runFixture("core/stdio");
 	const empty = ["/dev/null", "/dev/null", "/dev/null"];
