@@ -7,6 +7,7 @@
 mod files;
 mod first_calls;
 mod own_map;
+mod parentage;
 mod prepare;
 mod sequence;
 mod watch;

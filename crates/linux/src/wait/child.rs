@@ -138,7 +138,8 @@ impl Child {
         self.shared_pidfd().map(|pidfd| pidfd.try_clone())
     }
 
-    fn shared_pidfd(&self) -> Option<Arc<OwnedFd>> {
+    /// Returns the pidfd. `None`: the process was reaped.
+    pub(crate) fn shared_pidfd(&self) -> Option<Arc<OwnedFd>> {
         lock(&self.pidfd).clone()
     }
 

@@ -6,6 +6,7 @@ mod child;
 mod exec;
 mod forbid;
 mod hostile;
+mod hostile_clone;
 mod raw;
 mod readable;
 mod sequence;

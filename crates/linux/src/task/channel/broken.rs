@@ -26,6 +26,11 @@ impl Channel {
         }
     }
 
+    /// Returns the task, if it was cloned and has not been reaped.
+    pub(crate) fn process(&self) -> Option<Arc<Child>> {
+        self.lock().process.upgrade()
+    }
+
     #[cold]
     fn break_off(&self) {
         let mut state = self.lock();

@@ -1,6 +1,7 @@
 //! The replies to a clone: the cloner's says which process the new task is, and the new task's whether it has become
 //! what was asked for.
 
+use super::parentage::{check_child_of, check_own_child};
 use super::sequence::CLONE_STEP;
 use super::{Cloned, ClonedDone, Cloner};
 use crate::calls::process;
@@ -12,10 +13,10 @@ use crate::task::outgoing::Outgoing;
 use crate::task::share::Shared;
 use crate::task::transfer;
 use crate::wait::child::{Child, Listener, Parent, Relations, TaskChannel};
-use crate::wait::foreign_descriptor::ForeignDescriptors;
+use crate::wait::foreign_descriptor::{close_elsewhere, ForeignDescriptors};
 use crate::wait::proc_directory;
 use std::any::Any;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Weak};
 
 /// How the first calls of a new task are replied to.
@@ -71,14 +72,17 @@ impl Starting {
             self.give_back();
             return Err(Failure::Broken("a task was cloned, and the reply does not say which".into()));
         };
-        self.watch(pid, ran.fds, listener).inspect_err(|_| {
-            self.cloner.kill_unwatched(pid);
+        self.watch(pid, ran.fds, listener).inspect_err(|failure| {
+            // The pid in a reply that is not to be trusted may be any process's.
+            if !matches!(failure, Failure::Broken(_)) {
+                self.cloner.kill_unwatched(pid);
+            }
             self.give_back();
         })
     }
 
     fn watch(&self, pid: i32, fds: ForeignDescriptors, listener: Listener) -> Result<Arc<Child>> {
-        let pidfd = transfer::received(fds)?;
+        let (pid, pidfd) = self.check_parent(pid, fds)?;
         let channel = Some(Arc::downgrade(&self.task) as Weak<dyn TaskChannel>);
         let Cloner { channel: cloner, zygote } = &self.cloner;
         let child = match zygote {
@@ -94,6 +98,22 @@ impl Starting {
         }?;
         self.task.set_process(&child);
         Ok(child)
+    }
+
+    /// Returns the pid and the pidfd of the new task, if they belong to a process that the cloner may have cloned.
+    fn check_parent(&self, pid: i32, fds: ForeignDescriptors) -> Result<(i32, OwnedFd)> {
+        let pidfd = transfer::received(fds)?;
+        let checked = match self.cloner.zygote {
+            Some(_) => check_own_child(&pidfd, pid),
+            None => check_child_of(self.cloner.channel.process(), &pidfd).map(|()| pid),
+        };
+        match checked {
+            Ok(pid) => Ok((pid, pidfd)),
+            Err(failure) => {
+                close_elsewhere(vec![pidfd]);
+                Err(failure)
+            }
+        }
     }
 
     /// Reads the reply of the new task. A task that has not become what was asked for is killed.
@@ -136,7 +156,11 @@ impl Cloner {
         let wait = process::waitid(libc::P_PID, pid, libc::WEXITED | libc::__WALL);
         if self.zygote.is_some() {
             // The task is a child of this process, which may kill it and wait for it.
-            let _ = (kill.near(), wait.near());
+            let is_child =
+                process::waitid(libc::P_PID, pid, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL);
+            if is_child.near().is_ok() {
+                let _ = (kill.near(), wait.near());
+            }
             return;
         }
         let mut sequence = Sequence::default();
