@@ -7,6 +7,8 @@ mod exec;
 mod forbid;
 mod hostile;
 mod hostile_clone;
+mod hostile_fuzz;
+mod random;
 mod raw;
 mod readable;
 mod sequence;

@@ -1,5 +1,6 @@
 //! Thousands of sequences with random mistakes, which are the same in each run. The stub replies to all of them.
 
+use crate::random::Random;
 use crate::raw::{reloc, step, Raw};
 use crate::stub::{getppid, Stub};
 use nearfar_linux::wire::{self, Header, Step};
@@ -10,32 +11,7 @@ use std::os::unix::fs::FileExt;
 
 const ROUNDS: u64 = 20_000;
 
-/// SplitMix64, the source of all that is random in this test.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    /// Returns a number that is often near `size` or near an end of the range: there a check is most likely to be wrong.
-    fn number(&mut self, size: u64) -> u64 {
-        match self.below(8) {
-            0 => self.next(),
-            1 => u64::from(u32::MAX) - self.below(9),
-            2 => u64::MAX - self.below(9),
-            3 => size.wrapping_add(self.below(17)).wrapping_sub(8),
-            _ => self.below(size + 2),
-        }
-    }
-
     /// Returns an argument that is right in this step of a sequence with `fds` descriptors and a blob of `blob` bytes.
     fn arg(&mut self, step: u64, fds: u64, blob: u64) -> (u8, u64) {
         match self.below(6) as u8 {
