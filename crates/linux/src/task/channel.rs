@@ -53,7 +53,7 @@ pub struct Channel {
     id: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     /// The start of the task, as long as the reply to it was not received. That reply comes before all others.
     start: Option<Start>,
@@ -77,8 +77,18 @@ struct State {
     broken: bool,
     /// The task, once it was cloned.
     process: Weak<Child>,
+    /// True from the moment in which the task is used early, until the reply to its clone was read.
+    is_early: bool,
+    /// Called when that reply was read.
+    when_cloned: Vec<Box<dyn FnOnce() + Send>>,
     /// True when the task is a supervisor.
     supervises: bool,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("State").field("active", &self.active).field("gone", &self.gone).finish_non_exhaustive()
+    }
 }
 
 impl Channel {

@@ -150,7 +150,12 @@ impl Cloner {
         };
         let channel = self.channel.clone();
         let starting = Starting { cloner: self, task, shared, shares_table };
-        clone.submit(&channel, Box::new(move |ran| starting.handle_clone_reply(ran, listener, first_reply, done)));
+        let cloned = move |ran| {
+            // The parent of the new task has to be the cloner, whose own process is known only after its clone.
+            let cloner = starting.cloner.channel.clone();
+            cloner.when_cloned(move || starting.handle_clone_reply(ran, listener, first_reply, done));
+        };
+        clone.submit(&channel, Box::new(cloned));
     }
 }
 

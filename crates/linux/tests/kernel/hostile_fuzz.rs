@@ -122,7 +122,7 @@ fn one_round(random: &mut Random, channel: &Arc<Channel>) {
         0 => {
             let sequence = sequence(random);
             if let Some((reply, _)) = count(channel.run(&sequence, &[])) {
-                (0..sequence.len()).for_each(|step| drop(reply.answer(step)));
+                assert!((0..sequence.len()).all(|step| reply.answer(step).is_none_or(|answer| answer.result >= 0)));
                 assert!(sequence.made(&reply).iter().all(|fd| *fd >= -1));
                 drop(sequence.failure(&reply, 0));
             }
@@ -153,11 +153,12 @@ fn one_round(random: &mut Random, channel: &Arc<Channel>) {
             let (sequence, mut message) = (sequence(random), Vec::new());
             sequence.encode(&mut message);
             for (bytes, _) in replies(random, &message) {
-                send(end.as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL).unwrap();
+                // EMSGSIZE: no task can send a message that is so long.
+                let _ = send(end.as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL);
             }
             drop(end);
             channel.expect_start_reply(sequence, 0);
-            drop(count(channel.far_fd()));
+            count(channel.far_fd());
         }
     }
 }

@@ -32,7 +32,29 @@ impl Channel {
 
     /// Remembers the channel to the process that clones this task.
     pub(crate) fn set_cloner(&self, cloner: &Arc<Channel>) {
-        self.lock().cloner = Arc::downgrade(cloner);
+        let mut state = self.lock();
+        state.cloner = Arc::downgrade(cloner);
+        state.is_early = true;
+    }
+
+    /// Calls `run` when the reply to the clone of this task was read. A task that is used early may have replied to a
+    /// sequence before.
+    pub(crate) fn when_cloned(&self, run: impl FnOnce() + Send + 'static) {
+        let mut state = self.lock();
+        if state.is_early {
+            return state.when_cloned.push(Box::new(run));
+        }
+        drop(state);
+        run();
+    }
+
+    /// Called when the reply to the clone of this task was read.
+    pub(crate) fn clone_was_read(&self) {
+        let mut state = self.lock();
+        state.is_early = false;
+        let waiting = std::mem::take(&mut state.when_cloned);
+        drop(state);
+        waiting.into_iter().for_each(|run| run());
     }
 
     /// Waits until the task was cloned, up to [`CLONE_PATIENCE`].

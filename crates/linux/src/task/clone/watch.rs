@@ -41,7 +41,9 @@ pub(super) struct Starting {
 
 impl Starting {
     pub fn handle_clone_reply(self, ran: Result<Ran>, listener: Listener, first_reply: FirstReply, done: ClonedDone) {
-        let child = match self.cloner.channel.break_off_if_broken(self.read_clone_reply(ran, listener)) {
+        let read = self.cloner.channel.break_off_if_broken(self.read_clone_reply(ran, listener));
+        self.task.clone_was_read();
+        let child = match read {
             Ok(child) => child,
             Err(failure) => {
                 self.task.hang_up();
