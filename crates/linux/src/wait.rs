@@ -6,6 +6,7 @@ pub(crate) mod own_descriptor;
 pub(crate) mod proc_directory;
 pub mod reactor;
 pub mod readable;
+pub(crate) mod seen_pid;
 pub mod stranger;
 pub(crate) mod thread;
 pub mod zombie;

@@ -38,6 +38,7 @@ import { kindsOf } from "./kinds.ts";
  * @example
  * ```ts
  * await using home = await Task.clone({ namespaces: ["user", "uts"] });
+ * home.run(() => setDumpable(true)); // an ordinary user may enter only the namespaces of a dumpable process
  * await using guest = await Task.clone();
  * using fd = guest.put(home.process.fd);
  * guest.run(() => setns(fd, ["user", "uts"]));

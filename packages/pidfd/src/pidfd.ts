@@ -387,6 +387,7 @@ export class PidFd extends FileDescriptor {
 	 * @example
 	 * ```ts
 	 * await using task = await Task.clone({ namespaces: ["user", "uts"] });
+	 * task.run(() => setDumpable(true)); // an ordinary user may trace only a dumpable process
 	 * using pidfd = PidFd.open(task.process);
 	 * using uts = pidfd.namespace("uts");
 	 * ```

@@ -1,11 +1,16 @@
 import { prctlOptions } from "../addon/flags.generated.ts";
 import { native } from "../addon/native.ts";
 import { array, id, integer, options, wrongValue } from "../arguments.ts";
-import type { FileDescriptor } from "../files/descriptor.ts";
+import { FileDescriptor } from "../files/descriptor.ts";
+import { pidsOfPidfd } from "../files/fdinfo.ts";
 import { openat2 } from "../files/files.ts";
 import { Location } from "../files/location.ts";
 import { sharersOf } from "../identity.ts";
+import type { ChildProcess } from "../process/child.ts";
+import { trackerOf } from "../process/child-tracker.ts";
+import { SyscallError } from "../syscall-error.ts";
 import type { AnyTask } from "../target/target.ts";
+import type { Task } from "./task.ts";
 
 /** A range of ids that a user namespace maps. */
 export interface IdMapping {
@@ -53,11 +58,11 @@ function mapText(map: readonly IdMapping[], name: string): string {
  * credentials of the writer decide what is allowed, and the ids outside belong to the writer's user namespace.
  */
 export function writeMaps(
-	task: AnyTask & { readonly pid: number },
+	task: Task,
 	{ uids, gids }: { uids: string; gids: string },
 	parent: AnyTask | undefined,
 ): void {
-	using near = openat2(`/proc/${task.pid}`, { flags: ["path", "directory"] });
+	using near = openInProc(task.process);
 	// The /proc of the task may be missing, or be that of another pid namespace.
 	using far = parent?.put(near);
 	const folder = far ?? near;
@@ -83,6 +88,27 @@ export function writeMaps(
 	} finally {
 		for (const { file } of files) file.close();
 	}
+}
+
+/**
+ * Opens `/proc/<pid>` of a child. The number is that of the mounted `/proc`, which may belong to an outer pid namespace. The
+ * directory stays that of the child, also when another process gets the number.
+ */
+function openInProc(child: ChildProcess): FileDescriptor {
+	const tracker = trackerOf(child);
+	const number = native().childPidfd(tracker.id);
+	if (number < 0) tracker.throwGone("map the ids of");
+	using pidfd = FileDescriptor.from(number);
+	const shown = () => pidsOfPidfd(pidfd.fd)?.[0];
+	const pid = shown();
+	if (pid !== undefined) {
+		const folder = openat2(`/proc/${pid}`, { flags: ["path", "directory"] });
+		// A process that still has its number after the opening had the number during the opening.
+		if (shown() === pid) return folder;
+		folder.close();
+	}
+	const hint = "/proc belongs to a pid namespace in which the task is not visible, or the task has died";
+	throw new SyscallError({ code: "ESRCH", errno: 3, syscall: "openat2" }, { path: "/proc", hint });
 }
 
 /**

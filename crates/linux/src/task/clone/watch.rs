@@ -14,9 +14,9 @@ use crate::task::share::Shared;
 use crate::task::transfer;
 use crate::wait::child::{Child, Listener, Parent, Relations, TaskChannel};
 use crate::wait::foreign_descriptor::{close_elsewhere, ForeignDescriptors};
-use crate::wait::proc_directory;
+use crate::wait::seen_pid::pid_seen_here;
 use std::any::Any;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Weak};
 
 /// How the first calls of a new task are replied to.
@@ -94,7 +94,7 @@ impl Starting {
             }
             None => {
                 let parent = Some(Parent { channel: cloner.clone(), pid });
-                let pid = proc_directory::pid_in_proc(pidfd.as_raw_fd()).unwrap_or(0);
+                let pid = pid_seen_here(&pidfd);
                 Child::new(pid, pidfd, Relations { channel, parent, keep_alive: None }, listener)
             }
         }?;

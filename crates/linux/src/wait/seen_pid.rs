@@ -1,0 +1,74 @@
+//! The pid of a process whose pidfd is known.
+
+use crate::calls::pidfd;
+use nix::sys::stat::fstat;
+use nix::sys::statfs::fstatfs;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+/// The type of the file system of pidfds (Linux 6.9): each process has an inode of its own there.
+const PID_FS_MAGIC: i64 = 0x5049_4446;
+
+/// Returns the pid of the process behind a pidfd in this process's pid namespace. Returns 0 where the process has none,
+/// or where no source confirms it.
+///
+/// The kernel reports the pid for the caller (Linux 6.13). `/proc` may be that of an outer pid namespace, and then shows
+/// one number for each namespace on the way down. In both cases pidfd_open(2) has to lead to the same process.
+pub(crate) fn pid_seen_here(pidfd: &OwnedFd) -> i32 {
+    let candidates = match reported_pid(pidfd) {
+        Some(pid) => vec![pid],
+        None => pids_in_proc(pidfd),
+    };
+    candidates.into_iter().find(|pid| *pid > 0 && is_process(*pid, pidfd)).unwrap_or(0)
+}
+
+/// Returns the pid that the ioctl of a pidfd reports. `None`: the kernel does not know the ioctl, or the process has no
+/// pid here.
+fn reported_pid(pidfd: &OwnedFd) -> Option<i32> {
+    const PIDFD_INFO_PID: u64 = 1;
+    let info = pidfd::pidfd_info(pidfd.as_raw_fd(), PIDFD_INFO_PID, 64).near().ok()?;
+    Some(i32::from_ne_bytes(info.get(16..20)?.try_into().ok()?))
+}
+
+/// Returns the pids of the process that `/proc` shows: one for each pid namespace, from that of the mounted `/proc` down
+/// to the process's own.
+fn pids_in_proc(pidfd: &OwnedFd) -> Vec<i32> {
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
+    let field = |name| text.lines().find_map(|line| line.strip_prefix(name));
+    let pids = field("NSpid:").or(field("Pid:")).unwrap_or_default();
+    pids.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// True when `pid` means the process of `pidfd` in this process's pid namespace.
+fn is_process(pid: i32, pidfd: &OwnedFd) -> bool {
+    let Ok(opened) = pidfd::pidfd_open(pid, 0).near() else { return false };
+    // SAFETY: the kernel has just made this descriptor, and nothing else knows its number.
+    let opened = unsafe { OwnedFd::from_raw_fd(opened) };
+    let in_pidfs = fstatfs(pidfd).is_ok_and(|status| status.filesystem_type().0 as i64 == PID_FS_MAGIC);
+    if in_pidfs {
+        return fstat(pidfd).is_ok_and(|one| fstat(&opened).is_ok_and(|other| one.st_ino == other.st_ino));
+    }
+    // Before Linux 6.9 all pidfds have one inode. One `/proc` shows the same number for the same process.
+    let [one, other] = [pidfd, &opened].map(|fd| pids_in_proc(fd).first().copied());
+    one.is_some_and(|pid| pid > 0) && one == other
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pidfd_of(pid: i32) -> OwnedFd {
+        let fd = pidfd::pidfd_open(pid, 0).near().unwrap();
+        // SAFETY: the kernel has just made this descriptor, and nothing else knows its number.
+        unsafe { OwnedFd::from_raw_fd(fd) }
+    }
+
+    #[test]
+    fn a_pid_counts_only_where_it_leads_to_the_same_process() {
+        let own = std::process::id() as i32;
+        let parent = std::os::unix::process::parent_id() as i32;
+        let pidfd = pidfd_of(own);
+        assert_eq!(pid_seen_here(&pidfd), own);
+        assert_eq!(pids_in_proc(&pidfd).last(), Some(&own));
+        assert_eq!([own, parent, i32::MAX].map(|pid| is_process(pid, &pidfd)), [true, false, false]);
+    }
+}
