@@ -43,7 +43,7 @@ fn is_process(pid: i32, pidfd: &OwnedFd) -> bool {
     let Ok(opened) = pidfd::pidfd_open(pid, 0).near() else { return false };
     // SAFETY: the kernel has just made this descriptor, and nothing else knows its number.
     let opened = unsafe { OwnedFd::from_raw_fd(opened) };
-    let in_pidfs = fstatfs(pidfd).is_ok_and(|status| status.filesystem_type().0 as i64 == PID_FS_MAGIC);
+    let in_pidfs = fstatfs(pidfd).is_ok_and(|status| status.filesystem_type().0 == PID_FS_MAGIC);
     if in_pidfs {
         return fstat(pidfd).is_ok_and(|one| fstat(&opened).is_ok_and(|other| one.st_ino == other.st_ino));
     }
