@@ -30,7 +30,7 @@ const LONGEST_STATUS: u32 = 1024 * 1024;
 pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Result<()> {
     let Some(pid) = program.pid_in(task) else { return Err(refused("waitid", Errno::ECHILD)) };
     let view = View::open(task, forward)?;
-    if let Err(failure) = become_supervisor(task) {
+    if let Err(failure) = become_supervisor(task, view.is_init) {
         view.close(task);
         return Err(failure);
     }
@@ -88,7 +88,7 @@ impl View {
 }
 
 /// Sets the attributes that a supervisor needs. The program executes only afterwards.
-fn become_supervisor(task: &Arc<Channel>) -> Result<()> {
+fn become_supervisor(task: &Arc<Channel>, is_init: bool) -> Result<()> {
     let mut sequence = Sequence::default();
     // Orphans become children of the supervisor. Process 1 of a pid namespace gets them anyway.
     sequence.step(prctl::set_child_subreaper());
@@ -100,6 +100,12 @@ fn become_supervisor(task: &Arc<Channel>) -> Result<()> {
     // While SIGCHLD is ignored, the kernel reaps children itself: no signal comes, and no status is kept.
     sequence.step(signals::sigaction(libc::SIGCHLD, false));
     sequence.step(signals::set_mask(ALL_SIGNALS));
+    if !is_init {
+        // When Node dies, the supervisor sees the end of the channel and kills the processes. A death signal would end
+        // the supervisor before it has done that, also while its last message is still on the way and the program runs
+        // already. Process 1 keeps its signal: when it ends, the kernel kills all other processes of its namespace.
+        sequence.step(prctl::set_death_signal(0));
+    }
     let (reply, _) = task.run(&sequence, &[])?;
     sequence.failure(&reply, 0).map_or(Ok(()), |failure| Err(failure.without_step()))
 }
@@ -107,12 +113,6 @@ fn become_supervisor(task: &Arc<Channel>) -> Result<()> {
 /// Has the task stand by the program. The reply comes when the program and its descendants have ended.
 fn stand_by(task: &Arc<Channel>, program: &Arc<Child>, pid: i32, view: View) {
     let mut sequence = Sequence::default();
-    if !view.is_init {
-        // When Node dies, the supervisor sees the end of the channel and kills the processes. A death signal would end
-        // the supervisor before it has done that. Process 1 keeps its signal: when it ends, the kernel kills all other
-        // processes of its namespace.
-        sequence.step(prctl::set_death_signal(0));
-    }
     let call = Call::new("supervise", wire::SUPERVISE as i64).number(pid).fd(view.signals);
     let call = process::ended(call.number(if view.is_init { -1 } else { view.children }));
     let read = call.read;

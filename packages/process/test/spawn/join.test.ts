@@ -5,12 +5,12 @@ import { reason } from "../../../../test/reason.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
 import { shell } from "./output.ts";
 
-needs("sysctls that can be written").test("join enters open namespaces, in their order", async () => {
+needs("the program hostname").test("join enters open namespaces, in their order", async () => {
 	await using home = await Task.clone({ namespaces: ["user", "uts"], idMap: "root" });
 	home.run(() => openat2("/proc/self/uid_map").close());
 	using user = openat2(`/proc/${home.pid}/ns/user`);
 	using uts = openat2(`/proc/${home.pid}/ns/uts`);
-	await shell("echo joined > /proc/sys/kernel/hostname", { join: [user, uts] });
+	await shell("hostname joined", { join: [user, uts] });
 	expect(await shell("cat /proc/sys/kernel/hostname; id -u", { join: [user, uts], killTree: true })).toBe("joined\n0");
 	expect(await shell("cat /proc/sys/kernel/hostname")).not.toBe("joined");
 	using file = openat2("/etc/passwd");
