@@ -49,6 +49,7 @@ test("near and far it answers, and what the kernel writes is in the bytes", asyn
 		expect(prctl(16, name)).toBe(0);
 	});
 	expect(Buffer.from(name).toString()).toMatch(/^raw\0/);
+	task.run(() => prctl("setDumpable", 1));
 	expect([prctl("getDumpable"), task.run(() => prctl("getDumpable"))]).toEqual([1, 1]);
 	expect(task.run(() => prctl("capbsetRead", 0n))).toBe(prctl("capbsetRead", 0));
 });
