@@ -4,10 +4,11 @@ import { native, prctlOptions } from "@nearfar/core/internal";
 
 const { clone } = Task;
 
-if (process.geteuid() !== 0) {
-	Task.clone = async (options) => {
-		const task = await clone.call(Task, options);
-		if (task.state === "live") task.run(() => native().setPrctl(prctlOptions.setDumpable, [1]));
-		return task;
-	};
-}
+Task.clone = async (options) => {
+	const task = await clone.call(Task, options);
+	// A fixture may change its user, so the user counts at each clone.
+	if (process.geteuid() !== 0 && task.state === "live") {
+		task.run(() => native().setPrctl(prctlOptions.setDumpable, [1]));
+	}
+	return task;
+};

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { openat2, Task } from "@nearfar/core";
 import { sethostname, setns, unshare } from "@nearfar/namespaces";
+import { setDumpable } from "@nearfar/process";
 
 const nameIn = (task: Task) =>
 	task.run(() => {
@@ -16,7 +17,8 @@ home.run(() => {
 	sethostname("inside");
 });
 
-// Another task joins it, through a pidfd.
+// Another task joins it, through a pidfd. An ordinary user may enter only the namespaces of a dumpable process.
+home.run(() => setDumpable(true));
 await using guest = await Task.clone();
 using fd = guest.put(home.process.fd);
 guest.run(() => setns(fd, ["user", "uts"]));

@@ -1,6 +1,6 @@
 import { readlinkSync } from "node:fs";
 import { chdir, openat2, Process, Task } from "@nearfar/core";
-import { native } from "@nearfar/core/internal";
+import { native, prctlOptions } from "@nearfar/core/internal";
 import { setns, unshare } from "@nearfar/namespaces";
 import { expect, test } from "vitest";
 import { refusal } from "../../../test/refusal.ts";
@@ -55,6 +55,8 @@ test("a batch changes the tokens of what has succeeded in it, and no others", as
 
 test("a batch may open a namespace, enter it and close it, without saying which kind", async () => {
 	await using home = await Task.clone({ namespaces: ["user", "pid"], idMap: "root" });
+	// The task opens a link of `home` from inside of the user namespace, where even root may look only into dumpable tasks.
+	home.run(() => native().setPrctl(prctlOptions.setDumpable, [1]));
 	await using task = await Task.clone();
 	using user = put(task, `/proc/${home.pid}/ns/user`);
 	await task.batch(() => {
