@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { openat2, Task } from "@nearfar/core";
 import { sethostname, setns, unshare } from "@nearfar/namespaces";
-import { setDumpable } from "@nearfar/process";
 
 const nameIn = (task: Task) =>
 	task.run(() => {
@@ -17,11 +16,14 @@ home.run(() => {
 	sethostname("inside");
 });
 
-// Another task joins it, through a pidfd. An ordinary user may enter only the namespaces of a dumpable process.
-home.run(() => setDumpable(true));
+// Another task joins, through descriptors of the namespaces. Only `home` itself may open them: a task is not dumpable.
 await using guest = await Task.clone();
-using fd = guest.put(home.process.fd);
-guest.run(() => setns(fd, ["user", "uts"]));
+for (const kind of ["user", "uts"]) {
+	using own = home.run(() => openat2(`/proc/self/ns/${kind}`));
+	using near = home.get(own);
+	using fd = guest.put(near);
+	guest.run(() => setns(fd));
+}
 
 console.log(`${hostname()} outside, ${nameIn(home)} at home, ${nameIn(guest)} for the guest`);
 assert.equal(nameIn(guest), "inside");
