@@ -251,11 +251,7 @@ fn map(state: &State, total: u64) -> Result<u64, i32> {
     }
     // SAFETY: mmap(2) makes a new mapping and touches no memory that exists.
     let base = unsafe { syscall(kernel::MMAP, [0, total, PROT_READ_WRITE, MAP_SHARED, memfd, 0]) };
-    if failed(base) {
-        Err(base as i32)
-    } else {
-        Ok(base as u64)
-    }
+    (!failed(base)).then_some(base as u64).ok_or(base as i32)
 }
 
 /// Returns whether every index, offset and number in the sequence is one that [`run`] can use.
@@ -360,7 +356,9 @@ fn run(state: &mut State, sequence: &Sequence) {
             nr => unsafe { syscall(nr, args) },
         };
         if step.takes == wire::CLOSES && !failed(step.result) {
-            forget(state, args[0] as u32, args[1] as u32);
+            // A later step may get such a number for another file, which the stub would close after its reply.
+            let closed = |fd: &&mut i32| (args[0] as u32..=args[1] as u32).contains(&(**fd as u32));
+            state.received.fds.iter_mut().take(state.received_count).filter(closed).for_each(|fd| *fd = -1);
         }
         header.done = index as u32;
         let elsewhere = step.policy == Policy::Search as u8 && wire::ELSEWHERE.contains(&-step.result);
@@ -377,16 +375,6 @@ fn make_way(state: &mut State, number: u64) {
         // SAFETY: fcntl(2) takes numbers here, and touches no memory.
         *fd = unsafe { syscall(kernel::FCNTL, [number, F_DUPFD_CLOEXEC, FIRST_FD, 0, 0, 0]) } as i32;
         close(number);
-    }
-}
-
-/// Forgets the received descriptors that a step has closed. A later step may get the number for another file, which the stub
-/// would close after its reply.
-fn forget(state: &mut State, first: u32, last: u32) {
-    for fd in state.received.fds.iter_mut().take(state.received_count) {
-        if first <= *fd as u32 && *fd as u32 <= last {
-            *fd = -1;
-        }
     }
 }
 
