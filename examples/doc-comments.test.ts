@@ -1,12 +1,12 @@
-// Every `@example` of a doc comment runs. An example is a module: what it uses of these packages is imported for it. One
-// that says `// as root` is skipped for other users.
+// Runs every `@example` of a doc comment as a module of its own. The test imports what an example uses of these packages. An
+// example that says `// as root` is skipped for other users.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { needs } from "../test/needs.ts";
+import { typeErrors } from "../test/type-errors.ts";
 
 interface Example {
 	readonly home: string;
@@ -91,14 +91,10 @@ for (const [index, example] of examples.entries()) {
 }
 
 test("examples have no type errors", () => {
-	const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile);
-	const { options } = ts.parseJsonConfigFileContent({ ...config, include: [] }, ts.sys, root);
-	const typeRoots = [join(root, "node_modules/@types")];
-	const program = ts.createProgram(files, { ...options, rootDir: "/", typeRoots });
-	const errors = files.flatMap((file, index) =>
-		ts
-			.getPreEmitDiagnostics(program, program.getSourceFile(file))
-			.map(({ messageText }) => `${examples[index]?.place} ${ts.flattenDiagnosticMessageText(messageText, " ")}`),
-	);
-	expect(errors).toEqual([]);
+	expect(
+		typeErrors(
+			files,
+			examples.map(({ place }) => place),
+		),
+	).toEqual([]);
 });

@@ -7,8 +7,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
 import { afterAll, describe, expect, test } from "vitest";
+import { typeErrors } from "../test/type-errors.ts";
 
 interface Block {
 	readonly document: string;
@@ -71,18 +71,7 @@ describe("programs run", () => {
 });
 
 test("programs have no type errors", () => {
-	const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile);
-	const { options } = ts.parseJsonConfigFileContent({ ...config, include: [] }, ts.sys, root);
-	const typeRoots = [join(root, "node_modules/@types")];
-	const program = ts.createProgram(files, { ...options, rootDir: "/", typeRoots });
-	const errors = files.flatMap((file, index) =>
-		ts
-			.getPreEmitDiagnostics(program, program.getSourceFile(file))
-			.map(
-				({ messageText }) => `${nameOf(programs[index] as Block)} ${ts.flattenDiagnosticMessageText(messageText, " ")}`,
-			),
-	);
-	expect(errors).toEqual([]);
+	expect(typeErrors(files, programs.map(nameOf))).toEqual([]);
 });
 
 describe("parts of files are theirs", () => {
