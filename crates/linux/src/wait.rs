@@ -1,6 +1,7 @@
 //! Waiting, for all threads of Node: one epoll, children, other processes, readable descriptors.
 
 pub mod child;
+pub mod exit_status;
 pub mod foreign_descriptor;
 pub(crate) mod own_descriptor;
 pub(crate) mod proc_directory;

@@ -45,6 +45,12 @@ pub fn zombie_status(pidfd: i32) -> Option<i32> {
     linux::wait::zombie::wait_status(pidfd)
 }
 
+/// Returns the wait status that the kernel keeps of a process that was reaped. `pidfd` is of this process.
+#[napi]
+pub fn exit_status(pidfd: i32) -> Result<Option<i32>> {
+    linux::wait::exit_status::of(pidfd).or_throw()
+}
+
 /// waitid(2): CLD code, status, pid, uid, or nothing.
 #[napi]
 pub fn waitid(idtype: u32, id: i32, options: i32) -> Result<Vec<f64>> {

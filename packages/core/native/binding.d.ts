@@ -141,6 +141,9 @@ export interface ExecData {
   taskDeathSignal: number
 }
 
+/** Returns the wait status that the kernel keeps of a process that was reaped. `pidfd` is of this process. */
+export declare function exitStatus(pidfd: number): number | null
+
 /** exit_group(2) in a task, whose channel it ends. */
 export declare function exitTask(task: Id, code: number): void
 

@@ -2,7 +2,7 @@ import { type ChildState, type ExitStatus, SyscallError, TaskGoneError } from "@
 import { abortable, native, toExitStatus, waitFlags } from "@nearfar/core/internal";
 import type { HeldPidfd } from "./held-pidfd.ts";
 import { type Identity, identifyProcess } from "./identify.ts";
-import { exitStatusOf, splitStatus } from "./info.ts";
+import { splitStatus } from "./info.ts";
 import { deathOfNodeChild } from "./node-child.ts";
 import { waitForOwnChild } from "./own-child.ts";
 
@@ -78,7 +78,7 @@ export function findReapedDeath(held: HeldPidfd, identity?: Identity): ChildStat
 /** Returns the wait status that the kernel keeps of a reaped process. `undefined`: not reaped, or before Linux 6.15. */
 function readExitInfo(near: number): number | undefined {
 	try {
-		return exitStatusOf(near);
+		return native().exitStatus(near) ?? undefined;
 	} catch (error) {
 		if (error instanceof SyscallError) return undefined;
 		throw error;

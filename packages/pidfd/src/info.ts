@@ -98,12 +98,6 @@ function parseCoredump(info: Buffer, filled: number): PidFdCoredump | undefined 
 	return { dumped: (mask & pidfdCoredump.dumped) !== 0, as: mask & pidfdCoredump.skip ? null : as, signal };
 }
 
-/** Returns the wait status of a reaped process. `undefined`: not reaped, or the kernel does not keep it. */
-export function exitStatusOf(pidfd: number): number | undefined {
-	const info = native().pidfdInfo(pidfd, pidfdInfoMask.exit, EXIT_CODE + 4);
-	return info.readUInt32LE(0) & pidfdInfoMask.exit ? info.readInt32LE(EXIT_CODE) : undefined;
-}
-
 /** Returns the parts of a wait status, as the macros of wait(2) do. */
 export function splitStatus(status: number): { code: number | null; signal: Signal | null; dumped: boolean } {
 	const signal = status & 0x7f;

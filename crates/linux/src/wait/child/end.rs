@@ -1,12 +1,11 @@
 //! The end of a child: the pidfd reports it, the parent reaps the process, the listener is called once.
 
 use super::{lock, Change, Child, Death, Parent};
-use crate::calls::pidfd;
 use crate::calls::process::{self, ChildState};
-use crate::error::{Failure, Result};
+use crate::error::Result;
+use crate::wait::exit_status;
 use crate::wait::reactor::{self, Ready, Wake};
 use crate::wait::zombie;
-use nix::errno::Errno;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -116,14 +115,7 @@ impl Child {
     }
 
     fn exit_status(&self) -> Result<Option<i32>> {
-        let Some(pidfd) = self.shared_pidfd() else { return Ok(None) };
-        let read = || pidfd::exit_status(pidfd.as_raw_fd()).near();
-        // The kernel looks for the status first, and for the process afterwards. A process that is reaped in between has
-        // neither, and the answer is ESRCH. The second look finds the status.
-        match read() {
-            Err(Failure::Refused(refusal)) if refusal.errno == Errno::ESRCH => read(),
-            answer => answer,
-        }
+        self.shared_pidfd().map_or(Ok(None), |pidfd| exit_status::of(pidfd.as_raw_fd()))
     }
 
     fn record_death_by_status(self: &Arc<Self>, status: Option<i32>) {
