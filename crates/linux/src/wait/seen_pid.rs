@@ -1,9 +1,10 @@
 //! The pid of a process whose pidfd is known.
 
 use crate::calls::pidfd;
+use crate::wait::own_descriptor;
 use nix::sys::stat::fstat;
 use nix::sys::statfs::fstatfs;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The type of the file system of pidfds (Linux 6.9): each process has an inode of its own there.
 const PID_FS_MAGIC: i64 = 0x5049_4446;
@@ -40,9 +41,7 @@ fn pids_in_proc(pidfd: &OwnedFd) -> Vec<i32> {
 
 /// True when `pid` means the process of `pidfd` in this process's pid namespace.
 fn is_process(pid: i32, pidfd: &OwnedFd) -> bool {
-    let Ok(opened) = pidfd::pidfd_open(pid, 0).near() else { return false };
-    // SAFETY: the kernel has just made this descriptor, and nothing else knows its number.
-    let opened = unsafe { OwnedFd::from_raw_fd(opened) };
+    let Ok(opened) = own_descriptor::make(pidfd::pidfd_open(pid, 0)) else { return false };
     let in_pidfs = fstatfs(pidfd).is_ok_and(|status| status.filesystem_type().0 == PID_FS_MAGIC);
     if in_pidfs {
         return fstat(pidfd).is_ok_and(|one| fstat(&opened).is_ok_and(|other| one.st_ino == other.st_ino));
@@ -55,11 +54,22 @@ fn is_process(pid: i32, pidfd: &OwnedFd) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::owned;
 
     fn pidfd_of(pid: i32) -> OwnedFd {
-        let fd = pidfd::pidfd_open(pid, 0).near().unwrap();
-        // SAFETY: the kernel has just made this descriptor, and nothing else knows its number.
-        unsafe { OwnedFd::from_raw_fd(fd) }
+        own_descriptor::make(pidfd::pidfd_open(pid, 0)).unwrap()
+    }
+
+    #[test]
+    fn the_end_of_a_worker_closes_no_number_that_a_look_at_a_pid_has_used() {
+        owned::track();
+        let pidfd = pidfd_of(std::process::id() as i32);
+        pid_seen_here(&pidfd);
+        // The lowest free numbers are those that the look has used.
+        let files: Vec<_> = (0..4).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+        owned::close_all();
+        assert!(files.iter().all(|file| file.metadata().is_ok()));
+        assert_eq!(pid_seen_here(&pidfd), std::process::id() as i32);
     }
 
     #[test]
