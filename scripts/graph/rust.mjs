@@ -19,10 +19,13 @@ export function moduleUses(folder) {
 	return graph;
 }
 
+/** The folders at the root of a crate that are parts of a module and no room. */
+const partsOfModules = ["call", "flags"];
+
 /** `task/channel/jobs` is a part of `task/channel`, `flags/mount` one of `flags`; `task/exec` stands for itself. */
 function moduleOf(path) {
 	const [room, name] = path.split("/");
-	return room === "flags" || !name ? room : `${room}/${name}`;
+	return partsOfModules.includes(room) || !name ? room : `${room}/${name}`;
 }
 
 function longestPrefix(segments, paths) {
