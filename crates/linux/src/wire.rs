@@ -8,7 +8,7 @@
 //! and the memfd as its last descriptor. The reply is the header alone, and the results are in the memfd.
 
 /// Changes whenever anything in this file does: a stub refuses a sequence of another version.
-pub const VERSION: u32 = 0x6e66_0003;
+pub const VERSION: u32 = 0x6e66_0004;
 
 /// Length in bytes of the longest sequence that is a message of its own.
 pub const INLINE: usize = 64 * 1024;
@@ -147,8 +147,9 @@ pub const ATTACH: u64 = (1 << 32) + 1;
 /// or when the channel ends, kills and reaps all children that are left.
 ///
 /// Arguments: the program's pid; a signalfd that does not block, from which the stub sends all signals but SIGCHLD to the
-/// program; `/proc/thread-self/children`, or -1 for a process 1, which kills all processes that it sees; a `siginfo_t` and a
-/// `struct rusage` for the end of the program, and after them room for another `siginfo_t`.
+/// program; `/proc/thread-self/children`, or -1 for a process 1, which kills all processes that it sees; -1 if the numbers in
+/// this list are pids in the pid namespace of the supervisor, else the folder `/proc`, in which the numbers name the children;
+/// a `siginfo_t` and a `struct rusage` for the end of the program, and after them room for another `siginfo_t`.
 pub const SUPERVISE: u64 = (1 << 32) + 2;
 
 /// Call of the stub's own: compares argument 0 with argument 1, and fails if they differ, with the error number in argument 2:

@@ -19,8 +19,8 @@ numbers! {
     CLONE 56 220          CLONE3 435 435        CLOSE 3 57            EXIT_GROUP 231 94
     FCNTL 72 25           GETPID 39 172         KILL 62 129           LSEEK 8 62
     MMAP 9 222            MPROTECT 10 226       MSYNC 26 227          MUNMAP 11 215
-    PPOLL 271 73          PREAD64 17 67         READ 0 63             RECVMSG 47 212
-    SENDMSG 46 211        WAITID 247 95
+    OPENAT2 437 437       PPOLL 271 73          PREAD64 17 67         READ 0 63
+    RECVMSG 47 212        SENDMSG 46 211        WAITID 247 95         PIDFD_SEND_SIGNAL 424 424
 }
 
 pub const EINTR: i64 = -4;

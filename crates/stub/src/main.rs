@@ -276,7 +276,7 @@ fn check(state: &State, sequence: &Sequence, steps: u64, relocs: u64, blob: u64)
         let takes = closes || step.takes == 0 || step.takes <= 6 && number(step.takes as usize - 1);
         let own = match step.nr {
             wire::EXPECT => number(2) && (1..=wire::LAST_ERROR).contains(&step.args[2]),
-            wire::SUPERVISE => room(3, supervise::INFO) && room(4, supervise::USAGE + supervise::INFO),
+            wire::SUPERVISE => room(4, supervise::INFO) && room(5, supervise::USAGE + supervise::INFO),
             // Parent and child both write into the sequence after a clone. In a memfd they would share it.
             wire::CLONE => {
                 let child_begins = number(3) && index < step.args[3] && step.args[3] <= steps;
@@ -292,16 +292,12 @@ fn check(state: &State, sequence: &Sequence, steps: u64, relocs: u64, blob: u64)
     for index in 0..relocs {
         // SAFETY: the sequence has room for `relocs` relocations: `load` has checked its length.
         let reloc = unsafe { &*sequence.relocs.add(index as usize) };
-        let (at, width) = (reloc.at as u64, reloc.width as u64);
-        if (width != 4 && width != 8)
-            || at + width > blob
-            || reloc.step < before
-            || reloc.step as u64 >= steps
-            || !fits(reloc.kind, reloc.value as u64, reloc.step as u64)
-        {
+        let (at, width, step) = (reloc.at as u64, reloc.width as u64, reloc.step as u64);
+        let in_blob = (width == 4 || width == 8) && at + width <= blob;
+        if !(in_blob && (before..steps).contains(&step) && fits(reloc.kind, reloc.value as u64, step)) {
             return false;
         }
-        before = reloc.step;
+        before = step;
     }
     true
 }
@@ -419,41 +415,33 @@ fn attach(state: &mut State, fd: u64, close: bool) -> i64 {
 
 /// See [`wire::CLONE`].
 fn clone(args: &[u64; 6]) -> i64 {
-    let known = args[4] as i64 != ENOSYS;
     // msync(2) finds out whether the child's memory is mapped: it fails if not, and has nothing to write back otherwise.
     // SAFETY: msync(2) with MS_ASYNC changes no memory.
     if args[5] != 0 && unsafe { syscall(kernel::MSYNC, [args[5], BLOCK, MS_ASYNC, 0, 0, 0]) } != 0 {
         return EINVAL as i64;
     }
     let stack = if args[5] == 0 { 0 } else { args[5] + GUARD + STACK };
-    if stack != 0 {
-        // SAFETY: the sender has had this memory mapped for the child, which does not run yet. No one else uses it.
-        unsafe { (*(stack as *mut State)).channel = args[2] };
+    let (mut nr, mut call) = (kernel::CLONE3, [args[0], args[1], 0]);
+    if args[4] as i64 == ENOSYS {
+        // SAFETY: `check` has found room for a `struct clone_args` of so many words, and that it is aligned.
+        let words = unsafe { &*(args[0] as *const [u64; CLONE_ARGS as usize / 8]) };
+        let [flags, pidfd, .., set_tid_size, cgroup] = *words;
+        let exit_signal = words[4];
+        if flags >> 32 != 0 || flags & 0xff != 0 || set_tid_size != 0 || cgroup != 0 {
+            return ENOSYS; // clone3 alone can do this
+        }
+        // The last two arguments are 0, so that their order, which depends on the architecture, does not matter.
+        (nr, call) = (kernel::CLONE, [flags | exit_signal, stack, pidfd]);
     }
-    if known && stack != 0 {
-        // SAFETY: the child gets a stack and a state of its own. `check` has found the struct inside the sequence.
-        return unsafe { kernel::clone_onto(kernel::CLONE3, [args[0], args[1], 0]) };
-    }
-    if known {
+    if stack == 0 {
         // SAFETY: without CLONE_VM the child has a copy of this memory and returns from this call too. `check` has found the
-        // struct inside the sequence.
-        return unsafe { syscall(kernel::CLONE3, [args[0], args[1], 0, 0, 0, 0]) };
+        // struct inside the sequence. clone(2) writes the pidfd to an address in the blob that the sender chose.
+        return unsafe { syscall(nr, [call[0], call[1], call[2], 0, 0, 0]) };
     }
-    // SAFETY: `check` has found room for a `struct clone_args` of so many words, and that it is aligned.
-    let words = unsafe { &*(args[0] as *const [u64; CLONE_ARGS as usize / 8]) };
-    let [flags, pidfd, .., set_tid_size, cgroup] = *words;
-    let exit_signal = words[4];
-    if flags >> 32 != 0 || flags & 0xff != 0 || set_tid_size != 0 || cgroup != 0 {
-        return ENOSYS; // clone3 alone can do this
-    }
-    // The last two arguments are 0, so that their order, which depends on the architecture, does not matter.
-    let args = [flags | exit_signal, stack, pidfd];
-    if stack != 0 {
-        // SAFETY: as for clone3. The kernel writes the pidfd to an address in the blob that the sender chose.
-        return unsafe { kernel::clone_onto(kernel::CLONE, args) };
-    }
-    // SAFETY: as for clone3.
-    unsafe { syscall(kernel::CLONE, [args[0], args[1], args[2], 0, 0, 0]) }
+    // SAFETY: the sender has had this memory mapped for the child, which does not run yet. No one else uses it.
+    unsafe { (*(stack as *mut State)).channel = args[2] };
+    // SAFETY: the child gets a stack and a state of its own. The rest is as without a stack.
+    unsafe { kernel::clone_onto(nr, call) }
 }
 
 /// Replaces the channel of the parent by the channel of this new task, and returns its number. With `shared`, the parent and

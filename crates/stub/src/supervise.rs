@@ -12,13 +12,15 @@ const POLLIN: u64 = 1 << 32; // in a struct pollfd
 const SIGCHLD: u32 = 17;
 const SI_KERNEL: u32 = 0x80;
 const SI_PID: u64 = 16;
+const DIRECTORY_CLOEXEC: u64 = if cfg!(target_arch = "x86_64") { 0o2200000 } else { 0o2040000 };
+const NO_XDEV: u64 = 1; // RESOLVE_NO_XDEV
 /// Length of a `siginfo_t`.
 pub const INFO: u64 = 128;
 /// Length of a `struct rusage`.
 pub const USAGE: u64 = 144;
 
 /// See [`wire::SUPERVISE`].
-pub fn supervise(channel: u64, [program, signals, children, info, usage, _]: [u64; 6]) -> i64 {
+pub fn supervise(channel: u64, [program, signals, children, proc, info, usage]: [u64; 6]) -> i64 {
     // True when the program's status is known, or when the program is no child of this process any more, so that no one can
     // learn the status.
     // SAFETY: waitid(2) gets no address, and so touches no memory.
@@ -44,7 +46,7 @@ pub fn supervise(channel: u64, [program, signals, children, info, usage, _]: [u6
         over |= known;
         if over {
             // Children that belong to another user by now may not be killed, and are not waited for.
-            if !left || !kill_children(children) {
+            if !left || !kill_children(children, proc) {
                 return 0;
             }
             // With WNOWAIT, the child that has ended is left for the loop above.
@@ -71,7 +73,7 @@ pub fn supervise(channel: u64, [program, signals, children, info, usage, _]: [u6
 }
 
 /// Sends SIGKILL to all children, and returns whether at least one could be sent it.
-fn kill_children(list: u64) -> bool {
+fn kill_children(list: u64, proc: u64) -> bool {
     // A pid is that of a child which was not reaped. -1 means all processes that a process 1 sees but itself.
     // SAFETY: kill(2) takes numbers.
     let kill = |pid: u64| unsafe { syscall(kernel::KILL, [pid, 9, 0, 0, 0, 0]) == 0 };
@@ -79,20 +81,33 @@ fn kill_children(list: u64) -> bool {
         // SAFETY: getpid(2) takes nothing.
         return unsafe { syscall(kernel::GETPID, [0; 6]) } == 1 && kill(u64::MAX);
     }
-    // The list has a space after each pid.
+    // The list has a space after each number.
     let mut text = MaybeUninit::<[u8; 4096]>::uninit();
     // SAFETY: the kernel writes no more bytes than the buffer has.
     let length = unsafe { syscall(kernel::PREAD64, [list, text.as_mut_ptr() as u64, 4096, 0, 0, 0]) };
-    let (mut pid, mut any) = (0, false);
+    let (mut pid, mut begin, mut any) = (0, 0, false);
     for index in 0..if length > 0 { length as usize } else { 0 } {
         // SAFETY: the kernel has written this byte: `index` is less than `length`.
-        let byte = unsafe { *text.as_ptr().cast::<u8>().add(index) };
-        if byte != b' ' {
-            pid = pid * 10 + (byte - b'0') as u64;
-        } else {
-            any |= kill(pid);
-            pid = 0;
+        let byte = unsafe { &mut *text.as_mut_ptr().cast::<u8>().add(index) };
+        if *byte != b' ' {
+            pid = pid * 10 + (*byte - b'0') as u64;
+            continue;
         }
+        *byte = 0;
+        any |= if proc as i32 == -1 { kill(pid) } else { kill_shown(proc, text.as_ptr() as u64 + begin) };
+        (pid, begin) = (0, index as u64 + 1);
     }
     any
+}
+
+/// Sends SIGKILL to the child that `/proc` shows by a number, which may mean another process to kill(2). As long as the child
+/// is not reaped, the folder with this number is that of the child. pidfd_send_signal(2) takes the folder for a pidfd.
+fn kill_shown(proc: u64, number: u64) -> bool {
+    let how = [DIRECTORY_CLOEXEC, 0, NO_XDEV];
+    // SAFETY: `how` is a struct open_how in this frame, and the caller has written a NUL after the number. Both are only read.
+    let folder = unsafe { syscall(kernel::OPENAT2, [proc, number, how.as_ptr() as u64, 24, 0, 0]) } as u64;
+    // SAFETY: without a siginfo_t, pidfd_send_signal(2) takes numbers.
+    let sent = unsafe { syscall(kernel::PIDFD_SEND_SIGNAL, [folder, 9, 0, 0, 0, 0]) };
+    kernel::close(folder);
+    sent == 0
 }

@@ -1,15 +1,16 @@
 //! A supervisor: a task that stands by a program instead of serving, and ends all processes that the program leaves
 //! behind.
 
-use crate::call::{Answer, Call};
+mod children;
+
+use self::children::{ChildList, Opening};
+use crate::call::Call;
 use crate::calls::credentials;
-use crate::calls::descriptor;
 use crate::calls::prctl;
 use crate::calls::process;
 use crate::calls::signals;
 use crate::error::{refused, Result};
 use crate::sequence::list::Sequence;
-use crate::sequence::reply::Reply;
 use crate::task::channel::{Channel, Ran};
 use crate::task::transfer;
 use crate::wait::child::{Child, Death};
@@ -20,17 +21,12 @@ use std::sync::Arc;
 const ALL_SIGNALS: u64 = u64::MAX;
 const SIGCHLD_ALONE: u64 = 1 << (libc::SIGCHLD - 1);
 
-/// More bytes than `/proc/thread-self/status` has, except for a process with thousands of groups.
-const STATUS_LENGTH: u32 = 16 * 1024;
-/// More bytes than `/proc/thread-self/status` has with 65536 groups, the most that a process can have.
-const LONGEST_STATUS: u32 = 1024 * 1024;
-
 /// Makes a task the supervisor of one of its children, until that program and all its descendants have ended. With
 /// `forward`, the supervisor passes the signals that it gets on to the program. The task takes no more calls.
 pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Result<()> {
     let Some(pid) = program.pid_in(task) else { return Err(refused("waitid", Errno::ECHILD)) };
     let view = View::open(task, forward)?;
-    if let Err(failure) = become_supervisor(task, view.is_init) {
+    if let Err(failure) = become_supervisor(task, view.children.is_none()) {
         view.close(task);
         return Err(failure);
     }
@@ -39,14 +35,11 @@ pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Re
     Ok(())
 }
 
-/// The descriptors of the task through which a supervisor sees signals and children.
+/// What a supervisor sees signals and children with: descriptors of the task.
 struct View {
     signals: i32,
-    /// `/proc/thread-self/children`; -1 where it could not be opened.
-    children: i32,
-    /// True when the task is process 1 of its pid namespace, and so all other processes that it sees are to end with
-    /// it.
-    is_init: bool,
+    /// `None`: the task is process 1 of its pid namespace, and all other processes that it sees are to end with it.
+    children: Option<ChildList>,
 }
 
 impl View {
@@ -54,36 +47,29 @@ impl View {
         let mut sequence = Sequence::default();
         let getpid = sequence.step(credentials::getpid());
         let signals = sequence.step(signals::signalfd(if forward { ALL_SIGNALS } else { SIGCHLD_ALONE }));
-        let status = Status::read_in(&mut sequence, STATUS_LENGTH)?;
-        let open_children = open(b"/proc/thread-self/children");
-        let name = open_children.request.name;
-        let children = sequence.step(open_children.go_on());
+        let opening = Opening::add_to(&mut sequence)?;
         let (reply, _) = task.run(&sequence, &[])?;
         if let Some(failure) = sequence.failure(&reply, 0) {
             return Err(failure.without_step());
         }
-        let number = |step| reply.result(step).unwrap_or(-1) as i32;
-        let view = View { signals: number(signals), children: number(children), is_init: number(getpid) == 1 };
-        if view.is_init {
-            return Ok(view);
+        let signals = reply.result(signals).unwrap_or(-1) as i32;
+        let [list, proc] = opening.descriptors(&reply);
+        if reply.result(getpid) == Some(1) {
+            transfer::close_all(task, &[list, proc], || {});
+            return Ok(View { signals, children: None });
         }
-        // A `/proc` of another pid namespace lists the children by pids that mean other processes to the task.
-        let own = match status.has_one_pid(&reply) {
-            Some(own) => Ok(own),
-            None => has_one_pid(task),
-        };
-        let refusal = match (reply.errno(children), own) {
-            (None, Ok(true)) => return Ok(view),
-            (None, Ok(false)) => refused(name, Errno::ENOENT),
-            (None, Err(failure)) => failure,
-            (Some(errno), _) => refused(name, errno),
-        };
-        view.close(task);
-        Err(refusal)
+        match opening.opened(&reply) {
+            Ok(children) => Ok(View { signals, children: Some(children) }),
+            Err(refusal) => {
+                transfer::close_all(task, &[signals, list, proc], || {});
+                Err(refusal)
+            }
+        }
     }
 
     fn close(&self, task: &Arc<Channel>) {
-        transfer::close_all(task, &[self.signals, self.children], || {});
+        let [list, proc] = self.children.as_ref().map_or([-1; 2], |children| [children.list, children.proc]);
+        transfer::close_all(task, &[self.signals, list, proc], || {});
     }
 }
 
@@ -113,8 +99,10 @@ fn become_supervisor(task: &Arc<Channel>, is_init: bool) -> Result<()> {
 /// Has the task stand by the program. The reply comes when the program and its descendants have ended.
 fn stand_by(task: &Arc<Channel>, program: &Arc<Child>, pid: i32, view: View) {
     let mut sequence = Sequence::default();
-    let call = Call::new("supervise", wire::SUPERVISE as i64).number(pid).fd(view.signals);
-    let call = process::ended(call.number(if view.is_init { -1 } else { view.children }));
+    let list = view.children.as_ref().map_or(-1, |children| children.list);
+    let proc = view.children.filter(|children| !children.has_own_pids).map_or(-1, |children| children.proc);
+    let call = Call::new("supervise", wire::SUPERVISE as i64).number(pid).fd(view.signals).number(list).number(proc);
+    let call = process::ended(call);
     let read = call.read;
     let step = sequence.step(call);
     task.set_supervises();
@@ -127,44 +115,4 @@ fn stand_by(task: &Arc<Channel>, program: &Arc<Child>, pid: i32, view: View) {
         program.supervisor_replied(seen.map(|(state, usage)| Death { state, usage }));
     };
     task.submit(sequence, Vec::new(), Box::new(done));
-}
-
-fn open(path: &[u8]) -> Call<i32> {
-    descriptor::openat(libc::AT_FDCWD, path, libc::O_RDONLY | libc::O_CLOEXEC, 0)
-}
-
-/// The step of a sequence that reads `/proc/thread-self/status`.
-struct Status {
-    step: usize,
-    text: fn(&Answer) -> Vec<u8>,
-}
-
-impl Status {
-    /// Adds steps that read the first `length` bytes of the status, or nothing where there is no status.
-    fn read_in(sequence: &mut Sequence, length: u32) -> Result<Self> {
-        let status = sequence.push(open(b"/proc/thread-self/status").go_on())?;
-        let read = descriptor::read(status, length, None);
-        let text = read.read;
-        let step = sequence.step(read.go_on());
-        sequence.step(descriptor::close(status).go_on());
-        Ok(Status { step, text })
-    }
-
-    /// Returns whether the `/proc` belongs to the pid namespace of the task: the `/proc` of an outer pid namespace shows a
-    /// pid for each namespace. Returns `None` if the bytes end before the list of pids does.
-    fn has_one_pid(&self, reply: &Reply) -> Option<bool> {
-        let text = (self.text)(&reply.answer(self.step)?);
-        let (_, after) = text.split_at(text.windows(7).position(|name| name == b"\nNSpid:")? + 7);
-        let pids = &after[..after.iter().position(|byte| *byte == b'\n')?];
-        Some(pids.split(u8::is_ascii_whitespace).filter(|pid| !pid.is_empty()).count() == 1)
-    }
-}
-
-/// Returns whether the `/proc` of a task belongs to the pid namespace of the task; also false when that is not to be found
-/// out.
-fn has_one_pid(task: &Arc<Channel>) -> Result<bool> {
-    let mut sequence = Sequence::default();
-    let status = Status::read_in(&mut sequence, LONGEST_STATUS)?;
-    let (reply, _) = task.run(&sequence, &[])?;
-    Ok(status.has_one_pid(&reply).unwrap_or(false))
 }

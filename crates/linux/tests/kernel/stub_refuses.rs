@@ -36,7 +36,8 @@ fn cloning(at: usize, kind: u8, value: u64) -> impl Fn(&mut Raw) {
 
 fn supervising(at: usize, kind: u8, value: u64) -> impl Fn(&mut Raw) {
     move |raw| {
-        let mut args = [(wire::NUMBER, 1), (wire::NUMBER, 1), (wire::NUMBER, 1), (wire::BLOB, 0), (wire::BLOB, 0)];
+        let [number, blob] = [(wire::NUMBER, 1), (wire::BLOB, 0)];
+        let mut args = [number, number, number, number, blob, blob];
         args[at] = (kind, value);
         raw.steps[1] = step(wire::SUPERVISE, &args);
     }
@@ -101,10 +102,10 @@ fn spoilt() -> Vec<(&'static str, i32, Spoil)> {
         ("a clone whose struct is cut off", EINVAL, Box::new(cloning(0, wire::BLOB, 48))),
         ("a clone whose struct lies outside", EINVAL, Box::new(cloning(0, wire::BLOB, 136))),
         ("a clone whose block is no number", EINVAL, Box::new(cloning(5, wire::BLOB, 0))),
-        ("a supervision whose answer is no address", EINVAL, Box::new(supervising(3, wire::NUMBER, 8))),
-        ("a supervision whose answer is not aligned", EINVAL, Box::new(supervising(3, wire::BLOB, 4))),
-        ("a supervision whose answer is cut off", EINVAL, Box::new(supervising(3, wire::BLOB, 8))),
-        ("a supervision without room for others", EINVAL, Box::new(supervising(4, wire::BLOB, 0))),
+        ("a supervision whose answer is no address", EINVAL, Box::new(supervising(4, wire::NUMBER, 8))),
+        ("a supervision whose answer is not aligned", EINVAL, Box::new(supervising(4, wire::BLOB, 4))),
+        ("a supervision whose answer is cut off", EINVAL, Box::new(supervising(4, wire::BLOB, 8))),
+        ("a supervision without room for others", EINVAL, Box::new(supervising(5, wire::BLOB, 0))),
         ("a clone whose channel did not come", EINVAL, Box::new(cloning(2, wire::FD, 1))),
         ("a clone that the child goes on before", EINVAL, Box::new(cloning(3, wire::NUMBER, 0))),
         ("a clone that the child goes on at", EINVAL, Box::new(cloning(3, wire::NUMBER, 1))),

@@ -388,8 +388,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @param options - `forward`: the supervisor forwards the signals that it gets to the program, except those of a terminal,
 	 * which sends them to both. Default: false, and such signals have no effect.
 	 * @throws `ECHILD` `program` is not a child of the task.
-	 * @throws `ENOENT` There is no `/proc`, or it belongs to another pid namespace, or has no `children`
-	 * (`CONFIG_PROC_CHILDREN`). A process 1 needs none.
+	 * @throws `ENOENT` There is no `/proc`, or `/proc` does not show the task. A process 1 needs no `/proc`.
+	 * @throws `ENOENT` The kernel was built without `CONFIG_PROC_CHILDREN`. A process 1 does not need it.
+	 * @throws `EXDEV` Another file is mounted over the list of the task's children in `/proc`.
 	 * @throws `EMFILE` No descriptor of the task is free.
 	 * @throws `ERR_NEARFAR_BATCH` A task with the same table is still being cloned.
 	 * @throws `ERR_NEARFAR_CHILD_DEAD` `program` has ended.
@@ -404,7 +405,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * program.exec("sh", ["sh", "-c", "sleep 1000 & exit 3"]);
 	 * console.log((await program.process.exited).code); // 3, and no sleep is left
 	 * ```
-	 * @see wait(2), PR_SET_CHILD_SUBREAPER(2const), Linux 3.4
+	 * @see wait(2), PR_SET_CHILD_SUBREAPER(2const), Linux 5.6
 	 */
 	supervise(program: ChildProcess, options?: { forward?: boolean }): void {
 		this.#assertFar("supervise");

@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
 import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
-import { Task } from "../../src/index.ts";
+import { mkdir, openat2, Task } from "../../src/index.ts";
 
 const x64 = process.arch === "x64";
 const [getpid, prctl, rtSigaction] = x64 ? [39, 157, 13] : [172, 167, 134];
+const [mount, chroot] = x64 ? [165, 161] : [40, 51];
+const MS_BIND = 0x1000;
 const PR_SET_CHILD_SUBREAPER = 36;
 const SIGCHLD = 17;
 
@@ -16,43 +18,106 @@ async function subreaper(): Promise<Task> {
 	return supervisor;
 }
 
-test("a /proc of a pid namespace further out is refused, and the task is as it was", async () => {
-	await using first = await Task.clone({ namespaces: ["user", "pid"] });
+const daemons = "(setsid sh -c 'sleep 1000 & setsid sleep 1001 & sleep 1002' &) & ";
+
+/** Supervises a shell that leaves three processes behind, and returns what is left of them after its end. */
+async function leftBehind(supervisor: Task, task: Task): Promise<number[]> {
+	const env = mark();
+	supervisor.supervise(task.process);
+	const program = task.exec("/bin/sh", ["sh", "-c", `${daemons} exec sleep 1003`], {
+		env: { ...env, PATH: "/usr/bin:/bin" },
+	});
+	await untilMarked(env, 5);
+	program.kill("SIGTERM");
+	expect(await program.exited).toMatchObject({ signal: "SIGTERM" });
+	await supervisor.process.exited;
+	return marked(env);
+}
+
+test("behind a /proc of an outer pid namespace a supervisor kills what is left, and no process with the same number", async () => {
+	await using first = await Task.clone({ namespaces: ["user", "pid"], idMap: "root" });
 	await using supervisor = await first.clone();
 	await using task = await supervisor.clone();
-	supervisor.syscall(getpid); // the task closes the descriptors of the previous message before this call
-	const before = readdirSync(`/proc/${supervisor.pid}/fd`);
-	expect(await reason(() => supervisor.supervise(task.process))).toMatchObject({ code: "ENOENT" });
-	expect(supervisor.state).toBe("live");
-	supervisor.syscall(getpid);
-	expect(readdirSync(`/proc/${supervisor.pid}/fd`)).toEqual(before);
-	const blocked = /SigBlk:\s*(\w+)/.exec(readFileSync(`/proc/${supervisor.pid}/status`, "utf8"))?.[1];
-	expect(Number(`0x${blocked}`)).toBe(0);
-	// Process 1 of a pid namespace needs no subreaper.
+	// Inside, the stranger has the number that /proc shows for the program.
+	await using stranger = await first.clone({ setTid: [task.pid] });
+	expect(await leftBehind(supervisor, task)).toEqual([]);
+	expect(stranger.syscall(getpid)).toBe(BigInt(task.pid));
+	// Process 1 of a pid namespace needs no list of children.
 	await using other = await first.clone();
 	first.supervise(other.process);
 	expect(await other.exit(3)).toMatchObject({ code: 3 });
 });
 
 needs("root").test.each([10, 3000])(
-	"a task with %i groups is refused behind a /proc of an outer pid namespace, and accepted behind its own",
+	"a task with %i groups kills what is left, behind a /proc of an outer pid namespace and behind its own",
 	async (count) => {
 		const groups = new Uint32Array(Array.from({ length: count }, (_, index) => 2_000_000_000 + index));
 		const setgroups = x64 ? 116 : 159;
-		const supervise = async (supervisor: Task) => {
-			supervisor.syscall(setgroups, count, new Uint8Array(groups.buffer));
-			const task = await supervisor.clone();
-			supervisor.supervise(task.process);
-			return task.exit(3);
-		};
 		await using first = await Task.clone({ namespaces: ["pid"] });
-		await using foreign = await first.clone();
-		expect(await reason(() => supervise(foreign))).toMatchObject({ code: "ENOENT" });
-		expect(foreign.state).toBe("live");
-		await using own = await Task.clone();
-		expect(await supervise(own)).toMatchObject({ code: 3 });
+		for (const supervisor of [await first.clone(), await Task.clone()]) {
+			supervisor.syscall(setgroups, count, new Uint8Array(groups.buffer));
+			expect(await leftBehind(supervisor, await supervisor.clone())).toEqual([]);
+		}
 	},
 );
+
+describe("a list of children that cannot be trusted is refused, and the task is as it was:", () => {
+	const text = (path: string) => Buffer.from(`${path}\0`);
+	const mountProc = (task: Task, type: string) => task.syscall(mount, text(type), text("/proc"), text(type), 0, 0);
+	const list = { code: "ENOENT", syscall: "openat2", path: "/proc/thread-self/children" };
+
+	async function refusedAs(supervisor: Task, refusal: object): Promise<void> {
+		await using task = await supervisor.clone();
+		supervisor.syscall(getpid); // the task closes the descriptors of the previous message before this call
+		const before = readdirSync(`/proc/${supervisor.pid}/fd`);
+		expect(await reason(() => supervisor.supervise(task.process))).toMatchObject(refusal);
+		expect(supervisor.state).toBe("live");
+		supervisor.syscall(getpid);
+		expect(readdirSync(`/proc/${supervisor.pid}/fd`)).toEqual(before);
+		const blocked = /SigBlk:\s*(\w+)/.exec(readFileSync(`/proc/${supervisor.pid}/status`, "utf8"))?.[1];
+		expect(Number(`0x${blocked}`)).toBe(0);
+	}
+
+	test("there is no /proc", async () => {
+		await using supervisor = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+		mountProc(supervisor, "tmpfs");
+		await refusedAs(supervisor, list);
+		supervisor.syscall(chroot, text("/usr"));
+		await refusedAs(supervisor, { code: "ENOENT", syscall: "openat", path: "/proc" });
+	});
+
+	test("the /proc is that of a pid namespace in which the task is not", async () => {
+		await using supervisor = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+		await using inner = await supervisor.clone({ namespaces: ["pid"] });
+		mountProc(inner, "proc");
+		await refusedAs(supervisor, list);
+	});
+
+	test("the /proc is a folder with a list that names a stranger", async () => {
+		await using stranger = await Task.clone();
+		await using supervisor = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+		mountProc(supervisor, "tmpfs");
+		supervisor.run(() => {
+			mkdir("/proc/thread-self");
+			for (const [name, content] of [
+				["children", `${stranger.pid} `],
+				["status", `Name:\tx\nNSpid:\t${supervisor.pid}\n`],
+			]) {
+				using file = openat2(`/proc/thread-self/${name}`, { flags: ["wronly", "creat"], mode: 0o644 });
+				file.write(`${content}`);
+			}
+		});
+		await refusedAs(supervisor, list);
+	});
+
+	test("the list is that of another process, mounted over its own", async () => {
+		await using stranger = await Task.clone();
+		await using supervisor = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+		const lists = [stranger, supervisor].map(({ pid }) => text(`/proc/${pid}/task/${pid}/children`));
+		supervisor.syscall(mount, ...(lists as [Buffer, Buffer]), 0, MS_BIND, 0);
+		await refusedAs(supervisor, { ...list, code: "EXDEV" });
+	});
+});
 
 test("a task that ignores SIGCHLD hears of its program's end all the same", async () => {
 	const supervisor = await subreaper();

@@ -32,6 +32,7 @@ export type { Spawned } from "./spawned.ts";
  * the program.
  * @throws `ENOENT` The call execve(2) finds no such program, or not the interpreter that it names. `error.path` is the
  * last path tried.
+ * @throws `ENOENT` With `killTree`: there is no `/proc` that shows the supervisor. `error.path` is the file that is missing.
  * @throws `EACCES` The call execve(2) refuses a file that is no regular file or that the task may not execute.
  * @throws `ENOEXEC` The call execve(2) does not know the format of the file. A script has to begin with `#!`.
  * @throws `E2BIG` The call execve(2) takes no arguments and environment of this length.
