@@ -8,13 +8,17 @@ export function loop(count: number, operation: () => void): number {
 	return Number(process.hrtime.bigint() - start) / count;
 }
 
+/** Something to measure. A result that can be disposed of is disposed of when the time was taken. */
+export type Operation = () => Promise<unknown>;
+
 /** Returns the milliseconds from the start of an operation to its end: the median of `count` in a row. */
-export async function wall(count: number, operation: () => Promise<unknown>): Promise<number> {
+export async function wall(count: number, operation: Operation): Promise<number> {
 	const times: number[] = [];
 	for (let index = 0; index < count; index++) {
 		const start = performance.now();
-		await operation();
+		const result = await operation();
 		times.push(performance.now() - start);
+		await dispose(result);
 	}
 	return median(times);
 }
@@ -23,15 +27,20 @@ export async function wall(count: number, operation: () => Promise<unknown>): Pr
  * Returns the milliseconds for which an operation blocks the event loop: the time that the loop did not spend waiting for
  * events, while this operation was its only work. The result is the median of `count`.
  */
-export async function blocked(count: number, operation: () => Promise<unknown>): Promise<number> {
+export async function blocked(count: number, operation: Operation): Promise<number> {
 	const times: number[] = [];
 	for (let index = 0; index < count; index++) {
 		await idle();
 		const start = performance.eventLoopUtilization();
-		await operation();
+		const result = await operation();
 		times.push(performance.eventLoopUtilization(start).active);
+		await dispose(result);
 	}
 	return median(times);
+}
+
+async function dispose(result: unknown): Promise<void> {
+	await (result as Partial<AsyncDisposable> | undefined)?.[Symbol.asyncDispose]?.();
 }
 
 /** Resolves when the loop has waited for events once, so that the previous operation has no work left. */

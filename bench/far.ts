@@ -7,10 +7,11 @@ import { buildRaw, raw } from "./raw.ts";
 import type { Row, Sides } from "./row.ts";
 
 const COUNT = 5000;
+const CALLS = 100;
 /** Lengths of a message with one call and no bytes, and of its reply: `Header` and one `Step` of crates/linux/src/wire.rs. */
 const MESSAGE = 104;
 
-/** Measures a call in a task against two bare messages, and a batch of a hundred calls against one call. */
+/** Measures a call in a task against two bare messages, and a batch of a hundred calls against the calls without a batch. */
 export const far: Row[] = [
 	{
 		name: "far-call",
@@ -21,7 +22,7 @@ export const far: Row[] = [
 			buildRaw();
 			return onOneCpu((task) => ({
 				ours: () => call(task),
-				peer: () => raw("pingpong", COUNT, MESSAGE) / 1000,
+				peer: () => raw("raw", "pingpong", COUNT, MESSAGE) / 1000,
 			}));
 		},
 	},
@@ -29,11 +30,24 @@ export const far: Row[] = [
 		name: "far-batch-100",
 		unit: "µs",
 		peerName: "one far-call",
-		bar: 4,
 		async start() {
 			return onOneCpu((task) => ({
 				ours: async () => (await wall(200, () => batch(task))) * 1000,
 				peer: () => call(task),
+			}));
+		},
+	},
+	{
+		name: "far-batch-100-raw",
+		unit: "µs",
+		peerName: "100 system calls in a loop, and one call in a task (Rust)",
+		bar: 1.5,
+		async start() {
+			buildRaw();
+			buildRaw("far");
+			return onOneCpu(() => ({
+				ours: () => raw("far", "batch", COUNT, CALLS) / 1000,
+				peer: () => (CALLS * raw("raw", "getppid", COUNT * CALLS) + raw("far", "call", COUNT)) / 1000,
 			}));
 		},
 	},
@@ -46,7 +60,7 @@ function call(task: Task): number {
 /** Makes a hundred calls of the cheapest kind that returns nothing. */
 function batch(task: Task): Promise<void> {
 	return task.batch(() => {
-		for (let index = 0; index < 100; index++) setNoNewPrivs();
+		for (let index = 0; index < CALLS; index++) setNoNewPrivs();
 	});
 }
 

@@ -51,11 +51,11 @@ if (values.json) writeFileSync(values.json, `${JSON.stringify({ rows: results },
 
 function describe(row: Row, { ours, peer, ratio }: Result): string {
 	const [ourTime, peerTime] = [ours, peer].map((value) => `${value.toPrecision(3)} ${row.unit}`);
-	const [compared, limit] = row.difference
-		? [`+${ratio.toFixed(1)} ${row.unit}`, `<= ${row.bar} ${row.unit}`]
-		: [ratio.toFixed(3), `<= ${row.bar}`];
-	const met = ratio <= row.bar ? "met" : "NOT MET";
-	return line(row.name, ourTime, peerTime, compared, limit, `${met}, peer: ${row.peerName}`);
+	const unit = row.difference ? ` ${row.unit}` : "";
+	const compared = row.difference ? `+${ratio.toFixed(1)}${unit}` : ratio.toFixed(3);
+	const limit = row.bar === undefined ? "none" : `<= ${row.bar}${unit}`;
+	const verdict = row.bar === undefined ? "" : `${ratio <= row.bar ? "met" : "NOT MET"}, `;
+	return line(row.name, ourTime, peerTime, compared, limit, `${verdict}peer: ${row.peerName}`);
 }
 
 function line(name: string, ...columns: (string | undefined)[]): string {

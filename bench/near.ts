@@ -15,7 +15,7 @@ export const near: Row[] = [
 		bar: 1.5,
 		async start() {
 			buildRaw();
-			return { ours: () => loop(COUNT, getppid), peer: () => raw("getppid", COUNT) };
+			return { ours: () => loop(COUNT, getppid), peer: () => raw("raw", "getppid", COUNT) };
 		},
 	},
 	{

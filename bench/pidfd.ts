@@ -1,9 +1,6 @@
-import { fork } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { PidFd } from "@nearfar/pidfd";
 import { loop } from "./clock.ts";
-import { answer } from "./exec.ts";
+import { forked } from "./forked.ts";
 import { buildRaw } from "./raw.ts";
 import type { Row } from "./row.ts";
 
@@ -34,27 +31,12 @@ export const pidfd: Row[] = [
 		rounds: 40,
 		async start() {
 			const crowd = buildRaw("crowd");
-			const [many, few] = [await waiting(crowd, 10_000), await waiting(crowd, 100)];
+			const [many, few] = [await forked("pidfd-waited", crowd, 10_000), await forked("pidfd-waited", crowd, 100)];
 			const end = async () => {
 				await many.end();
 				await few.end();
 			};
-			return { ours: many.ask, peer: few.ask, end };
+			return { ours: () => many.ask(), peer: () => few.ask(), end };
 		},
 	},
 ];
-
-/** Starts a separate Node that waits for `count` processes. */
-async function waiting(crowd: string, count: number): Promise<{ ask(): Promise<number>; end(): Promise<void> }> {
-	const node = fork(fileURLToPath(new URL("pidfd-waited.js", import.meta.url)), [crowd, String(count)]);
-	await answer(node);
-	const ask = () => {
-		node.send("measure");
-		return answer(node);
-	};
-	const end = async () => {
-		node.disconnect();
-		await once(node, "exit");
-	};
-	return { ask, end };
-}

@@ -3,8 +3,8 @@ export interface Row {
 	readonly name: string;
 	readonly unit: "ns" | "µs" | "ms";
 	readonly peerName: string;
-	/** The most that `ratio` may be; with `difference`, the most that ours minus peer may be. */
-	readonly bar: number;
+	/** The most that `ratio` may be; with `difference`, the most that ours minus peer may be. `undefined`: no bar. */
+	readonly bar?: number;
 	readonly difference?: boolean;
 	/** How many times both sides are measured in turn. Default: 15. */
 	readonly rounds?: number;

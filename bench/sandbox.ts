@@ -1,15 +1,10 @@
-import { lstatSync, readlinkSync } from "node:fs";
 import { wall } from "./clock.ts";
+import { heapRow } from "./heap.ts";
 import type { Row } from "./row.ts";
+import { bwrapWithoutNesting, bwrapWithSameMounts, loadIsolate } from "./sandbox-programs.ts";
 import { installed, spawned } from "./spawn.ts";
 
 const COUNT = 10;
-const example = new URL("../../examples/dist/isolate.js", import.meta.url).href;
-const shared = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives", "/etc/ld.so.cache"];
-
-interface Example {
-	isolate(command: string[]): Promise<{ check(): Promise<void> }>;
-}
 
 /** Measures the whole sandbox of examples/isolate.ts. */
 export const sandbox: Row[] = [
@@ -17,24 +12,41 @@ export const sandbox: Row[] = [
 		name: "demo-sandbox",
 		unit: "ms",
 		peerName: "bwrap with the same mounts",
-		bar: 0.6,
 		async start() {
-			if (!(await installed("bwrap", "--version"))) return "bwrap is not installed (Debian: bubblewrap)";
-			const { isolate }: Example = await import(example);
+			const reason = await missing();
+			if (reason !== undefined) return reason;
+			const isolate = await loadIsolate();
 			const ours = async () => (await isolate(["true"])).check();
-			return { ours: () => wall(COUNT, ours), peer: () => wall(COUNT, () => spawned("bwrap", bwrap())) };
+			return { ours: () => wall(COUNT, ours), peer: () => wall(COUNT, () => spawned("bwrap", bwrapWithSameMounts())) };
 		},
 	},
+	heapRow({
+		name: "sandbox-50",
+		bar: 0.8,
+		clock: "wall",
+		ours: "sandbox",
+		peer: "node",
+		peerName: "child_process.spawn of /bin/true, unsandboxed",
+	}),
+	heapRow({
+		name: "sandbox-bwrap-50",
+		bar: 0.42,
+		clock: "wall",
+		ours: "sandbox",
+		peer: "bwrap",
+		peerName: "bwrap with the same mounts and --disable-userns",
+		missing: async () => (await missing()) ?? (await refused()),
+	}),
 ];
 
-function bwrap(): string[] {
-	const fresh = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--hostname", "nearfar"];
-	return ["--unshare-all", "--cap-drop", "ALL", ...shared.flatMap(bind), ...fresh, "true"];
+async function missing(): Promise<string | undefined> {
+	return (await installed("bwrap", "--version")) ? undefined : "bwrap is not installed (Debian: bubblewrap)";
 }
 
-/** Returns the option of bwrap for a path of the host: a symbolic link, as `/bin` often is, stays one in the sandbox. */
-function bind(path: string): string[] {
-	const stat = lstatSync(path, { throwIfNoEntry: false });
-	if (stat?.isSymbolicLink()) return ["--symlink", readlinkSync(path), path];
-	return stat ? ["--ro-bind", path, path] : [];
+/** Returns why bwrap cannot run with `--disable-userns`, which exists since 0.8.0. */
+async function refused(): Promise<string | undefined> {
+	return spawned("bwrap", bwrapWithoutNesting()).then(
+		() => undefined,
+		(error: Error) => `bwrap with --disable-userns fails: ${error.message}`,
+	);
 }

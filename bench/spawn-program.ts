@@ -1,32 +1,36 @@
 import { type SpawnOptions, spawn } from "@nearfar/process";
 import { blocked, wall } from "./clock.ts";
+import { heapRow } from "./heap.ts";
 import type { Row } from "./row.ts";
 import { spawned } from "./spawn.ts";
 
 const COUNT = 30;
 const BURST = 500;
 
+const peerName = "child_process.spawn of /bin/true";
+
 /** Measures a program from its start to its end. */
 export const spawnProgram: Row[] = [
-	row("spawn-true", 0.55, (side) => wall(COUNT, side), ended),
-	row("spawn-true-blocked", 0.3, (side) => blocked(COUNT, side), ended),
+	row("spawn-true", (side) => wall(COUNT, side), ended),
+	row("spawn-true-blocked", (side) => blocked(COUNT, side), ended),
 	row(
 		"spawn-tree",
-		1.0,
 		(side) => wall(COUNT, side),
 		() => ended({ killTree: true }),
 	),
-	{ ...row("spawn-burst", 0.5, (side) => wall(1, () => burst(side)), ended), rounds: 7 },
+	{ ...row("spawn-burst", (side) => wall(1, () => burst(side)), ended), bar: 0.5, rounds: 7 },
+	heapRow({ name: "spawn-50", bar: 0.35, clock: "wall", ours: "spawn", peer: "node", peerName }),
+	heapRow({ name: "spawn-50-blocked", bar: 0.18, clock: "blocked", ours: "spawn", peer: "node", peerName }),
+	heapRow({ name: "spawn-tree-50", bar: 0.42, clock: "wall", ours: "tree", peer: "node", peerName }),
 ];
 
-type Side = () => Promise<unknown>;
+type Side = () => Promise<void>;
 
-function row(name: string, bar: number, measure: (side: Side) => Promise<number>, ours: Side): Row {
+function row(name: string, measure: (side: Side) => Promise<number>, ours: Side): Row {
 	return {
 		name,
 		unit: "ms",
-		peerName: "child_process.spawn of /bin/true",
-		bar,
+		peerName,
 		async start() {
 			return { ours: () => measure(ours), peer: () => measure(() => spawned("/bin/true")) };
 		},
@@ -38,6 +42,6 @@ async function ended(options?: SpawnOptions): Promise<void> {
 	await child.check();
 }
 
-function burst(side: Side): Promise<unknown> {
-	return Promise.all(Array.from({ length: BURST }, side));
+async function burst(side: Side): Promise<void> {
+	await Promise.all(Array.from({ length: BURST }, side));
 }

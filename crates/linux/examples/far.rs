@@ -1,0 +1,57 @@
+//! What a task costs without Node, for `npm run bench`: nanoseconds for each operation.
+//!
+//! `far call COUNT` is one getppid(2) in a task, `far batch COUNT CALLS` a sequence of CALLS of them.
+
+use nearfar_linux::calls::credentials;
+use nearfar_linux::sequence::list::Sequence;
+use nearfar_linux::task::clone::{self, CloneOptions, Cloned};
+use std::hint::black_box;
+use std::sync::mpsc;
+use std::time::Instant;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| args.get(at).and_then(|arg| arg.parse().ok());
+    let nanoseconds = match (args.first().map(String::as_str), number(1), number(2)) {
+        (Some("call"), Some(count), _) => {
+            let task = task();
+            each(count, || {
+                black_box(task.channel.call(credentials::getppid()).expect("the task lives"));
+            })
+        }
+        (Some("batch"), Some(count), Some(calls)) => {
+            let task = task();
+            each(count, || {
+                let mut sequence = Sequence::default();
+                for _ in 0..calls {
+                    sequence.step(credentials::getppid());
+                }
+                let (reply, _) = task.channel.run(&sequence, &[]).expect("the task lives");
+                assert!(reply.answer(calls - 1).is_some(), "all calls are made");
+            })
+        }
+        _ => {
+            eprintln!("usage: far call COUNT | far batch COUNT CALLS");
+            std::process::exit(2);
+        }
+    };
+    println!("{nanoseconds}");
+}
+
+fn task() -> Cloned {
+    let (sender, receiver) = mpsc::channel();
+    let done = Box::new(move |cloned| sender.send(cloned).expect("the receiver waits"));
+    clone::clone(&CloneOptions::default(), Box::new(|_| {}), done).expect("a task can be asked for");
+    receiver.recv().expect("the clone is reported").expect("a task can be cloned")
+}
+
+fn each(count: usize, mut operation: impl FnMut()) -> f64 {
+    for _ in 0..count / 10 {
+        operation();
+    }
+    let start = Instant::now();
+    for _ in 0..count {
+        operation();
+    }
+    start.elapsed().as_nanos() as f64 / count as f64
+}
