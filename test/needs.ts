@@ -19,6 +19,7 @@ import {
 } from "node:fs";
 import { release, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Task } from "@nearfar/core";
 import { describe, test } from "vitest";
 
@@ -80,6 +81,7 @@ const probes = {
 	"user namespaces": () => existsSync("/proc/self/ns/user"),
 	"uts namespaces": () => existsSync("/proc/self/ns/uts"),
 	"the running system call in /proc": () => callOfAChildIsShown(),
+	"a process that another one may trace": () => siblingMayBeTraced(),
 
 	// Mounted file systems.
 	"cgroup v2 in which this user can make groups": () => canMakeCgroup(),
@@ -209,6 +211,13 @@ function callOfAChildIsShown(): boolean {
 	const script = "read line < /proc/self/syscall && cat /proc/$PPID/stat > /dev/null";
 	const scope = Number(read("/proc/sys/kernel/yama/ptrace_scope") || 0);
 	return isRoot && spawnSync("sh", ["-c", script]).status === 0 && scope < 3;
+}
+
+/** True when python3 may trace a process that is not its child: Yama or a filter can forbid that. */
+function siblingMayBeTraced(): boolean {
+	const tracer = fileURLToPath(new URL("tracer.py", import.meta.url));
+	const script = 'sleep 1000 & python3 "$0" $!; traced=$?; kill $!; exit $traced';
+	return spawnSync("sh", ["-c", script, tracer]).status === 0;
 }
 
 /** Makes a cgroup and removes it. Returns true if processes can be in the cgroup, and can be killed and frozen there. */

@@ -54,15 +54,18 @@ pub fn supervise(channel: u64, [program, signals, children, proc, info, usage]: 
             unsafe { syscall(kernel::WAITID, [0, 0, 0, WEXITED | WNOWAIT, 0, 0]) };
             continue;
         }
-        // Two structs pollfd (fd, events, revents), and one struct signalfd_siginfo (signo, errno, code, …).
-        let mut polls = [channel | POLLIN, signals | POLLIN];
+        // Two structs pollfd (fd, events, revents), and one struct signalfd_siginfo (signo, errno, code, …). The first struct
+        // begins with POLLNVAL in `revents`, which stays there if ppoll(2) fails: it needs a limit of two open files.
+        let mut polls = [channel | POLLIN | 1 << 53, signals | POLLIN];
         let mut signal = [0u32; 32];
         // SAFETY: both arrays lie in this frame, and outlive the calls.
         unsafe {
             syscall(kernel::PPOLL, [polls.as_mut_ptr() as u64, 2, 0, 0, 0, 0]);
             syscall(kernel::READ, [signals, signal.as_mut_ptr() as u64, 128, 0, 0, 0]);
         }
-        over = polls[0] >> 48 != 0;
+        // The channel has ended, or one of the two descriptors is none. A supervisor that cannot wait would use a whole CPU,
+        // and not notice the end of Node.
+        over = (polls[0] >> 48 | polls[1] >> 49) != 0;
         // A signal from a terminal goes to the whole foreground group, so the program has got it too.
         if signal[0] != 0 && signal[0] != SIGCHLD && signal[2] != SI_KERNEL {
             // The program has not been reaped, so the pid cannot belong to another process.

@@ -107,11 +107,15 @@ fn stand_by(task: &Arc<Channel>, program: &Arc<Child>, pid: i32, view: View) {
     let step = sequence.step(call);
     task.set_supervises();
     program.set_supervised();
-    let program = program.clone();
+    let (program, supervisor) = (program.clone(), task.clone());
     let done = move |ran: Result<Ran>| {
         let seen = ran.ok().and_then(|ran| ran.reply.answer(step).and_then(|answer| read(&answer)));
         // A hostile supervisor may report anything.
         let seen = seen.filter(|(state, _)| state.answers(libc::WEXITED));
+        if seen.is_none() {
+            // The supervisor has given up. As long as it lives, the program is its child, which no other process can reap.
+            supervisor.hang_up();
+        }
         program.supervisor_replied(seen.map(|(state, usage)| Death { state, usage }));
     };
     task.submit(sequence, Vec::new(), Box::new(done));

@@ -58,8 +58,9 @@ struct Holds {
     count: usize,
     /// True when the process ended while it was held: the last user that releases it has it reaped.
     ended: bool,
-    /// True when the parent was asked to reap the process: from then on it is too late to hold it.
-    reaping: bool,
+    /// How many requests to reap the process its parent has got and not replied to. While there is one, it is too late to
+    /// hold the process.
+    reaping: usize,
 }
 
 /// A process that this process waits for.
@@ -112,7 +113,7 @@ impl Child {
             listener,
             cleanup: Mutex::default(),
         });
-        child.watch(false)?;
+        child.watch()?;
         Ok(child)
     }
 
@@ -157,7 +158,7 @@ impl Child {
     /// it is too late for that.
     pub fn hold(&self) -> bool {
         let mut holds = lock(&self.holds);
-        let alive = lock(&self.death).is_none() && !holds.reaping;
+        let alive = lock(&self.death).is_none() && holds.reaping == 0;
         // A parent that was a task and has ended or executed a program may reap its children at any moment, and cannot
         // be told to wait. So a child of a task is held only while it runs.
         let alive = alive && (self.relations.parent.is_none() || !matches!(self.signal(0), Ok(false)));

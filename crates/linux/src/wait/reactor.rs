@@ -3,6 +3,7 @@
 use crate::error::{During, Result};
 use crate::wait::own_descriptor;
 use crate::wait::thread;
+use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::collections::HashMap;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 /// A target of the reactor, which wakes it.
 pub(crate) trait Wake: Send + Sync {
-    /// Called on the reactor's thread, once for each [`watch`], when the descriptor is ready. The reactor holds no lock
+    /// Called on the reactor's thread when the descriptor is ready, as often as [`Ready`] says. The reactor holds no lock
     /// meanwhile, so this may watch and forget.
     fn wake(self: Arc<Self>);
 }
@@ -28,10 +29,14 @@ impl<T: Wake> Wake for Weak<T> {
 /// The condition by which a watched descriptor becomes ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ready {
-    /// By something to read, or by the other end being closed. A pidfd: by the end of its process.
+    /// Once, by something to read, or by the other end being closed. A pidfd: by the end of its process.
     Read,
-    /// By the other end being closed. A pidfd: by its process being reaped (Linux 6.9).
+    /// Once, by the other end being closed. A pidfd: by its process being reaped (Linux 6.9).
     HangUp,
+    /// A pidfd: by the end of its process, and once more each time the kernel tells the parent of the dead process about it,
+    /// as when a tracer lets go. While a tracer holds a dead process, its pidfd is readable, but its parent cannot reap it. A
+    /// watch that ended with each wake and was set again would wake the reactor at once, over and over.
+    End,
 }
 
 struct Source {
@@ -53,15 +58,16 @@ pub fn next_id() -> u64 {
     NEXT_ID.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Wakes `wake` once, when `fd` is ready. The caller keeps `fd` open until then or until [`forget`], and uses one `id`
-/// for one descriptor.
+/// Wakes `wake` when `fd` is ready. The caller keeps `fd` open until then or until [`forget`], with [`Ready::End`] always until
+/// [`forget`], and uses one `id` for one descriptor.
 pub(crate) fn watch(id: u64, fd: BorrowedFd, ready: Ready, wake: Arc<dyn Wake>) -> Result<()> {
     let reactor = reactor()?;
     let events = match ready {
-        Ready::Read => EpollFlags::EPOLLIN,
-        Ready::HangUp => EpollFlags::empty(), // epoll reports a hang-up always
+        Ready::Read => EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT,
+        Ready::HangUp => EpollFlags::EPOLLONESHOT, // epoll reports a hang-up always
+        Ready::End => EpollFlags::EPOLLIN | EpollFlags::EPOLLET,
     };
-    let mut event = EpollEvent::new(events | EpollFlags::EPOLLONESHOT, id);
+    let mut event = EpollEvent::new(events, id);
     let known = reactor.lock().insert(id, Source { fd: fd.as_raw_fd(), wake }).is_some();
     let set = if known { reactor.epoll.modify(fd, &mut event) } else { reactor.epoll.add(fd, event) };
     if set.is_err() {
@@ -113,8 +119,13 @@ impl Reactor {
     fn run(&self) {
         let mut events = [EpollEvent::empty(); 64];
         loop {
-            // A valid epoll with a valid buffer fails only with EINTR, and then the reactor waits again.
-            let count = self.epoll.wait(&mut events, EpollTimeout::NONE).unwrap_or(0);
+            let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+                Ok(count) => count,
+                Err(Errno::EINTR) => continue,
+                // Code that is not nearfar's has closed the epoll. No promise of nearfar would ever be resolved, and a reactor
+                // that tried again would need a whole CPU for it. The panic ends the process.
+                Err(errno) => panic!("the epoll of the reactor is lost: {errno}"),
+            };
             for event in &events[..count] {
                 let wake = self.lock().get(&event.data()).map(|source| source.wake.clone());
                 if let Some(wake) = wake {

@@ -178,3 +178,10 @@ async function withFewDescriptors(): Promise<Task> {
 	task.syscall(prlimit, 0, RLIMIT_NOFILE, new Uint8Array(new BigUint64Array([50n, 50n]).buffer), 0);
 	return task;
 }
+
+test("a process whose reactor has lost its epoll ends with SIGABRT", async () => {
+	const wrapper = ["sh", "-c", 'ulimit -c 0; exec "$@"', "sh"];
+	const { signal, report, stderr } = await runFixture("core/lost-epoll", { wrapper });
+	expect({ signal, report }).toEqual({ signal: "SIGABRT", report: undefined });
+	expect(stderr).toContain("epoll");
+});

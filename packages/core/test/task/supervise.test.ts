@@ -113,6 +113,15 @@ test("a supervisor that may not become what it has to be is refused, and serves 
 	expect(readdirSync(`/proc/${task.pid}/fd`).length).toBe(before);
 });
 
+test("a supervisor whose limit of open files lets it wait no more ends the program", async () => {
+	const prlimit = process.arch === "x64" ? 302 : 261;
+	const { supervisor, program } = await supervised("exec sleep 1003", {});
+	Task.near.syscall(prlimit, supervisor.pid, 7, Buffer.alloc(16), 0); // RLIMIT_NOFILE: 0
+	supervisor.process.kill("SIGCHLD"); // the supervisor wakes, and waits again
+	expect(await program.exited).toMatchObject({ signal: "SIGKILL" });
+	await supervisor.process.exited;
+});
+
 test("only a child of its own can be supervised, and nothing follows", async () => {
 	await using supervisor = await Task.clone();
 	await using stranger = await Task.clone();

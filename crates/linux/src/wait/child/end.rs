@@ -35,7 +35,7 @@ impl Child {
             _ if self.orphan.load(Ordering::Relaxed) => self.record_orphan_death(),
             None => self.reap(),
             Some(parent) => {
-                holds.reaping = true;
+                holds.reaping += 1;
                 self.reap_in(parent);
             }
         }
@@ -44,7 +44,8 @@ impl Child {
     fn reap(self: &Arc<Self>) {
         match self.wait_here() {
             Ok(Some(death)) => self.record_death(death),
-            Ok(None) => self.watch_again(false),
+            // A tracer holds the dead process. The reactor calls again when the tracer lets go.
+            Ok(None) => {}
             // Another part of this process has reaped the child, or SIGCHLD is ignored and the kernel has reaped it.
             Err(_) => self.handle_orphan(),
         }
@@ -64,10 +65,8 @@ impl Child {
         let child = self.clone();
         let done = move |waited: Result<_>| match waited {
             Ok(Some((state, usage))) => child.record_death(Death { state, usage }),
-            Ok(None) => {
-                lock(&child.holds).reaping = false;
-                child.watch_again(false);
-            }
+            // A tracer holds the dead process, as in `reap`.
+            Ok(None) => lock(&child.holds).reaping -= 1,
             Err(_) => child.handle_orphan(),
         };
         let options = libc::WEXITED | libc::WNOHANG | libc::__WALL;
@@ -99,13 +98,13 @@ impl Child {
     fn handle_orphan(self: &Arc<Self>) {
         match self.wait_here() {
             Ok(Some(death)) => return self.record_death(death),
-            Ok(None) => return self.watch_again(false),
+            Ok(None) => return,
             Err(_) => self.orphan.store(true, Ordering::Relaxed),
         }
         match self.shared_pidfd().and_then(|pidfd| zombie::wait_status(pidfd.as_raw_fd())) {
             Some(status) => self.record_death_by_status(Some(status)),
             None if self.exit_status().is_err() => self.record_death_by_status(None),
-            None => self.watch_again(true),
+            None => self.watch_reaping(),
         }
     }
 
@@ -158,18 +157,21 @@ impl Child {
         }
     }
 
-    pub(super) fn watch(self: &Arc<Self>, reaped: bool) -> Result<()> {
-        self.shared_pidfd().map_or(Ok(()), |pidfd| {
-            let ready = if reaped { Ready::HangUp } else { Ready::Read };
-            reactor::watch(self.id, pidfd.as_fd(), ready, self.clone())
-        })
+    /// Has the reactor call [`Child::handle_end`] with the end of the process.
+    pub(super) fn watch(self: &Arc<Self>) -> Result<()> {
+        self.watch_for(Ready::End)
     }
 
-    fn watch_again(self: &Arc<Self>, reaped: bool) {
-        if self.watch(reaped).is_err() {
+    /// Has the reactor call [`Child::handle_end`] when the new parent has reaped the process.
+    fn watch_reaping(self: &Arc<Self>) {
+        if self.watch_for(Ready::HangUp).is_err() {
             // Without a watch the end would never be reported, so the child is reported as ended with what is known
             // now.
             self.record_orphan_death();
         }
+    }
+
+    fn watch_for(self: &Arc<Self>, ready: Ready) -> Result<()> {
+        self.shared_pidfd().map_or(Ok(()), |pidfd| reactor::watch(self.id, pidfd.as_fd(), ready, self.clone()))
     }
 }
