@@ -3,19 +3,21 @@
 //! process.
 
 mod ask;
+mod capabilities;
+pub(crate) mod namespaces;
 mod proc;
 
-use self::proc::{FILES, NAMESPACES};
-use crate::calls::caps;
+use self::capabilities::Capabilities;
+use self::namespaces::Namespaces;
+use self::proc::FILES;
+use crate::error::Result;
 
 /// Everything that a child inherits, as the kernel shows it. Two equal values make equal children.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ambient {
     ids: [u32; 6],
     groups: Vec<u32>,
-    capabilities: [[u8; 8]; 3],
-    bounding: u64,
-    ambient: u64,
+    capabilities: Capabilities,
     numbers: [i64; ask::NUMBERS],
     scheduling: [u8; 56],
     seccomp_filters: Vec<u8>,
@@ -23,35 +25,28 @@ pub struct Ambient {
     affinity: [u8; 128],
     memory_policy: [u8; 136],
     files: [Vec<u8>; FILES],
-    namespaces: [[u8; 32]; NAMESPACES],
+    namespaces: Namespaces,
 }
 
 impl Ambient {
-    /// Reads the state of the calling thread. Where `/proc` is not mounted, what it would show is empty.
-    pub fn now() -> Self {
-        let capabilities = caps::capget(0).near().unwrap_or_default();
-        let inheritable = capabilities[2] != [0; 8];
+    /// Reads the state of the calling thread. Where `/proc` is not mounted, what it would show is empty. Fails when a
+    /// file of `/proc` cannot be opened for want of descriptors or memory.
+    pub fn now() -> Result<Self> {
+        let capabilities = Capabilities::now();
         let numbers = ask::numbers();
         let filtered = numbers[ask::SECCOMP] == ask::SECCOMP_MODE_FILTER;
-        Ambient {
+        Ok(Ambient {
             ids: ask::ids(),
             groups: ask::groups(),
-            capabilities,
-            bounding: ask::each_capability(libc::PR_CAPBSET_READ, None),
-            // Only an inheritable capability can be ambient. Most processes have none, and then no call is needed.
-            ambient: if inheritable {
-                ask::each_capability(libc::PR_CAP_AMBIENT, Some(libc::PR_CAP_AMBIENT_IS_SET))
-            } else {
-                0
-            },
             numbers,
             scheduling: ask::scheduling(),
-            seccomp_filters: if filtered { proc::seccomp_filters() } else { Vec::new() },
+            seccomp_filters: if filtered { proc::seccomp_filters()? } else { Vec::new() },
             limits: std::array::from_fn(|resource| ask::limit(resource as u32)),
             affinity: ask::affinity(),
             memory_policy: ask::memory_policy(),
-            files: proc::files(),
-            namespaces: proc::namespaces(),
-        }
+            files: proc::files()?,
+            namespaces: namespaces::namespaces(&capabilities)?,
+            capabilities,
+        })
     }
 }

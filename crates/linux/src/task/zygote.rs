@@ -1,15 +1,16 @@
 //! The zygote: the stub that clones all other tasks. No task ever copies this process's memory.
 
 mod exec_stub;
+mod kinship;
 
 use self::exec_stub::exec_stub;
+use self::kinship::Kinship;
 use crate::error::Result;
 use crate::task::ambient::Ambient;
 use crate::task::channel::Channel;
 use crate::task::spawner::Spawner;
 use crate::task::stub;
 use crate::wait::child::{Child, Relations, TaskChannel};
-use nix::errno::Errno;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, Weak};
 
@@ -23,7 +24,7 @@ pub struct Zygote {
     /// The pid of the zygote.
     pub pid: i32,
     ambient: Ambient,
-    kinship: i64,
+    kinship: Kinship,
 }
 
 static PRESENT: Mutex<Option<Arc<Zygote>>> = Mutex::new(None);
@@ -32,10 +33,11 @@ impl Zygote {
     /// Returns a zygote whose tasks inherit what a child of the calling thread would inherit now: the present zygote if
     /// it still matches, else a new one.
     pub fn matching() -> Result<Arc<Zygote>> {
-        let ambient = Ambient::now();
+        let ambient = Ambient::now()?;
         let mut present = PRESENT.lock().unwrap_or_else(|broken| broken.into_inner());
         if let Some(zygote) = present.as_ref() {
-            if zygote.ambient == ambient && zygote.kinship == kinship(zygote.pid) && !zygote.channel.is_hung_up() {
+            if zygote.ambient == ambient && zygote.kinship == Kinship::now(zygote.pid)? && !zygote.channel.is_hung_up()
+            {
                 return Ok(zygote.clone());
             }
         }
@@ -63,23 +65,5 @@ fn start(ambient: Ambient) -> Result<Zygote> {
         keep_alive: Some(spawner.clone()),
     };
     channel.set_process(&Child::new(pid, pidfd, relations, Box::new(|_| {}))?);
-    Ok(Zygote { channel, spawner, pid, kinship: kinship(pid), ambient })
-}
-
-/// Calls kcmp(2), which returns 0 as long as the calling thread shares working directory, root and umask with the
-/// zygote.
-///
-/// If kcmp(2) fails, the negative error number is returned and compared instead: only a change of the result means that
-/// the zygote no longer matches. The result changes for instance when the thread enters a Landlock domain, which no
-/// other call reports: the zygote is outside of the domain, and the thread may not look at it any more.
-fn kinship(zygote: i32) -> i64 {
-    const KCMP_FS: i64 = 3;
-    let thread = nix::unistd::gettid().as_raw();
-    // SAFETY: kcmp(2) with KCMP_FS takes numbers, and touches no memory of this process.
-    let same = unsafe { libc::syscall(libc::SYS_kcmp, thread, zygote, KCMP_FS, 0, 0) };
-    if same < 0 {
-        -i64::from(Errno::last_raw())
-    } else {
-        same
-    }
+    Ok(Zygote { channel, spawner, pid, kinship: Kinship::now(pid)?, ambient })
 }

@@ -45,6 +45,25 @@ fn a_zygote_is_replaced_when_limits_change() {
     });
 }
 
+/// A file of `/proc` that was not opened for want of descriptors would hide all later changes.
+#[test]
+fn a_zygote_is_replaced_when_the_first_clone_had_no_descriptors() {
+    alone("zygote::a_zygote_is_replaced_when_the_first_clone_had_no_descriptors", || {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, 64, hard).unwrap();
+        let all: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        assert_eq!(Task::clone(&CloneOptions::default()).err(), Some(refusal("open", Errno::EMFILE, None)));
+        drop(all);
+        setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+        Task::clone(&CloneOptions::default()).unwrap();
+        let before = zygote::present_pid();
+        let score: i32 = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().parse().unwrap();
+        std::fs::write("/proc/self/oom_score_adj", (score + 1).to_string()).unwrap();
+        Task::clone(&CloneOptions::default()).unwrap();
+        assert_ne!(zygote::present_pid(), before);
+    });
+}
+
 /// The second filter changes the number of filters, but not the seccomp mode.
 #[test]
 fn a_zygote_is_replaced_when_a_seccomp_filter_is_added() {

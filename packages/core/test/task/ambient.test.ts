@@ -39,11 +39,15 @@ const changes: Record<string, readonly Need[]> = {
 	setgroups: ["root"],
 	inheritable: ["root"],
 	bounding: ["root"],
+	lastBounding: ["root"],
 	ambient: ["root"],
 	securebits: ["root"],
 	realTime: ["root", "real-time scheduling"],
 	uts: ["root", "uts namespaces"],
+	lastUts: ["root", "uts namespaces"],
 	net: ["root", "net namespaces"],
+	mnt: ["root", "mnt namespaces"],
+	time: ["root", "time namespaces"],
 };
 
 for (const [what, all] of Object.entries(changes)) {

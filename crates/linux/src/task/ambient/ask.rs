@@ -61,21 +61,6 @@ pub(super) fn groups() -> Vec<u32> {
     }
 }
 
-/// Returns a set with a bit for each capability for which prctl(2) returns 1.
-pub(super) fn each_capability(option: i32, operation: Option<i32>) -> u64 {
-    let mut set = 0;
-    for capability in 0..64 {
-        let (first, second) = operation.map_or((capability, 0), |operation| (operation as i64, capability));
-        // SAFETY: both options take numbers alone, and touch no memory of this process.
-        match unsafe { libc::syscall(libc::SYS_prctl, option as i64, first, second, 0i64, 0i64) } {
-            1 => set |= 1 << capability,
-            0 => {}
-            _ => break, // the kernel does not know this capability and those after it
-        }
-    }
-    set
-}
-
 /// Returns `struct sched_attr`: policy, priority, clamps.
 pub(super) fn scheduling() -> [u8; 56] {
     let mut attr = [0; 56];

@@ -1,61 +1,75 @@
 //! The inherited state that only `/proc` shows.
+//!
+//! `/proc/thread-self` is the calling thread, also in a `/proc` that belongs to an outer pid namespace. In a `/proc` where
+//! the thread has no number, the link is missing. A file that is opened below the link stays about the thread that has
+//! opened it, so each thread has its own.
 
+use crate::error::{refused, Result};
 use crate::wait::own_descriptor::above_stdio;
+use nix::errno::Errno;
+use std::cell::OnceCell;
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 /// How many files are read: cgroup, OOM score, filter of core dumps, label of the security module.
 pub(super) const FILES: usize = 4;
 
-/// How many namespaces a thread can change for its children. The pid and the time namespace of the thread itself never
-/// change, and neither does the user namespace of a process with several threads.
-pub(super) const NAMESPACES: usize = 7;
-
-const NAMESPACE_LINKS: [&std::ffi::CStr; NAMESPACES] =
-    [c"cgroup", c"ipc", c"mnt", c"net", c"pid_for_children", c"time_for_children", c"uts"];
-
-/// Files of `/proc` that stay open: opening them would cost more than reading them.
-struct Proc {
-    namespaces: Option<File>,
-    files: [Option<File>; FILES],
-}
-
-thread_local! {
-    static PROC: Proc = Proc {
-        // Opened with O_PATH: a process that has changed its user may not read the folder, but may go through it.
-        namespaces: open("/proc/thread-self/ns", libc::O_PATH),
-        files: [
-            open("/proc/thread-self/cgroup", 0),
-            open("/proc/self/oom_score_adj", 0),
-            open("/proc/self/coredump_filter", 0),
-            open("/proc/thread-self/attr/current", 0),
-        ],
-    };
-    /// Opened by a thread with a seccomp filter only.
-    static STATUS: Option<File> = open("/proc/thread-self/status", 0);
-}
-
-fn open(path: &str, flags: i32) -> Option<File> {
-    let file = File::options().read(true).custom_flags(flags).open(path).ok()?;
-    above_stdio(file.into()).ok().map(File::from)
-}
-
-pub(super) fn files() -> [Vec<u8>; FILES] {
-    PROC.with(|proc| proc.files.each_ref().map(|file| file.as_ref().map(whole).unwrap_or_default()))
-}
-
-/// Reads the links that name the namespaces. A link that cannot be read is all zero.
-pub(super) fn namespaces() -> [[u8; 32]; NAMESPACES] {
-    PROC.with(|proc| proc.namespaces.as_ref().map(links).unwrap_or_default())
+/// Reads the files. They stay open, because opening them would cost more than reading them.
+pub(super) fn files() -> Result<[Vec<u8>; FILES]> {
+    thread_local! {
+        static OPEN: OnceCell<[Option<File>; FILES]> = const { OnceCell::new() };
+    }
+    OPEN.with(|kept| {
+        let files = made_once(kept, || {
+            Ok([
+                open("/proc/thread-self/cgroup", 0)?,
+                open("/proc/self/oom_score_adj", 0)?,
+                open("/proc/self/coredump_filter", 0)?,
+                open("/proc/thread-self/attr/current", 0)?.filter(can_be_read),
+            ])
+        })?;
+        Ok(files.each_ref().map(|file| file.as_ref().map(whole).unwrap_or_default()))
+    })
 }
 
 /// Reads the line with the number of seccomp filters. A thread can add a filter and never removes one, so an equal
 /// number means equal filters.
-pub(super) fn seccomp_filters() -> Vec<u8> {
-    let status = STATUS.with(|status| status.as_ref().map(whole).unwrap_or_default());
-    let mut lines = status.split(|byte| *byte == b'\n');
-    lines.find(|line| line.starts_with(b"Seccomp_filters:")).unwrap_or_default().to_vec()
+pub(super) fn seccomp_filters() -> Result<Vec<u8>> {
+    thread_local! {
+        static STATUS: OnceCell<Option<File>> = const { OnceCell::new() };
+    }
+    STATUS.with(|kept| {
+        let file = made_once(kept, || open("/proc/thread-self/status", 0))?;
+        let status = file.as_ref().map(whole).unwrap_or_default();
+        let mut lines = status.split(|byte| *byte == b'\n');
+        Ok(lines.find(|line| line.starts_with(b"Seccomp_filters:")).unwrap_or_default().to_vec())
+    })
+}
+
+/// Returns the value in the cell, and makes the value if there is none yet. After a failure, the next call tries again.
+pub(super) fn made_once<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    match cell.get() {
+        Some(made) => Ok(made),
+        None => make().map(|made| cell.get_or_init(|| made)),
+    }
+}
+
+/// Opens a file. `None`: the kernel has no such file, or `/proc` is not mounted.
+///
+/// A lack of descriptors or of memory is an error instead: a change of a file that was not opened would never be noticed.
+pub(super) fn open(path: &str, flags: i32) -> Result<Option<File>> {
+    match File::options().read(true).custom_flags(flags).open(path) {
+        Ok(file) => above_stdio(file.into()).map(|file| Some(file.into())),
+        Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+            Some(errno @ (Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM)) => Err(refused("open", errno)),
+            _ => Ok(None),
+        },
+    }
+}
+
+/// False for the label of a thread where the kernel has no security module with labels. No module is added later.
+fn can_be_read(file: &File) -> bool {
+    file.read_at(&mut [0; 1024], 0).is_ok()
 }
 
 /// Reads a file from its start. The kernel makes the text anew each time.
@@ -72,14 +86,4 @@ fn whole(file: &File) -> Vec<u8> {
     }
     text.truncate(length);
     text
-}
-
-fn links(folder: &File) -> [[u8; 32]; NAMESPACES] {
-    NAMESPACE_LINKS.map(|name| {
-        let mut link = [0u8; 32];
-        // SAFETY: the kernel reads `name`, which is static and ends with a NUL. The kernel writes at most `link.len()`
-        // bytes of `link`, a local variable that outlives the call. `folder` is open as long as it is borrowed.
-        unsafe { libc::readlinkat(folder.as_raw_fd(), name.as_ptr(), link.as_mut_ptr().cast(), link.len()) };
-        link
-    })
 }
