@@ -34,7 +34,7 @@ export function makeError(failure: FailureData): Error {
 			return new BatchError(`${call} after exec: a batch ends with the program that it executes`);
 		case "multithreaded":
 			return new MultithreadedError(
-				`${call} would change this thread of Node and leave ${process.pid}'s others as they are: make it in a task`,
+				`${call} would change this thread of Node (process ${process.pid}) and leave its other threads as they are: make it in a task`,
 			);
 		default:
 			return new NearfarError("INTERNAL", failure.message ?? `unknown failure ${failure.kind}`);

@@ -11,7 +11,7 @@ import { currentTask, nearTask } from "./target.ts";
 export function refuseOneThread(what: string, pid: number): void {
 	if (pid === 0 ? !currentTask().isNear : !isOwnThread(pid)) return;
 	throw new MultithreadedError(
-		`${what} would change one thread of Node and leave ${process.pid}'s others as they are: make it in a task, for itself`,
+		`${what} would change one thread of Node (process ${process.pid}) and leave its other threads as they are: make it in a task, for itself`,
 	);
 }
 
