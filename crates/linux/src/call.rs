@@ -295,6 +295,13 @@ impl Call<()> {
 }
 
 impl<T> Call<T> {
+    /// Says which path an error of the call names, in place of a path among the arguments.
+    pub(crate) fn about(mut self, path: &[u8]) -> Self {
+        self.request.paths[0] = Some((self.request.input.len() as u32, path.len() as u32));
+        self.request.input.extend_from_slice(path);
+        self
+    }
+
     /// Lets a sequence go on with the next step when the kernel refuses this call.
     pub fn go_on(mut self) -> Self {
         self.request.policy = Policy::GoOn;

@@ -7,6 +7,7 @@ pub mod clone;
 pub(crate) mod death_signal;
 pub mod exec;
 pub(crate) mod outgoing;
+mod own_proc;
 pub mod share;
 pub mod spawner;
 pub mod stub;

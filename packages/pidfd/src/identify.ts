@@ -1,5 +1,5 @@
 import { SyscallError } from "@nearfar/core";
-import { native, pidfdInfoMask, pidsOfPidfd } from "@nearfar/core/internal";
+import { native, pidfdInfoMask, pidOfPidfd } from "@nearfar/core/internal";
 
 const SIZE = 64; // bytes of the first version of struct pidfd_info
 
@@ -22,17 +22,7 @@ export function identifyProcess(pidfd: number): Identity | undefined {
 		if (!(error instanceof SyscallError)) throw error;
 		if (error.code === "ESRCH" || error.code === "EREMOTE") return undefined;
 		if (error.code !== "ENOTTY") throw error;
-		const pid = pidInProc(pidfd); // before Linux 6.13
+		const pid = pidOfPidfd(pidfd); // before Linux 6.13
 		return pid === undefined ? undefined : { pid, uid: 0 };
 	}
-}
-
-/**
- * Returns the pid that `/proc` shows for a pidfd of the current task. `undefined`: the process was reaped, or is
- * outside the pid namespace of that `/proc`. Throws ENOTTY for another descriptor, as an ioctl of a pidfd would.
- */
-export function pidInProc(pidfd: number): number | undefined {
-	const pids = pidsOfPidfd(pidfd);
-	if (!pids) throw new SyscallError({ code: "ENOTTY", errno: 25, syscall: "ioctl" });
-	return pids[0];
 }

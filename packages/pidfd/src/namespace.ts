@@ -1,6 +1,13 @@
-import { type FileDescriptor, type NamespaceKind, openat2, SyscallError } from "@nearfar/core";
-import { type AnyTask, adoptDescriptor, currentTask, native, pidfdNamespaces, toChoice } from "@nearfar/core/internal";
-import { pidInProc } from "./identify.ts";
+import { type FileDescriptor, Location, type NamespaceKind, openat2, SyscallError } from "@nearfar/core";
+import {
+	type AnyTask,
+	adoptDescriptor,
+	currentTask,
+	native,
+	openProcessFolder,
+	pidfdNamespaces,
+	toChoice,
+} from "@nearfar/core/internal";
 
 /**
  * The kinds of namespaces that a process is in, and the two that its children will be in: names in `/proc/<pid>/ns`.
@@ -57,27 +64,25 @@ function probeIoctls(): boolean {
 	}
 }
 
-/**
- * Opens a namespace in `/proc`, for kernels before Linux 6.11. The pid is read before and after: a process that has the
- * pid both times had it in between.
- */
+/** Opens a namespace in `/proc`, for kernels before Linux 6.11. */
 function openInProc(pidfd: number, kind: PidFdNamespaceKind): FileDescriptor {
-	const pid = pidInProc(pidfd);
-	if (pid === undefined) throw noProcess();
-	let file: FileDescriptor;
+	using folder = openProcessFolder(pidfd);
+	if (!folder) throw noProcess();
 	try {
-		file = openat2(`/proc/${pid}/ns/${kind}`);
+		return openat2(new Location(folder, `ns/${kind}`));
 	} catch (error) {
-		throw pidInProc(pidfd) === pid && !isZombie(pid) ? error : noProcess();
+		throw hasEnded(folder) ? noProcess() : error;
 	}
-	if (pidInProc(pidfd) === pid) return file;
-	file.close();
-	throw noProcess();
 }
 
-function isZombie(pid: number): boolean {
-	using stat = openat2(`/proc/${pid}/stat`);
-	return /^\d+ \(.*\) [ZX]/s.test(stat.read(512).toString());
+/** Returns whether the process of a directory in `/proc` has ended. The kernel reads no file of one that was reaped. */
+function hasEnded(folder: FileDescriptor): boolean {
+	try {
+		using stat = openat2(new Location(folder, "stat"));
+		return /^\d+ \(.*\) [ZX]/s.test(stat.read(512).toString());
+	} catch {
+		return true;
+	}
 }
 
 function noProcess(): SyscallError {

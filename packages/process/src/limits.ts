@@ -68,7 +68,7 @@ export function getrlimit(resource: Resource): Limits<number | bigint> {
  * before and after the call: if the process was reaped in between, the call may have hit another process that got the
  * pid.
  * @throws `EBADF` The descriptor is not a pidfd.
- * @throws `ENOENT` `process` is a pidfd, and `/proc` is not mounted.
+ * @throws `ENOENT` Before Linux 6.13: `process` is a pidfd, and `/proc` is not mounted.
  * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The process has its pid in another pid namespace than the current task.
  * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The pidfd is not in the descriptor table of the current task.
  * @throws `ERR_NEARFAR_CHILD_DEAD` The process is a child that has ended.

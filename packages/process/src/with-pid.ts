@@ -1,12 +1,10 @@
 import { ChildProcess, FileDescriptor, Process, SyscallError } from "@nearfar/core";
 import {
-	adoptDescriptor,
 	pid as checkPid,
 	currentTask,
 	holdChild,
-	native,
 	numberOf,
-	pidsOfPidfd,
+	pidOfPidfd,
 	visiblePid,
 	wrongType,
 } from "@nearfar/core/internal";
@@ -41,37 +39,22 @@ export function withPid<T>(
 
 function withPidOfPidfd<T>(pidfd: FileDescriptor, syscall: string, fn: (pid: number) => T): T {
 	const number = numberOf(pidfd);
-	const pids = readPids(number, syscall);
-	const [pidInProc = 0] = pids;
-	// /proc may be that of an outer pid namespace. The pids are those in each namespace from that one down to the
-	// namespace of the process, and one of them is the pid in the namespace of the current task.
-	const pid = pids.find((candidate) => isSameProcess(candidate, pidInProc, syscall));
-	if (pid === undefined) throw refusal("ESRCH", ESRCH, syscall);
-	const result = fn(pid);
-	readPids(number, syscall);
+	const result = fn(livingPid(number, syscall));
+	livingPid(number, syscall);
 	return result;
 }
 
-/**
- * Returns the pids of the process of a pidfd, outermost namespace first. Throws EBADF for another descriptor, ESRCH
- * after its death.
- */
-function readPids(number: number, syscall: string): number[] {
-	const pids = pidsOfPidfd(number);
-	if (!pids) throw refusal("EBADF", EBADF, syscall);
-	if (pids.length === 0) throw refusal("ESRCH", ESRCH, syscall);
-	return pids;
-}
-
-/** Returns whether the current task knows by `pid` the process that /proc shows as `pidInProc`. */
-function isSameProcess(pid: number, pidInProc: number, syscall: string): boolean {
+/** Returns the pid of the process of a pidfd. Throws EBADF for another descriptor, ESRCH after the end of the process. */
+function livingPid(pidfd: number, syscall: string): number {
+	let pid: number | undefined;
 	try {
-		using pidfd = adoptDescriptor(native().pidfdOpen(pid, 0));
-		return readPids(numberOf(pidfd), syscall)[0] === pidInProc;
+		pid = pidOfPidfd(pidfd);
 	} catch (error) {
-		if (error instanceof SyscallError && error.code === "ESRCH") return false;
+		if (error instanceof SyscallError && error.code === "ENOTTY") throw refusal("EBADF", EBADF, syscall);
 		throw error;
 	}
+	if (pid === undefined) throw refusal("ESRCH", ESRCH, syscall);
+	return pid;
 }
 
 function refusal(code: string, errno: number, syscall: string): SyscallError {

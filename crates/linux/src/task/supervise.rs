@@ -3,7 +3,7 @@
 
 mod children;
 
-use self::children::{ChildList, Opening};
+use self::children::ChildList;
 use crate::call::Call;
 use crate::calls::credentials;
 use crate::calls::prctl;
@@ -46,25 +46,21 @@ impl View {
     fn open(task: &Arc<Channel>, forward: bool) -> Result<Self> {
         let mut sequence = Sequence::default();
         let getpid = sequence.step(credentials::getpid());
-        let signals = sequence.step(signals::signalfd(if forward { ALL_SIGNALS } else { SIGCHLD_ALONE }));
-        let opening = Opening::add_to(&mut sequence)?;
+        sequence.push(signals::signalfd(if forward { ALL_SIGNALS } else { SIGCHLD_ALONE }))?;
+        let status = children::open_list(&mut sequence)?;
         let (reply, _) = task.run(&sequence, &[])?;
-        if let Some(failure) = sequence.failure(&reply, 0) {
-            return Err(failure.without_step());
-        }
-        let signals = reply.result(signals).unwrap_or(-1) as i32;
-        let [list, proc] = opening.descriptors(&reply);
-        if reply.result(getpid) == Some(1) {
-            transfer::close_all(task, &[list, proc], || {});
+        let made = sequence.made(&reply);
+        let [signals, proc, list] = [0, 1, 2].map(|slot| made.get(slot).copied().unwrap_or(-1));
+        if reply.result(getpid) == Some(1) && signals >= 0 {
+            transfer::close_all(task, &made[1..], || {});
             return Ok(View { signals, children: None });
         }
-        match opening.opened(&reply) {
-            Ok(children) => Ok(View { signals, children: Some(children) }),
-            Err(refusal) => {
-                transfer::close_all(task, &[signals, list, proc], || {});
-                Err(refusal)
-            }
+        if let Some(failure) = sequence.failure(&reply, 0) {
+            transfer::close_all(task, &made, || {});
+            return Err(failure.without_step());
         }
+        let has_own_pids = children::shows_own_pids(&reply, status);
+        Ok(View { signals, children: Some(ChildList { list, proc, has_own_pids }) })
     }
 
     fn close(&self, task: &Arc<Channel>) {

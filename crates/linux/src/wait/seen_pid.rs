@@ -2,6 +2,7 @@
 
 use crate::calls::pidfd;
 use crate::wait::own_descriptor;
+use crate::wait::proc_directory::{pid_in_proc, pids_in_proc};
 use nix::sys::stat::fstat;
 use nix::sys::statfs::fstatfs;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -17,7 +18,7 @@ const PID_FS_MAGIC: i64 = 0x5049_4446;
 pub(crate) fn pid_seen_here(pidfd: &OwnedFd) -> i32 {
     let candidates = match reported_pid(pidfd) {
         Some(pid) => vec![pid],
-        None => pids_in_proc(pidfd),
+        None => pids_in_proc(pidfd.as_raw_fd()),
     };
     candidates.into_iter().find(|pid| *pid > 0 && is_process(*pid, pidfd)).unwrap_or(0)
 }
@@ -30,15 +31,6 @@ fn reported_pid(pidfd: &OwnedFd) -> Option<i32> {
     Some(i32::from_ne_bytes(info.get(16..20)?.try_into().ok()?))
 }
 
-/// Returns the pids of the process that `/proc` shows: one for each pid namespace, from that of the mounted `/proc` down
-/// to the process's own.
-fn pids_in_proc(pidfd: &OwnedFd) -> Vec<i32> {
-    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).unwrap_or_default();
-    let field = |name| text.lines().find_map(|line| line.strip_prefix(name));
-    let pids = field("NSpid:").or(field("Pid:")).unwrap_or_default();
-    pids.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
-}
-
 /// True when `pid` means the process of `pidfd` in this process's pid namespace.
 fn is_process(pid: i32, pidfd: &OwnedFd) -> bool {
     let Ok(opened) = own_descriptor::make(pidfd::pidfd_open(pid, 0)) else { return false };
@@ -47,8 +39,8 @@ fn is_process(pid: i32, pidfd: &OwnedFd) -> bool {
         return fstat(pidfd).is_ok_and(|one| fstat(&opened).is_ok_and(|other| one.st_ino == other.st_ino));
     }
     // Before Linux 6.9 all pidfds have one inode. One `/proc` shows the same number for the same process.
-    let [one, other] = [pidfd, &opened].map(|fd| pids_in_proc(fd).first().copied());
-    one.is_some_and(|pid| pid > 0) && one == other
+    let [one, other] = [pidfd, &opened].map(|fd| pid_in_proc(fd.as_raw_fd()));
+    one.is_some() && one == other
 }
 
 #[cfg(test)]
@@ -78,7 +70,7 @@ mod tests {
         let parent = std::os::unix::process::parent_id() as i32;
         let pidfd = pidfd_of(own);
         assert_eq!(pid_seen_here(&pidfd), own);
-        assert_eq!(pids_in_proc(&pidfd).last(), Some(&own));
+        assert_eq!(pids_in_proc(pidfd.as_raw_fd()).last(), Some(&own));
         assert_eq!([own, parent, i32::MAX].map(|pid| is_process(pid, &pidfd)), [true, false, false]);
     }
 }

@@ -1,10 +1,7 @@
 //! Processes that have ended and were not reaped: `/proc` still shows their wait status.
 
-use crate::wait::proc_directory;
-use nix::fcntl::{openat, readlinkat, OFlag};
-use nix::sys::stat::Mode;
-use std::fs::File;
-use std::io::Read;
+use crate::wait::proc_directory::{self, stat_field};
+use nix::fcntl::readlinkat;
 use std::os::fd::RawFd;
 
 /// The place of the state among the fields that follow the name in `/proc/<pid>/stat`.
@@ -21,15 +18,6 @@ pub fn wait_status(pidfd: RawFd) -> Option<i32> {
     // The kernel shows the status as 0 to a reader that may not trace the process. Reading this link needs the same
     // permission, so a failure here means that the 0 would not be true.
     readlinkat(&directory, "ns/user").ok()?;
-    let stat = openat(&directory, "stat", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).ok()?;
-    let mut text = Vec::new();
-    File::from(stat).read_to_end(&mut text).ok()?;
-    parse(&text)
-}
-
-/// Reads the status from the text of `/proc/<pid>/stat`. The name in it is in parentheses, and may hold any bytes.
-fn parse(stat: &[u8]) -> Option<i32> {
-    let name_end = stat.windows(2).rposition(|bytes| bytes == b") ")?;
-    let fields: Vec<&str> = std::str::from_utf8(&stat[name_end + 2..]).ok()?.split_whitespace().collect();
-    (fields.get(STATE) == Some(&"Z")).then(|| fields.get(EXIT_CODE)?.parse().ok())?
+    let stat = proc_directory::read(&directory, "stat")?;
+    (stat_field(&stat, STATE)? == "Z").then(|| stat_field(&stat, EXIT_CODE)?.parse().ok())?
 }

@@ -1,5 +1,6 @@
 //! Tests that change their process: this test program again, for one test and with one thread.
 
+use nix::errno::Errno;
 use std::process::{Command, Output};
 
 const MARK: &str = "NEARFAR_TEST_ALONE";
@@ -19,6 +20,12 @@ pub fn alone_after(test: &str, before: fn(), body: fn()) {
         }
         Err(_) => passed(&again(test, "before")),
     }
+}
+
+/// Puts the next children of this process into a new pid namespace. The mounted `/proc` stays that of the outer one.
+pub fn new_pid_namespace() {
+    // SAFETY: unshare(2) takes a number. With CLONE_NEWPID it changes nothing for this process, only for its children.
+    Errno::result(unsafe { libc::unshare(libc::CLONE_NEWPID) }).unwrap();
 }
 
 fn again(test: &str, mark: &str) -> Output {

@@ -1,6 +1,8 @@
 //! Replies to a clone that name a process which the cloner has not cloned.
 
+use crate::alone::{alone, alone_after, new_pid_namespace};
 use crate::channel::PATIENCE;
+use crate::forbid::forbid;
 use crate::hostile::reply_to;
 use crate::task::{end, Task};
 use nearfar_linux::calls::{credentials, pidfd};
@@ -33,6 +35,32 @@ fn cloned_as(cloner: &Task, fd: &impl AsRawFd) -> Failure {
 
 #[test]
 fn a_new_task_is_a_child_of_the_task_that_has_cloned_it() {
+    only_children_are_accepted();
+}
+
+#[test]
+fn before_linux_6_13_proc_shows_whether_a_new_task_is_a_child_of_its_cloner() {
+    alone("hostile_clone::before_linux_6_13_proc_shows_whether_a_new_task_is_a_child_of_its_cloner", || {
+        forbid(libc::SYS_ioctl, libc::ENOTTY, &[]);
+        only_children_are_accepted();
+    });
+}
+
+#[test]
+#[ignore = "needs root: an ordinary user makes no pid namespace in a process with several threads"]
+fn before_linux_6_13_the_proc_of_an_outer_pid_namespace_shows_it_too() {
+    alone_after(
+        "hostile_clone::before_linux_6_13_the_proc_of_an_outer_pid_namespace_shows_it_too",
+        new_pid_namespace,
+        || {
+            assert_eq!(std::process::id(), 1);
+            forbid(libc::SYS_ioctl, libc::ENOTTY, &[]);
+            only_children_are_accepted();
+        },
+    );
+}
+
+fn only_children_are_accepted() {
     let this = pidfd::pidfd_open(std::process::id() as i32, 0).near().unwrap();
     // SAFETY: the kernel has just made this descriptor, and nothing else knows its number.
     let this = unsafe { OwnedFd::from_raw_fd(this) };

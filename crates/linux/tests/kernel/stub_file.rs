@@ -1,6 +1,6 @@
 //! Where the stub is executed from: a memfd, or its file if the host forbids that.
 
-use crate::alone::{alone, alone_after};
+use crate::alone::{alone, alone_after, new_pid_namespace};
 use crate::forbid::forbid;
 use crate::task::{end, program, Task};
 use nearfar_linux::call::Call;
@@ -8,7 +8,6 @@ use nearfar_linux::calls::credentials;
 use nearfar_linux::task::clone::CloneOptions;
 use nearfar_linux::task::exec;
 use nearfar_linux::task::stub;
-use nix::errno::Errno;
 use std::os::fd::AsRawFd;
 
 /// Asserts that a task was executed from the stub's file: the link to its executable has a path.
@@ -57,10 +56,6 @@ fn a_filter_that_refuses_executable_memfds_makes_the_stub_start_from_its_file() 
 #[test]
 #[ignore = "needs root: the sysctl of a pid namespace belongs to it"]
 fn a_host_that_refuses_executable_memfds_makes_the_stub_start_from_its_file() {
-    fn new_pid_namespace() {
-        // SAFETY: unshare(2) takes a number. With CLONE_NEWPID it changes nothing for this process, only for its children.
-        Errno::result(unsafe { libc::unshare(libc::CLONE_NEWPID) }).unwrap();
-    }
     alone_after(
         "stub_file::a_host_that_refuses_executable_memfds_makes_the_stub_start_from_its_file",
         new_pid_namespace,

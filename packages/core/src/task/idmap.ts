@@ -2,9 +2,9 @@ import { prctlOptions } from "../addon/flags.generated.ts";
 import { native } from "../addon/native.ts";
 import { array, id, integer, options, wrongValue } from "../arguments.ts";
 import { FileDescriptor } from "../files/descriptor.ts";
-import { pidsOfPidfd } from "../files/fdinfo.ts";
 import { openat2 } from "../files/files.ts";
 import { Location } from "../files/location.ts";
+import { openProcessFolder } from "../files/pidfd.ts";
 import { sharersOf } from "../identity.ts";
 import type { ChildProcess } from "../process/child.ts";
 import { trackerOf } from "../process/child-tracker.ts";
@@ -90,23 +90,14 @@ export function writeMaps(
 	}
 }
 
-/**
- * Opens `/proc/<pid>` of a child. The number is that of the mounted `/proc`, which may belong to an outer pid namespace. The
- * directory stays that of the child, also when another process gets the number.
- */
+/** Opens `/proc/<pid>` of a child. */
 function openInProc(child: ChildProcess): FileDescriptor {
 	const tracker = trackerOf(child);
 	const number = native().childPidfd(tracker.id);
 	if (number < 0) tracker.throwGone("map the ids of");
 	using pidfd = FileDescriptor.from(number);
-	const shown = () => pidsOfPidfd(pidfd.fd)?.[0];
-	const pid = shown();
-	if (pid !== undefined) {
-		const folder = openat2(`/proc/${pid}`, { flags: ["path", "directory"] });
-		// A process that still has its number after the opening had the number during the opening.
-		if (shown() === pid) return folder;
-		folder.close();
-	}
+	const folder = openProcessFolder(pidfd.fd);
+	if (folder) return folder;
 	const hint = "/proc belongs to a pid namespace in which the task is not visible, or the task has died";
 	throw new SyscallError({ code: "ESRCH", errno: 3, syscall: "openat2" }, { path: "/proc", hint });
 }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { reason } from "../../../../test/reason.ts";
-import { closeRange, openat2, type SharedPart, Task } from "../../src/index.ts";
+import { closeRange, mkdir, openat2, type SharedPart, statx, Task } from "../../src/index.ts";
 
 const x64 = process.arch === "x64";
 const [getpid, mount, setrlimit] = x64 ? [39, 165, 160] : [172, 40, 164];
@@ -29,6 +29,25 @@ test.each(shares)("a task that shares %s and does not get ready leaves nothing i
 		expect(refused).toMatchObject({ code: "ENOENT", syscall: "openat" });
 	}
 	await expect.poll(() => traces(creator)).toEqual(before);
+});
+
+test.each(shares)("a task that shares %s writes its ids into no file outside of a procfs", async (_, share) => {
+	await using creator = await Task.clone({ namespaces: ["user", "mnt"] });
+	const text = (value: string) => Buffer.from(`${value}\0`);
+	creator.syscall(mount, text("none"), text("/proc"), text("tmpfs"), 0, 0);
+	creator.run(() => {
+		mkdir("/proc/self");
+		for (const name of ["setgroups", "gid_map", "uid_map"]) {
+			openat2(`/proc/self/${name}`, { flags: ["wronly", "creat"], mode: 0o666 }).close();
+		}
+	});
+	const before = traces(creator);
+	const refused = await reason(() => creator.clone({ share, namespaces: ["user"] }));
+	expect(refused).toMatchObject({ code: "ENOENT", syscall: "openat", path: "/proc" });
+	await expect.poll(() => traces(creator)).toEqual(before);
+	// The root of a container could have the task write the ids into any file.
+	const written = creator.run(() => statx("/proc/self/uid_map").size);
+	expect(written).toBe(0n);
 });
 
 test.each(shares)("a table too full for a task that shares %s is EMFILE, and nothing is left", async (_, share) => {

@@ -64,7 +64,8 @@ needs("root").test.each([10, 3000])(
 describe("a list of children that cannot be trusted is refused, and the task is as it was:", () => {
 	const text = (path: string) => Buffer.from(`${path}\0`);
 	const mountProc = (task: Task, type: string) => task.syscall(mount, text(type), text("/proc"), text(type), 0, 0);
-	const list = { code: "ENOENT", syscall: "openat2", path: "/proc/thread-self/children" };
+	const noProc = { code: "ENOENT", syscall: "openat", path: "/proc" };
+	const noList = { code: "ENOENT", syscall: "openat2", path: "/proc/thread-self/children" };
 
 	async function refusedAs(supervisor: Task, refusal: object): Promise<void> {
 		await using task = await supervisor.clone();
@@ -81,16 +82,16 @@ describe("a list of children that cannot be trusted is refused, and the task is 
 	test("there is no /proc", async () => {
 		await using supervisor = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
 		mountProc(supervisor, "tmpfs");
-		await refusedAs(supervisor, list);
+		await refusedAs(supervisor, noProc);
 		supervisor.syscall(chroot, text("/usr"));
-		await refusedAs(supervisor, { code: "ENOENT", syscall: "openat", path: "/proc" });
+		await refusedAs(supervisor, noProc);
 	});
 
 	test("the /proc is that of a pid namespace in which the task is not", async () => {
 		await using supervisor = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
 		await using inner = await supervisor.clone({ namespaces: ["pid"] });
 		mountProc(inner, "proc");
-		await refusedAs(supervisor, list);
+		await refusedAs(supervisor, noList);
 	});
 
 	test("the /proc is a folder with a list that names a stranger", async () => {
@@ -107,7 +108,7 @@ describe("a list of children that cannot be trusted is refused, and the task is 
 				file.write(`${content}`);
 			}
 		});
-		await refusedAs(supervisor, list);
+		await refusedAs(supervisor, noProc);
 	});
 
 	test("the list is that of another process, mounted over its own", async () => {
@@ -115,7 +116,7 @@ describe("a list of children that cannot be trusted is refused, and the task is 
 		await using supervisor = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
 		const lists = [stranger, supervisor].map(({ pid }) => text(`/proc/${pid}/task/${pid}/children`));
 		supervisor.syscall(mount, ...(lists as [Buffer, Buffer]), 0, MS_BIND, 0);
-		await refusedAs(supervisor, { ...list, code: "EXDEV" });
+		await refusedAs(supervisor, { ...noList, code: "EXDEV" });
 	});
 });
 

@@ -6,6 +6,7 @@ use crate::call::Arg;
 use crate::calls::descriptor;
 use crate::calls::prctl;
 use crate::sequence::list::Sequence;
+use crate::task::own_proc;
 
 /// Adds the calls that map one user and one group id. `uid` and `gid` are those of the cloner, outside of the
 /// namespace.
@@ -16,13 +17,13 @@ pub(super) fn write_own_map(sequence: &mut Sequence, map: OwnMap, uid: u32, gid:
     };
     // Without CAP_SETGID outside, the kernel takes a gid_map only where setgroups(2) was denied before.
     let files = [("setgroups", "deny".into()), ("gid_map", line(gid)), ("uid_map", line(uid))];
+    let folder = own_proc::open_folder(sequence).expect("a descriptor can be collected");
     // The files in /proc of a task that is not dumpable are root's, and are written by their owner. So the task is
     // dumpable while the files are opened, and only then: no other process is in its user namespace yet.
     let before = sequence.step(prctl::prctl(libc::PR_GET_DUMPABLE));
     sequence.step(prctl::set_dumpable(true));
     let opened = files.map(|(file, text)| {
-        let path = format!("/proc/self/{file}");
-        let open = descriptor::openat(libc::AT_FDCWD, path.as_bytes(), libc::O_WRONLY | libc::O_CLOEXEC, 0);
+        let open = own_proc::open_file(folder, format!("self/{file}").as_bytes(), libc::O_WRONLY);
         (sequence.push(open).expect("a descriptor can be collected"), text)
     });
     sequence.step(prctl::set_dumpable(false));
@@ -33,4 +34,5 @@ pub(super) fn write_own_map(sequence: &mut Sequence, map: OwnMap, uid: u32, gid:
         sequence.step(descriptor::write(fd, text.as_bytes(), None));
         sequence.step(descriptor::close(fd));
     }
+    sequence.step(descriptor::close(folder));
 }

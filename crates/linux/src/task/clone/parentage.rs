@@ -2,13 +2,16 @@
 //! process, also of this one, and nearfar would end that process in the place of the task.
 
 use crate::calls::{pidfd, process};
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Refusal, Result};
 use crate::wait::child::Child;
-use crate::wait::proc_directory;
+use crate::wait::proc_directory::{self, stat_field};
 use nix::errno::Errno;
 use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
+
+/// The place of the parent among the fields that follow the name in `/proc/<pid>/stat`.
+const PARENT: usize = 1;
 
 /// Checks that the process is a child of this one, and returns its pid. `said` is the pid in the reply of the zygote: on
 /// kernels before 6.13, the pid of any child of this process is taken.
@@ -41,9 +44,9 @@ pub(super) fn check_child_of(cloner: Option<Arc<Child>>, task: &OwnedFd) -> Resu
         }
         related => related,
     };
-    let own = nix::unistd::getpid().as_raw();
     match related {
-        Ok((pid, parent, cloner)) if parent == cloner && parent > 0 && pid != own => Ok(()),
+        // This process is no child of a task, and so never passes.
+        Ok((_, parent, cloner)) if parent == cloner && parent > 0 => Ok(()),
         // The children of a process that has ended get another parent.
         _ if has_ended(&cloner) => Err(Failure::Gone),
         _ if is_reaped(task) => Ok(()),
@@ -59,18 +62,17 @@ fn relatives(process: &OwnedFd) -> Result<[i32; 2]> {
     info.reading(|answer| [20, 24].map(|at| answer.u32(at) as i32)).near()
 }
 
-/// Returns the same pids in the pid namespace of `/proc`, on older kernels.
+/// Returns the same pids in the pid namespace of `/proc`, on older kernels. ENOENT: there is no `/proc` that shows the
+/// process, or the process was reaped.
 fn relatives_in_proc(process: &OwnedFd) -> Result<[i32; 2]> {
-    let pid = proc_directory::pid_in_proc(process.as_raw_fd()).unwrap_or(0);
-    let missing = || crate::error::refused("open", Errno::ENOENT);
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|_| missing())?;
-    let fields = stat.rsplit_once(") ").ok_or_else(missing)?.1;
-    let parent = fields.split(' ').nth(1).and_then(|parent| parent.parse().ok()).ok_or_else(missing)?;
-    // While the process is not reaped, no other process has its pid.
-    if is_reaped(process) {
-        return Err(missing());
-    }
-    Ok([pid, parent])
+    let shown = || {
+        let pid = proc_directory::pid_in_proc(process.as_raw_fd())?;
+        let stat = proc_directory::read(&proc_directory::open(process.as_raw_fd())?, "stat")?;
+        let parent = stat_field(&stat, PARENT)?.parse().ok()?;
+        Some([pid, parent])
+    };
+    let missing = Refusal { path: Some(b"/proc".to_vec()), ..Refusal::new("open", libc::ENOENT) };
+    shown().ok_or(Failure::Refused(missing))
 }
 
 /// True when the pidfd is that of a process which was reaped.

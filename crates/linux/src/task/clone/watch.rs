@@ -122,7 +122,13 @@ impl Starting {
     fn read_first_reply(self, ran: Result<Ran>, child: Arc<Child>) -> Result<Cloned> {
         let Starting { cloner, task, shared, shares_table } = self;
         let channel_fd = ran.and_then(|ran| match ran.sequence.failure(&ran.reply, 0) {
-            Some(failure) => Err(failure.without_step()),
+            Some(failure) => {
+                if shares_table {
+                    // The table of descriptors does not end with the task.
+                    transfer::close_all(&cloner.channel, &ran.sequence.made(&ran.reply), || {});
+                }
+                Err(failure.without_step())
+            }
             None => Ok(ran.reply.result(CLONE_STEP).unwrap_or(-1) as i32),
         });
         match channel_fd {

@@ -1,0 +1,76 @@
+import { pidfdInfoMask } from "../addon/flags.generated.ts";
+import { native } from "../addon/native.ts";
+import { SyscallError } from "../syscall-error.ts";
+import { adoptDescriptor, type FileDescriptor, numberOf } from "./descriptor.ts";
+import { openat2 } from "./files.ts";
+
+const LENGTH = 4096; // bytes; no /proc/pid/fdinfo of a pidfd is longer
+const SIZE = 64; // bytes of the first version of struct pidfd_info
+
+/**
+ * Returns the pid of the process of a pidfd, in the pid namespace of the current task. `undefined`: the process was reaped,
+ * or is outside of that namespace. Throws ENOTTY for another descriptor.
+ *
+ * Before Linux 6.13 the pid is one of those in `/proc`, which may belong to an outer pid namespace: the one with which
+ * pidfd_open(2) finds the same process.
+ *
+ * @param pidfd - The number of the descriptor.
+ */
+export function pidOfPidfd(pidfd: number): number | undefined {
+	try {
+		return native().pidfdInfo(pidfd, pidfdInfoMask.pid, SIZE).readUInt32LE(16);
+	} catch (error) {
+		if (!(error instanceof SyscallError)) throw error;
+		if (error.code === "ESRCH" || error.code === "EREMOTE") return undefined;
+		if (error.code !== "ENOTTY") throw error;
+	}
+	const [shown = 0, ...inner] = pidsInProc(pidfd);
+	return [shown, ...inner].find((pid) => pid > 0 && isShownAs(shown, pid));
+}
+
+/** Returns whether the current task knows by `pid` the process that `/proc` shows as `shown`. */
+function isShownAs(shown: number, pid: number): boolean {
+	try {
+		using pidfd = adoptDescriptor(native().pidfdOpen(pid, 0));
+		return pidsInProc(numberOf(pidfd))[0] === shown;
+	} catch (error) {
+		if (error instanceof SyscallError && error.code === "ESRCH") return false;
+		throw error;
+	}
+}
+
+/**
+ * Opens `/proc/<pid>` of the process of a pidfd of the current task. The number is that of the mounted `/proc`, which may
+ * belong to an outer pid namespace. The directory stays that of the process, also when another process gets the number.
+ * `undefined`: `/proc` does not show the process, or the process was reaped. Throws ENOTTY for another descriptor.
+ *
+ * @param pidfd - The number of the descriptor.
+ */
+export function openProcessFolder(pidfd: number): FileDescriptor | undefined {
+	const [pid] = pidsInProc(pidfd);
+	if (pid === undefined) return undefined;
+	let folder: FileDescriptor;
+	try {
+		folder = openat2(`/proc/${pid}`, { flags: ["path", "directory"] });
+	} catch (error) {
+		if (pidsInProc(pidfd)[0] !== pid) return undefined;
+		throw error;
+	}
+	// A process that still has its number after the opening had the number during the opening.
+	if (pidsInProc(pidfd)[0] === pid) return folder;
+	folder.close();
+	return undefined;
+}
+
+/**
+ * Returns one pid for each pid namespace, from that of the mounted `/proc` down to the process's own. The list is empty if
+ * the process was reaped or is not visible in that namespace.
+ */
+function pidsInProc(pidfd: number): number[] {
+	using file = openat2(`/proc/thread-self/fdinfo/${pidfd}`);
+	const info = file.read(LENGTH).toString();
+	const pid = /^Pid:\t(-?\d+)$/m.exec(info)?.[1];
+	if (pid === undefined) throw new SyscallError({ code: "ENOTTY", errno: 25, syscall: "ioctl" });
+	if (Number(pid) <= 0) return [];
+	return (/^NSpid:\t([\d\t]+)$/m.exec(info)?.[1] ?? pid).split("\t").map(Number);
+}
