@@ -1,6 +1,6 @@
 //! Targets and batches.
 
-use crate::events;
+use crate::events::{self, Event};
 use crate::tables::{self, Id};
 use crate::targets;
 use crate::throw::OrThrow;
@@ -38,25 +38,24 @@ pub fn collected() -> u32 {
     target::collecting(|batch| batch.asked() as u32).unwrap_or(0)
 }
 
-/// Leaves, and runs the collected calls in a task, or in this thread for task 0. "batch" follows, perhaps
-/// already: the caller has to drain, unless this is the first batch of a task that is being cloned.
+/// Leaves, and runs the collected calls in a task, or in this thread for task 0. Returns the event
+/// "batch" if the reply has come already. Otherwise returns an event "sent", and "batch" follows, perhaps already: the caller has
+/// to drain, unless this is the first batch of a task that is being cloned.
 #[napi]
-pub fn batch(task: Id, first: bool) -> Result<Id> {
+pub fn batch(task: Id, first: bool) -> Result<Event> {
     let (id, queue) = (tables::next_id(), events::queue());
-    let Target::Batch(batch) = targets::leave() else { return Ok(id) };
-    let done = move |made: linux::error::Result<Vec<i32>>| match made {
-        Ok(made) => queue.post(id, "batch", None, made.into_iter().map(f64::from).collect()),
-        Err(failure) => queue.post(id, "batch", Some(failure), Vec::new()),
-    };
+    let Target::Batch(batch) = targets::leave() else { return Ok(events::sent(id)) };
+    let done = move |made| queue.post_reply(id, made);
     if task == 0 {
         let (made, failure) = batch.near();
-        events::without_wake(|| done(failure.map_or(Ok(made), Err)));
-        return Ok(id);
+        events::expect_reply(id);
+        done(failure.map_or(Ok(made), Err));
+    } else {
+        let channel = tables::task(task).or_throw()?;
+        if !first {
+            events::expect_reply(id);
+        }
+        batch.submit(&channel, first, done);
     }
-    let channel = tables::task(task).or_throw()?;
-    match first {
-        true => batch.submit(&channel, first, done),
-        false => events::without_wake(|| batch.submit(&channel, first, done)),
-    }
-    Ok(id)
+    Ok(events::take_reply().unwrap_or_else(|| events::sent(id)))
 }

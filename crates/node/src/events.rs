@@ -10,7 +10,7 @@ use napi::bindgen_prelude::Unknown;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::Status;
 use napi_derive::napi;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Lets JavaScript drain its events.
@@ -21,7 +21,7 @@ pub type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, true
 pub struct Event {
     /// Which request, task or watch it is about.
     pub id: Id,
-    /// "cloned", "batch", "death", "state", "readable" or "ended".
+    /// "sent", "cloned", "batch", "death", "state", "readable" or "ended".
     pub kind: String,
     /// Why it failed, if it did.
     pub failure: Option<FailureData>,
@@ -69,10 +69,17 @@ impl Entry {
     }
 }
 
+/// The reply that a thread takes itself while it submits a batch.
+#[derive(Default)]
+struct Expected {
+    /// The batch.
+    id: Option<Id>,
+    reply: Option<Event>,
+}
+
 thread_local! {
     static QUEUE: RefCell<Option<Arc<Queue>>> = const { RefCell::new(None) };
-    /// True while this thread is going to drain its events soon without being woken.
-    static DRAINS: Cell<bool> = const { Cell::new(false) };
+    static EXPECTED: RefCell<Expected> = const { RefCell::new(Expected { id: None, reply: None }) };
 }
 
 /// Gives this thread a queue.
@@ -99,11 +106,20 @@ pub fn drain() -> Vec<Event> {
     state.unwrap_or_default().entries.into_iter().map(Entry::open).collect()
 }
 
-/// Runs `submit`, whose events the calling JavaScript thread drains right after: posting them does not wake the thread.
-pub fn without_wake(submit: impl FnOnce()) {
-    DRAINS.set(true);
-    submit();
-    DRAINS.set(false);
+/// Returns the event that says that a batch was sent.
+pub fn sent(id: Id) -> Event {
+    entry(id, "sent", None, Vec::new()).event
+}
+
+/// Begins to expect the reply to batch `id`, which this thread submits now.
+pub fn expect_reply(id: Id) {
+    EXPECTED.set(Expected { id: Some(id), reply: None });
+}
+
+/// Returns the expected reply if it has come and no event was posted before. Otherwise the reply is or will be an event in the
+/// queue, behind those that it must not overtake.
+pub fn take_reply() -> Option<Event> {
+    EXPECTED.take().reply
 }
 
 impl Queue {
@@ -117,6 +133,21 @@ impl Queue {
         self.post_all(vec![entry(id, kind, failure, numbers)], true);
     }
 
+    /// Posts the reply to batch `id`, or keeps it for [`take_reply`] if this thread expects it.
+    pub fn post_reply(&self, id: Id, made: Result<Vec<i32>>) {
+        let reply = match made {
+            Ok(made) => entry(id, "batch", None, made.into_iter().map(f64::from).collect()),
+            Err(failure) => entry(id, "batch", Some(failure), Vec::new()),
+        };
+        // A thread expects replies to its own batches alone. So where the batch is expected, this queue is that of this thread.
+        let expected = EXPECTED.with_borrow(|expected| expected.id == Some(id));
+        if expected && self.lock().as_ref().is_some_and(|state| state.entries.is_empty()) {
+            return EXPECTED.with_borrow_mut(|expected| expected.reply = Some(reply.event));
+        }
+        // A thread that expects the reply drains its events right after.
+        self.post_all(vec![reply], !expected);
+    }
+
     /// Posts entries in one piece. `soon`: the thread is woken for them; otherwise the entries wait until another event wakes it.
     fn post_all(&self, entries: Vec<Entry>, soon: bool) {
         let mut state = self.lock();
@@ -127,8 +158,7 @@ impl Queue {
         let wake = soon && !*woken;
         *woken |= soon;
         drop(state);
-        // `DRAINS` is a flag of the posting thread. Where it is set, that is the thread whose queue this is.
-        if wake && !DRAINS.get() {
+        if wake {
             self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }

@@ -8,10 +8,11 @@ export declare function attach(onEvents: () => unknown, makeError: (arg: Failure
 export declare function awaitEnd(child: Id, milliseconds: number): boolean
 
 /**
- * Leaves, and runs the collected calls in a task, or in this thread for task 0. "batch" follows, perhaps
- * already: the caller has to drain, unless this is the first batch of a task that is being cloned.
+ * Leaves, and runs the collected calls in a task, or in this thread for task 0. Returns the event
+ * "batch" if the reply has come already. Otherwise returns an event "sent", and "batch" follows, perhaps already: the caller has
+ * to drain, unless this is the first batch of a task that is being cloned.
  */
-export declare function batch(task: Id, first: boolean): Id
+export declare function batch(task: Id, first: boolean): Event
 
 /** capget(2) and PR_CAPBSET_READ: effective, permitted, inheritable, bounding. */
 export declare function capabilitySets(): Array<bigint>
@@ -96,7 +97,7 @@ export declare function enter(task: Id): void
 export interface Event {
   /** Which request, task or watch it is about. */
   id: Id
-  /** "cloned", "batch", "death", "state", "readable" or "ended". */
+  /** "sent", "cloned", "batch", "death", "state", "readable" or "ended". */
   kind: string
   /** Why it failed, if it did. */
   failure?: FailureData

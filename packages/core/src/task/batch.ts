@@ -1,4 +1,5 @@
-import type { FailureData } from "../../native/binding.js";
+import type { Event, FailureData } from "../../native/binding.js";
+import { deliver } from "../addon/events.ts";
 import { dispatch, native } from "../addon/native.ts";
 import { once } from "../addon/request.ts";
 import { wrongType } from "../arguments.ts";
@@ -20,20 +21,17 @@ export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appear
 	};
 	let sent = false;
 	try {
-		const [result, event] = withTarget(task, batch, () => {
+		const [result, reply] = withTarget(task, batch, () => {
 			native().collect();
 			try {
 				const result = refusePromise(fn());
 				sent = true; // from here on the addon ends the collecting itself, even if it fails
-				const first = appeared !== undefined;
-				const answered = once(native().batch(id, first));
-				if (!first) dispatch(); // the reply to a short batch has arrived already
-				return [result, answered] as const;
+				return [result, submit(id, appeared !== undefined)] as const;
 			} finally {
 				if (!sent) native().leave();
 			}
 		});
-		const { failure, numbers } = await event;
+		const { failure, numbers } = await reply;
 		if (appeared) await appeared;
 		// Before the error is made: making it may wait for the end of a child that the batch still holds.
 		end(failure ? undefined : numbers, failure ? succeededBefore(failure) : Number.POSITIVE_INFINITY);
@@ -43,6 +41,18 @@ export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appear
 		end(undefined, -1);
 		throw error;
 	}
+}
+
+/** Sends the calls that were collected. Returns the event with the reply, or a promise if the reply has not come at once. */
+function submit(id: number, first: boolean): Event | Promise<Event> {
+	const event = native().batch(id, first);
+	if (event.kind !== "sent") {
+		deliver([]); // events that were posted before the reply come first
+		return event;
+	}
+	const reply = once(event.id);
+	if (!first) dispatch(); // the reply may be in the queue already
+	return reply;
 }
 
 /** Returns how many calls had succeeded before the one that failed. */
