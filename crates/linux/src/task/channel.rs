@@ -7,12 +7,12 @@
 mod broken;
 mod children;
 mod jobs;
+mod late;
 mod replies;
 mod socket;
 mod start;
 
 pub use self::jobs::{JobDone, Ran};
-pub(crate) use self::start::CLONE_PATIENCE;
 
 use self::broken::ends_channel;
 use self::jobs::{report_failures, Job};

@@ -19,7 +19,7 @@ use self::watch::{FirstReply, Starting};
 use crate::calls::credentials;
 use crate::error::Result;
 use crate::sequence::list::Sequence;
-use crate::task::channel::{Channel, CLONE_PATIENCE};
+use crate::task::channel::Channel;
 use crate::task::share::Shared;
 use crate::task::zygote::Zygote;
 use crate::wait::child::{Child, Listener};
@@ -76,7 +76,16 @@ pub type ClonedDone = Box<dyn FnOnce(Result<Cloned>) + Send>;
 /// Returns the channel to the task if the clone is under way and nothing that the task does at first can fail. A
 /// sequence that is sent there now is the first one that the task gets. If the clone fails, the channel hangs up.
 pub fn clone(options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<Option<Arc<Channel>>> {
-    let zygote = Zygote::matching()?;
+    let mut zygote = Zygote::matching()?;
+    if !options.has(libc::CLONE_NEWUSER) {
+        // The caller may send the task its first sequence early, but only if the zygote is idle and gets its own
+        // sequence at once. A message that waits in a socket keeps its descriptors "in flight", and the kernel limits
+        // those of a user to RLIMIT_NOFILE (ETOOMANYREFS).
+        zygote.channel.receive_awaited_job_reply();
+        if zygote.channel.is_late() {
+            zygote = Zygote::matching()?;
+        }
+    }
     let cloner = Cloner { channel: zygote.channel.clone(), zygote: Some(zygote) };
     cloner.clone_task(options, listener, done)
 }
@@ -113,13 +122,7 @@ impl Cloner {
             return Ok(None);
         }
         let ids = if needs.ids { Some((credentials::geteuid().near()?, credentials::getegid().near()?)) } else { None };
-        // The caller may send the task its first sequence early, but only if the zygote is idle and gets its own
-        // sequence at once. A message that waits in a socket keeps its descriptors "in flight", and the kernel limits
-        // those of a user to RLIMIT_NOFILE (ETOOMANYREFS).
-        let early = !self.start_may_fail(options) && {
-            self.channel.receive_job_reply_within(CLONE_PATIENCE);
-            self.channel.is_idle()
-        };
+        let early = !self.start_may_fail(options) && self.channel.is_idle();
         let early = early.then(|| new.channel.clone());
         self.start(new, Prepared { shared: None, ids });
         Ok(early)

@@ -36,16 +36,21 @@ impl Zygote {
         let ambient = Ambient::now()?;
         let mut present = PRESENT.lock().unwrap_or_else(|broken| broken.into_inner());
         if let Some(zygote) = present.as_ref() {
-            if zygote.ambient == ambient && zygote.kinship == Kinship::now(zygote.pid)? && !zygote.channel.is_hung_up()
-            {
+            if zygote.ambient == ambient && zygote.kinship == Kinship::now(zygote.pid)? && zygote.can_clone() {
                 return Ok(zygote.clone());
             }
         }
         let zygote = Arc::new(start(ambient)?);
         let former = present.replace(zygote.clone());
         drop(present);
-        drop(former); // closes its channel, and so ends the former zygote
+        drop(former); // closes its channel, and so ends the former zygote when it has replied to its last clone
         Ok(zygote)
+    }
+
+    /// Returns whether the zygote lives and replies. A zygote that was stopped is continued.
+    fn can_clone(&self) -> bool {
+        self.channel.continue_if_stopped();
+        !self.channel.is_hung_up() && !self.channel.is_late()
     }
 }
 

@@ -22,6 +22,10 @@ fn cloned_as(cloner: &Task, fd: &impl AsRawFd) -> Failure {
     let channel = &cloner.cloned.channel;
     let end = transfer::get(channel, channel.far_fd().unwrap()).unwrap();
     cloner.cloned.child.signal(libc::SIGSTOP).unwrap();
+    // A task that has not stopped yet would receive the message itself.
+    while cloner.cloned.child.poll(libc::WSTOPPED | libc::WNOWAIT).unwrap().is_none() {
+        std::thread::yield_now();
+    }
     let (sender, receiver) = mpsc::channel();
     let done = move |cloned: Result<Cloned>| sender.send(cloned.map(drop)).unwrap();
     clone::clone_from(channel, &CloneOptions::default(), Box::new(|_| {}), Box::new(done)).unwrap();

@@ -12,7 +12,7 @@ use crate::wait::thread;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A sequence that ran, and the reply to it.
 #[derive(Debug)]
@@ -38,6 +38,10 @@ pub(super) struct Job {
     pub(super) done: JobDone,
     /// True when the task has sent a notice since it got the sequence.
     pub(super) noticed: bool,
+    /// When the sequence was sent.
+    pub(super) sent: Instant,
+    /// True when a thread has given up waiting for the reply, because the task does not run.
+    pub(super) late: bool,
     /// Keeps the channel open until the reply has come, even when nothing else refers to the channel.
     channel: Arc<Channel>,
 }
@@ -76,10 +80,7 @@ impl Channel {
         let mut bytes = Vec::new();
         let reply = sequence.encode(&mut bytes);
         match Message::new(bytes, reply) {
-            Ok(message) => self.enqueue(
-                Job { sequence, message, serial: 0, fds, done, noticed: false, channel: self.clone() },
-                patience,
-            ),
+            Ok(message) => self.enqueue(self.job(sequence, message, fds, done), patience),
             Err(failure) => done(Err(failure)),
         }
     }
@@ -87,12 +88,13 @@ impl Channel {
     /// Receives the reply to a sequence that was sent on another channel: a cloned task replies to the rest of the
     /// sequence that its cloner got.
     pub fn await_reply(self: &Arc<Self>, sequence: Sequence, done: JobDone) {
-        let (message, fds) =
-            (Message::Awaited { reply: Expected { descriptors: 0, ..sequence.expected() } }, Vec::new());
-        self.enqueue(
-            Job { sequence, message, serial: 0, fds, done, noticed: false, channel: self.clone() },
-            Duration::ZERO,
-        );
+        let message = Message::Awaited { reply: Expected { descriptors: 0, ..sequence.expected() } };
+        self.enqueue(self.job(sequence, message, Vec::new(), done), Duration::ZERO);
+    }
+
+    fn job(self: &Arc<Self>, sequence: Sequence, message: Message, fds: Vec<Arc<OwnedFd>>, done: JobDone) -> Job {
+        let (sent, channel) = (Instant::now(), self.clone());
+        Job { sequence, message, serial: 0, fds, done, noticed: false, sent, late: false, channel }
     }
 
     fn enqueue(self: &Arc<Self>, job: Job, patience: Duration) {
@@ -146,7 +148,7 @@ impl Channel {
             match sent {
                 Ok(()) => {
                     // The message has copies of the descriptors.
-                    state.active = Some(Job { fds: Vec::new(), ..job });
+                    state.active = Some(Job { fds: Vec::new(), sent: Instant::now(), ..job });
                     return failed;
                 }
                 Err(failure) => {

@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::MsgFlags;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 impl Wake for Channel {
     fn wake(self: Arc<Self>) {
@@ -19,23 +19,6 @@ impl Wake for Channel {
 }
 
 impl Channel {
-    /// Waits up to `patience` for the reply to the active job, and receives it in the reactor's place.
-    pub(crate) fn receive_job_reply_within(self: &Arc<Self>, patience: Duration) {
-        self.await_reply_or_reactor(patience);
-        if self.has_active_job() && self.has_message(Duration::ZERO) {
-            self.receive_job_reply();
-        }
-    }
-
-    /// Waits up to `patience` until the reply to the active job has come, and leaves it to the reactor. The reactor may
-    /// receive it at any moment, and a poll(2) that began before would then wait for nothing. So each poll is short, and
-    /// between two of them this thread looks whether the job is still active.
-    pub(super) fn await_reply_or_reactor(&self, patience: Duration) {
-        const ONE_POLL: Duration = Duration::from_micros(200);
-        let until = Instant::now() + patience;
-        while self.has_active_job() && !self.has_message(ONE_POLL) && Instant::now() < until {}
-    }
-
     pub(super) fn has_message(&self, patience: Duration) -> bool {
         let mut poll = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
         // A signal (EINTR) only makes the wait shorter.

@@ -10,10 +10,6 @@ use crate::sequence::message::START_SERIAL;
 use crate::sequence::reply::check_serial;
 use nix::sys::socket::MsgFlags;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long a thread waits for a clone that is late on a busy machine. The event loop may be blocked meanwhile.
-pub(crate) const CLONE_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The sequence with which a task begins, and to which it replies on its own channel.
 #[derive(Debug)]
@@ -57,11 +53,11 @@ impl Channel {
         waiting.into_iter().for_each(|run| run());
     }
 
-    /// Waits until the task was cloned, up to [`CLONE_PATIENCE`].
+    /// Waits until the task was cloned; see [`Channel::await_job_reply`].
     pub(crate) fn await_clone(&self) {
         let cloner = self.lock().cloner.upgrade();
         if let Some(cloner) = cloner {
-            cloner.await_reply_or_reactor(CLONE_PATIENCE);
+            cloner.await_job_reply();
         }
     }
 

@@ -1,0 +1,89 @@
+//! Waiting for a process that may be stopped, frozen or traced. A thread waits as long as a process takes that runs, and
+//! no longer.
+
+use super::Channel;
+use crate::wait::proc_directory;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The time in which a process that runs has replied to a clone, unless the machine is busy.
+const SOON: Duration = Duration::from_millis(2);
+/// How long a thread waits for a process that is ready to run on a busy machine. The event loop may be blocked meanwhile.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+impl Channel {
+    /// Waits for the reply to the active job, and receives it in the reactor's place. The wait ends as that of
+    /// [`Channel::await_job_reply`].
+    pub(crate) fn receive_awaited_job_reply(self: &Arc<Self>) {
+        self.await_job_reply();
+        if self.has_active_job() && self.has_message(Duration::ZERO) {
+            self.receive_job_reply();
+        }
+    }
+
+    /// Waits for the reply to the active job, and leaves it to the reactor. A process that is not ready to run is
+    /// continued (SIGCONT). If it still does not run afterwards, a tracer or a freezer holds it: the wait ends, and the
+    /// channel [is late](Channel::is_late).
+    ///
+    /// The reactor may receive the reply at any moment, and a poll(2) that began before would then wait for nothing. So
+    /// each poll is short, and between two of them this thread looks whether the job is still active.
+    pub(super) fn await_job_reply(&self) {
+        const ONE_POLL: Duration = Duration::from_micros(200);
+        let begin = Instant::now();
+        let (mut next_look, mut continued) = (begin + SOON, false);
+        while self.has_active_job() && !self.has_message(ONE_POLL) {
+            let now = Instant::now();
+            if now < next_look {
+                continue;
+            }
+            if self.is_ready_to_run() {
+                if now > begin + PATIENCE {
+                    return;
+                }
+            } else if continued {
+                return self.set_late();
+            } else {
+                self.continue_process();
+                continued = true;
+            }
+            next_look = now + SOON;
+        }
+    }
+
+    /// True when the process has not replied to the active job, and does not run. A channel is not late any more when the
+    /// reply has come.
+    pub(crate) fn is_late(&self) -> bool {
+        let job = self.lock().active.as_ref().map(|job| (job.late, job.sent));
+        job.is_some_and(|(late, sent)| late || sent.elapsed() > PATIENCE && !self.is_ready_to_run())
+    }
+
+    fn set_late(&self) {
+        if let Some(job) = self.lock().active.as_mut() {
+            job.late = true;
+        }
+    }
+
+    /// Continues the process if it is a child of this process that is stopped: a signal to the process group of Node can
+    /// stop it, and the signal that continues Node may be sent to Node alone.
+    pub(crate) fn continue_if_stopped(&self) {
+        let process = self.process();
+        let seen = process.map(|process| process.poll(libc::WSTOPPED | libc::WNOWAIT));
+        if matches!(seen, Some(Ok(Some(_)))) {
+            self.continue_process();
+        }
+    }
+
+    fn continue_process(&self) {
+        // EPERM: the process has other ids than this one, and stays as it is.
+        let _ = self.process().map(|process| process.signal(libc::SIGCONT));
+    }
+
+    /// Returns whether the process runs or waits for a CPU. False where `/proc` does not show it.
+    fn is_ready_to_run(&self) -> bool {
+        let pidfd = self.process().and_then(|process| process.shared_pidfd());
+        let directory = pidfd.and_then(|pidfd| proc_directory::open(pidfd.as_raw_fd()));
+        let stat = directory.and_then(|directory| proc_directory::read(&directory, "stat"));
+        stat.is_some_and(|stat| proc_directory::stat_field(&stat, 0) == Some("R"))
+    }
+}

@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { hold } from "../../../../test/held.ts";
+import { children, stat } from "../../../../test/processes.ts";
+import { native } from "../../src/addon/native.ts";
+import { type CloneOptions, Task } from "../../src/index.ts";
+
+const ways: [string, CloneOptions][] = [
+	["alone", {}],
+	["with a user namespace", { namespaces: ["user"] }],
+	["with a first batch", { begin: (task) => task.exec("/bin/true") && undefined }],
+];
+
+test.each(ways)("a zygote that is stopped is continued and clones: %s", async (_, options) => {
+	await (await Task.clone()).exit();
+	const zygote = native().zygotePid();
+	process.kill(zygote, "SIGSTOP");
+	await expect.poll(() => stat(zygote)?.state).toBe("T");
+	const task = await Task.clone(options);
+	await task.process[Symbol.asyncDispose]();
+	expect(native().zygotePid()).toBe(zygote);
+});
+
+test.each(ways)(
+	"a zygote that is held clones one task when it is let go, and others come from a new one: %s",
+	async (_, options) => {
+		await (await Task.clone()).exit();
+		const before = children(process.pid);
+		const zygote = native().zygotePid();
+		const held = await hold(zygote);
+		let late: Promise<Task>;
+		try {
+			late = Task.clone(options);
+			for (let round = 0; round < 3; round++) {
+				const task = await Task.clone({ begin: (task) => task.exec("/bin/true") && undefined });
+				await task.process.exited;
+				expect(native().zygotePid()).not.toBe(zygote);
+			}
+		} finally {
+			held[Symbol.dispose]();
+		}
+		await (await late).process[Symbol.asyncDispose]();
+		await expect.poll(() => stat(zygote)).toBe(undefined);
+		await expect.poll(() => children(process.pid)).toEqual(before);
+	},
+);
