@@ -98,6 +98,7 @@ const probes = {
 	"a nice value below 10": () => Number(statFields()[16]) < 10,
 	"a nice value below 15": () => Number(statFields()[16]) < 15,
 	"an oom_score_adj below 1000": () => Number(read("/proc/self/oom_score_adj")) < 1000,
+	"limits that can be raised": () => ((BigInt(`0x${status("CapEff")}`) >> 24n) & 1n) === 1n, // CAP_SYS_RESOURCE
 	"a resource without a limit": () => / unlimited +unlimited /.test(read("/proc/self/limits")),
 	"2500 processes at once": () => processLimit() > 4000,
 } satisfies Record<string, () => boolean>;

@@ -48,12 +48,23 @@ fn restore(sequence: &mut Sequence, signal: Arg) {
 }
 
 /// Adds steps that end the sequence if Node has died: a death signal that is set afterwards never comes. `parent`: the
-/// pid that the task's parent must still have; 0: any pid.
+/// pid that the task's parent must still have; 0: any pid. The task has received the sequence on its own channel, so no
+/// other message is there.
 pub(crate) fn refuse_orphan(sequence: &mut Sequence, parent: i32) {
     if parent != 0 {
         let pid = Arg::Result(sequence.step(credentials::getppid()) as u32);
         sequence.step(expect("getppid", pid, Arg::Number(parent as u64), Errno::ESRCH));
     }
+    // The channel ends with Node. recvmsg(2) then returns 0, and otherwise fails, because it does not wait. The stub needs
+    // this call anyway, and unlike ppoll(2) the kernel grants it at a limit of 0 open files.
+    let receive = Call::new("recvmsg", libc::SYS_recvmsg).arg(Arg::Channel(0)).inout(&[0; size_of::<libc::msghdr>()]);
+    let received = sequence.step(receive.number(libc::MSG_PEEK | libc::MSG_DONTWAIT).go_on());
+    let alive = Arg::Number(-i64::from(libc::EAGAIN) as u64);
+    sequence.step(expect("recvmsg", Arg::Result(received as u32), alive, Errno::EPIPE));
+}
+
+/// Adds steps that end the first sequence of a new task if Node has died. The next message may already be in the channel.
+pub(crate) fn refuse_early_orphan(sequence: &mut Sequence) {
     // The channel ends with Node. ppoll(2) then reports POLLHUP, and so returns 1 instead of 0.
     let poll = Call::new("ppoll", libc::SYS_ppoll).input(&[0; 8]).holding(0, 4, Arg::Channel(0)).number(1);
     let ended = Arg::Result(sequence.step(poll.input(&[0; 16]).number(0).number(0)) as u32);

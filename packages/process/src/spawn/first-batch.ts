@@ -1,7 +1,7 @@
 import { type ExecOptions, FileDescriptor, type PathLike, type Task } from "@nearfar/core";
 import { copyEnvironment } from "@nearfar/core/internal";
 import type { SpawnRequest } from "./request.ts";
-import { type PlacedFiles, prepareTask } from "./state.ts";
+import { type PlacedFiles, prepareTask, setFileLimit } from "./state.ts";
 import type { OpenStdio } from "./stdio.ts";
 import { groupNumber } from "./tree.ts";
 
@@ -43,9 +43,10 @@ export class FirstBatch {
 		}
 	}
 
-	/** Executes the program, as part of a batch. */
+	/** Sets the limit of open files and executes the program, as part of a batch. */
 	exec(task: Task): void {
 		const { executable, kept = [] } = this.#placed ?? {};
+		setFileLimit(this.#request);
 		task.exec(executable ?? (this.#request.file as PathLike), this.#request.argv, execOptions(this.#request, kept));
 	}
 }

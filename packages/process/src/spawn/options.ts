@@ -65,7 +65,8 @@ export interface SpawnOptions extends Omit<CloneOptions, "begin" | "share">, Exe
 	noNewPrivs?: boolean;
 	/**
 	 * Resource limits by name: one value for the soft and the hard limit, or both, as in {@link setrlimit}. Default: the
-	 * limits of Node. To raise a hard limit needs CAP_SYS_RESOURCE.
+	 * limits of Node. To raise a hard limit needs CAP_SYS_RESOURCE. `setup` may need descriptors, and so `nofile` is set
+	 * after it.
 	 */
 	limits?: Partial<Record<Resource, Limit | Limits>>;
 	/**

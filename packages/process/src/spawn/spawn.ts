@@ -19,8 +19,8 @@ export type { Spawned } from "./spawned.ts";
  *
  * The task that becomes the program applies the options in this order: `namespaces`, `cgroup`, `setTid`, `join`,
  * descriptors, `session`, `group`, `limits`, `nice`, `cpus`, `umask`, `root`, `cwd`, `groups`, `gid`, `uid`,
- * `noNewPrivs`, `setup`, `deathSignal`. The program is then looked up, inside `root` and `cwd`, in the `PATH` of
- * `options.env`.
+ * `noNewPrivs`, `setup`, `limits.nofile`, `deathSignal`. The program is then looked up, inside `root` and `cwd`, in the
+ * `PATH` of `options.env`.
  *
  * A running program keeps the event loop alive, unless it is `unref`'d. When `exited` resolves, output may still be in
  * a pipe: wait for the ends of the streams too.

@@ -1,7 +1,7 @@
-import { chdir, chroot, FileDescriptor, type Task, umask } from "@nearfar/core";
+import { chdir, chroot, FileDescriptor, Task, umask } from "@nearfar/core";
 import { native, numberOf, type Resource } from "@nearfar/core/internal";
 import { schedSetaffinity } from "../affinity.ts";
-import { setrlimit } from "../limits.ts";
+import { getrlimit, type Limit, setrlimit } from "../limits.ts";
 import { setNoNewPrivs } from "../prctl/no-new-privs.ts";
 import { moveToNumbers, putStdio } from "./place-stdio.ts";
 import type { SpawnRequest } from "./request.ts";
@@ -66,7 +66,28 @@ export function prepareTask(
 }
 
 function setLimits(limits: SpawnRequest["limits"]): void {
-	for (const [resource, limit] of Object.entries(limits ?? {})) setrlimit(resource as Resource, limit);
+	for (const [resource, limit] of Object.entries(limits ?? {})) {
+		if (resource !== "nofile") setrlimit(resource as Resource, limit);
+		else raiseFileLimit(typeof limit === "object" ? limit.hard : limit);
+	}
+}
+
+/** Raises the limit of open files up to `hard`, because the task may give up the privilege for that before it executes. */
+function raiseFileLimit(hard: Limit): void {
+	const own = Task.near.run(() => getrlimit("nofile").hard);
+	if (toNumber(hard) > toNumber(own)) setrlimit("nofile", hard);
+}
+
+function toNumber(limit: Limit): number | bigint {
+	return limit === "infinity" ? Number.POSITIVE_INFINITY : limit;
+}
+
+/**
+ * Sets the limit of open files, as a call of the batch that is being collected. The limit may be lower than a task needs,
+ * which gets descriptors from this process. So nothing but the execution of the program follows.
+ */
+export function setFileLimit({ limits }: SpawnRequest): void {
+	if (limits?.nofile !== undefined) setrlimit("nofile", limits.nofile);
 }
 
 function setIds({ uid, gid, groups }: SpawnRequest): void {

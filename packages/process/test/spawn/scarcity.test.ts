@@ -1,5 +1,6 @@
+import { fileURLToPath } from "node:url";
 import { type FileDescriptor, openat2 } from "@nearfar/core";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isRoot, needs, openFilesLimit } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { getrlimit, type SpawnOptions, setrlimit, spawn } from "../../src/index.ts";
@@ -48,6 +49,43 @@ test("a limit of descriptors that is too low for the program's own is its, and n
 	const seen = await shell("ls /proc/$$/fd", { limits: { nofile: 6 }, stdio });
 	expect(seen.split("\n")).toEqual(expect.arrayContaining(["3", "4"]));
 });
+
+describe.each([0, 1, 3])("a limit of %i open files", (nofile) => {
+	const program = new URL("../../../core/native/nearfar-stub", import.meta.url); // static, and ends without a channel
+	const env = { LONG: "x".repeat(120_000) };
+	const setup = () => {
+		using _file = openat2("/dev/null"); // `setup` runs before the limit is set
+	};
+	test.each<[string, SpawnOptions]>([
+		["no other options", {}],
+		["killTree", { killTree: true }],
+		["setup", { setup }],
+		["setup and a long environment", { setup, env }],
+	])("lets a static program run, with %s", async (_, options) => {
+		const child = await spawn(program, [], { ...options, stdio: "ignore", limits: { nofile } });
+		expect(await child.exited).toMatchObject({ code: 0 });
+	});
+
+	needs("root").test("lets a static program of another user run", async () => {
+		const file = openat2(fileURLToPath(program));
+		const child = await spawn(file, [], { stdio: "ignore", limits: { nofile }, uid: 54_321, setup: () => {} });
+		file.close();
+		expect(await child.exited).toMatchObject({ code: 0 });
+	});
+});
+
+needs("root", "limits that can be raised").test(
+	"a limit of open files above Node's is that of another user",
+	async () => {
+		const limit = getrlimit("nofile");
+		setrlimit("nofile", 500);
+		try {
+			expect(await shell("ulimit -n", { limits: { nofile: 501 }, uid: 54_321 })).toBe("501");
+		} finally {
+			setrlimit("nofile", limit);
+		}
+	},
+);
 
 test("a limit of processes: the program's own forks fail", async () => {
 	// The kernel does not apply the limit to root, and no other process has this user id.

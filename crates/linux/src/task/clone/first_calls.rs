@@ -6,7 +6,7 @@ use crate::call::Arg;
 use crate::calls::descriptor;
 use crate::calls::prctl;
 use crate::calls::signals;
-use crate::task::death_signal::refuse_orphan;
+use crate::task::death_signal::refuse_early_orphan;
 use crate::task::outgoing::Outgoing;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Cloner {
             sequence.step(prctl::set_death_signal(libc::SIGKILL));
             // Node may have died before the signal was set. The task's first sequence may be in the channel already and
             // take long, so the task must not begin with it.
-            refuse_orphan(sequence, 0);
+            refuse_early_orphan(sequence);
         } else if own_table {
             // The table is a copy of the cloner's. Everything but stdio and the channel is closed.
             sequence.step(descriptor::close_range(Arg::Number(3), Arg::Channel(-1), 0).go_on());
