@@ -2,6 +2,7 @@
 
 pub(crate) mod encode;
 pub mod expected;
+pub(crate) mod file_limit;
 pub mod list;
 pub(crate) mod message;
 pub mod reply;

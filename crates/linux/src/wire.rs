@@ -5,13 +5,16 @@
 //! steps filled in.
 //!
 //! A sequence longer than [`INLINE`] lies in a memfd that both sides map. Its message is the header alone, with [`LARGE`] set
-//! and the memfd as its last descriptor. The reply is the header alone, and the results are in the memfd.
+//! and the memfd as its last descriptor. The reply is the header alone, and the results are in the memfd. Where Node may not
+//! write a file of that length, a sequence up to [`LONGEST`] is one message all the same.
 
 /// Changes whenever anything in this file does: a stub refuses a sequence of another version.
-pub const VERSION: u32 = 0x6e66_0004;
+pub const VERSION: u32 = 0x6e66_0005;
 
-/// Length in bytes of the longest sequence that is a message of its own.
+/// Length in bytes of the longest reply that is a message of its own, and of the longest such sequence where Node has a choice.
 pub const INLINE: usize = 64 * 1024;
+/// Length in bytes of the longest message. A socket can hold it on most hosts: twice the default of `net.core.wmem_max`.
+pub const LONGEST: usize = 400 * 1024;
 
 /// [`Header::flags`]: the sequence lies in the memfd that came with the message.
 pub const LARGE: u32 = 1;
@@ -31,7 +34,7 @@ pub const GUARD: u64 = 64 * 1024;
 /// Length in bytes of the stack of a stub.
 pub const STACK: u64 = 64 * 1024;
 /// Length in bytes of the memory of a stub: guard, stack, and state.
-pub const BLOCK: u64 = 256 * 1024;
+pub const BLOCK: u64 = 640 * 1024;
 
 /// The first bytes of a sequence and of its reply.
 #[repr(C)]

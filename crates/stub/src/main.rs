@@ -61,7 +61,7 @@ pub struct State {
     attached_count: usize,
     close_attached: u64,
     /// The last field: a short message lies in one page with the other fields, and a clone copies fewer pages.
-    message: Aligned<[u8; wire::INLINE]>,
+    message: Aligned<[u8; wire::LONGEST]>,
 }
 
 /// Memory that is aligned for a [`Header`].
@@ -163,7 +163,7 @@ pub extern "C" fn serve(state: *mut State) -> ! {
 /// has ended.
 fn receive(state: &mut State) -> u64 {
     let room = size_of::<Control>() as u64;
-    let mut message = Message::new(state.message.0.as_ptr(), wire::INLINE as u64, &raw const state.received, room);
+    let mut message = Message::new(state.message.0.as_ptr(), wire::LONGEST as u64, &raw const state.received, room);
     let length = message.transfer(kernel::RECVMSG, state.channel, MSG_CMSG_CLOEXEC);
     if length <= 0 {
         kernel::exit(0);

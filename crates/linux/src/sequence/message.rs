@@ -2,6 +2,7 @@
 
 use crate::error::{refused, During, Result};
 use crate::sequence::expected::Expected;
+use crate::sequence::file_limit;
 use crate::sequence::reply;
 use crate::wire;
 use nix::errno::Errno;
@@ -41,10 +42,20 @@ impl Message {
         }
     }
 
-    /// Puts a sequence that is too long for a message into a memfd.
+    /// Puts a sequence into a memfd if it is too long for a message.
     pub(crate) fn new(bytes: Vec<u8>, reply: Expected) -> Result<Self> {
-        if !is_long(&bytes, &reply) {
-            return Ok(Message::Short { bytes, reply });
+        if is_long(&bytes, &reply) {
+            Message::long(bytes, reply)
+        } else {
+            Ok(Message::Short { bytes, reply })
+        }
+    }
+
+    /// Puts a sequence into a memfd.
+    pub(crate) fn long(bytes: Vec<u8>, reply: Expected) -> Result<Self> {
+        let length = bytes.len() + reply.hole.map_or(0, |hole| hole.length);
+        if !file_limit::allows(length) {
+            return Err(refused("write", Errno::EFBIG));
         }
         let memfd =
             memfd_create("nearfar", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING).during("memfd_create")?;
@@ -76,9 +87,12 @@ pub(crate) fn set_serial(message: &mut [u8], serial: u64) {
     message[at..at + 8].copy_from_slice(&serial.to_ne_bytes());
 }
 
-/// True when a sequence is too long for a message.
+/// True when a sequence is too long for a message. A message of more than [`wire::INLINE`] bytes is slower than a memfd, and is
+/// sent only if this process may not write a file of that length.
 pub(crate) fn is_long(bytes: &[u8], reply: &Expected) -> bool {
-    bytes.len() > wire::INLINE || reply.hole.is_some()
+    let length = bytes.len();
+    let has_to_fit = || length <= wire::LONGEST && reply.length <= wire::INLINE && !file_limit::allows(length);
+    reply.hole.is_some() || length > wire::INLINE && !has_to_fit()
 }
 
 /// Puts the reply to a long sequence together: the header, which `message` is, and everything else from the memfd. A message

@@ -194,8 +194,8 @@ impl Channel {
     }
 
     fn exchange_long(&self, message: &mut Vec<u8>, expected: Expected, serial: u64, fds: &[RawFd]) -> Result<Arrived> {
-        let long = Message::new(std::mem::take(message), expected)?;
-        let Message::Long { header, memfd, reply } = &long else { unreachable!("a message over the limit is long") };
+        let long = Message::long(std::mem::take(message), expected)?;
+        let Message::Long { header, memfd, reply } = &long else { unreachable!("the sequence lies in a memfd") };
         let fds: Vec<RawFd> = fds.iter().copied().chain([memfd.as_raw_fd()]).collect();
         self.send(header, &fds)?;
         let received = self.receive_reply(message, long.expected())?;

@@ -2,6 +2,7 @@
 //! addon executes the file beside itself.
 
 use crate::error::{During, Result};
+use crate::sequence::file_limit;
 use crate::wait::own_descriptor;
 use nix::errno::Errno;
 use nix::sys::memfd::{memfd_create, MFdFlags};
@@ -35,8 +36,12 @@ pub fn open() -> Result<&'static OwnedFd> {
     Ok(OPEN.get_or_init(|| fd))
 }
 
-/// Makes a memfd with the stub. `None` where the host forbids executable memfds (`vm.memfd_noexec`, seccomp).
+/// Makes a memfd with the stub. `None` where the host forbids executable memfds (`vm.memfd_noexec`, seccomp), or files of the
+/// stub's length (RLIMIT_FSIZE).
 fn sealed_memfd() -> Option<OwnedFd> {
+    if !file_limit::allows(IMAGE.len()) {
+        return None;
+    }
     // Before Linux 6.3 the flag is unknown (EINVAL), and every memfd can be executed.
     const MFD_EXEC: u32 = 0x10;
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;

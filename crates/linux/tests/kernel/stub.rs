@@ -51,6 +51,7 @@ pub struct Stub {
 /// not reply fails the test.
 pub fn channel() -> (OwnedFd, OwnedFd) {
     let (near, far) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap();
+    setsockopt(&near, sockopt::SndBuf, &(2 * wire::LONGEST)).unwrap();
     setsockopt(&near, sockopt::ReceiveTimeout, &TimeVal::seconds(30)).unwrap();
     (near, far)
 }

@@ -24,7 +24,7 @@ fn the_stub_replies_to_messages_of_any_length() {
         let status = if length < size_of::<wire::Header>() { EPROTO } else { EINVAL };
         refused(&stub, &format!("{length} bytes"), status, &bytes[..length], &[]);
     }
-    let long = [bytes, vec![0; wire::INLINE]].concat();
+    let long = [bytes, vec![0; wire::LONGEST]].concat();
     refused(&stub, "a message that is cut off", EINVAL, &long, &[]);
 }
 

@@ -36,6 +36,8 @@ export type { Spawned } from "./spawned.ts";
  * @throws `EACCES` The call execve(2) refuses a file that is no regular file or that the task may not execute.
  * @throws `ENOEXEC` The call execve(2) does not know the format of the file. A script has to begin with `#!`.
  * @throws `E2BIG` The call execve(2) takes no arguments and environment of this length.
+ * @throws `EFBIG` The arguments and the environment have more than 400 KiB together, and this process may not write a file
+ * of that length (RLIMIT_FSIZE).
  * @throws `EMFILE` This process or the task has no free descriptor.
  * @throws `EPERM` An option needs a privilege; `error.syscall` is the call that needs it, such as `setgroups`.
  * @throws `ABORT_ERR` `options.signal` was aborted before the program ran. `error.cause` is the reason of the signal.

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { type FileDescriptor, openat2 } from "@nearfar/core";
 import { describe, expect, test } from "vitest";
+import { runFixture } from "../../../../test/fixture.ts";
 import { isRoot, needs, openFilesLimit } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { getrlimit, type SpawnOptions, setrlimit, spawn } from "../../src/index.ts";
@@ -84,6 +85,22 @@ needs("root", "limits that can be raised").test(
 		} finally {
 			setrlimit("nofile", limit);
 		}
+	},
+);
+
+needs("the program prlimit").test.each([65_536, 0])(
+	"a long program begins though Node may write only %i bytes",
+	async (bytes) => {
+		const { code, report, stderr } = await runFixture("process/file-limit", {
+			wrapper: ["prlimit", `--fsize=${bytes}`],
+		});
+		expect([code, stderr]).toEqual([0, ""]);
+		const limit = expect.stringMatching(new RegExp(`^Max file size +${bytes} +${bytes} `, "m"));
+		expect(report).toEqual({
+			lengths: [65_000, 360_000],
+			limit,
+			tooLong: { name: "SyscallError", code: "EFBIG", syscall: "write" },
+		});
 	},
 );
 

@@ -6,7 +6,8 @@ use crate::sequence::expected::Expected;
 use crate::wait::foreign_descriptor::ForeignDescriptors;
 use crate::wire;
 use nix::errno::Errno;
-use nix::sys::socket::{sendmsg, ControlMessage, MsgFlags};
+use nix::sys::socket::sockopt::SndBuf;
+use nix::sys::socket::{sendmsg, setsockopt, ControlMessage, MsgFlags};
 use std::io::IoSlice;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
@@ -15,6 +16,11 @@ impl Channel {
     pub(super) fn send(&self, bytes: &[u8], fds: &[RawFd]) -> Result<()> {
         let rights = [ControlMessage::ScmRights(fds)];
         let control: &[ControlMessage] = if fds.is_empty() { &[] } else { &rights };
+        if bytes.len() > wire::INLINE {
+            // A socket holds 208 KiB unless it is told otherwise. The kernel doubles the number, and takes less without an error
+            // where the host allows less; then sendmsg(2) fails with EMSGSIZE.
+            setsockopt(&*self.socket, SndBuf, &wire::LONGEST).during("setsockopt")?;
+        }
         loop {
             match sendmsg::<()>(self.socket.as_raw_fd(), &[IoSlice::new(bytes)], control, MsgFlags::MSG_NOSIGNAL, None)
             {
