@@ -45,6 +45,7 @@ const syscalls = x64
 	? { prctl: 157, keyctl: 250, setMempolicy: 238, getMempolicy: 239, ioprioGet: 252, kcmp: 312 }
 	: { prctl: 167, keyctl: 219, setMempolicy: 237, getMempolicy: 236, ioprioGet: 31, kcmp: 272 };
 const landlockCreateRuleset = 444;
+const { O_NOCTTY } = constants;
 const O_TMPFILE = 0o20_000_000 | constants.O_DIRECTORY | constants.O_RDWR;
 
 /** The path at which the whole of cgroup v2 is mounted, or `undefined`. */
@@ -54,13 +55,20 @@ const probes = {
 	root: () => isRoot && hasCapabilitiesOfRoot() && /^\s*0\s+0\s+4294967295\s*$/.test(read("/proc/self/uid_map")),
 	"an ordinary user": () => !isRoot,
 	"another user as the owner of process 1": () => statSync("/proc/1").uid !== (isRoot ? 1000 : process.geteuid?.()),
+	"the privilege to be an I/O flusher": () => prctl(58) === 0, // PR_GET_IO_FLUSHER, with CAP_SYS_RESOURCE alone
+	"a login uid that is not set": () => read("/proc/self/loginuid") === "4294967295",
 	"no_new_privs that is not set": () => status("NoNewPrivs") === "0",
 
 	// The CPU.
 	"a CPU that can switch off speculative store bypass": () => speculationCanBeDisabled(),
+	"a CPU that can flush its first cache": () => (prctl(52, 2) & 1) === 1, // PR_SPEC_L1D_FLUSH, PR_SPEC_PRCTL
 
 	// The configuration of the kernel, less the calls that the filter of a container refuses.
 	"huge pages": () => status("THP_enabled") !== undefined,
+	"merging of equal memory": () => prctl(68) === 0, // PR_GET_MEMORY_MERGE
+	"memory that cannot become executable": () => prctl(66) === 0, // PR_GET_MDWE
+	"policies for memory failures": () => prctl(34) === 2, // PR_MCE_KILL_GET, PR_MCE_KILL_DEFAULT
+	"core scheduling": () => works(() => Task.near.syscall(syscalls.prctl, 62, 0, 0, 0, Buffer.alloc(8))), // PR_SCHED_CORE
 	"key rings": () => works(() => Task.near.syscall(syscalls.keyctl, 0, -3, 0), "ENOKEY"),
 	"NUMA policies": () =>
 		works(() => Task.near.syscall(syscalls.getMempolicy, 0, 0, 0, 0, 0)) &&
@@ -84,6 +92,8 @@ const probes = {
 	"a process that another one may trace": () => siblingMayBeTraced(),
 
 	// Mounted file systems.
+	pseudoterminals: () =>
+		works(() => closeSync(openSync("/dev/ptmx", O_NOCTTY)) as never) && existsSync("/dev/pts/ptmx"),
 	"cgroup v2 in which this user can make groups": () => canMakeCgroup(),
 	"cgroup v2 of another user": () => cgroupRoot !== undefined && !isRoot && !canWrite(join(cgroupRoot, "cgroup.procs")),
 	"sysctls that can be written": () => !isReadOnly("/proc/sys/user"),
@@ -195,12 +205,16 @@ function hasCapabilitiesOfRoot(): boolean {
 
 function speculationCanBeDisabled(): boolean {
 	const [PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS] = [52, 0];
-	const [PR_SPEC_PRCTL, PR_SPEC_ENABLE] = [1n, 2n];
+	const [PR_SPEC_PRCTL, PR_SPEC_ENABLE] = [1, 2];
+	return prctl(PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS) === (PR_SPEC_PRCTL | PR_SPEC_ENABLE);
+}
+
+/** Returns what an option of prctl(2) returns; -1 if the kernel refuses it. */
+function prctl(option: number, argument = 0): number {
 	try {
-		const state = Task.near.syscall(syscalls.prctl, PR_GET_SPECULATION_CTRL, PR_SPEC_STORE_BYPASS, 0, 0, 0);
-		return state === (PR_SPEC_PRCTL | PR_SPEC_ENABLE);
+		return Number(Task.near.syscall(syscalls.prctl, option, argument, 0, 0, 0));
 	} catch {
-		return false;
+		return -1;
 	}
 }
 

@@ -48,13 +48,13 @@ const PROCESS_WIDE: &[i32] = &[
 ];
 
 // Constants of linux/prctl.h that the libc crate does not have on every platform.
-const PR_SVE_GET_VL: i32 = 51;
+pub(crate) const PR_SVE_GET_VL: i32 = 51;
 pub(crate) const PR_GET_SPECULATION_CTRL: i32 = 52;
 const PR_GET_TAGGED_ADDR_CTRL: i32 = 56;
-const PR_GET_IO_FLUSHER: i32 = 58;
-const PR_SME_GET_VL: i32 = 64;
+pub(crate) const PR_GET_IO_FLUSHER: i32 = 58;
+pub(crate) const PR_SME_GET_VL: i32 = 64;
 const PR_SET_MEMORY_MERGE: i32 = 67;
-const PR_GET_MEMORY_MERGE: i32 = 68;
+pub(crate) const PR_GET_MEMORY_MERGE: i32 = 68;
 const PR_GET_AUXV: i32 = 0x4155_5856;
 
 /// `prctl(option, …)`, without its further arguments. Near, an option is refused unless

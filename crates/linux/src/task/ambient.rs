@@ -7,6 +7,7 @@ mod capabilities;
 pub(crate) mod namespaces;
 mod proc;
 
+use self::ask::Numbers;
 use self::capabilities::Capabilities;
 use self::namespaces::Namespaces;
 use self::proc::FILES;
@@ -18,13 +19,14 @@ pub struct Ambient {
     ids: [u32; 6],
     groups: Vec<u32>,
     capabilities: Capabilities,
-    numbers: [i64; ask::NUMBERS],
+    numbers: Numbers,
     scheduling: [u8; 56],
     seccomp_filters: Vec<u8>,
     limits: [(u64, u64); ask::LIMITS as usize],
-    affinity: [u8; 128],
+    affinity: Vec<u8>,
     memory_policy: [u8; 136],
     files: [Vec<u8>; FILES],
+    terminal: Vec<u8>,
     namespaces: Namespaces,
 }
 
@@ -33,12 +35,12 @@ impl Ambient {
     /// file of `/proc` cannot be opened for want of descriptors or memory.
     pub fn now() -> Result<Self> {
         let capabilities = Capabilities::now();
-        let numbers = ask::numbers();
-        let filtered = numbers[ask::SECCOMP] == ask::SECCOMP_MODE_FILTER;
+        let numbers = Numbers::now();
+        let filtered = numbers.seccomp_mode() == ask::SECCOMP_MODE_FILTER;
+        let leads_session = numbers.session == i64::from(std::process::id());
         Ok(Ambient {
             ids: ask::ids(),
             groups: ask::groups(),
-            numbers,
             scheduling: ask::scheduling(),
             seccomp_filters: if filtered { proc::seccomp_filters()? } else { Vec::new() },
             limits: std::array::from_fn(|resource| ask::limit(resource as u32)),
@@ -46,7 +48,10 @@ impl Ambient {
             memory_policy: ask::memory_policy(),
             files: proc::files()?,
             namespaces: namespaces::namespaces(&capabilities)?,
+            // Only the leader of a session can get a controlling terminal while it runs.
+            terminal: if leads_session { proc::terminal()? } else { Vec::new() },
             capabilities,
+            numbers,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The zygote: replaced when this process has changed, and its clones on a host that forbids clone3(2).
 
-use crate::alone::alone;
+use crate::alone::{alone, alone_after};
 use crate::forbid::forbid;
 use crate::task::{program, refusal, Task};
 use nearfar_linux::call::Call;
@@ -10,6 +10,7 @@ use nearfar_linux::task::clone::{CloneOptions, OwnMap};
 use nearfar_linux::task::exec;
 use nearfar_linux::task::zygote;
 use nix::errno::Errno;
+use nix::sched::{unshare, CloneFlags};
 use nix::sys::resource::{getrlimit, setrlimit, Resource};
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -55,13 +56,40 @@ fn a_zygote_is_replaced_when_the_first_clone_had_no_descriptors() {
         assert_eq!(Task::clone(&CloneOptions::default()).err(), Some(refusal("open", Errno::EMFILE, None)));
         drop(all);
         setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
-        Task::clone(&CloneOptions::default()).unwrap();
-        let before = zygote::present_pid();
-        let score: i32 = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().parse().unwrap();
-        std::fs::write("/proc/self/oom_score_adj", (score + 1).to_string()).unwrap();
-        Task::clone(&CloneOptions::default()).unwrap();
-        assert_ne!(zygote::present_pid(), before);
+        is_replaced_by(raise_oom_score);
     });
+}
+
+/// The numbers in an outer `/proc` are not this process's, but `/proc/self` and `/proc/thread-self` lead to it.
+#[test]
+#[ignore = "needs root: makes namespaces"]
+fn a_zygote_is_replaced_behind_a_proc_of_an_outer_pid_namespace() {
+    alone_after(
+        "zygote::a_zygote_is_replaced_behind_a_proc_of_an_outer_pid_namespace",
+        || unshare(CloneFlags::CLONE_NEWPID).unwrap(),
+        || {
+            assert_eq!(std::process::id(), 1);
+            is_replaced_by(raise_oom_score);
+            is_replaced_by(|| unshare(CloneFlags::CLONE_NEWUTS).unwrap());
+        },
+    );
+}
+
+/// Asserts that the present zygote matches until this process is changed.
+fn is_replaced_by(change: fn()) {
+    let present = || {
+        Task::clone(&CloneOptions::default()).unwrap();
+        zygote::present_pid()
+    };
+    let before = present();
+    assert_eq!(present(), before);
+    change();
+    assert_ne!(present(), before);
+}
+
+fn raise_oom_score() {
+    let score: i32 = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().parse().unwrap();
+    std::fs::write("/proc/self/oom_score_adj", (score + 1).to_string()).unwrap();
 }
 
 /// The second filter changes the number of filters, but not the seccomp mode.

@@ -5,7 +5,9 @@ import { runFixture } from "../../../../test/fixture.ts";
 import { cgroupRoot, type Need, needs } from "../../../../test/needs.ts";
 
 async function ambient(what: string, ...args: string[]) {
-	const { code, report, stderr } = await runFixture("core/ambient", { args: [what, ...args] });
+	// A Node whose memory cannot become executable any more cannot compile.
+	const node = what === "denyWriteExecute" ? ["--jitless", "--no-expose-wasm"] : [];
+	const { code, report, stderr } = await runFixture("core/ambient", { node, args: [what, ...args] });
 	expect([code, stderr]).toEqual([0, ""]);
 	expect(report.warm).toEqual(report.before);
 	return report;
@@ -30,6 +32,15 @@ const changes: Record<string, readonly Need[]> = {
 	timerSlack: [],
 	hugePages: ["huge pages"],
 	storeBypass: ["a CPU that can switch off speculative store bypass"],
+	l1dFlush: ["a CPU that can flush its first cache"],
+	memoryMerge: ["merging of equal memory"],
+	denyWriteExecute: ["memory that cannot become executable"],
+	ioFlusher: ["the privilege to be an I/O flusher"],
+	memoryFailure: ["policies for memory failures"],
+	coreCookie: ["core scheduling"],
+	loginUid: ["a login uid that is not set"],
+	terminal: ["pseudoterminals"],
+	requestKeyring: ["key rings"],
 	sessionKeyring: ["key rings"],
 	memoryPolicy: ["NUMA policies"],
 	coreFilter: ["filters of core dumps"],

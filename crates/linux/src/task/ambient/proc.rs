@@ -11,8 +11,9 @@ use std::cell::OnceCell;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
-/// How many files are read: cgroup, OOM score, filter of core dumps, label of the security module.
-pub(super) const FILES: usize = 4;
+/// How many files are read: cgroup, OOM score, filter of core dumps, login uid, and of the security module the label and
+/// the label for the next program.
+pub(super) const FILES: usize = 6;
 
 /// Reads the files. They stay open, because opening them would cost more than reading them.
 pub(super) fn files() -> Result<[Vec<u8>; FILES]> {
@@ -21,11 +22,16 @@ pub(super) fn files() -> Result<[Vec<u8>; FILES]> {
     }
     OPEN.with(|kept| {
         let files = made_once(kept, || {
+            let label = open("/proc/thread-self/attr/current", 0)?.filter(can_be_read);
+            // Without such a label the second file may be refused until there is one.
+            let next_label = if label.is_some() { open("/proc/thread-self/attr/exec", 0)? } else { None };
             Ok([
                 open("/proc/thread-self/cgroup", 0)?,
                 open("/proc/self/oom_score_adj", 0)?,
                 open("/proc/self/coredump_filter", 0)?,
-                open("/proc/thread-self/attr/current", 0)?.filter(can_be_read),
+                open("/proc/thread-self/loginuid", 0)?,
+                label,
+                next_label,
             ])
         })?;
         Ok(files.each_ref().map(|file| file.as_ref().map(whole).unwrap_or_default()))
@@ -43,6 +49,21 @@ pub(super) fn seccomp_filters() -> Result<Vec<u8>> {
         let status = file.as_ref().map(whole).unwrap_or_default();
         let mut lines = status.split(|byte| *byte == b'\n');
         Ok(lines.find(|line| line.starts_with(b"Seccomp_filters:")).unwrap_or_default().to_vec())
+    })
+}
+
+/// Returns the number of the controlling terminal as the kernel writes it, "0" for none. Empty: `/proc` does not show it.
+pub(super) fn terminal() -> Result<Vec<u8>> {
+    thread_local! {
+        static STAT: OnceCell<Option<File>> = const { OnceCell::new() };
+    }
+    STAT.with(|kept| {
+        let file = made_once(kept, || open("/proc/thread-self/stat", 0))?;
+        let stat = file.as_ref().map(whole).unwrap_or_default();
+        // The name of the thread may hold any byte. After its last parenthesis come the state, the parent, the process
+        // group, the session and the terminal.
+        let name_end = stat.iter().rposition(|byte| *byte == b')').unwrap_or(stat.len());
+        Ok(stat[name_end..].split(|byte| *byte == b' ').nth(5).unwrap_or_default().to_vec())
     })
 }
 
