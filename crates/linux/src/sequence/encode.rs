@@ -1,6 +1,6 @@
 //! How calls become the message that [`crate::wire`] describes.
 
-use crate::call::{Arg, Request};
+use crate::call::{Arg, Pointer, Request};
 use crate::sequence::expected::{outputs, Expected, HEADER, STEP};
 use crate::sequence::list::{Sequence, Slot};
 use crate::wire::{self, Header, Reloc, Step};
@@ -19,17 +19,29 @@ pub(crate) fn encode_one(request: &Request, message: &mut Vec<u8>) -> Expected {
     encode(std::slice::from_ref(request), &[], message)
 }
 
-/// Where the bytes of the calls written so far lie in the blob: all outputs first, then all inputs.
+/// Where the bytes of the calls lie in the blob: all outputs first, then all inputs.
 struct Layout<'a> {
     slots: &'a [Slot],
     outputs: Vec<usize>,
     inputs: Vec<usize>,
+    /// The length of the blob.
+    length: usize,
 }
 
-impl Layout<'_> {
-    /// Returns the kind and the value of an argument of the call that was laid out last.
-    fn resolve(&self, arg: Arg) -> (u8, u64) {
-        let step = self.inputs.len() - 1;
+impl<'a> Layout<'a> {
+    /// Lays out the calls, whose outputs take `out` bytes.
+    fn of(requests: &[Request], slots: &'a [Slot], out: usize, outputs: Vec<usize>) -> Self {
+        let mut length = out;
+        let inputs = requests.iter().map(|request| {
+            let start = length;
+            length += request.input.len().next_multiple_of(8);
+            start
+        });
+        Layout { slots, outputs, inputs: inputs.collect(), length }
+    }
+
+    /// Returns the kind and the value of an argument of a call.
+    fn resolve(&self, step: usize, arg: Arg) -> (u8, u64) {
         match arg {
             Arg::Number(number) => (wire::NUMBER, number),
             Arg::Out(at) => (wire::BLOB, self.outputs[step] as u64 + at as u64),
@@ -47,70 +59,69 @@ impl Layout<'_> {
         }
     }
 
-    fn step(&self, request: &Request) -> Step {
-        let args = request.args.map(|arg| self.resolve(arg));
+    fn step(&self, step: usize, request: &Request) -> Step {
+        let (mut args, mut kinds) = ([0; 6], [wire::NUMBER; 6]);
+        for (at, arg) in request.args.iter().enumerate().take(request.count) {
+            (kinds[at], args[at]) = self.resolve(step, *arg);
+        }
         Step {
             nr: request.nr,
-            args: args.map(|(_, value)| value),
+            args,
             result: 0,
-            kinds: args.map(|(kind, _)| kind),
+            kinds,
             policy: request.policy as u8,
             takes: match (request.takes, request.closes) {
                 (Some(at), _) => at + 1,
-                (None, Some([0, 1])) if args[..2].iter().all(|(kind, _)| *kind == wire::NUMBER) => wire::CLOSES,
+                (None, Some([0, 1])) if kinds[..2] == [wire::NUMBER; 2] => wire::CLOSES,
                 _ => 0,
             },
         }
     }
 
-    fn relocs<'a>(&'a self, request: &'a Request) -> impl Iterator<Item = Reloc> + 'a {
-        let step = self.inputs.len() as u32 - 1;
-        request.pointers.iter().map(move |pointer| {
-            let ((_, at), (kind, value)) = (self.resolve(pointer.at), self.resolve(pointer.to));
-            Reloc { at: at as u32, step, value: value as u32, kind, width: pointer.width, pad: 0 }
-        })
+    fn reloc(&self, step: usize, pointer: &Pointer) -> Reloc {
+        let ((_, at), (kind, value)) = (self.resolve(step, pointer.at), self.resolve(step, pointer.to));
+        Reloc { at: at as u32, step: step as u32, value: value as u32, kind, width: pointer.width, pad: 0 }
     }
 }
 
 fn encode(requests: &[Request], slots: &[Slot], message: &mut Vec<u8>) -> Expected {
     let (out, outputs) = outputs(requests);
     let expected = Expected::of(requests, out);
-    let mut layout = Layout { slots, outputs, inputs: Vec::with_capacity(requests.len()) };
-    let mut blob = out;
-    let mut relocs = Vec::new();
+    let layout = Layout::of(requests, slots, out, outputs);
+    let relocs: usize = requests.iter().map(|request| request.pointers.len()).sum();
+    let hole = expected.hole.map_or(0, |hole| hole.length);
     message.clear();
-    message.resize(HEADER, 0);
-    for request in requests {
-        layout.inputs.push(blob);
-        // SAFETY: a step has no padding, so all its bytes may be read.
-        message.extend_from_slice(unsafe { bytes_of(&layout.step(request)) });
-        relocs.extend(layout.relocs(request));
-        blob += request.input.len().next_multiple_of(8);
-    }
+    message.reserve_exact(HEADER + STEP * requests.len() + layout.length - hole + RELOC * relocs);
+    let header = Header {
+        version: wire::VERSION,
+        steps: requests.len() as u32,
+        relocs: relocs as u32,
+        blob: layout.length as u32,
+        out: out as u32,
+        ..Header::default()
+    };
+    // SAFETY: a header has no padding, so all its bytes may be read.
+    message.extend_from_slice(unsafe { bytes_of(&header) });
     for (step, request) in requests.iter().enumerate() {
+        // SAFETY: a step has no padding, so all its bytes may be read.
+        message.extend_from_slice(unsafe { bytes_of(&layout.step(step, request)) });
+    }
+    for (step, request) in requests.iter().enumerate().filter(|(_, request)| request.out_length() > 0) {
         message.extend_from_slice(&request.out);
         let is_hole = expected.hole.is_some_and(|hole| hole.step == step);
         let room = if is_hole { 0 } else { request.room };
         message.resize((message.len() + room).next_multiple_of(8), 0);
     }
-    for request in requests {
+    for request in requests.iter().filter(|request| !request.input.is_empty()) {
         message.extend_from_slice(&request.input);
         message.resize(message.len().next_multiple_of(8), 0);
     }
-    for reloc in &relocs {
-        // SAFETY: a relocation has no padding, so all its bytes may be read.
-        message.extend_from_slice(unsafe { bytes_of(reloc) });
+    for (step, request) in requests.iter().enumerate() {
+        for pointer in &request.pointers {
+            // SAFETY: a relocation has no padding, so all its bytes may be read.
+            message.extend_from_slice(unsafe { bytes_of(&layout.reloc(step, pointer)) });
+        }
     }
-    let header = Header {
-        version: wire::VERSION,
-        steps: requests.len() as u32,
-        relocs: relocs.len() as u32,
-        blob: blob as u32,
-        out: out as u32,
-        ..Header::default()
-    };
-    // SAFETY: a header has no padding, so all its bytes may be read.
-    message[..HEADER].copy_from_slice(unsafe { bytes_of(&header) });
     expected
 }
 
