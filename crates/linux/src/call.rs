@@ -226,14 +226,23 @@ impl Call<()> {
     }
 
     /// Adds the address of a NULL-terminated array of pointers to NUL-terminated strings.
-    pub fn strings(mut self, strings: &[Vec<u8>]) -> Self {
-        let table = self.request.add_input(&vec![0; 8 * (strings.len() + 1)]);
-        let Arg::Input(base) = table else { return self };
-        for (index, string) in strings.iter().enumerate() {
-            let to = Arg::Input(self.request.input.len() as u32);
-            self.request.input.extend_from_slice(string);
-            self.request.input.push(0);
-            self.request.pointers.push(Pointer { at: Arg::Input(base + 8 * index as u32), to, width: 8 });
+    pub fn strings(self, strings: &[Vec<u8>]) -> Self {
+        let block: Vec<u8> = strings.iter().flat_map(|string| string.iter().copied().chain([0])).collect();
+        self.string_block(&block)
+    }
+
+    /// Adds the address of a NULL-terminated array of pointers to the strings in a block, in which a NUL follows each of them.
+    pub fn string_block(mut self, block: &[u8]) -> Self {
+        let strings = block.split_inclusive(|byte| *byte == 0);
+        let table = self.request.add_input(&vec![0; 8 * (strings.clone().count() + 1)]);
+        let (Arg::Input(mut at), mut start) = (table, self.request.input.len() as u32) else { return self };
+        self.request.input.extend_from_slice(block);
+        self.request.input.push(0); // ends a last string without a NUL too
+        self.request.pointers.reserve(strings.clone().count());
+        for string in strings {
+            self.request.pointers.push(Pointer { at: Arg::Input(at), to: Arg::Input(start), width: 8 });
+            at += 8;
+            start += string.len() as u32;
         }
         self.arg(table)
     }

@@ -21,11 +21,6 @@ pub fn all_bytes(texts: &[Text]) -> Vec<Vec<u8>> {
     texts.iter().map(|text| bytes(text).to_vec()).collect()
 }
 
-/// The strings in a text, each ended by a NUL.
-pub fn ended_by_nul(text: &Text) -> Vec<Vec<u8>> {
-    bytes(text).split_inclusive(|byte| *byte == 0).map(|line| line[..line.len() - 1].to_vec()).collect()
-}
-
 /// Returns the number of a new descriptor, which JavaScript closes, or else the end of this thread.
 pub fn owned_number(fd: OwnedFd) -> i32 {
     let number = fd.into_raw_fd();

@@ -18,8 +18,8 @@ pub struct Exec {
     pub fd: i32,
     /// The arguments of the program, with argv\[0\].
     pub argv: Vec<Vec<u8>>,
-    /// The environment of the program, as `NAME=value` strings.
-    pub envp: Vec<Vec<u8>>,
+    /// The environment of the program: `NAME=value` strings, with a NUL after each of them.
+    pub envp: Vec<u8>,
     /// The signal that the program gets when this process dies; 0: none.
     pub death_signal: i32,
     /// The descriptors of the task that stay open in the program.

@@ -73,7 +73,7 @@ pub fn program(words: &[&str]) -> Exec {
         paths: vec![words[0].into()],
         fd: -1,
         argv: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
-        envp: vec![b"GREETING=hello".to_vec()],
+        envp: b"GREETING=hello\0".to_vec(),
         death_signal: 0,
         parent: 0,
         keep: vec![],

@@ -72,6 +72,24 @@ describe("the program gets", () => {
 		expect(name.text).toBe("zero\0/proc/self/cmdline\0");
 	});
 
+	test("its environment as it is now, however the same object was changed since the last program", async () => {
+		let count = 0;
+		const counting = { toString: () => `${++count}` } as unknown as string;
+		const env: Record<string, string | undefined> = { A: "1", B: "2" };
+		const seen = async () => (await output("/usr/bin/env", undefined, { env })).text;
+		expect(await seen()).toBe("A=1\nB=2\n");
+		env.A = "3";
+		expect(await seen()).toBe("A=3\nB=2\n");
+		delete env.A;
+		expect(await seen()).toBe("B=2\n");
+		env.A = "3";
+		expect(await seen()).toBe("B=2\nA=3\n");
+		env.A = undefined;
+		expect(await seen()).toBe("B=2\n");
+		env.A = counting;
+		expect([await seen(), await seen()]).toEqual(["B=2\nA=1\n", "B=2\nA=2\n"]);
+	});
+
 	test("its environment and no other, or Node's as it is now", async () => {
 		expect((await output("/usr/bin/env", undefined, { env: { A: "1", B: undefined, C: "" } })).text).toBe("A=1\nC=\n");
 		process.env.NEARFAR_NOW = "now";

@@ -98,7 +98,7 @@ fn is_nonblocking(fd: i32) -> bool {
 /// Adds an execve(2) for each path, or one execveat(2). Returns the steps.
 fn add_tries(sequence: &mut Sequence, exec: &Exec) -> Range<usize> {
     let first = sequence.len();
-    let strings = |call: Call<()>| call.strings(&exec.argv).strings(&exec.envp);
+    let strings = |call: Call<()>| call.strings(&exec.argv).string_block(&exec.envp);
     match exec.paths.split_first() {
         None => {
             let call = process::execveat(exec.fd);
