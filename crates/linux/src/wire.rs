@@ -134,8 +134,10 @@ pub const ELSEWHERE: [i64; 6] = [2, 13, 19, 20, 110, 116];
 /// Call of the stub's own: clones a task.
 ///
 /// Arguments: the address and the size of a `struct clone_args`; the child's end of the child's channel; the index of the
-/// first step that the child runs; the result of a probe of clone3(2), for which ENOSYS makes the stub call clone(2) instead;
-/// the address of a zeroed [`BLOCK`] for a child that shares memory, else 0.
+/// first step that the child runs; the address of a zeroed [`BLOCK`] for a child that shares memory, else 0.
+///
+/// The stub calls clone(2), and clone3(2) only for what clone(2) cannot do: containers answer clone3(2) with ENOSYS, and a
+/// seccomp filter may kill its caller.
 ///
 /// The parent runs the steps before that index, and replies. The child goes on at that index with the new channel, replies
 /// on it and serves. A child that shares memory runs no step of this sequence, and begins with serving. In the child the

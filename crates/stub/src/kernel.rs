@@ -26,7 +26,6 @@ numbers! {
 pub const EINTR: i64 = -4;
 pub const EINVAL: i32 = -22;
 pub const EMFILE: i32 = -24;
-pub const ENOSYS: i64 = -38;
 pub const EPROTO: i32 = -71;
 
 /// Makes a system call.

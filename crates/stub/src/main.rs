@@ -13,7 +13,7 @@ mod supervise;
 mod wire;
 
 use core::mem::{offset_of, size_of};
-use kernel::{close, syscall, EINTR, EINVAL, EMFILE, ENOSYS, EPROTO};
+use kernel::{close, syscall, EINTR, EINVAL, EMFILE, EPROTO};
 use wire::{Header, Policy, Reloc, Step, BLOCK, GUARD, STACK};
 
 const CLONE_ARGS: u64 = 88;
@@ -280,7 +280,7 @@ fn check(state: &State, sequence: &Sequence, steps: u64, relocs: u64, blob: u64)
             // Parent and child both write into the sequence after a clone. In a memfd they would share it.
             wire::CLONE => {
                 let child_begins = number(3) && index < step.args[3] && step.args[3] <= steps;
-                sequence.mapped == 0 && room(0, CLONE_ARGS) && child_begins && number(5)
+                sequence.mapped == 0 && room(0, CLONE_ARGS) && child_begins && number(4)
             }
             _ => true,
         };
@@ -417,22 +417,19 @@ fn attach(state: &mut State, fd: u64, close: bool) -> i64 {
 fn clone(args: &[u64; 6]) -> i64 {
     // msync(2) finds out whether the child's memory is mapped: it fails if not, and has nothing to write back otherwise.
     // SAFETY: msync(2) with MS_ASYNC changes no memory.
-    if args[5] != 0 && unsafe { syscall(kernel::MSYNC, [args[5], BLOCK, MS_ASYNC, 0, 0, 0]) } != 0 {
+    if args[4] != 0 && unsafe { syscall(kernel::MSYNC, [args[4], BLOCK, MS_ASYNC, 0, 0, 0]) } != 0 {
         return EINVAL as i64;
     }
-    let stack = if args[5] == 0 { 0 } else { args[5] + GUARD + STACK };
-    let (mut nr, mut call) = (kernel::CLONE3, [args[0], args[1], 0]);
-    if args[4] as i64 == ENOSYS {
-        // SAFETY: `check` has found room for a `struct clone_args` of so many words, and that it is aligned.
-        let words = unsafe { &*(args[0] as *const [u64; CLONE_ARGS as usize / 8]) };
-        let [flags, pidfd, .., set_tid_size, cgroup] = *words;
-        let exit_signal = words[4];
-        if flags >> 32 != 0 || flags & 0xff != 0 || set_tid_size != 0 || cgroup != 0 {
-            return ENOSYS; // clone3 alone can do this
-        }
+    let stack = if args[4] == 0 { 0 } else { args[4] + GUARD + STACK };
+    // SAFETY: `check` has found room for a `struct clone_args` of so many words, and that it is aligned.
+    let words = unsafe { &*(args[0] as *const [u64; CLONE_ARGS as usize / 8]) };
+    let [flags, pidfd, _, _, exit_signal, .., set_tid_size, cgroup] = *words;
+    let (nr, call) = if flags >> 32 != 0 || flags & 0xff != 0 || set_tid_size != 0 || cgroup != 0 {
+        (kernel::CLONE3, [args[0], args[1], 0])
+    } else {
         // The last two arguments are 0, so that their order, which depends on the architecture, does not matter.
-        (nr, call) = (kernel::CLONE, [flags | exit_signal, stack, pidfd]);
-    }
+        (kernel::CLONE, [flags | exit_signal, stack, pidfd])
+    };
     if stack == 0 {
         // SAFETY: without CLONE_VM the child has a copy of this memory and returns from this call too. `check` has found the
         // struct inside the sequence. clone(2) writes the pidfd to an address in the blob that the sender chose.

@@ -1,16 +1,18 @@
 //! The stub's executable. The addon contains it and executes it from a sealed memfd. Where the host forbids that, the
-//! addon executes the file beside itself.
+//! addon executes the file beside itself ([decision 14](../../../../docs/decisions/0014-probes.md)).
 
 use crate::error::{During, Result};
 use crate::sequence::file_limit;
 use crate::wait::own_descriptor;
 use nix::errno::Errno;
 use nix::sys::memfd::{memfd_create, MFdFlags};
+use std::ffi::CString;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 const IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/nearfar-stub"));
 
@@ -19,7 +21,16 @@ static OPEN: OnceLock<OwnedFd> = OnceLock::new();
 
 /// Sets where the stub lies as a file: in the platform package, beside the addon.
 pub fn set_file(path: PathBuf) {
-    *FILE.lock().unwrap_or_else(|broken| broken.into_inner()) = Some(path);
+    *lock_file() = Some(path);
+}
+
+/// Returns the path of the stub as a file, if it was set.
+pub(crate) fn file() -> Option<CString> {
+    CString::new(lock_file().as_ref()?.as_os_str().as_bytes()).ok()
+}
+
+fn lock_file() -> MutexGuard<'static, Option<PathBuf>> {
+    FILE.lock().unwrap_or_else(|broken| broken.into_inner())
 }
 
 /// Returns the stub, open for execveat(2). The descriptor stays open as long as this process lives: with other
@@ -68,6 +79,6 @@ fn can_be_executed(memfd: &OwnedFd) -> bool {
 }
 
 fn open_file() -> Result<OwnedFd> {
-    let path = FILE.lock().unwrap_or_else(|broken| broken.into_inner()).clone().unwrap_or_default();
+    let path = lock_file().clone().unwrap_or_default();
     File::open(path).during("open").map(OwnedFd::from)
 }

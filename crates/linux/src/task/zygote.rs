@@ -62,7 +62,8 @@ pub fn present_pid() -> i32 {
 fn start(ambient: Ambient) -> Result<Zygote> {
     let (channel, end) = Channel::pair()?;
     let stub = stub::open()?.as_raw_fd();
-    let (spawner, (pid, pidfd)) = Spawner::start(move || exec_stub(stub, end.as_raw_fd()))?;
+    let file = stub::file();
+    let (spawner, (pid, pidfd)) = Spawner::start(move || exec_stub(stub, file, end.as_raw_fd()))?;
     let spawner = Arc::new(spawner);
     let relations = Relations {
         channel: Some(Arc::downgrade(&channel) as Weak<dyn TaskChannel>),

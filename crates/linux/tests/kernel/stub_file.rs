@@ -54,6 +54,14 @@ fn a_filter_that_refuses_executable_memfds_makes_the_stub_start_from_its_file() 
 }
 
 #[test]
+fn a_filter_that_refuses_to_execute_descriptors_makes_the_stub_start_from_its_file() {
+    alone("stub_file::a_filter_that_refuses_to_execute_descriptors_makes_the_stub_start_from_its_file", || {
+        forbid(libc::SYS_execveat, libc::EACCES, &[]);
+        starts_from_its_file();
+    });
+}
+
+#[test]
 #[ignore = "needs root: the sysctl of a pid namespace belongs to it"]
 fn a_host_that_refuses_executable_memfds_makes_the_stub_start_from_its_file() {
     alone_after(

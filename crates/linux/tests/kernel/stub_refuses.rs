@@ -101,7 +101,7 @@ fn spoilt() -> Vec<(&'static str, i32, Spoil)> {
         ("a clone whose struct is not aligned", EINVAL, Box::new(cloning(0, wire::BLOB, 4))),
         ("a clone whose struct is cut off", EINVAL, Box::new(cloning(0, wire::BLOB, 48))),
         ("a clone whose struct lies outside", EINVAL, Box::new(cloning(0, wire::BLOB, 136))),
-        ("a clone whose block is no number", EINVAL, Box::new(cloning(5, wire::BLOB, 0))),
+        ("a clone whose block is no number", EINVAL, Box::new(cloning(4, wire::BLOB, 0))),
         ("a supervision whose answer is no address", EINVAL, Box::new(supervising(4, wire::NUMBER, 8))),
         ("a supervision whose answer is not aligned", EINVAL, Box::new(supervising(4, wire::BLOB, 4))),
         ("a supervision whose answer is cut off", EINVAL, Box::new(supervising(4, wire::BLOB, 8))),

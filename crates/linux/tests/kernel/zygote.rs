@@ -1,7 +1,7 @@
 //! The zygote: replaced when this process has changed, and its clones on a host that forbids clone3(2).
 
 use crate::alone::{alone, alone_after};
-use crate::forbid::forbid;
+use crate::forbid::{forbid, kill_stubs};
 use crate::task::{program, refusal, Task};
 use nearfar_linux::call::Call;
 use nearfar_linux::calls::credentials;
@@ -149,5 +149,24 @@ fn without_clone3_tasks_are_cloned_by_clone() {
         }
         let again = Task::clone(&CloneOptions::default()).unwrap();
         assert_eq!(again.call(credentials::getppid()), Ok(std::process::id()));
+    });
+}
+
+#[test]
+fn a_filter_that_kills_callers_of_clone3_kills_no_task() {
+    alone("zygote::a_filter_that_kills_callers_of_clone3_kills_no_task", || {
+        kill_stubs(libc::SYS_clone3);
+        let flags = (libc::CLONE_NEWUSER | libc::CLONE_NEWPID) as u64;
+        let options = CloneOptions { flags, map: Some(OwnMap::Root), ..CloneOptions::default() };
+        let task = Task::clone(&options).unwrap();
+        let child = task.child(&CloneOptions::default()).unwrap();
+        assert_eq!(child.call(credentials::getppid()), Ok(1));
+        // A cgroup needs clone3(2), which kills the zygote. The clone is refused, and the next one has a new zygote.
+        let root = File::open("/").unwrap();
+        let refused = Task::clone(&CloneOptions { cgroup: Some(root.as_raw_fd()), ..CloneOptions::default() });
+        assert!(refused.is_err());
+        let again = Task::clone(&CloneOptions::default()).unwrap();
+        assert_eq!(again.call(credentials::getppid()), Ok(std::process::id()));
+        assert_eq!(child.call(credentials::getppid()), Ok(1));
     });
 }
