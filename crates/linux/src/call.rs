@@ -169,8 +169,11 @@ impl Call<()> {
     /// Adds a path. An error of the call names it.
     #[inline(never)]
     pub fn path(mut self, path: &[u8]) -> Self {
-        let place = usize::from(self.request.paths[0].is_some());
-        self.request.paths[place] = Some((self.request.input.len() as u32, path.len() as u32));
+        let place = Some((self.request.input.len() as u32, path.len() as u32));
+        match &mut self.request.paths {
+            [first @ None, _] => *first = place,
+            [_, second] => *second = place,
+        }
         self.string(path)
     }
 
@@ -200,8 +203,8 @@ impl Call<()> {
 
     /// Adds the address of bytes that the kernel reads and writes. [`Answer::out`] has them afterwards.
     pub fn inout(mut self, bytes: &[u8]) -> Self {
-        let at = self.request.add_out(bytes.len());
-        self.request.out[at as usize..].copy_from_slice(bytes);
+        let at = self.request.add_out(0);
+        self.request.out.extend_from_slice(bytes);
         self.arg(Arg::Out(at))
     }
 
@@ -250,10 +253,10 @@ impl Call<()> {
     /// Says that the bytes added last hold an address or a descriptor: `to`, in `width` bytes at `offset`.
     #[inline(never)]
     pub fn holding(mut self, offset: u32, width: u8, to: Arg) -> Self {
-        let at = match self.request.args[self.request.count - 1] {
-            Arg::Input(at) => Arg::Input(at + offset),
-            Arg::Out(at) => Arg::Out(at + offset),
-            other => other,
+        let at = match self.request.args.iter().take(self.request.count).next_back() {
+            Some(Arg::Input(at)) => Arg::Input(at + offset),
+            Some(Arg::Out(at)) => Arg::Out(at + offset),
+            other => other.copied().unwrap_or(NONE),
         };
         self.request.pointers.push(Pointer { at, to, width });
         self
@@ -339,8 +342,11 @@ impl<T> Call<T> {
 impl Request {
     #[inline(never)]
     fn add_arg(&mut self, arg: Arg) {
-        self.args[self.count] = arg;
-        self.count += 1;
+        debug_assert!(self.count < self.args.len(), "a system call has at most six arguments");
+        if let Some(place) = self.args.get_mut(self.count) {
+            *place = arg;
+            self.count += 1;
+        }
     }
 
     #[inline(never)]
@@ -375,8 +381,8 @@ impl Request {
 
     /// Returns the failure for an error number of the kernel.
     pub(crate) fn refusal(&self, number: i32, step: Option<u32>) -> Failure {
-        let [path, dest] =
-            self.paths.map(|place| place.map(|(at, length)| self.input[at as usize..(at + length) as usize].to_vec()));
+        let bytes = |(at, length): (u32, u32)| self.input.get(at as usize..at as usize + length as usize);
+        let [path, dest] = self.paths.map(|place| place.and_then(bytes).map(<[u8]>::to_vec));
         Failure::Refused(Refusal { path, dest, step, ..Refusal::new(self.name, number) })
     }
 }

@@ -40,6 +40,7 @@ fn end() {
 #[napi]
 pub fn keep_alive(env: Env, alive: bool) {
     let set = if alive { sys::napi_ref_threadsafe_function } else { sys::napi_unref_threadsafe_function };
+    let Ok(queue) = events::queue() else { return };
     // SAFETY: the function lives as long as the thread, and this is its thread. Neither call can fail.
-    unsafe { set(env.raw(), events::queue().wake().raw()) };
+    unsafe { set(env.raw(), queue.wake().raw()) };
 }

@@ -43,7 +43,7 @@ pub fn collected() -> u32 {
 /// to drain, unless this is the first batch of a task that is being cloned.
 #[napi]
 pub fn batch(task: Id, first: bool) -> Result<Event> {
-    let (id, queue) = (tables::next_id(), events::queue());
+    let (id, queue) = (tables::next_id(), events::queue().or_throw()?);
     let Target::Batch(batch) = targets::leave() else { return Ok(events::sent(id)) };
     let done = move |made| queue.post_reply(id, made);
     if task == 0 {

@@ -48,7 +48,7 @@ pub struct CloneStarted {
 #[napi]
 pub fn clone(options: CloneData) -> Result<CloneStarted> {
     let id = tables::next_id();
-    let (listener, done) = events::of_task(id);
+    let (listener, done) = events::of_task(id).or_throw()?;
     let channel = clone::clone(&options.into(), listener, done).or_throw()?;
     let early = channel.is_some();
     channel.into_iter().for_each(|channel| tables::keep_task(id, channel));
@@ -59,7 +59,7 @@ pub fn clone(options: CloneData) -> Result<CloneStarted> {
 #[napi]
 pub fn clone_from(task: Id, options: CloneData) -> Result<CloneStarted> {
     let id = tables::next_id();
-    let (listener, done) = events::of_task(id);
+    let (listener, done) = events::of_task(id).or_throw()?;
     let task = tables::task(task).or_throw()?;
     clone::clone_from(&task, &options.into(), listener, done).or_throw()?;
     Ok(CloneStarted { id, early: false })

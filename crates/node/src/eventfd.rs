@@ -33,7 +33,7 @@ pub fn eventfd_write(fd: i32, value: BigInt) -> Result<()> {
 pub fn watch_readable(fd: i32) -> Result<Id> {
     // SAFETY: JavaScript has given up the number of an open descriptor, and no other code closes it.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    let (id, queue) = (tables::next_id(), events::queue());
+    let (id, queue) = (tables::next_id(), events::queue().or_throw()?);
     let listener = Box::new(move || queue.post(id, "readable", None, Vec::new()));
     tables::keep_readable(id, Readable::watch(id as u64, fd, listener).or_throw()?);
     Ok(id)

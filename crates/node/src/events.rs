@@ -95,14 +95,14 @@ pub fn close() {
 }
 
 /// Returns the queue of this thread.
-pub fn queue() -> Arc<Queue> {
-    QUEUE.with_borrow(|queue| queue.clone().expect("core attaches before it calls anything"))
+pub fn queue() -> Result<Arc<Queue>> {
+    QUEUE.with_borrow(|queue| queue.clone()).ok_or(Failure::Internal("core attaches before it calls anything"))
 }
 
 /// Returns what has happened since the last time.
 #[napi]
 pub fn drain() -> Vec<Event> {
-    let state = queue().lock().as_mut().map(std::mem::take);
+    let state = queue().ok().and_then(|queue| queue.lock().as_mut().map(std::mem::take));
     state.unwrap_or_default().entries.into_iter().map(Entry::open).collect()
 }
 
@@ -179,10 +179,10 @@ struct TaskEvents {
 }
 
 /// Returns what posts the events of the task that is cloned for request `id`.
-pub fn of_task(id: Id) -> (Listener, ClonedDone) {
-    let events = Arc::new(TaskEvents { id, queue: queue(), early: Mutex::new(Some(Vec::new())) });
+pub fn of_task(id: Id) -> Result<(Listener, ClonedDone)> {
+    let events = Arc::new(TaskEvents { id, queue: queue()?, early: Mutex::new(Some(Vec::new())) });
     let changes = events.clone();
-    (Box::new(move |change| changes.changed(change)), Box::new(move |cloned| events.cloned(cloned)))
+    Ok((Box::new(move |change| changes.changed(change)), Box::new(move |cloned| events.cloned(cloned))))
 }
 
 impl TaskEvents {

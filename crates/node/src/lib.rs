@@ -1,5 +1,11 @@
 //! The one addon. A function converts its arguments, builds the call, runs it in the current target, and converts the
 //! answer or throws the failure. No function decides anything.
+//!
+//! A panic in a function would end Node. So the lints below refuse what may panic; each exception says why its panic cannot
+//! happen.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable))]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::string_slice, clippy::todo, clippy::unimplemented))]
 
 mod affinity;
 mod attach;

@@ -63,7 +63,7 @@ pub fn waitid(idtype: u32, id: i32, options: i32) -> Result<Vec<f64>> {
 /// options it stays open until then, or until `unwatch`.
 #[napi]
 pub fn watch_pidfd(pidfd: i32, how: i32) -> Result<Id> {
-    let (id, queue) = (tables::next_id(), events::queue());
+    let (id, queue) = (tables::next_id(), events::queue().or_throw()?);
     let listener = Box::new(move |state: Option<ChildState>| {
         queue.post(id, "ended", None, state.map_or(Vec::new(), |state| events::state_numbers(state).into()));
     });

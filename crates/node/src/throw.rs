@@ -8,8 +8,6 @@ use std::cell::RefCell;
 /// Makes errors; a function of core's.
 type MakeError = FunctionRef<FailureData, Unknown<'static>>;
 
-const ATTACHED: &str = "core attaches before it calls anything";
-
 thread_local! {
     static MAKE_ERROR: RefCell<Option<(Env, MakeError)>> = const { RefCell::new(None) };
 }
@@ -43,8 +41,10 @@ fn thrown(failure: Failure) -> napi::Error {
 }
 
 fn make_error(failure: FailureData) -> napi::Result<Unknown<'static>> {
-    let env = MAKE_ERROR.with_borrow(|made| made.as_ref().map(|(env, _)| *env)).expect(ATTACHED);
-    let make = MAKE_ERROR.with_borrow(|made| made.as_ref().map(|(_, make)| make.borrow_back(&env))).expect(ATTACHED)?;
+    let attached = || napi::Error::from_reason("core attaches before it calls anything");
+    let env = MAKE_ERROR.with_borrow(|made| made.as_ref().map(|(env, _)| *env)).ok_or_else(attached)?;
+    let make = MAKE_ERROR.with_borrow(|made| made.as_ref().map(|(_, make)| make.borrow_back(&env)));
+    let make = make.ok_or_else(attached)??;
     // Called after the cell is closed: the function may call the addon, and that may fail too.
     make.call(failure)
 }

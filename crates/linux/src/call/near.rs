@@ -17,15 +17,15 @@ impl Request {
         if self.one_thread {
             return Err(Failure::Multithreaded(self.name));
         }
-        for index in 0..self.pointers.len() {
-            let Pointer { at, to, width } = self.pointers[index];
+        for Pointer { at, to, width } in std::mem::take(&mut self.pointers) {
             let word = self.word(to, &slot).to_ne_bytes();
             let (bytes, at) = match at {
                 Arg::Input(at) => (&mut self.input, at as usize),
                 Arg::Out(at) => (&mut self.out, at as usize),
                 _ => continue,
             };
-            bytes[at..at + width as usize].copy_from_slice(&word[..width as usize]);
+            let word = word.into_iter().take(width.into());
+            bytes.iter_mut().skip(at).zip(word).for_each(|(place, byte)| *place = byte);
         }
         if self.room > 0 && self.out.try_reserve_exact(self.room).is_err() {
             return Err(self.refusal(libc::ENOMEM, None));
@@ -33,7 +33,10 @@ impl Request {
         let args = self.args.map(|arg| self.word(arg, &slot));
         if let Some(closed) = self.closes {
             // Before the call: as soon as close(2) has freed the number, another thread may get it, even with an error.
-            let [first, last] = closed.map(|at| i32::try_from(args[at as usize] as u32).unwrap_or(i32::MAX));
+            let [first, last] = closed.map(|at| {
+                let number = args.get(usize::from(at)).map(|number| *number as u32);
+                number.and_then(|number| i32::try_from(number).ok()).unwrap_or(i32::MAX)
+            });
             owned::forget(first, last);
         }
         // SAFETY: the addresses among the arguments lie in `input` and `out`, which outlive the call; their lengths

@@ -61,9 +61,11 @@ pub fn getgroups(room: u32) -> Call<Vec<u32>> {
     call.at_most(room).value(|answer| {
         answer
             .out
-            .chunks_exact(4)
+            .as_chunks()
+            .0
+            .iter()
             .take(usize::try_from(answer.result).unwrap_or(0))
-            .map(|gid| u32::from_ne_bytes([gid[0], gid[1], gid[2], gid[3]]))
+            .map(|gid| u32::from_ne_bytes(*gid))
             .collect()
     })
 }

@@ -142,16 +142,17 @@ pub fn write(fd: i32, bytes: &[u8], position: Option<i64>) -> Call<u32> {
 pub(crate) fn send_notice() -> Call<()> {
     let bytes = [0; wire::NOTICE];
     // A struct msghdr, the struct iovec that it points at, and the bytes.
-    let [iov, iovlen, iovec, payload] = [16, 24, 56, 72];
-    let mut input = vec![0; payload];
-    input[iovlen] = 1;
-    input[iovec + 8..payload].copy_from_slice(&bytes.len().to_ne_bytes());
+    const IOV: u32 = 16;
+    const IOVLEN: usize = 24;
+    const IOVEC: usize = 56;
+    const PAYLOAD: usize = 72;
+    let mut input = words::<PAYLOAD>(&[(IOVLEN, 1), (IOVEC + 8, bytes.len() as u64)]).to_vec();
     input.extend_from_slice(&bytes);
     let mut call = Call::new("sendmsg", libc::SYS_sendmsg)
         .arg(Arg::Channel(0))
         .input(&input)
-        .holding(iov as u32, 8, Arg::Input(iovec as u32))
-        .holding(iovec as u32, 8, Arg::Input(payload as u32))
+        .holding(IOV, 8, Arg::Input(IOVEC as u32))
+        .holding(IOVEC as u32, 8, Arg::Input(PAYLOAD as u32))
         .number(libc::MSG_NOSIGNAL);
     call.request.notice = true;
     call

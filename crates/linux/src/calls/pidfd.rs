@@ -27,8 +27,8 @@ pub fn pidfd_namespace(pidfd: i32, request: u32, arg: u32) -> Call<i32> {
 
 /// `ioctl(pidfd, PIDFD_GET_INFO, &info)` with a `struct pidfd_info` of `length` bytes. Linux 6.13.
 pub fn pidfd_info(pidfd: i32, mask: u64, length: u32) -> Call<Vec<u8>> {
-    let mut info = vec![0; length as usize];
-    info[..8].copy_from_slice(&mask.to_ne_bytes());
+    let mut info = mask.to_ne_bytes().to_vec();
+    info.resize(length as usize, 0);
     let request = 3 << 30 | length << 16 | 0xff << 8 | 11;
     Call::new("ioctl", libc::SYS_ioctl).fd(pidfd).number(request).inout(&info).value(|answer| answer.out.to_vec())
 }

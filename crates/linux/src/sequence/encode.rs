@@ -41,6 +41,10 @@ impl<'a> Layout<'a> {
     }
 
     /// Returns the kind and the value of an argument of a call.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a call names itself or an earlier call, and the layout has all of them"
+    )]
     fn resolve(&self, step: usize, arg: Arg) -> (u8, u64) {
         match arg {
             Arg::Number(number) => (wire::NUMBER, number),
@@ -61,8 +65,8 @@ impl<'a> Layout<'a> {
 
     fn step(&self, step: usize, request: &Request) -> Step {
         let (mut args, mut kinds) = ([0; 6], [wire::NUMBER; 6]);
-        for (at, arg) in request.args.iter().enumerate().take(request.count) {
-            (kinds[at], args[at]) = self.resolve(step, *arg);
+        for ((kind, value), arg) in kinds.iter_mut().zip(&mut args).zip(&request.args).take(request.count) {
+            (*kind, *value) = self.resolve(step, *arg);
         }
         Step {
             nr: request.nr,
@@ -72,7 +76,7 @@ impl<'a> Layout<'a> {
             policy: request.policy as u8,
             takes: match (request.takes, request.closes) {
                 (Some(at), _) => at + 1,
-                (None, Some([0, 1])) if kinds[..2] == [wire::NUMBER; 2] => wire::CLOSES,
+                (None, Some([0, 1])) if kinds.starts_with(&[wire::NUMBER; 2]) => wire::CLOSES,
                 _ => 0,
             },
         }

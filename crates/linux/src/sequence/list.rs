@@ -92,7 +92,9 @@ impl Sequence {
     /// Returns whether a step gives this descriptor number to another file.
     pub(crate) fn replaces(&self, fd: i32) -> bool {
         let number = Arg::Number(fd as u64);
-        self.requests.iter().any(|request| request.takes.is_some_and(|at| request.args[at as usize] == number))
+        self.requests
+            .iter()
+            .any(|request| request.takes.is_some_and(|at| request.args.get(usize::from(at)) == Some(&number)))
     }
 
     /// Runs the sequence in the calling thread, as a task would, and returns the descriptors that it made. Each
@@ -104,7 +106,7 @@ impl Sequence {
             return (made, Some(Failure::Multithreaded(request.name)));
         }
         for step in 0..self.requests.len() {
-            let request = &mut self.requests[step];
+            let Some(request) = self.requests.get_mut(step) else { break };
             match request.make_near(|slot| made.get(slot as usize).copied()) {
                 Ok(result) => {
                     let out = std::mem::take(&mut request.out);
@@ -127,10 +129,10 @@ impl Sequence {
     /// Writes into `made`, which has a number for each slot, what a step that succeeded has done to descriptors: the step
     /// makes some, and a number that it closes or gives to another file belongs to no earlier slot any more.
     pub(super) fn note(&self, step: usize, answer: &Answer, made: &mut [i32]) {
-        let request = &self.requests[step];
-        let number = |at: u8| match request.args[at as usize] {
-            Arg::Number(number) => Some(i64::from(number as u32)),
-            Arg::Slot(slot) => made.get(slot as usize).map(|fd| i64::from(*fd)),
+        let Some(request) = self.requests.get(step) else { return };
+        let number = |at: u8| match request.args.get(usize::from(at)) {
+            Some(Arg::Number(number)) => Some(i64::from(*number as u32)),
+            Some(Arg::Slot(slot)) => made.get(*slot as usize).map(|fd| i64::from(*fd)),
             _ => None,
         };
         let closed = request.closes.or(request.takes.map(|at| [at, at]));
@@ -139,7 +141,9 @@ impl Sequence {
         }
         let slots = self.slots.iter().enumerate().skip(self.slots.partition_point(|slot| slot.step < step));
         for (index, slot) in slots.take_while(|(_, slot)| slot.step == step) {
-            made[index] = slot.number(answer);
+            if let Some(place) = made.get_mut(index) {
+                *place = slot.number(answer);
+            }
         }
     }
 }

@@ -18,8 +18,16 @@ pub(crate) enum Message {
     Awaited { reply: Expected },
     /// The sequence is the message.
     Short { bytes: Vec<u8>, reply: Expected },
-    /// The sequence lies in the memfd, and the header is the message. So the message with the reply is a header too.
-    Long { header: Vec<u8>, memfd: File, reply: Expected },
+    /// The sequence lies in a memfd.
+    Long(Long),
+}
+
+/// A sequence in a memfd. Its header is the message, and so the message with the reply is a header too.
+#[derive(Debug)]
+pub(crate) struct Long {
+    pub header: Vec<u8>,
+    pub memfd: File,
+    pub reply: Expected,
 }
 
 impl Message {
@@ -27,7 +35,7 @@ impl Message {
     pub(crate) fn set_serial(&mut self, serial: u64) -> u64 {
         match self {
             Message::Awaited { .. } => START_SERIAL,
-            Message::Short { bytes: message, .. } | Message::Long { header: message, .. } => {
+            Message::Short { bytes: message, .. } | Message::Long(Long { header: message, .. }) => {
                 set_serial(message, serial);
                 serial
             }
@@ -38,21 +46,28 @@ impl Message {
     pub(crate) fn expected(&self) -> Expected {
         match self {
             Message::Short { reply, .. } | Message::Awaited { reply } => *reply,
-            Message::Long { header, reply, .. } => Expected { length: header.len(), ..*reply },
+            Message::Long(long) => long.expected(),
         }
     }
 
     /// Puts a sequence into a memfd if it is too long for a message.
     pub(crate) fn new(bytes: Vec<u8>, reply: Expected) -> Result<Self> {
         if is_long(&bytes, &reply) {
-            Message::long(bytes, reply)
+            Long::new(bytes, reply).map(Message::Long)
         } else {
             Ok(Message::Short { bytes, reply })
         }
     }
+}
+
+impl Long {
+    /// Returns what the message with the reply looks like.
+    pub(crate) fn expected(&self) -> Expected {
+        Expected { length: self.header.len(), ..self.reply }
+    }
 
     /// Puts a sequence into a memfd.
-    pub(crate) fn long(bytes: Vec<u8>, reply: Expected) -> Result<Self> {
+    pub(crate) fn new(bytes: Vec<u8>, reply: Expected) -> Result<Self> {
         let length = bytes.len() + reply.hole.map_or(0, |hole| hole.length);
         if !file_limit::allows(length) {
             return Err(refused("write", Errno::EFBIG));
@@ -60,7 +75,8 @@ impl Message {
         let memfd =
             memfd_create("nearfar", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING).during("memfd_create")?;
         let file = File::from(memfd);
-        let (before, after) = bytes.split_at(reply.hole.map_or(bytes.len(), |hole| hole.at));
+        let hole_at = reply.hole.map_or(bytes.len(), |hole| hole.at);
+        let (before, after) = bytes.split_at_checked(hole_at).unwrap_or((&bytes, &[]));
         file.write_all_at(before, 0).during("write")?;
         if let Some(hole) = reply.hole {
             let end = (hole.at + hole.length) as u64;
@@ -71,10 +87,10 @@ impl Message {
         // With these seals the task can map the file and rely on its size.
         // SAFETY: fcntl(2) takes numbers here, and touches no memory.
         Errno::result(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) }).during("fcntl")?;
-        let mut header = bytes[..size_of::<wire::Header>()].to_vec();
-        let flags = std::mem::offset_of!(wire::Header, flags);
-        header[flags..flags + 4].copy_from_slice(&wire::LARGE.to_ne_bytes());
-        Ok(Message::Long { header, memfd: file, reply })
+        let mut header = bytes;
+        header.truncate(size_of::<wire::Header>());
+        put(&mut header, std::mem::offset_of!(wire::Header, flags), wire::LARGE.to_ne_bytes());
+        Ok(Long { header, memfd: file, reply })
     }
 }
 
@@ -83,8 +99,14 @@ pub(crate) const START_SERIAL: u64 = 0;
 
 /// Gives an encoded sequence its serial number.
 pub(crate) fn set_serial(message: &mut [u8], serial: u64) {
-    let at = std::mem::offset_of!(wire::Header, serial);
-    message[at..at + 8].copy_from_slice(&serial.to_ne_bytes());
+    put(message, std::mem::offset_of!(wire::Header, serial), serial.to_ne_bytes());
+}
+
+/// Writes a field of the header with which each encoded sequence begins.
+fn put<const LENGTH: usize>(message: &mut [u8], at: usize, bytes: [u8; LENGTH]) {
+    if let Some(place) = message.get_mut(at..).and_then(|rest| rest.first_chunk_mut()) {
+        *place = bytes;
+    }
 }
 
 /// True when a sequence is too long for a message. A message of more than [`wire::INLINE`] bytes is slower than a memfd, and is
@@ -106,10 +128,10 @@ pub(crate) fn read_long(message: &mut Vec<u8>, memfd: &File, reply: Expected) ->
     let start = reply.hole.map_or(reply.length, |hole| hole.at);
     message.resize(start, 0);
     memfd.read_exact_at(message, 0).during("pread64")?;
-    message[..header.len()].copy_from_slice(&header);
+    message.iter_mut().zip(header).for_each(|(place, byte)| *place = byte);
     let Some(hole) = reply.hole else { return Ok(()) };
     let written = reply::written(message, hole);
     message.try_reserve_exact(written).map_err(|_| refused("pread64", Errno::ENOMEM))?;
     message.resize(start + written, 0);
-    memfd.read_exact_at(&mut message[start..], start as u64).during("pread64")
+    memfd.read_exact_at(message.get_mut(start..).unwrap_or_default(), start as u64).during("pread64")
 }

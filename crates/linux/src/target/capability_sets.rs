@@ -55,8 +55,9 @@ fn reads(last: u32) -> Vec<Call<Vec<u64>>> {
 
 /// Joins what [`reads`] returned: three sets, then a word for each bit of the bounding set.
 fn joined(words: Vec<Vec<u64>>) -> [u64; 4] {
-    let words = words.concat();
-    [words[0], words[1], words[2], words[3..].iter().rev().fold(0, |set, bit| set << 1 | bit)]
+    let mut words = words.into_iter().flatten();
+    let [effective, permitted, inheritable] = std::array::from_fn(|_| words.next().unwrap_or(0));
+    [effective, permitted, inheritable, words.rev().fold(0, |set, bit| set << 1 | bit)]
 }
 
 #[cfg(test)]

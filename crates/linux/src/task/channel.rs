@@ -23,7 +23,7 @@ use crate::error::{During, Failure, Result};
 use crate::sequence::encode::encode_one;
 use crate::sequence::expected::Expected;
 use crate::sequence::list::Sequence;
-use crate::sequence::message::{self, Message};
+use crate::sequence::message::{self, Long};
 use crate::sequence::reply::{check_serial, decode_one, Reply};
 use crate::wait::child::Child;
 use crate::wait::foreign_descriptor::{close_elsewhere, ForeignDescriptors};
@@ -194,8 +194,8 @@ impl Channel {
     }
 
     fn exchange_long(&self, message: &mut Vec<u8>, expected: Expected, serial: u64, fds: &[RawFd]) -> Result<Arrived> {
-        let long = Message::long(std::mem::take(message), expected)?;
-        let Message::Long { header, memfd, reply } = &long else { unreachable!("the sequence lies in a memfd") };
+        let long = Long::new(std::mem::take(message), expected)?;
+        let Long { header, memfd, reply } = &long;
         let fds: Vec<RawFd> = fds.iter().copied().chain([memfd.as_raw_fd()]).collect();
         self.send(header, &fds)?;
         let received = self.receive_reply(message, long.expected())?;

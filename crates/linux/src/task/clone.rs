@@ -141,7 +141,10 @@ impl Cloner {
         let Prepared { shared, .. } = prepared;
         let shares_table = options.has(libc::CLONE_FILES);
         let done = if shares_table { after_next_reply(self.channel.clone(), done) } else { done };
-        let (clone, own_message) = self.sequences(&options, files, prepared);
+        let (clone, own_message) = match self.sequences(&options, files, prepared) {
+            Ok(sequences) => sequences,
+            Err(failure) => return done(Err(failure)),
+        };
         let first_reply = match own_message {
             Some(first_calls) => FirstReply::ToOwnMessage(first_calls),
             None if self.start_may_fail(&options) => FirstReply::Awaited(clone.sequence.clone()),

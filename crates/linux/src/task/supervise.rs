@@ -52,7 +52,7 @@ impl View {
         let made = sequence.made(&reply);
         let [signals, proc, list] = [0, 1, 2].map(|slot| made.get(slot).copied().unwrap_or(-1));
         if reply.result(getpid) == Some(1) && signals >= 0 {
-            transfer::close_all(task, &made[1..], || {});
+            transfer::close_all(task, &[proc, list], || {});
             return Ok(View { signals, children: None });
         }
         if let Some(failure) = sequence.failure(&reply, 0) {

@@ -31,7 +31,7 @@ pub(crate) fn read(directory: &OwnedFd, name: &str) -> Option<Vec<u8>> {
 /// parentheses, and may hold any bytes.
 pub(crate) fn stat_field(stat: &[u8], place: usize) -> Option<&str> {
     let name_end = stat.windows(2).rposition(|bytes| bytes == b") ")?;
-    std::str::from_utf8(&stat[name_end + 2..]).ok()?.split_whitespace().nth(place)
+    std::str::from_utf8(stat.get(name_end + 2..)?).ok()?.split_whitespace().nth(place)
 }
 
 /// Returns the number by which `/proc` knows the process of `pidfd`. `/proc` may belong to another pid namespace than

@@ -116,6 +116,7 @@ impl Reactor {
         self.sources.lock().unwrap_or_else(|broken| broken.into_inner())
     }
 
+    #[expect(clippy::panic, reason = "a process whose promises never resolve is worse than its end")]
     fn run(&self) {
         let mut events = [EpollEvent::empty(); 64];
         loop {
@@ -126,7 +127,7 @@ impl Reactor {
                 // that tried again would need a whole CPU for it. The panic ends the process.
                 Err(errno) => panic!("the epoll of the reactor is lost: {errno}"),
             };
-            for event in &events[..count] {
+            for event in events.iter().take(count) {
                 let wake = self.lock().get(&event.data()).map(|source| source.wake.clone());
                 if let Some(wake) = wake {
                     thread::catch(|| wake.wake());

@@ -58,6 +58,7 @@ pub(super) struct Numbers {
 
 impl Numbers {
     /// Asks for each of them.
+    #[expect(clippy::indexing_slicing, reason = "the array has as many places as the list")]
     pub(super) fn now() -> Self {
         Numbers {
             options: std::array::from_fn(|index| option(OPTIONS[index])),
@@ -74,7 +75,8 @@ impl Numbers {
 
     /// The mode of seccomp(2).
     pub(super) fn seccomp_mode(&self) -> i64 {
-        self.options[0]
+        let [mode, ..] = self.options;
+        mode
     }
 }
 
@@ -99,10 +101,12 @@ fn core_cookie() -> u64 {
 }
 
 pub(super) fn ids() -> [u32; 6] {
-    let (uids, gids) = (nix::unistd::getresuid(), nix::unistd::getresgid());
-    let (uids, gids) = (uids.expect("getresuid cannot fail"), gids.expect("getresgid cannot fail"));
-    let [uid, euid, suid] = [uids.real, uids.effective, uids.saved].map(|uid| uid.as_raw());
-    let [gid, egid, sgid] = [gids.real, gids.effective, gids.saved].map(|gid| gid.as_raw());
+    // Only a seccomp filter refuses these calls. The ids then are equal to those of every other moment.
+    let uids = nix::unistd::getresuid()
+        .map_or([u32::MAX; 3], |ids| [ids.real, ids.effective, ids.saved].map(|uid| uid.as_raw()));
+    let gids = nix::unistd::getresgid()
+        .map_or([u32::MAX; 3], |ids| [ids.real, ids.effective, ids.saved].map(|gid| gid.as_raw()));
+    let ([uid, euid, suid], [gid, egid, sgid]) = (uids, gids);
     [uid, euid, suid, gid, egid, sgid]
 }
 
@@ -110,7 +114,7 @@ pub(super) fn groups() -> Vec<u32> {
     let mut groups = [0; 64];
     // SAFETY: the kernel writes at most `groups.len()` ids into `groups`, a local variable that outlives the call.
     match unsafe { libc::getgroups(groups.len() as i32, groups.as_mut_ptr()) } {
-        count @ 0.. => groups[..count as usize].to_vec(),
+        count @ 0.. => groups.into_iter().take(count as usize).collect(),
         // There are more than 64.
         _ => nix::unistd::getgroups().unwrap_or_default().into_iter().map(|gid| gid.as_raw()).collect(),
     }
@@ -138,7 +142,7 @@ pub(super) fn affinity() -> Vec<u8> {
     let mut mask = [0; 1024];
     // SAFETY: the kernel writes at most `mask.len()` bytes into `mask`, a local variable that outlives the call.
     let length = unsafe { libc::syscall(libc::SYS_sched_getaffinity, 0, mask.len(), mask.as_mut_ptr()) };
-    mask[..usize::try_from(length).unwrap_or(0)].to_vec()
+    mask.into_iter().take(usize::try_from(length).unwrap_or(0)).collect()
 }
 
 /// Returns the mode, and a bit for each memory node. On a kernel without policies, or with more than 1024 nodes, the

@@ -62,8 +62,8 @@ pub(super) fn terminal() -> Result<Vec<u8>> {
         let stat = file.as_ref().map(whole).unwrap_or_default();
         // The name of the thread may hold any byte. After its last parenthesis come the state, the parent, the process
         // group, the session and the terminal.
-        let name_end = stat.iter().rposition(|byte| *byte == b')').unwrap_or(stat.len());
-        Ok(stat[name_end..].split(|byte| *byte == b' ').nth(5).unwrap_or_default().to_vec())
+        let after_name = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
+        Ok(after_name.split(|byte| *byte == b' ').nth(5).unwrap_or_default().to_vec())
     })
 }
 
@@ -98,7 +98,7 @@ fn whole(file: &File) -> Vec<u8> {
     let mut text = vec![0; 1024];
     let mut length = 0;
     // A failure ends the text like the end of the file. The next clone reads the same text, and so still matches.
-    while let Ok(more @ 1..) = file.read_at(&mut text[length..], length as u64) {
+    while let Ok(more @ 1..) = file.read_at(text.get_mut(length..).unwrap_or_default(), length as u64) {
         length += more;
         if length < text.len() {
             break;

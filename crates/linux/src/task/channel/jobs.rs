@@ -4,7 +4,7 @@ use super::{Channel, State};
 use crate::error::{Failure, Result};
 use crate::sequence::expected::Expected;
 use crate::sequence::list::Sequence;
-use crate::sequence::message::Message;
+use crate::sequence::message::{Long, Message};
 use crate::sequence::reply::Reply;
 use crate::wait::foreign_descriptor::ForeignDescriptors;
 use crate::wait::reactor::{self, Ready};
@@ -143,7 +143,7 @@ impl Channel {
             let sent = ready.and_then(|()| match &job.message {
                 Message::Awaited { .. } => Ok(()),
                 Message::Short { bytes, .. } => self.send(bytes, &raw(&job.fds, None)),
-                Message::Long { header, memfd, .. } => self.send(header, &raw(&job.fds, Some(memfd))),
+                Message::Long(Long { header, memfd, .. }) => self.send(header, &raw(&job.fds, Some(memfd))),
             });
             match sent {
                 Ok(()) => {

@@ -3,7 +3,7 @@
 use super::broken::ends_channel;
 use super::jobs::{call_done, report_failures, Job, Ran};
 use super::{read_reply, Channel};
-use crate::sequence::message::{self, Message};
+use crate::sequence::message::{self, Long, Message};
 use crate::sequence::reply::check_serial;
 use crate::wait::reactor::Wake;
 use nix::poll::{PollFd, PollFlags};
@@ -59,7 +59,7 @@ impl Channel {
         }
         let ran = received.and_then(|arrived| {
             check_serial(&bytes, serial)?;
-            if let Message::Long { memfd, reply, .. } = &message {
+            if let Message::Long(Long { memfd, reply, .. }) = &message {
                 message::read_long(&mut bytes, memfd, *reply)?;
             }
             let (reply, fds) = read_reply(&sequence, &bytes, expected, arrived)?;

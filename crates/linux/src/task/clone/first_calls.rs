@@ -6,6 +6,7 @@ use crate::call::Arg;
 use crate::calls::descriptor;
 use crate::calls::prctl;
 use crate::calls::signals;
+use crate::error::Result;
 use crate::task::death_signal::refuse_early_orphan;
 use crate::task::outgoing::Outgoing;
 use std::os::fd::OwnedFd;
@@ -20,7 +21,7 @@ impl Cloner {
         options: &CloneOptions,
         stdio: Option<[Arc<OwnedFd>; 3]>,
         ids: Option<(u32, u32)>,
-    ) {
+    ) -> Result<()> {
         let from_zygote = self.zygote.is_some();
         let own_table = stdio.is_some();
         let own_memory = !options.has(libc::CLONE_VM);
@@ -53,7 +54,8 @@ impl Cloner {
         }
         sequence.step(signals::set_mask(0));
         if let (Some(map), Some((uid, gid))) = (options.map, ids) {
-            write_own_map(sequence, map, uid, gid);
+            write_own_map(sequence, map, uid, gid)?;
         }
+        Ok(())
     }
 }

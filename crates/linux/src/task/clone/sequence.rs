@@ -6,6 +6,7 @@ use super::{CloneOptions, Cloner};
 use crate::call::{Arg, Call};
 use crate::calls::descriptor;
 use crate::calls::stub::attach;
+use crate::error::Result;
 use crate::flags::CloneFlags;
 use crate::task::outgoing::Outgoing;
 use crate::wire;
@@ -55,7 +56,7 @@ impl Cloner {
         options: &CloneOptions,
         files: NewTaskFiles,
         Prepared { shared, ids }: Prepared,
-    ) -> (Outgoing, Option<Outgoing>) {
+    ) -> Result<(Outgoing, Option<Outgoing>)> {
         let mut outgoing = Outgoing::default();
         let memory = shared.map_or(0, |shared| shared.base);
         let args = self.clone_args(options, memory).bytes();
@@ -87,11 +88,11 @@ impl Cloner {
         }
         if memory != 0 {
             let mut own_message = Outgoing::default();
-            self.add_first_calls(&mut own_message, options, files.stdio, ids);
-            return (outgoing, Some(own_message));
+            self.add_first_calls(&mut own_message, options, files.stdio, ids)?;
+            return Ok((outgoing, Some(own_message)));
         }
-        self.add_first_calls(&mut outgoing, options, files.stdio, ids);
-        (outgoing, None)
+        self.add_first_calls(&mut outgoing, options, files.stdio, ids)?;
+        Ok((outgoing, None))
     }
 
     fn clone_args(&self, options: &CloneOptions, memory: u64) -> CloneArgs {
