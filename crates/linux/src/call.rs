@@ -85,6 +85,8 @@ pub struct Request {
     pub(crate) notice: bool,
     /// The largest result of a call that returns how many there are of something. `None`: the result is another number.
     pub(crate) longest: Option<i64>,
+    /// True when there was no memory for the bytes of an argument. The call is never made: it fails with ENOMEM.
+    pub(crate) lacks_memory: bool,
 }
 
 /// A system call as a value. The call does not know where it will run.
@@ -118,6 +120,7 @@ impl Call<()> {
             yields: Yields::Nothing,
             notice: false,
             longest: None,
+            lacks_memory: false,
         };
         Call { request, read: |_| () }
     }
@@ -204,7 +207,11 @@ impl Call<()> {
     /// Adds the address of bytes that the kernel reads and writes. [`Answer::out`] has them afterwards.
     pub fn inout(mut self, bytes: &[u8]) -> Self {
         let at = self.request.add_out(0);
-        self.request.out.extend_from_slice(bytes);
+        if reserve(&mut self.request.out, at as usize + bytes.len()) {
+            self.request.out.extend_from_slice(bytes);
+        } else {
+            self.request.lacks_memory = true;
+        }
         self.arg(Arg::Out(at))
     }
 
@@ -361,16 +368,24 @@ impl Request {
 
     #[inline(never)]
     fn add_input(&mut self, bytes: &[u8]) -> Arg {
-        self.input.resize(self.input.len().next_multiple_of(8), 0);
-        let at = self.input.len() as u32;
-        self.input.extend_from_slice(bytes);
-        Arg::Input(at)
+        let at = self.input.len().next_multiple_of(8);
+        if reserve(&mut self.input, at + bytes.len()) {
+            self.input.resize(at, 0);
+            self.input.extend_from_slice(bytes);
+        } else {
+            self.lacks_memory = true;
+        }
+        Arg::Input(at as u32)
     }
 
     #[inline(never)]
     fn add_out(&mut self, length: usize) -> u32 {
         let at = self.out.len().next_multiple_of(8);
-        self.out.resize(at + length, 0);
+        if reserve(&mut self.out, at + length) {
+            self.out.resize(at + length, 0);
+        } else {
+            self.lacks_memory = true;
+        }
         at as u32
     }
 
@@ -385,6 +400,11 @@ impl Request {
         let [path, dest] = self.paths.map(|place| place.and_then(bytes).map(<[u8]>::to_vec));
         Failure::Refused(Refusal { path, dest, step, ..Refusal::new(self.name, number) })
     }
+}
+
+/// Makes room for `length` bytes altogether. Returns false if there is no memory for them, or if a message could not hold them.
+fn reserve(bytes: &mut Vec<u8>, length: usize) -> bool {
+    u32::try_from(length).is_ok() && bytes.try_reserve(length - bytes.len()).is_ok()
 }
 
 impl Arg {

@@ -3,11 +3,12 @@
 pub mod capability_sets;
 
 use crate::call::{Answer, Call, Request, Short};
-use crate::error::{Failure, Result};
+use crate::error::{refused, Failure, Result};
 use crate::sequence::list::Sequence;
 use crate::task::batch::Batch;
 use crate::task::channel::Channel;
 use crate::task::death_signal;
+use nix::errno::Errno;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
@@ -42,6 +43,21 @@ impl<T> Call<T> {
         let (result, out) = run_unread(request)?;
         Ok(read(&Answer { result, out: &out }))
     }
+
+    /// Runs the call in the current target of the calling thread. Returns its result, and the bytes that the kernel has written
+    /// as they are: [`Call::run`] would copy them, and abort where there is no memory for that.
+    pub fn run_raw(self) -> Result<(i64, Vec<u8>)> {
+        run_unread(self.request)
+    }
+}
+
+impl Call<Vec<u8>> {
+    /// Runs a call whose result is the number of bytes that the kernel has written, as [`Call::run_raw`] does, and returns those.
+    pub fn run_written(self) -> Result<Vec<u8>> {
+        let (result, mut out) = self.run_raw()?;
+        out.truncate(usize::try_from(result).unwrap_or(0));
+        Ok(out)
+    }
 }
 
 /// Runs a call of numbers alone in the current target of the calling thread: near with these arguments, and elsewhere
@@ -57,16 +73,31 @@ pub fn run_short<T>(short: Short, args: [i64; 4], read: fn(i64) -> T, call: impl
 
 /// Runs a call without reading its answer, so that the code is compiled once and not once for each type.
 fn run_unread(request: Request) -> Result<(i64, Vec<u8>)> {
+    let name = request.name;
+    if request.lacks_memory {
+        return Err(refused(name, Errno::ENOMEM));
+    }
     if NEAR.get() {
         return request.near();
     }
-    let call = Call { request, read: |answer: &Answer| (answer.result, answer.out.to_vec()) };
-    CURRENT.with_borrow_mut(|target| match target {
-        Target::Near => call.request.near(),
+    let call = Call { request, read: copy };
+    let (result, out) = CURRENT.with_borrow_mut(|target| match target {
+        Target::Near => call.request.near().map(|(result, out)| (result, Some(out))),
         Target::Far(channel) if call.request.clears_death_signal => only(run_far(channel, vec![call])?),
         Target::Far(channel) => channel.call(call),
         Target::Batch(batch) => batch.push(call),
-    })
+    })?;
+    out.map(|out| (result, out)).ok_or_else(|| refused(name, Errno::ENOMEM))
+}
+
+/// Copies an answer. The second value is `None` if there is no memory for the bytes.
+fn copy(answer: &Answer) -> (i64, Option<Vec<u8>>) {
+    let mut out = Vec::new();
+    if out.try_reserve_exact(answer.out.len()).is_err() {
+        return (answer.result, None);
+    }
+    out.extend_from_slice(answer.out);
+    (answer.result, Some(out))
 }
 
 /// Calls `add` with the batch that the calling thread collects. `None`: the current target is not a batch.

@@ -88,7 +88,7 @@ pub fn set_send_buffer(fd: i32, bytes: i32) -> Result<()> {
 /// read(2) or pread64(2).
 #[napi]
 pub fn read(fd: i32, length: u32, position: Option<i64>) -> Result<Buffer> {
-    linux::calls::descriptor::read(fd, length, position).run().or_throw().map(Buffer::from)
+    linux::calls::descriptor::read(fd, length, position).run_written().or_throw().map(Buffer::from)
 }
 
 /// write(2) or pwrite64(2).

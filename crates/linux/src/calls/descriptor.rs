@@ -127,8 +127,13 @@ pub fn read(fd: i32, length: u32, position: Option<i64>) -> Call<Vec<u8>> {
     call.at_most(length).value(|answer| answer.written())
 }
 
-/// `write(fd, bytes, length)`, or `pwrite64` at a position.
+/// The kernel's MAX_RW_COUNT: 2 GiB less a page.
+const MOST_WRITTEN: usize = 0x7fff_f000;
+
+/// `write(fd, bytes, length)`, or `pwrite64` at a position. The kernel writes no more than [`MOST_WRITTEN`] bytes, so no others are
+/// copied.
 pub fn write(fd: i32, bytes: &[u8], position: Option<i64>) -> Call<u32> {
+    let bytes = bytes.get(..MOST_WRITTEN).unwrap_or(bytes);
     let length = bytes.len() as u64;
     let call = match position {
         None => Call::new("write", libc::SYS_write).fd(fd).input(bytes).number(length),

@@ -1,21 +1,23 @@
 //! How calls become the message that [`crate::wire`] describes.
 
 use crate::call::{Arg, Pointer, Request};
+use crate::error::{refused, Result};
 use crate::sequence::expected::{outputs, Expected, HEADER, STEP};
 use crate::sequence::list::{Sequence, Slot};
 use crate::wire::{self, Header, Reloc, Step};
+use nix::errno::Errno;
 
 const RELOC: usize = size_of::<Reloc>();
 
 impl Sequence {
-    /// Writes the sequence as a message, and returns what the reply to it looks like.
-    pub fn encode(&self, message: &mut Vec<u8>) -> Expected {
+    /// Writes the sequence as a message, and returns what the reply to it looks like. ENOMEM: there is no memory for the message.
+    pub fn encode(&self, message: &mut Vec<u8>) -> Result<Expected> {
         encode(&self.requests, &self.slots, message)
     }
 }
 
 /// Writes one call as a message, and returns what the reply to it looks like.
-pub(crate) fn encode_one(request: &Request, message: &mut Vec<u8>) -> Expected {
+pub(crate) fn encode_one(request: &Request, message: &mut Vec<u8>) -> Result<Expected> {
     encode(std::slice::from_ref(request), &[], message)
 }
 
@@ -88,14 +90,17 @@ impl<'a> Layout<'a> {
     }
 }
 
-fn encode(requests: &[Request], slots: &[Slot], message: &mut Vec<u8>) -> Expected {
+fn encode(requests: &[Request], slots: &[Slot], message: &mut Vec<u8>) -> Result<Expected> {
     let (out, outputs) = outputs(requests);
     let expected = Expected::of(requests, out);
     let layout = Layout::of(requests, slots, out, outputs);
     let relocs: usize = requests.iter().map(|request| request.pointers.len()).sum();
     let hole = expected.hole.map_or(0, |hole| hole.length);
     message.clear();
-    message.reserve_exact(HEADER + STEP * requests.len() + layout.length - hole + RELOC * relocs);
+    let length = HEADER + STEP * requests.len() + layout.length - hole + RELOC * relocs;
+    if u32::try_from(layout.length).is_err() || message.try_reserve_exact(length).is_err() {
+        return Err(refused(requests.last().map_or("sendmsg", |request| request.name), Errno::ENOMEM));
+    }
     let header = Header {
         version: wire::VERSION,
         steps: requests.len() as u32,
@@ -126,7 +131,7 @@ fn encode(requests: &[Request], slots: &[Slot], message: &mut Vec<u8>) -> Expect
             message.extend_from_slice(unsafe { bytes_of(&layout.reloc(step, pointer)) });
         }
     }
-    expected
+    Ok(expected)
 }
 
 /// Returns the memory of `value`.

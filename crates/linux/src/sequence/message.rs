@@ -126,12 +126,17 @@ pub(crate) fn read_long(message: &mut Vec<u8>, memfd: &File, reply: Expected) ->
     }
     let header = std::mem::take(message);
     let start = reply.hole.map_or(reply.length, |hole| hole.at);
-    message.resize(start, 0);
+    grow(message, start)?;
     memfd.read_exact_at(message, 0).during("pread64")?;
     message.iter_mut().zip(header).for_each(|(place, byte)| *place = byte);
     let Some(hole) = reply.hole else { return Ok(()) };
     let written = reply::written(message, hole);
-    message.try_reserve_exact(written).map_err(|_| refused("pread64", Errno::ENOMEM))?;
-    message.resize(start + written, 0);
+    grow(message, start + written)?;
     memfd.read_exact_at(message.get_mut(start..).unwrap_or_default(), start as u64).during("pread64")
+}
+
+fn grow(message: &mut Vec<u8>, length: usize) -> Result<()> {
+    message.try_reserve_exact(length - message.len()).map_err(|_| refused("pread64", Errno::ENOMEM))?;
+    message.resize(length, 0);
+    Ok(())
 }

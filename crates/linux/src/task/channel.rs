@@ -147,7 +147,7 @@ impl Channel {
     /// Makes one call in the task and blocks until the reply has come.
     pub fn call<T>(self: &Arc<Self>, call: Call<T>) -> Result<T> {
         let mut message = MESSAGE.take();
-        let expected = encode_one(&call.request, &mut message);
+        let expected = encode_one(&call.request, &mut message)?;
         let answer = self.exchange(&mut message, expected, &[]).and_then(|arrived| {
             let answer = decode_one(&call.request, &message)?;
             arrived.exactly(expected.descriptors)?;
@@ -164,7 +164,7 @@ impl Channel {
     /// along with the message. Returns also the descriptors that came with the reply.
     pub fn run(self: &Arc<Self>, sequence: &Sequence, fds: &[RawFd]) -> Result<(Reply, ForeignDescriptors)> {
         let mut message = Vec::new();
-        let expected = sequence.encode(&mut message);
+        let expected = sequence.encode(&mut message)?;
         let received = self.exchange(&mut message, expected, fds);
         self.break_off_if_broken(received.and_then(|arrived| read_reply(sequence, &message, expected, arrived)))
     }

@@ -151,7 +151,7 @@ fn one_round(random: &mut Random, channel: &Arc<Channel>) {
             // The reply to the start of a task comes without a message before it.
             let (channel, end) = Channel::pair().unwrap();
             let (sequence, mut message) = (sequence(random), Vec::new());
-            sequence.encode(&mut message);
+            sequence.encode(&mut message).unwrap();
             for (bytes, _) in replies(random, &message) {
                 // EMSGSIZE: no task can send a message that is so long.
                 let _ = send(end.as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL);

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 
 fn encoded(sequence: &Sequence) -> Vec<u8> {
     let mut bytes = vec![1, 2, 3]; // the rest of an earlier message
-    assert_eq!(sequence.encode(&mut bytes).length, sequence.reply_length());
+    assert_eq!(sequence.encode(&mut bytes).unwrap().length, sequence.reply_length());
     bytes
 }
 

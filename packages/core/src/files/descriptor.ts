@@ -245,7 +245,8 @@ export class FileDescriptor implements Disposable {
 	 * @param data - Bytes, or text to write as UTF-8.
 	 * @param options - `position`: the byte offset to write at, 0 to 9007199254740991. The file offset then stays where it
 	 * is. Default: writes at the file offset and moves it.
-	 * @returns The number of bytes written, which may be fewer than `data` has.
+	 * @returns The number of bytes written, which may be fewer than `data` has: at most 2147479552.
+	 * @throws `ENOMEM` This process has no memory for a copy of the bytes.
 	 * @throws `EAGAIN` There is no room, and the descriptor is nonblocking.
 	 * @throws `EPIPE` The other end of the pipe or socket is closed.
 	 * @throws `ENOSPC` The device is full.

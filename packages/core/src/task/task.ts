@@ -312,6 +312,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @param args - Up to six arguments. The kernel gets the address of bytes, and may write to them.
 	 * @returns The result of the call.
 	 * @throws `SyscallError` The call has failed.
+	 * @throws `ENOMEM` This process has no memory for a copy of the bytes.
 	 * @throws `ERR_NEARFAR_BATCH` A batch of this task is being collected.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
 	 * @throws `TypeError` An argument is neither a number nor a descriptor nor bytes, or there are more than six.

@@ -97,6 +97,15 @@ test("a read with room for 2 GiB takes memory for what comes, and is refused whe
 	expect(report).toEqual({ near: few, far: few, limited, farLimited: "few" });
 });
 
+test("writes and reads for which this process has no memory throw ENOMEM", async () => {
+	const { report, code, stderr } = await runFixture("core/large-write");
+	expect([code, stderr]).toEqual([0, ""]);
+	const refused = (syscall: string) => ({ name: "SyscallError", code: "ENOMEM", syscall });
+	const [write, syscall] = [refused("write"), refused("syscall")];
+	const writes = { write, farWrite: write, syscall, farSyscall: syscall };
+	expect(report).toEqual({ ...writes, read: true, farRead: refused("pread64"), works: 5 });
+});
+
 test("Node's stdio closed: a task has /dev/null, and none of Node's other descriptors in its place", async () => {
 	const { report, code } = await runFixture("core/stdio");
 	const empty = ["/dev/null", "/dev/null", "/dev/null"];

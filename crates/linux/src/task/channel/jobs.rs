@@ -78,8 +78,7 @@ impl Channel {
         done: JobDone,
     ) {
         let mut bytes = Vec::new();
-        let reply = sequence.encode(&mut bytes);
-        match Message::new(bytes, reply) {
+        match sequence.encode(&mut bytes).and_then(|reply| Message::new(bytes, reply)) {
             Ok(message) => self.enqueue(self.job(sequence, message, fds, done), patience),
             Err(failure) => done(Err(failure)),
         }
