@@ -19,9 +19,7 @@ const tolerance: Counters = { descriptors: 0, threads: 0, children: 0, mappings:
 /** Counts the resources of this process. */
 export function count(): Counters {
 	const threads = readdirSync("/proc/self/task");
-	const children = threads.flatMap((thread) =>
-		readFileSync(`/proc/self/task/${thread}/children`, "utf8").split(" ").filter(Boolean),
-	);
+	const children = threads.flatMap(childrenOf);
 	return {
 		descriptors: readdirSync("/proc/self/fd").length,
 		threads: threads.length,
@@ -29,6 +27,16 @@ export function count(): Counters {
 		mappings: readFileSync("/proc/self/maps", "utf8").split("\n").length,
 		rssMegabytes: Math.round(process.memoryUsage.rss() / 1024 / 1024),
 	};
+}
+
+/** Returns the children of a thread of this process. A thread that has ended meanwhile has none. */
+function childrenOf(thread: string): string[] {
+	try {
+		return readFileSync(`/proc/self/task/${thread}/children`, "utf8").split(" ").filter(Boolean);
+	} catch (error) {
+		if (["ENOENT", "ESRCH"].includes(`${(error as NodeJS.ErrnoException).code}`)) return [];
+		throw error;
+	}
 }
 
 /** Collects garbage until the counters are back to `before` or stop falling, for ten seconds at most. */

@@ -1,7 +1,9 @@
-// `npm run soak [-- COUNT]`: runs many tasks that execute, that fail and that end, and many programs, and reports leaks.
+// `npm run soak [-- COUNT]`: runs many tasks that execute, that fail, that forge replies and that end, and many programs, and
+// reports leaks.
 import { Task } from "@nearfar/core";
 import { type Counters, count, grown, settle } from "./counters.ts";
 import { faults } from "./faults.ts";
+import { hostile } from "./hostile.ts";
 import { alive, spawns } from "./spawn-soak.ts";
 
 const PARALLEL = 6;
@@ -15,10 +17,12 @@ if (!Number.isInteger(total) || total < 1) {
 
 await soak("warm-up: clone, exec, exit", WARM_UP, executed);
 await soak("warm-up: clone, kill, faults", WARM_UP, failed);
+await soak("warm-up: clone, forged replies", WARM_UP, forged);
 await soak("warm-up: spawn", WARM_UP, spawned);
 const before = await settle();
 await soak("clone, exec, exit", total, executed);
 await soak("clone, kill, faults", total, failed);
+await soak("clone, forged replies", total, forged);
 await soak("spawn", total, spawned);
 const after = await settle(before);
 
@@ -38,6 +42,10 @@ async function executed(): Promise<void> {
 
 function failed(index: number): Promise<void> {
 	return oneOf(faults, index);
+}
+
+function forged(index: number): Promise<void> {
+	return oneOf(hostile, index);
 }
 
 function spawned(index: number): Promise<void> {

@@ -1,6 +1,7 @@
 //! A far end that replies with random mistakes, or with anything at all, to calls, sequences, jobs and clones. Each caller gets
 //! an answer or a failure, and no thread panics. NEARFAR_FUZZ_SECONDS sets how long this takes.
 
+use crate::alone::alone;
 use crate::channel::PATIENCE;
 use crate::hostile::{far_end_with, reply_to, Sent};
 use crate::random::Random;
@@ -163,25 +164,52 @@ fn one_round(random: &mut Random, channel: &Arc<Channel>) {
     }
 }
 
-#[test]
-fn a_far_end_that_sends_anything_harms_no_caller() {
-    let seconds = std::env::var("NEARFAR_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(3);
-    let end = Instant::now() + Duration::from_secs(seconds);
-    let mut random = Random(0x6661_7200);
+fn run_until(end: Instant, random: &mut Random) -> u32 {
     let mut rounds = 0;
     while Instant::now() < end {
         let far = RefCell::new(Random(random.next()));
         let channel = far_end_with(move |message| replies(&mut far.borrow_mut(), message));
         for _ in 0..1 + random.below(3) {
             if random.below(2) == 0 {
-                one_call(&mut random, &channel);
+                one_call(random, &channel);
             } else {
-                one_round(&mut random, &channel);
+                one_round(random, &channel);
             }
         }
         rounds += 1;
     }
-    let (answers, failures) = (ANSWERS.load(Relaxed), FAILURES.load(Relaxed));
-    println!("{rounds} rounds, {answers} answers, {failures} failures");
-    assert!(answers > rounds / 10 && failures > rounds / 10, "{rounds} rounds, {answers} answers, {failures} failures");
+    rounds
+}
+
+/// Returns how many descriptors and threads this process has.
+fn held() -> [usize; 2] {
+    ["/proc/self/fd", "/proc/self/task"].map(|folder| std::fs::read_dir(folder).unwrap().count())
+}
+
+/// Waits until this process has no more descriptors and threads than before. Those of the last far ends and those that are
+/// closed on a thread of their own go a moment later.
+fn assert_nothing_is_left(before: [usize; 2]) {
+    let end = Instant::now() + PATIENCE;
+    while held().iter().zip(before).any(|(now, before)| *now > before) {
+        assert!(Instant::now() < end, "descriptors and threads: {before:?} before, {:?} afterwards", held());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_far_end_that_sends_anything_harms_no_caller_and_leaves_nothing_behind() {
+    alone("hostile_fuzz::a_far_end_that_sends_anything_harms_no_caller_and_leaves_nothing_behind", || {
+        let seconds = std::env::var("NEARFAR_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(3);
+        let mut random = Random(0x6661_7200);
+        let fresh = held();
+        run_until(Instant::now() + Duration::from_millis(200), &mut random);
+        // The reactor stays: a thread, and the descriptor of its epoll.
+        let before = fresh.map(|count| count + 1);
+        assert_nothing_is_left(before);
+        let rounds = run_until(Instant::now() + Duration::from_secs(seconds), &mut random);
+        let (answers, failures) = (ANSWERS.load(Relaxed), FAILURES.load(Relaxed));
+        let counts = format!("{rounds} rounds, {answers} answers, {failures} failures");
+        assert!(answers > rounds / 10 && failures > rounds / 10, "{counts}");
+        assert_nothing_is_left(before);
+    });
 }

@@ -1,11 +1,14 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { reason } from "../../../../test/reason.ts";
 import { statx, Task, TaskGoneError } from "../../src/index.ts";
 
 const sendto = process.arch === "x64" ? 44 : 206;
 const MSG_NOSIGNAL = 0x4000;
-// The format of messages: crates/linux/src/wire.rs.
-const [VERSION, HEADER, STEP] = [0x6e66_0003, 40, 72];
+// The format of messages.
+const wire = readFileSync(new URL("../../../../crates/linux/src/wire.rs", import.meta.url), "utf8");
+const VERSION = Number(/VERSION: u32 = (0x[0-9a-f_]+)/.exec(wire)?.[1]?.replaceAll("_", ""));
+const [HEADER, STEP] = [40, 72];
 
 /** Sends `bytes` on the channel of a task, as a process would that has got hold of the task. */
 function forge(task: Task, bytes: Uint8Array): bigint {
