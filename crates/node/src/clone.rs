@@ -68,5 +68,5 @@ pub fn clone_from(task: Id, options: CloneData) -> Result<CloneStarted> {
 /// Returns the zygote's pid, or 0 where no zygote was started. For tests.
 #[napi]
 pub fn zygote_pid() -> i32 {
-    linux::task::zygote::present_pid()
+    linux::task::zygote::last_pid()
 }

@@ -54,4 +54,13 @@ impl Ambient {
             numbers,
         })
     }
+
+    /// True when children of the two would differ at most in when and where they run. One of the two then has no rights,
+    /// and no limits to its use of anything but time, that the other one has not.
+    pub fn differs_in_scheduling_alone(&self, other: &Ambient) -> bool {
+        let Ambient { scheduling, affinity, memory_policy, .. } = self.clone();
+        let numbers = other.numbers.scheduled_as(&self.numbers);
+        let same = Ambient { scheduling, affinity, memory_policy, numbers, ..other.clone() };
+        same == *self
+    }
 }

@@ -10,24 +10,32 @@ use std::sync::mpsc;
 /// and its tasks: their parent-death signal is about this thread.
 #[derive(Debug)]
 pub struct Spawner {
-    _keep_alive: mpsc::Sender<()>,
+    jobs: mpsc::Sender<Job>,
 }
 
+type Job = Box<dyn FnOnce() + Send>;
+
 impl Spawner {
-    /// Starts a spawner thread that calls `start`, and returns what `start` returned. The new thread has the calling
-    /// thread's credentials, namespaces and limits, and so have the processes that it starts.
-    pub(crate) fn start<T: Send + 'static>(start: impl FnOnce() -> Result<T> + Send + 'static) -> Result<(Spawner, T)> {
-        let (keep_alive, dropped) = mpsc::channel::<()>();
-        let (sender, started) = mpsc::channel();
+    /// Starts a spawner thread. The thread has the calling thread's credentials, namespaces and limits, and so have the
+    /// processes that it starts.
+    pub(crate) fn start() -> Result<Spawner> {
+        let (jobs, queue) = mpsc::channel::<Job>();
         thread::spawn("nearfar-spawner", move || {
-            // The receiver is missing only when the process is about to end.
-            let _ = sender.send(start());
-            // Blocks until the `Spawner` is dropped: the sender in it sends no message.
-            let _ = dropped.recv();
+            // The queue ends when the `Spawner` is dropped.
+            queue.into_iter().for_each(|job| job());
             reap_children();
         })?;
-        let started = started.recv().map_err(|_| Failure::Internal("the spawner thread ended"))??;
-        Ok((Spawner { _keep_alive: keep_alive }, started))
+        Ok(Spawner { jobs })
+    }
+
+    /// Calls `run` on the spawner thread, and returns what `run` returned.
+    pub(crate) fn call<T: Send + 'static>(&self, run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        const ENDED: Failure = Failure::Internal("the spawner thread ended");
+        let (sender, result) = mpsc::channel();
+        // The receiver is missing only when the process is about to end.
+        let job = move || drop(sender.send(run()));
+        self.jobs.send(Box::new(job)).map_err(|_| ENDED)?;
+        result.recv().map_err(|_| ENDED)?
     }
 }
 

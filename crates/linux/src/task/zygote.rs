@@ -2,6 +2,7 @@
 
 mod exec_stub;
 mod kinship;
+mod table;
 
 use self::exec_stub::exec_stub;
 use self::kinship::Kinship;
@@ -12,7 +13,8 @@ use crate::task::spawner::Spawner;
 use crate::task::stub;
 use crate::wait::child::{Child, Relations, TaskChannel};
 use std::os::fd::AsRawFd;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
+use std::thread::{self, ThreadId};
 
 /// A zygote, and the state of this process that its tasks inherit.
 #[derive(Debug)]
@@ -25,26 +27,14 @@ pub struct Zygote {
     pub pid: i32,
     ambient: Ambient,
     kinship: Kinship,
+    /// The thread that has started the zygote.
+    starter: ThreadId,
 }
 
-static PRESENT: Mutex<Option<Arc<Zygote>>> = Mutex::new(None);
-
 impl Zygote {
-    /// Returns a zygote whose tasks inherit what a child of the calling thread would inherit now: the present zygote if
-    /// it still matches, else a new one.
+    /// Returns a zygote whose tasks inherit what a child of the calling thread would inherit now.
     pub fn matching() -> Result<Arc<Zygote>> {
-        let ambient = Ambient::now()?;
-        let mut present = PRESENT.lock().unwrap_or_else(|broken| broken.into_inner());
-        if let Some(zygote) = present.as_ref() {
-            if zygote.ambient == ambient && zygote.kinship == Kinship::now(zygote.pid)? && zygote.can_clone() {
-                return Ok(zygote.clone());
-            }
-        }
-        let zygote = Arc::new(start(ambient)?);
-        let former = present.replace(zygote.clone());
-        drop(present);
-        drop(former); // closes its channel, and so ends the former zygote when it has replied to its last clone
-        Ok(zygote)
+        table::matching()
     }
 
     /// Returns whether the zygote lives and replies. A zygote that was stopped is continued.
@@ -54,22 +44,23 @@ impl Zygote {
     }
 }
 
-/// Returns the pid of the present zygote; 0 where no zygote was started yet.
-pub fn present_pid() -> i32 {
-    PRESENT.lock().unwrap_or_else(|broken| broken.into_inner()).as_ref().map_or(0, |zygote| zygote.pid)
+/// Returns the pid of the zygote that was used last; 0 where no zygote was started yet.
+pub fn last_pid() -> i32 {
+    table::last_pid()
 }
 
-fn start(ambient: Ambient) -> Result<Zygote> {
+/// Starts a zygote below a spawner, in the state that the spawner has.
+fn start(spawner: Arc<Spawner>, ambient: Ambient) -> Result<Zygote> {
     let (channel, end) = Channel::pair()?;
     let stub = stub::open()?.as_raw_fd();
     let file = stub::file();
-    let (spawner, (pid, pidfd)) = Spawner::start(move || exec_stub(stub, file, end.as_raw_fd()))?;
-    let spawner = Arc::new(spawner);
+    let (pid, pidfd) = spawner.call(move || exec_stub(stub, file, end.as_raw_fd()))?;
     let relations = Relations {
         channel: Some(Arc::downgrade(&channel) as Weak<dyn TaskChannel>),
         parent: None,
         keep_alive: Some(spawner.clone()),
     };
     channel.set_process(&Child::new(pid, pidfd, relations, Box::new(|_| {}))?);
-    Ok(Zygote { channel, spawner, pid, kinship: Kinship::now(pid)?, ambient })
+    let (kinship, starter) = (Kinship::now(pid)?, thread::current().id());
+    Ok(Zygote { channel, spawner, pid, ambient, kinship, starter })
 }

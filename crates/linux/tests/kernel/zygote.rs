@@ -25,15 +25,15 @@ fn own_limit(task: &Task) -> String {
 #[test]
 fn a_zygote_is_replaced_when_limits_change() {
     alone("zygote::a_zygote_is_replaced_when_limits_change", || {
-        assert_eq!(zygote::present_pid(), 0);
+        assert_eq!(zygote::last_pid(), 0);
         let first = Task::clone(&CloneOptions::default()).unwrap();
-        let before = zygote::present_pid();
+        let before = zygote::last_pid();
         let same = Task::clone(&CloneOptions::default()).unwrap();
-        assert!(before > 0 && zygote::present_pid() == before);
+        assert!(before > 0 && zygote::last_pid() == before);
         let (soft, hard) = getrlimit(Resource::RLIMIT_CORE).unwrap();
         setrlimit(Resource::RLIMIT_CORE, if soft == 0 { hard.min(4096) } else { 0 }, hard.min(8192)).unwrap();
         let changed = Task::clone(&CloneOptions::default()).unwrap();
-        assert_ne!(zygote::present_pid(), before);
+        assert_ne!(zygote::last_pid(), before);
         let now = std::fs::read_to_string(SELF).unwrap();
         assert!(now.contains(&own_limit(&changed)) && own_limit(&changed) != own_limit(&same));
         // The tasks of the former zygote live on.
@@ -79,7 +79,7 @@ fn a_zygote_is_replaced_behind_a_proc_of_an_outer_pid_namespace() {
 fn is_replaced_by(change: fn()) {
     let present = || {
         Task::clone(&CloneOptions::default()).unwrap();
-        zygote::present_pid()
+        zygote::last_pid()
     };
     let before = present();
     assert_eq!(present(), before);
@@ -109,13 +109,13 @@ fn a_zygote_is_replaced_when_a_seccomp_filter_is_added() {
 fn a_zygote_that_died_is_replaced() {
     alone("zygote::a_zygote_that_died_is_replaced", || {
         let first = Task::clone(&CloneOptions::default()).unwrap();
-        let before = zygote::present_pid();
+        let before = zygote::last_pid();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(before), nix::sys::signal::Signal::SIGKILL).unwrap();
         while std::path::Path::new(&format!("/proc/{before}")).exists() {
             std::thread::yield_now();
         }
         let second = Task::clone(&CloneOptions::default()).unwrap();
-        assert_ne!(zygote::present_pid(), before);
+        assert_ne!(zygote::last_pid(), before);
         for task in [first, second] {
             assert_eq!(task.call(credentials::getppid()), Ok(std::process::id()));
         }

@@ -25,7 +25,6 @@ const OPTIONS: &[(i32, i64)] = &[
     (libc::PR_GET_SECCOMP, 0),
     (libc::PR_GET_SECUREBITS, 0),
     (libc::PR_GET_NO_NEW_PRIVS, 0),
-    (libc::PR_GET_TIMERSLACK, 0),
     (libc::PR_GET_THP_DISABLE, 0),
     (libc::PR_GET_MDWE, 0),
     (PR_GET_MEMORY_MERGE, 0),
@@ -46,6 +45,7 @@ const OPTIONS: &[(i32, i64)] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Numbers {
     options: [i64; OPTIONS.len()],
+    timer_slack: i64,
     nice: i64,
     io_priority: i64,
     process_group: i64,
@@ -62,6 +62,7 @@ impl Numbers {
     pub(super) fn now() -> Self {
         Numbers {
             options: std::array::from_fn(|index| option(OPTIONS[index])),
+            timer_slack: option((libc::PR_GET_TIMERSLACK, 0)),
             nice: call(libc::SYS_getpriority, libc::PRIO_PROCESS as i64, 0),
             io_priority: call(libc::SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0),
             process_group: call(libc::SYS_getpgid, 0, 0),
@@ -71,6 +72,12 @@ impl Numbers {
             request_keyring: call(libc::SYS_keyctl, KEYCTL_SET_REQKEY_KEYRING, KEY_REQKEY_DEFL_NO_CHANGE),
             core_cookie: core_cookie(),
         }
+    }
+
+    /// Returns the numbers with those of `other` that say when and how fast a process runs.
+    pub(super) fn scheduled_as(&self, other: &Self) -> Self {
+        let Numbers { timer_slack, nice, io_priority, .. } = *other;
+        Numbers { timer_slack, nice, io_priority, ..self.clone() }
     }
 
     /// The mode of seccomp(2).
