@@ -3,7 +3,7 @@
 use crate::events;
 use crate::tables::{self, Id};
 use crate::throw::OrThrow;
-use linux::task::clone::{self, CloneOptions, OwnMap};
+use linux::task::clone::{self, CloneOptions, OwnMap, Started};
 use napi::bindgen_prelude::Result;
 use napi_derive::napi;
 
@@ -49,10 +49,7 @@ pub struct CloneStarted {
 pub fn clone(options: CloneData) -> Result<CloneStarted> {
     let id = tables::next_id();
     let (listener, done) = events::of_task(id).or_throw()?;
-    let channel = clone::clone(&options.into(), listener, done).or_throw()?;
-    let early = channel.is_some();
-    channel.into_iter().for_each(|channel| tables::keep_task(id, channel));
-    Ok(CloneStarted { id, early })
+    Ok(keep(id, clone::clone(&options.into(), listener, done).or_throw()?))
 }
 
 /// Clones a task from a task. "cloned" follows.
@@ -61,8 +58,13 @@ pub fn clone_from(task: Id, options: CloneData) -> Result<CloneStarted> {
     let id = tables::next_id();
     let (listener, done) = events::of_task(id).or_throw()?;
     let task = tables::task(task).or_throw()?;
-    clone::clone_from(&task, &options.into(), listener, done).or_throw()?;
-    Ok(CloneStarted { id, early: false })
+    Ok(keep(id, clone::clone_from(&task, &options.into(), listener, done).or_throw()?))
+}
+
+/// Makes the new task known, so that it can be killed before the clone has succeeded.
+fn keep(id: Id, Started { channel, early }: Started) -> CloneStarted {
+    tables::keep_task(id, channel);
+    CloneStarted { id, early }
 }
 
 /// Returns the zygote's pid, or 0 where no zygote was started. For tests.

@@ -17,10 +17,10 @@ pub fn forget_task(task: Id) {
     tables::forget_task(task);
 }
 
-/// Ends a task's channel: a thread that waits for a reply gets `Failure::Gone`.
+/// Ends a task's channel and kills the task, also one that is still being cloned.
 #[napi]
-pub fn hang_up(task: Id) {
+pub fn kill_task(task: Id) {
     if let Ok(task) = tables::task(task) {
-        task.hang_up();
+        task.kill();
     }
 }

@@ -240,9 +240,6 @@ export declare function gettid(): number
 /** getuid(2). */
 export declare function getuid(): number
 
-/** Ends a task's channel: a thread that waits for a reply gets `Failure::Gone`. */
-export declare function hangUp(task: Id): void
-
 /** Keeps a child from being reaped, and so its pid from being used again, until `release_child`. Returns false when the child has been reaped. */
 export declare function holdChild(child: Id): boolean
 
@@ -260,6 +257,9 @@ export declare function kill(pid: number, signal: number): void
 
 /** Signals a child. Returns false when the child is gone. */
 export declare function killChild(child: Id, signal: number): boolean
+
+/** Ends a task's channel and kills the task, also one that is still being cloned. */
+export declare function killTask(task: Id): void
 
 /** Returns the number of the kernel's last capability. */
 export declare function lastCapability(): number

@@ -73,8 +73,8 @@ struct State {
     queue: VecDeque<Job>,
     /// True when the task is gone, or when a reply was lost: no sequence is sent any more.
     gone: bool,
-    /// True when the task has sent something that no stub sends.
-    broken: bool,
+    /// True when the task is to be killed as soon as it is known.
+    killed: bool,
     /// The task, once it was cloned.
     process: Weak<Child>,
     /// True from the moment in which the task is used early, until the reply to its clone was read.

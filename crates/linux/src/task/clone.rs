@@ -67,15 +67,23 @@ pub struct Cloned {
     pub shared: Option<Shared>,
 }
 
+/// A clone that is under way.
+#[derive(Debug)]
+pub struct Started {
+    /// The channel to the new task. If the clone fails, the channel hangs up. [`Channel::kill`] ends the task, also before
+    /// the cloner has replied.
+    pub channel: Arc<Channel>,
+    /// True when nothing that the task does at first can fail. A sequence that is sent on the channel now is the first
+    /// one that the task gets.
+    pub early: bool,
+}
+
 /// Called once with the new task, or with the reason why there is none.
 pub type ClonedDone = Box<dyn FnOnce(Result<Cloned>) + Send>;
 
 /// Clones a task from the zygote: a child of this process. `done` is called once, on the reactor's thread or on this
 /// one.
-///
-/// Returns the channel to the task if the clone is under way and nothing that the task does at first can fail. A
-/// sequence that is sent there now is the first one that the task gets. If the clone fails, the channel hangs up.
-pub fn clone(options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<Option<Arc<Channel>>> {
+pub fn clone(options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<Started> {
     let mut zygote = Zygote::matching()?;
     if !options.has(libc::CLONE_NEWUSER) {
         // The caller may send the task its first sequence early, but only if the zygote is idle and gets its own
@@ -91,8 +99,13 @@ pub fn clone(options: &CloneOptions, listener: Listener, done: ClonedDone) -> Re
 }
 
 /// Clones a task from a task, whose child it is. `done` is called once, on the reactor's thread or on this one.
-pub fn clone_from(task: &Arc<Channel>, options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<()> {
-    Cloner { channel: task.clone(), zygote: None }.clone_task(options, listener, done).map(drop)
+pub fn clone_from(
+    task: &Arc<Channel>,
+    options: &CloneOptions,
+    listener: Listener,
+    done: ClonedDone,
+) -> Result<Started> {
+    Cloner { channel: task.clone(), zygote: None }.clone_task(options, listener, done)
 }
 
 /// The process that clones a task.
@@ -112,20 +125,19 @@ struct NewTask {
 }
 
 impl Cloner {
-    fn clone_task(self, options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<Option<Arc<Channel>>> {
+    fn clone_task(self, options: &CloneOptions, listener: Listener, done: ClonedDone) -> Result<Started> {
         let (channel, end) = Channel::pair()?;
         let files = NewTaskFiles::open(end, options)?;
-        let new = NewTask { options: options.clone(), channel, files, listener, done };
+        let new = NewTask { options: options.clone(), channel: channel.clone(), files, listener, done };
         let needs = Needs::of(options);
         if self.zygote.is_none() && needs.any() {
             self.prepare(needs, new);
-            return Ok(None);
+            return Ok(Started { channel, early: false });
         }
         let ids = if needs.ids { Some((credentials::geteuid().near()?, credentials::getegid().near()?)) } else { None };
         let early = !self.start_may_fail(options) && self.channel.is_idle();
-        let early = early.then(|| new.channel.clone());
         self.start(new, Prepared { shared: None, ids });
-        Ok(early)
+        Ok(Started { channel, early })
     }
 
     /// True when a first call of the new task may fail, so that its reply has to be awaited. The first calls of a task

@@ -6,7 +6,7 @@ use nearfar_linux::calls::{credentials, descriptor, namespaces};
 use nearfar_linux::error::{Failure, Refusal, Result};
 use nearfar_linux::sequence::list::Sequence;
 use nearfar_linux::task::channel::{Channel, Ran};
-use nearfar_linux::task::clone::{self, CloneOptions, Cloned, OwnMap};
+use nearfar_linux::task::clone::{self, CloneOptions, Cloned, OwnMap, Started};
 use nearfar_linux::task::exec::Exec;
 use nearfar_linux::task::transfer;
 use nearfar_linux::wait::child::{Change, Death, Listener};
@@ -31,7 +31,7 @@ impl Task {
     }
 
     pub fn child(&self, options: &CloneOptions) -> Result<Self> {
-        Self::when_cloned(|listener, done| clone::clone_from(&self.cloned.channel, options, listener, done))
+        Self::when_cloned(|listener, done| clone::clone_from(&self.cloned.channel, options, listener, done).map(drop))
     }
 
     fn when_cloned(start: impl FnOnce(Listener, clone::ClonedDone) -> Result<()>) -> Result<Self> {
@@ -158,10 +158,11 @@ fn clone_and_submit_early(options: &CloneOptions) -> (Receiver<Result<Cloned>>, 
     loop {
         let ((sender, cloned), (ended, job)) = (mpsc::channel(), mpsc::channel());
         let done = Box::new(move |cloned| sender.send(cloned).unwrap());
-        let Some(channel) = clone::clone(options, Box::new(|_| {}), done).unwrap() else {
+        let Started { channel, early } = clone::clone(options, Box::new(|_| {}), done).unwrap();
+        if !early {
             drop(cloned.recv_timeout(PATIENCE).unwrap());
             continue;
-        };
+        }
         let mut sequence = Sequence::default();
         let step = sequence.step(credentials::getpid());
         let done = move |ran: Result<Ran>| drop(ended.send(ran.map(|ran| ran.reply.result(step).unwrap())));
@@ -190,8 +191,8 @@ fn a_job_for_a_task_whose_clone_is_refused_is_gone() {
 fn a_task_in_a_user_namespace_takes_no_job_before_it_is_cloned() {
     let options = CloneOptions { flags: libc::CLONE_NEWUSER as u64, ..CloneOptions::default() };
     let (sender, cloned) = mpsc::channel();
-    let early = clone::clone(&options, Box::new(|_| {}), Box::new(move |cloned| sender.send(cloned).unwrap())).unwrap();
-    assert!(early.is_none());
+    let done = Box::new(move |cloned| sender.send(cloned).unwrap());
+    assert!(!clone::clone(&options, Box::new(|_| {}), done).unwrap().early);
     cloned.recv_timeout(PATIENCE).unwrap().unwrap();
 }
 

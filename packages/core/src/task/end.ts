@@ -15,10 +15,10 @@ export function stopTask(task: Task): boolean {
 	try {
 		if (native().killChild(id, SIGKILL)) return true;
 	} catch {
-		native().hangUp(id); // the task has become another user's: it ends when its call has returned
+		native().killTask(id); // the task has become another user's: it ends when its call has returned
 		return true;
 	}
-	native().hangUp(id);
+	native().killTask(id);
 	return false;
 }
 

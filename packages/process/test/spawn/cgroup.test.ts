@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "
 import { setImmediate } from "node:timers/promises";
 import { openat2 } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { FrozenGroup } from "../../../../test/frozen-group.ts";
 import { cgroupRoot, needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
@@ -46,6 +47,24 @@ needs("cgroup v2 in which this user can make groups").test(
 		}
 	},
 );
+
+needs("cgroup v2 in which this user can make groups").test.each<[string, SpawnOptions]>([
+	["alone", {}],
+	["with killTree", { killTree: true }],
+	["with an init", { namespaces: ["user", "pid"], init: true }],
+])("a start that is timed out or aborted leaves no process in a frozen cgroup: %s", async (_, options) => {
+	await using group = new FrozenGroup();
+	using cgroup = openat2(group.path, { flags: ["path", "directory"] });
+	const timedOut = spawn("true", [], { ...options, cgroup, stdio: "ignore", timeout: 100 });
+	expect(await reason(() => timedOut)).toMatchObject({ code: "ERR_NEARFAR_TIMEOUT" });
+	await expect.poll(() => group.pids()).toEqual([]);
+	const control = new AbortController();
+	const aborted = spawn("true", [], { ...options, cgroup, stdio: "ignore", signal: control.signal });
+	await expect.poll(() => group.pids()).not.toEqual([]);
+	control.abort();
+	expect(await reason(() => aborted)).toMatchObject({ code: "ABORT_ERR" });
+	await expect.poll(() => group.pids()).toEqual([]);
+});
 
 test("a cgroup that is none: the step is clone3", async () => {
 	using folder = openat2("/");

@@ -1,5 +1,5 @@
-//! The end of a channel on which something has come that no stub sends. Another process may have got hold of the task, and so
-//! the task is killed: nothing that it sends later can be trusted either.
+//! The end of a task that is not wanted any more, and of one that has sent something that no stub sends. Another process may
+//! have got hold of the latter, and nothing that it sends later can be trusted either.
 
 use super::Channel;
 use crate::error::{Failure, Result};
@@ -7,22 +7,22 @@ use crate::wait::child::Child;
 use std::sync::Arc;
 
 impl Channel {
-    /// Returns `result`. If it is [`Failure::Broken`], hangs up first and kills the task.
+    /// Returns `result`. If it is [`Failure::Broken`], kills the task first.
     pub(crate) fn break_off_if_broken<T>(&self, result: Result<T>) -> Result<T> {
         if matches!(result, Err(Failure::Broken(_))) {
-            self.break_off();
+            self.kill();
         }
         result
     }
 
-    /// Remembers the task, and kills it at once if it has broken off before it was known.
+    /// Remembers the task, and kills it at once if [`Channel::kill`] was called before.
     pub(crate) fn set_process(&self, process: &Arc<Child>) {
         let mut state = self.lock();
         state.process = Arc::downgrade(process);
-        let broken = state.broken;
+        let killed = state.killed;
         drop(state);
-        if broken {
-            self.break_off();
+        if killed {
+            self.kill();
         }
     }
 
@@ -31,11 +31,13 @@ impl Channel {
         self.lock().process.upgrade()
     }
 
+    /// Hangs up, and kills the task. A task that is not known yet is killed when the reply to its clone is read: it may
+    /// be in a frozen cgroup, where the end of its channel does not end it.
     #[cold]
-    fn break_off(&self) {
+    pub fn kill(&self) {
         let mut state = self.lock();
         state.gone = true;
-        state.broken = true;
+        state.killed = true;
         let process = state.process.upgrade();
         drop(state);
         // EPERM: the task runs as another user by now. Without its channel, a task that is a stub ends by itself.

@@ -61,12 +61,13 @@ fn lock() -> MutexGuard<'static, Table> {
 
 impl Table {
     fn find(&mut self, ambient: &Ambient) -> Result<Option<Arc<Zygote>>> {
-        let Some(at) = self.zygotes.iter().position(|zygote| zygote.ambient == *ambient) else { return Ok(None) };
-        let zygote = self.zygotes[at].clone();
+        let same = self.zygotes.iter().find(|zygote| zygote.ambient == *ambient);
+        let Some(zygote) = same.cloned() else { return Ok(None) };
         if zygote.kinship != Kinship::now(zygote.pid)? || !zygote.can_clone() {
             return Ok(None);
         }
-        self.zygotes[..=at].rotate_right(1);
+        self.zygotes.retain(|other| !Arc::ptr_eq(other, &zygote));
+        self.zygotes.insert(0, zygote.clone());
         Ok(Some(zygote))
     }
 
