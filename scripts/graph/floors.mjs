@@ -9,7 +9,10 @@ export const houses = {
 		[["wait/"], "waiting for replies, children and readable descriptors"],
 		[["sequence/"], "calls that travel together: encoding, memfd, reply"],
 		[["calls/"], "one file for each family of system calls, nothing but calls"],
-		[["call", "error", "flags/", "owned", "wire"], "the ground: calls, failures, flags, the format of messages"],
+		[
+			["call", "error", "flags/", "own_descriptor", "owned", "wire"],
+			"the ground: calls, failures, flags, the format of messages",
+		],
 	],
 	"packages/core/src": [
 		[["index", "internal", "shared"], "what users, and what the other packages may import"],

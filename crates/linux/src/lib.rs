@@ -11,6 +11,7 @@
 pub mod call;
 pub mod error;
 pub mod flags;
+mod own_descriptor;
 pub mod owned;
 pub mod wire;
 

@@ -3,7 +3,6 @@
 pub mod child;
 pub mod exit_status;
 pub mod foreign_descriptor;
-pub(crate) mod own_descriptor;
 pub(crate) mod proc_directory;
 pub mod reactor;
 pub mod readable;

@@ -1,6 +1,8 @@
 //! How a sequence crosses a channel: as a message of its own, or in a memfd if it is too long for one.
 
 use crate::error::{refused, During, Result};
+
+use crate::own_descriptor;
 use crate::sequence::expected::Expected;
 use crate::sequence::file_limit;
 use crate::sequence::reply;
@@ -74,7 +76,7 @@ impl Long {
         }
         let memfd =
             memfd_create("nearfar", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING).during("memfd_create")?;
-        let file = File::from(memfd);
+        let file = File::from(own_descriptor::above_stdio(memfd)?);
         let hole_at = reply.hole.map_or(bytes.len(), |hole| hole.at);
         let (before, after) = bytes.split_at_checked(hole_at).unwrap_or((&bytes, &[]));
         file.write_all_at(before, 0).during("write")?;

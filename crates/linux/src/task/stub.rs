@@ -2,8 +2,8 @@
 //! addon executes the file beside itself ([decision 14](../../../../docs/decisions/0014-probes.md)).
 
 use crate::error::{During, Result};
+use crate::own_descriptor;
 use crate::sequence::file_limit;
-use crate::wait::own_descriptor;
 use nix::errno::Errno;
 use nix::sys::memfd::{memfd_create, MFdFlags};
 use std::ffi::CString;

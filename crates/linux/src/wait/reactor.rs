@@ -1,7 +1,7 @@
 //! One thread and one epoll for every descriptor that something in this process waits for.
 
 use crate::error::{During, Result};
-use crate::wait::own_descriptor;
+use crate::own_descriptor;
 use crate::wait::thread;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};

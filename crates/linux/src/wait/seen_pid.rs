@@ -1,7 +1,7 @@
 //! The pid of a process whose pidfd is known.
 
 use crate::calls::pidfd;
-use crate::wait::own_descriptor;
+use crate::own_descriptor;
 use crate::wait::proc_directory::{pid_in_proc, pids_in_proc};
 use nix::sys::stat::fstat;
 use nix::sys::statfs::fstatfs;

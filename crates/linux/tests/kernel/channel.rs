@@ -1,5 +1,6 @@
 //! The channel: the order of calls and jobs, its end, and sequences that do not fit in one message.
 
+use crate::alone::alone;
 use crate::stub::start_on;
 use nearfar_linux::call::Call;
 use nearfar_linux::calls::{credentials, descriptor, process};
@@ -178,4 +179,17 @@ fn a_panic_in_the_callback_of_a_job_ends_no_other_job() {
     for _ in 0..2 {
         assert_eq!(receiver.recv_timeout(PATIENCE).unwrap().unwrap_err(), Failure::Gone);
     }
+}
+
+#[test]
+fn the_file_of_a_long_message_gets_no_number_of_stdio() {
+    alone("channel::the_file_of_a_long_message_gets_no_number_of_stdio", || {
+        let (channel, _task) = Channel::pair().unwrap();
+        nix::unistd::close(0).unwrap();
+        let mut sequence = Sequence::default();
+        sequence.step(descriptor::write(1, &[0; 100_000], None));
+        channel.submit(sequence, Vec::new(), Box::new(|_| {}));
+        // A task that another thread clones now inherits descriptor 0.
+        assert!(!std::path::Path::new("/proc/self/fd/0").exists());
+    });
 }

@@ -5,7 +5,7 @@
 //! opened it, so each thread has its own.
 
 use crate::error::{refused, Result};
-use crate::wait::own_descriptor::above_stdio;
+use crate::own_descriptor::above_stdio;
 use nix::errno::Errno;
 use std::cell::OnceCell;
 use std::fs::File;

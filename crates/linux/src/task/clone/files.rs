@@ -2,7 +2,7 @@
 
 use super::CloneOptions;
 use crate::error::{During, Result};
-use crate::wait::own_descriptor;
+use crate::own_descriptor;
 use nix::errno::Errno;
 use std::fs::File;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};

@@ -5,7 +5,7 @@ use crate::calls::descriptor;
 use crate::calls::prctl;
 use crate::calls::signals;
 use crate::error::{refused, During, Failure, Result};
-use crate::wait::own_descriptor;
+use crate::own_descriptor;
 use nix::errno::Errno;
 use std::ffi::{CStr, CString};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
