@@ -82,6 +82,15 @@ needs("root").test("a Node that is no longer root gets no task that is", async (
 	for (const set of ["CapPrm", "CapEff", "CapAmb"]) expect(after.status).toContain(`${set}:\t0000000000000000`);
 });
 
+needs("root", "pid namespaces").test(
+	"no task starts in the pid namespace that Node has left for its children",
+	async () => {
+		const { after } = await ambient("pid");
+		// The kernel lets no such thread start another one, and so there is no new zygote either.
+		expect(after).toBe("EINVAL");
+	},
+);
+
 needs("root", "cgroup v2 in which this user can make groups").test(
 	"a task is cloned into the cgroup that Node has moved to",
 	async () => {
