@@ -1,5 +1,5 @@
 import type { Buffer } from "node:buffer";
-import type { Signal } from "@nearfar/core";
+import type { ExitStatus, Signal } from "@nearfar/core";
 import { native, pidfdCoredump, pidfdInfoMask, signalName } from "@nearfar/core/internal";
 
 /**
@@ -99,7 +99,7 @@ function parseCoredump(info: Buffer, filled: number): PidFdCoredump | undefined 
 }
 
 /** Returns the parts of a wait status, as the macros of wait(2) do. */
-export function splitStatus(status: number): { code: number | null; signal: Signal | null; dumped: boolean } {
+export function splitStatus(status: number): ExitStatus {
 	const signal = status & 0x7f;
 	if (signal === 0) return { code: (status >> 8) & 0xff, signal: null, dumped: false };
 	return { code: null, signal: signalName(signal), dumped: (status & 0x80) !== 0 };

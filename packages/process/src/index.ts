@@ -37,4 +37,5 @@ export * from "./priority.ts";
 export * from "./sigaction.ts";
 export * from "./signals.ts";
 export * from "./sigprocmask.ts";
+export { type RunOptions, type RunResult, run } from "./spawn/run.ts";
 export * from "./spawn/spawn.ts";

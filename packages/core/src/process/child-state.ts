@@ -1,14 +1,12 @@
 import { type Signal, signalName } from "./signal.ts";
 
-/** How a process ended. Either `code` or `signal` is `null`. Both are `null` when the kernel did not report the status. */
-export interface ExitStatus {
-	/** Exit code, 0 to 255. */
-	code: number | null;
-	/** The signal that killed it. */
-	signal: Signal | null;
-	/** True when it left a core dump. */
-	dumped: boolean;
-}
+/**
+ * How a process ended: with an exit code from 0 to 255, or by a signal. Both are `null` when the kernel did not report the
+ * status. `dumped` is true when the process left a core dump.
+ */
+export type ExitStatus =
+	| { code: number; signal: null; dumped: boolean }
+	| { code: null; signal: Signal | null; dumped: boolean };
 
 /** One state change, as waitid(2) reports it. */
 export interface ChildState {
@@ -63,7 +61,7 @@ export function toState([code = 0, status = 0, pid = 0, uid = 0]: readonly numbe
 
 /** Returns how a process ended from its last state change. */
 export function toExitStatus({ state, code, signal }: ChildState): ExitStatus {
-	return { code, signal, dumped: state === "dumped" };
+	return { code, signal, dumped: state === "dumped" } as ExitStatus;
 }
 
 /** Returns `"exited with 7"`, `"was killed by SIGKILL"` or `"has ended"`. */

@@ -14,6 +14,9 @@ import { type NodeStream, stopReading } from "./given-stream.ts";
  */
 export type Stdio = "pipe" | "ignore" | "inherit" | number | FileDescriptor | Stream | null | undefined;
 
+/** The option `stdio`: one entry for each descriptor from 0 up, or one for all of 0, 1 and 2. */
+export type StdioOption = "pipe" | "ignore" | "inherit" | readonly Stdio[];
+
 /** The checked option `stdio`: one entry for each number from 0. */
 export type CheckedStdio = readonly ("pipe" | "ignore" | "inherit" | FileDescriptor)[];
 

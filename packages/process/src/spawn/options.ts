@@ -1,7 +1,7 @@
 import type { ChildProcess, CloneOptions, ExecOptions, FileDescriptor, PathLike, Signal, Task } from "@nearfar/core";
 import type { Resource } from "@nearfar/core/internal";
 import type { Limit, Limits } from "../rlimit.ts";
-import type { Stdio } from "./check-stdio.ts";
+import type { StdioOption } from "./check-stdio.ts";
 
 /**
  * The options of {@link spawn}. Where an option is missing, the program starts as a child of Node's own `spawn` would.
@@ -15,13 +15,15 @@ import type { Stdio } from "./check-stdio.ts";
  * await child.check();
  * ```
  */
-export interface SpawnOptions extends Omit<CloneOptions, "begin" | "share">, ExecOptions {
+export interface SpawnOptions<S extends StdioOption = StdioOption>
+	extends Omit<CloneOptions, "begin" | "share">,
+		ExecOptions {
 	/**
 	 * The program's descriptors from 0 up: one entry for each, or one for all of 0, 1 and 2. Default: `"pipe"`, from 3 up
 	 * `"ignore"`. The program has no other descriptors, but for those of `fds`. Refused: a number that is not open
 	 * (`EBADF`), a stream without a descriptor, and more than 62 descriptors with those of `fds`.
 	 */
-	stdio?: Stdio | readonly Stdio[];
+	stdio?: S;
 	/**
 	 * Open descriptors of this process that the program gets at the same numbers. Default: none. Refused: a number that
 	 * `stdio` has too, and 63, which the task itself uses.
@@ -102,6 +104,11 @@ export interface SpawnOptions extends Omit<CloneOptions, "begin" | "share">, Exe
 	timeout?: number;
 	/** The signal that the program gets from `timeout` and `signal`. Default: `"SIGTERM"`. Refused: 0. */
 	killSignal?: Signal;
+	/**
+	 * Milliseconds from `killSignal`, 0 to 2147483647, after which the program is killed as if it were disposed of, if it has
+	 * not ended. Default: never for `spawn`, 5000 for `run`.
+	 */
+	grace?: number;
 	/**
 	 * `true`: all processes that the program starts are killed when the program or Node ends. The parent of the program
 	 * is a supervisor then. Default: `false`.

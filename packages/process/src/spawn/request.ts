@@ -51,6 +51,7 @@ export function checkSpawn(
 		fds: checkDescriptors(fds, "options.fds").map((fd) => [fd.fd, fd] as const),
 		killSignal: given.killSignal ?? "SIGTERM",
 		timeout: integer(given.timeout ?? 0, "options.timeout", 0, 2 ** 31 - 1),
+		...(given.grace !== undefined && { grace: integer(given.grace, "options.grace", 0, 2 ** 31 - 1) }),
 		...checkGroup(group, given.session),
 	};
 	checkNumbers(request.stdio, request.fds);

@@ -1,13 +1,13 @@
-import { type FileDescriptor, type PathLike, Task } from "@nearfar/core";
+import type { FileDescriptor, PathLike } from "@nearfar/core";
+import type { StdioOption } from "./check-stdio.ts";
 import { Deadline } from "./deadline.ts";
-import { FirstBatch } from "./first-batch.ts";
 import type { SpawnOptions } from "./options.ts";
 import { checkSpawn } from "./request.ts";
-import { type Spawned, toSpawned } from "./spawned.ts";
-import { type OpenStdio, openStdio, toPipes } from "./stdio.ts";
-import { cloneTree, type Tree } from "./tree.ts";
+import type { Spawned } from "./spawned.ts";
+import { start } from "./start.ts";
 
-export type { Stdio } from "./check-stdio.ts";
+export type { Stdio, StdioOption } from "./check-stdio.ts";
+export type { OutputChunk } from "./merged-output.ts";
 export type { SpawnOptions } from "./options.ts";
 export type { Spawned } from "./spawned.ts";
 
@@ -23,7 +23,7 @@ export type { Spawned } from "./spawned.ts";
  * `PATH` of `options.env`.
  *
  * A running program keeps the event loop alive, unless it is `unref`'d. When `exited` resolves, output may still be in
- * a pipe: wait for the ends of the streams too.
+ * a pipe: `closed` resolves when the streams have come to their ends too. To collect the output, call {@link run}.
  *
  * @param file - A path, a name to look up, or an open file of this process, which may not be a script.
  * @param args - The arguments without `argv[0]`, none with a NUL byte. Default: none.
@@ -50,41 +50,18 @@ export type { Spawned } from "./spawned.ts";
  * @example
  * ```ts
  * await using child = await spawn("sh", ["-c", "cat; exit 7"], { killTree: true, timeout: 10_000 });
- * child.stdin?.end("hello\n");
- * child.stdout?.pipe(process.stdout);
- * console.log(await child.exited); // { code: 7, signal: null, dumped: false }
+ * child.stdin.end("hello\n");
+ * child.stdout.pipe(process.stdout);
+ * console.log(await child.closed); // { code: 7, signal: null, dumped: false }
  * ```
  * @see clone(2), execve(2), Linux 5.11; the privileges that the options name
  */
-export async function spawn(
+export async function spawn<const S extends StdioOption = "pipe">(
 	file: PathLike | FileDescriptor,
 	args: readonly string[] = [],
-	options?: SpawnOptions,
-): Promise<Spawned> {
+	options?: SpawnOptions<S>,
+): Promise<Spawned<S>> {
 	const request = checkSpawn(file, args, options);
-	const deadline = new Deadline(request.signal, request.timeout, request.argv[0] ?? "");
-	let stdio: OpenStdio | undefined;
-	let tree: Tree | undefined;
-	try {
-		deadline.signal?.throwIfAborted();
-		// Near, even inside `task.run`: the descriptors belong to this process.
-		stdio = Task.near.run(() => openStdio(request.stdio));
-		const batch = new FirstBatch(request, stdio);
-		const cloning = cloneTree(request, batch.collect, deadline);
-		batch.snapshot();
-		tree = await cloning;
-		stdio.closeTaskEnds();
-		const { task } = tree;
-		const { setup } = request;
-		if (setup) {
-			await deadline.race(async () => setup(task));
-			await deadline.race(() => task.batch(() => batch.exec(task)));
-		}
-		return toSpawned(tree, toPipes(stdio), request, deadline);
-	} catch (error) {
-		deadline.end();
-		stdio?.close();
-		await tree?.end();
-		throw error;
-	}
+	const { child } = await start<S>(request, new Deadline(request.signal, request.timeout, request.argv[0] ?? ""));
+	return child;
 }

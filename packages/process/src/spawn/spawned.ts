@@ -1,63 +1,116 @@
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
-import { ChildDeadError, type ChildProcess, type Task } from "@nearfar/core";
+import { ChildDeadError, type ChildProcess, type ExitStatus, type Task } from "@nearfar/core";
+import type { StdioOption } from "./check-stdio.ts";
 import type { Deadline } from "./deadline.ts";
+import { destroyUnread, readToEnd, whenClosed } from "./end-of-streams.ts";
+import { mergeOutput, type OutputChunk } from "./merged-output.ts";
 import type { SpawnRequest } from "./request.ts";
 import type { Pipes } from "./stdio.ts";
 import type { Tree } from "./tree.ts";
 
+/** A stream of {@link Spawned}. `null` where the option `stdio` has no pipe, and perhaps where its type leaves that open. */
+type Piped<S extends StdioOption, N extends string, T> = S extends "pipe"
+	? T
+	: S extends readonly unknown[]
+		? number extends S["length"]
+			? T | null
+			: PipedEntry<N extends keyof S ? S[N] : undefined, T>
+		: null;
+
+type PipedEntry<E, T> = E extends "pipe" | null | undefined ? T : null;
+
 /**
- * A program that {@link spawn} has started. Disposing of it destroys its streams, kills the program, with `killTree`
- * also whatever the program has started, and waits until all of it has ended.
+ * A program that {@link spawn} has started. Disposing of it kills the program, with `killTree` also whatever the program has
+ * started, and waits until all of it has ended. Streams that are read come to their ends before they are destroyed, but not
+ * later than a second after the last byte, as another process may hold the pipe. Streams that nobody reads are destroyed at
+ * once.
  *
  * @example
  * ```ts
- * await using child: Spawned = await spawn("cat");
- * child.stdin?.end("hello\n");
- * child.stdout?.pipe(process.stdout);
- * await child.exited;
+ * await using child = await spawn("cat");
+ * child.stdin.end("hello\n");
+ * child.stdout.pipe(process.stdout);
+ * await child.closed;
  * ```
  */
-export interface Spawned extends ChildProcess {
+export interface Spawned<S extends StdioOption = StdioOption> extends ChildProcess {
 	/** The stream that the program reads as its standard input. `null`: not piped. */
-	readonly stdin: Writable | null;
+	readonly stdin: Piped<S, "0", Writable>;
 	/** The stream of what the program writes to its standard output. `null`: not piped. */
-	readonly stdout: Readable | null;
+	readonly stdout: Piped<S, "1", Readable>;
 	/** The stream of what the program writes to its standard error. `null`: not piped. */
-	readonly stderr: Readable | null;
+	readonly stderr: Piped<S, "2", Readable>;
 	/** All streams by the program's number. The streams from 3 up go in both directions. */
-	readonly stdio: readonly [Writable | null, Readable | null, Readable | null, ...(Socket | null)[]];
+	readonly stdio: readonly [
+		Piped<S, "0", Writable>,
+		Piped<S, "1", Readable>,
+		Piped<S, "2", Readable>,
+		...(Socket | null)[],
+	];
+	/**
+	 * Resolves when the program has ended and its streams are closed: the same promise every time. What nobody has begun to
+	 * read by the program's end is dropped. The promise stays pending while another process holds a pipe of the program.
+	 */
+	readonly closed: Promise<ExitStatus>;
+	/**
+	 * What the program writes to its standard output and standard error, in the order in which it arrives in this process.
+	 * The loop over it ends with both streams. Both streams are destroyed when the loop is left earlier.
+	 */
+	readonly output: AsyncIterable<OutputChunk>;
+}
+
+/** A started program, and what ends it. */
+export interface Started<S extends StdioOption> {
+	readonly child: Spawned<S>;
+	/** Sends `killSignal`, and kills what is left after `grace`. */
+	stop(): void;
 }
 
 /** Adds the streams to the child, and ends both when the deadline passes or the child is disposed. */
-export function toSpawned(
+export function toSpawned<S extends StdioOption>(
 	{ task, supervisor }: Tree,
 	stdio: Pipes,
 	request: SpawnRequest,
 	deadline: Deadline,
-): Spawned {
+): Started<S> {
 	const child = task.process;
 	const dispose = child[Symbol.asyncDispose].bind(child);
 	const [stdin, stdout, stderr] = stdio;
-	const spawned: Spawned = Object.assign(child, { stdin, stdout, stderr, stdio });
-	Object.defineProperty(spawned, Symbol.asyncDispose, {
-		value: async () => {
-			for (const stream of stdio) stream?.destroy();
+	let closed: Promise<ExitStatus> | undefined;
+	let graceTimer: NodeJS.Timeout | undefined;
+	const kill = async () => {
+		destroyUnread(stdio);
+		try {
 			if (supervisor) resumeSupervisor(supervisor);
 			await dispose();
-		},
-	});
-	deadline.whenPassed(() => {
+		} catch (error) {
+			for (const stream of stdio) stream?.destroy();
+			throw error;
+		}
+		await readToEnd(stdio);
+	};
+	const stop = () => {
 		if (supervisor) resumeSupervisor(supervisor);
 		sendKillSignal(child, request);
+		if (request.grace === undefined || child.death) return;
+		graceTimer = setTimeout(() => kill().catch((error) => process.emitWarning(error)), request.grace);
+	};
+	const spawned = Object.assign(child, { stdin, stdout, stderr, stdio }) as unknown as Spawned<S>;
+	Object.defineProperties(spawned, {
+		[Symbol.asyncDispose]: { value: kill },
+		closed: { get: () => (closed ??= child.exited.then((status) => whenClosed(stdio).then(() => status))) },
+		output: { get: () => mergeOutput(stdout, stderr) },
 	});
+	deadline.whenPassed(stop);
 	// The closure also keeps the supervisor from being collected, which would end it and with it the program.
 	child.exited.then(() => {
 		deadline.end();
+		clearTimeout(graceTimer);
 		stdin?.destroy(); // as Node does: the program does not read it any more
 		supervisor?.process.unref();
 	});
-	return spawned;
+	return { child: spawned, stop };
 }
 
 /** Sends SIGCONT: a supervisor that the program has stopped kills and reaps nothing. */

@@ -13,7 +13,7 @@ const SOCK_STREAM_CLOEXEC = 0o2000001;
 const SEND_BUFFER = 212_992;
 
 /** The streams of this process at the other ends of the program's descriptors, by number. `null`: no stream. */
-export type Pipes = [
+export type Pipes = readonly [
 	stdin: Writable | null,
 	stdout: Readable | null,
 	stderr: Readable | null,

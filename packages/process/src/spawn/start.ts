@@ -1,0 +1,36 @@
+import { Task } from "@nearfar/core";
+import type { StdioOption } from "./check-stdio.ts";
+import type { Deadline } from "./deadline.ts";
+import { FirstBatch } from "./first-batch.ts";
+import type { SpawnRequest } from "./request.ts";
+import { type Started, toSpawned } from "./spawned.ts";
+import { type OpenStdio, openStdio, toPipes } from "./stdio.ts";
+import { cloneTree, type Tree } from "./tree.ts";
+
+/** Starts the program of a request, which the deadline ends. If the promise rejects, nothing is left of the program. */
+export async function start<S extends StdioOption>(request: SpawnRequest, deadline: Deadline): Promise<Started<S>> {
+	let stdio: OpenStdio | undefined;
+	let tree: Tree | undefined;
+	try {
+		deadline.signal?.throwIfAborted();
+		// Near, even inside `task.run`: the descriptors belong to this process.
+		stdio = Task.near.run(() => openStdio(request.stdio));
+		const batch = new FirstBatch(request, stdio);
+		const cloning = cloneTree(request, batch.collect, deadline);
+		batch.snapshot();
+		tree = await cloning;
+		stdio.closeTaskEnds();
+		const { task } = tree;
+		const { setup } = request;
+		if (setup) {
+			await deadline.race(async () => setup(task));
+			await deadline.race(() => task.batch(() => batch.exec(task)));
+		}
+		return toSpawned(tree, toPipes(stdio), request, deadline);
+	} catch (error) {
+		deadline.end();
+		stdio?.close();
+		await tree?.end();
+		throw error;
+	}
+}
