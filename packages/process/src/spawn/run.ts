@@ -87,7 +87,7 @@ export interface RunResult<T = string> {
  * @returns How the program ended and what it wrote, whatever the exit code is. The program has ended, and with `killTree`
  * whatever it has started. Without `killTree` another process may hold a pipe of the program: then the output ends a second after
  * the last byte.
- * @throws The errors of {@link spawn} The program could not be started, or `signal` or `timeout` came before it ran.
+ * @throws Any error of {@link spawn}: the program could not be started, or `signal` or `timeout` came before it ran.
  * @throws `ERR_INVALID_ARG_VALUE` `options.input` is given and the standard input is no pipe.
  * @throws Any error of a stream that is given as `options.input`. The program is killed then.
  * @example

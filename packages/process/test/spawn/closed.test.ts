@@ -77,6 +77,7 @@ describe("closed", () => {
 
 	test("resolves without pipes, and after dispose", async () => {
 		const child = await spawn("sh", ["-c", "exit 5"], { stdio: "ignore" });
+		await child.exited;
 		await child[Symbol.asyncDispose]();
 		expect(await child.closed).toMatchObject({ code: 5 });
 	});
