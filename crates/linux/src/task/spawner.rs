@@ -4,7 +4,8 @@ use crate::calls::process;
 use crate::error::{Failure, Result};
 use crate::wait::thread;
 use nix::errno::Errno;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 /// Keeps a spawner thread running. When the last reference is dropped, the thread ends, and the kernel kills the zygote
 /// and its tasks: their parent-death signal is about this thread.
@@ -28,14 +29,26 @@ impl Spawner {
         Ok(Spawner { jobs })
     }
 
-    /// Calls `run` on the spawner thread, and returns what `run` returned.
-    pub(crate) fn call<T: Send + 'static>(&self, run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    /// Calls `run` on the spawner thread, and returns what `run` returned. While `run` takes longer than usual, the calling
+    /// thread calls `meanwhile` again and again.
+    pub(crate) fn call<T: Send + 'static>(
+        &self,
+        run: impl FnOnce() -> Result<T> + Send + 'static,
+        meanwhile: impl Fn(),
+    ) -> Result<T> {
+        const USUALLY: Duration = Duration::from_millis(2);
         const ENDED: Failure = Failure::Internal("the spawner thread ended");
         let (sender, result) = mpsc::channel();
         // The receiver is missing only when the process is about to end.
         let job = move || drop(sender.send(run()));
         self.jobs.send(Box::new(job)).map_err(|_| ENDED)?;
-        result.recv().map_err(|_| ENDED)?
+        loop {
+            match result.recv_timeout(USUALLY) {
+                Ok(returned) => return returned,
+                Err(RecvTimeoutError::Timeout) => meanwhile(),
+                Err(RecvTimeoutError::Disconnected) => return Err(ENDED),
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod table;
 
 use self::exec_stub::exec_stub;
 use self::kinship::Kinship;
+use crate::calls::pidfd;
 use crate::error::Result;
 use crate::task::ambient::Ambient;
 use crate::task::channel::Channel;
@@ -13,6 +14,7 @@ use crate::task::spawner::Spawner;
 use crate::task::stub;
 use crate::wait::child::{Child, Relations, TaskChannel};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::thread::{self, ThreadId};
 
@@ -54,7 +56,12 @@ fn start(spawner: Arc<Spawner>, ambient: Ambient) -> Result<Zygote> {
     let (channel, end) = Channel::pair()?;
     let stub = stub::open()?.as_raw_fd();
     let file = stub::file();
-    let (pid, pidfd) = spawner.call(move || exec_stub(stub, file, end.as_raw_fd()))?;
+    let child = Arc::new(AtomicI32::new(-1));
+    let of_spawner = child.clone();
+    let begin = move || exec_stub(stub, file, end.as_raw_fd(), &of_spawner);
+    // A signal may have stopped the child before it has executed the stub. EBADF: there is no child yet.
+    let meanwhile = || drop(pidfd::pidfd_send_signal(child.load(Relaxed), libc::SIGCONT, 0).near());
+    let (pid, pidfd) = spawner.call(begin, meanwhile)?;
     let relations = Relations {
         channel: Some(Arc::downgrade(&channel) as Weak<dyn TaskChannel>),
         parent: None,

@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import { runFixture } from "../../../../test/fixture.ts";
 import { hold } from "../../../../test/held.ts";
+import { needs } from "../../../../test/needs.ts";
 import { children, stat } from "../../../../test/processes.ts";
 import { native } from "../../src/addon/native.ts";
 import { type CloneOptions, Task } from "../../src/index.ts";
@@ -43,3 +45,9 @@ test.each(ways)(
 		await expect.poll(() => children(process.pid)).toEqual(before);
 	},
 );
+
+needs("a process that another one may trace").test("a zygote that is stopped before it runs is continued", async () => {
+	const { code, report, stderr } = await runFixture("core/stopped-start");
+	expect([code, stderr]).toEqual([0, ""]);
+	expect(report).toMatchObject({ code: 7 });
+});

@@ -9,6 +9,7 @@ use crate::own_descriptor;
 use nix::errno::Errno;
 use std::ffi::{CStr, CString};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 /// The data of the child, prepared by the parent: between clone(2) and execveat(2) the child must not allocate, because
 /// the allocator is the parent's.
@@ -24,21 +25,27 @@ struct Plan {
 }
 
 /// Starts the stub as a child. The child shares this process's working directory, root and umask for ever (CLONE_FS),
-/// and its memory until it executes the stub. The calling thread is suspended until then (CLONE_VFORK).
-pub(super) fn exec_stub(stub: RawFd, file: Option<CString>, channel: RawFd) -> Result<(i32, OwnedFd)> {
+/// and its memory until it executes the stub. The calling thread is suspended until then (CLONE_VFORK). Another thread finds
+/// the pidfd in `child` meanwhile.
+pub(super) fn exec_stub(
+    stub: RawFd,
+    file: Option<CString>,
+    channel: RawFd,
+    child: &AtomicI32,
+) -> Result<(i32, OwnedFd)> {
     let mut stack = vec![0u128; 4096];
     let default_actions = signals::default_actions().map(|call| call.request).collect();
     let mut plan = Plan { stub, file, channel, default_actions, failure: None };
-    let mut pidfd: RawFd = -1;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FS | libc::CLONE_PIDFD | libc::SIGCHLD;
     // SAFETY: the pointer is one past the end of `stack`, which is as far as `add` may go.
     let top = unsafe { stack.as_mut_ptr().add(stack.len()) };
     // SAFETY: the child runs `in_child` on `stack` and writes to `plan`. Both live in this frame, which the suspended
-    // thread neither touches nor leaves until the child has executed the stub or has ended. The kernel writes `pidfd`.
-    let pid = unsafe { libc::clone(in_child, top.cast(), flags, (&raw mut plan).cast(), &raw mut pidfd) };
+    // thread neither touches nor leaves until the child has executed the stub or has ended. The kernel writes the pidfd to
+    // `child`, which outlives the call.
+    let pid = unsafe { libc::clone(in_child, top.cast(), flags, (&raw mut plan).cast(), child.as_ptr()) };
     let pid = Errno::result(pid).during("clone")?;
     // SAFETY: clone(2) has just made this descriptor in this process's table, and nothing else knows its number.
-    let pidfd = own_descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(pidfd) })?;
+    let pidfd = own_descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(child.load(Relaxed)) })?;
     let Some(failure) = plan.failure else { return Ok((pid, pidfd)) };
     // SAFETY: waitpid(2) with a null status writes no memory. The child has ended, and its pid is not reused before
     // this.

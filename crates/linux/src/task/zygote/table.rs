@@ -88,7 +88,7 @@ impl Table {
         let same = self.retired.iter().filter(|retired| retired.starter == starter && retired.ambient == *ambient);
         let mut alive = same.filter_map(|retired| retired.spawner.upgrade());
         // Another process may have changed the spawner thread alone.
-        alive.find(|spawner| spawner.call(ambient_of_new_thread).is_ok_and(|now| now == *ambient))
+        alive.find(|spawner| spawner.call(ambient_of_new_thread, || ()).is_ok_and(|now| now == *ambient))
     }
 
     /// Puts a new zygote into the table, and returns those that leave it.
