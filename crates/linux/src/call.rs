@@ -12,6 +12,7 @@ pub use self::near::Short;
 
 use crate::error::{Failure, Refusal, Result};
 use crate::wire::Policy;
+use std::ffi::CStr;
 
 /// Descriptor numbers from here down are slots: each stands for a descriptor that a sequence has still to make.
 pub const SLOT: i32 = -0x4000_0000;
@@ -243,17 +244,19 @@ impl Call<()> {
 
     /// Adds the address of a NULL-terminated array of pointers to the strings in a block, in which a NUL follows each of them.
     pub fn string_block(mut self, block: &[u8]) -> Self {
-        let strings = block.split_inclusive(|byte| *byte == 0);
-        let table = self.request.add_input(&vec![0; 8 * (strings.clone().count() + 1)]);
-        let (Arg::Input(mut at), mut start) = (table, self.request.input.len() as u32) else { return self };
-        self.request.input.extend_from_slice(block);
+        let Arg::Input(mut string) = self.request.add_input(block) else { return self };
         self.request.input.push(0); // ends a last string without a NUL too
-        self.request.pointers.reserve(strings.clone().count());
-        for string in strings {
-            self.request.pointers.push(Pointer { at: Arg::Input(at), to: Arg::Input(start), width: 8 });
-            at += 8;
-            start += string.len() as u32;
+        let table = self.request.add_input(&[]);
+        let Arg::Input(mut place) = table else { return self };
+        let mut rest = block;
+        while !rest.is_empty() {
+            let length = CStr::from_bytes_until_nul(rest).map_or(rest.len(), |string| string.count_bytes() + 1);
+            self.request.pointers.push(Pointer { at: Arg::Input(place), to: Arg::Input(string), width: 8 });
+            string += length as u32;
+            place += 8;
+            rest = rest.get(length..).unwrap_or_default();
         }
+        self.request.input.resize(place as usize + 8, 0);
         self.arg(table)
     }
 
