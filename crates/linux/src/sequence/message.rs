@@ -1,7 +1,6 @@
 //! How a sequence crosses a channel: as a message of its own, or in a memfd if it is too long for one.
 
 use crate::error::{refused, During, Result};
-
 use crate::own_descriptor;
 use crate::sequence::expected::Expected;
 use crate::sequence::file_limit;
