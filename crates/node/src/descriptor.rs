@@ -25,6 +25,19 @@ pub fn disown(fd: i32) {
     owned::forget(fd, fd);
 }
 
+/// Begins to leave a descriptor of this process to other code, which has it when [`end_handover`] is called. Until then the end
+/// of this thread closes the descriptor.
+#[napi]
+pub fn begin_handover(fd: i32) {
+    owned::begin_handover(fd);
+}
+
+/// Says that other code has the descriptor.
+#[napi]
+pub fn end_handover(fd: i32) {
+    owned::end_handover(fd);
+}
+
 /// close_range(2).
 #[napi]
 pub fn close_range(first: u32, last: u32, flags: u32) -> Result<()> {

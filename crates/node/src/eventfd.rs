@@ -4,6 +4,7 @@ use crate::events;
 use crate::tables::{self, Id};
 use crate::throw::OrThrow;
 use linux::calls::eventfd;
+use linux::owned;
 use linux::wait::readable::Readable;
 use napi::bindgen_prelude::{BigInt, Result};
 use napi_derive::napi;
@@ -31,7 +32,8 @@ pub fn eventfd_write(fd: i32, value: BigInt) -> Result<()> {
 /// Takes a descriptor of this process over and watches it: "readable" follows once, with the id that is returned.
 #[napi]
 pub fn watch_readable(fd: i32) -> Result<Id> {
-    // SAFETY: JavaScript has given up the number of an open descriptor, and no other code closes it.
+    owned::forget(fd, fd);
+    // SAFETY: JavaScript gives up the number of an open descriptor with this call, and no other code closes it.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     let (id, queue) = (tables::next_id(), events::queue().or_throw()?);
     let listener = Box::new(move || queue.post(id, "readable", None, Vec::new()));

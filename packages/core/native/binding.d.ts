@@ -14,6 +14,12 @@ export declare function awaitEnd(child: Id, milliseconds: number): boolean
  */
 export declare function batch(task: Id, first: boolean): Event
 
+/**
+ * Begins to leave a descriptor of this process to other code, which has it when [`end_handover`] is called. Until then the end
+ * of this thread closes the descriptor.
+ */
+export declare function beginHandover(fd: number): void
+
 /** capget(2) and PR_CAPBSET_READ: effective, permitted, inheritable, bounding. */
 export declare function capabilitySets(): Array<bigint>
 
@@ -86,6 +92,9 @@ export declare function dup(fd: number, min: number, closeOnExec: boolean): numb
 
 /** dup3(2). */
 export declare function dup3(fd: number, to: number, flags: number): number
+
+/** Says that other code has the descriptor. */
+export declare function endHandover(fd: number): void
 
 /** Ends a supervisor and the processes that it watches over. */
 export declare function endSupervision(task: Id): void

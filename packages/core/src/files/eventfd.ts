@@ -204,8 +204,14 @@ export class EventFd extends FileDescriptor {
 		const owner = sharersOf(this.table).pickTask();
 		// The reactor watches a copy. Other code could close the original by its number, and the number could then belong to
 		// another file while the reactor still watches. A program could inherit 0, 1 or 2.
-		const number = (owner.isNear ? owner.run(() => this.dup({ min: 3 })) : owner.get(this)).take();
-		const id = native().watchReadable(number);
+		const copy: FileDescriptor = owner.isNear ? owner.run(() => this.dup({ min: 3 })) : owner.get(this);
+		const number = copy.fd;
+		let id: number;
+		try {
+			id = native().watchReadable(number); // takes the number over, also when it fails
+		} finally {
+			copy.take();
+		}
 		this.#watch = { id, number };
 		onForgotten(this, () =>
 			this.#rejectReaders(

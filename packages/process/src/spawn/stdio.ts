@@ -138,7 +138,11 @@ export function toPipes({ entries, parentEnds }: OpenStdio): Pipes {
 		const descriptor = parentEnds.get(number);
 		if (!descriptor) return null;
 		const { Socket } = process.getBuiltinModule("node:net");
-		return new Socket({ fd: descriptor.take(), readable: isRead(number), writable: isWritten(number) });
+		const { fd } = descriptor;
+		native().beginHandover(fd);
+		const socket = new Socket({ fd: descriptor.take(), readable: isRead(number), writable: isWritten(number) });
+		native().endHandover(fd);
+		return socket;
 	};
 	return [...entries.keys()].map(stream) as unknown as Pipes;
 }

@@ -61,6 +61,15 @@ test.each<[string, string]>([
 	expect(JSON.parse(seen)).toEqual({ inherited: 4, killTree: ["a\n", "b\n", 5], piped: ["a\n", "b\n", 5] });
 });
 
+test.each(["before", "after"])(
+	"a Worker that is terminated %s a stream has got its descriptor leaves no descriptor open",
+	async (when) => {
+		const { report, code, stderr } = await runFixture("process/handover", { args: [when] });
+		expect([code, stderr]).toEqual([0, ""]);
+		expect(report).toEqual({ left: 0, open: true });
+	},
+);
+
 test("where Node has closed its own stdio, nothing of nearfar gets these numbers", async () => {
 	const { report, stderr } = await runFixture("process/closed-inside");
 	const { underWay, later, out, inherited } = report;
