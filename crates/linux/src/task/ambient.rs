@@ -9,8 +9,7 @@ mod proc;
 
 use self::ask::Numbers;
 use self::capabilities::Capabilities;
-use self::namespaces::Namespaces;
-use self::proc::FILES;
+use self::namespaces::Link;
 use crate::error::Result;
 
 /// Everything that a child inherits, as the kernel shows it. Two equal values make equal children.
@@ -22,12 +21,12 @@ pub struct Ambient {
     numbers: Numbers,
     scheduling: [u8; 56],
     seccomp_filters: Vec<u8>,
-    limits: [(u64, u64); ask::LIMITS as usize],
+    limits: Vec<(u64, u64)>,
     affinity: Vec<u8>,
     memory_policy: [u8; 136],
-    files: [Vec<u8>; FILES],
+    files: Vec<Vec<u8>>,
     terminal: Vec<u8>,
-    namespaces: Namespaces,
+    namespaces: Vec<Link>,
 }
 
 impl Ambient {
@@ -36,14 +35,13 @@ impl Ambient {
     pub fn now() -> Result<Self> {
         let capabilities = Capabilities::now();
         let numbers = Numbers::now();
-        let filtered = numbers.seccomp_mode() == ask::SECCOMP_MODE_FILTER;
         let leads_session = numbers.session == i64::from(std::process::id());
         Ok(Ambient {
             ids: ask::ids(),
             groups: ask::groups(),
             scheduling: ask::scheduling(),
-            seccomp_filters: if filtered { proc::seccomp_filters()? } else { Vec::new() },
-            limits: std::array::from_fn(|resource| ask::limit(resource as u32)),
+            seccomp_filters: if numbers.is_filtered() { proc::seccomp_filters()? } else { Vec::new() },
+            limits: ask::limits(),
             affinity: ask::affinity(),
             memory_policy: ask::memory_policy(),
             files: proc::files()?,

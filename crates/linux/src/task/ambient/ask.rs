@@ -16,9 +16,7 @@ const KEY_REQKEY_DEFL_NO_CHANGE: i64 = -1;
 const KEY_SPEC_SESSION_KEYRING: i64 = -3;
 
 /// How many resource limits there are.
-pub(super) const LIMITS: u32 = 16;
-
-pub(super) const SECCOMP_MODE_FILTER: i64 = libc::SECCOMP_MODE_FILTER as i64;
+const LIMITS: u32 = 16;
 
 /// The options of prctl(2) that return a number, with their first argument.
 const OPTIONS: &[(i32, i64)] = &[
@@ -44,7 +42,7 @@ const OPTIONS: &[(i32, i64)] = &[
 /// Everything that is a single number; -1 where the kernel does not know the question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Numbers {
-    options: [i64; OPTIONS.len()],
+    options: Vec<i64>,
     timer_slack: i64,
     nice: i64,
     io_priority: i64,
@@ -58,11 +56,10 @@ pub(super) struct Numbers {
 
 impl Numbers {
     /// Asks for each of them.
-    #[expect(clippy::indexing_slicing, reason = "the array has as many places as the list")]
     pub(super) fn now() -> Self {
         Numbers {
-            options: std::array::from_fn(|index| option(OPTIONS[index])),
-            timer_slack: option((libc::PR_GET_TIMERSLACK, 0)),
+            options: OPTIONS.iter().map(option).collect(),
+            timer_slack: option(&(libc::PR_GET_TIMERSLACK, 0)),
             nice: call(libc::SYS_getpriority, libc::PRIO_PROCESS as i64, 0),
             io_priority: call(libc::SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0),
             process_group: call(libc::SYS_getpgid, 0, 0),
@@ -80,18 +77,18 @@ impl Numbers {
         Numbers { timer_slack, nice, io_priority, ..self.clone() }
     }
 
-    /// The mode of seccomp(2).
-    pub(super) fn seccomp_mode(&self) -> i64 {
-        let [mode, ..] = self.options;
-        mode
+    /// True when the thread has seccomp filters. The mode of seccomp(2) is the first option.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.options.first() == Some(&i64::from(libc::SECCOMP_MODE_FILTER))
     }
 }
 
-fn option((option, argument): (i32, i64)) -> i64 {
-    call(libc::SYS_prctl, option.into(), argument)
+fn option((option, argument): &(i32, i64)) -> i64 {
+    call(libc::SYS_prctl, i64::from(*option), *argument)
 }
 
 /// Makes a call that takes numbers alone. Returns -1 if the kernel refuses the call.
+#[inline(never)]
 fn call(nr: i64, first: i64, second: i64) -> i64 {
     // SAFETY: each of the calls of this file that come here takes numbers, and touches no memory of this process.
     unsafe { libc::syscall(nr, first, second, 0, 0, 0) }
@@ -107,14 +104,16 @@ fn core_cookie() -> u64 {
     cookie
 }
 
+/// Returns the real, effective and saved user ids, then the group ids. Only a seccomp filter refuses these calls. The ids
+/// then are equal to those of every other moment.
 pub(super) fn ids() -> [u32; 6] {
-    // Only a seccomp filter refuses these calls. The ids then are equal to those of every other moment.
-    let uids = nix::unistd::getresuid()
-        .map_or([u32::MAX; 3], |ids| [ids.real, ids.effective, ids.saved].map(|uid| uid.as_raw()));
-    let gids = nix::unistd::getresgid()
-        .map_or([u32::MAX; 3], |ids| [ids.real, ids.effective, ids.saved].map(|gid| gid.as_raw()));
-    let ([uid, euid, suid], [gid, egid, sgid]) = (uids, gids);
-    [uid, euid, suid, gid, egid, sgid]
+    let mut ids = [u32::MAX; 6];
+    let [uid, euid, suid, gid, egid, sgid] = &mut ids;
+    // SAFETY: the kernel writes a number into each of three places of `ids`, a local variable that outlives the call.
+    unsafe { libc::getresuid(uid, euid, suid) };
+    // SAFETY: the same, with the other three places.
+    unsafe { libc::getresgid(gid, egid, sgid) };
+    ids
 }
 
 pub(super) fn groups() -> Vec<u32> {
@@ -135,7 +134,11 @@ pub(super) fn scheduling() -> [u8; 56] {
     attr
 }
 
-pub(super) fn limit(resource: u32) -> (u64, u64) {
+pub(super) fn limits() -> Vec<(u64, u64)> {
+    (0..LIMITS).map(limit).collect()
+}
+
+fn limit(resource: u32) -> (u64, u64) {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the kernel writes a `struct rlimit64` into `limit`, which has that layout and outlives the call.
     let result = unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, 0, &raw mut limit) };

@@ -1,7 +1,7 @@
 //! The namespaces of the calling thread, and those that its children would get.
 
 use super::capabilities::{Capabilities, CAP_SYS_ADMIN};
-use super::proc::{made_once, open};
+use super::proc::{made_once, open, open_each};
 use crate::error::Result;
 use std::cell::OnceCell;
 use std::fs::File;
@@ -14,46 +14,42 @@ pub(crate) type Link = [u8; 32];
 ///
 /// The mount namespace is left out: kcmp(2) says whether that one is the zygote's. The pid and the time namespace of the
 /// thread itself never change, and neither does the user namespace of a process with several threads.
-const NAMES: [&str; 6] = ["cgroup", "ipc", "net", "pid_for_children", "time_for_children", "uts"];
+const LINKS: &[&str] = &[
+    "/proc/thread-self/ns/cgroup",
+    "/proc/thread-self/ns/ipc",
+    "/proc/thread-self/ns/net",
+    "/proc/thread-self/ns/pid_for_children",
+    "/proc/thread-self/ns/time_for_children",
+    "/proc/thread-self/ns/uts",
+];
 
-pub(super) type Namespaces = [Link; NAMES.len()];
+/// Opens a link itself. A read by its descriptor saves the way through three folders.
+const THE_LINK: i32 = libc::O_PATH | libc::O_NOFOLLOW;
 
 /// Returns the links that name the namespaces.
 ///
 /// unshare(2) and setns(2) need CAP_SYS_ADMIN for each of these types. A thread without the capability reads the links
 /// once. Another thread keeps the links open, because opening them would cost more than reading them.
-pub(super) fn namespaces(capabilities: &Capabilities) -> Result<Namespaces> {
+pub(super) fn namespaces(capabilities: &Capabilities) -> Result<Vec<Link>> {
     thread_local! {
-        static FINAL: OnceCell<Namespaces> = const { OnceCell::new() };
-        static OPEN: OnceCell<[Option<File>; NAMES.len()]> = const { OnceCell::new() };
+        static FINAL: OnceCell<Vec<Link>> = const { OnceCell::new() };
+        static OPEN: OnceCell<Vec<Option<File>>> = const { OnceCell::new() };
     }
+    let open = || open_each(LINKS, THE_LINK);
     if capabilities.has_lost(CAP_SYS_ADMIN) {
-        FINAL.with(|kept| made_once(kept, || Ok(read_all(&open_all()?))).copied())
+        FINAL.with(|kept| made_once(kept, || Ok(read_each(&open()?))).cloned())
     } else {
-        OPEN.with(|kept| Ok(read_all(made_once(kept, open_all)?)))
+        OPEN.with(|kept| Ok(read_each(made_once(kept, open)?)))
     }
 }
 
 /// Returns the link that names the mount namespace.
 pub(crate) fn mount_namespace() -> Result<Link> {
-    Ok(target(&open_link("mnt")?))
+    Ok(target(&open("/proc/thread-self/ns/mnt", THE_LINK)?))
 }
 
-fn open_all() -> Result<[Option<File>; NAMES.len()]> {
-    let mut links = NAMES.map(|_| None);
-    for (link, name) in links.iter_mut().zip(NAMES) {
-        *link = open_link(name)?;
-    }
-    Ok(links)
-}
-
-/// Opens a link itself. A read by its descriptor saves the way through three folders.
-fn open_link(name: &str) -> Result<Option<File>> {
-    open(&format!("/proc/thread-self/ns/{name}"), libc::O_PATH | libc::O_NOFOLLOW)
-}
-
-fn read_all(links: &[Option<File>; NAMES.len()]) -> Namespaces {
-    links.each_ref().map(target)
+fn read_each(links: &[Option<File>]) -> Vec<Link> {
+    links.iter().map(target).collect()
 }
 
 /// Reads the text of a link that was opened itself.

@@ -11,30 +11,32 @@ use std::cell::OnceCell;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
-/// How many files are read: cgroup, OOM score, filter of core dumps, login uid, and of the security module the label and
-/// the label for the next program.
-pub(super) const FILES: usize = 6;
+const FILES: &[&str] = &[
+    "/proc/thread-self/cgroup",
+    "/proc/self/oom_score_adj",
+    "/proc/self/coredump_filter",
+    "/proc/thread-self/loginuid",
+];
+
+/// The label that a security module has given the thread, and the label for the next program. The second file may be
+/// refused until there is such a label.
+const LABELS: &[&str] = &["/proc/thread-self/attr/current", "/proc/thread-self/attr/exec"];
 
 /// Reads the files. They stay open, because opening them would cost more than reading them.
-pub(super) fn files() -> Result<[Vec<u8>; FILES]> {
+pub(super) fn files() -> Result<Vec<Vec<u8>>> {
     thread_local! {
-        static OPEN: OnceCell<[Option<File>; FILES]> = const { OnceCell::new() };
+        static OPEN: OnceCell<Vec<Option<File>>> = const { OnceCell::new() };
     }
     OPEN.with(|kept| {
         let files = made_once(kept, || {
-            let label = open("/proc/thread-self/attr/current", 0)?.filter(can_be_read);
-            // Without such a label the second file may be refused until there is one.
-            let next_label = if label.is_some() { open("/proc/thread-self/attr/exec", 0)? } else { None };
-            Ok([
-                open("/proc/thread-self/cgroup", 0)?,
-                open("/proc/self/oom_score_adj", 0)?,
-                open("/proc/self/coredump_filter", 0)?,
-                open("/proc/thread-self/loginuid", 0)?,
-                label,
-                next_label,
-            ])
+            let mut files = open_each(FILES, 0)?;
+            let labels = open_each(LABELS, 0)?;
+            if labels.first().is_some_and(|label| label.as_ref().is_some_and(can_be_read)) {
+                files.extend(labels);
+            }
+            Ok(files)
         })?;
-        Ok(files.each_ref().map(|file| file.as_ref().map(whole).unwrap_or_default()))
+        Ok(files.iter().map(|file| file.as_ref().map(whole).unwrap_or_default()).collect())
     })
 }
 
@@ -73,6 +75,11 @@ pub(super) fn made_once<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>)
         Some(made) => Ok(made),
         None => make().map(|made| cell.get_or_init(|| made)),
     }
+}
+
+/// Opens files as [`open`] does.
+pub(super) fn open_each(paths: &[&str], flags: i32) -> Result<Vec<Option<File>>> {
+    paths.iter().map(|path| open(path, flags)).collect()
 }
 
 /// Opens a file. `None`: the kernel has no such file, or `/proc` is not mounted.
