@@ -44,12 +44,12 @@ fn a_sequence_is_written_as_the_wire_says() {
         step(libc::SYS_dup3 as u64, &[(wire::RESULT, 1), number(9)]),
         step(libc::SYS_close as u64, &[(wire::LOAD, 4)]),
         step(libc::SYS_close_range as u64, &[(wire::CHANNEL, 1), (wire::FD, 0)]),
-        step(1, &[(wire::BLOB, 24), (wire::BLOB, 40)]),
+        step(1, &[(wire::BLOB, 24), (wire::BLOB, 48)]),
     ];
     steps[2].takes = 2;
     steps[4].policy = Policy::GoOn as u8;
-    let blob = [&[0; 16][..], b"/a\0\0\0\0\0\0", &[5; 16], &[0; 16], b"b\0\0\0\0\0\0\0"].concat();
-    let relocs = vec![reloc(28, 5, wire::LOAD, 0, 4), reloc(32, 5, wire::BLOB, 8, 8), reloc(40, 5, wire::BLOB, 56, 8)];
+    let blob = [&[0; 16][..], b"/a\0\0\0\0\0\0", &[5; 16], b"b\0\0\0\0\0\0\0", &[0; 16]].concat();
+    let relocs = vec![reloc(28, 5, wire::LOAD, 0, 4), reloc(32, 5, wire::BLOB, 8, 8), reloc(48, 5, wire::BLOB, 40, 8)];
     let mut expected = Raw::new(steps, blob, relocs);
     expected.header.out = 16;
     assert_eq!(encoded(&sequence), expected.bytes());
