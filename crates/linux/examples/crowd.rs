@@ -1,5 +1,5 @@
 //! Processes to wait for, for `npm run bench`: `crowd COUNT` starts as many that do nothing, and writes their pids in a
-//! line. Then it obeys its standard input: `end K` kills and reaps the K oldest, `fill` starts as many as are missing and
+//! line. The program then obeys its standard input: `end K` kills and reaps the K oldest, `fill` starts as many as are missing and
 //! writes their pids in a line. At the end of the input all end.
 
 use nix::sys::prctl::set_pdeathsig;

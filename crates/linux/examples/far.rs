@@ -1,4 +1,4 @@
-//! What a task costs without Node, for `npm run bench`: nanoseconds for each operation.
+//! Measures a task without Node, for `npm run bench`, and prints the nanoseconds for each operation.
 //!
 //! `far call COUNT` is one getppid(2) in a task, `far batch COUNT CALLS` a sequence of CALLS of them.
 

@@ -1,4 +1,4 @@
-//! What the machine allows, for `npm run bench`: nanoseconds for each operation, without Node and without us.
+//! Measures the machine without Node and without nearfar, for `npm run bench`, and prints the nanoseconds for each operation.
 //!
 //! `raw getppid COUNT` is the system call in a loop, `raw pingpong COUNT SIZE` a message of SIZE bytes each way between
 //! two processes over a SOCK_SEQPACKET pair.

@@ -1,4 +1,4 @@
-//! What the reply to a sequence looks like, as far as that is known before it comes.
+//! The form of the reply to a sequence, as far as the form is known before the reply comes.
 
 use crate::call::Request;
 use crate::sequence::list::Sequence;
@@ -10,7 +10,7 @@ pub(super) const STEP: usize = size_of::<Step>();
 /// The reply that a sequence asks for. A task sends nothing else.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Expected {
-    /// Its length in bytes, unless the task refuses the sequence as a whole.
+    /// The length of the reply in bytes, unless the task refuses the sequence as a whole.
     pub length: usize,
     /// How many descriptors the task attaches to it, unless a step fails.
     pub descriptors: usize,

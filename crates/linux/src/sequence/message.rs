@@ -23,7 +23,7 @@ pub(crate) enum Message {
     Long(Long),
 }
 
-/// A sequence in a memfd. Its header is the message, and so the message with the reply is a header too.
+/// A sequence in a memfd. The header of the sequence is the message, and so the message with the reply is a header too.
 #[derive(Debug)]
 pub(crate) struct Long {
     pub header: Vec<u8>,
