@@ -41,7 +41,7 @@ pub fn end() {
             // Refused where the task has died already, or has become another user's; then the end of its channel ends it.
             Some(child) => drop(child.signal(9)),
             // The task is still being cloned.
-            None => task.kill(),
+            None => task.give_up(),
         }
     }
 }

@@ -21,6 +21,6 @@ pub fn forget_task(task: Id) {
 #[napi]
 pub fn kill_task(task: Id) {
     if let Ok(task) = tables::task(task) {
-        task.kill();
+        task.give_up();
     }
 }

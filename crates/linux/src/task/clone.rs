@@ -70,7 +70,7 @@ pub struct Cloned {
 /// A clone that is under way.
 #[derive(Debug)]
 pub struct Started {
-    /// The channel to the new task. If the clone fails, the channel hangs up. [`Channel::kill`] ends the task, also before
+    /// The channel to the new task. If the clone fails, the channel hangs up. [`Channel::give_up`] ends the task, also before
     /// the cloner has replied.
     pub channel: Arc<Channel>,
     /// True when nothing that the task does at first can fail. A sequence that is sent on the channel now is the first
@@ -162,10 +162,10 @@ impl Cloner {
             None if self.start_may_fail(&options) => FirstReply::Awaited(clone.sequence.clone()),
             None => {
                 task.expect_start_reply(clone.sequence.clone(), CLONE_STEP);
-                task.set_cloner(&self.channel);
                 FirstReply::NotAwaited
             }
         };
+        task.set_cloner(&self.channel, matches!(first_reply, FirstReply::NotAwaited));
         let channel = self.channel.clone();
         let starting = Starting { cloner: self, task, shared, shares_table };
         let cloned = move |ran| {

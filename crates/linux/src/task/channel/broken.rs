@@ -31,6 +31,18 @@ impl Channel {
         self.lock().process.upgrade()
     }
 
+    /// Kills the task as [`Channel::kill`] does. A task whose clone is under way is killed before this function returns, if
+    /// the cloner replies in time: this process may end right afterwards.
+    pub fn give_up(&self) {
+        self.kill();
+        let state = self.lock();
+        let cloner = if state.process.strong_count() == 0 { state.cloner.upgrade() } else { None };
+        drop(state);
+        if let Some(cloner) = cloner {
+            cloner.receive_job_reply_while_it_runs();
+        }
+    }
+
     /// Hangs up, and kills the task. A task that is not known yet is killed when the reply to its clone is read: it may
     /// be in a frozen cgroup, where the end of its channel does not end it.
     #[cold]

@@ -25,30 +25,45 @@ impl Channel {
     /// Waits for the reply to the active job, and leaves it to the reactor. A process that is not ready to run is
     /// continued (SIGCONT). If it still does not run afterwards, a tracer or a freezer holds it: the wait ends, and the
     /// channel [is late](Channel::is_late).
+    pub(super) fn await_job_reply(&self) {
+        if !self.await_while_it_runs() {
+            self.continue_process();
+            if !self.await_while_it_runs() {
+                self.set_late();
+            }
+        }
+    }
+
+    /// Waits for the reply to the active job while the process runs, and receives it in the reactor's place.
+    pub(super) fn receive_job_reply_while_it_runs(self: &Arc<Self>) {
+        self.await_while_it_runs();
+        if self.has_active_job() && self.has_message(Duration::ZERO) {
+            self.receive_job_reply();
+        }
+    }
+
+    /// Waits for the reply to the active job. Returns false when the process is not ready to run.
     ///
     /// The reactor may receive the reply at any moment, and a poll(2) that began before would then wait for nothing. So
     /// each poll is short, and between two of them this thread looks whether the job is still active.
-    pub(super) fn await_job_reply(&self) {
+    fn await_while_it_runs(&self) -> bool {
         const ONE_POLL: Duration = Duration::from_micros(200);
         let begin = Instant::now();
-        let (mut next_look, mut continued) = (begin + SOON, false);
+        let mut next_look = begin + SOON;
         while self.has_active_job() && !self.has_message(ONE_POLL) {
             let now = Instant::now();
             if now < next_look {
                 continue;
             }
-            if self.is_ready_to_run() {
-                if now > begin + PATIENCE {
-                    return;
-                }
-            } else if continued {
-                return self.set_late();
-            } else {
-                self.continue_process();
-                continued = true;
+            if !self.is_ready_to_run() {
+                return false;
+            }
+            if now > begin + PATIENCE {
+                return true;
             }
             next_look = now + SOON;
         }
+        true
     }
 
     /// True when the process has not replied to the active job, and does not run. A channel is not late any more when the

@@ -26,11 +26,12 @@ impl Channel {
         self.lock().start = Some(Start { sequence, clone_step });
     }
 
-    /// Remembers the channel to the process that clones this task.
-    pub(crate) fn set_cloner(&self, cloner: &Arc<Channel>) {
+    /// Remembers the channel to the process that clones this task. `early`: the task may be used before the reply to the
+    /// clone was read.
+    pub(crate) fn set_cloner(&self, cloner: &Arc<Channel>, early: bool) {
         let mut state = self.lock();
         state.cloner = Arc::downgrade(cloner);
-        state.is_early = true;
+        state.is_early = early;
     }
 
     /// Calls `run` when the reply to the clone of this task was read. A task that is used early may have replied to a
