@@ -20,7 +20,9 @@ export function countVitest(file, root = "/") {
 		}
 		for (const kind of kinds) counts[kind]++;
 		const passedOver = suite.assertionResults.filter(({ status }) => status !== "passed" && status !== "failed");
-		counts.skips.push(...passedOver.map(({ fullName }) => `${name}: ${fullName}`));
+		// A test that was skipped while it ran says in its meta what it needs.
+		const why = ({ needs } = {}) => (needs ? ` (skipped: needs ${needs})` : "");
+		counts.skips.push(...passedOver.map(({ fullName, meta }) => `${name}: ${fullName}${why(meta)}`));
 		const folder = name.match(/^(packages\/[^/]+|[^/]+)/)?.[0];
 		if (kinds.some((kind) => kind !== "skipped")) counts.ran.add(folder);
 	}

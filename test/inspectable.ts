@@ -3,6 +3,7 @@
 import { type CloneOptions, Task } from "@nearfar/core";
 import { native, prctlOptions } from "@nearfar/core/internal";
 import { isRoot } from "./needs.ts";
+import { skipMaps } from "./without-proc.ts";
 
 const { clone } = Task;
 const { clone: cloneFrom } = Task.prototype;
@@ -17,7 +18,8 @@ export function makeTasksInspectable(): void {
 }
 
 /** Clones a task and leaves it as it is, from the zygote or from `parent`. */
-export function cloneUninspected(options: CloneOptions, parent?: Task): Promise<Task> {
+export async function cloneUninspected(options: CloneOptions, parent?: Task): Promise<Task> {
+	skipMaps(options);
 	return parent ? cloneFrom.call(parent, options) : clone.call(Task, options);
 }
 

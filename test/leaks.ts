@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { Task } from "@nearfar/core";
 import { afterAll, beforeAll, expect } from "vitest";
 import { children } from "./processes.ts";
+import { wasEndedEarly } from "./without-proc.ts";
 
 /** What a test file could change of this process, or leave behind. */
 interface Traces {
@@ -31,6 +32,7 @@ export function expectNoLeaks(): void {
 		before = traces();
 	});
 	afterAll(async () => {
+		if (wasEndedEarly()) return;
 		// Processes and descriptors that the tests gave up go away a moment later.
 		const deadline = Date.now() + 10_000;
 		while (!isDeepStrictEqual(traces(), before) && Date.now() < deadline) await setImmediate();

@@ -20,7 +20,7 @@ import {
 import { release, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Task } from "@nearfar/core";
+import { openat2, Task } from "@nearfar/core";
 import { describe, test } from "vitest";
 
 /** The names of the features. Each one ends the sentence "This test needs …". */
@@ -94,6 +94,9 @@ const probes = {
 	// Mounted file systems.
 	pseudoterminals: () =>
 		works(() => closeSync(openSync("/dev/ptmx", O_NOCTTY)) as never) && existsSync("/dev/pts/ptmx"),
+	// These two ask nearfar, because node:fs may look into another procfs: see own-proc.mjs.
+	"/proc": () => works(() => Task.near.run(() => openat2("/proc/self/stat").close())),
+	"a /proc of this pid namespace": () => showsThisPidNamespace(),
 	"cgroup v2 in which this user can make groups": () => canMakeCgroup(),
 	"cgroup v2 of another user": () => cgroupRoot !== undefined && !isRoot && !canWrite(join(cgroupRoot, "cgroup.procs")),
 	"sysctls that can be written": () => !isReadOnly("/proc/sys/user"),
@@ -248,6 +251,13 @@ function canMakeCgroup(): boolean {
 	const usable = files.every(existsSync) && read(join(path, "cgroup.type")).trim() === "domain";
 	rmdirSync(path);
 	return usable;
+}
+
+/** True when `/proc` shows the pids of this pid namespace: it shows one pid for each namespace from its own down. */
+function showsThisPidNamespace(): boolean {
+	if (!has("/proc")) return false;
+	using status = Task.near.run(() => openat2("/proc/self/status"));
+	return /^NSpid:\t\d+$/m.test(`${status.read(4096)}`);
 }
 
 function canWrite(path: string): boolean {

@@ -4,6 +4,7 @@ import { closeSync, readdirSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
 import { becomeOrdinary } from "../../../test/ordinary.ts";
 import { PidFd } from "../src/index.ts";
 import { end, stateOf, stranger } from "./children.ts";
@@ -21,7 +22,7 @@ test("of a stranger: how it ended, as soon as its parent has reaped it", async (
 	expect(() => pidfd.poll()).toThrow(expect.objectContaining({ code: "ECHILD" }));
 });
 
-test("of a stranger that nobody reaps: what its zombie says", async () => {
+needs("/proc").test("of a stranger that nobody reaps: what its zombie says", async () => {
 	const other = await stranger(false);
 	try {
 		using pidfd = PidFd.open(other.pid);

@@ -2,6 +2,7 @@ import { openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { becomeOrdinary } from "../../../test/ordinary.ts";
+import { ownProc } from "../../../test/own-proc.ts";
 import { refused } from "../../../test/refusal.ts";
 import { PidFd } from "../src/index.ts";
 import { pidfdGetfd } from "./raw.ts";
@@ -10,7 +11,7 @@ const FREE = 1000; // a number that is free in every task
 
 test("PFD-16 the copy is of the same open file, and close-on-exec", async () => {
 	await using task = await Task.clone();
-	const far = task.run(() => openat2("/proc/self/status"));
+	const far = task.run(() => openat2(`${ownProc}/self/status`));
 	using pidfd = PidFd.open(task.process);
 	using copy = pidfd.getFd(far.fd);
 	expect(copy.closeOnExec).toBe(true);
@@ -23,7 +24,7 @@ test("PFD-16 the copy is of the same open file, and close-on-exec", async () => 
 test("a task copies from a child of its own", async () => {
 	await using task = await Task.clone();
 	await using child = await task.clone();
-	const file = child.run(() => openat2("/proc/self/status"));
+	const file = child.run(() => openat2(`${ownProc}/self/status`));
 	const copy = task.run(() => {
 		using pidfd = PidFd.open(child.process);
 		return pidfd.getFd(file.fd);

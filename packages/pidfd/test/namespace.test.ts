@@ -2,7 +2,7 @@ import { existsSync, fstatSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { type FileDescriptor, openat2, Task } from "@nearfar/core";
 import { adoptDescriptor } from "@nearfar/core/internal";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { becomeOrdinary } from "../../../test/ordinary.ts";
 import { refused } from "../../../test/refusal.ts";
@@ -16,10 +16,10 @@ const all = ["cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "
 const kinds = all.filter((kind) => existsSync(`/proc/self/ns/${kind}`));
 const own = { namespaces: ["user", "mnt", "net", "uts", "ipc", "cgroup"] } as const;
 
-describe.each([
-	["with the ioctl", false],
-	["through /proc, as before Linux 6.11", true],
-])("%s", (_, old) => {
+needs().describe("with the ioctl", () => opensNamespaces(false));
+needs("/proc").describe("through /proc, as before Linux 6.11", () => opensNamespaces(true));
+
+function opensNamespaces(old: boolean): void {
 	/** A task that opens namespaces. Its filter refuses the new calls, as an old kernel would. */
 	async function opener(): Promise<Task> {
 		const task = await Task.clone();
@@ -88,7 +88,7 @@ describe.each([
 		expect(() => inside.run(() => pidfd.namespace("uts"))).toThrow(refused("ESRCH", "ioctl"));
 		expect(second.state).toBe("live");
 	});
-});
+}
 
 test("in a batch it is opened and used", async () => {
 	await using child = await Task.clone(own);

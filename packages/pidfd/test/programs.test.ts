@@ -20,7 +20,7 @@ test("in Workers", async () => {
 	expect(end).toEqual({ ...fine, report: { codes: [0, 0, 0, 0, 0], exit: [0, null] } });
 });
 
-needs("the program unshare", "pid namespaces", "user namespaces").test(
+needs("/proc", "the program unshare", "pid namespaces", "user namespaces").test(
 	"the status of a zombie is found in a /proc that numbers the processes of an outer pid namespace",
 	async () => {
 		const end = await runFixture("pidfd/zombie", { wrapper: ["unshare", "--map-root-user", "--pid", "--fork"] });

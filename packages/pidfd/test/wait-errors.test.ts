@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { ownProc } from "../../../test/own-proc.ts";
 import { refused } from "../../../test/refusal.ts";
 import { PidFd } from "../src/index.ts";
 import { stateOf } from "./children.ts";
@@ -63,7 +64,7 @@ test("WID-04 what is not a child: ECHILD; init, the caller, a stranger of a task
 	});
 });
 
-test.each(["/dev/null", "/proc/self"])("WID-05 %s is no pidfd: EBADF", async (path) => {
+test.each(["/dev/null", `${ownProc}/self`])("WID-05 %s is no pidfd: EBADF", async (path) => {
 	using file = openat2(path);
 	using claimed = PidFd.borrow(file.fd);
 	expect(() => claimed.poll()).toThrow(refused("EBADF", "waitid"));

@@ -1,6 +1,6 @@
 import { FDTableMismatchError, openat2, Task } from "@nearfar/core";
 import { adoptDescriptor, native } from "@nearfar/core/internal";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { refused } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
@@ -20,10 +20,10 @@ test("a pidfd names the process, near and in a task", async () => {
 	expect(() => prlimit("core", undefined, fd)).toThrow(FDTableMismatchError);
 });
 
-describe.each([
-	["as the kernel reports it", false],
-	["as /proc shows it, before Linux 6.13", true],
-])("the pid of a pidfd, %s,", (_, old) => {
+needs().describe("the pid of a pidfd, as the kernel reports it,", () => findsPids(false));
+needs("/proc").describe("the pid of a pidfd, as /proc shows it, before Linux 6.13,", () => findsPids(true));
+
+function findsPids(old: boolean): void {
 	test("is that of the task's pid namespace, though /proc still shows the outer", async () => {
 		await using task = await Task.clone({ namespaces: ["user", "pid"] });
 		await using child = await task.clone();
@@ -49,7 +49,7 @@ describe.each([
 		const file = task.run(() => openat2("/dev/null"));
 		expect(() => task.run(() => prlimit("core", 7, file))).toThrow(refused("EBADF", "prlimit"));
 	});
-});
+}
 
 needs("Linux 6.13").test("the pid of a pidfd is known without a /proc", async () => {
 	await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });

@@ -24,8 +24,20 @@ export function pidOfPidfd(pidfd: number): number | undefined {
 		if (error.code === "ESRCH" || error.code === "EREMOTE") return undefined;
 		if (error.code !== "ENOTTY") throw error;
 	}
+	if (reportsPids()) throw noPidfd();
 	const [shown = 0, ...inner] = pidsInProc(pidfd);
 	return [shown, ...inner].find((pid) => pid > 0 && isShownAs(shown, pid));
+}
+
+/** Returns whether the kernel reports the pid of a pidfd to the current task: whether ENOTTY is about the descriptor. */
+function reportsPids(): boolean {
+	using self = adoptDescriptor(native().pidfdOpen(native().getpid(), 0));
+	try {
+		native().pidfdInfo(numberOf(self), pidfdInfoMask.pid, SIZE);
+		return true;
+	} catch {
+		return false;
+	}
 }
 
 /** Returns whether the current task knows by `pid` the process that `/proc` shows as `shown`. */
@@ -70,7 +82,11 @@ function pidsInProc(pidfd: number): number[] {
 	using file = openat2(`/proc/thread-self/fdinfo/${pidfd}`);
 	const info = file.read(LENGTH).toString();
 	const pid = /^Pid:\t(-?\d+)$/m.exec(info)?.[1];
-	if (pid === undefined) throw new SyscallError({ code: "ENOTTY", errno: 25, syscall: "ioctl" });
+	if (pid === undefined) throw noPidfd();
 	if (Number(pid) <= 0) return [];
 	return (/^NSpid:\t([\d\t]+)$/m.exec(info)?.[1] ?? pid).split("\t").map(Number);
+}
+
+function noPidfd(): SyscallError {
+	return new SyscallError({ code: "ENOTTY", errno: 25, syscall: "ioctl" });
 }

@@ -2,6 +2,7 @@ import type { Event } from "../../native/binding.js";
 import { forget, listen } from "../addon/events.ts";
 import { dispatch, native } from "../addon/native.ts";
 import { BatchError, ChildDeadError } from "../errors.ts";
+import { SyscallError } from "../syscall-error.ts";
 import { currentBatch, withSubject } from "../target/target.ts";
 import type { Command } from "../task/exec-options.ts";
 import { Awaited } from "./awaited.ts";
@@ -123,14 +124,32 @@ export class ChildTracker {
 	hold<T>(what: string, fn: () => T): T {
 		this.assertAlive(what);
 		if (!native().holdChild(this.id)) this.throwGone(what);
+		try {
+			return this.#releaseAfter(() => this.named(fn));
+		} catch (error) {
+			// A child whose parent has ended is reaped by another process, perhaps right before the call.
+			if (error instanceof SyscallError && error.code === "ESRCH" && this.#hasEnded()) this.throwGone(what);
+			throw error;
+		}
+	}
+
+	/** Calls `fn`, and then lets the held child be reaped, in a batch when the batch has ended. */
+	#releaseAfter<T>(fn: () => T): T {
 		const release = () => native().releaseChild(this.id);
 		const batch = currentBatch();
 		try {
-			return this.named(fn);
+			return fn();
 		} finally {
 			if (batch) batch.whenEnded.push(release);
 			else release();
 		}
+	}
+
+	/** Returns whether the child has ended. A child that runs is held for a moment. */
+	#hasEnded(): boolean {
+		const held = native().holdChild(this.id);
+		if (held) native().releaseChild(this.id);
+		return !held;
 	}
 
 	/**

@@ -2,6 +2,7 @@ import { lstatSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSy
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { forbid } from "../../../../test/seccomp.ts";
 import { Location, type OpenFlag, type OpenHow, openat2, Task } from "../../src/index.ts";
 import { openFlags, resolveFlags } from "../../src/internal.ts";
@@ -70,7 +71,7 @@ describe.each([["near"], ["far"]])("openat2 %s", (where) => {
 		run(() => {
 			using nameless = openat2(root, { flags: ["tmpfile", "rdwr"], mode: 0o640 });
 			expect(nameless.write("x")).toBe(1);
-			const link = `/proc/${Task.current().pid}/fd/${nameless.fd}`;
+			const link = `${ownProc}/${Task.current().pid}/fd/${nameless.fd}`;
 			expect([readlinkSync(link), statSync(link).mode & 0o777]).toEqual([
 				expect.stringContaining("(deleted)"),
 				masked(0o640),

@@ -13,6 +13,7 @@ import {
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { Location, openat2, type StatxField, statx } from "../../src/index.ts";
 import { statxMask } from "../../src/internal.ts";
 import { makePlace } from "../place.ts";
@@ -70,9 +71,9 @@ describe.each([["near"], ["far"]])("statx %s", (where) => {
 	});
 
 	test("a mount has its id, another one that is never used again, and a root", () => {
-		const [proc, below, tmp] = run(() => [statx("/proc"), statx("/proc/self/status"), statx(root)] as const);
+		const [proc, below, tmp] = run(() => [statx(ownProc), statx(`${ownProc}/self/status`), statx(root)] as const);
 		const mounts = mountsOf(where === "near" ? process.pid : place.task.pid);
-		expect([proc.mountId, proc.attributes.mountRoot]).toEqual([mounts.get("/proc"), true]);
+		expect([proc.mountId, proc.attributes.mountRoot]).toEqual([mounts.get(ownProc), true]);
 		expect([below.mountId, below.mountIdUnique, below.attributes.mountRoot]).toEqual([
 			proc.mountId,
 			proc.mountIdUnique,
@@ -83,14 +84,14 @@ describe.each([["near"], ["far"]])("statx %s", (where) => {
 	});
 
 	test("an attribute is true or false where the file system knows it, else undefined", () => {
-		const { attributes } = run(() => statx("/proc/self"));
+		const { attributes } = run(() => statx(`${ownProc}/self`));
 		expect(attributes).toMatchObject({ mountRoot: false, compressed: undefined, immutable: undefined });
 		const names = ["append", "automount", "compressed", "dax", "encrypted", "immutable"];
 		expect(Object.keys(attributes).sort()).toEqual([...names, "mountRoot", "nodump", "verity", "writeAtomic"]);
 	});
 
 	test("what was not asked for, or is not there, is undefined and never 0", () => {
-		const unfilled = run(() => statx("/proc"));
+		const unfilled = run(() => statx(ownProc));
 		expect(unfilled).toMatchObject({ btimeNs: undefined, subvol: undefined, dioMemAlign: undefined });
 		const fields = ["btime", "dioalign", "subvol", "writeAtomic", "dioReadAlign"] as const;
 		for (const field of fields) expect(unfilled.mask & statxMask[field], field).toBe(0);

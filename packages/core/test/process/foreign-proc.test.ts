@@ -19,7 +19,7 @@ needs("the program unshare").test(
 	},
 );
 
-needs("root").test(
+needs("/proc", "root").test(
 	"an explicit id map is the task's, not that of a stranger with the same number in /proc",
 	async () => {
 		const stranger = spawn("unshare", ["-U", "sleep", "1000"], { stdio: "ignore" });

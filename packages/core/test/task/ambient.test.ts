@@ -27,7 +27,7 @@ const changes: Record<string, readonly Need[]> = {
 	noNewPrivs: ["no_new_privs that is not set"],
 	limits: [],
 	nice: ["a nice value below 15"],
-	oomScore: ["an oom_score_adj below 1000"],
+	oomScore: ["an oom_score_adj below 1000", "/proc"],
 	ioPriority: ["I/O priorities"],
 	timerSlack: [],
 	hugePages: ["huge pages"],
@@ -43,7 +43,7 @@ const changes: Record<string, readonly Need[]> = {
 	requestKeyring: ["key rings"],
 	sessionKeyring: ["key rings"],
 	memoryPolicy: ["NUMA policies"],
-	coreFilter: ["filters of core dumps"],
+	coreFilter: ["filters of core dumps", "/proc"],
 	chroot: ["root"],
 	seteuid: ["root"],
 	setgid: ["root"],
@@ -54,11 +54,11 @@ const changes: Record<string, readonly Need[]> = {
 	ambient: ["root"],
 	securebits: ["root"],
 	realTime: ["root", "real-time scheduling"],
-	uts: ["root", "uts namespaces"],
-	lastUts: ["root", "uts namespaces"],
-	net: ["root", "net namespaces"],
-	mnt: ["root", "mnt namespaces"],
-	time: ["root", "time namespaces"],
+	uts: ["root", "uts namespaces", "/proc"],
+	lastUts: ["root", "uts namespaces", "/proc"],
+	net: ["root", "net namespaces", "/proc"],
+	mnt: ["root", "mnt namespaces", "/proc"],
+	time: ["root", "time namespaces", "/proc"],
 };
 
 for (const [what, all] of Object.entries(changes)) {
@@ -91,7 +91,7 @@ needs("root", "pid namespaces").test(
 	},
 );
 
-needs("root", "cgroup v2 in which this user can make groups").test(
+needs("root", "/proc", "cgroup v2 in which this user can make groups").test(
 	"a task is cloned into the cgroup that Node has moved to",
 	async () => {
 		const folder = `${cgroupRoot}/nearfar-ambient-${process.pid}`;

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { read } from "../../../../test/processes.ts";
 import {
 	chdir,
@@ -204,7 +205,7 @@ test("chroot refuses a location whose link it could only follow", async () => {
 	await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
 	const refused = expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" });
 	task.run(() => {
-		using proc = openat2("/proc", { flags: ["path", "directory"] });
+		using proc = openat2(ownProc, { flags: ["path", "directory"] });
 		expect(() => chroot(new Location(proc, "self", { symlinks: false }))).toThrow(refused);
 	});
 });

@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { chdir, openat2, pipe, SyscallError, Task } from "../../src/index.ts";
@@ -31,7 +32,7 @@ test("descriptors made in the batch are kept by number, and all others are not t
 		const out = task.put(write, { number: 1 });
 		task.put(write);
 		openat2("/dev/null");
-		return task.exec("/bin/ls", ["ls", "/proc/self/fd"], { fds: [kept, out] });
+		return task.exec("/bin/ls", ["ls", `${ownProc}/self/fd`], { fds: [kept, out] });
 	});
 	write.close();
 	expect(readAll(read)).toBe("0\n1\n2\n3\n7\n"); // ls itself opens 3 for the folder

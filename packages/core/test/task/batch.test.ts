@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type FileDescriptor, Location, openat2, pipe, Task } from "../../src/index.ts";
 
@@ -138,8 +139,8 @@ test("another task may be run in the middle, at once", async () => {
 	await using task = await Task.clone();
 	await using other = await Task.clone();
 	const [late, now] = await task.batch(() => {
-		const late = openat2("/proc/self/stat");
-		return [late, other.run(() => openat2("/proc/self/stat").read(20))] as const;
+		const late = openat2(`${ownProc}/self/stat`);
+		return [late, other.run(() => openat2(`${ownProc}/self/stat`).read(20))] as const;
 	});
 	expect(Number.parseInt(`${now}`, 10)).toBe(other.pid);
 	expect(Number.parseInt(`${task.run(() => late.read(20))}`, 10)).toBe(task.pid);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
 import { hold } from "../../../../test/held.ts";
+import { needs } from "../../../../test/needs.ts";
 import { children } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { native } from "../../src/addon/native.ts";
@@ -14,15 +15,18 @@ const place = makePlace();
 
 const ways: [string, CloneOptions][] = [
 	["", {}],
-	["with a user namespace", { namespaces: ["user"] }],
 	["with a first batch", { begin: (task) => task.exec("/bin/sleep", ["sleep", "1000"]) && undefined }],
 ];
-
-test.each([
-	...ways,
+const mapped: [string, CloneOptions][] = [["with a user namespace", { namespaces: ["user"] }]];
+const sharing: [string, CloneOptions][] = [
 	["that shares memory", { share: ["vm"] as SharedPart[] }],
 	["that shares descriptors", { share: ["files"] as SharedPart[] }],
-] as [string, CloneOptions][])("an abort ends a clone %s while its parent is busy", async (name, options) => {
+];
+
+test.each([...ways, ...sharing])("an abort ends a clone %s while its parent is busy", whileParentIsBusy);
+needs("/proc").test.each(mapped)("an abort ends a clone %s while its parent is busy", whileParentIsBusy);
+
+async function whileParentIsBusy(name: string, options: CloneOptions): Promise<void> {
 	const fifo = join(place.folder, `fifo${name}`);
 	execFileSync("mkfifo", [fifo]);
 	const { task } = place;
@@ -34,9 +38,12 @@ test.each([
 	writeFileSync(fifo, "");
 	(await opens).close();
 	await expect.poll(() => children(task.pid)).toEqual([]);
-});
+}
 
-test.each(ways)("an abort ends a clone %s while a debugger holds the zygote", async (_, options) => {
+test.each(ways)("an abort ends a clone %s while a debugger holds the zygote", whileZygoteIsHeld);
+needs("/proc").test.each(mapped)("an abort ends a clone %s while a debugger holds the zygote", whileZygoteIsHeld);
+
+async function whileZygoteIsHeld(_: string, options: CloneOptions): Promise<void> {
 	await (await Task.clone()).exit();
 	const held = await hold(native().zygotePid());
 	try {
@@ -48,7 +55,7 @@ test.each(ways)("an abort ends a clone %s while a debugger holds the zygote", as
 		held[Symbol.dispose]();
 	}
 	await (await Task.clone()).exit();
-});
+}
 
 test("an abort in the first batch, while that is collected, ends it", async () => {
 	const fifo = join(place.folder, "fifo in begin");

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { native } from "../../src/addon/native.ts";
@@ -89,7 +90,7 @@ describe("a task killed in the middle of", () => {
 	test("a call that waits", async () => {
 		const task = await Task.clone();
 		const [read, write] = task.run(() => pipe());
-		const script = `until grep -q "^${readNumber} " /proc/${task.pid}/syscall; do :; done; kill -9 ${task.pid}`;
+		const script = `until grep -q "^${readNumber} " ${ownProc}/${task.pid}/syscall; do :; done; kill -9 ${task.pid}`;
 		const killer = spawn("/bin/sh", ["-c", script], { stdio: "ignore" });
 		const ended = new Promise((resolve) => killer.once("exit", resolve));
 		expect(await reason(() => task.run(() => read.read(1)))).toMatchObject(gone);
@@ -140,7 +141,7 @@ test("a zygote killed: the next clone starts another, and its tasks live on", as
 
 test("64 tasks at once, each in its own place", async () => {
 	const tasks = await Promise.all(Array.from({ length: 64 }, () => Task.clone({ namespaces: ["user", "mnt", "pid"] })));
-	const files = await Promise.all(tasks.map((task) => task.batch(() => openat2("/proc/self/uid_map"))));
+	const files = await Promise.all(tasks.map((task) => task.batch(() => openat2(`${ownProc}/self/uid_map`))));
 	expect(new Set(tasks.map((task) => task.pid)).size).toBe(64);
 	for (const [index, task] of tasks.entries()) expect(task.run(() => files[index]?.read(10).length)).toBe(10);
 	const programs = tasks.map((task, index) => task.exec("/bin/sh", ["sh", "-c", `exit ${index}`]));

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { reason } from "../../../../test/reason.ts";
 import { openat2, Task } from "../../src/index.ts";
 import { program } from "../executable.ts";
@@ -60,7 +61,7 @@ describe("a refused exec says why, and leaves the task usable", () => {
 		using null_ = task.run(() => openat2("/dev/null"));
 		const stdin = task.run(() => null_.dupTo(0));
 		expect(await reason(() => task.exec("/nope", [], { fds: [stdin] }))).toMatchObject({ code: "ENOENT" });
-		const { text } = await output("/bin/readlink", ["readlink", "/proc/self/fd/0"], { task });
+		const { text } = await output("/bin/readlink", ["readlink", `${ownProc}/self/fd/0`], { task });
 		expect(text).toBe("/dev/null\n");
 	});
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
 import { needs } from "../../../../test/needs.ts";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { reason } from "../../../../test/reason.ts";
 import { FileDescriptor, openat2, pipe, Task } from "../../src/index.ts";
 import { program } from "../executable.ts";
@@ -68,8 +69,8 @@ describe("the program gets", () => {
 		const long = Array.from({ length: 64 }, (_, index) => `${index}`.padEnd(4096, "x"));
 		const { text } = await output("/bin/sh", ["sh", ...script, ...long]);
 		expect(text).toBe(`${long.join("|")}|`);
-		const name = await output("/bin/cat", ["zero", "/proc/self/cmdline"]);
-		expect(name.text).toBe("zero\0/proc/self/cmdline\0");
+		const name = await output("/bin/cat", ["zero", `${ownProc}/self/cmdline`]);
+		expect(name.text).toBe(`zero\0${ownProc}/self/cmdline\0`);
 	});
 
 	test("its environment as it is now, however the same object was changed since the last program", async () => {
@@ -105,7 +106,7 @@ describe("the program gets", () => {
 		task.run(() => openat2("/", { flags: ["path"] }));
 		task.put(near, { closeOnExec: false });
 		task.syscall(process.arch === "x64" ? 32 : 23, near.fd === 3 ? 4 : 1); // dup: not close-on-exec
-		const { text } = await output("/bin/ls", ["ls", "/proc/self/fd"], { task, fds: [kept] });
+		const { text } = await output("/bin/ls", ["ls", `${ownProc}/self/fd`], { task, fds: [kept] });
 		const opened = 3; // ls opens the folder itself
 		expect(text.trim().split("\n").map(Number)).toEqual([0, 1, 2, opened, 77]);
 	});
@@ -113,7 +114,7 @@ describe("the program gets", () => {
 	test("stdio that was replaced, though what replaced it is close-on-exec", async () => {
 		const task = await Task.clone();
 		task.run(() => openat2("/dev/null").dupTo(0));
-		expect((await output("/bin/readlink", ["readlink", "/proc/self/fd/0"], { task })).text).toBe("/dev/null\n");
+		expect((await output("/bin/readlink", ["readlink", `${ownProc}/self/fd/0`], { task })).text).toBe("/dev/null\n");
 	});
 
 	test("signals at their defaults and unblocked, whatever the task and Node made of theirs", async () => {
@@ -123,7 +124,7 @@ describe("the program gets", () => {
 		ignore.writeBigUInt64LE(1n); // SIG_IGN
 		for (const signal of [1, 13, 17, 64]) task.syscall(sigaction, signal, ignore, 0, 8);
 		task.syscall(sigprocmask, 2, Buffer.alloc(8, 0xff), 0, 8);
-		const { text } = await output("/bin/cat", ["cat", "/proc/self/status"], { task });
+		const { text } = await output("/bin/cat", ["cat", `${ownProc}/self/status`], { task });
 		for (const name of ["SigBlk", "SigIgn", "SigCgt"]) expect(text).toMatch(new RegExp(`^${name}:\\s*0+$`, "m"));
 	});
 });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
+import { needs } from "../../../../test/needs.ts";
 import { stat } from "../../../../test/processes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "nearfar-lifetime-"));
@@ -19,7 +20,7 @@ test("two Workers and the main thread at once have their own tasks over one zygo
 	for (const one of report) expect(one).toMatchObject({ own: true, files: 10, codes });
 });
 
-test.each(["return", "exit", "throw", "terminate"])(
+needs("/proc").test.each(["return", "exit", "throw", "terminate"])(
 	"a Worker that ends by %s leaves no task; its program runs on",
 	async (how) => {
 		const { report, code, stderr } = await runFixture("core/worker-end", { args: [how, fifo] });
@@ -44,7 +45,7 @@ test("no task whose id lies around a multiple of 2^32 is taken for this process"
 });
 
 describe("Node's end leaves no process", () => {
-	test.each([
+	needs("/proc").test.each([
 		["exit", 0, null],
 		["throw", 1, null],
 		["reject", 1, null],

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { needs } from "../../../../test/needs.ts";
 import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { openat2, Task } from "../../src/index.ts";
@@ -40,7 +41,7 @@ test.each([
 	expect(stat(inner.pid)).toBeUndefined();
 });
 
-test.each([
+needs("/proc").test.each([
 	[7, { code: 7, signal: null, dumped: false }],
 	["SIGKILL", { code: null, signal: "SIGKILL", dumped: false }],
 ] as const)("its end by %s is known: after the parent executed what never waits", async (how, status) => {

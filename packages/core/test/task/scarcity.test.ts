@@ -2,6 +2,7 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
 import { isRoot, type Need, needs } from "../../../../test/needs.ts";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { forbid } from "../../../../test/seccomp.ts";
 import { closeRange, openat2, Task } from "../../src/index.ts";
 import { runFixtureIn } from "../fixture-in-task.ts";
@@ -116,7 +117,7 @@ test("Node's stdio closed: a task has /dev/null, and none of Node's other descri
 needs("sysctls that can be written").test("user namespaces disabled: ENOSPC, and tasks without one work", async () => {
 	const task = await Task.clone({ namespaces: ["user"], idMap: "root" });
 	task.run(() => {
-		using limit = openat2("/proc/sys/user/max_user_namespaces", { flags: ["wronly"] });
+		using limit = openat2(`${ownProc}/sys/user/max_user_namespaces`, { flags: ["wronly"] });
 		limit.write("0");
 	});
 	const { report, code } = await runFixtureIn(task, "core/works");
@@ -125,7 +126,7 @@ needs("sysctls that can be written").test("user namespaces disabled: ENOSPC, and
 });
 
 describe("what a container forbids", () => {
-	test("clone3 unknown (ENOSYS): clone takes its place", async () => {
+	needs("/proc").test("clone3 unknown (ENOSYS): clone takes its place", async () => {
 		const task = await Task.clone();
 		forbid(task, 435, 38);
 		const { report, code } = await runFixtureIn(task, "core/works");
@@ -134,7 +135,7 @@ describe("what a container forbids", () => {
 		expect(report.user).toBeUndefined();
 	});
 
-	test.each([
+	needs("/proc").test.each([
 		["memfd_create", process.arch === "x64" ? 319 : 279],
 		["execveat", process.arch === "x64" ? 322 : 281],
 	])("%s refused (EPERM): the stub starts from its file", async (_, nr) => {
@@ -145,12 +146,12 @@ describe("what a container forbids", () => {
 		expect(report).toMatchObject({ ...works, stub: expect.stringMatching(/nearfar-stub$/) });
 	});
 
-	needs("root", "vm.memfd_noexec").test(
+	needs("/proc", "root", "vm.memfd_noexec").test(
 		"vm.memfd_noexec=2 in a pid namespace: the stub starts from its file",
 		async () => {
 			const task = await Task.clone({ namespaces: ["pid"] });
 			task.run(() => {
-				using noexec = openat2("/proc/sys/vm/memfd_noexec", { flags: ["wronly"] });
+				using noexec = openat2(`${ownProc}/sys/vm/memfd_noexec`, { flags: ["wronly"] });
 				noexec.write("2");
 			});
 			const { report, code } = await runFixtureIn(task, "core/works");

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { reason } from "../../../../test/reason.ts";
 import { chdir, openat2, type SharedPart, Task, ThreadProcess } from "../../src/index.ts";
 
@@ -114,10 +115,10 @@ test("memory written by one is read by the other", async () => {
 	await using creator = await Task.clone();
 	await using task = await creator.clone({ share: ["vm"] });
 	const base = task.syscall(mmap, 0, 4096, 3, 0x22, -1, 0);
-	using zero = task.run(() => openat2("/proc/self/comm"));
+	using zero = task.run(() => openat2(`${ownProc}/self/comm`));
 	const read = x64 ? 0 : 63;
 	const length = task.syscall(read, zero, base, 4096);
-	using memory = openat2(`/proc/${creator.pid}/mem`);
+	using memory = openat2(`${ownProc}/${creator.pid}/mem`);
 	expect(memory.read(Number(length), { position: base })).toEqual(memory.read(Number(length), { position: base }));
 	expect(memory.read(Number(length), { position: base }).length).toBeGreaterThan(1);
 });

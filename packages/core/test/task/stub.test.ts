@@ -1,5 +1,6 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { expect, test } from "vitest";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { reason } from "../../../../test/reason.ts";
 import { FileDescriptor, openat2, Task } from "../../src/index.ts";
 
@@ -26,8 +27,8 @@ test("FDX-06 the stub's memfd is sealed, and what runs from it cannot be opened 
 		expect(await reason(() => Task.near.syscall(ftruncate, memfd, 0))).toMatchObject({ code: "EPERM" });
 		expect(await reason(() => Task.near.syscall(fcntl, memfd, F_ADD_SEALS, 0))).toMatchObject({ code: "EPERM" });
 	}
-	const open = () => openat2("/proc/self/exe", { flags: ["wronly"] });
+	const open = () => openat2(`${ownProc}/self/exe`, { flags: ["wronly"] });
 	expect(await reason(() => task.run(open))).toMatchObject({ code: "ETXTBSY", syscall: "openat2" });
-	const fromOutside = () => openat2(`/proc/${task.pid}/exe`, { flags: ["wronly"] });
+	const fromOutside = () => openat2(`${ownProc}/${task.pid}/exe`, { flags: ["wronly"] });
 	expect(await reason(fromOutside)).toMatchObject({ code: "ETXTBSY", syscall: "openat2" });
 });

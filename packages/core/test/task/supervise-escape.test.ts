@@ -111,7 +111,7 @@ describe("a list of children that cannot be trusted is refused, and the task is 
 		await refusedAs(supervisor, noProc);
 	});
 
-	test("the list is that of another process, mounted over its own", async () => {
+	needs("a /proc of this pid namespace").test("the list is that of another process, mounted over its own", async () => {
 		await using stranger = await Task.clone();
 		await using supervisor = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
 		const lists = [stranger, supervisor].map(({ pid }) => text(`/proc/${pid}/task/${pid}/children`));

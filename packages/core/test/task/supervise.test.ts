@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
+import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { forbid } from "../../../../test/seccomp.ts";
 import { Task } from "../../src/index.ts";
@@ -92,7 +93,7 @@ describe.each([
 		await supervisor.process.exited;
 	});
 
-	test("Node that gets SIGKILL leaves nobody behind", async () => {
+	needs("/proc").test("Node that gets SIGKILL leaves nobody behind", async () => {
 		const env = mark();
 		const args = [fixturePath("core/supervise"), pid ? "pid" : "", daemons, env.NEARFAR_MARK ?? ""];
 		const node = spawn(process.execPath, args, { stdio: "ignore" });
@@ -102,7 +103,7 @@ describe.each([
 	});
 });
 
-test("a supervisor that may not become what it has to be is refused, and serves on", async () => {
+needs("/proc").test("a supervisor that may not become what it has to be is refused, and serves on", async () => {
 	await using task = await Task.clone();
 	await using child = await task.clone();
 	forbid(task, process.arch === "x64" ? 157 : 167, 1); // prctl, EPERM

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { ChildProcess, openat2, Process, pipe, Task } from "../../src/index.ts";
@@ -29,12 +30,12 @@ describe("run", () => {
 			const before = Task.current();
 			expect(() => inner.run(() => Task.near.run(() => expect.fail("thrown")))).toThrow("thrown");
 			expect(() => inner.run(() => openat2("/nope"))).toThrow(expect.objectContaining({ task: inner.toString() }));
-			using file = openat2("/proc/self/stat");
+			using file = openat2(`${ownProc}/self/stat`);
 			return [before, inner.run(() => Task.current()), Task.current(), Number.parseInt(`${file.read(20)}`, 10)];
 		});
 		expect(seen).toEqual([outer, inner, outer, outer.pid]);
 		expect(Task.current()).toBe(Task.near);
-		using file = openat2("/proc/self/stat");
+		using file = openat2(`${ownProc}/self/stat`);
 		expect(Number.parseInt(`${file.read(20)}`, 10)).toBe(process.pid);
 	});
 

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { BatchError, MultithreadedError, openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { status } from "../../../../test/status.ts";
 import * as api from "../../src/index.ts";
 
@@ -28,7 +29,7 @@ test.each(switches)("%s is switched in a task, and from a batch", async (_, set,
 	);
 });
 
-test("orphans of a child of the subreaper are its children", async () => {
+needs("/proc").test("orphans of a child of the subreaper are its children", async () => {
 	await using task = await Task.clone();
 	await task.batch(() => api.setChildSubreaper(true));
 	const child = await task.clone();
@@ -78,7 +79,7 @@ test("timers of a task have a slack, and 0 is the one it began with", async () =
 	await using task = await Task.clone();
 	const seen = () =>
 		task.run(() => {
-			using file = openat2("/proc/self/timerslack_ns");
+			using file = openat2(`${ownProc}/self/timerslack_ns`);
 			return Number(file.read(64).toString());
 		});
 	const before = api.getTimerSlack();

@@ -111,7 +111,7 @@ test("near it is refused, and nothing changes", () => {
 	expect(getDeathSignal()).toBe(before);
 });
 
-test("PRC-13 when Node dies, so does the init of a pid namespace, and all in it", async () => {
+needs("/proc").test("PRC-13 when Node dies, so does the init of a pid namespace, and all in it", async () => {
 	const file = fixturePath("process/init-with-children");
 	const node = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] });
 	let text = "";

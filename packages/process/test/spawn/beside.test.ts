@@ -40,7 +40,7 @@ test("beside children of node:child_process: nobody's status is lost, and SIGCHL
 	expect(await Promise.all([...ours, ...nodes])).toEqual([...numbers, ...numbers]);
 });
 
-test("a Worker that is terminated takes its trees along, those too that are being started", async () => {
+needs("/proc").test("a Worker that is terminated takes its trees along, those too that are being started", async () => {
 	const env = mark();
 	const worker = new Worker(fixture("spawn-worker"), { workerData: env, execArgv: [] });
 	await once(worker, "message");
@@ -50,7 +50,7 @@ test("a Worker that is terminated takes its trees along, those too that are bein
 	expect(marked(env)).toEqual([]);
 });
 
-test.each<[string, string]>([
+needs("/proc").test.each<[string, string]>([
 	["closed", "exec 3>&1 0<&- 1>&- 2>&-"],
 	["open, and SIGCHLD ignored", "trap '' CHLD; exec 3>&1"],
 ])("Node's own stdio is %s", async (_, prepare) => {
@@ -70,7 +70,7 @@ test.each(["before", "after"])(
 	},
 );
 
-test("where Node has closed its own stdio, nothing of nearfar gets these numbers", async () => {
+needs("/proc").test("where Node has closed its own stdio, nothing of nearfar gets these numbers", async () => {
 	const { report, stderr } = await runFixture("process/closed-inside");
 	const { underWay, later, out, inherited } = report;
 	expect([stderr, underWay, later]).toEqual(["", [0], [0]]); // 0 is an eventfd of the caller
@@ -78,7 +78,7 @@ test("where Node has closed its own stdio, nothing of nearfar gets these numbers
 	expect([out, inherited]).toEqual([0, [file, "/dev/null", "/dev/null"]]);
 });
 
-needs("2500 processes at once").test(
+needs("/proc", "2500 processes at once").test(
 	"2 000 at once where there are descriptors for a few: EMFILE, and nothing is left",
 	async () => {
 		const env = mark();

@@ -5,6 +5,7 @@ import { text } from "node:stream/consumers";
 import { FileDescriptor, openat2 } from "@nearfar/core";
 import { afterAll, describe, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
+import { needs } from "../../../../test/needs.ts";
 import { type Spawned, type SpawnOptions, spawn } from "../../src/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "nearfar-call-"));
@@ -61,7 +62,7 @@ describe.each(ways)("what counts is what was there at the call: %s", (_, options
 		for (const stranger of strangers) closeSync(stranger);
 	});
 
-	test("descriptors that it shall have at their numbers, and the file that it is", async () => {
+	needs("/proc").test("descriptors that it shall have at their numbers, and the file that it is", async () => {
 		const given = openat2(mine);
 		const program = openat2("/bin/cat", { flags: ["path"] });
 		const started = output(spawn(program, [`/dev/fd/${given.fd}`], { ...options, fds: [given], argv0: "cat" }));
@@ -100,7 +101,7 @@ test("holes in stdio are pipes", async () => {
 	await child.check();
 });
 
-test("the working directory and the umask of Node, which change right after", async () => {
+needs("/proc").test("the working directory and the umask of Node, which change right after", async () => {
 	const end = await runFixture("process/spawn-where");
 	const none = { plain: 0, "four at once": 0, killTree: 0, "four trees at once": 0 };
 	expect(end).toEqual({ code: 0, signal: null, stderr: "", report: none });

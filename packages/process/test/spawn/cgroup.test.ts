@@ -4,6 +4,7 @@ import { openat2 } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { FrozenGroup } from "../../../../test/frozen-group.ts";
 import { cgroupRoot, needs } from "../../../../test/needs.ts";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
 
@@ -79,7 +80,7 @@ test("a cgroup that is none: the step is clone3", async () => {
 
 test("options that are refused after the cgroup was given leave no copy of it", async () => {
 	using folder = openat2("/");
-	using pids = openat2("/proc/self/ns/pid");
+	using pids = openat2(`${ownProc}/self/ns/pid`);
 	const before = readdirSync("/proc/self/fd").length;
 	const options: SpawnOptions = { killTree: true, cgroup: folder, join: [pids], stdio: "ignore" };
 	expect(await reason(() => spawn("true", [], options))).toMatchObject({ code: "ERR_INVALID_ARG_VALUE" });

@@ -2,11 +2,12 @@ import { readFileSync } from "node:fs";
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
 import { shell } from "./output.ts";
 
-const ids = "grep -E '^(Uid|Gid|Groups|CapEff):' /proc/self/status | tr -s '\\t ' ' '";
+const ids = `grep -E '^(Uid|Gid|Groups|CapEff):' ${ownProc}/self/status | tr -s '\\t ' ' '`;
 const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()];
 
 needs("root").test.each<[string, SpawnOptions, [string, string, string]]>([
@@ -25,7 +26,7 @@ needs("root").test.each<[string, SpawnOptions, [string, string, string]]>([
 });
 
 needs("root").test("what needs a privilege is done before it is given up, and no_new_privs is kept", async () => {
-	const script = `${ids}; ulimit -n; nice; pwd; grep NoNew /proc/self/status; cat < /proc/self/fd/0`;
+	const script = `${ids}; ulimit -n; nice; pwd; grep NoNew ${ownProc}/self/status; cat < ${ownProc}/self/fd/0`;
 	const options: SpawnOptions = {
 		uid: 1000,
 		gid: 1000,
@@ -34,7 +35,7 @@ needs("root").test("what needs a privilege is done before it is given up, and no
 		noNewPrivs: true,
 		limits: { nproc: 5000 },
 	};
-	const seen = await shell(script.replace("; cat < /proc/self/fd/0", ""), options);
+	const seen = await shell(script.replace(`; cat < ${ownProc}/self/fd/0`, ""), options);
 	expect(seen).toContain("CapEff: 0000000000000000");
 	expect(seen).toMatch(/-3\n\/root\nNoNewPrivs:\s1$/);
 });

@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
-import { has } from "../../../../test/needs.ts";
+import { has, needs } from "../../../../test/needs.ts";
 import { stat } from "../../../../test/processes.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
 
@@ -24,7 +24,7 @@ test("without killTree what it has started lives on, and so does the program whe
 	await untilMarked(env, 0);
 });
 
-test("deathSignal comes when Node dies, though the ids have changed before", async () => {
+needs("/proc").test("deathSignal comes when Node dies, though the ids have changed before", async () => {
 	const env = mark();
 	const rooted = { namespaces: ["user"], idMap: "root", uid: 0, gid: 0, deathSignal: "SIGUSR2" };
 	const script = "trap 'echo got it; exit' USR2; echo ready; while :; do sleep 0.01; done";

@@ -3,6 +3,7 @@ import { type FileDescriptor, openat2 } from "@nearfar/core";
 import { describe, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
 import { isRoot, needs, openFilesLimit } from "../../../../test/needs.ts";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { reason } from "../../../../test/reason.ts";
 import { getrlimit, type SpawnOptions, setrlimit, spawn } from "../../src/index.ts";
 import { output, shell } from "./output.ts";
@@ -47,7 +48,7 @@ function fill(taken: FileDescriptor[]): FileDescriptor[] {
 test("a limit of descriptors that is too low for the program's own is its, and named", async () => {
 	expect(await shell("ulimit -n", { limits: { nofile: 4 } })).toBe("4");
 	const stdio = ["ignore", "pipe", "pipe", "ignore", "ignore"] as const;
-	const seen = await shell("ls /proc/$$/fd", { limits: { nofile: 6 }, stdio });
+	const seen = await shell(`ls ${ownProc}/$$/fd`, { limits: { nofile: 6 }, stdio });
 	expect(seen.split("\n")).toEqual(expect.arrayContaining(["3", "4"]));
 });
 

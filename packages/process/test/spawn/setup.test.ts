@@ -5,6 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type Task, umask } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
 
@@ -44,7 +45,7 @@ test("what has been put into the task is not collected while setup takes its tim
 		}
 	};
 	const stdio = ["ignore", "pipe", "inherit", "pipe", "ignore"] as const;
-	const child = await spawn("sh", ["-c", "ls /proc/self/fd | wc -l; echo three >&3"], { stdio, setup });
+	const child = await spawn("sh", ["-c", `ls ${ownProc}/self/fd | wc -l; echo three >&3`], { stdio, setup });
 	const [out, three] = await Promise.all([child.stdout, child.stdio[3]].map((stream) => text(stream as Readable)));
 	expect([out, three]).toEqual(["6\n", "three\n"]);
 	await child.exited;

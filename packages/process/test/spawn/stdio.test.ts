@@ -6,12 +6,13 @@ import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { FileDescriptor, openat2, pipe, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { reason } from "../../../../test/reason.ts";
 import { spawn } from "../../src/index.ts";
 import { output, shell } from "./output.ts";
 
 const file = join(tmpdir(), `nearfar-stdio-${process.pid}`);
-const open = "ls /proc/self/fd";
+const open = `ls ${ownProc}/self/fd`;
 
 test("stdin, stdout and stderr are streams, and null where nothing is piped", async () => {
 	const child = await spawn("sh", ["-c", "cat; echo err >&2"]);
@@ -39,7 +40,7 @@ test("FDX-03 the program has what it was given, and no other descriptor", async 
 });
 
 test("ignored descriptors are /dev/null, and stderr can be opened again by its path", async () => {
-	const { out, err } = await output("sh", ["-c", "readlink /proc/self/fd/0; echo again > /dev/stderr"]);
+	const { out, err } = await output("sh", ["-c", `readlink ${ownProc}/self/fd/0; echo again > ${ownProc}/self/fd/2`]);
 	expect([out, err]).toEqual(["/dev/null\n", "again\n"]);
 });
 
@@ -90,7 +91,7 @@ test("many, in whatever order they were open here, land where they were asked fo
 		return read;
 	});
 	const shuffled = files.map((_, index) => files[(index * 7) % 20] as FileDescriptor);
-	const script = "for n in $(seq 3 22); do cat /proc/self/fd/$n; echo; done";
+	const script = `for n in $(seq 3 22); do cat ${ownProc}/self/fd/$n; echo; done`;
 	const stdio = ["ignore", "pipe", "inherit", ...shuffled] as const;
 	const { out } = await output("sh", ["-c", script], { stdio });
 	for (const read of files) read.close();
@@ -99,14 +100,14 @@ test("many, in whatever order they were open here, land where they were asked fo
 
 test("ignored from 3 up, with nothing else that goes along", async () => {
 	const stdio = Array(20).fill("ignore") as "ignore"[];
-	const child = await spawn("sh", ["-c", "test $(readlink /proc/self/fd/19) = /dev/null"], { stdio });
+	const child = await spawn("sh", ["-c", `test $(readlink ${ownProc}/self/fd/19) = /dev/null`], { stdio });
 	await child.check();
 });
 
 test("fds: descriptors of ours at their own numbers", async () => {
 	using opened = openat2("/etc/hostname");
 	using high = opened.dup({ min: 200 });
-	const child = await spawn("sh", ["-c", `cat /proc/self/fd/${high.fd}`], {
+	const child = await spawn("sh", ["-c", `cat ${ownProc}/self/fd/${high.fd}`], {
 		fds: [high],
 		stdio: ["ignore", "pipe", 2],
 	});

@@ -6,7 +6,7 @@ import { isRoot, needs } from "../../../../test/needs.ts";
 const args = Object.values(mark());
 const { test } = needs("the program unshare");
 
-test("behind a /proc of an outer pid namespace killTree leaves no process", async () => {
+needs("/proc").test("behind a /proc of an outer pid namespace killTree leaves no process", async () => {
 	const wrapper = ["unshare", isRoot ? "-pf" : "-Upfr"];
 	const { report, stderr } = await runFixture("process/kill-tree", { wrapper, args });
 	expect([report, stderr]).toEqual([{ end: { code: 7, signal: null, dumped: false }, left: 0 }, ""]);
