@@ -1,8 +1,7 @@
 import { spawn as nodeSpawn } from "node:child_process";
-
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
 import { needs } from "../../../../test/needs.ts";
