@@ -38,8 +38,8 @@ const changes: Record<string, readonly Need[]> = {
 	ioFlusher: ["the privilege to be an I/O flusher"],
 	memoryFailure: ["policies for memory failures"],
 	coreCookie: ["core scheduling"],
-	loginUid: ["a login uid that is not set"],
-	terminal: ["pseudoterminals"],
+	loginUid: ["a login uid that is not set", "/proc"],
+	terminal: ["pseudoterminals", "/proc"],
 	requestKeyring: ["key rings"],
 	sessionKeyring: ["key rings"],
 	memoryPolicy: ["NUMA policies"],
@@ -82,7 +82,7 @@ needs("root").test("a Node that is no longer root gets no task that is", async (
 	for (const set of ["CapPrm", "CapEff", "CapAmb"]) expect(after.status).toContain(`${set}:\t0000000000000000`);
 });
 
-needs("root", "pid namespaces").test(
+needs("root", "/proc", "pid namespaces").test(
 	"no task starts in the pid namespace that Node has left for its children",
 	async () => {
 		const { after } = await ambient("pid");
