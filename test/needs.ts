@@ -253,7 +253,7 @@ function canMakeCgroup(): boolean {
 	return usable;
 }
 
-/** True when `/proc` shows the pids of this pid namespace: it shows one pid for each namespace from its own down. */
+/** True when `/proc` shows one pid for this process. A `/proc` shows a pid for each pid namespace from its own down. */
 function showsThisPidNamespace(): boolean {
 	if (!has("/proc")) return false;
 	using status = Task.near.run(() => openat2("/proc/self/status"));
