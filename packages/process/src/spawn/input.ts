@@ -14,12 +14,21 @@ export function checkInput(input: Input): void {
 /** Writes the input to a program, and ends it. A program that reads less than all of it is no error. */
 export async function writeInput(stdin: Writable, input: Input = ""): Promise<void> {
 	if (typeof input === "string" || input instanceof Uint8Array) return write(stdin, [input]);
-	let closedFirst: unknown = input.closed ? input : undefined;
-	for (const stream of [input, stdin]) stream.once("close", () => (closedFirst ??= stream));
+	let fault = input.closed && !input.readableEnded ? (input.errored ?? cutOff()) : undefined;
+	// Once the program has closed its standard input, `pipeline` destroys the stream too.
+	input.once("error", (error) => {
+		if (!stdin.destroyed) fault ??= error;
+	});
+	input.once("close", () => {
+		if (!stdin.destroyed && !input.readableEnded) fault ??= cutOff();
+	});
 	await write(stdin, input);
-	// The stream was destroyed in the middle: the program must not take the part for the whole.
-	if (closedFirst === input && !input.readableEnded)
-		throw input.errored ?? new Error("options.input was destroyed before its end");
+	// The program must not take a part of the input for the whole.
+	if (fault) throw fault;
+}
+
+function cutOff(): Error {
+	return new Error("options.input was destroyed before its end");
 }
 
 async function write(stdin: Writable, source: Readable | Iterable<string | Uint8Array>): Promise<void> {
