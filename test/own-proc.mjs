@@ -6,16 +6,14 @@ import { syncBuiltinESMExports } from "node:module";
 
 const own = process.env.NEARFAR_TEST_PROC;
 const names = [
-	...[
-		"accessSync",
-		"existsSync",
-		"openSync",
-		"readFileSync",
-		"readdirSync",
-		"readlinkSync",
-		"statSync",
-		"writeFileSync",
-	],
+	"accessSync",
+	"existsSync",
+	"openSync",
+	"readFileSync",
+	"readdirSync",
+	"readlinkSync",
+	"statSync",
+	"writeFileSync",
 ];
 
 // A test may have mounted a /proc for the pid namespace of its fixture.
