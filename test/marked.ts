@@ -13,11 +13,16 @@ export function marked({ NEARFAR_MARK }: Record<string, string>): number[] {
 	return pids.filter((pid) => environment(pid).includes(`NEARFAR_MARK=${NEARFAR_MARK}`)).map(Number);
 }
 
-/** Waits until as many processes have the variable. */
-export async function untilMarked(env: Record<string, string>, count: number): Promise<void> {
+/**
+ * Waits until as many processes have the variable, and returns their pids. A later look may not find them: in the middle of
+ * execve(2) a process has no environment.
+ */
+export async function untilMarked(env: Record<string, string>, count: number): Promise<number[]> {
 	const deadline = Date.now() + 10_000;
-	while (marked(env).length !== count) {
-		if (Date.now() > deadline) throw new Error(`${marked(env).length} processes instead of ${count}`);
+	for (;;) {
+		const pids = marked(env);
+		if (pids.length === count) return pids;
+		if (Date.now() > deadline) throw new Error(`${pids.length} processes instead of ${count}`);
 		await setImmediate();
 	}
 }

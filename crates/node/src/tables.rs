@@ -33,16 +33,16 @@ pub fn next_id() -> Id {
 /// Ends the tasks of this thread, which ends. Programs that supervisors watch over end with those; other programs go on.
 pub fn end() {
     let tables = TABLES.take();
-    for (id, task) in &tables.tasks {
-        if task.end_supervision() {
-            continue;
-        }
-        match tables.children.get(id) {
-            // Refused where the task has died already, or has become another user's; then the end of its channel ends it.
-            Some(child) => drop(child.signal(9)),
-            // The task is still being cloned.
-            None => task.give_up(),
-        }
+    let tasks = tables.tasks.iter().filter(|(_, task)| !task.end_supervision());
+    let (known, cloned): (Vec<_>, Vec<_>) = tasks.partition(|(id, _)| tables.children.contains_key(id));
+    // The tasks that are still being cloned come first. One of the others may be the cloner, and without its reply this process
+    // does not learn which process the new task is.
+    for (_, task) in cloned {
+        task.give_up();
+    }
+    for child in known.iter().filter_map(|(id, _)| tables.children.get(id)) {
+        // Refused where the task has died already, or has become another user's; then the end of its channel ends it.
+        drop(child.signal(9));
     }
 }
 

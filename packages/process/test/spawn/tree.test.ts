@@ -96,8 +96,8 @@ needs("/proc").describe.each(trees)("%s: nothing that the program has started is
 		const env = mark();
 		const args = [fixture, "run", "exec sleep 1003", JSON.stringify({ ...tree, env })];
 		const node = nodeSpawn(process.execPath, args, { stdio: "ignore" });
-		await untilMarked(env, 1);
-		const parent = parentOf(marked(env)[0] as number);
+		const [program] = await untilMarked(env, 1);
+		const parent = parentOf(program as number);
 		node.kill("SIGSTOP");
 		process.kill(parent, "SIGKILL");
 		await untilMarked(env, 0);
