@@ -1,0 +1,161 @@
+//! What a call is made of: its arguments, the bytes that the kernel reads and writes, and the words in these bytes that are
+//! addresses or descriptors.
+
+use crate::error::{Failure, Refusal};
+use crate::wire::Policy;
+
+/// Descriptor numbers from here down are slots: each stands for a descriptor that a sequence has still to make.
+pub const SLOT: i32 = -0x4000_0000;
+
+/// One argument of a call, or a word in the bytes that an argument points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arg {
+    /// The number itself.
+    Number(u64),
+    /// The address of this offset in the bytes that the kernel writes.
+    Out(u32),
+    /// The address of this offset in the bytes that the kernel only reads.
+    Input(u32),
+    /// The address of an offset (second) in the bytes that the kernel only reads for an earlier step (first).
+    InputOf(u32, u32),
+    /// The result of the earlier step with this index.
+    Result(u32),
+    /// The first `int` that the kernel wrote for the earlier step with this index.
+    Written(u32),
+    /// The descriptor that an earlier step makes for this slot.
+    Slot(u32),
+    /// The descriptor with this index among those that travel with the message.
+    Passed(u32),
+    /// The number of the task's channel, plus this.
+    Channel(i64),
+}
+
+/// A word of the bytes that is an address or a descriptor. The process that makes the call fills it in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pointer {
+    pub at: Arg,
+    pub to: Arg,
+    pub width: u8,
+}
+
+/// The kind of result that a call has. A batch needs to know the kind before the call has run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Yields {
+    /// No result.
+    Nothing,
+    /// One new descriptor.
+    Descriptor,
+    /// Two new descriptors, as two `int`s at the start of the output.
+    Pair,
+    /// A value that only the kernel knows. A batch cannot collect such a call.
+    Value,
+}
+
+/// A call without the function that reads its answer.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub(crate) name: &'static str,
+    pub(crate) nr: u64,
+    pub(crate) args: [Arg; 6],
+    pub(crate) count: usize,
+    pub(crate) out: Vec<u8>,
+    /// The length of an output of which the kernel writes as many bytes as the result says. Such a call has no other output.
+    pub(crate) room: usize,
+    pub(crate) input: Vec<u8>,
+    pub(crate) pointers: Vec<Pointer>,
+    pub(crate) paths: [Option<(u32, u32)>; 2],
+    pub(crate) policy: Policy,
+    pub(crate) one_thread: bool,
+    pub(crate) clears_death_signal: bool,
+    /// The first and the last of the arguments between which the call closes all descriptors.
+    pub(crate) closes: Option<[u8; 2]>,
+    /// The argument whose number the call gives to another file.
+    pub(crate) takes: Option<u8>,
+    pub(crate) yields: Yields,
+    /// True for the message that a task sends right before it executes a program.
+    pub(crate) notice: bool,
+    /// The largest result of a call that returns how many there are of something. `None`: the result is another number.
+    pub(crate) longest: Option<i64>,
+    /// True when there was no memory for the bytes of an argument. The call is never made: it fails with ENOMEM.
+    pub(crate) lacks_memory: bool,
+}
+
+impl Request {
+    #[inline(never)]
+    pub(super) fn add_arg(&mut self, arg: Arg) {
+        debug_assert!(self.count < self.args.len(), "a system call has at most six arguments");
+        if let Some(place) = self.args.get_mut(self.count) {
+            *place = arg;
+            self.count += 1;
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn add_number(&mut self, number: u64) {
+        self.add_arg(Arg::Number(number));
+    }
+
+    #[inline(never)]
+    pub(super) fn add_fd(&mut self, fd: i32) {
+        self.add_arg(Arg::descriptor(fd));
+    }
+
+    #[inline(never)]
+    pub(super) fn add_input(&mut self, bytes: &[u8]) -> Arg {
+        let at = self.input.len().next_multiple_of(8);
+        if reserve(&mut self.input, at + bytes.len()) {
+            self.input.resize(at, 0);
+            self.input.extend_from_slice(bytes);
+        } else {
+            self.lacks_memory = true;
+        }
+        Arg::Input(at as u32)
+    }
+
+    #[inline(never)]
+    pub(super) fn add_out(&mut self, length: usize) -> u32 {
+        let at = self.out.len().next_multiple_of(8);
+        if reserve(&mut self.out, at + length) {
+            self.out.resize(at + length, 0);
+        } else {
+            self.lacks_memory = true;
+        }
+        at as u32
+    }
+
+    /// Returns the length of all outputs.
+    pub(crate) fn out_length(&self) -> usize {
+        self.out.len() + self.room
+    }
+
+    /// Returns the failure for an error number of the kernel.
+    pub(crate) fn refusal(&self, number: i32, step: Option<u32>) -> Failure {
+        let bytes = |(at, length): (u32, u32)| self.input.get(at as usize..at as usize + length as usize);
+        let [path, dest] = self.paths.map(|place| place.and_then(bytes).map(<[u8]>::to_vec));
+        Failure::Refused(Refusal { path, dest, step, ..Refusal::new(self.name, number) })
+    }
+}
+
+/// Makes room for `length` bytes altogether. Returns false if there is no memory for them, or if a message could not hold them.
+fn reserve(bytes: &mut Vec<u8>, length: usize) -> bool {
+    u32::try_from(length).is_ok() && bytes.try_reserve(length - bytes.len()).is_ok()
+}
+
+impl Arg {
+    /// Returns the argument for a descriptor's number, which may be that of a slot.
+    pub(super) fn descriptor(fd: i32) -> Arg {
+        if fd <= SLOT {
+            Arg::Slot((SLOT - fd) as u32)
+        } else {
+            Arg::Number(fd as i64 as u64)
+        }
+    }
+
+    /// Converts an argument of step `step` into one that a later step of the sequence can use.
+    pub(crate) fn of(self, step: usize) -> Arg {
+        match self {
+            Arg::Input(at) => Arg::InputOf(step as u32, at),
+            other => other,
+        }
+    }
+}
