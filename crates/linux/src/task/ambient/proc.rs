@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use std::cell::OnceCell;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::thread::LocalKey;
 
 const FILES: &[&str] = &[
     "/proc/thread-self/cgroup",
@@ -46,12 +47,9 @@ pub(super) fn seccomp_filters() -> Result<Vec<u8>> {
     thread_local! {
         static STATUS: OnceCell<Option<File>> = const { OnceCell::new() };
     }
-    STATUS.with(|kept| {
-        let file = made_once(kept, || open("/proc/thread-self/status", 0))?;
-        let status = file.as_ref().map(whole).unwrap_or_default();
-        let mut lines = status.split(|byte| *byte == b'\n');
-        Ok(lines.find(|line| line.starts_with(b"Seccomp_filters:")).unwrap_or_default().to_vec())
-    })
+    let status = text_of(&STATUS, "/proc/thread-self/status")?;
+    let mut lines = status.split(|byte| *byte == b'\n');
+    Ok(lines.find(|line| line.starts_with(b"Seccomp_filters:")).unwrap_or_default().to_vec())
 }
 
 /// Returns the number of the controlling terminal as the kernel writes it, "0" for none. Empty: `/proc` does not show it.
@@ -59,14 +57,16 @@ pub(super) fn terminal() -> Result<Vec<u8>> {
     thread_local! {
         static STAT: OnceCell<Option<File>> = const { OnceCell::new() };
     }
-    STAT.with(|kept| {
-        let file = made_once(kept, || open("/proc/thread-self/stat", 0))?;
-        let stat = file.as_ref().map(whole).unwrap_or_default();
-        // The name of the thread may hold any byte. After its last parenthesis come the state, the parent, the process
-        // group, the session and the terminal.
-        let after_name = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
-        Ok(after_name.split(|byte| *byte == b' ').nth(5).unwrap_or_default().to_vec())
-    })
+    let stat = text_of(&STAT, "/proc/thread-self/stat")?;
+    // The name of the thread may hold any byte. After its last parenthesis come the state, the parent, the process group, the
+    // session and the terminal.
+    let after_name = stat.rsplit(|byte| *byte == b')').next().unwrap_or_default();
+    Ok(after_name.split(|byte| *byte == b' ').nth(5).unwrap_or_default().to_vec())
+}
+
+/// Returns the text of a file that the calling thread opens once. Empty: there is no such file.
+fn text_of(kept: &'static LocalKey<OnceCell<Option<File>>>, path: &str) -> Result<Vec<u8>> {
+    kept.with(|kept| Ok(made_once(kept, || open(path, 0))?.as_ref().map(whole).unwrap_or_default()))
 }
 
 /// Returns the value in the cell, and makes the value if there is none yet. After a failure, the next call tries again.
