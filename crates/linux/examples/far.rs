@@ -2,12 +2,14 @@
 //!
 //! `far call COUNT` is one getppid(2) in a task, `far batch COUNT CALLS` a sequence of CALLS of them.
 
+mod timing;
+
 use nearfar_linux::calls::credentials;
 use nearfar_linux::sequence::list::Sequence;
 use nearfar_linux::task::clone::{self, CloneOptions, Cloned};
 use std::hint::black_box;
 use std::sync::mpsc;
-use std::time::Instant;
+use timing::each;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -43,15 +45,4 @@ fn task() -> Cloned {
     let done = Box::new(move |cloned| sender.send(cloned).expect("the receiver waits"));
     clone::clone(&CloneOptions::default(), Box::new(|_| {}), done).expect("a task can be asked for");
     receiver.recv().expect("the clone is reported").expect("a task can be cloned")
-}
-
-fn each(count: usize, mut operation: impl FnMut()) -> f64 {
-    for _ in 0..count / 10 {
-        operation();
-    }
-    let start = Instant::now();
-    for _ in 0..count {
-        operation();
-    }
-    start.elapsed().as_nanos() as f64 / count as f64
 }

@@ -3,10 +3,12 @@
 //! `raw getppid COUNT` is the system call in a loop, `raw pingpong COUNT SIZE` a message of SIZE bytes each way between
 //! two processes over a SOCK_SEQPACKET pair.
 
+mod timing;
+
 use nix::sys::socket::{recv, send, socketpair, AddressFamily, MsgFlags, SockFlag, SockType};
 use nix::unistd::{fork, ForkResult};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::Instant;
+use timing::each;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -23,17 +25,6 @@ fn main() {
         }
     };
     println!("{nanoseconds}");
-}
-
-fn each(count: usize, mut operation: impl FnMut()) -> f64 {
-    for _ in 0..count / 10 {
-        operation();
-    }
-    let start = Instant::now();
-    for _ in 0..count {
-        operation();
-    }
-    start.elapsed().as_nanos() as f64 / count as f64
 }
 
 fn pingpong(count: usize, size: usize) -> f64 {
