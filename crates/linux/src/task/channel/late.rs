@@ -17,9 +17,7 @@ impl Channel {
     /// [`Channel::await_job_reply`].
     pub(crate) fn receive_awaited_job_reply(self: &Arc<Self>) {
         self.await_job_reply();
-        if self.has_active_job() && self.has_message(Duration::ZERO) {
-            self.receive_job_reply();
-        }
+        self.receive_reply_that_came();
     }
 
     /// Waits for the reply to the active job, and leaves it to the reactor. A process that is not ready to run is
@@ -37,6 +35,10 @@ impl Channel {
     /// Waits for the reply to the active job while the process runs, and receives it in the reactor's place.
     pub(super) fn receive_job_reply_while_it_runs(self: &Arc<Self>) {
         self.await_while_it_runs();
+        self.receive_reply_that_came();
+    }
+
+    fn receive_reply_that_came(self: &Arc<Self>) {
         if self.has_active_job() && self.has_message(Duration::ZERO) {
             self.receive_job_reply();
         }
