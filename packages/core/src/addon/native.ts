@@ -1,6 +1,7 @@
 import type * as Binding from "../../native/binding.js";
 import { NearfarError, UnsupportedPlatformError } from "../errors.ts";
 import { packageFolder } from "../package-folder.ts";
+import { warnOnce } from "../warn-once.ts";
 import { deliver } from "./events.ts";
 
 /** The functions of the addon, which take and return numbers, text and bytes. */
@@ -83,9 +84,9 @@ function warnOfOtherCopy(): void {
 	const shared = globalThis as { [key]?: string };
 	const here = packageFolder();
 	if (shared[key] !== undefined && shared[key] !== here) {
-		process.emitWarning(
+		warnOnce(
+			"copies",
 			`two copies of @nearfar/core are loaded, ${shared[key]} and ${here}: each refuses the objects of the other; install one version`,
-			"NearfarDuplicateWarning",
 		);
 	}
 	shared[key] ??= here;
