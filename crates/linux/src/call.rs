@@ -48,6 +48,7 @@ impl Call<()> {
             notice: false,
             longest: None,
             lacks_memory: false,
+            words: None,
         };
         Call { request, read: |_| () }
     }
@@ -61,6 +62,11 @@ impl Call<()> {
     pub fn at_most(mut self, longest: u32) -> Self {
         self.request.longest = Some(longest.into());
         self
+    }
+
+    /// Says that the call returns how much of its work it has done: at most `all`. In a batch less than `all` is a failure.
+    pub fn whole(self, all: u32) -> Call<u32> {
+        self.at_most(all).yielding(Yields::Whole, |answer| answer.result as u32)
     }
 
     /// Says that the call returns a new descriptor.
@@ -246,6 +252,12 @@ impl<T> Call<T> {
     pub(crate) fn about(mut self, path: &[u8]) -> Self {
         self.request.paths[0] = Some((self.request.input.len() as u32, path.len() as u32));
         self.request.input.extend_from_slice(path);
+        self
+    }
+
+    /// Says which words describe an error of the call, in place of the kernel's.
+    pub(crate) fn words(mut self, words: &'static str) -> Self {
+        self.request.words = Some(words);
         self
     }
 

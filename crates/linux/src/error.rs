@@ -38,6 +38,8 @@ pub struct Refusal {
     pub dest: Option<Vec<u8>>,
     /// The index of the call in its batch, from 0.
     pub step: Option<u32>,
+    /// The description of the error, in place of the kernel's.
+    pub words: Option<&'static str>,
 }
 
 impl Failure {
@@ -76,7 +78,7 @@ impl Refusal {
     pub(crate) fn new(syscall: &'static str, number: i32) -> Self {
         let errno = Errno::from_raw(number);
         let nameless = (errno == Errno::UnknownErrno).then_some(number);
-        Refusal { syscall, errno, nameless, path: None, dest: None, step: None }
+        Refusal { syscall, errno, nameless, path: None, dest: None, step: None, words: None }
     }
 }
 

@@ -15,6 +15,8 @@ pub struct FailureData {
     pub errno: Option<i32>,
     /// What went wrong, in words.
     pub message: Option<String>,
+    /// The description of an error in place of Node's.
+    pub words: Option<String>,
     /// The call's name.
     pub syscall: Option<String>,
     /// First path.
@@ -32,6 +34,7 @@ impl From<Failure> for FailureData {
             code: None,
             errno: None,
             message: None,
+            words: None,
             syscall: None,
             path: None,
             dest: None,
@@ -44,10 +47,11 @@ impl From<Failure> for FailureData {
             Failure::Multithreaded(name) => FailureData { syscall: Some(name.into()), ..plain("multithreaded") },
             Failure::Broken(message) => FailureData { message: Some(message), ..plain("broken") },
             Failure::Internal(message) => FailureData { message: Some(message.into()), ..plain("internal") },
-            Failure::Refused(Refusal { syscall, errno, nameless, path, dest, step }) => FailureData {
+            Failure::Refused(Refusal { syscall, errno, nameless, path, dest, step, words }) => FailureData {
                 code: Some(format!("{errno:?}")),
                 errno: Some(nameless.unwrap_or(errno as i32)),
                 message: Some(errno.desc().into()),
+                words: words.map(String::from),
                 syscall: Some(syscall.into()),
                 path: path.map(Buffer::from),
                 dest: dest.map(Buffer::from),

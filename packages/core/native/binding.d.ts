@@ -167,6 +167,8 @@ export interface FailureData {
   errno?: number
   /** What went wrong, in words. */
   message?: string
+  /** The description of an error in place of Node's. */
+  words?: string
   /** The call's name. */
   syscall?: string
   /** First path. */

@@ -41,18 +41,18 @@ export class SyscallError extends Error {
 	 * Called by nearfar.
 	 *
 	 * @param refusal - The error of the kernel, with a positive number. `message` is the text for a number that Node does
-	 * not know; `of` names the process that the call was about.
+	 * not know; `words` is the text in place of Node's; `of` names the process that the call was about.
 	 * @param about - Further properties of the error.
 	 */
 	constructor(
-		refusal: { code: string; errno: number; syscall: string; message?: string; of?: string },
+		refusal: { code: string; errno: number; syscall: string; message?: string; words?: string; of?: string },
 		about: { path?: string; dest?: string; task?: string; step?: number; command?: Command; hint?: string } = {},
 	) {
 		const { errno, syscall, of } = refusal;
 		knownErrors ??= process.getBuiltinModule("node:util").getSystemErrorMap();
 		const known = knownErrors.get(-errno);
 		const code = /^UnknownErrno/.test(refusal.code) ? `Unknown system error -${errno}` : refusal.code;
-		const words = known?.[1] ?? refusal.message?.toLowerCase() ?? "unknown error";
+		const words = refusal.words ?? known?.[1] ?? refusal.message?.toLowerCase() ?? "unknown error";
 		const paths = [about.path, about.dest].filter((path) => path !== undefined).map((path) => `'${path}'`);
 		super(`${code}: ${words}, ${syscall}${paths.length > 0 ? ` ${paths.join(" -> ")}` : ""}${of ? ` of ${of}` : ""}`);
 		this.name = "SyscallError";

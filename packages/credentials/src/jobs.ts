@@ -1,5 +1,5 @@
 import { ChildProcess } from "@nearfar/core";
-import { pid as checkPid, native, visiblePid, wrongType } from "@nearfar/core/internal";
+import { pid as checkPid, currentBatch, native, visiblePid, wrongType } from "@nearfar/core/internal";
 
 /**
  * Returns the process group of a process.
@@ -91,9 +91,8 @@ export function setpgid(pid: number | ChildProcess, pgid: number | ChildProcess)
  *
  * Near, Node as a whole leaves its session and its terminal.
  *
- * @returns The id of the session, which is the pid of the task.
+ * @returns The id of the session, which is the pid of the task. In a batch `undefined`: the pid is not known there.
  * @throws `EPERM` The task leads a process group already, or a group has its pid as id.
- * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @example
  * ```ts
@@ -102,8 +101,8 @@ export function setpgid(pid: number | ChildProcess, pgid: number | ChildProcess)
  * ```
  * @see setsid(2); no privilege
  */
-export function setsid(): number {
-	const pid = native().getpid(); // throws in a batch, before setsid(2) has been collected
+export function setsid(): number | undefined {
+	const pid = currentBatch() ? undefined : native().getpid();
 	native().setsid();
 	return pid;
 }

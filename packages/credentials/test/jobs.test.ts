@@ -84,7 +84,14 @@ test("setsid makes a session, once", async () => {
 	expect(() => task.run(setsid)).toThrow(refused("EPERM", "setsid"));
 });
 
-test.each([getpgid, getpgrp, getsid, setsid])("%o returns a value, which a batch has not", async (call) => {
+test("setsid in a batch makes a session, and returns no value", async () => {
+	await using task = await Task.clone();
+	expect(await task.batch(() => [setsid()])).toEqual([undefined]);
+	expect(job(task.pid)).toEqual({ group: task.pid, session: task.pid });
+	await expect(task.batch(setsid)).rejects.toMatchObject({ code: "EPERM", syscall: "setsid", step: 0 });
+});
+
+test.each([getpgid, getpgrp, getsid])("%o returns a value, which a batch has not", async (call) => {
 	await using task = await Task.clone();
 	await expect(task.batch(() => call())).rejects.toThrow(BatchError);
 });

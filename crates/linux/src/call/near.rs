@@ -51,7 +51,7 @@ impl Request {
         match self.yields {
             Yields::Descriptor => owned::add(result as i32),
             Yields::Pair => [0, 4].map(|at| answer.u32(at) as i32).into_iter().for_each(owned::add),
-            Yields::Nothing | Yields::Value => {}
+            Yields::Nothing | Yields::Whole | Yields::Value => {}
         }
         Ok(result)
     }

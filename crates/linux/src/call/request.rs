@@ -47,6 +47,9 @@ pub enum Yields {
     Descriptor,
     /// Two new descriptors, as two `int`s at the start of the output.
     Pair,
+    /// The number [`Request::longest`] if the call has done its whole work, and less otherwise. A batch relies on the whole, and
+    /// ends with EIO otherwise.
+    Whole,
     /// A value that only the kernel knows. A batch cannot collect such a call.
     Value,
 }
@@ -78,6 +81,8 @@ pub struct Request {
     pub(crate) longest: Option<i64>,
     /// True when there was no memory for the bytes of an argument. The call is never made: it fails with ENOMEM.
     pub(crate) lacks_memory: bool,
+    /// The words for an error of the call, in place of the kernel's.
+    pub(crate) words: Option<&'static str>,
 }
 
 impl Request {
@@ -132,7 +137,7 @@ impl Request {
     pub(crate) fn refusal(&self, number: i32, step: Option<u32>) -> Failure {
         let bytes = |(at, length): (u32, u32)| self.input.get(at as usize..at as usize + length as usize);
         let [path, dest] = self.paths.map(|place| place.and_then(bytes).map(<[u8]>::to_vec));
-        Failure::Refused(Refusal { path, dest, step, ..Refusal::new(self.name, number) })
+        Failure::Refused(Refusal { path, dest, step, words: self.words, ..Refusal::new(self.name, number) })
     }
 }
 

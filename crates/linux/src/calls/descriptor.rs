@@ -139,7 +139,7 @@ pub fn write(fd: i32, bytes: &[u8], position: Option<i64>) -> Call<u32> {
         None => Call::new("write", libc::SYS_write).fd(fd).input(bytes).number(length),
         Some(at) => Call::new("pwrite64", libc::SYS_pwrite64).fd(fd).input(bytes).number(length).number(at),
     };
-    call.at_most(u32::try_from(length).unwrap_or(u32::MAX)).value(|answer| answer.result as u32)
+    call.whole(u32::try_from(length).unwrap_or(u32::MAX))
 }
 
 /// `sendmsg(channel, &message, MSG_NOSIGNAL)`: sends the notice before execve(2) on the channel of the task itself. A task

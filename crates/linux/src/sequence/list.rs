@@ -2,8 +2,10 @@
 
 use crate::call::{Answer, Arg, Call, Request, Yields, SLOT};
 use crate::calls::descriptor;
+use crate::calls::stub::expect;
 use crate::error::{Failure, Refusal, Result};
-use crate::wire::Policy;
+use crate::wire::{self, Policy};
+use nix::errno::Errno;
 
 /// Calls in the order in which they run: in a task, which gets all of them in one message, or in the calling thread.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +32,8 @@ impl Slot {
 
 impl Sequence {
     /// Adds a call, and returns a placeholder for its result. Later calls of the sequence take the placeholder of a
-    /// descriptor for its number. A call whose result is a value is refused: no placeholder can stand for a value.
+    /// descriptor for its number. A call whose result is a value is refused: no placeholder can stand for a value. Of a call that
+    /// may do a part of its work only, the whole is expected: after less, the sequence ends with EIO before its next step.
     pub fn push<T>(&mut self, call: Call<T>) -> Result<T> {
         let Call { request, read } = call;
         let step = self.requests.len();
@@ -45,9 +48,17 @@ impl Sequence {
                 let pair = [placeholder(Some(0)), placeholder(Some(4))].map(i32::to_ne_bytes);
                 read(&Answer { result: 0, out: &pair.concat() })
             }
+            Yields::Whole => read(&Answer { result: request.longest.unwrap_or(0), out: &[] }),
             Yields::Value => return Err(Failure::Batch(request.name)),
         };
+        let expected = whole(&request).map(|all| {
+            let (done, all) = (Arg::Result(step as u32), Arg::Number(all as u64));
+            expect(request.name, done, all, Errno::EIO).words(SHORT)
+        });
         self.requests.push(request);
+        if let Some(call) = expected {
+            self.aside(|sequence| sequence.step(call));
+        }
         Ok(value)
     }
 
@@ -70,8 +81,15 @@ impl Sequence {
         self.asked_before(self.requests.len())
     }
 
-    pub(super) fn asked_before(&self, step: usize) -> usize {
+    fn asked_before(&self, step: usize) -> usize {
         step - self.asides.partition_point(|aside| *aside < step)
+    }
+
+    /// Returns which of the steps that the caller of nearfar has asked for a failing step belongs to, from 0. A step aside
+    /// belongs to the step before it: the steps aside that come before an asked one cannot end a sequence.
+    pub(super) fn asked_step(&self, step: usize) -> u32 {
+        let is_aside = self.asides.binary_search(&step).is_ok();
+        self.asked_before(step).saturating_sub(usize::from(is_aside)) as u32
     }
 
     /// Returns how many steps there are.
@@ -102,12 +120,19 @@ impl Sequence {
     pub fn near(mut self) -> (Vec<i32>, Option<Failure>) {
         let mut made = vec![-1; self.slots.len()];
         // A step that would change one thread of this process is refused before any other step has run.
-        if let Some(request) = self.requests.iter().find(|request| request.one_thread) {
+        if let Some(request) = self.requests.iter().find(|request| request.one_thread && !is_expectation(request)) {
             return (made, Some(Failure::Multithreaded(request.name)));
         }
         for step in 0..self.requests.len() {
-            let Some(request) = self.requests.get_mut(step) else { break };
-            match request.make_near(|slot| made.get(slot as usize).copied()) {
+            let Some(request) = self.requests.get_mut(step).filter(|request| !is_expectation(request)) else {
+                continue;
+            };
+            let ran =
+                request.make_near(|slot| made.get(slot as usize).copied()).and_then(|result| match whole(request) {
+                    Some(all) if result != all => Err(short(request.name)),
+                    _ => Ok(result),
+                });
+            match ran {
                 Ok(result) => {
                     let out = std::mem::take(&mut request.out);
                     self.note(step, &Answer { result, out: &out }, &mut made);
@@ -119,7 +144,7 @@ impl Sequence {
                         let _ = descriptor::close(*fd).near();
                         *fd = -1;
                     }
-                    return (made, Some(at_step(failure, step)));
+                    return (made, Some(at_step(failure, self.asked_step(step))));
                 }
             }
         }
@@ -148,9 +173,26 @@ impl Sequence {
     }
 }
 
-fn at_step(failure: Failure, step: usize) -> Failure {
+fn at_step(failure: Failure, step: u32) -> Failure {
     match failure {
-        Failure::Refused(refusal) => Failure::Refused(Refusal { step: Some(step as u32), ..refusal }),
+        Failure::Refused(refusal) => Failure::Refused(Refusal { step: Some(step), ..refusal }),
         other => other,
     }
+}
+
+/// The words for the failure of a call that has done a part of its work only.
+const SHORT: &str = "short write";
+
+/// Returns the result of a call that has done its whole work, if a sequence expects that of it.
+fn whole(request: &Request) -> Option<i64> {
+    request.longest.filter(|_| request.yields == Yields::Whole)
+}
+
+fn short(name: &'static str) -> Failure {
+    Failure::Refused(Refusal { words: Some(SHORT), ..Refusal::new(name, Errno::EIO as i32) })
+}
+
+/// True for the step with which a task compares the result of another one. Near, the comparison needs no step.
+fn is_expectation(request: &Request) -> bool {
+    request.nr == wire::EXPECT
 }

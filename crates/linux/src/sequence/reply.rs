@@ -1,5 +1,4 @@
 //! The reply to a sequence: the results of its steps.
-
 //!
 //! A reply is input: the process that has sent it may be hostile. Every number in it is checked here, before a caller sees it.
 
@@ -109,7 +108,7 @@ impl Sequence {
         let last = reply.results.len().checked_sub(1)?;
         let number = reply.error(last)?;
         let request = self.requests.get(last).filter(|request| last >= first && request.policy != Policy::GoOn)?;
-        Some(request.refusal(number, Some(self.asked_before(last) as u32)))
+        Some(request.refusal(number, Some(self.asked_step(last))))
     }
 
     /// Returns the descriptors that the sequence has made, one for each placeholder; -1 for one that was not made, or whose
@@ -159,7 +158,9 @@ fn check_answer(request: &Request, answer: &Answer) -> Result<()> {
     let possible = match request.yields {
         Yields::Descriptor => (0..=i64::from(i32::MAX)).contains(&answer.result),
         Yields::Pair => [0, 4].iter().all(|at| answer.u32(*at) <= i32::MAX as u32),
-        Yields::Nothing | Yields::Value => request.longest.is_none_or(|longest| (0..=longest).contains(&answer.result)),
+        Yields::Nothing | Yields::Whole | Yields::Value => {
+            request.longest.is_none_or(|longest| (0..=longest).contains(&answer.result))
+        }
     };
     if possible {
         Ok(())

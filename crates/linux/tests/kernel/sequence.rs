@@ -69,7 +69,7 @@ fn the_reply_says_what_was_made() {
     let part = sequence.decode(&reply(&sequence, 2, &[0, -2], &pair)).unwrap();
     assert_eq!(sequence.made(&part), [30, 40, -1]);
     let (errno, path) = (Errno::ENOENT, Some(b"/a".to_vec()));
-    let refusal = Refusal { syscall: "openat", errno, nameless: None, path, dest: None, step: Some(1) };
+    let refusal = Refusal { syscall: "openat", errno, nameless: None, path, dest: None, step: Some(1), words: None };
     assert_eq!(sequence.failure(&part, 0), Some(Failure::Refused(refusal)));
     assert_eq!(sequence.failure(&part, 2), None);
     let none = sequence.decode(&reply(&sequence, 1, &[-24, 99], &pair)).unwrap();
@@ -130,6 +130,45 @@ fn near_a_sequence_does_what_a_task_would() {
     assert_eq!(made, [-1; 4]);
     assert!(matches!(failure, Some(Failure::Refused(refusal)) if refusal.step == Some(2)));
     assert!(descriptor::get_flags(700).near().is_err(), "what was made is closed");
+}
+
+/// Pushes two writes between two calls of other kinds, and returns the write end of the pipe.
+fn two_writes(second: &[u8]) -> (Sequence, i32) {
+    let mut sequence = Sequence::default();
+    let write = sequence.push(descriptor::pipe(libc::O_CLOEXEC | libc::O_NONBLOCK)).unwrap()[1];
+    assert_eq!(sequence.push(descriptor::write(write, b"abc", None)), Ok(3));
+    assert_eq!(sequence.push(descriptor::write(write, second, None)), Ok(second.len() as u32));
+    sequence.push(descriptor::dup(write, 900, true)).unwrap();
+    (sequence, write)
+}
+
+#[test]
+fn a_write_of_less_than_all_bytes_ends_a_sequence() {
+    let (sequence, _) = two_writes(b"defg");
+    let length = sequence.len();
+    assert_eq!((length, sequence.decode(&reply(&sequence, 6, &[0, 3, 0, 4, 0, 900], &[0; 8])).is_ok()), (6, true));
+    let short = sequence.decode(&reply(&sequence, 5, &[0, 3, 0, 2, -5, 0], &[0; 8])).unwrap();
+    let Some(Failure::Refused(refusal)) = sequence.failure(&short, 0) else { panic!("not refused") };
+    assert_eq!((refusal.syscall, refusal.errno, refusal.step), ("write", Errno::EIO, Some(2)));
+    assert_eq!(refusal.words, Some("short write"));
+    let refused = sequence.decode(&reply(&sequence, 4, &[0, 3, 0, -32, 0, 0], &[0; 8])).unwrap();
+    let Some(Failure::Refused(refusal)) = sequence.failure(&refused, 0) else { panic!("not refused") };
+    assert_eq!((refusal.errno, refusal.step, refusal.words), (Errno::EPIPE, Some(2), None));
+}
+
+#[test]
+fn near_a_write_of_less_than_all_bytes_ends_a_sequence() {
+    let (made, failure) = two_writes(b"defg").0.near();
+    assert_eq!(failure, None);
+    assert_eq!(descriptor::read(made[0], 10, None).near().unwrap(), b"abcdefg");
+    for fd in made {
+        descriptor::close(fd).near().unwrap();
+    }
+    let (made, failure) = two_writes(&[1; 1 << 20]).0.near();
+    assert_eq!(made, [-1; 3]);
+    let Some(Failure::Refused(refusal)) = failure else { panic!("not refused") };
+    assert_eq!((refusal.syscall, refusal.errno, refusal.step), ("write", Errno::EIO, Some(2)));
+    assert!(descriptor::get_flags(900).near().is_err(), "no step has run after the short write");
 }
 
 #[test]

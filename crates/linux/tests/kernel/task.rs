@@ -90,6 +90,7 @@ pub fn refusal(syscall: &'static str, errno: Errno, path: Option<&str>) -> Failu
         path: path.map(|path| path.into()),
         dest: None,
         step: None,
+        words: None,
     })
 }
 

@@ -11,10 +11,11 @@ import {
 	wrongType,
 } from "../arguments.ts";
 import { type FDTable, OpenFile } from "../identity.ts";
-import { currentTask, nearTask, taskControl } from "../target/target.ts";
+import { currentBatch, currentTask, nearTask, taskControl } from "../target/target.ts";
 import { Handle, invalidateHandles } from "./handle.ts";
 
 const CLOEXEC = 1; // FD_CLOEXEC
+const MOST_WRITTEN = 0x7fff_f000; // the kernel's MAX_RW_COUNT: the most bytes that one call writes
 
 /** {@link FileDescriptor} or a class that extends it. Static methods make an object of the class they are called on. */
 interface Kind<T extends FileDescriptor> {
@@ -240,24 +241,26 @@ export class FileDescriptor implements Disposable {
 	}
 
 	/**
-	 * Writes once.
+	 * Writes once. A batch goes on only if all bytes were written.
 	 *
-	 * @param data - Bytes, or text to write as UTF-8.
+	 * @param data - Bytes, or text to write as UTF-8. In a batch at most 2147479552 bytes.
 	 * @param options - `position`: the byte offset to write at, 0 to 9007199254740991. The file offset then stays where it
 	 * is. Default: writes at the file offset and moves it.
-	 * @returns The number of bytes written, which may be fewer than `data` has: at most 2147479552.
+	 * @returns The number of bytes written, which may be fewer than `data` has: at most 2147479552. In a batch the number of
+	 * all bytes.
 	 * @throws `ENOMEM` This process has no memory for a copy of the bytes.
 	 * @throws `EAGAIN` There is no room, and the descriptor is nonblocking.
 	 * @throws `EPIPE` The other end of the pipe or socket is closed.
 	 * @throws `ENOSPC` The device is full.
+	 * @throws `EIO` In a batch: the kernel wrote fewer bytes than `data` has. The calls before this one and the bytes that were written stay.
 	 * @throws `EBADF` The descriptor is not open for writing.
 	 * @throws `ESPIPE` `position` is given for a pipe, a socket or another file that has no offset.
 	 * @throws `ERR_NEARFAR_CLOSED` The descriptor is closed.
 	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor belongs to another table than the current task's.
-	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected, and a write returns a value.
+	 * @throws `ERR_NEARFAR_BATCH` The descriptor is made by another batch, which has not run yet.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
 	 * @throws `TypeError` An argument has the wrong type.
-	 * @throws `RangeError` The position is out of its range.
+	 * @throws `RangeError` The position is out of its range, or a batch gets more than 2147479552 bytes.
 	 * @example
 	 * ```ts
 	 * const [read, write] = pipe();
@@ -271,6 +274,9 @@ export class FileDescriptor implements Disposable {
 		if (typeof data !== "string" && !(data instanceof Uint8Array))
 			throw wrongType("data", "a Uint8Array or a string", data);
 		const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+		if (bytes.length > MOST_WRITTEN && currentBatch()) {
+			throw outOfRange("data", `at most ${MOST_WRITTEN} bytes in a batch`, bytes.length);
+		}
 		return native().write(this.#number(), bytes, toOffset(checkOptions(options).position));
 	}
 

@@ -9,7 +9,7 @@ export function makeError(failure: FailureData): Error {
 	const call = failure.syscall ?? "call";
 	switch (failure.kind) {
 		case "refused": {
-			const { code = "", errno = 0, syscall = "", message } = failure;
+			const { code = "", errno = 0, syscall = "", message, words } = failure;
 			const subject = currentSubject();
 			const about = {
 				...(failure.path?.length && { path: failure.path.toString() }),
@@ -20,7 +20,10 @@ export function makeError(failure: FailureData): Error {
 				...(subject?.hint !== undefined && code === "ECHILD" && { hint: subject.hint }),
 			};
 			const of = subject && { of: subject.process.toString() };
-			return new SyscallError({ code, errno, syscall, ...(message && { message }), ...of }, about);
+			return new SyscallError(
+				{ code, errno, syscall, ...(message && { message }), ...(words && { words }), ...of },
+				about,
+			);
 		}
 		case "gone":
 			return taskControl().goneError(task);

@@ -212,8 +212,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/**
 	 * Collects the calls of `fn` and sends them in one message. The event loop is not blocked.
 	 *
-	 * A batch can hold calls that return nothing or descriptors, and later calls can use such a descriptor. The first call
-	 * that fails ends the batch, and the task closes the descriptors that the batch has made.
+	 * A batch can hold calls that return nothing or descriptors, and later calls can use such a descriptor. A `write` writes
+	 * all bytes there, or fails. The first call that fails ends the batch, and the task closes the descriptors that the batch
+	 * has made.
 	 *
 	 * @param fn - A synchronous function.
 	 * @returns The result of `fn`, when all calls have succeeded.

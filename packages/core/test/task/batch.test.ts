@@ -45,7 +45,6 @@ describe.each([["near"], ["far"]])("batch %s", (where) => {
 		const before = descriptors(task);
 		const needs: ((fd: FileDescriptor) => unknown)[] = [
 			(fd) => fd.read(1),
-			(fd) => fd.write("x"),
 			(fd) => fd.fd,
 			(fd) => fd.take(),
 			(fd) => fd.blocking,
