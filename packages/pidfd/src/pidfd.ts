@@ -19,6 +19,7 @@ import {
 	currentTask,
 	descriptorNumber,
 	holdChild,
+	integer,
 	livingChild,
 	native,
 	numberOf,
@@ -37,6 +38,7 @@ import { type PidFdInfo, readInfo } from "./info.ts";
 import { openNamespace, type PidFdNamespaceKind } from "./namespace.ts";
 import { assertChild, type NodeChild, pidOfNodeChild } from "./node-child.ts";
 import { findOwnChild } from "./own-child.ts";
+import { checkStartTime, readStartTime } from "./start-time.ts";
 import { pollState, waitForState } from "./wait.ts";
 
 /**
@@ -55,6 +57,11 @@ export interface PidFdOptions {
 	 * `true`: the id is that of a thread, and the descriptor stands for that thread alone (Linux 6.9). Default: `false`.
 	 */
 	thread?: boolean;
+	/**
+	 * The time at which the process started, as {@link PidFd.startTime} returns it, from 0. Another process is `ESRCH`:
+	 * the pid in a pid file may have been used again since the file was written. Default: any process.
+	 */
+	startTime?: number;
 }
 
 /**
@@ -103,31 +110,49 @@ export class PidFd extends FileDescriptor {
 	 * Opens a descriptor for a process.
 	 *
 	 * For a `ChildProcess` the descriptor stands for that child for certain. For a number the process may end before the
-	 * call, and another process may have its pid then.
+	 * call, and another process may have its pid then. `startTime` refuses that other process: the descriptor is opened
+	 * first and asked for its start time afterwards.
 	 *
 	 * @param pid - A process, or 1 to 2147483647 in the pid namespace of the current task.
 	 * @param options - See {@link PidFdOptions}. Default: a blocking descriptor for a process.
 	 * @returns A descriptor of the current task. The caller closes it, or declares it with `using`.
 	 * @throws `ESRCH` No process has the pid.
+	 * @throws `ESRCH` The process did not start at `startTime`, or has been reaped since it was opened.
+	 * @throws `ENOENT` With `startTime`: `/proc` is not mounted, or does not show the process.
 	 * @throws `ENOENT` The id is that of a thread that does not lead a process, and `thread` is not set (before Linux
 	 * 6.15 `EINVAL`).
 	 * @throws `EINVAL` The kernel does not know the option.
 	 * @throws `EMFILE` The table of the current task has no free descriptor.
 	 * @throws `ERR_NEARFAR_NAMESPACE_MISMATCH` The process has its pid in another pid namespace than the current task.
 	 * @throws `ERR_NEARFAR_CHILD_DEAD` The process is a child that has ended.
+	 * @throws `ERR_NEARFAR_BATCH` With `startTime`: the call is inside a batch, which has no start time to compare yet.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
-	 * @throws `TypeError` `pid` is neither a number nor a `Process`, or an option is not a boolean.
-	 * @throws `RangeError` `pid` is not an integer from 1 to 2147483647.
+	 * @throws `TypeError` `pid` is neither a number nor a `Process`, or an option has the wrong type.
+	 * @throws `RangeError` `pid` is not an integer from 1 to 2147483647, or `startTime` none from 0.
 	 * @example
 	 * ```ts
 	 * using pidfd = PidFd.open(process.ppid, { nonblocking: true });
 	 * console.log(pidfd.blocking); // false
 	 * ```
+	 * @example Open the process that a pid file means
+	 * ```ts
+	 * using self = PidFd.self();
+	 * const pidFile = `${process.pid} ${self.startTime()}\n`; // the text that a server writes into its pid file
+	 *
+	 * const [pid = 0, startTime] = pidFile.split(" ").map(Number);
+	 * using server = PidFd.open(pid, { startTime }); // throws ESRCH if another process has the pid by now
+	 * server.sendSignal(0);
+	 * ```
 	 * @see pidfd_open(2), Linux 5.3; no privilege
 	 */
 	static open(pid: number | Process, options?: PidFdOptions): PidFd {
 		const flags = openBits(options);
-		const open = (id: number) => adoptDescriptor(native().pidfdOpen(id, flags), PidFd);
+		const startTime = toStartTime(options?.startTime);
+		const open = (id: number) => {
+			const pidfd = adoptDescriptor(native().pidfdOpen(id, flags), PidFd);
+			if (startTime !== undefined) PidFd.#keepIfStarted(pidfd, startTime, id);
+			return pidfd;
+		};
 		if (pid instanceof ChildProcess) return PidFd.#openOwn(pid, () => open(visiblePid(pid)));
 		const id = pid instanceof Process ? visiblePid(pid) : checkNumber(pid);
 		const child = currentTask().pidNamespace === Task.near.pidNamespace ? livingChild(id) : undefined;
@@ -142,6 +167,16 @@ export class PidFd extends FileDescriptor {
 		// A number of another pid namespace may stand for a child of nearfar too: the first wait looks that up.
 		pidfd.#childKnown = currentTask().pidNamespace === Task.near.pidNamespace;
 		return pidfd;
+	}
+
+	/** Closes a descriptor and throws unless its process started at this time. */
+	static #keepIfStarted(pidfd: PidFd, startTime: number, pid: number): void {
+		try {
+			checkStartTime(pidfd.fd, startTime, `process ${pid}`);
+		} catch (error) {
+			pidfd.close();
+			throw error;
+		}
 	}
 
 	static #openOwn(child: ChildProcess, open: () => PidFd): PidFd {
@@ -422,6 +457,38 @@ export class PidFd extends FileDescriptor {
 	}
 
 	/**
+	 * Returns when the process started, to tell it from a later process with the same pid. The time never changes, not
+	 * even when the process executes a program.
+	 *
+	 * The number comes from `/proc/<pid>/stat`. The descriptor confirms that the file is the one of its own process. The
+	 * clock counts from the boot, so a pid file from before a reboot may name another process with the same
+	 * two numbers. Two processes that get the same pid within one tick have the same start time. A task in a time
+	 * namespace sees the time shifted by the namespace's offset of the boot time.
+	 *
+	 * @returns Clock ticks since the boot, field 22 of proc_pid_stat(5). A second has 100 of them on x64 and arm64.
+	 * @throws `ESRCH` The process was reaped.
+	 * @throws `ENOENT` `/proc` is not mounted, belongs to a pid namespace that the process is not in, or hides the processes of
+	 * other users (`hidepid`).
+	 * @throws `ENOTTY` The descriptor is not a pidfd.
+	 * @throws `EMFILE` The table of the current task has no free descriptor.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor is not in the table of the current task.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.
+	 * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @example
+	 * ```ts
+	 * import { uptime } from "node:os";
+	 *
+	 * using self = PidFd.self();
+	 * console.log(`Node runs for ${uptime() - self.startTime() / 100} seconds`);
+	 * ```
+	 * @see proc_pid_stat(5), time_namespaces(7); Linux 5.3; no privilege
+	 */
+	startTime(): number {
+		return readStartTime(numberOf(this));
+	}
+
+	/**
 	 * Makes another descriptor of the same open file, as {@link FileDescriptor.dup} does. The copy remembers whose child
 	 * the process is, and how it ended.
 	 *
@@ -541,6 +608,16 @@ function openBits(options: PidFdOptions | undefined): number {
 	const { nonblocking, thread } = checkOptions(options);
 	const nonblock = optionalBoolean(nonblocking, "options.nonblocking") ? pidfdFlags.nonblock : 0;
 	return nonblock | (optionalBoolean(thread, "options.thread") ? pidfdFlags.thread : 0);
+}
+
+function toStartTime(startTime: number | undefined): number | undefined {
+	if (startTime === undefined) return undefined;
+	integer(startTime, "options.startTime", 0, Number.MAX_SAFE_INTEGER);
+	if (currentBatch())
+		throw new BatchError(
+			"cannot compare a start time in a batch, in which no call has run yet: open the process before",
+		);
+	return startTime;
 }
 
 function checkNumber(pid: number): number {
