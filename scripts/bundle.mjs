@@ -4,6 +4,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { rolldown } from "rolldown";
+import { rewriteDeclarations } from "./declarations.mjs";
 
 const folder = process.cwd();
 const dist = join(folder, "dist");
@@ -13,6 +14,7 @@ for (const name of readdirSync(dist)) {
 	const known = name in files || name.slice(0, -".map".length) in files;
 	if (/\.js(\.map)?$/.test(name) && !known) rmSync(join(dist, name));
 }
+rewriteDeclarations(dist);
 
 async function core() {
 	// In dist/index.js the names for the other packages begin with `internal_`, so that no user takes them for public.

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { line } from "./count.mjs";
+import { sourceImportsOf } from "./declarations.mjs";
 import { root, run, stop } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
@@ -27,6 +28,8 @@ write("package.json", JSON.stringify({ private: true }));
 run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...tarballs], { cwd: consumer });
 const foreign = readdirSync(join(consumer, "node_modules")).filter((name) => !name.startsWith("."));
 if (foreign.join() !== "@nearfar") stop(`the packages install something else than @nearfar: ${foreign}`);
+const dangling = sourceImportsOf(join(consumer, "node_modules/@nearfar"));
+if (dangling.length > 0) stop(`declarations import sources:\n${dangling.join("\n")}`);
 
 const use = `
 	for (const [name, exports] of Object.entries(packages))
@@ -40,15 +43,16 @@ const imports = names.map((name) => `${JSON.stringify(name)}: await import("${na
 const requires = names.map((name) => `${JSON.stringify(name)}: require("${name}"),`).join("\n");
 write("use.mjs", `const packages = {\n${imports}\n};\n${use}`);
 write("use.cjs", `const packages = {\n${requires}\n};\n(async () => {${use}})();`);
-write("use.ts", names.map((name, i) => `import * as p${i} from "${name}";\nvoid p${i};`).join("\n"));
+write("use.mts", names.map((name, i) => `import * as p${i} from "${name}";\nvoid p${i};`).join("\n"));
 
 // Checks the types as a strict user would, without the tsconfig of this tree.
-const types = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"];
+const types = ["--noEmit", "--strict", "--target", "es2022"];
 types.push("--lib", "es2023,esnext.disposable", "--types", "node", "--typeRoots", join(root, "node_modules/@types"));
 const uses = [
 	["as an ES module", process.execPath, ["use.mjs"]],
 	["through require", process.execPath, ["use.cjs"]],
-	["by the type checker", "tsc", [...types, "use.ts"]],
+	...["nodenext", "node16"].map((module) => [`by tsc (${module})`, "tsc", [...types, "--module", module, "use.mts"]]),
+	["by tsc (bundler)", "tsc", [...types, "--module", "esnext", "--moduleResolution", "bundler", "use.mts"]],
 ];
 for (const [how, command, args] of uses) {
 	run(command, args, { cwd: consumer, timeout: 60_000 });

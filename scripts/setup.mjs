@@ -11,7 +11,7 @@ const stampFile = join(root, "node_modules/.cache/nearfar-setup.json");
 const packages = fs.readdirSync(join(root, "packages"));
 const sources = [
 	...["package.json", "tsconfig.build.json", "turbo.json", "Cargo.toml", "Cargo.lock"],
-	...["crates", "examples", "scripts/native.mjs", "scripts/bundle.mjs"],
+	...["crates", "examples", "scripts/native.mjs", "scripts/bundle.mjs", "scripts/declarations.mjs"],
 	...packages.flatMap((name) => ["src", "package.json", "tsconfig.json"].map((file) => `packages/${name}/${file}`)),
 ];
 
