@@ -83,9 +83,12 @@ function isCallable(symbol) {
 	);
 }
 
-/** Returns the names of the parameters of all overloads. The implementation of overloads is not for users. */
+/**
+ * Returns the names of the parameters of all overloads. The implementation of overloads is not for users, and the value that
+ * an accessor sets is what its comment is about.
+ */
 function parametersOf(symbol) {
-	const signatures = symbol.declarations.filter(ts.isFunctionLike);
+	const signatures = symbol.declarations.filter((one) => ts.isFunctionLike(one) && !ts.isAccessor(one));
 	const overloads = signatures.filter((signature) => !signature.body);
 	const visible = overloads.length > 0 ? overloads : signatures;
 	const names = visible.flatMap(({ parameters }) => parameters.map(({ name }) => name.getText()));

@@ -1,3 +1,9 @@
+/**
+ * {@include ../README.md}
+ *
+ * @module @nearfar/caps
+ */
+
 export type { Capability } from "@nearfar/core/internal";
 export * from "./capability-set.ts";
 export * from "./capget.ts";

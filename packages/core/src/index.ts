@@ -1,3 +1,9 @@
+/**
+ * {@include ../README.md}
+ *
+ * @module @nearfar/core
+ */
+
 export type {
 	AtFlag,
 	CloneFlag,

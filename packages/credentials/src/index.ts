@@ -1,3 +1,9 @@
+/**
+ * {@include ../README.md}
+ *
+ * @module @nearfar/credentials
+ */
+
 export * from "./change.ts";
 export * from "./groups.ts";
 export * from "./ids.ts";

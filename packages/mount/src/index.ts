@@ -1,3 +1,9 @@
+/**
+ * {@include ../README.md}
+ *
+ * @module @nearfar/mount
+ */
+
 export type {
 	MountAttribute,
 	MountFlag,

@@ -1,3 +1,9 @@
+/**
+ * {@include ../README.md}
+ *
+ * @module @nearfar/namespaces
+ */
+
 export type { NamespaceKind } from "@nearfar/core";
 export { sethostname } from "./hostname.ts";
 export { type NamespaceKindData, namespaceKinds } from "./kinds.ts";

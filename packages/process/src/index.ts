@@ -1,3 +1,9 @@
+/**
+ * {@include ../README.md}
+ *
+ * @module @nearfar/process
+ */
+
 export type {
 	ChildState,
 	Command,

@@ -33,7 +33,12 @@ fn write_family(out: &mut String, family: &Family) -> Result<(), Error> {
         writeln!(out, "\t/** {} */\n\t{name}: {value},", flag.doc)?;
     }
     writeln!(out, "}} as const;")?;
-    writeln!(out, "\n/** A name in {{@link {table}}}. */\nexport type {union} = keyof typeof {table};")
+    // The table is not public. The comment of the type therefore repeats what each name means.
+    writeln!(out, "\n/**\n * {doc}\n *")?;
+    for flag in family.flags {
+        writeln!(out, " * - `{}`: {}", family.js_name(flag), flag.doc)?;
+    }
+    writeln!(out, " */\nexport type {union} = keyof typeof {table};")
 }
 
 fn value(kind: Kind, flag: &Flag) -> String {

@@ -54,7 +54,34 @@ export const mountFlags = {
 	lazytime: 0x2000000,
 } as const;
 
-/** A name in {@link mountFlags}. */
+/**
+ * Flags of mount(2).
+ *
+ * - `rdonly`: Nobody can write (`MS_RDONLY`).
+ * - `nosuid`: Set-user-id and set-group-id bits and file capabilities have no effect (`MS_NOSUID`).
+ * - `nodev`: Device files cannot be opened (`MS_NODEV`).
+ * - `noexec`: Programs cannot be executed (`MS_NOEXEC`).
+ * - `synchronous`: Every write reaches the device before it returns (`MS_SYNCHRONOUS`).
+ * - `remount`: Changes the flags and data of an existing mount (`MS_REMOUNT`).
+ * - `mandlock`: Permits mandatory locks; ignored since Linux 5.15 (`MS_MANDLOCK`).
+ * - `dirsync`: Every directory change reaches the device before it returns (`MS_DIRSYNC`).
+ * - `nosymfollow`: Symbolic links are not followed; since Linux 5.10 (`MS_NOSYMFOLLOW`).
+ * - `noatime`: Access times are not updated (`MS_NOATIME`).
+ * - `nodiratime`: Access times of directories are not updated (`MS_NODIRATIME`).
+ * - `bind`: Makes an existing tree visible at a second place (`MS_BIND`).
+ * - `move`: Moves a mount to another place (`MS_MOVE`).
+ * - `rec`: Includes all mounts below (`MS_REC`).
+ * - `silent`: Keeps some warnings out of the kernel log (`MS_SILENT`).
+ * - `posixacl`: The umask is left to the file system (`MS_POSIXACL`).
+ * - `unbindable`: Makes it private, and impossible to bind elsewhere (`MS_UNBINDABLE`).
+ * - `private`: Mount events neither arrive nor leave (`MS_PRIVATE`).
+ * - `slave`: Mount events arrive but do not leave (`MS_SLAVE`).
+ * - `shared`: Mount events arrive and leave (`MS_SHARED`).
+ * - `relatime`: Access times are updated only when older than the modification or a day (`MS_RELATIME`).
+ * - `iVersion`: The inode's version number counts its changes (`MS_I_VERSION`).
+ * - `strictatime`: Access times are always updated (`MS_STRICTATIME`).
+ * - `lazytime`: Time stamps stay in memory until something else is written (`MS_LAZYTIME`).
+ */
 export type MountFlag = keyof typeof mountFlags;
 
 /** How mount events pass between a mount and its peers: an argument of mount(2) and mount_setattr(2). */
@@ -69,7 +96,14 @@ export const propagations = {
 	unbindable: 131072,
 } as const;
 
-/** A name in {@link propagations}. */
+/**
+ * How mount events pass between a mount and its peers: an argument of mount(2) and mount_setattr(2).
+ *
+ * - `private`: Events neither arrive nor leave (`MS_PRIVATE`).
+ * - `shared`: Events arrive and leave (`MS_SHARED`).
+ * - `slave`: Events arrive but do not leave (`MS_SLAVE`).
+ * - `unbindable`: Private, and cannot be bound elsewhere (`MS_UNBINDABLE`).
+ */
 export type Propagation = keyof typeof propagations;
 
 /** Flags of umount2(2). */
@@ -84,7 +118,14 @@ export const umountFlags = {
 	nofollow: 0x8,
 } as const;
 
-/** A name in {@link umountFlags}. */
+/**
+ * Flags of umount2(2).
+ *
+ * - `force`: Aborts pending requests, at the risk of lost data; a few file systems only (`MNT_FORCE`).
+ * - `detach`: Hides the mount now, and unmounts it once nobody uses it (`MNT_DETACH`).
+ * - `expire`: Unmounts only if nobody used it since the last call with this flag (`MNT_EXPIRE`).
+ * - `nofollow`: Does not follow a symbolic link at the end of the path (`UMOUNT_NOFOLLOW`).
+ */
 export type UmountFlag = keyof typeof umountFlags;
 
 /** Attributes of one mount, for fsmount(2) and mount_setattr(2). At most one of `relatime`, `noatime` and `strictatime`. */
@@ -111,7 +152,20 @@ export const mountAttributes = {
 	nosymfollow: 0x200000,
 } as const;
 
-/** A name in {@link mountAttributes}. */
+/**
+ * Attributes of one mount, for fsmount(2) and mount_setattr(2). At most one of `relatime`, `noatime` and `strictatime`.
+ *
+ * - `rdonly`: Nobody can write through this mount (`MOUNT_ATTR_RDONLY`).
+ * - `nosuid`: Set-user-id and set-group-id bits and file capabilities have no effect (`MOUNT_ATTR_NOSUID`).
+ * - `nodev`: Device files cannot be opened (`MOUNT_ATTR_NODEV`).
+ * - `noexec`: Programs cannot be executed (`MOUNT_ATTR_NOEXEC`).
+ * - `relatime`: Access times are updated only when older than the modification or a day (`MOUNT_ATTR_RELATIME`).
+ * - `noatime`: Access times are not updated (`MOUNT_ATTR_NOATIME`).
+ * - `strictatime`: Access times are always updated (`MOUNT_ATTR_STRICTATIME`).
+ * - `nodiratime`: Access times of directories are not updated (`MOUNT_ATTR_NODIRATIME`).
+ * - `idmap`: Owners are mapped by a user namespace; since Linux 5.12 (`MOUNT_ATTR_IDMAP`).
+ * - `nosymfollow`: Symbolic links are not followed; since Linux 5.14 (`MOUNT_ATTR_NOSYMFOLLOW`).
+ */
 export type MountAttribute = keyof typeof mountAttributes;
 
 /** Bits of the mount attributes that are one exclusive choice; to change it, clear all of them. */
@@ -120,7 +174,11 @@ export const mountAttributeMasks = {
 	atime: 112,
 } as const;
 
-/** A name in {@link mountAttributeMasks}. */
+/**
+ * Bits of the mount attributes that are one exclusive choice; to change it, clear all of them.
+ *
+ * - `atime`: How access times are updated (`MOUNT_ATTR__ATIME`).
+ */
 export type MountAttributeMask = keyof typeof mountAttributeMasks;
 
 /** Flags of open_tree(2), which takes some of the `AT_` flags too. */
@@ -133,7 +191,13 @@ export const openTreeFlags = {
 	cloexec: 0x80000,
 } as const;
 
-/** A name in {@link openTreeFlags}. */
+/**
+ * Flags of open_tree(2), which takes some of the `AT_` flags too.
+ *
+ * - `clone`: Copies the mount, detached, instead of referring to it (`OPEN_TREE_CLONE`).
+ * - `namespace`: Puts the copy into a new mount namespace and opens that; since Linux 7.0 (`OPEN_TREE_NAMESPACE`).
+ * - `cloexec`: The descriptor is closed on execve(2) (`OPEN_TREE_CLOEXEC`).
+ */
 export type OpenTreeFlag = keyof typeof openTreeFlags;
 
 /** Flags of move_mount(2). `f` is the path moved from, `t` the path moved to. */
@@ -156,7 +220,18 @@ export const moveMountFlags = {
 	beneath: 0x200,
 } as const;
 
-/** A name in {@link moveMountFlags}. */
+/**
+ * Flags of move_mount(2). `f` is the path moved from, `t` the path moved to.
+ *
+ * - `fSymlinks`: Follows a symbolic link at the end of the path moved from (`MOVE_MOUNT_F_SYMLINKS`).
+ * - `fAutomounts`: Triggers an automount at the end of the path moved from (`MOVE_MOUNT_F_AUTOMOUNTS`).
+ * - `fEmptyPath`: The path moved from may be empty: the descriptor itself is moved (`MOVE_MOUNT_F_EMPTY_PATH`).
+ * - `tSymlinks`: Follows a symbolic link at the end of the path moved to (`MOVE_MOUNT_T_SYMLINKS`).
+ * - `tAutomounts`: Triggers an automount at the end of the path moved to (`MOVE_MOUNT_T_AUTOMOUNTS`).
+ * - `tEmptyPath`: The path moved to may be empty: the descriptor itself is the target (`MOVE_MOUNT_T_EMPTY_PATH`).
+ * - `setGroup`: Copies the propagation group instead of moving; since Linux 5.15 (`MOVE_MOUNT_SET_GROUP`).
+ * - `beneath`: Mounts beneath the topmost mount at the target; since Linux 6.5 (`MOVE_MOUNT_BENEATH`).
+ */
 export type MoveMountFlag = keyof typeof moveMountFlags;
 
 /** Flags of fsopen(2). */
@@ -165,7 +240,11 @@ export const fsopenFlags = {
 	cloexec: 0x1,
 } as const;
 
-/** A name in {@link fsopenFlags}. */
+/**
+ * Flags of fsopen(2).
+ *
+ * - `cloexec`: The descriptor is closed on execve(2) (`FSOPEN_CLOEXEC`).
+ */
 export type FsopenFlag = keyof typeof fsopenFlags;
 
 /** Flags of fsmount(2). */
@@ -174,7 +253,11 @@ export const fsmountFlags = {
 	cloexec: 0x1,
 } as const;
 
-/** A name in {@link fsmountFlags}. */
+/**
+ * Flags of fsmount(2).
+ *
+ * - `cloexec`: The descriptor is closed on execve(2) (`FSMOUNT_CLOEXEC`).
+ */
 export type FsmountFlag = keyof typeof fsmountFlags;
 
 /** Flags of fspick(2). */
@@ -189,7 +272,14 @@ export const fspickFlags = {
 	emptyPath: 0x8,
 } as const;
 
-/** A name in {@link fspickFlags}. */
+/**
+ * Flags of fspick(2).
+ *
+ * - `cloexec`: The descriptor is closed on execve(2) (`FSPICK_CLOEXEC`).
+ * - `symlinkNofollow`: Does not follow a symbolic link at the end of the path (`FSPICK_SYMLINK_NOFOLLOW`).
+ * - `noAutomount`: Does not trigger an automount at the end of the path (`FSPICK_NO_AUTOMOUNT`).
+ * - `emptyPath`: The path may be empty: the descriptor itself is meant (`FSPICK_EMPTY_PATH`).
+ */
 export type FspickFlag = keyof typeof fspickFlags;
 
 /** Commands of fsconfig(2). */
@@ -214,7 +304,19 @@ export const fsconfigCommands = {
 	cmdCreateExcl: 8,
 } as const;
 
-/** A name in {@link fsconfigCommands}. */
+/**
+ * Commands of fsconfig(2).
+ *
+ * - `setFlag`: Sets a parameter that has no value (`FSCONFIG_SET_FLAG`).
+ * - `setString`: Sets a parameter to a string (`FSCONFIG_SET_STRING`).
+ * - `setBinary`: Sets a parameter to bytes (`FSCONFIG_SET_BINARY`).
+ * - `setPath`: Sets a parameter to the file at a path (`FSCONFIG_SET_PATH`).
+ * - `setPathEmpty`: Sets a parameter to the file at a path, which may be empty (`FSCONFIG_SET_PATH_EMPTY`).
+ * - `setFd`: Sets a parameter to a descriptor (`FSCONFIG_SET_FD`).
+ * - `cmdCreate`: Creates the file system, or reuses a matching one (`FSCONFIG_CMD_CREATE`).
+ * - `cmdReconfigure`: Applies the parameters to the existing file system (`FSCONFIG_CMD_RECONFIGURE`).
+ * - `cmdCreateExcl`: Creates the file system, and fails if it exists; since Linux 6.6 (`FSCONFIG_CMD_CREATE_EXCL`).
+ */
 export type FsconfigCommand = keyof typeof fsconfigCommands;
 
 /** What statmount(2) shall return, and what it returned. */
@@ -251,7 +353,25 @@ export const statmountMask = {
 	mntGidmap: 0x4000,
 } as const;
 
-/** A name in {@link statmountMask}. */
+/**
+ * What statmount(2) shall return, and what it returned.
+ *
+ * - `sbBasic`: Device, magic number and flags of the superblock (`STATMOUNT_SB_BASIC`).
+ * - `mntBasic`: Ids, attributes and propagation of the mount (`STATMOUNT_MNT_BASIC`).
+ * - `propagateFrom`: The peer group events come from, in this namespace (`STATMOUNT_PROPAGATE_FROM`).
+ * - `mntRoot`: The mount's root, as a path inside its file system (`STATMOUNT_MNT_ROOT`).
+ * - `mntPoint`: The mount point, as a path from the caller's root (`STATMOUNT_MNT_POINT`).
+ * - `fsType`: The type of the file system (`STATMOUNT_FS_TYPE`).
+ * - `mntNsId`: The id of its mount namespace; since Linux 6.11 (`STATMOUNT_MNT_NS_ID`).
+ * - `mntOpts`: The options, as one string; since Linux 6.11 (`STATMOUNT_MNT_OPTS`).
+ * - `fsSubtype`: The subtype of the file system; since Linux 6.13 (`STATMOUNT_FS_SUBTYPE`).
+ * - `sbSource`: The source of the mount; since Linux 6.13 (`STATMOUNT_SB_SOURCE`).
+ * - `optArray`: The options, one string each; since Linux 6.13 (`STATMOUNT_OPT_ARRAY`).
+ * - `optSecArray`: The security options, one string each; since Linux 6.13 (`STATMOUNT_OPT_SEC_ARRAY`).
+ * - `supportedMask`: All fields this kernel can return; since Linux 6.15 (`STATMOUNT_SUPPORTED_MASK`).
+ * - `mntUidmap`: The user id map of an idmapped mount; since Linux 6.15 (`STATMOUNT_MNT_UIDMAP`).
+ * - `mntGidmap`: The group id map of an idmapped mount; since Linux 6.15 (`STATMOUNT_MNT_GIDMAP`).
+ */
 export type StatmountField = keyof typeof statmountMask;
 
 /** Flags of listmount(2). */
@@ -260,7 +380,11 @@ export const listmountFlags = {
 	reverse: 0x1,
 } as const;
 
-/** A name in {@link listmountFlags}. */
+/**
+ * Flags of listmount(2).
+ *
+ * - `reverse`: Lists later mounts first; since Linux 6.12 (`LISTMOUNT_REVERSE`).
+ */
 export type ListmountFlag = keyof typeof listmountFlags;
 
 /** Flags of open(2) and openat2(2). At most one of `rdonly`, `wronly` and `rdwr`; without one, `rdonly`. */
@@ -307,7 +431,30 @@ export const openFlags = {
 	cloexec: 0x80000,
 } as const;
 
-/** A name in {@link openFlags}. */
+/**
+ * Flags of open(2) and openat2(2). At most one of `rdonly`, `wronly` and `rdwr`; without one, `rdonly`.
+ *
+ * - `rdonly`: For reading (`O_RDONLY`).
+ * - `wronly`: For writing (`O_WRONLY`).
+ * - `rdwr`: For reading and writing (`O_RDWR`).
+ * - `creat`: Creates a regular file if the path does not exist (`O_CREAT`).
+ * - `excl`: With `creat`, fails if the path exists (`O_EXCL`).
+ * - `noctty`: A terminal does not become the controlling terminal (`O_NOCTTY`).
+ * - `trunc`: Empties the file (`O_TRUNC`).
+ * - `append`: Every write goes to the end of the file (`O_APPEND`).
+ * - `nonblock`: Neither opening nor input and output wait (`O_NONBLOCK`).
+ * - `async`: The `O_ASYNC` of fcntl(2): accepted at opening, without an effect then (`FASYNC`).
+ * - `dsync`: A write returns once its data is on the device (`O_DSYNC`).
+ * - `sync`: A write returns once its data and all metadata are on the device; contains `dsync` (`O_SYNC`).
+ * - `path`: Only names a place: neither reads nor writes (`O_PATH`).
+ * - `directory`: Fails unless it is a directory (`O_DIRECTORY`).
+ * - `nofollow`: Fails if the last component is a symbolic link (`O_NOFOLLOW`).
+ * - `direct`: Bypasses the page cache (`O_DIRECT`).
+ * - `noatime`: Reading does not update the access time (`O_NOATIME`).
+ * - `tmpfile`: Creates a file without a name; contains `directory` (`O_TMPFILE`).
+ * - `largefile`: Offsets have 64 bits, as they always do here (`O_LARGEFILE`).
+ * - `cloexec`: The descriptor is closed on execve(2) (`O_CLOEXEC`).
+ */
 export type OpenFlag = keyof typeof openFlags;
 
 /** How openat2(2) may walk a path. */
@@ -326,7 +473,16 @@ export const resolveFlags = {
 	cached: 0x20,
 } as const;
 
-/** A name in {@link resolveFlags}. */
+/**
+ * How openat2(2) may walk a path.
+ *
+ * - `noXdev`: Crosses no mount point (`RESOLVE_NO_XDEV`).
+ * - `noMagiclinks`: Follows no magic link, such as those of /proc/pid/fd (`RESOLVE_NO_MAGICLINKS`).
+ * - `noSymlinks`: Follows no symbolic link at all (`RESOLVE_NO_SYMLINKS`).
+ * - `beneath`: Fails when the path leaves the starting directory (`RESOLVE_BENEATH`).
+ * - `inRoot`: Treats the starting directory as the root (`RESOLVE_IN_ROOT`).
+ * - `cached`: Fails with EAGAIN unless the answer is cached; since Linux 5.12 (`RESOLVE_CACHED`).
+ */
 export type ResolveFlag = keyof typeof resolveFlags;
 
 /** How a call that takes a directory descriptor and a path treats them. */
@@ -349,7 +505,18 @@ export const atFlags = {
 	recursive: 0x8000,
 } as const;
 
-/** A name in {@link atFlags}. */
+/**
+ * How a call that takes a directory descriptor and a path treats them.
+ *
+ * - `symlinkNofollow`: Does not follow a symbolic link at the end of the path (`AT_SYMLINK_NOFOLLOW`).
+ * - `symlinkFollow`: Follows a symbolic link at the end of the path (`AT_SYMLINK_FOLLOW`).
+ * - `noAutomount`: Does not trigger an automount at the end of the path (`AT_NO_AUTOMOUNT`).
+ * - `emptyPath`: The path may be empty: the descriptor itself is meant (`AT_EMPTY_PATH`).
+ * - `statxSyncAsStat`: Asks a remote server when stat(2) would (`AT_STATX_SYNC_AS_STAT`).
+ * - `statxForceSync`: Asks a remote server always (`AT_STATX_FORCE_SYNC`).
+ * - `statxDontSync`: Asks a remote server never (`AT_STATX_DONT_SYNC`).
+ * - `recursive`: Includes all mounts below (`AT_RECURSIVE`).
+ */
 export type AtFlag = keyof typeof atFlags;
 
 /** What statx(2) is asked for, and says that it found. */
@@ -392,7 +559,28 @@ export const statxMask = {
 	dioReadAlign: 0x20000,
 } as const;
 
-/** A name in {@link statxMask}. */
+/**
+ * What statx(2) is asked for, and says that it found.
+ *
+ * - `type`: `type` (`STATX_TYPE`).
+ * - `mode`: `mode` (`STATX_MODE`).
+ * - `nlink`: `nlink` (`STATX_NLINK`).
+ * - `uid`: `uid` (`STATX_UID`).
+ * - `gid`: `gid` (`STATX_GID`).
+ * - `atime`: `atimeNs` (`STATX_ATIME`).
+ * - `mtime`: `mtimeNs` (`STATX_MTIME`).
+ * - `ctime`: `ctimeNs` (`STATX_CTIME`).
+ * - `ino`: `ino` (`STATX_INO`).
+ * - `size`: `size` (`STATX_SIZE`).
+ * - `blocks`: `blocks` (`STATX_BLOCKS`).
+ * - `btime`: `btimeNs` (`STATX_BTIME`).
+ * - `mntId`: `mountId`; since Linux 5.8 (`STATX_MNT_ID`).
+ * - `dioalign`: `dioMemAlign` and `dioOffsetAlign`; since Linux 6.1 (`STATX_DIOALIGN`).
+ * - `mntIdUnique`: `mountIdUnique`; since Linux 6.8 (`STATX_MNT_ID_UNIQUE`).
+ * - `subvol`: `subvol`; since Linux 6.10 (`STATX_SUBVOL`).
+ * - `writeAtomic`: The four fields that begin with `atomicWrite`; since Linux 6.11 (`STATX_WRITE_ATOMIC`).
+ * - `dioReadAlign`: `dioReadOffsetAlign`; since Linux 6.14 (`STATX_DIO_READ_ALIGN`).
+ */
 export type StatxField = keyof typeof statxMask;
 
 /** Attributes of a file that statx(2) tells of, where it knows. */
@@ -419,7 +607,20 @@ export const statxAttributes = {
 	writeAtomic: 0x400000,
 } as const;
 
-/** A name in {@link statxAttributes}. */
+/**
+ * Attributes of a file that statx(2) tells of, where it knows.
+ *
+ * - `compressed`: The file system compresses it (`STATX_ATTR_COMPRESSED`).
+ * - `immutable`: It cannot be changed, renamed, linked or deleted (`STATX_ATTR_IMMUTABLE`).
+ * - `append`: It can only be appended to (`STATX_ATTR_APPEND`).
+ * - `nodump`: Backup programs leave it out (`STATX_ATTR_NODUMP`).
+ * - `encrypted`: A key is needed to read it (`STATX_ATTR_ENCRYPTED`).
+ * - `automount`: A directory that triggers an automount (`STATX_ATTR_AUTOMOUNT`).
+ * - `mountRoot`: The root of a mount; since Linux 5.8 (`STATX_ATTR_MOUNT_ROOT`).
+ * - `verity`: fs-verity protects its content; since Linux 5.5 (`STATX_ATTR_VERITY`).
+ * - `dax`: It is accessed without the page cache; since Linux 5.8 (`STATX_ATTR_DAX`).
+ * - `writeAtomic`: It supports atomic writes; since Linux 6.11 (`STATX_ATTR_WRITE_ATOMIC`).
+ */
 export type StatxAttribute = keyof typeof statxAttributes;
 
 /** Flags of close_range(2). */
@@ -430,7 +631,12 @@ export const closeRangeFlags = {
 	cloexec: 0x4,
 } as const;
 
-/** A name in {@link closeRangeFlags}. */
+/**
+ * Flags of close_range(2).
+ *
+ * - `unshare`: Stops sharing the descriptor table first (`CLOSE_RANGE_UNSHARE`).
+ * - `cloexec`: Marks the descriptors close-on-exec instead; since Linux 5.11 (`CLOSE_RANGE_CLOEXEC`).
+ */
 export type CloseRangeFlag = keyof typeof closeRangeFlags;
 
 /** Flags of eventfd2(2). */
@@ -443,7 +649,13 @@ export const eventFdFlags = {
 	cloexec: 0x80000,
 } as const;
 
-/** A name in {@link eventFdFlags}. */
+/**
+ * Flags of eventfd2(2).
+ *
+ * - `semaphore`: A read takes one instead of everything (`EFD_SEMAPHORE`).
+ * - `nonblock`: Reads and writes do not wait (`EFD_NONBLOCK`).
+ * - `cloexec`: The descriptor is closed on execve(2) (`EFD_CLOEXEC`).
+ */
 export type EventFdFlag = keyof typeof eventFdFlags;
 
 /** The eight kinds of namespaces, for unshare(2), setns(2) and clone3(2), named as in /proc/pid/ns. */
@@ -466,7 +678,18 @@ export const namespaceFlags = {
 	time: 0x80,
 } as const;
 
-/** A name in {@link namespaceFlags}. */
+/**
+ * The eight kinds of namespaces, for unshare(2), setns(2) and clone3(2), named as in /proc/pid/ns.
+ *
+ * - `mnt`: Mounts (`CLONE_NEWNS`).
+ * - `uts`: Host name and domain name (`CLONE_NEWUTS`).
+ * - `ipc`: System V objects and POSIX message queues (`CLONE_NEWIPC`).
+ * - `user`: User ids, group ids and capabilities (`CLONE_NEWUSER`).
+ * - `pid`: Process ids (`CLONE_NEWPID`).
+ * - `net`: Network devices, addresses, ports and rules (`CLONE_NEWNET`).
+ * - `cgroup`: The root of the cgroup tree (`CLONE_NEWCGROUP`).
+ * - `time`: Offsets of the monotonic and boot clocks; not for clone(2) (`CLONE_NEWTIME`).
+ */
 export type NamespaceKind = keyof typeof namespaceFlags;
 
 /** Parts that a new process shares with its creator, for clone3(2) and unshare(2). Namespaces are in `namespaceFlags`. */
@@ -509,7 +732,28 @@ export const cloneFlags = {
 	intoCgroup: 0x200000000,
 } as const;
 
-/** A name in {@link cloneFlags}. */
+/**
+ * Parts that a new process shares with its creator, for clone3(2) and unshare(2). Namespaces are in `namespaceFlags`.
+ *
+ * - `vm`: Memory (`CLONE_VM`).
+ * - `fs`: Root, working directory and umask (`CLONE_FS`).
+ * - `files`: The descriptor table (`CLONE_FILES`).
+ * - `sighand`: Signal handlers; needs `vm` (`CLONE_SIGHAND`).
+ * - `pidfd`: Returns a pidfd of the child (`CLONE_PIDFD`).
+ * - `ptrace`: The tracer of the creator traces the child too (`CLONE_PTRACE`).
+ * - `vfork`: The creator waits until the child executes or exits (`CLONE_VFORK`).
+ * - `parent`: The child's parent is the creator's parent (`CLONE_PARENT`).
+ * - `thread`: A thread of the same process; needs `sighand` (`CLONE_THREAD`).
+ * - `sysvsem`: Undo values of System V semaphores (`CLONE_SYSVSEM`).
+ * - `settls`: Sets the thread-local storage (`CLONE_SETTLS`).
+ * - `parentSettid`: Writes the child's id into the creator's memory (`CLONE_PARENT_SETTID`).
+ * - `childCleartid`: Clears the child's id in its memory on exit, and wakes the futex (`CLONE_CHILD_CLEARTID`).
+ * - `untraced`: A tracer cannot force `ptrace` on the child (`CLONE_UNTRACED`).
+ * - `childSettid`: Writes the child's id into the child's memory (`CLONE_CHILD_SETTID`).
+ * - `io`: The context of the I/O scheduler (`CLONE_IO`).
+ * - `clearSighand`: Handled signals get their default action; since Linux 5.5 (`CLONE_CLEAR_SIGHAND`).
+ * - `intoCgroup`: The child starts in another cgroup; since Linux 5.7 (`CLONE_INTO_CGROUP`).
+ */
 export type CloneFlag = keyof typeof cloneFlags;
 
 /** Flags of pidfd_open(2). */
@@ -520,7 +764,12 @@ export const pidfdFlags = {
 	thread: 0x80,
 } as const;
 
-/** A name in {@link pidfdFlags}. */
+/**
+ * Flags of pidfd_open(2).
+ *
+ * - `nonblock`: Waiting on it fails with EAGAIN while the process runs; since Linux 5.10 (`PIDFD_NONBLOCK`).
+ * - `thread`: Refers to one thread; since Linux 6.9 (`PIDFD_THREAD`).
+ */
 export type PidfdFlag = keyof typeof pidfdFlags;
 
 /** The targets of pidfd_send_signal(2). None: the target that the descriptor refers to. Since Linux 6.9. */
@@ -533,7 +782,13 @@ export const pidfdSignalFlags = {
 	processGroup: 0x4,
 } as const;
 
-/** A name in {@link pidfdSignalFlags}. */
+/**
+ * The targets of pidfd_send_signal(2). None: the target that the descriptor refers to. Since Linux 6.9.
+ *
+ * - `thread`: The thread (`PIDFD_SIGNAL_THREAD`).
+ * - `threadGroup`: The process (`PIDFD_SIGNAL_THREAD_GROUP`).
+ * - `processGroup`: The process group it leads (`PIDFD_SIGNAL_PROCESS_GROUP`).
+ */
 export type PidfdSignalFlag = keyof typeof pidfdSignalFlags;
 
 /** Fields that the ioctl `PIDFD_GET_INFO` shall return, and fields that it returned. Since Linux 6.13. */
@@ -554,7 +809,17 @@ export const pidfdInfoMask = {
 	coredumpSignal: 0x40,
 } as const;
 
-/** A name in {@link pidfdInfoMask}. */
+/**
+ * Fields that the ioctl `PIDFD_GET_INFO` shall return, and fields that it returned. Since Linux 6.13.
+ *
+ * - `pid`: Ids of the thread, the process and the parent; always returned (`PIDFD_INFO_PID`).
+ * - `creds`: User and group ids; always returned (`PIDFD_INFO_CREDS`).
+ * - `cgroupid`: The id of its cgroup; returned when there is one (`PIDFD_INFO_CGROUPID`).
+ * - `exit`: The wait status, also after it was reaped; since Linux 6.15 (`PIDFD_INFO_EXIT`).
+ * - `coredump`: Whether and how it dumped core; since Linux 6.16 (`PIDFD_INFO_COREDUMP`).
+ * - `supportedMask`: All fields this kernel can return; since Linux 6.19 (`PIDFD_INFO_SUPPORTED_MASK`).
+ * - `coredumpSignal`: The signal that made it dump core; since Linux 6.19 (`PIDFD_INFO_COREDUMP_SIGNAL`).
+ */
 export type PidfdInfoField = keyof typeof pidfdInfoMask;
 
 /** Bits about core dumps, from the ioctl `PIDFD_GET_INFO`. Since Linux 6.16. */
@@ -569,7 +834,14 @@ export const pidfdCoredump = {
 	root: 0x8,
 } as const;
 
-/** A name in {@link pidfdCoredump}. */
+/**
+ * Bits about core dumps, from the ioctl `PIDFD_GET_INFO`. Since Linux 6.16.
+ *
+ * - `dumped`: It dumped core (`PIDFD_COREDUMPED`).
+ * - `skip`: It does not dump core (`PIDFD_COREDUMP_SKIP`).
+ * - `user`: It dumps core as its user (`PIDFD_COREDUMP_USER`).
+ * - `root`: It dumps core as root (`PIDFD_COREDUMP_ROOT`).
+ */
 export type PidfdCoredumpBit = keyof typeof pidfdCoredump;
 
 /** What waitid(2) and wait4(2) wait for, and how. */
@@ -592,7 +864,18 @@ export const waitFlags = {
 	clone: 0x80000000,
 } as const;
 
-/** A name in {@link waitFlags}. */
+/**
+ * What waitid(2) and wait4(2) wait for, and how.
+ *
+ * - `exited`: Children that exited (`WEXITED`).
+ * - `stopped`: Children that were stopped by a signal (`WSTOPPED`).
+ * - `continued`: Children that were continued by SIGCONT (`WCONTINUED`).
+ * - `nohang`: Returns at once if there is nothing to report (`WNOHANG`).
+ * - `nowait`: Leaves the child, so that it can be waited for again (`WNOWAIT`).
+ * - `nothread`: Only children of the calling thread (`__WNOTHREAD`).
+ * - `all`: All children, whatever signal they send on exit (`__WALL`).
+ * - `clone`: Only children that do not send SIGCHLD on exit (`__WCLONE`).
+ */
 export type WaitFlag = keyof typeof waitFlags;
 
 /** How the capabilities of user 0 behave, for prctl(2). A `Locked` bit makes the bit before it final. */
@@ -623,7 +906,22 @@ export const securebits = {
 	execDenyInteractiveLocked: 0x800,
 } as const;
 
-/** A name in {@link securebits}. */
+/**
+ * How the capabilities of user 0 behave, for prctl(2). A `Locked` bit makes the bit before it final.
+ *
+ * - `noroot`: User 0 gains nothing on execve(2) (`SECBIT_NOROOT`).
+ * - `norootLocked`: Locks `noroot` (`SECBIT_NOROOT_LOCKED`).
+ * - `noSetuidFixup`: Changing user ids does not change capabilities (`SECBIT_NO_SETUID_FIXUP`).
+ * - `noSetuidFixupLocked`: Locks `noSetuidFixup` (`SECBIT_NO_SETUID_FIXUP_LOCKED`).
+ * - `keepCaps`: Permitted capabilities survive leaving user 0; cleared by execve(2) (`SECBIT_KEEP_CAPS`).
+ * - `keepCapsLocked`: Locks `keepCaps` (`SECBIT_KEEP_CAPS_LOCKED`).
+ * - `noCapAmbientRaise`: Ambient capabilities cannot be added (`SECBIT_NO_CAP_AMBIENT_RAISE`).
+ * - `noCapAmbientRaiseLocked`: Locks `noCapAmbientRaise` (`SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED`).
+ * - `execRestrictFile`: Interpreters shall ask the kernel before running a file; since Linux 6.14 (`SECBIT_EXEC_RESTRICT_FILE`).
+ * - `execRestrictFileLocked`: Locks `execRestrictFile` (`SECBIT_EXEC_RESTRICT_FILE_LOCKED`).
+ * - `execDenyInteractive`: Interpreters shall not run interactive commands; since Linux 6.14 (`SECBIT_EXEC_DENY_INTERACTIVE`).
+ * - `execDenyInteractiveLocked`: Locks `execDenyInteractive` (`SECBIT_EXEC_DENY_INTERACTIVE_LOCKED`).
+ */
 export type Securebit = keyof typeof securebits;
 
 /** Options of prctl(2). */
@@ -678,7 +976,34 @@ export const prctlOptions = {
 	setPtracer: 1499557217,
 } as const;
 
-/** A name in {@link prctlOptions}. */
+/**
+ * Options of prctl(2).
+ *
+ * - `setPdeathsig`: Sets the signal sent when the parent thread ends (`PR_SET_PDEATHSIG`).
+ * - `getPdeathsig`: Reads the signal sent when the parent thread ends (`PR_GET_PDEATHSIG`).
+ * - `getDumpable`: Reads whether the process can dump core and be traced (`PR_GET_DUMPABLE`).
+ * - `setDumpable`: Sets whether the process can dump core and be traced (`PR_SET_DUMPABLE`).
+ * - `getKeepcaps`: Reads whether permitted capabilities survive leaving user 0 (`PR_GET_KEEPCAPS`).
+ * - `setKeepcaps`: Sets whether permitted capabilities survive leaving user 0 (`PR_SET_KEEPCAPS`).
+ * - `setName`: Sets the name of the thread, at most 15 bytes (`PR_SET_NAME`).
+ * - `getName`: Reads the name of the thread (`PR_GET_NAME`).
+ * - `getSeccomp`: Reads whether system calls are restricted, and how (`PR_GET_SECCOMP`).
+ * - `setSeccomp`: Restricts the system calls of the thread, for ever (`PR_SET_SECCOMP`).
+ * - `capbsetRead`: Reads whether a capability is in the bounding set (`PR_CAPBSET_READ`).
+ * - `capbsetDrop`: Removes a capability from the bounding set (`PR_CAPBSET_DROP`).
+ * - `getSecurebits`: Reads the securebits (`PR_GET_SECUREBITS`).
+ * - `setSecurebits`: Sets the securebits (`PR_SET_SECUREBITS`).
+ * - `setTimerslack`: Sets how late timers may fire, in nanoseconds (`PR_SET_TIMERSLACK`).
+ * - `getTimerslack`: Reads how late timers may fire, in nanoseconds (`PR_GET_TIMERSLACK`).
+ * - `setChildSubreaper`: Sets whether orphaned descendants become children (`PR_SET_CHILD_SUBREAPER`).
+ * - `getChildSubreaper`: Reads whether orphaned descendants become children (`PR_GET_CHILD_SUBREAPER`).
+ * - `setNoNewPrivs`: Makes execve(2) grant nothing, for ever (`PR_SET_NO_NEW_PRIVS`).
+ * - `getNoNewPrivs`: Reads whether execve(2) grants nothing (`PR_GET_NO_NEW_PRIVS`).
+ * - `setThpDisable`: Sets whether transparent huge pages are off (`PR_SET_THP_DISABLE`).
+ * - `getThpDisable`: Reads whether transparent huge pages are off (`PR_GET_THP_DISABLE`).
+ * - `capAmbient`: Reads or changes the ambient set (`PR_CAP_AMBIENT`).
+ * - `setPtracer`: Permits one process to trace this one, under the Yama security module (`PR_SET_PTRACER`).
+ */
 export type PrctlOption = keyof typeof prctlOptions;
 
 /** Operations of the prctl(2) option `capAmbient`. */
@@ -693,7 +1018,14 @@ export const ambientOperations = {
 	clearAll: 4,
 } as const;
 
-/** A name in {@link ambientOperations}. */
+/**
+ * Operations of the prctl(2) option `capAmbient`.
+ *
+ * - `isSet`: Reads whether a capability is in the set (`PR_CAP_AMBIENT_IS_SET`).
+ * - `raise`: Adds a capability (`PR_CAP_AMBIENT_RAISE`).
+ * - `lower`: Removes a capability (`PR_CAP_AMBIENT_LOWER`).
+ * - `clearAll`: Removes all capabilities (`PR_CAP_AMBIENT_CLEAR_ALL`).
+ */
 export type AmbientOperation = keyof typeof ambientOperations;
 
 /** The ioctls that open a namespace of a pidfd's process. Since Linux 6.11. */
@@ -720,7 +1052,20 @@ export const pidfdNamespaces = {
 	uts: 65290,
 } as const;
 
-/** A name in {@link pidfdNamespaces}. */
+/**
+ * The ioctls that open a namespace of a pidfd's process. Since Linux 6.11.
+ *
+ * - `cgroup`: The root of the cgroup tree (`PIDFD_GET_CGROUP_NAMESPACE`).
+ * - `ipc`: System V objects and POSIX message queues (`PIDFD_GET_IPC_NAMESPACE`).
+ * - `mnt`: Mounts (`PIDFD_GET_MNT_NAMESPACE`).
+ * - `net`: Network devices, addresses, ports and rules (`PIDFD_GET_NET_NAMESPACE`).
+ * - `pid`: Process ids (`PIDFD_GET_PID_NAMESPACE`).
+ * - `pidForChildren`: Process ids of its children (`PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE`).
+ * - `time`: Offsets of the monotonic and boot clocks (`PIDFD_GET_TIME_NAMESPACE`).
+ * - `timeForChildren`: Offsets of the clocks of its children (`PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE`).
+ * - `user`: User ids, group ids and capabilities (`PIDFD_GET_USER_NAMESPACE`).
+ * - `uts`: Host name and domain name (`PIDFD_GET_UTS_NAMESPACE`).
+ */
 export type PidfdNamespace = keyof typeof pidfdNamespaces;
 
 /** What prlimit(2) limits. */
@@ -759,7 +1104,26 @@ export const resources = {
 	rttime: 15,
 } as const;
 
-/** A name in {@link resources}. */
+/**
+ * What prlimit(2) limits.
+ *
+ * - `cpu`: Processor time, in seconds (`RLIMIT_CPU`).
+ * - `fsize`: Size of a file it writes, in bytes (`RLIMIT_FSIZE`).
+ * - `data`: Data segment, in bytes (`RLIMIT_DATA`).
+ * - `stack`: Stack, in bytes (`RLIMIT_STACK`).
+ * - `core`: Size of a core dump, in bytes (`RLIMIT_CORE`).
+ * - `rss`: Resident memory, in bytes; has no effect (`RLIMIT_RSS`).
+ * - `nproc`: Threads of the real user (`RLIMIT_NPROC`).
+ * - `nofile`: Highest descriptor, plus one (`RLIMIT_NOFILE`).
+ * - `memlock`: Locked memory, in bytes (`RLIMIT_MEMLOCK`).
+ * - `as`: Address space, in bytes (`RLIMIT_AS`).
+ * - `locks`: File locks; has no effect (`RLIMIT_LOCKS`).
+ * - `sigpending`: Signals queued for the real user (`RLIMIT_SIGPENDING`).
+ * - `msgqueue`: POSIX message queues of the real user, in bytes (`RLIMIT_MSGQUEUE`).
+ * - `nice`: Lowest nice value: 20 minus the limit (`RLIMIT_NICE`).
+ * - `rtprio`: Highest real-time priority (`RLIMIT_RTPRIO`).
+ * - `rttime`: Real-time processor time without a blocking call, in microseconds (`RLIMIT_RTTIME`).
+ */
 export type Resource = keyof typeof resources;
 
 /** Processes whose nice value getpriority(2) and setpriority(2) mean. */
@@ -772,7 +1136,13 @@ export const priorityWhich = {
 	user: 2,
 } as const;
 
-/** A name in {@link priorityWhich}. */
+/**
+ * Processes whose nice value getpriority(2) and setpriority(2) mean.
+ *
+ * - `process`: A process: of one with several threads, its first one alone (`PRIO_PROCESS`).
+ * - `group`: All of a process group (`PRIO_PGRP`).
+ * - `user`: All of a real user (`PRIO_USER`).
+ */
 export type PriorityWhich = keyof typeof priorityWhich;
 
 /** How sigprocmask(2) combines the mask with a set. */
@@ -785,7 +1155,13 @@ export const sigprocmaskHow = {
 	setmask: 2,
 } as const;
 
-/** A name in {@link sigprocmaskHow}. */
+/**
+ * How sigprocmask(2) combines the mask with a set.
+ *
+ * - `block`: Adds the set (`SIG_BLOCK`).
+ * - `unblock`: Takes the set away (`SIG_UNBLOCK`).
+ * - `setmask`: Makes the set the mask (`SIG_SETMASK`).
+ */
 export type SigprocmaskHow = keyof typeof sigprocmaskHow;
 
 /** Capabilities, by number, not by bit. */
@@ -874,7 +1250,51 @@ export const capabilities = {
 	checkpointRestore: 40,
 } as const;
 
-/** A name in {@link capabilities}. */
+/**
+ * Capabilities, by number, not by bit.
+ *
+ * - `chown`: Changes owners of files (`CAP_CHOWN`).
+ * - `dacOverride`: Reads, writes and executes files whatever their mode (`CAP_DAC_OVERRIDE`).
+ * - `dacReadSearch`: Reads files and searches directories whatever their mode (`CAP_DAC_READ_SEARCH`).
+ * - `fowner`: Does with a file what only its owner may (`CAP_FOWNER`).
+ * - `fsetid`: Keeps set-user-id and set-group-id bits when a file changes (`CAP_FSETID`).
+ * - `kill`: Signals any process (`CAP_KILL`).
+ * - `setgid`: Sets group ids and supplementary groups (`CAP_SETGID`).
+ * - `setuid`: Sets user ids (`CAP_SETUID`).
+ * - `setpcap`: Changes the bounding set, the inheritable set and the securebits (`CAP_SETPCAP`).
+ * - `linuxImmutable`: Sets the immutable and append-only attributes of files (`CAP_LINUX_IMMUTABLE`).
+ * - `netBindService`: Binds ports below 1024 (`CAP_NET_BIND_SERVICE`).
+ * - `netBroadcast`: Broadcasts and listens to multicast; unused (`CAP_NET_BROADCAST`).
+ * - `netAdmin`: Configures the network (`CAP_NET_ADMIN`).
+ * - `netRaw`: Uses raw and packet sockets (`CAP_NET_RAW`).
+ * - `ipcLock`: Locks memory without limit (`CAP_IPC_LOCK`).
+ * - `ipcOwner`: Uses System V objects whatever their mode (`CAP_IPC_OWNER`).
+ * - `sysModule`: Loads and unloads kernel modules (`CAP_SYS_MODULE`).
+ * - `sysRawio`: Accesses devices and I/O ports directly (`CAP_SYS_RAWIO`).
+ * - `sysChroot`: Changes the root directory and enters mount namespaces (`CAP_SYS_CHROOT`).
+ * - `sysPtrace`: Traces any process (`CAP_SYS_PTRACE`).
+ * - `sysPacct`: Configures process accounting (`CAP_SYS_PACCT`).
+ * - `sysAdmin`: Mounts, enters namespaces, and much else (`CAP_SYS_ADMIN`).
+ * - `sysBoot`: Reboots, and loads another kernel (`CAP_SYS_BOOT`).
+ * - `sysNice`: Raises priorities and changes the scheduling of any process (`CAP_SYS_NICE`).
+ * - `sysResource`: Exceeds resource limits and quotas (`CAP_SYS_RESOURCE`).
+ * - `sysTime`: Sets the clocks (`CAP_SYS_TIME`).
+ * - `sysTtyConfig`: Configures terminals and hangs them up (`CAP_SYS_TTY_CONFIG`).
+ * - `mknod`: Makes device files (`CAP_MKNOD`).
+ * - `lease`: Takes leases on any file (`CAP_LEASE`).
+ * - `auditWrite`: Writes to the audit log (`CAP_AUDIT_WRITE`).
+ * - `auditControl`: Configures auditing (`CAP_AUDIT_CONTROL`).
+ * - `setfcap`: Sets capabilities of files, and maps user 0 into a namespace (`CAP_SETFCAP`).
+ * - `macOverride`: Overrides mandatory access control, where a security module says so (`CAP_MAC_OVERRIDE`).
+ * - `macAdmin`: Configures mandatory access control (`CAP_MAC_ADMIN`).
+ * - `syslog`: Reads the kernel log and sees kernel addresses (`CAP_SYSLOG`).
+ * - `wakeAlarm`: Sets timers that wake the system (`CAP_WAKE_ALARM`).
+ * - `blockSuspend`: Keeps the system from suspending (`CAP_BLOCK_SUSPEND`).
+ * - `auditRead`: Reads the audit log; since Linux 3.16 (`CAP_AUDIT_READ`).
+ * - `perfmon`: Observes performance; since Linux 5.8 (`CAP_PERFMON`).
+ * - `bpf`: Loads BPF programs; since Linux 5.8 (`CAP_BPF`).
+ * - `checkpointRestore`: Checkpoints and restores processes; since Linux 5.9 (`CAP_CHECKPOINT_RESTORE`).
+ */
 export type Capability = keyof typeof capabilities;
 
 /** The 31 standard signals. Real-time signals are numbers. */
@@ -943,5 +1363,39 @@ export const signals = {
 	SIGSYS: 31,
 } as const;
 
-/** A name in {@link signals}. */
+/**
+ * The 31 standard signals. Real-time signals are numbers.
+ *
+ * - `SIGHUP`: The terminal hung up, or the session leader exited (`SIGHUP`).
+ * - `SIGINT`: Interrupted from the keyboard (`SIGINT`).
+ * - `SIGQUIT`: Quit from the keyboard, with a core dump (`SIGQUIT`).
+ * - `SIGILL`: Illegal instruction (`SIGILL`).
+ * - `SIGTRAP`: Breakpoint or other trap (`SIGTRAP`).
+ * - `SIGABRT`: Aborted itself (`SIGABRT`).
+ * - `SIGBUS`: Access to memory that has nothing behind it (`SIGBUS`).
+ * - `SIGFPE`: Arithmetic error (`SIGFPE`).
+ * - `SIGKILL`: Killed; cannot be caught (`SIGKILL`).
+ * - `SIGUSR1`: For the program to define (`SIGUSR1`).
+ * - `SIGSEGV`: Invalid access to memory (`SIGSEGV`).
+ * - `SIGUSR2`: For the program to define (`SIGUSR2`).
+ * - `SIGPIPE`: Wrote to a pipe or socket that nobody reads (`SIGPIPE`).
+ * - `SIGALRM`: A real-time timer expired (`SIGALRM`).
+ * - `SIGTERM`: Asked to terminate (`SIGTERM`).
+ * - `SIGSTKFLT`: Unused (`SIGSTKFLT`).
+ * - `SIGCHLD`: A child exited, stopped or continued (`SIGCHLD`).
+ * - `SIGCONT`: Continues a stopped process (`SIGCONT`).
+ * - `SIGSTOP`: Stopped; cannot be caught (`SIGSTOP`).
+ * - `SIGTSTP`: Stopped from the terminal (`SIGTSTP`).
+ * - `SIGTTIN`: Read from the terminal in the background (`SIGTTIN`).
+ * - `SIGTTOU`: Wrote to the terminal in the background (`SIGTTOU`).
+ * - `SIGURG`: Urgent data on a socket (`SIGURG`).
+ * - `SIGXCPU`: Exceeded the limit of processor time (`SIGXCPU`).
+ * - `SIGXFSZ`: Exceeded the limit of file size (`SIGXFSZ`).
+ * - `SIGVTALRM`: A timer of the process's own time expired (`SIGVTALRM`).
+ * - `SIGPROF`: A profiling timer expired (`SIGPROF`).
+ * - `SIGWINCH`: The terminal's window changed its size (`SIGWINCH`).
+ * - `SIGIO`: Input or output is possible (`SIGIO`).
+ * - `SIGPWR`: The power is about to fail (`SIGPWR`).
+ * - `SIGSYS`: Bad system call (`SIGSYS`).
+ */
 export type Signal = keyof typeof signals;

@@ -120,8 +120,6 @@ export class FileDescriptor implements Disposable {
 
 	/**
 	 * Whether execve(2) closes the descriptor. Reading and setting the property ask the kernel.
-	 *
-	 * @param value - True to close the descriptor at execve(2).
 	 */
 	get closeOnExec(): boolean {
 		return this.#run(() => (native().getFlags(this.#number()) & CLOEXEC) !== 0);
@@ -134,8 +132,6 @@ export class FileDescriptor implements Disposable {
 	/**
 	 * Whether reads and writes wait, that is `O_NONBLOCK` is not set. Reading and setting the property ask the kernel.
 	 * All copies of a descriptor share the flag.
-	 *
-	 * @param value - True to let reads and writes wait.
 	 */
 	get blocking(): boolean {
 		return this.#run(() => (native().getStatus(this.#number()) & openFlags.nonblock) === 0);

@@ -97,19 +97,14 @@ export class EventFd extends FileDescriptor {
 	}
 
 	/**
-	 * Reads the counter and sets it to 0. From a semaphore, takes 1. With a `length`, reads bytes as `FileDescriptor.read`
-	 * does.
+	 * Reads the counter and sets it to 0. From a semaphore, takes 1.
 	 *
-	 * @param length - The most bytes to read, 0 to 2147483647. Default: reads the counter.
-	 * @param options - As for `FileDescriptor.read`; only with a `length`.
 	 * @returns The value taken, 1 or more.
 	 * @throws `EAGAIN` The counter is 0, and the descriptor is nonblocking.
 	 * @throws `ERR_NEARFAR_CLOSED` The descriptor is closed.
 	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor belongs to another table than the current task's.
 	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected, and a read returns a value.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
-	 * @throws `TypeError` An argument has the wrong type.
-	 * @throws `RangeError` A number is out of its range.
 	 * @example
 	 * ```ts
 	 * using counter = EventFd.create({ initial: 2 });
@@ -118,6 +113,16 @@ export class EventFd extends FileDescriptor {
 	 * @see eventfd(2); no privilege
 	 */
 	override read(): bigint;
+	/**
+	 * Reads bytes, as {@link FileDescriptor.read} does: eight of them are a value.
+	 *
+	 * @param length - The most bytes to read, 8 to 2147483647.
+	 * @param options - As for {@link FileDescriptor.read}.
+	 * @returns The bytes of the value, in the byte order of the CPU.
+	 * @throws `EINVAL` `length` is below 8.
+	 * @throws `TypeError` An argument has the wrong type.
+	 * @throws `RangeError` A number is out of its range.
+	 */
 	override read(length: number, options?: { position?: number | bigint }): Buffer;
 	override read(length?: number, options?: { position?: number | bigint }): bigint | Buffer {
 		return length === undefined ? native().eventfdRead(numberOf(this), true) : super.read(length, options);
@@ -168,12 +173,9 @@ export class EventFd extends FileDescriptor {
 	}
 
 	/**
-	 * Adds a value to the counter. With bytes or text, writes them as `FileDescriptor.write` does.
+	 * Adds a value to the counter.
 	 *
 	 * @param value - The number to add, 0 to 18446744073709551614, which is also the largest value of the counter.
-	 * @param data - Bytes, or text to write as UTF-8.
-	 * @param options - As for `FileDescriptor.write`; only with `data`.
-	 * @returns The number of bytes written, if bytes or text are given.
 	 * @throws `EAGAIN` The counter would exceed its largest value, and the descriptor is nonblocking.
 	 * @throws `EINVAL` `value` is 18446744073709551615.
 	 * @throws `ERR_NEARFAR_CLOSED` The descriptor is closed.
@@ -190,6 +192,15 @@ export class EventFd extends FileDescriptor {
 	 * @see eventfd(2); no privilege
 	 */
 	override write(value: bigint | number): void;
+	/**
+	 * Writes bytes, as {@link FileDescriptor.write} does: eight of them are the value to add.
+	 *
+	 * @param data - Eight bytes in the byte order of the CPU, or text that is written as UTF-8.
+	 * @param options - As for {@link FileDescriptor.write}.
+	 * @returns The number of bytes written, 8.
+	 * @throws `EINVAL` There are fewer than eight bytes.
+	 * @throws `TypeError` An argument has the wrong type.
+	 */
 	override write(data: Uint8Array | string, options?: { position?: number | bigint }): number;
 	override write(
 		data: bigint | number | Uint8Array | string,
