@@ -1,6 +1,7 @@
 //! Failures of calls, and the kernel's reasons.
 
 use nix::errno::Errno;
+use std::borrow::Cow;
 
 /// The reason why a call has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +40,16 @@ pub struct Refusal {
     /// The index of the call in its batch, from 0.
     pub step: Option<u32>,
     /// The description of the error, in place of the kernel's.
-    pub words: Option<&'static str>,
+    pub words: Option<Cow<'static, str>>,
+    /// Further facts for the message. The box keeps a [`Result`] small.
+    pub detail: Option<Box<Detail>>,
+}
+
+/// Facts about a refused call, for the message of its error.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// The number of the descriptor that the call was about.
+    pub fd: Option<i32>,
 }
 
 impl Failure {
@@ -78,7 +88,7 @@ impl Refusal {
     pub(crate) fn new(syscall: &'static str, number: i32) -> Self {
         let errno = Errno::from_raw(number);
         let nameless = (errno == Errno::UnknownErrno).then_some(number);
-        Refusal { syscall, errno, nameless, path: None, dest: None, step: None, words: None }
+        Refusal { syscall, errno, nameless, path: None, dest: None, step: None, words: None, detail: None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The ends that a task can come to: a program, supervision, exit.
 
-use crate::convert::{all_bytes, Text};
+use crate::convert::{all_bytes, bytes, Text};
 use crate::tables::{self, Id};
 use crate::throw::OrThrow;
 use linux::sequence::list::Sequence;
@@ -14,6 +14,10 @@ use napi_derive::napi;
 pub struct ExecData {
     /// Candidates; empty: `fd`.
     pub paths: Vec<Text>,
+    /// The name that is looked up, if the candidates are those of `PATH`.
+    pub name: Option<Text>,
+    /// Whether `PATH` is not set.
+    pub default_path: bool,
     /// Descriptor to execute.
     pub fd: i32,
     /// argv.
@@ -37,6 +41,8 @@ pub struct ExecData {
 pub fn exec(task: Id, data: ExecData) -> Result<()> {
     let exec = Exec {
         paths: all_bytes(&data.paths),
+        name: data.name.as_ref().map(|name| bytes(name).to_vec()),
+        default_path: data.default_path,
         fd: data.fd,
         argv: all_bytes(&data.argv),
         envp: data.envp.to_vec(),

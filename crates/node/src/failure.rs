@@ -1,6 +1,6 @@
 //! Failures as JavaScript gets them.
 
-use linux::error::{Failure, Refusal};
+use linux::error::{Detail, Failure, Refusal};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
@@ -25,6 +25,8 @@ pub struct FailureData {
     pub dest: Option<Buffer>,
     /// Which call of a batch.
     pub step: Option<u32>,
+    /// The descriptor that the call was about.
+    pub fd: Option<i32>,
 }
 
 impl From<Failure> for FailureData {
@@ -39,6 +41,7 @@ impl From<Failure> for FailureData {
             path: None,
             dest: None,
             step: None,
+            fd: None,
         };
         match failure {
             Failure::Gone | Failure::Executed => plain("gone"),
@@ -47,17 +50,21 @@ impl From<Failure> for FailureData {
             Failure::Multithreaded(name) => FailureData { syscall: Some(name.into()), ..plain("multithreaded") },
             Failure::Broken(message) => FailureData { message: Some(message), ..plain("broken") },
             Failure::Internal(message) => FailureData { message: Some(message.into()), ..plain("internal") },
-            Failure::Refused(Refusal { syscall, errno, nameless, path, dest, step, words }) => FailureData {
-                code: Some(format!("{errno:?}")),
-                errno: Some(nameless.unwrap_or(errno as i32)),
-                message: Some(errno.desc().into()),
-                words: words.map(String::from),
-                syscall: Some(syscall.into()),
-                path: path.map(Buffer::from),
-                dest: dest.map(Buffer::from),
-                step,
-                ..plain("refused")
-            },
+            Failure::Refused(Refusal { syscall, errno, nameless, path, dest, step, words, detail }) => {
+                let Detail { fd } = detail.map(|detail| *detail).unwrap_or_default();
+                FailureData {
+                    code: Some(format!("{errno:?}")),
+                    errno: Some(nameless.unwrap_or(errno as i32)),
+                    message: Some(errno.desc().into()),
+                    syscall: Some(syscall.into()),
+                    path: path.map(Buffer::from),
+                    dest: dest.map(Buffer::from),
+                    step,
+                    words: words.map(String::from),
+                    fd,
+                    ..plain("refused")
+                }
+            }
         }
     }
 }

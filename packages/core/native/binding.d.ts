@@ -133,6 +133,10 @@ export declare function exec(task: Id, data: ExecData): void
 export interface ExecData {
   /** Candidates; empty: `fd`. */
   paths: Array<Text>
+  /** The name that is looked up, if the candidates are those of `PATH`. */
+  name?: Text
+  /** Whether `PATH` is not set. */
+  defaultPath: boolean
   /** Descriptor to execute. */
   fd: number
   /** argv. */
@@ -177,6 +181,8 @@ export interface FailureData {
   dest?: Buffer
   /** Which call of a batch. */
   step?: number
+  /** The descriptor that the call was about. */
+  fd?: number
 }
 
 /** fchdir(2). */

@@ -18,6 +18,7 @@ export { toWanted, waitBits } from "./process/waiters.ts";
 export { refuseOneThread } from "./target/own-thread.ts";
 export { type AnyTask, afterSuccess, currentBatch, currentTask } from "./target/target.ts";
 export { endTask } from "./task/end.ts";
+export { executeFor } from "./task/exec.ts";
 export { copyEnvironment } from "./task/exec-options.ts";
 export { changesSignals, entersNamespaces } from "./task/namespaces.ts";
 export { fillArrays } from "./task/raw.ts";

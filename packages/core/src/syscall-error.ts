@@ -41,20 +41,33 @@ export class SyscallError extends Error {
 	 * Called by nearfar.
 	 *
 	 * @param refusal - The error of the kernel, with a positive number. `message` is the text for a number that Node does
-	 * not know; `words` is the text in place of Node's; `of` names the process that the call was about.
+	 * not know; `words` is the reason in place of the text for the number; `call` is what the caller has called, where that
+	 * is not `syscall`; `object` says what the call was about, in place of the paths; `of` names the process that the call
+	 * was about.
 	 * @param about - Further properties of the error.
 	 */
 	constructor(
-		refusal: { code: string; errno: number; syscall: string; message?: string; words?: string; of?: string },
+		refusal: {
+			code: string;
+			errno: number;
+			syscall: string;
+			message?: string;
+			words?: string;
+			call?: string;
+			object?: string;
+			of?: string;
+		},
 		about: { path?: string; dest?: string; task?: string; step?: number; command?: Command; hint?: string } = {},
 	) {
-		const { errno, syscall, of } = refusal;
+		const { errno, syscall, call, of } = refusal;
 		knownErrors ??= process.getBuiltinModule("node:util").getSystemErrorMap();
 		const known = knownErrors.get(-errno);
 		const code = /^UnknownErrno/.test(refusal.code) ? `Unknown system error -${errno}` : refusal.code;
 		const words = refusal.words ?? known?.[1] ?? refusal.message?.toLowerCase() ?? "unknown error";
-		const paths = [about.path, about.dest].filter((path) => path !== undefined).map((path) => `'${path}'`);
-		super(`${code}: ${words}, ${syscall}${paths.length > 0 ? ` ${paths.join(" -> ")}` : ""}${of ? ` of ${of}` : ""}`);
+		const object = refusal.object ?? pathsText(about);
+		// A caller of another function than `syscall` knows nothing of the task that has made the call.
+		const where = about.task !== undefined && call === undefined ? ` in ${about.task}` : "";
+		super(`${code}: ${words}, ${call ?? syscall}${object && ` ${object}`}${of ? ` of ${of}` : ""}${where}`);
 		this.name = "SyscallError";
 		this.code = code;
 		this.errno = -errno;
@@ -63,4 +76,12 @@ export class SyscallError extends Error {
 			if (value !== undefined) Object.assign(this, { [name]: value });
 		}
 	}
+}
+
+/** Returns the paths of a call as messages have them: `'/a' -> '/b'`. */
+export function pathsText({ path, dest }: { path?: string; dest?: string }): string {
+	return [path, dest]
+		.filter((path) => path !== undefined)
+		.map((path) => `'${path}'`)
+		.join(" -> ");
 }

@@ -3,6 +3,7 @@
 
 use crate::error::{Failure, Refusal};
 use crate::wire::Policy;
+use std::borrow::Cow;
 
 /// Descriptor numbers from here down are slots: each stands for a descriptor that a sequence has still to make.
 pub const SLOT: i32 = -0x4000_0000;
@@ -137,7 +138,8 @@ impl Request {
     pub(crate) fn refusal(&self, number: i32, step: Option<u32>) -> Failure {
         let bytes = |(at, length): (u32, u32)| self.input.get(at as usize..at as usize + length as usize);
         let [path, dest] = self.paths.map(|place| place.and_then(bytes).map(<[u8]>::to_vec));
-        Failure::Refused(Refusal { path, dest, step, words: self.words, ..Refusal::new(self.name, number) })
+        let words = self.words.map(Cow::Borrowed);
+        Failure::Refused(Refusal { path, dest, step, words, ..Refusal::new(self.name, number) })
     }
 }
 
@@ -148,7 +150,7 @@ fn reserve(bytes: &mut Vec<u8>, length: usize) -> bool {
 
 impl Arg {
     /// Returns the argument for a descriptor's number, which may be that of a slot.
-    pub(super) fn descriptor(fd: i32) -> Arg {
+    pub(crate) fn descriptor(fd: i32) -> Arg {
         if fd <= SLOT {
             Arg::Slot((SLOT - fd) as u32)
         } else {

@@ -189,7 +189,7 @@ fn whole(request: &Request) -> Option<i64> {
 }
 
 fn short(name: &'static str) -> Failure {
-    Failure::Refused(Refusal { words: Some(SHORT), ..Refusal::new(name, Errno::EIO as i32) })
+    Failure::Refused(Refusal { words: Some(SHORT.into()), ..Refusal::new(name, Errno::EIO as i32) })
 }
 
 /// True for the step with which a task compares the result of another one. Near, the comparison needs no step.

@@ -86,22 +86,35 @@ impl Batch {
             Err(Failure::Executed) => done(Ok(Vec::new())),
             Err(failure) => done(Err(failure)),
             Ok(Ran { sequence, reply, .. }) => {
-                let made = sequence.made(&reply);
-                let failure = match exec {
+                let mut made = sequence.made(&reply);
+                match exec {
                     Some(exec) => {
                         if let Some(undo) = exec.missing_undo(&reply) {
                             channel.submit(undo, Vec::new(), Box::new(|_| {}));
                         }
-                        Some(exec.failure(&sequence, &reply))
+                        let task = channel.clone();
+                        exec.refused(&sequence, &reply).submit_look(&channel, move |failure, left| {
+                            made.extend(left);
+                            fail_after_closing(&task, &made, failure, done);
+                        });
                     }
-                    None => sequence.failure(&reply, 0),
-                };
-                match failure {
-                    None => done(Ok(made)),
-                    Some(failure) => transfer::close_all(&channel, &made, move || done(Err(failure))),
+                    None => match sequence.failure(&reply, 0) {
+                        None => done(Ok(made)),
+                        Some(failure) => fail_after_closing(&channel, &made, failure, done),
+                    },
                 }
             }
         };
         outgoing.submit_with_patience(task, patience, Box::new(ended));
     }
+}
+
+/// Closes the descriptors that a batch has made, and then reports its failure.
+fn fail_after_closing(
+    task: &Arc<Channel>,
+    made: &[i32],
+    failure: Failure,
+    done: impl FnOnce(Result<Vec<i32>>) + Send + 'static,
+) {
+    transfer::close_all(task, made, move || done(Err(failure)));
 }

@@ -1,6 +1,8 @@
 //! execve(2) in a task: the task becomes a program.
 
 mod attempt;
+mod interpreter;
+mod refused;
 
 pub(crate) use self::attempt::Attempt;
 
@@ -14,6 +16,10 @@ use std::sync::Arc;
 pub struct Exec {
     /// The paths to try, in this order. Empty: the descriptor `fd` is executed.
     pub paths: Vec<Vec<u8>>,
+    /// The name that is looked up, when the paths are those of the folders of `PATH`.
+    pub name: Option<Vec<u8>>,
+    /// True when `PATH` is not set, and the paths are those of the folders that execvp(3) searches then.
+    pub default_path: bool,
     /// A descriptor of the task, open on an executable file.
     pub fd: i32,
     /// The arguments of the program, with argv\[0\].
@@ -46,7 +52,7 @@ pub fn exec(task: &Arc<Channel>, exec: &Exec) -> Result<()> {
             if let Some(undo) = attempt.missing_undo(&reply) {
                 task.run(&undo, &[])?;
             }
-            Err(attempt.failure(&sequence, &reply).without_step())
+            Err(attempt.refused(&sequence, &reply).look(task).without_step())
         }
     }
 }

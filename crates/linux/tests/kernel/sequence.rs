@@ -69,7 +69,16 @@ fn the_reply_says_what_was_made() {
     let part = sequence.decode(&reply(&sequence, 2, &[0, -2], &pair)).unwrap();
     assert_eq!(sequence.made(&part), [30, 40, -1]);
     let (errno, path) = (Errno::ENOENT, Some(b"/a".to_vec()));
-    let refusal = Refusal { syscall: "openat", errno, nameless: None, path, dest: None, step: Some(1), words: None };
+    let refusal = Refusal {
+        syscall: "openat",
+        errno,
+        nameless: None,
+        path,
+        dest: None,
+        step: Some(1),
+        words: None,
+        detail: None,
+    };
     assert_eq!(sequence.failure(&part, 0), Some(Failure::Refused(refusal)));
     assert_eq!(sequence.failure(&part, 2), None);
     let none = sequence.decode(&reply(&sequence, 1, &[-24, 99], &pair)).unwrap();
@@ -150,7 +159,7 @@ fn a_write_of_less_than_all_bytes_ends_a_sequence() {
     let short = sequence.decode(&reply(&sequence, 5, &[0, 3, 0, 2, -5, 0], &[0; 8])).unwrap();
     let Some(Failure::Refused(refusal)) = sequence.failure(&short, 0) else { panic!("not refused") };
     assert_eq!((refusal.syscall, refusal.errno, refusal.step), ("write", Errno::EIO, Some(2)));
-    assert_eq!(refusal.words, Some("short write"));
+    assert_eq!(refusal.words.as_deref(), Some("short write"));
     let refused = sequence.decode(&reply(&sequence, 4, &[0, 3, 0, -32, 0, 0], &[0; 8])).unwrap();
     let Some(Failure::Refused(refusal)) = sequence.failure(&refused, 0) else { panic!("not refused") };
     assert_eq!((refusal.errno, refusal.step, refusal.words), (Errno::EPIPE, Some(2), None));

@@ -71,6 +71,8 @@ fn open_descriptors(pid: i32) -> Vec<RawFd> {
 pub fn program(words: &[&str]) -> Exec {
     Exec {
         paths: vec![words[0].into()],
+        name: None,
+        default_path: false,
         fd: -1,
         argv: words.iter().map(|word| word.as_bytes().to_vec()).collect(),
         envp: b"GREETING=hello\0".to_vec(),
@@ -91,6 +93,7 @@ pub fn refusal(syscall: &'static str, errno: Errno, path: Option<&str>) -> Failu
         dest: None,
         step: None,
         words: None,
+        detail: None,
     })
 }
 

@@ -1,29 +1,45 @@
 import type { FailureData } from "../../native/binding.js";
 import { BatchError, MultithreadedError, NearfarError } from "../errors.ts";
-import { SyscallError } from "../syscall-error.ts";
-import { currentSubject, currentTask, taskControl } from "./target.ts";
+import { pathsText, SyscallError } from "../syscall-error.ts";
+import { currentSubject, currentTask, type Executing, taskControl } from "./target.ts";
 
-/** Makes the error for a failure that the addon reports about a call of the current task. */
-export function makeError(failure: FailureData): Error {
+/**
+ * Makes the error for a failure that the addon reports about a call of the current task.
+ *
+ * @param failure - The failure.
+ * @param executing - For a batch that executes a program on behalf of another function: that function.
+ */
+export function makeError(failure: FailureData, executing?: Executing): Error {
 	const task = currentTask();
 	const call = failure.syscall ?? "call";
 	switch (failure.kind) {
 		case "refused": {
 			const { code = "", errno = 0, syscall = "", message, words } = failure;
 			const subject = currentSubject();
-			const about = {
-				...(failure.path?.length && { path: failure.path.toString() }),
+			const paths = {
+				...(hasPath(failure) && { path: `${failure.path}` }),
 				...(failure.dest?.length && { dest: failure.dest.toString() }),
+			};
+			const asked = isExec(syscall) ? executing : undefined;
+			const fd = asked?.descriptor ?? failure.fd ?? undefined;
+			const about = {
+				...paths,
 				...(failure.step !== undefined && failure.step !== null && { step: failure.step }),
 				...(task.pid !== process.pid && { task: task.toString() }),
 				...(subject?.command && { command: subject.command }),
 				...(subject?.hint !== undefined && code === "ECHILD" && { hint: subject.hint }),
 			};
-			const of = subject && { of: subject.process.toString() };
-			return new SyscallError(
-				{ code, errno, syscall, ...(message && { message }), ...(words && { words }), ...of },
-				about,
-			);
+			const refusal = {
+				code,
+				errno,
+				syscall,
+				...(message && { message }),
+				...(words && { words }),
+				...(asked && { call: asked.call }),
+				...(fd !== undefined && { object: [`fd ${fd}`, pathsText(paths)].filter(Boolean).join(" ") }),
+				...(subject && { of: subject.process.toString() }),
+			};
+			return new SyscallError(refusal, about);
 		}
 		case "gone":
 			return taskControl().goneError(task);
@@ -42,4 +58,13 @@ export function makeError(failure: FailureData): Error {
 		default:
 			return new NearfarError("INTERNAL", failure.message ?? `unknown failure ${failure.kind}`);
 	}
+}
+
+function isExec(syscall: string): boolean {
+	return syscall === "execve" || syscall === "execveat";
+}
+
+/** Returns whether the path of a failed call tells something. An empty one beside a descriptor means the open file itself. */
+function hasPath({ path, syscall = "" }: FailureData): boolean {
+	return path !== undefined && path !== null && (path.length > 0 || syscall === "execve");
 }

@@ -30,6 +30,16 @@ export interface Batch {
 	 * it failed. `succeeded` is the number of calls that have succeeded; -1: the batch was not sent.
 	 */
 	readonly whenEnded: ((numbers: readonly number[] | undefined, succeeded: number) => void)[];
+	/** The function for which the batch executes a program, if that is not `Task.exec`. */
+	executing?: Executing;
+}
+
+/** A function that has a batch execute a program, for the message of its error. */
+export interface Executing {
+	/** The name of the function. */
+	readonly call: string;
+	/** The number, in this process, of the descriptor that the function was given. `undefined`: it was given a path. */
+	readonly descriptor: number | undefined;
 }
 
 /** The child that calls are about, for their errors. */

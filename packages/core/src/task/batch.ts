@@ -35,7 +35,7 @@ export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appear
 		if (appeared) await appeared;
 		// Before the error is made: making it may wait for the end of a child that the batch still holds.
 		end(failure ? undefined : numbers, failure ? succeededBefore(failure) : Number.POSITIVE_INFINITY);
-		if (failure) throw withTarget(task, undefined, () => makeError(failure));
+		if (failure) throw withTarget(task, undefined, () => makeError(failure, batch.executing));
 		return result;
 	} catch (error) {
 		end(undefined, -1);

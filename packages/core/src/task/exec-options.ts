@@ -44,8 +44,11 @@ export function execData(
 	const name = typeof file === "string" ? file : Buffer.from(file).toString();
 	const checked = argv === undefined ? [name] : array(argv, "argv").map((arg, index) => text(arg, `argv[${index}]`));
 	const search = optionalBoolean(lookup, "options.lookup") ?? !name.includes("/");
+	const searched = !byDescriptor && search && !name.includes("/");
 	const data = {
-		paths: byDescriptor ? [] : search && !name.includes("/") ? candidates(path, env) : [file],
+		paths: byDescriptor ? [] : searched ? candidates(path, env) : [file],
+		...(searched && { name: file }),
+		defaultPath: searched && env.PATH === undefined,
 		fd,
 		argv: checked,
 		envp: environment(env),

@@ -3,10 +3,10 @@ import type { FileDescriptor } from "../files/descriptor.ts";
 import type { PathLike } from "../files/path.ts";
 import { ChildProcess } from "../process/child.ts";
 import { trackerOf } from "../process/child-tracker.ts";
-import { type Batch, currentBatch, nearTask } from "../target/target.ts";
+import { type AnyTask, type Batch, currentBatch, type Executing, nearTask } from "../target/target.ts";
 import { type Command, type ExecOptions, execData } from "./exec-options.ts";
 import { leaveTable, unmapStack } from "./sharing.ts";
-import type { TaskState } from "./state.ts";
+import { stateOf, type TaskState } from "./state.ts";
 
 const SIGKILL = 9;
 
@@ -26,6 +26,23 @@ export function execute(
 	const batch = currentBatch();
 	if (batch) executeAfter(batch, state, command);
 	else becomeProgram(state, command);
+}
+
+/**
+ * Executes a program at the end of the batch that the current task collects.
+ *
+ * @param executing - The function whose name is in the message of an error.
+ */
+export function executeFor(
+	executing: Executing,
+	task: AnyTask,
+	path: PathLike | FileDescriptor,
+	argv: readonly string[],
+	options: ExecOptions,
+): void {
+	execute(stateOf(task), path, argv, options);
+	const batch = currentBatch();
+	if (batch) batch.executing = executing;
 }
 
 function executeAfter(batch: Batch, state: TaskState, command: Command): void {

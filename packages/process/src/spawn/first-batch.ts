@@ -1,5 +1,5 @@
 import { type ExecOptions, FileDescriptor, type PathLike, type Task } from "@nearfar/core";
-import { copyEnvironment } from "@nearfar/core/internal";
+import { copyEnvironment, executeFor } from "@nearfar/core/internal";
 import type { SpawnRequest } from "./request.ts";
 import { type PlacedFiles, prepareTask, setFileLimit } from "./state.ts";
 import type { OpenStdio } from "./stdio.ts";
@@ -46,8 +46,10 @@ export class FirstBatch {
 	/** Sets the limit of open files and executes the program, as part of a batch. */
 	exec(task: Task): void {
 		const { executable, kept = [] } = this.#placed ?? {};
+		const { argv, descriptor } = this.#request;
 		setFileLimit(this.#request);
-		task.exec(executable ?? (this.#request.file as PathLike), this.#request.argv, execOptions(this.#request, kept));
+		const file = executable ?? (this.#request.file as PathLike);
+		executeFor({ call: "spawn", descriptor }, task, file, argv, execOptions(this.#request, kept));
 	}
 }
 

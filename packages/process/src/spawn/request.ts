@@ -24,6 +24,8 @@ import type { SpawnOptions } from "./options.ts";
 export interface SpawnRequest extends Omit<SpawnOptions, "stdio" | "fds" | "group"> {
 	readonly file: PathLike | FileDescriptor;
 	readonly argv: readonly string[];
+	/** The number of `file` where it is a descriptor, as the caller knows it. */
+	readonly descriptor: number | undefined;
 	readonly stdio: CheckedStdio;
 	/** Each with the number that it gets in the program. */
 	readonly fds: NumberedDescriptors;
@@ -46,6 +48,7 @@ export function checkSpawn(
 	const request: SpawnRequest = {
 		...copyLists(given),
 		file,
+		descriptor: file instanceof FileDescriptor ? file.fd : undefined,
 		argv: [argv0 === undefined ? name : text(argv0, "options.argv0"), ...words],
 		stdio: checkStdio(stdio),
 		fds: checkDescriptors(fds, "options.fds").map((fd) => [fd.fd, fd] as const),

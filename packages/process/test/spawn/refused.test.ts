@@ -106,7 +106,7 @@ test("what cannot be executed: the step is execve", async () => {
 
 test("the PATH of env is searched, inside root and cwd, and an open file is executed as it is", async () => {
 	const error = await reason(() => spawn("true", [], { env: { PATH: "/nowhere" } }));
-	expect(error).toMatchObject({ code: "ENOENT", path: "/nowhere/true" });
+	expect(error).toMatchObject({ code: "ENOENT", path: "true" });
 	const child = await spawn("true", [], { env: { PATH: "bin" }, cwd: "/usr", stdio: "ignore" });
 	expect(await child.exited).toMatchObject({ code: 0 });
 	using file = openat2("/bin/sh");

@@ -1,12 +1,13 @@
 //! The steps of a sequence that execute a program, and their results.
 
+use super::refused::{Refused, Tried};
 use super::Exec;
 use crate::call::{Arg, Call};
 use crate::calls::descriptor;
 use crate::calls::prctl;
 use crate::calls::process;
 use crate::calls::signals;
-use crate::error::{Failure, Refusal};
+use crate::error::Failure;
 use crate::sequence::list::Sequence;
 use crate::sequence::reply::Reply;
 use crate::task::death_signal::refuse_orphan;
@@ -20,6 +21,12 @@ pub(crate) struct Attempt {
     /// The steps that call execve(2), one for each path.
     tries: Range<usize>,
     paths: Vec<Vec<u8>>,
+    /// The name whose paths these are; `None`: the caller has given the path.
+    name: Option<Vec<u8>>,
+    default_path: bool,
+    fd: i32,
+    /// True when the descriptor stays open in the program.
+    keeps_fd: bool,
     /// The calls that make the task again as it was.
     undo: Sequence,
 }
@@ -46,7 +53,16 @@ impl Attempt {
             undo.step(descriptor::set_flags(*fd, libc::FD_CLOEXEC).go_on());
         }
         sequence.extend(&undo);
-        Attempt { asked_before, tries, paths: exec.paths.clone(), undo }
+        Attempt {
+            asked_before,
+            tries,
+            paths: exec.paths.clone(),
+            name: exec.name.clone(),
+            default_path: exec.default_path,
+            fd: exec.fd,
+            keeps_fd: exec.keep.contains(&exec.fd),
+            undo,
+        }
     }
 
     /// Returns the calls that still have to be made after a refusal. The undo steps of the sequence itself have not run
@@ -56,18 +72,32 @@ impl Attempt {
         (tried && reply.ended_before(self.tries.end)).then(|| self.undo.clone())
     }
 
-    /// Returns the reason why the task replied instead of executing. All steps of the attempt count as one.
-    pub(crate) fn failure(&self, sequence: &Sequence, reply: &Reply) -> Failure {
-        let mut failure = sequence.failure(reply, 0).unwrap_or_else(|| {
-            let errors = self.tries.clone().filter_map(|step| reply.error(step));
-            let paths = self.paths.iter().cloned().map(Some).chain([None]);
-            choose_refusal(errors.zip(paths).collect())
-        });
-        if let Failure::Refused(refusal) = &mut failure {
-            let before = self.asked_before as u32;
-            refusal.step = Some(refusal.step.unwrap_or(before).min(before));
+    /// Returns what is known about the refusal when the task has replied instead of executing. All steps of the attempt count
+    /// as one.
+    pub(crate) fn refused(&self, sequence: &Sequence, reply: &Reply) -> Refused {
+        let before = self.asked_before as u32;
+        if let Some(mut failure) = sequence.failure(reply, 0) {
+            if let Failure::Refused(refusal) = &mut failure {
+                refusal.step = refusal.step.map(|step| step.min(before));
+            }
+            return Refused::at_another_step(failure);
         }
-        failure
+        let mut errors = self.tries.clone().filter_map(|step| reply.error(step));
+        if self.paths.is_empty() {
+            let error = errors.next().unwrap_or(libc::ENOENT);
+            let fd = self.fd_number(sequence, reply);
+            return Refused::of_descriptor(error, fd, self.keeps_fd, before);
+        }
+        let tries = errors.zip(&self.paths).map(|(error, path)| Tried::new(error, path)).collect();
+        Refused::of_paths(tries, self.name.clone(), self.default_path, before)
+    }
+
+    /// Returns the number of the descriptor that was to be executed. The number of a slot is known from the reply.
+    fn fd_number(&self, sequence: &Sequence, reply: &Reply) -> i32 {
+        match Arg::descriptor(self.fd) {
+            Arg::Slot(slot) => sequence.made(reply).get(slot as usize).copied().unwrap_or(-1),
+            _ => self.fd,
+        }
     }
 }
 
@@ -118,15 +148,4 @@ fn add_tries(sequence: &mut Sequence, exec: &Exec) -> Range<usize> {
         }
     }
     first..sequence.len()
-}
-
-/// Chooses the refusal that execvp(3) would report: the first one that is not about the path, else an EACCES, else the
-/// first.
-fn choose_refusal(refusals: Vec<(i32, Option<Vec<u8>>)>) -> Failure {
-    let absent = [libc::ENOENT, libc::ENOTDIR, libc::EACCES];
-    let other = refusals.iter().find(|(error, _)| !absent.contains(error));
-    let denied = refusals.iter().find(|(error, _)| *error == libc::EACCES);
-    let (error, path) = other.or(denied).or(refusals.first()).cloned().unwrap_or((libc::ENOENT, None));
-    let syscall = if path.is_some() { "execve" } else { "execveat" };
-    Failure::Refused(Refusal { path, ..Refusal::new(syscall, error) })
 }
