@@ -348,7 +348,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @param argv - The arguments with `argv[0]`. Default: the path alone.
 	 * @param options - Environment, descriptors to keep, death signal, and whether `PATH` is searched.
 	 * @returns The same object as `process`, when the program runs.
-	 * @throws `ENOENT` There is no such file, in no folder of `PATH`.
+	 * @throws `ENOENT` There is no such file. If no folder of `PATH` has the program, `error.path` is the name.
+	 * @throws `ENOENT` The file exists, and the interpreter that it names does not: the message names the interpreter.
+	 * @throws `ENOENT` `path` is a descriptor of a script and close-on-exec: the kernel cannot execute that.
 	 * @throws `EACCES` The file is a directory, is not executable, or its file system is mounted noexec.
 	 * @throws `ENOEXEC` The kernel does not know the format of the file.
 	 * @throws `E2BIG` The arguments and the environment are too long.

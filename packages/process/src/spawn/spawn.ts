@@ -30,10 +30,12 @@ export type { Spawned } from "./spawned.ts";
  * @param options - See {@link SpawnOptions}. Default: the program starts as a child of Node's own `spawn` would.
  * @returns The running program. Dispose of it, or wait until it has ended. If the promise rejects, nothing is left of
  * the program.
- * @throws `ENOENT` The call execve(2) finds no such program, or not the interpreter that it names. `error.path` is the
- * last path tried.
+ * @throws `ENOENT` No folder of `PATH` has the program: `error.path` is `file`. A path does not exist: `error.path` is that
+ * path, also where it is that of `options.cwd` or `options.root`.
+ * @throws `ENOENT` The file exists, and the interpreter that it names does not: the message names the interpreter.
+ * @throws `ENOENT` `file` is a descriptor of a script, which the kernel cannot execute.
  * @throws `ENOENT` With `killTree`: there is no `/proc` that shows the supervisor. `error.path` is the file that is missing.
- * @throws `EACCES` The call execve(2) refuses a file that is no regular file or that the task may not execute.
+ * @throws `EACCES` The file is no regular file, or the task may not execute it: `error.path` is its path.
  * @throws `ENOEXEC` The call execve(2) does not know the format of the file. A script has to begin with `#!`.
  * @throws `E2BIG` The call execve(2) takes no arguments and environment of this length.
  * @throws `EFBIG` The arguments and the environment have more than 400 KiB together, and this process may not write a file
