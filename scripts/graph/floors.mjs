@@ -22,7 +22,17 @@ export const houses = {
 		[["target/"], "which task makes the calls now"],
 		[["addon/"], "loading the addon, its events, the tables of flags"],
 		[
-			["abortable", "arguments", "errors", "identity", "package-folder", "sharers", "syscall-error", "warn-once"],
+			[
+				"abortable",
+				"arguments",
+				"errors",
+				"identity",
+				"nearest",
+				"package-folder",
+				"sharers",
+				"syscall-error",
+				"warn-once",
+			],
 			"the ground: checking arguments, error classes, identities",
 		],
 	],

@@ -1,3 +1,5 @@
+import { nearest } from "./nearest.ts";
+
 type Code = "ERR_INVALID_ARG_TYPE" | "ERR_INVALID_ARG_VALUE" | "ERR_OUT_OF_RANGE";
 
 /** Returns the `TypeError` for an argument of the wrong type, in the words of Node and with the code of Node. */
@@ -90,11 +92,41 @@ export function abortSignal(value: unknown, name = "options.signal"): AbortSigna
 	return value;
 }
 
-/** Checks that a value is an object of options. Returns an empty one for `undefined`. */
-export function options<T extends object>(value: T | undefined, name = "options"): T {
+/** The type of a list that holds every name of `T`. Otherwise no list has this type, and the compiler shows the missing names. */
+export type EveryName<T, K extends readonly PropertyKey[]> = [keyof T] extends [K[number]]
+	? unknown
+	: { missing: Exclude<keyof T, K[number]> };
+
+/**
+ * Checks that a value is an object of options, and that all of its options are known: an option that is dropped in silence
+ * may be the one that isolates. An option that is `undefined` is absent.
+ *
+ * @param value - The options as the caller has given them.
+ * @param known - The names of all options. A new option is one more name here, and the compiler asks for the name.
+ * @param name - The name of the parameter for error messages.
+ * @param ignored - Names of other options that are allowed, and have no effect.
+ * @returns The same object, or an empty one for `undefined`.
+ */
+export function options<T extends object, const K extends readonly (keyof T & string)[]>(
+	value: T | undefined,
+	known: K & EveryName<T, K>,
+	name = "options",
+	ignored: readonly string[] = [],
+): T {
 	if (value === undefined) return {} as T;
 	if (value === null || typeof value !== "object" || Array.isArray(value)) throw wrongType(name, "an object", value);
+	// A loop over inherited options too: the functions read them. It allocates nothing, as `Object.keys` would.
+	for (const option in value) {
+		if ((known as readonly string[]).includes(option) || value[option] === undefined) continue;
+		if (ignored.includes(option) || option in Object.prototype) continue;
+		throw unknownOption(`${name}.${option}`, nearest(option, known), known);
+	}
 	return value;
+}
+
+function unknownOption(option: string, near: string | undefined, known: readonly string[]): TypeError {
+	const help = near === undefined ? `the options are ${known.join(", ")}` : `did you mean ${near}?`;
+	return withCode(new TypeError(`There is no option "${option}": ${help}`), "ERR_INVALID_ARG_VALUE");
 }
 
 /** Checks that a value is an array. Returns a copy in which holes are `undefined`, because `map` skips holes unchecked. */

@@ -14,7 +14,7 @@ export { sharersOf } from "./identity.ts";
 export * from "./process/child-state.ts";
 export { holdChild, livingChild, visiblePid } from "./process/child-tracker.ts";
 export { signalName, signalNumber } from "./process/signal.ts";
-export { toWanted, waitBits } from "./process/waiters.ts";
+export { toAsked, toWanted, waitBits } from "./process/waiters.ts";
 export { refuseOneThread } from "./target/own-thread.ts";
 export { type AnyTask, afterSuccess, currentBatch, currentTask } from "./target/target.ts";
 export { endTask } from "./task/end.ts";

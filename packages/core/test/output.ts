@@ -10,9 +10,9 @@ export interface Output {
 export async function output(
 	path: PathLike | FileDescriptor,
 	argv?: readonly string[],
-	options?: ExecOptions & { task?: Task },
+	{ task: given, ...options }: ExecOptions & { task?: Task } = {},
 ): Promise<Output> {
-	const task = options?.task ?? (await Task.clone());
+	const task = given ?? (await Task.clone());
 	const [read, write] = pipe();
 	try {
 		const far = task.put(write);

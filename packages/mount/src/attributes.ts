@@ -84,7 +84,14 @@ const accessTimes = {
  * @see mount_setattr(2), Linux 5.12; CAP_SYS_ADMIN over the mount namespace, with `userns` also over the file system
  */
 export function mountSetattr(at: LocationLike, options: MountSetattrOptions): void {
-	const { set, clear, propagation, atime, recursive, userns } = checkOptions(options);
+	const { set, clear, propagation, atime, recursive, userns } = checkOptions(options, [
+		"set",
+		"clear",
+		"propagation",
+		"atime",
+		"recursive",
+		"userns",
+	]);
 	if (userns !== undefined && !(userns instanceof FileDescriptor)) {
 		throw wrongType("options.userns", "a FileDescriptor", userns);
 	}

@@ -76,7 +76,7 @@ export function mount(
 	fstype: string | null | undefined,
 	options?: MountOptions,
 ): void {
-	const { flags, data } = checkOptions(options);
+	const { flags, data } = checkOptions(options, ["flags", "data"]);
 	if (data !== undefined && Buffer.byteLength(text(data, "options.data")) > DATA) {
 		throw outOfRange("options.data", `at most ${DATA} bytes: the kernel would cut off the rest`, data);
 	}
@@ -118,7 +118,7 @@ export function mount(
  * @see umount2(2); CAP_SYS_ADMIN over the mount namespace
  */
 export function umount(target: LocationLike, options?: UmountOptions): void {
-	const { flags } = checkOptions(options);
+	const { flags } = checkOptions(options, ["flags"]);
 	const nofollow = target instanceof Location && !target.symlinks && target.path.length > 0 ? umountFlags.nofollow : 0;
 	native().umount(toPath(target, "target"), join(toWord(umountFlags, flags, "options.flags"), nofollow));
 }

@@ -62,7 +62,7 @@ const treeFlags = { ...atFlags, ...openTreeFlags } as const;
  * @see open_tree(2), Linux 5.2; `clone` needs CAP_SYS_ADMIN over the mount namespace
  */
 export function openTree(at: LocationLike, options?: OpenTreeOptions): FileDescriptor {
-	const { flags } = checkOptions(options);
+	const { flags } = checkOptions(options, ["flags"]);
 	const place = toAt(at, "at");
 	const word = join(toWord(treeFlags, flags, "options.flags"), place.flags, openTreeFlags.cloexec);
 	return adoptDescriptor(native().openTree(place.at, place.path, word));
@@ -100,7 +100,7 @@ export function openTree(at: LocationLike, options?: OpenTreeOptions): FileDescr
  * @see move_mount(2), Linux 5.2, `setGroup` 5.15, `beneath` 6.5; CAP_SYS_ADMIN over the mount namespace
  */
 export function moveMount(from: LocationLike, to: LocationLike, options?: MoveMountOptions): void {
-	const { flags } = checkOptions(options);
+	const { flags } = checkOptions(options, ["flags"]);
 	const [source, target] = [toAt(from, "from"), toAt(to, "to")];
 	const { fSymlinks, fAutomounts, fEmptyPath, tSymlinks, tAutomounts, tEmptyPath } = moveMountFlags;
 	const word = join(

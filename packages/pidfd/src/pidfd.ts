@@ -146,8 +146,9 @@ export class PidFd extends FileDescriptor {
 	 * @see pidfd_open(2), Linux 5.3; no privilege
 	 */
 	static open(pid: number | Process, options?: PidFdOptions): PidFd {
-		const flags = openBits(options);
-		const startTime = toStartTime(options?.startTime);
+		const checked = checkOptions(options, ["nonblocking", "thread", "startTime"]);
+		const flags = openBits(checked);
+		const startTime = toStartTime(checked.startTime);
 		const open = (id: number) => {
 			const pidfd = adoptDescriptor(native().pidfdOpen(id, flags), PidFd);
 			if (startTime !== undefined) PidFd.#keepIfStarted(pidfd, startTime, id);
@@ -236,7 +237,7 @@ export class PidFd extends FileDescriptor {
 	 * The task is asked for its pid, which is then opened. The kernel's own numbers for the caller
 	 * (`PIDFD_SELF_THREAD_GROUP`, Linux 6.14) are no descriptors and cannot be polled, passed on or closed.
 	 *
-	 * @param options - See {@link PidFdOptions}; with `thread`, the calling thread. Default: a blocking descriptor for
+	 * @param options - See {@link PidFdOptions}, but without `startTime`; with `thread`, the calling thread. Default: a blocking descriptor for
 	 * the process.
 	 * @returns A descriptor of the current task. The caller closes it, or declares it with `using`.
 	 * @throws `EINVAL` The kernel does not know the option.
@@ -251,8 +252,8 @@ export class PidFd extends FileDescriptor {
 	 * ```
 	 * @see pidfd_open(2), Linux 5.3; no privilege
 	 */
-	static self(options?: PidFdOptions): PidFd {
-		const flags = openBits(options);
+	static self(options?: Omit<PidFdOptions, "startTime">): PidFd {
+		const flags = openBits(checkOptions(options, ["nonblocking", "thread"]));
 		const id = flags & pidfdFlags.thread ? native().gettid() : native().getpid();
 		return adoptDescriptor(native().pidfdOpen(id, flags), PidFd);
 	}
@@ -396,7 +397,7 @@ export class PidFd extends FileDescriptor {
 	 * @see pidfd_open(2), Linux 5.3; no privilege
 	 */
 	async exited(options?: { signal?: AbortSignal }): Promise<ExitStatus | undefined> {
-		const signal = abortSignal(checkOptions(options).signal);
+		const signal = abortSignal(checkOptions(options, ["signal"]).signal);
 		return waitForEnd(this.#prepareWait(), signal);
 	}
 
@@ -600,12 +601,11 @@ export class PidFd extends FileDescriptor {
 }
 
 function scopeBits(options: { scope?: SignalScope }): number {
-	const { scope } = checkOptions(options);
+	const { scope } = checkOptions(options, ["scope"]);
 	return scope === undefined ? 0 : toChoice(scopes, scope, "options.scope");
 }
 
-function openBits(options: PidFdOptions | undefined): number {
-	const { nonblocking, thread } = checkOptions(options);
+function openBits({ nonblocking, thread }: PidFdOptions): number {
 	const nonblock = optionalBoolean(nonblocking, "options.nonblocking") ? pidfdFlags.nonblock : 0;
 	return nonblock | (optionalBoolean(thread, "options.thread") ? pidfdFlags.thread : 0);
 }

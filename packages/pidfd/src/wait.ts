@@ -8,6 +8,7 @@ import {
 	native,
 	type StateKind,
 	stateKinds,
+	toAsked,
 	toState,
 	toWanted,
 	waitBits,
@@ -30,7 +31,7 @@ const stopListeners = new Map<string, Set<StopListener>>();
 
 /** Returns a state that has happened already; `undefined`: none. */
 export function pollState(held: HeldPidfd, options: Omit<WaitOptions, "signal"> | undefined): ChildState | undefined {
-	const { kinds, nowait } = toWanted(options);
+	const { kinds, nowait } = toAsked(options);
 	if (held.child && held.task.isNear) return pollOwnChild(held.child, kinds, nowait);
 	const state = peekState(held, kinds);
 	if (state && !kinds.has(stateKinds[state.state])) throw childDeadError(held, state);

@@ -166,7 +166,7 @@ export class FileDescriptor implements Disposable {
 	 * @see fcntl(2) F_DUPFD_CLOEXEC; no privilege
 	 */
 	dup(options?: { closeOnExec?: boolean; min?: number }): this {
-		const { closeOnExec, min = 0 } = checkOptions(options);
+		const { closeOnExec, min = 0 } = checkOptions(options, ["closeOnExec", "min"]);
 		const cloexec = optionalBoolean(closeOnExec, "closeOnExec") ?? true;
 		const made = native().dup(this.#number(), descriptorNumber(min, "min"), cloexec);
 		return adoptCopy(this, made);
@@ -197,7 +197,7 @@ export class FileDescriptor implements Disposable {
 	 */
 	dupTo(fd: number, options?: { closeOnExec?: boolean }): this {
 		const to = descriptorNumber(fd);
-		const cloexec = optionalBoolean(checkOptions(options).closeOnExec, "closeOnExec") ?? true;
+		const cloexec = optionalBoolean(checkOptions(options, ["closeOnExec"]).closeOnExec, "closeOnExec") ?? true;
 		const task = currentTask();
 		taskControl().refuseChannel(task, to, "fd");
 		const number = this.#number();
@@ -233,7 +233,7 @@ export class FileDescriptor implements Disposable {
 	 */
 	read(length: number, options?: { position?: number | bigint }): Buffer {
 		integer(length, "length", 0, 2 ** 31 - 1);
-		return native().read(this.#number(), length, toOffset(checkOptions(options).position));
+		return native().read(this.#number(), length, toOffset(checkOptions(options, ["position"]).position));
 	}
 
 	/**
@@ -273,7 +273,7 @@ export class FileDescriptor implements Disposable {
 		if (bytes.length > MOST_WRITTEN && currentBatch()) {
 			throw outOfRange("data", `at most ${MOST_WRITTEN} bytes in a batch`, bytes.length);
 		}
-		return native().write(this.#number(), bytes, toOffset(checkOptions(options).position));
+		return native().write(this.#number(), bytes, toOffset(checkOptions(options, ["position"]).position));
 	}
 
 	/**

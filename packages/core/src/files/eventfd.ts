@@ -77,7 +77,12 @@ export class EventFd extends FileDescriptor {
 	 * @see eventfd(2); no privilege
 	 */
 	static create(options?: EventFdOptions): EventFd {
-		const { initial = 0, semaphore, blocking, closeOnExec } = checkOptions(options);
+		const {
+			initial = 0,
+			semaphore,
+			blocking,
+			closeOnExec,
+		} = checkOptions(options, ["initial", "semaphore", "blocking", "closeOnExec"]);
 		const takesOne = optionalBoolean(semaphore, "options.semaphore") ?? false;
 		const flags =
 			(takesOne ? eventFdFlags.semaphore : 0) |
@@ -152,7 +157,7 @@ export class EventFd extends FileDescriptor {
 	 * @see eventfd(2), preadv2(2) RWF_NOWAIT, Linux 5.8; no privilege
 	 */
 	async readAsync(options?: { signal?: AbortSignal }): Promise<bigint> {
-		const signal = abortSignal(checkOptions(options).signal);
+		const signal = abortSignal(checkOptions(options, ["signal"]).signal);
 		signal?.throwIfAborted();
 		const number = this.fd;
 		if (this.#readers.length === 0) {

@@ -58,7 +58,7 @@ export interface OpenHow {
  * @see openat2(2), Linux 5.6; no privilege
  */
 export function openat2(at: LocationLike, how?: OpenHow): FileDescriptor {
-	const { flags, mode, resolve } = checkOptions(how, "how");
+	const { flags, mode, resolve } = checkOptions(how, ["flags", "mode", "resolve"], "how");
 	const place = toAt(at, "at");
 	const bits = toBits(openFlags, flags, "flags");
 	// openat2(2) takes no empty path. For an open directory itself, "." is the same place.
@@ -103,7 +103,7 @@ export function pipe(options?: {
 	closeOnExec?: boolean;
 	blocking?: boolean;
 }): [read: FileDescriptor, write: FileDescriptor] {
-	const { closeOnExec, blocking } = checkOptions(options);
+	const { closeOnExec, blocking } = checkOptions(options, ["closeOnExec", "blocking"]);
 	const cloexec = (optionalBoolean(closeOnExec, "closeOnExec") ?? true) ? openFlags.cloexec : 0;
 	const nonblock = (optionalBoolean(blocking, "blocking") ?? true) ? 0 : openFlags.nonblock;
 	const [read = -1, write = -1] = native().pipe(cloexec | nonblock);
@@ -139,7 +139,7 @@ export function pipe(options?: {
 export function closeRange(first: number, last: number, options?: { closeOnExec?: boolean; unshare?: boolean }): void {
 	const from = integer(first, "first", 0, 2 ** 32 - 1);
 	const to = integer(last, "last", 0, 2 ** 32 - 1);
-	const { closeOnExec, unshare } = checkOptions(options);
+	const { closeOnExec, unshare } = checkOptions(options, ["closeOnExec", "unshare"]);
 	const mark = optionalBoolean(closeOnExec, "closeOnExec") ?? false;
 	const task = currentTask();
 	if (task.isNear) {

@@ -74,7 +74,7 @@ export class Location {
 		if (directory !== undefined && !(directory instanceof FileDescriptor)) {
 			throw wrongType("directory", "a FileDescriptor or undefined", directory);
 		}
-		const { symlinks, automount, emptyPath } = checkOptions(options);
+		const { symlinks, automount, emptyPath } = checkOptions(options, ["symlinks", "automount", "emptyPath"]);
 		this.directory = directory;
 		this.path = pathText(path);
 		this.symlinks = optionalBoolean(symlinks, "symlinks") ?? true;

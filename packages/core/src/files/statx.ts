@@ -135,7 +135,7 @@ const types: Readonly<Record<number, FileType>> = {
  * @see statx(2), Linux 4.11; no privilege
  */
 export function statx(at: LocationLike, options?: StatxOptions): Statx {
-	const { flags, mask } = checkOptions(options);
+	const { flags, mask } = checkOptions(options, ["flags", "mask"]);
 	const asked = mask === undefined ? everything() : toWord(toBits(statxMask, mask, "options.mask"), "options.mask");
 	const place = toAt(at, "at");
 	const how = (toWord(toBits(atFlags, flags, "options.flags"), "options.flags") | place.flags) >>> 0;

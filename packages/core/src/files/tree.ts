@@ -141,7 +141,7 @@ export function umask(mask: number): void {
  * @see mkdirat(2); no privilege
  */
 export function mkdir(at: LocationLike, options?: { mode?: number }): void {
-	const { mode = 0o777 } = checkOptions(options);
+	const { mode = 0o777 } = checkOptions(options, ["mode"]);
 	const place = toAt(at, "at");
 	native().mkdirat(place.at, place.path, integer(mode, "options.mode", 0, 0o7777));
 }

@@ -18,7 +18,7 @@ import {
 import { ChildTracker } from "./child-tracker.ts";
 import { Process, pidForCurrentTask } from "./process.ts";
 import { type Signal, signalNumber } from "./signal.ts";
-import { toWanted, type WaitOptions, waitBits } from "./waiters.ts";
+import { toAsked, toWanted, type WaitOptions, waitBits } from "./waiters.ts";
 
 const SIGKILL = 9;
 
@@ -246,7 +246,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * @see waitid(2)
 	 */
 	poll(options?: Omit<WaitOptions, "signal">): ChildState | undefined {
-		const wanted = toWanted(options);
+		const wanted = toAsked(options);
 		const tracker = this.#tracker;
 		const { waiters } = tracker;
 		tracker.assertCloned("poll");

@@ -29,15 +29,28 @@ interface Waiter {
 	readonly resolve: (state: ChildState) => void;
 }
 
+/** The checked options of a question for a state that has happened. */
+export type Asked = Omit<Wanted, "signal">;
+
 /** Checks the options of a wait. */
 export function toWanted(options: WaitOptions | undefined): Wanted {
-	const { exited, stopped, continued, nowait, signal } = checkOptions(options);
+	const checked = checkOptions(options, ["exited", "stopped", "continued", "nowait", "signal"]);
+	return { ...toStates(checked), signal: abortSignal(checked.signal) };
+}
+
+/** Checks the options of a question for a state that has happened, which has no signal because it never waits. */
+export function toAsked(options: Omit<WaitOptions, "signal"> | undefined): Asked {
+	return toStates(checkOptions(options, ["exited", "stopped", "continued", "nowait"]));
+}
+
+function toStates(options: Omit<WaitOptions, "signal">): Asked {
+	const { exited, stopped, continued, nowait } = options;
 	const kinds = new Set<StateKind>();
 	if (optionalBoolean(stopped, "options.stopped")) kinds.add("stopped");
 	if (optionalBoolean(continued, "options.continued")) kinds.add("continued");
 	if (optionalBoolean(exited, "options.exited") ?? kinds.size === 0) kinds.add("exited");
 	if (kinds.size === 0) throw wrongValue("options", "at least one of exited, stopped and continued", options);
-	return { kinds, nowait: optionalBoolean(nowait, "options.nowait") ?? false, signal: abortSignal(signal) };
+	return { kinds, nowait: optionalBoolean(nowait, "options.nowait") ?? false };
 }
 
 /** Returns the flags of waitid(2) for kinds of state changes. */
@@ -64,7 +77,7 @@ export class Waiters {
 	}
 
 	/** Returns a wanted state that no wait has claimed, and claims it, unless `nowait` leaves it. */
-	claim({ kinds, nowait }: Wanted): ChildState | undefined {
+	claim({ kinds, nowait }: Asked): ChildState | undefined {
 		// The order is kept: stops and continuations are before a death.
 		const index = this.#unclaimed.findIndex(({ state }) => kinds.has(stateKinds[state]));
 		const state = this.#unclaimed[index];

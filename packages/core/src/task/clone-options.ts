@@ -73,13 +73,29 @@ export function checkClone(
 	parent: AnyTask | undefined,
 	options: CloneOptions,
 ): { data: CloneData; maps: ReturnType<typeof checkMaps> | undefined } {
-	const { namespaces = [], idMap = "identity", share = [], cgroup, setTid = [], begin, signal } = checkOptions(options);
+	const {
+		namespaces = [],
+		idMap: map,
+		share = [],
+		cgroup,
+		setTid = [],
+		begin,
+		signal,
+	} = checkOptions(options, ["namespaces", "idMap", "share", "cgroup", "setTid", "begin", "signal"]);
 	abortSignal(signal);
 	if (begin !== undefined && typeof begin !== "function") throw wrongType("options.begin", "a function", begin);
 	const flags = toBits(namespaceFlags, array(namespaces, "options.namespaces"), "options.namespaces");
 	const shared = toBits(sharedParts, array(share, "options.share"), "options.share");
 	if (shared !== 0 && !parent)
 		throw wrongValue("options.share", "nothing: a task shares with a task that clones it, never with Node", share);
+	if (map !== undefined && !(flags & namespaceFlags.user)) {
+		throw wrongValue(
+			"options.idMap",
+			'absent without "user" in options.namespaces: it maps the ids of a new user namespace',
+			map,
+		);
+	}
+	const idMap = map ?? "identity";
 	const maps = typeof idMap === "object" ? checkMaps(idMap) : undefined;
 	if (!maps && !["identity", "root", "none"].includes(idMap as string)) {
 		throw wrongValue("options.idMap", '"identity", "root", "none" or an object of uids and gids', idMap);

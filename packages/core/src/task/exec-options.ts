@@ -37,7 +37,12 @@ export function execData(
 	argv: readonly string[] | undefined,
 	options: ExecOptions | undefined,
 ): { data: Omit<ExecData, "parent" | "resetSignals" | "taskDeathSignal">; command: Command } {
-	const { env = process.env, deathSignal, fds = [], lookup } = checkOptions(options);
+	const {
+		env = process.env,
+		deathSignal,
+		fds = [],
+		lookup,
+	} = checkOptions(options, ["env", "deathSignal", "fds", "lookup"]);
 	const byDescriptor = path instanceof FileDescriptor;
 	const fd = byDescriptor ? numberOf(path) : -1;
 	const file = byDescriptor ? (fd < 0 ? "fd of the batch" : `fd ${fd}`) : pathText(path);

@@ -35,13 +35,13 @@ const CAP_SETGID = 6n;
 
 /** Checks maps as the kernel would, with errors that say more than EINVAL. Returns the texts to write. */
 export function checkMaps(maps: IdMaps): { uids: string; gids: string } {
-	const { uids, gids } = options(maps, "options.idMap");
+	const { uids, gids } = options(maps, ["uids", "gids"], "options.idMap");
 	return { uids: mapText(uids, "options.idMap.uids"), gids: mapText(gids, "options.idMap.gids") };
 }
 
 function mapText(map: readonly IdMapping[], name: string): string {
 	const lines = array(map, name).map((mapping, index) => {
-		const { inside, outside, count } = options(mapping, `${name}[${index}]`);
+		const { inside, outside, count } = options(mapping, ["inside", "outside", "count"], `${name}[${index}]`);
 		integer(count, `${name}[${index}].count`, 1, 2 ** 32 - 1 - Math.max(inside, outside));
 		return `${id(inside, `${name}[${index}].inside`)} ${id(outside, `${name}[${index}].outside`)} ${count}\n`;
 	});

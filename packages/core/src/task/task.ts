@@ -267,7 +267,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 */
 	put<T extends FileDescriptor>(fd: T, options?: { closeOnExec?: boolean; number?: number }): T {
 		this.#assertFar("put");
-		const { closeOnExec = true, number: to } = checkOptions(options);
+		const { closeOnExec = true, number: to } = checkOptions(options, ["closeOnExec", "number"]);
 		if (typeof closeOnExec !== "boolean") throw wrongType("options.closeOnExec", "a boolean", closeOnExec);
 		if (to !== undefined) refuseChannel(this.#state, descriptorNumber(to, "options.number"), "options.number");
 		const number = withTarget(Task.near, undefined, () => numberOf(fd));
@@ -414,7 +414,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	supervise(program: ChildProcess, options?: { forward?: boolean }): void {
 		this.#assertFar("supervise");
 		if (!(program instanceof ChildProcess)) throw wrongType("program", "a ChildProcess", program);
-		const forward = optionalBoolean(checkOptions(options).forward, "options.forward") ?? false;
+		const forward = optionalBoolean(checkOptions(options, ["forward"]).forward, "options.forward") ?? false;
 		leaveTable(this.#state); // otherwise the supervisor would keep the channels of others open
 		this.#state.attributed(() => trackerOf(program).supervise(this.#id, forward));
 		this.#state.leave("supervisor");

@@ -12,12 +12,12 @@ import {
 	resources,
 	signalNumber,
 	text,
-	toChoice,
 	wrongType,
 	wrongValue,
 } from "@nearfar/core/internal";
 import { toRlimit } from "../rlimit.ts";
 import { type CheckedStdio, checkNumbers, checkStdio, type NumberedDescriptors } from "./check-stdio.ts";
+import { copyOptions } from "./copy-options.ts";
 import type { SpawnOptions } from "./options.ts";
 
 /** What `spawn` was asked for, with everything checked that can be checked before there is a task. */
@@ -34,14 +34,21 @@ export interface SpawnRequest extends Omit<SpawnOptions, "stdio" | "fds" | "grou
 	readonly timeout: number;
 }
 
+/** The names of all options of `spawn`. */
+export const spawnOptions = [
+	...(["namespaces", "idMap", "cgroup", "setTid", "join"] as const),
+	...(["stdio", "fds", "argv0", "env", "lookup", "cwd", "root", "umask"] as const),
+	...(["uid", "gid", "groups", "session", "group", "noNewPrivs", "limits", "nice", "cpus", "setup"] as const),
+	...(["signal", "timeout", "killSignal", "grace", "killTree", "init", "deathSignal"] as const),
+] as const;
+
 /** Checks the arguments of `spawn`. Throws a `TypeError` or `RangeError` that names the argument or option. */
 export function checkSpawn(
 	file: PathLike | FileDescriptor,
 	args: readonly string[],
 	options: SpawnOptions | undefined,
 ): SpawnRequest {
-	const { stdio = "pipe", fds = [], group, argv0, ...given } = optionsObject(options);
-	refuseOptionsOfNode(given);
+	const { stdio = "pipe", fds = [], group, argv0, ...given } = copyOptions(options, spawnOptions);
 	if (!(file instanceof FileDescriptor)) pathText(file, "file");
 	const words = array(args, "args").map((arg, index) => text(arg, `args[${index}]`));
 	const name = file instanceof FileDescriptor ? `fd ${file.fd}` : `${file}`;
@@ -64,16 +71,6 @@ export function checkSpawn(
 		throw outOfRange("options.killSignal", "a signal from 1 to 64: 0 sends nothing", request.killSignal);
 	}
 	return request;
-}
-
-/**
- * Throws for options of `node:child_process` that have no effect here, which their user would otherwise miss in
- * silence.
- */
-function refuseOptionsOfNode(given: object): void {
-	const { shell, detached } = given as { shell?: unknown; detached?: unknown };
-	if (shell) throw wrongValue("options.shell", 'absent: use spawn("sh", ["-c", script])', shell);
-	if (detached) throw wrongValue("options.detached", "absent: use options.session or options.group", detached);
 }
 
 /** Copies the lists among the options: `spawn` reads some of them later, when the caller may have changed its own. */
@@ -136,8 +133,8 @@ function checkState(request: SpawnRequest): void {
 		throw outOfRange("options.groups.length", "at most 65536", groups.length);
 	if (join !== undefined) checkDescriptors(join, "options.join");
 	optionalBoolean(noNewPrivs, "options.noNewPrivs");
-	for (const [resource, limit] of Object.entries(optionsObject(limits, "options.limits"))) {
-		toChoice(resources, resource as Resource, "options.limits");
+	const names = Object.keys(resources) as Resource[];
+	for (const [resource, limit] of Object.entries(optionsObject(limits, names, "options.limits"))) {
 		toRlimit(limit, `options.limits.${resource}`);
 	}
 	if (nice !== undefined) integer(nice, "options.nice", -20, 19);

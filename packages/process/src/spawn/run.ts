@@ -9,11 +9,12 @@ import {
 } from "@nearfar/core";
 import { howItEnded, integer, toChoice, wrongValue } from "@nearfar/core/internal";
 import { CollectedOutput } from "./collected-output.ts";
+import { copyOptions } from "./copy-options.ts";
 import { Deadline } from "./deadline.ts";
 import { readToEnd } from "./end-of-streams.ts";
 import { checkInput, writeInput } from "./input.ts";
 import type { SpawnOptions } from "./options.ts";
-import { checkSpawn } from "./request.ts";
+import { checkSpawn, spawnOptions } from "./request.ts";
 import { start } from "./start.ts";
 
 /**
@@ -100,9 +101,14 @@ export interface RunResult<T = string> {
 export async function run<const E extends "utf8" | "buffer" = "utf8">(
 	file: PathLike | FileDescriptor,
 	args: readonly string[] = [],
-	options: RunOptions<E> = {},
+	options?: RunOptions<E>,
 ): Promise<RunResult<E extends "buffer" ? Buffer : string>> {
-	const { input, encoding = "utf8", maxOutput = 64 * 1024 * 1024, ...given } = options;
+	const {
+		input,
+		encoding = "utf8",
+		maxOutput = 64 * 1024 * 1024,
+		...given
+	} = copyOptions(options, [...spawnOptions, "input", "encoding", "maxOutput"]);
 	toChoice({ utf8: 0, buffer: 1 }, encoding, "options.encoding");
 	integer(maxOutput, "options.maxOutput", 0, Number.MAX_SAFE_INTEGER);
 	if (input !== undefined) checkInput(input);

@@ -1,7 +1,7 @@
 import { openat2 } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { reason } from "../../../../test/reason.ts";
-import { type SpawnOptions, spawn } from "../../src/index.ts";
+import { run, type SpawnOptions, spawn } from "../../src/index.ts";
 
 test.each<[string, unknown, string]>([
 	["cwd: a NUL byte", { cwd: "a\0" }, "ERR_INVALID_ARG_VALUE"],
@@ -32,6 +32,9 @@ test.each<[string, unknown, string]>([
 	["cpus: [-1]", { cpus: [-1] }, "ERR_OUT_OF_RANGE"],
 	["argv0: 1", { argv0: 1 }, "ERR_INVALID_ARG_TYPE"],
 	["env: a name with =", { env: { "a=": "1" } }, "ERR_INVALID_ARG_VALUE"],
+	["killtree", { killtree: true }, "ERR_INVALID_ARG_VALUE"],
+	["share: an option of Task.clone alone", { share: ["files"] }, "ERR_INVALID_ARG_VALUE"],
+	["idMap without user", { idMap: "root", namespaces: ["net"] }, "ERR_INVALID_ARG_VALUE"],
 	["init without pid", { init: true }, "ERR_INVALID_ARG_VALUE"],
 	["init without pid, with others", { init: true, namespaces: ["user", "mnt"] }, "ERR_INVALID_ARG_VALUE"],
 	["init: 1", { init: 1, namespaces: ["user", "pid"] }, "ERR_INVALID_ARG_TYPE"],
@@ -113,4 +116,25 @@ test("the PATH of env is searched, inside root and cwd, and an open file is exec
 	const sh = await spawn(file, ["-c", "exit 6"], { stdio: "ignore", fds: [file] });
 	expect(await sh.exited).toMatchObject({ code: 6 });
 	expect(await reason(() => spawn("sh", [], { lookup: false }))).toMatchObject({ code: "ENOENT", path: "sh" });
+});
+
+test("options of Node's spawn that mean nothing here, or are false, are allowed", async () => {
+	const options = { windowsHide: true, windowsVerbatimArguments: true, shell: false, detached: false, cwd: undefined };
+	await using child = await spawn("true", [], { ...(options as object), stdio: "ignore" });
+	expect(await child.exited).toMatchObject({ code: 0 });
+	expect(await run("true", [], options as object)).toMatchObject({ code: 0 });
+});
+
+test("run refuses the options that spawn refuses", async () => {
+	for (const options of [{ shell: true }, { detached: true }, { killtree: true }, { maxoutput: 3 }]) {
+		expect(await reason(() => run("true", [], options as object))).toMatchObject({ code: "ERR_INVALID_ARG_VALUE" });
+	}
+});
+
+test("inherited options count like own ones", async () => {
+	const options = Object.create({ argv0: "named", env: { A: "b" } });
+	expect((await run("sh", ["-c", 'echo "$0 $A"'], options)).stdout).toBe("named b\n");
+	expect(await reason(() => spawn("true", [], Object.create({ killtree: true })))).toMatchObject({
+		code: "ERR_INVALID_ARG_VALUE",
+	});
 });
