@@ -39,4 +39,11 @@ async function write(stdin: Writable, source: Readable | Iterable<string | Uint8
 	}
 }
 
-const programClosedIt = new Set<unknown>(["EPIPE", "ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE", "ERR_STREAM_DESTROYED"]);
+const programClosedIt = new Set<unknown>([
+	"EPIPE",
+	"ECONNRESET",
+	"ERR_STREAM_PREMATURE_CLOSE",
+	"ERR_STREAM_DESTROYED",
+	"ECANCELED", // of Deno, for a write that was under way when the stream was destroyed
+	"ERR_SOCKET_CLOSED", // of Bun, for the same
+]);

@@ -3,6 +3,7 @@ import type { Readable, Writable } from "node:stream";
 import { FileDescriptor, pipe, Task } from "@nearfar/core";
 import { adoptDescriptor, native, numberOf, openFlags } from "@nearfar/core/internal";
 import type { CheckedStdio } from "./check-stdio.ts";
+import { openStream } from "./open-stream.ts";
 
 const STDERR = 2;
 
@@ -137,12 +138,11 @@ export function toPipes({ entries, parentEnds }: OpenStdio): Pipes {
 	const stream = (number: number) => {
 		const descriptor = parentEnds.get(number);
 		if (!descriptor) return null;
-		const { Socket } = process.getBuiltinModule("node:net");
 		const { fd } = descriptor;
 		native().beginHandover(fd);
-		const socket = new Socket({ fd: descriptor.take(), readable: isRead(number), writable: isWritten(number) });
+		const opened = openStream(descriptor.take(), isRead(number), isWritten(number));
 		native().endHandover(fd);
-		return socket;
+		return opened;
 	};
 	return [...entries.keys()].map(stream) as unknown as Pipes;
 }
