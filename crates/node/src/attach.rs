@@ -1,46 +1,82 @@
-//! The beginning and the end of a JavaScript thread, and what keeps its event loop alive.
+//! The beginning and the end of a copy of core in a JavaScript thread, and what keeps the event loop alive.
 
 use crate::failure::FailureData;
-use crate::{events, tables, targets, throw};
+use crate::weak::WeakFunction;
+use crate::{copies, events, tables, targets, throw};
 use linux::calls::credentials;
 use linux::owned;
-use napi::bindgen_prelude::{Env, Function, Result, Unknown};
+use napi::bindgen_prelude::{Env, Function, Object, Result, Unknown};
 use napi::sys;
 use napi_derive::napi;
+use std::cell::RefCell;
+use std::ffi::c_void;
 
-/// Called once by each JavaScript thread, before anything else.
-#[napi]
+thread_local! {
+    /// The environments of the addon in this thread whose end is noticed. A file that was loaded under two names has two.
+    static ENVIRONMENTS: RefCell<Vec<sys::napi_env>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Called once by each copy of core in each JavaScript thread, before anything else. Returns the number of the copy, for
+/// `useCopy`, and the object that says which copy has called that last.
+///
+/// The addon does not keep the functions. A copy may be collected: jest drops all modules of a test file. The copy ends then.
+#[napi(ts_return_type = "[copy: number, seat: { copy: number }]")]
 pub fn attach(
     env: Env,
     on_events: Function<(), Unknown<'static>>,
     make_error: Function<FailureData, Unknown<'static>>,
     stub_file: String,
-) -> Result<()> {
+) -> Result<(u32, Object<'static>)> {
     linux::task::stub::set_file(stub_file.into());
-    events::open(on_events.build_threadsafe_function::<()>().weak::<true>().build()?);
-    throw::set_make_error(env, make_error)?;
+    watch_end(env)?;
+    let copy = copies::open();
+    tables::open(copy);
+    throw::open(copy, WeakFunction::new(env, &make_error)?);
+    let dispatch = WeakFunction::new(env, &on_events)?;
+    dispatch.when_collected(copy, Some(collected))?;
+    events::open(env, copy, dispatch)?;
+    Ok((copy, copies::seat(env)?))
+}
+
+/// Calls [`end`] when an environment ends, and prepares a thread for its end.
+fn watch_end(env: Env) -> Result<()> {
+    let known = ENVIRONMENTS.with_borrow(Vec::len);
+    if ENVIRONMENTS.with_borrow(|known| known.contains(&env.raw())) {
+        return Ok(());
+    }
+    ENVIRONMENTS.with_borrow_mut(|known| known.push(env.raw()));
     // The end of the main thread is the end of the process, which closes everything.
-    if credentials::gettid().near() != credentials::getpid().near() {
+    if known == 0 && credentials::gettid().near() != credentials::getpid().near() {
         owned::track();
     }
     env.add_env_cleanup_hook((), |()| end())?;
     Ok(())
 }
 
+/// Called when the functions of a copy were collected, and when the environment of the copy ends: ends its tasks.
+unsafe extern "C" fn collected(_: sys::napi_env, copy: *mut c_void, _: *mut c_void) {
+    let copy = copy as usize as u32;
+    tables::end(copy);
+    events::close(copy);
+    throw::end(copy);
+}
+
 /// Ends the tasks of this thread, which ends, and closes its descriptors.
 fn end() {
     targets::end();
-    tables::end();
-    events::close();
-    throw::forget_make_error();
+    tables::end_all();
+    events::close_all();
+    throw::end_all();
+    copies::end();
     owned::close_all();
 }
 
-/// Says whether events of this thread keep its event loop alive.
+/// Says whether events of the copy that calls this keep the event loop alive.
 #[napi]
 pub fn keep_alive(env: Env, alive: bool) {
     let set = if alive { sys::napi_ref_threadsafe_function } else { sys::napi_unref_threadsafe_function };
     let Ok(queue) = events::queue() else { return };
-    // SAFETY: the function lives as long as the thread, and this is its thread. Neither call can fail.
+    events::hold(alive);
+    // SAFETY: the function lives as long as its copy, and this is its thread. Neither call can fail.
     unsafe { set(env.raw(), queue.wake().raw()) };
 }

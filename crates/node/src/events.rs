@@ -1,20 +1,22 @@
-//! Events on their way to one JavaScript thread.
+//! Events on their way to one copy of core, in its JavaScript thread.
 
+use crate::copies::PerCopy;
 use crate::failure::FailureData;
 use crate::tables::{self, Id};
+use crate::weak::WeakFunction;
 use linux::calls::process::ChildState;
 use linux::error::{Failure, Result};
 use linux::task::clone::{Cloned, ClonedDone};
 use linux::wait::child::{Change, Listener};
-use napi::bindgen_prelude::Unknown;
+use napi::bindgen_prelude::Env;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::Status;
 use napi_derive::napi;
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Lets JavaScript drain its events.
-pub type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, true, 0>;
+/// Lets a copy of core drain its events.
+pub type Wake = ThreadsafeFunction<(), (), (), Status, false, true, 0>;
 
 /// Something that has happened.
 #[napi(object)]
@@ -30,9 +32,9 @@ pub struct Event {
     pub numbers: Vec<f64>,
 }
 
-/// The events of one JavaScript thread that it has not drained yet.
+/// The events of one copy of core that it has not drained yet.
 pub struct Queue {
-    /// `None` after the thread has ended.
+    /// `None` after the copy has ended.
     state: Mutex<Option<State>>,
     wake: Wake,
 }
@@ -46,12 +48,12 @@ struct State {
 
 struct Entry {
     event: Event,
-    /// A new task, which gets into the tables when the thread drains the event.
+    /// A new task, which gets into the tables when the copy drains the event.
     cloned: Option<Cloned>,
 }
 
 impl Entry {
-    /// Kills a new task that no thread will ever hear of. The task may be in the middle of its first batch, where the
+    /// Kills a new task that no copy of core will ever know of. The task may be in the middle of its first batch, where the
     /// end of its channel does not end it.
     fn end_task(self) {
         if let Some(cloned) = self.cloned {
@@ -77,26 +79,58 @@ struct Expected {
     reply: Option<Event>,
 }
 
+/// How the events of a copy of core reach it.
+struct Delivery {
+    queue: Arc<Queue>,
+    /// Drains the events.
+    dispatch: WeakFunction<()>,
+}
+
 thread_local! {
-    static QUEUE: RefCell<Option<Arc<Queue>>> = const { RefCell::new(None) };
+    static DELIVERIES: PerCopy<Delivery> = const { PerCopy::new() };
     static EXPECTED: RefCell<Expected> = const { RefCell::new(Expected { id: None, reply: None }) };
 }
 
-/// Gives this thread a queue.
-pub fn open(wake: Wake) {
-    QUEUE.set(Some(Arc::new(Queue { state: Mutex::new(Some(State::default())), wake })));
+/// Gives a copy its queue. `dispatch` drains it.
+pub fn open(env: Env, copy: u32, dispatch: WeakFunction<()>) -> napi::Result<()> {
+    let wake = env.create_function_from_closure("nearfar", move |_| call_dispatch(copy))?;
+    let wake = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
+    let queue = Arc::new(Queue { state: Mutex::new(Some(State::default())), wake });
+    DELIVERIES.with(|all| all.add(copy, Delivery { queue, dispatch }));
+    Ok(())
 }
 
-/// Ends the queue of this thread, which ends: later events are dropped, and new tasks killed.
-pub fn close() {
-    let Some(queue) = QUEUE.take() else { return };
-    let state = queue.lock().take();
-    state.unwrap_or_default().entries.into_iter().for_each(Entry::end_task);
+/// Ends the queue of a copy that was collected.
+pub fn close(copy: u32) {
+    if let Some(Delivery { queue, .. }) = DELIVERIES.with(|all| all.take(copy)) {
+        queue.close();
+    }
 }
 
-/// Returns the queue of this thread.
+/// Ends the queues of this thread, which ends.
+pub fn close_all() {
+    DELIVERIES.with(PerCopy::take_all).for_each(|Delivery { queue, .. }| queue.close());
+}
+
+/// Returns the queue of the copy that makes the calls now.
 pub fn queue() -> Result<Arc<Queue>> {
-    QUEUE.with_borrow(|queue| queue.clone()).ok_or(Failure::Internal("core attaches before it calls anything"))
+    let queue = DELIVERIES.with(|all| all.with_current(|delivery| delivery.queue.clone()));
+    queue.ok_or(Failure::Internal("core attaches before it calls anything"))
+}
+
+/// Says whether the thread has to wait for events of the copy that makes the calls now. While it has to, the copy is not
+/// collected, even if nothing else in JavaScript refers to it.
+pub fn hold(held: bool) {
+    DELIVERIES.with(|all| all.with_current(|delivery| delivery.dispatch.hold(held)));
+}
+
+/// Lets a copy drain its events.
+fn call_dispatch(copy: u32) -> napi::Result<()> {
+    let dispatch = DELIVERIES.with(|all| all.with(copy, |delivery| delivery.dispatch.get()));
+    match dispatch.transpose()?.flatten() {
+        Some(dispatch) => dispatch.call(()).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Returns what has happened since the last time.
@@ -123,6 +157,12 @@ pub fn take_reply() -> Option<Event> {
 }
 
 impl Queue {
+    /// Ends the queue, whose copy of core has ended: later events are dropped, and new tasks killed.
+    fn close(&self) {
+        let state = self.lock().take();
+        state.unwrap_or_default().entries.into_iter().for_each(Entry::end_task);
+    }
+
     /// Returns what wakes the thread.
     pub fn wake(&self) -> &Wake {
         &self.wake

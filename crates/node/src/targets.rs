@@ -17,6 +17,11 @@ pub fn leave() -> Target {
     target::replace(OUTER.with_borrow_mut(Vec::pop).unwrap_or(Target::Near))
 }
 
+/// Returns true between [`enter`] and [`leave`].
+pub fn entered() -> bool {
+    OUTER.with_borrow(|outer| !outer.is_empty())
+}
+
 /// Lets go of all of them when the thread ends.
 pub fn end() {
     target::replace(Target::Near);

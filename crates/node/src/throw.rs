@@ -1,26 +1,29 @@
 //! The one way out: a failure is thrown as the error that core's `errors.ts` makes of it.
 
+use crate::copies::PerCopy;
 use crate::failure::FailureData;
+use crate::weak::WeakFunction;
 use linux::error::{Failure, Result};
-use napi::bindgen_prelude::{Env, Function, FunctionRef, Unknown};
-use std::cell::RefCell;
-
-/// Makes errors; a function of core's.
-type MakeError = FunctionRef<FailureData, Unknown<'static>>;
+use napi::bindgen_prelude::Unknown;
 
 thread_local! {
-    static MAKE_ERROR: RefCell<Option<(Env, MakeError)>> = const { RefCell::new(None) };
+    /// The functions of the copies of core that make their errors.
+    static MAKE_ERROR: PerCopy<WeakFunction<FailureData>> = const { PerCopy::new() };
 }
 
-/// Sets the function that makes the errors of this thread.
-pub fn set_make_error(env: Env, make_error: Function<FailureData, Unknown<'static>>) -> napi::Result<()> {
-    MAKE_ERROR.set(Some((env, make_error.create_ref()?)));
-    Ok(())
+/// Sets the function that makes the errors of a copy.
+pub fn open(copy: u32, make_error: WeakFunction<FailureData>) {
+    MAKE_ERROR.with(|all| all.add(copy, make_error));
 }
 
-/// Lets go of that function when the thread ends.
-pub fn forget_make_error() {
-    drop(MAKE_ERROR.take());
+/// Lets go of the function of a copy that was collected.
+pub fn end(copy: u32) {
+    drop(MAKE_ERROR.with(|all| all.take(copy)));
+}
+
+/// Lets go of the functions of this thread, which ends.
+pub fn end_all() {
+    MAKE_ERROR.with(PerCopy::take_all).for_each(drop);
 }
 
 /// Turns a failure into a thrown JavaScript error.
@@ -42,9 +45,7 @@ fn thrown(failure: Failure) -> napi::Error {
 
 fn make_error(failure: FailureData) -> napi::Result<Unknown<'static>> {
     let attached = || napi::Error::from_reason("core attaches before it calls anything");
-    let env = MAKE_ERROR.with_borrow(|made| made.as_ref().map(|(env, _)| *env)).ok_or_else(attached)?;
-    let make = MAKE_ERROR.with_borrow(|made| made.as_ref().map(|(_, make)| make.borrow_back(&env)));
-    let make = make.ok_or_else(attached)??;
+    let make = MAKE_ERROR.with(|all| all.with_current(|make| make.get()));
     // Called after the cell is closed: the function may call the addon, and that may fail too.
-    make.call(failure)
+    make.transpose()?.flatten().ok_or_else(attached)?.call(failure)
 }

@@ -1,18 +1,17 @@
-import type * as Binding from "../../native/binding.js";
-import { NearfarError, UnsupportedPlatformError } from "../errors.ts";
-import { packageFolder } from "../package-folder.ts";
-import { warnOnce } from "../warn-once.ts";
+import type { FailureData } from "../../native/binding.js";
+import { NearfarError } from "../errors.ts";
+import { isOtherEntered, otherCopyError } from "./copies.ts";
 import { deliver } from "./events.ts";
+import { loadAddon, type Native } from "./load.ts";
 
-/** The functions of the addon, which take and return numbers, text and bytes. */
-export type Native = typeof Binding;
+export type { Native } from "./load.ts";
 
-// The global `process`, because importing "node:process" opens stdin, stdout and stderr, and makes them nonblocking for all
-// processes that share them. This package imports no other module of Node either: each would slow down the import of
-// @nearfar/core, and most programs need few of them. Functions that need a module call `process.getBuiltinModule`.
-const { arch, platform } = process;
 let addon: Native | undefined;
-let makeError: (failure: Binding.FailureData) => Error = () =>
+// All copies of this package that use the same addon in a thread share the seat. The copy whose number stands there makes the
+// calls: its errors are thrown, and its tasks and events are meant.
+let seat = { copy: 0 };
+let copy = 0;
+let makeError: (failure: FailureData) => Error = () =>
 	new NearfarError("INTERNAL", "@nearfar/core was not loaded whole");
 
 /** Sets the function that makes the error for a failure of the addon. Called once, before the addon is loaded. */
@@ -21,12 +20,16 @@ export function setMakeError(make: typeof makeError): void {
 }
 
 /**
- * Returns the addon. The first call loads the addon and attaches it to this thread.
+ * Returns the addon. The first call loads the addon and attaches this copy of the package to the thread.
  *
  * @throws `ERR_NEARFAR_UNSUPPORTED_PLATFORM` There is no addon for this platform, or none is installed.
+ * @throws `ERR_NEARFAR_BUNDLED` A bundler has copied this code into another file.
+ * @throws `ERR_NEARFAR_PERMISSION` Node was started without the permission to load the addon.
+ * @throws `ERR_NEARFAR_OTHER_COPY` A task or a batch of another copy of the package is current.
  */
 export function native(): Native {
-	addon ??= load();
+	addon ??= attach();
+	if (seat.copy !== copy || isOtherEntered()) takeSeat(addon);
 	return addon;
 }
 
@@ -38,56 +41,14 @@ export function dispatch(): void {
 	deliver(native().drain());
 }
 
-function load(): Native {
-	const names = ["gnu", "musl"].map((libc) => `linux-${arch}-${libc}`);
-	if (platform !== "linux" || !["x64", "arm64"].includes(arch)) {
-		throw new UnsupportedPlatformError(
-			`cannot make system calls on ${platform} ${arch}: nearfar needs Linux on x64 or arm64`,
-		);
-	}
-	warnOfOtherCopy();
-	const { existsSync } = process.getBuiltinModule("node:fs");
-	const folder = packageFolder();
-	const require = process.getBuiltinModule("node:module").createRequire(`${folder}package.json`);
-	const tried: string[] = [];
-	for (const name of names) {
-		const built = `${folder}native/nearfar.${name}.node`;
-		const file = existsSync(built) ? built : findPackaged(require, name);
-		if (file === undefined) {
-			tried.push(`@nearfar/core-${name} is not installed`);
-			continue;
-		}
-		try {
-			const loaded: Native = require(file);
-			loaded.attach(dispatch, makeError, `${file.slice(0, file.lastIndexOf("/"))}/nearfar-stub`);
-			return loaded;
-		} catch (error) {
-			tried.push(`${file}: ${error instanceof Error ? error.message : error}`);
-		}
-	}
-	throw new UnsupportedPlatformError(
-		`cannot load the addon of nearfar for linux ${arch}: ${tried.join("; ")}; install @nearfar/core with its optional dependencies`,
-	);
+function attach(): Native {
+	const { addon, stub } = loadAddon();
+	[copy, seat] = addon.attach(dispatch, makeError, stub);
+	return addon;
 }
 
-function findPackaged(require: NodeJS.Require, name: string): string | undefined {
-	try {
-		return require.resolve(`@nearfar/core-${name}/nearfar.${name}.node`);
-	} catch {
-		return undefined;
-	}
-}
-
-/** Warns if another copy of the package is loaded, because objects of one copy mean nothing to the other. */
-function warnOfOtherCopy(): void {
-	const key = Symbol.for("@nearfar/core");
-	const shared = globalThis as { [key]?: string };
-	const here = packageFolder();
-	if (shared[key] !== undefined && shared[key] !== here) {
-		warnOnce(
-			"copies",
-			`two copies of @nearfar/core are loaded, ${shared[key]} and ${here}: each refuses the objects of the other; install one version`,
-		);
-	}
-	shared[key] ??= here;
+/** Tells the addon that this copy of the package makes the calls from now on. */
+function takeSeat(addon: Native): void {
+	if (isOtherEntered() || !addon.useCopy(copy)) throw otherCopyError();
+	seat.copy = copy;
 }

@@ -1,3 +1,4 @@
+import { enterCopy } from "../addon/copies.ts";
 import { native } from "../addon/native.ts";
 import { NearfarError, type TaskGoneError } from "../errors.ts";
 import type { Process } from "../process/process.ts";
@@ -89,7 +90,7 @@ export function withTarget<T>(task: AnyTask, collecting: Batch | undefined, fn: 
 	current = task;
 	batch = collecting;
 	try {
-		return fn();
+		return enterCopy(fn);
 	} finally {
 		current = outerTask;
 		batch = outerBatch;
