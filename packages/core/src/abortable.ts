@@ -33,6 +33,8 @@ export function abortable<T>(
 				reject(reason);
 			},
 		);
-		if (pending) signal?.addEventListener("abort", abort, { once: true });
+		if (!pending) return;
+		signal?.addEventListener("abort", abort, { once: true });
+		if (signal?.aborted) abort(); // `begin` has aborted the signal
 	});
 }

@@ -83,8 +83,26 @@ export interface SpawnOptions<S extends StdioOption = StdioOption>
 	 */
 	init?: boolean;
 	/**
-	 * Called with the task when every other option has been applied. `spawn` waits for the promise that it returns, and
-	 * then has the task execute the program. Default: no function.
+	 * Makes calls of the task when every other option has been applied. **Only the calls before its first `await` are made by
+	 * the task. Later calls are made by Node itself**, because no function can tell who has called it: put them into `task.run`
+	 * or `task.batch`. A `mount` after an `await` would mount in the namespace of Node.
+	 *
+	 * The task makes the calls one by one, and their values are known, as in {@link Task.run}. A descriptor that is opened there
+	 * belongs to the task; `Task.near.run` opens one in this process. `spawn` waits for the promise that the function
+	 * returns, and then has the task execute the program. Default: no function.
+	 *
+	 * @example
+	 * ```ts
+	 * const child = await spawn("sh", ["-c", "pwd; umask"], {
+	 * 	async setup(task) {
+	 * 		chdir("/usr"); // the task changes its working directory
+	 * 		const mask = await Promise.resolve(0o77);
+	 * 		task.run(() => umask(mask)); // without `task.run` Node would change its own umask
+	 * 	},
+	 * });
+	 * child.stdout.pipe(process.stdout); // /usr 0077
+	 * await child.closed;
+	 * ```
 	 */
 	setup?: (task: Task) => void | Promise<void>;
 	/**

@@ -2,6 +2,7 @@ import { Task } from "@nearfar/core";
 import type { StdioOption } from "./check-stdio.ts";
 import type { Deadline } from "./deadline.ts";
 import { FirstBatch } from "./first-batch.ts";
+import type { SpawnOptions } from "./options.ts";
 import type { SpawnRequest } from "./request.ts";
 import { type Started, toSpawned } from "./spawned.ts";
 import { type OpenStdio, openStdio, toPipes } from "./stdio.ts";
@@ -23,7 +24,7 @@ export async function start<S extends StdioOption>(request: SpawnRequest, deadli
 		const { task } = tree;
 		const { setup } = request;
 		if (setup) {
-			await deadline.race(async () => setup(task));
+			await deadline.race(() => runSetup(task, setup));
 			await deadline.race(() => task.batch(() => batch.exec(task)));
 		}
 		return toSpawned(tree, toPipes(stdio), request, deadline);
@@ -33,4 +34,13 @@ export async function start<S extends StdioOption>(request: SpawnRequest, deadli
 		await tree?.end();
 		throw error;
 	}
+}
+
+/** Calls `setup` with the task current, so that the task makes its calls up to the first `await`. Waits for its promise. */
+async function runSetup(task: Task, setup: NonNullable<SpawnOptions["setup"]>): Promise<void> {
+	let outcome: void | Promise<void>;
+	task.run(() => {
+		outcome = setup(task); // not returned: `run` refuses a promise
+	});
+	await outcome;
 }
