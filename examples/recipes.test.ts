@@ -1,0 +1,236 @@
+// Runs the programs of docs/recipes.md, and compares the document with their files.
+import { spawn as spawnNode } from "node:child_process";
+import { once } from "node:events";
+import {
+	chmodSync,
+	chownSync,
+	existsSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
+import { type AddressInfo, connect, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isRoot, needs } from "../test/needs.ts";
+import { runAgent } from "./recipes/agent.ts";
+import { build } from "./recipes/build.ts";
+import { createService } from "./recipes/service.ts";
+import * as typescript from "./recipes/supervisor.ts";
+import { runTests } from "./recipes/tests.ts";
+import { openPidFile, stopPidFile, waitForPidFile, writePidFile } from "./recipes/wait.ts";
+
+// The compiler does not look into plain JavaScript, and so gets the types of the same program.
+const javascript: typeof typescript = await import("./recipes/supervisor.mjs" as string);
+const recipes = fileURLToPath(new URL("recipes", import.meta.url));
+const document = readFileSync(fileURLToPath(new URL("../docs/recipes.md", import.meta.url)), "utf8");
+const sandbox = needs("user namespaces", "a /proc and a /sys that nothing hides");
+let folder = "";
+
+beforeEach(() => {
+	folder = mkdtempSync(join(tmpdir(), "nearfar-recipe-"));
+	if (isRoot) chownSync(folder, 1000, 1000);
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe("the document", () => {
+	test.each(readdirSync(recipes))("shows the whole of %s, which has less than 60 lines", (name) => {
+		const code = readFileSync(join(recipes, name), "utf8");
+		expect(document).toContain(`\`\`\`${name.endsWith(".ts") ? "ts" : "js"} examples/recipes/${name}\n${code}\`\`\`\n`);
+		expect(code.split("\n").length).toBeLessThan(60);
+	});
+});
+
+sandbox.describe("the sandbox of an agent", () => {
+	test("lets a command read the system and change its folder, and nothing else", async () => {
+		const script = `
+			id -u; ls /; pwd; echo kept > kept
+			for path in /usr /etc / /work/../proc/sys/kernel; do touch $path/new 2>&1 && echo changed $path; done
+			grep -c : /proc/net/dev; ls -d /proc/[0-9]* | wc -l; grep -E '^(CapBnd|CapEff|NoNewPrivs)' /proc/self/status
+			unshare -U true; echo $?
+		`;
+		const { stdout, stderr, reason } = await runAgent("sh", ["-c", script], folder);
+		const lines = stdout.split("\n").filter((line) => !/^touch/.test(line));
+		expect({ stderr: stderr.replace(/^unshare.*\n/, ""), reason }).toEqual({ stderr: "", reason: "exited" });
+		expect(lines.filter((line) => /changed|home|root|var/.test(line))).toEqual([]);
+		expect(lines[0]).toBe("1000");
+		expect(lines).toContain("work");
+		expect(stdout).toMatch(/CapBnd:\t0+\nCapEff:\t0+\n|CapEff:\t0+\nCapBnd:\t0+\n/);
+		expect(stdout).toMatch(/NoNewPrivs:\t1\n1\n$/);
+		expect(readFileSync(join(folder, "kept"), "utf8")).toBe("kept\n");
+	});
+
+	test("ends a command that takes too long, with the daemons that it has left", async () => {
+		const script = "(setsid sleep 1000 &) ; echo begun; sleep 1000";
+		const { stdout, reason } = await runAgent("sh", ["-c", script], folder, 3000);
+		expect([stdout, reason]).toEqual(["begun\n", "timeout"]);
+	});
+
+	needs("root").test("runs nothing as root", () => {
+		chownSync(folder, 0, 0);
+		expect(() => runAgent("true", [], folder)).toThrow("belongs to root");
+	});
+});
+
+test("the test runner judges each test, and kills what a test leaves", async () => {
+	const marker = join(folder, "daemon");
+	const tests = {
+		good: "echo fine",
+		bad: "echo broken >&2; exit 3",
+		daemon: `(setsid sh -c 'while :; do echo > ${marker}; sleep 0.01; done' > /dev/null 2>&1 &); until test -e ${marker}; do :; done`,
+	};
+	const slow = "trap '' TERM; while :; do sleep 0.1; done";
+	const verdicts = [...(await runTests(tests, { parallel: 4 })), ...(await runTests({ slow }, { timeout: 2000 }))];
+	const of = (name: string) => verdicts.find((verdict) => verdict.name === name);
+	expect(of("good")).toMatchObject({ passed: true, output: "fine\n" });
+	expect(of("bad")).toMatchObject({
+		passed: false,
+		output: "broken\n",
+		summary: expect.stringMatching(/^exit code 3, /),
+	});
+	expect(of("daemon")).toMatchObject({ passed: true });
+	expect(of("slow")).toMatchObject({ passed: false, summary: expect.stringMatching(/^too slow, /) });
+	rmSync(marker);
+	await runTests({ wait: "sleep 0.1" });
+	expect(existsSync(marker)).toBe(false);
+});
+
+describe.each([
+	["in TypeScript", typescript],
+	["in JavaScript", javascript],
+])("the supervisor %s", (_, { supervise }) => {
+	test("starts a failing program again, later each time, until it is told to stop", async () => {
+		const stop = new AbortController();
+		const ends: unknown[] = [];
+		const onEnd = (end: unknown, delay: number) => {
+			ends.push([end, delay]);
+			if (ends.length === 4) stop.abort();
+		};
+		await supervise("sh", ["-c", "exit 7"], { signal: stop.signal, shortest: 1, longest: 4, onEnd });
+		const failed = { code: 7, signal: null, dumped: false };
+		expect(ends).toEqual([1, 2, 4, 4].map((delay) => [failed, delay]));
+	});
+
+	test("waits the shortest time after a healthy run, and tries again what cannot be started", async () => {
+		const stop = new AbortController();
+		const delays: number[] = [];
+		const onEnd = (_: unknown, delay: number) => {
+			delays.push(delay);
+			if (delays.length === 3) stop.abort();
+		};
+		await supervise("/no/such", [], { signal: stop.signal, shortest: 1, healthy: 0, onEnd });
+		expect(delays).toEqual([1, 1, 1]);
+	});
+
+	test("ends the program when it is told to stop", async () => {
+		const stop = new AbortController();
+		const pid = join(folder, "pid");
+		if (isRoot) chmodSync(folder, 0o777);
+		const running = supervise("sh", ["-c", `echo $$ > ${pid}.new; mv ${pid}.new ${pid}; exec sleep 1000`], {
+			signal: stop.signal,
+		});
+		await expect.poll(() => existsSync(pid), { timeout: 10_000 }).toBe(true);
+		stop.abort();
+		await running;
+		expect(() => process.kill(Number(readFileSync(pid, "utf8")), 0)).toThrow("ESRCH");
+	});
+});
+
+sandbox.describe("the build sandbox", () => {
+	test("returns the files of the build, and follows nothing that the build has laid out", async () => {
+		writeFileSync(join(folder, "source"), "hello");
+		chmodSync(join(folder, "source"), 0o644);
+		const script = `
+			tr a-z A-Z < source > /out/upper
+			ln -s /etc/passwd /out/link; mkfifo /out/fifo; mkdir /out/folder
+			! touch source 2> /dev/null
+			(setsid sleep 1000 &)
+		`;
+		const files = await build(script, folder);
+		expect([...files].map(([name, data]) => [name, data.toString()])).toEqual([["upper", "HELLO"]]);
+	});
+
+	test("rejects when the build fails", async () => {
+		await expect(build("exit 3", folder)).rejects.toMatchObject({ code: "ERR_NEARFAR_EXIT" });
+	});
+});
+
+needs("/proc").describe("a pid file", () => {
+	test("leads to the process that it means, until that has ended", async () => {
+		const path = join(folder, "pid");
+		const child = spawnNode("sh", ["-c", "trap '' TERM; echo; while :; do sleep 0.1; done"]);
+		const reaped = once(child, "exit");
+		await once(child.stdout, "data");
+		const stat = readFileSync(`/proc/${child.pid}/stat`, "latin1");
+		writeFileSync(path, `${child.pid} ${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]}\n`);
+		const signal = AbortSignal.timeout(1);
+		await expect(waitForPidFile(path, signal)).rejects.toThrow();
+		const end = waitForPidFile(path);
+		await stopPidFile(path, 1);
+		expect(await end).toEqual({ code: null, signal: "SIGKILL", dumped: false });
+		await reaped;
+		expect(openPidFile(path)).toBeUndefined();
+		await stopPidFile(path);
+	});
+
+	test("of another process with the same pid leads nowhere", () => {
+		const path = join(folder, "pid");
+		writePidFile(path);
+		openPidFile(path)?.close();
+		writeFileSync(
+			path,
+			readFileSync(path, "utf8").replace(/\d+\n/, (time) => `${Number(time) + 1}\n`),
+		);
+		expect(openPidFile(path)).toBeUndefined();
+	});
+});
+
+needs("root").describe("the privileged service", () => {
+	test("serves each connection as another user, with one secret", async () => {
+		const secret = join(folder, "secret");
+		writeFileSync(secret, "the key\n", { mode: 0o600 });
+		chmodSync(folder, 0o755);
+		const script = `read line; echo "$line $(id -u) $(id -g) $(id -G)"; cat <&3; cat ${secret} 2>&1 | grep -c denied; grep CapPrm /proc/self/status`;
+		const server = createService("sh", ["-c", script], { secret, uid: 65534, gid: 65534 });
+		try {
+			const answers = await Promise.all([1, 2].map((number) => ask(server, `request ${number}\n`)));
+			for (const [index, answer] of answers.entries()) {
+				expect(answer).toBe(`request ${index + 1} 65534 65534 65534\nthe key\n1\nCapPrm:\t0000000000000000\n`);
+			}
+		} finally {
+			server.close();
+		}
+	});
+
+	test("closes the connection when the program cannot be started", async () => {
+		const errors: unknown[] = [];
+		const server = createService("/no/such", [], {
+			secret: "/dev/null",
+			uid: 65534,
+			gid: 65534,
+			onError: (error) => errors.push(error),
+		});
+		try {
+			expect(await ask(server, "")).toBe("");
+			expect(errors).toEqual([expect.objectContaining({ code: "ENOENT" })]);
+		} finally {
+			server.close();
+		}
+	});
+});
+
+/** Sends a request to a server, and returns the whole answer. */
+async function ask(server: Server, request: string): Promise<string> {
+	if (!server.listening) {
+		server.listen(0, "127.0.0.1");
+	}
+	while (!server.address()) await once(server, "listening");
+	const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+	client.write(request);
+	return text(client);
+}
