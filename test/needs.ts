@@ -51,6 +51,10 @@ const O_TMPFILE = 0o20_000_000 | constants.O_DIRECTORY | constants.O_RDWR;
 /** The path at which the whole of cgroup v2 is mounted, or `undefined`. */
 export const cgroupRoot = /^\S+ \S+ \S+ \/ (\S+) .* - cgroup2 /m.exec(read("/proc/self/mountinfo"))?.[1];
 
+/** The path at which the pids controller of cgroup v1 or v2 is mounted, or `undefined`. */
+export const pidsRoot =
+	/^\S+ \S+ \S+ \/ (\S+) .* - cgroup \S+ \S*\bpids\b/m.exec(read("/proc/self/mountinfo"))?.[1] ?? cgroupRoot;
+
 const probes = {
 	root: () => isRoot && hasCapabilitiesOfRoot() && /^\s*0\s+0\s+4294967295\s*$/.test(read("/proc/self/uid_map")),
 	"an ordinary user": () => !isRoot,
@@ -98,6 +102,7 @@ const probes = {
 	"/proc": () => works(() => Task.near.run(() => openat2("/proc/self/stat").close())),
 	"a /proc of this pid namespace": () => showsThisPidNamespace(),
 	"cgroup v2 in which this user can make groups": () => canMakeCgroup(),
+	"a cgroup whose number of processes can be limited": () => canLimitProcesses(),
 	"cgroup v2 of another user": () => cgroupRoot !== undefined && !isRoot && !canWrite(join(cgroupRoot, "cgroup.procs")),
 	"sysctls that can be written": () => !isReadOnly("/proc/sys/user"),
 	"vm.memfd_noexec": () => existsSync("/proc/sys/vm/memfd_noexec") && !isReadOnly("/proc/sys/vm"),
@@ -249,6 +254,20 @@ function canMakeCgroup(): boolean {
 	}
 	const files = ["cgroup.kill", "cgroup.freeze", "cgroup.events"].map((name) => join(path, name));
 	const usable = files.every(existsSync) && read(join(path, "cgroup.type")).trim() === "domain";
+	rmdirSync(path);
+	return usable;
+}
+
+/** Makes a cgroup and removes it. Returns true if the number of processes in it can be limited. */
+function canLimitProcesses(): boolean {
+	if (pidsRoot === undefined) return false;
+	const path = join(pidsRoot, `nearfar-pids-${process.pid}`);
+	try {
+		mkdirSync(path);
+	} catch {
+		return false;
+	}
+	const usable = works(() => accessSync(join(path, "pids.max"), constants.W_OK) as never);
 	rmdirSync(path);
 	return usable;
 }

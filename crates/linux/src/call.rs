@@ -9,8 +9,8 @@ mod request;
 
 pub use self::answer::Answer;
 pub use self::near::Short;
-pub(crate) use self::request::Pointer;
 pub use self::request::{Arg, Request, Yields, SLOT};
+pub(crate) use self::request::{Named, Pointer};
 
 use crate::error::Result;
 use crate::wire::Policy;
@@ -49,6 +49,7 @@ impl Call<()> {
             longest: None,
             lacks_memory: false,
             words: None,
+            named: Named::Nothing,
         };
         Call { request, read: |_| () }
     }
@@ -94,6 +95,12 @@ impl Call<()> {
     pub fn number(mut self, number: impl Into<i128>) -> Self {
         self.request.add_number(number.into() as u64);
         self
+    }
+
+    /// Adds a number that says what the call is about. An error of the call names it.
+    pub fn named_number(mut self, number: impl Into<i128>) -> Self {
+        self.request.named = Named::Number(self.request.count as u8);
+        self.number(number)
     }
 
     /// Adds a descriptor of the process that makes the call, or the slot of a descriptor that the sequence will make.
@@ -212,6 +219,13 @@ impl Call<()> {
     pub fn holding_bytes(mut self, offset: u32, bytes: &[u8]) -> Self {
         let to = self.request.add_input(bytes);
         self.holding(offset, 8, to)
+    }
+
+    /// Says that the call mounts a file system, whose name and options are its third and its fifth argument. An error of the
+    /// call names both.
+    pub fn mounts(mut self) -> Self {
+        self.request.named = Named::FileSystem;
+        self
     }
 
     /// Says that the kernel applies the call to the calling thread alone. Near, the call is refused.

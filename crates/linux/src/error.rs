@@ -50,6 +50,12 @@ pub struct Refusal {
 pub struct Detail {
     /// The number of the descriptor that the call was about.
     pub fd: Option<i32>,
+    /// The number among the arguments that says what the call was about, such as the option of prctl(2).
+    pub number: Option<i64>,
+    /// The file system that mount(2) was given.
+    pub fstype: Option<Vec<u8>>,
+    /// The options of that file system, which may hold a password.
+    pub data: Option<Vec<u8>>,
 }
 
 impl Failure {

@@ -27,6 +27,12 @@ pub struct FailureData {
     pub step: Option<u32>,
     /// The descriptor that the call was about.
     pub fd: Option<i32>,
+    /// The number among the arguments that says what the call was about: the option of prctl(2), the resource of a limit.
+    pub number: Option<i64>,
+    /// The file system that mount(2) was given.
+    pub fstype: Option<Buffer>,
+    /// The options of that file system.
+    pub data: Option<Buffer>,
 }
 
 impl From<Failure> for FailureData {
@@ -42,6 +48,9 @@ impl From<Failure> for FailureData {
             dest: None,
             step: None,
             fd: None,
+            number: None,
+            fstype: None,
+            data: None,
         };
         match failure {
             Failure::Gone | Failure::Executed => plain("gone"),
@@ -51,7 +60,7 @@ impl From<Failure> for FailureData {
             Failure::Broken(message) => FailureData { message: Some(message), ..plain("broken") },
             Failure::Internal(message) => FailureData { message: Some(message.into()), ..plain("internal") },
             Failure::Refused(Refusal { syscall, errno, nameless, path, dest, step, words, detail }) => {
-                let Detail { fd } = detail.map(|detail| *detail).unwrap_or_default();
+                let Detail { fd, number, fstype, data } = detail.map(|detail| *detail).unwrap_or_default();
                 FailureData {
                     code: Some(format!("{errno:?}")),
                     errno: Some(nameless.unwrap_or(errno as i32)),
@@ -62,6 +71,9 @@ impl From<Failure> for FailureData {
                     step,
                     words: words.map(String::from),
                     fd,
+                    number,
+                    fstype: fstype.map(Buffer::from),
+                    data: data.map(Buffer::from),
                     ..plain("refused")
                 }
             }

@@ -188,6 +188,12 @@ export interface FailureData {
   step?: number
   /** The descriptor that the call was about. */
   fd?: number
+  /** The number among the arguments that says what the call was about: the option of prctl(2), the resource of a limit. */
+  number?: number
+  /** The file system that mount(2) was given. */
+  fstype?: Buffer
+  /** The options of that file system. */
+  data?: Buffer
 }
 
 /** fchdir(2). */

@@ -21,7 +21,10 @@ const DATA = 4095; // the kernel copies one page, whose smallest size is 4096, a
 export interface MountOptions {
 	/** Names of `MS_*` flags in camelCase, or a number. Default: none. */
 	flags?: readonly MountFlag[] | number;
-	/** Options for the file system, as in `"size=1m,mode=700"`: at most 4095 bytes. Default: none. */
+	/**
+	 * Options for the file system, as in `"size=1m,mode=700"`: at most 4095 bytes. An error shows them without what
+	 * looks like a password. Default: none.
+	 */
 	data?: string;
 }
 

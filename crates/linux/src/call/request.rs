@@ -1,9 +1,10 @@
 //! What a call is made of: its arguments, the bytes that the kernel reads and writes, and the words in these bytes that are
 //! addresses or descriptors.
 
-use crate::error::{Failure, Refusal};
+use crate::error::{Detail, Failure, Refusal};
 use crate::wire::Policy;
 use std::borrow::Cow;
+use std::ffi::CStr;
 
 /// Descriptor numbers from here down are slots: each stands for a descriptor that a sequence has still to make.
 pub const SLOT: i32 = -0x4000_0000;
@@ -55,6 +56,17 @@ pub enum Yields {
     Value,
 }
 
+/// The arguments, beside its paths, that an error of a call names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// None.
+    Nothing,
+    /// The number with this index.
+    Number(u8),
+    /// The name and the options of a file system, at their places among the arguments of mount(2).
+    FileSystem,
+}
+
 /// A call without the function that reads its answer.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -82,6 +94,8 @@ pub struct Request {
     pub(crate) longest: Option<i64>,
     /// True when there was no memory for the bytes of an argument. The call is never made: it fails with ENOMEM.
     pub(crate) lacks_memory: bool,
+    /// The arguments, beside the paths, that an error of the call names.
+    pub(crate) named: Named,
     /// The words for an error of the call, in place of the kernel's.
     pub(crate) words: Option<&'static str>,
 }
@@ -139,7 +153,29 @@ impl Request {
         let bytes = |(at, length): (u32, u32)| self.input.get(at as usize..at as usize + length as usize);
         let [path, dest] = self.paths.map(|place| place.and_then(bytes).map(<[u8]>::to_vec));
         let words = self.words.map(Cow::Borrowed);
-        Failure::Refused(Refusal { path, dest, step, words, ..Refusal::new(self.name, number) })
+        Failure::Refused(Refusal { path, dest, step, words, detail: self.detail(), ..Refusal::new(self.name, number) })
+    }
+
+    fn detail(&self) -> Option<Box<Detail>> {
+        let detail = match self.named {
+            Named::Nothing => return None,
+            Named::Number(at) => match self.args.get(usize::from(at)) {
+                Some(Arg::Number(number)) => Detail { number: Some(*number as i64), ..Detail::default() },
+                _ => return None,
+            },
+            Named::FileSystem => {
+                let [_, _, fstype, _, data, _] = self.args.map(|arg| self.text(arg));
+                Detail { fstype, data, ..Detail::default() }
+            }
+        };
+        Some(Box::new(detail))
+    }
+
+    /// Returns the string that an argument points at.
+    fn text(&self, arg: Arg) -> Option<Vec<u8>> {
+        let Arg::Input(at) = arg else { return None };
+        let text = CStr::from_bytes_until_nul(self.input.get(at as usize..)?).ok()?;
+        Some(text.to_bytes().to_vec())
     }
 }
 

@@ -25,7 +25,7 @@ pub fn capset(effective: u64, permitted: u64, inheritable: u64) -> Call<()> {
 
 /// `prctl(PR_CAPBSET_DROP, capability)`: out of the bounding set of the calling thread.
 pub fn drop_bounding(capability: u32) -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_CAPBSET_DROP).number(capability).one_thread()
+    Call::new("prctl", libc::SYS_prctl).named_number(libc::PR_CAPBSET_DROP).number(capability).one_thread()
 }
 
 /// `prctl(PR_CAPBSET_READ, capability)`.
@@ -38,5 +38,5 @@ pub fn read_bounding(capability: u32) -> Call<bool> {
 
 /// `prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)`.
 pub fn clear_ambient() -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_CAP_AMBIENT).number(libc::PR_CAP_AMBIENT_CLEAR_ALL).one_thread()
+    Call::new("prctl", libc::SYS_prctl).named_number(libc::PR_CAP_AMBIENT).number(libc::PR_CAP_AMBIENT_CLEAR_ALL).one_thread()
 }

@@ -14,6 +14,7 @@ pub fn mount(source: Option<&[u8]>, target: &[u8], kind: Option<&[u8]>, flags: u
     .string_or_null(kind)
     .number(flags)
     .string_or_null(data)
+    .mounts()
 }
 
 /// `umount2(target, flags)`.

@@ -60,7 +60,7 @@ const PR_GET_AUXV: i32 = 0x4155_5856;
 /// `prctl(option, …)`, without its further arguments. Near, an option is refused unless
 /// it is known to read, or to change the whole process: an option of a newer kernel may be for one thread.
 pub fn prctl(option: i32) -> Call<()> {
-    let call = Call::new("prctl", libc::SYS_prctl).number(option);
+    let call = Call::new("prctl", libc::SYS_prctl).named_number(option);
     if READS.contains(&option) || PROCESS_WIDE.contains(&option) {
         call
     } else {
@@ -70,12 +70,12 @@ pub fn prctl(option: i32) -> Call<()> {
 
 /// `prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)`: of the calling thread and of all that it starts later. Cannot be undone.
 pub fn set_no_new_privs() -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_NO_NEW_PRIVS).number(1).one_thread()
+    Call::new("prctl", libc::SYS_prctl).named_number(libc::PR_SET_NO_NEW_PRIVS).number(1).one_thread()
 }
 
 /// `prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)`.
 pub fn get_no_new_privs() -> Call<bool> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_NO_NEW_PRIVS).value(|answer| answer.result == 1)
+    Call::new("prctl", libc::SYS_prctl).named_number(libc::PR_GET_NO_NEW_PRIVS).value(|answer| answer.result == 1)
 }
 
 /// `prctl(PR_SET_PDEATHSIG, signal)`; 0: none.
@@ -85,17 +85,20 @@ pub fn set_death_signal(signal: i32) -> Call<()> {
 
 /// [`set_death_signal`] with the result of an earlier step.
 pub(crate) fn restore_death_signal(signal: Arg) -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_PDEATHSIG).arg(signal).one_thread()
+    Call::new("prctl", libc::SYS_prctl).named_number(libc::PR_SET_PDEATHSIG).arg(signal).one_thread()
 }
 
 /// `prctl(PR_GET_PDEATHSIG, &signal)`; 0: none.
 pub fn get_death_signal() -> Call<i32> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_GET_PDEATHSIG).output(4).value(|answer| answer.u32(0) as i32)
+    Call::new("prctl", libc::SYS_prctl)
+        .named_number(libc::PR_GET_PDEATHSIG)
+        .output(4)
+        .value(|answer| answer.u32(0) as i32)
 }
 
 /// `prctl(PR_SET_CHILD_SUBREAPER, 1)`: the orphans among the descendants of the process become its children. Linux 3.4.
 pub fn set_child_subreaper() -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_CHILD_SUBREAPER).number(1)
+    Call::new("prctl", libc::SYS_prctl).named_number(libc::PR_SET_CHILD_SUBREAPER).number(1)
 }
 
 /// `prctl(PR_SET_DUMPABLE, dumpable)`: with `true` the process's files in `/proc` belong to its user, and a process of the same user may trace it.
@@ -105,7 +108,7 @@ pub fn set_dumpable(dumpable: bool) -> Call<()> {
 
 /// The same with what an earlier step has found.
 pub(crate) fn restore_dumpable(dumpable: Arg) -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_DUMPABLE).arg(dumpable).one_thread()
+    Call::new("prctl", libc::SYS_prctl).named_number(libc::PR_SET_DUMPABLE).arg(dumpable).one_thread()
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 import type { FailureData } from "../../native/binding.js";
 import { BatchError, MultithreadedError, NearfarError } from "../errors.ts";
-import { pathsText, SyscallError } from "../syscall-error.ts";
-import { currentSubject, currentTask, type Executing, taskControl } from "./target.ts";
+import { SyscallError } from "../syscall-error.ts";
+import { objectText } from "./object-text.ts";
+import { reachedLimit } from "./reached-limit.ts";
+import { currentFile, currentSubject, currentTask, type Executing, taskControl } from "./target.ts";
 
 /**
  * Makes the error for a failure that the addon reports about a call of the current task.
@@ -14,14 +16,16 @@ export function makeError(failure: FailureData, executing?: Executing): Error {
 	const call = failure.syscall ?? "call";
 	switch (failure.kind) {
 		case "refused": {
-			const { code = "", errno = 0, syscall = "", message, words } = failure;
+			const { code = "", errno = 0, syscall = "", message } = failure;
+			const words = failure.words ?? wordsForLimit(code, syscall);
+			const path = currentFile() ?? (hasPath(failure) ? `${failure.path}` : undefined);
 			const subject = currentSubject();
 			const paths = {
-				...(hasPath(failure) && { path: `${failure.path}` }),
+				...(path !== undefined && { path }),
 				...(failure.dest?.length && { dest: failure.dest.toString() }),
 			};
 			const asked = isExec(syscall) ? executing : undefined;
-			const fd = asked?.descriptor ?? failure.fd ?? undefined;
+			const object = objectText(failure, paths, asked?.descriptor ?? failure.fd ?? undefined);
 			const about = {
 				...paths,
 				...(failure.step !== undefined && failure.step !== null && { step: failure.step }),
@@ -36,7 +40,7 @@ export function makeError(failure: FailureData, executing?: Executing): Error {
 				...(message && { message }),
 				...(words && { words }),
 				...(asked && { call: asked.call }),
-				...(fd !== undefined && { object: [`fd ${fd}`, pathsText(paths)].filter(Boolean).join(" ") }),
+				...(object !== undefined && { object }),
 				...(subject && { of: subject.process.toString() }),
 			};
 			return new SyscallError(refusal, about);
@@ -58,6 +62,17 @@ export function makeError(failure: FailureData, executing?: Executing): Error {
 		default:
 			return new NearfarError("INTERNAL", failure.message ?? `unknown failure ${failure.kind}`);
 	}
+}
+
+/** Returns the limit for which a call that starts a process or makes a namespace was refused, in words. */
+function wordsForLimit(code: string, syscall: string): string | undefined {
+	if (code === "ENOSPC" && (syscall === "clone3" || syscall === "unshare")) {
+		return "a limit on namespaces is reached (/proc/sys/user/max_*_namespaces), or 32 are nested";
+	}
+	if (code !== "EAGAIN") return undefined;
+	if (isExec(syscall)) return "RLIMIT_NPROC is reached for the user that the task has become";
+	// Threads and zygotes are made by this process. The limits of a task that clones are looked at where it is known.
+	return syscall === "clone" || syscall === "clone3" ? reachedLimit("/proc/self") : undefined;
 }
 
 function isExec(syscall: string): boolean {

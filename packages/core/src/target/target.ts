@@ -56,6 +56,7 @@ export interface Subject {
 let current: AnyTask | undefined;
 let batch: Batch | undefined;
 let subject: Subject | undefined;
+let file: string | undefined;
 let control: TaskControl | undefined;
 
 /** Provides the functions of `task/`. */
@@ -111,6 +112,22 @@ export function withSubject<T>(about: Subject, fn: () => T): T {
 /** Returns the child that the present calls are about, if there is one. */
 export function currentSubject(): Subject | undefined {
 	return subject;
+}
+
+/** Runs `fn`. An error of a call then has the path of a file that the call knows by another name, or by a descriptor alone. */
+export function withFile<T>(path: string, fn: () => T): T {
+	const outer = file;
+	file = path;
+	try {
+		return fn();
+	} finally {
+		file = outer;
+	}
+}
+
+/** Returns the path of the file that the present calls are about, if they do not name it themselves. */
+export function currentFile(): string | undefined {
+	return file;
 }
 
 /**

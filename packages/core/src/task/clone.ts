@@ -2,6 +2,7 @@ import { TaskGoneError } from "../errors.ts";
 import { ChildProcess } from "../process/child.ts";
 import { makeError } from "../target/make-error.ts";
 import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
+import { withReachedLimit } from "./clone-limit.ts";
 import { type CloneOptions, checkClone } from "./clone-options.ts";
 import { type MakeTask, startClone } from "./cloning.ts";
 import { stopTask } from "./end.ts";
@@ -42,7 +43,10 @@ export async function cloneTask(
 		if (failure?.kind === "gone" && parent && isAlive(parent)) {
 			throw new TaskGoneError(`a task that ${parent} has cloned was killed before it could reply: try again`);
 		}
-		if (failure) throw withTarget(parent ?? nearTask(), undefined, () => makeError(failure));
+		if (failure) {
+			const explained = withReachedLimit(failure, parent, options.cgroup);
+			throw withTarget(parent ?? nearTask(), undefined, () => makeError(explained));
+		}
 		const { task, firstBatch } = cloning;
 		if (maps) writeMaps(task, maps, parent);
 		await (firstBatch ?? (begin && task.batch(() => begin(task))));

@@ -9,7 +9,7 @@ import { sharersOf } from "../identity.ts";
 import type { ChildProcess } from "../process/child.ts";
 import { trackerOf } from "../process/child-tracker.ts";
 import { SyscallError } from "../syscall-error.ts";
-import type { AnyTask } from "../target/target.ts";
+import { type AnyTask, withFile } from "../target/target.ts";
 import type { Task } from "./task.ts";
 
 /** A range of ids that a user namespace maps. */
@@ -74,16 +74,17 @@ export function writeMaps(
 	];
 	// Without the capability the kernel accepts a group map only after setgroups(2) was denied.
 	if ((effective & (1n << CAP_SETGID)) === 0n) texts.unshift(["setgroups", "deny"]);
-	const files: { file: FileDescriptor; text: string }[] = [];
+	const files: { file: FileDescriptor; path: string; text: string }[] = [];
 	try {
 		whileDumpable(task, () => {
 			for (const [name, text] of texts) {
-				const file = writer.run(() => openat2(new Location(folder, name), { flags: ["wronly"] }));
-				files.push({ file, text });
+				const path = `/proc/${task.pid}/${name}`;
+				const open = () => openat2(new Location(folder, name), { flags: ["wronly"] });
+				files.push({ file: writer.run(() => withFile(path, open)), path, text });
 			}
 		});
 		writer.run(() => {
-			for (const { file, text } of files) file.write(text);
+			for (const { file, path, text } of files) withFile(path, () => file.write(text));
 		});
 	} finally {
 		for (const { file } of files) file.close();
@@ -91,7 +92,7 @@ export function writeMaps(
 }
 
 /** Opens `/proc/<pid>` of a child. */
-function openInProc(child: ChildProcess): FileDescriptor {
+export function openInProc(child: ChildProcess): FileDescriptor {
 	const tracker = trackerOf(child);
 	const number = native().childPidfd(tracker.id);
 	if (number < 0) tracker.throwGone("map the ids of");

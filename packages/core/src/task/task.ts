@@ -93,7 +93,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @returns The task. Exit it, let it execute a program, or declare it with `await using`.
 	 * @throws `EPERM` A namespace or `options.setTid` needs a privilege that Node has not, or user namespaces are forbidden.
 	 * @throws `ENOSPC` A limit on the number of namespaces is reached.
-	 * @throws `EAGAIN` A limit on the number of processes is reached.
+	 * @throws `EAGAIN` A limit on the number of processes is reached: the message says which.
 	 * @throws `EEXIST` A pid of `options.setTid` is in use.
 	 * @throws `EACCES` Node may not put a process into `options.cgroup`.
 	 * @throws `EBUSY` `options.cgroup` has domain controllers enabled, and so takes no processes.

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
 import { children } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
+import { forbid } from "../../../../test/seccomp.ts";
 import { type IdMaps, Task } from "../../src/index.ts";
 
 const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()];
@@ -51,7 +52,9 @@ describe("idMap", () => {
 		const before = children(process.pid);
 		const uids = [one(0, uid), one(0, uid)];
 		const clone = () => Task.clone({ namespaces: ["user"], idMap: { uids, gids: [one(0, gid)] } });
-		expect(await reason(clone)).toMatchObject({ code: expect.stringMatching(/EINVAL|EPERM/), syscall: "write" });
+		const path = expect.stringMatching(/^\/proc\/\d+\/uid_map$/);
+		const code = expect.stringMatching(/EINVAL|EPERM/);
+		expect(await reason(clone)).toMatchObject({ code, syscall: "write", path });
 		expect(children(process.pid)).toEqual(before);
 	});
 
@@ -60,6 +63,13 @@ describe("idMap", () => {
 		const clone = () => Task.clone({ namespaces: ["user"], idMap: { uids: [one(0, 0)], gids: [one(0, gid)] } });
 		expect(await reason(clone)).toMatchObject({ code: "EPERM", syscall: "write" });
 		expect(children(process.pid)).toEqual(before);
+	});
+
+	test.each(["identity", "root"] as const)("a map that a task may not write itself is named: %s", async (idMap) => {
+		await using task = await Task.clone();
+		forbid(task, process.arch === "x64" ? 1 : 64, 1); // EPERM for write(2)
+		const error = await reason(() => task.clone({ namespaces: ["user"], idMap }));
+		expect(error).toMatchObject({ code: "EPERM", syscall: "write", path: "/proc/self/setgroups" });
 	});
 
 	test("more than 340 ranges are refused before anything happens", async () => {

@@ -25,15 +25,15 @@ pub(super) fn write_own_map(sequence: &mut Sequence, map: OwnMap, uid: u32, gid:
     sequence.step(prctl::set_dumpable(true));
     let opened = files.map(|(file, text)| {
         let open = own_proc::open_file(folder, format!("self/{file}").as_bytes(), libc::O_WRONLY);
-        (sequence.push(open), text)
+        (sequence.push(open), file, text)
     });
     sequence.step(prctl::set_dumpable(false));
     // A task that shares the memory of its cloner was as dumpable as the cloner. EINVAL: only root could read its core
     // dump (2), a value that prctl(2) does not set. Then the two stay not dumpable.
     sequence.step(prctl::restore_dumpable(Arg::Result(before as u32)).go_on());
-    for (fd, text) in opened {
+    for (fd, file, text) in opened {
         let fd = fd?;
-        sequence.step(descriptor::write(fd, text.as_bytes(), None));
+        sequence.step(descriptor::write(fd, text.as_bytes(), None).about(format!("/proc/self/{file}").as_bytes()));
         sequence.step(descriptor::close(fd));
     }
     sequence.step(descriptor::close(folder));

@@ -228,7 +228,12 @@ fn of_descriptor(error: i32, fd: i32, stays_open: bool, steps: DescriptorSteps, 
         Some(head) => missing_interpreter(&head),
         None => "the file is a script, or its interpreter is missing".into(),
     });
-    Refusal { path, words, detail: Some(Box::new(Detail { fd: Some(fd) })), ..Refusal::new("execveat", error) }
+    Refusal {
+        path,
+        words,
+        detail: Some(Box::new(Detail { fd: Some(fd), ..Detail::default() })),
+        ..Refusal::new("execveat", error)
+    }
 }
 
 fn missing_interpreter(head: &[u8]) -> Words {

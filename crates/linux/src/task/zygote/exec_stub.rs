@@ -4,7 +4,7 @@ use crate::call::{Answer, Arg, Call, Request};
 use crate::calls::descriptor;
 use crate::calls::prctl;
 use crate::calls::signals;
-use crate::error::{refused, During, Failure, Result};
+use crate::error::{refused, During, Failure, Refusal, Result};
 use crate::own_descriptor;
 use nix::errno::Errno;
 use std::ffi::{CStr, CString};
@@ -50,7 +50,20 @@ pub(super) fn exec_stub(
     // SAFETY: waitpid(2) with a null status writes no memory. The child has ended, and its pid is not reused before
     // this.
     unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) };
-    Err(failure)
+    Err(explained(failure))
+}
+
+/// Returns the failure of the child with the reason in words, where the kernel is too old.
+fn explained(failure: Failure) -> Failure {
+    match failure {
+        // CLOSE_RANGE_CLOEXEC is the newest thing that the start of a zygote needs. Linux 5.9 and 5.10 do not know this flag.
+        Failure::Refused(refusal)
+            if refusal.syscall == "close_range" && matches!(refusal.errno, Errno::EINVAL | Errno::ENOSYS) =>
+        {
+            Failure::Refused(Refusal { words: Some("tasks need Linux 5.11 or later".into()), ..refusal })
+        }
+        other => other,
+    }
 }
 
 /// Runs in the child, on the parent's memory: makes system calls and allocates nothing. All signals are blocked, and

@@ -1,0 +1,34 @@
+import type { FailureData } from "../../native/binding.js";
+import { prctlOptions, resources } from "../addon/flags.generated.ts";
+import type { FlagTable } from "../addon/flags.ts";
+import { pathsText } from "../syscall-error.ts";
+import { shownData } from "./mount-data.ts";
+
+/**
+ * Returns the text that says what a refused call was about, for the message of its error. `undefined`: the paths say it.
+ *
+ * @param failure - The failure.
+ * @param paths - The paths that the error has.
+ * @param descriptor - The number of the descriptor that the call was about, as the caller knows it.
+ */
+export function objectText(
+	{ syscall, number, fstype, data }: FailureData,
+	paths: { path?: string; dest?: string },
+	descriptor: number | undefined,
+): string | undefined {
+	if (descriptor !== undefined) return `fd ${descriptor} ${pathsText(paths)}`.trim();
+	if (fstype || data) {
+		return [pathsText(paths), fstype && `as ${fstype}`, data && `with '${shownData(`${data}`)}'`]
+			.filter(Boolean)
+			.join(" ");
+	}
+	if (number === undefined || number === null) return undefined;
+	return syscall === "prctl" ? named(prctlOptions, number, "PR_") : named(resources, number, "RLIMIT_");
+}
+
+/** Returns a name of nearfar and the kernel's: `setName (PR_SET_NAME)`. Returns a number that has no name as it is. */
+function named(table: FlagTable, number: number, prefix: string): string {
+	const [name] = Object.entries(table).find(([, value]) => value === number) ?? [];
+	if (name === undefined) return `${number}`;
+	return `${name} (${prefix}${name.replace(/[A-Z]/g, "_$&").toUpperCase()})`;
+}
