@@ -38,5 +38,8 @@ pub fn read_bounding(capability: u32) -> Call<bool> {
 
 /// `prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)`.
 pub fn clear_ambient() -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).named_number(libc::PR_CAP_AMBIENT).number(libc::PR_CAP_AMBIENT_CLEAR_ALL).one_thread()
+    Call::new("prctl", libc::SYS_prctl)
+        .named_number(libc::PR_CAP_AMBIENT)
+        .number(libc::PR_CAP_AMBIENT_CLEAR_ALL)
+        .one_thread()
 }
