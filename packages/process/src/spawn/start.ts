@@ -38,9 +38,9 @@ export async function start<S extends StdioOption>(request: SpawnRequest, deadli
 
 /** Calls `setup` with the task current, so that the task makes its calls up to the first `await`. Waits for its promise. */
 async function runSetup(task: Task, setup: NonNullable<SpawnOptions["setup"]>): Promise<void> {
-	let outcome: void | Promise<void>;
+	const outcomes: (void | Promise<void>)[] = [];
 	task.run(() => {
-		outcome = setup(task); // not returned: `run` refuses a promise
+		outcomes.push(setup(task)); // not returned: `run` refuses a promise
 	});
-	await outcome;
+	await outcomes[0];
 }
