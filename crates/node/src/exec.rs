@@ -6,6 +6,7 @@ use crate::throw::OrThrow;
 use linux::sequence::list::Sequence;
 use linux::target;
 use linux::task::exec::{self, Exec};
+use linux::task::supervise::{self, Supervision};
 use napi::bindgen_prelude::{Result, Uint8Array};
 use napi_derive::napi;
 
@@ -58,11 +59,11 @@ pub fn exec(task: Id, data: ExecData) -> Result<()> {
     tables::task(task).and_then(|task| exec::exec(&task, &exec)).or_throw()
 }
 
-/// Makes a task the supervisor of its child.
+/// Makes a task the supervisor of its child. A child that is not known was reaped.
 #[napi]
-pub fn supervise(task: Id, child: Id, forward: bool) -> Result<()> {
-    let program = tables::child(child).ok_or(linux::error::Failure::Gone).or_throw()?;
-    tables::task(task).and_then(|task| linux::task::supervise::supervise(&task, &program, forward)).or_throw()
+pub fn supervise(task: Id, child: Id, forward: bool, keep: Vec<i32>) -> Result<()> {
+    let options = Supervision { forward, keep };
+    tables::task(task).and_then(|task| supervise::supervise(&task, tables::child(child).as_ref(), &options)).or_throw()
 }
 
 /// Ends a supervisor and the processes that it watches over.

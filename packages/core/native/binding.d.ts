@@ -445,8 +445,8 @@ export declare function socketpair(domain: number, kind: number): Array<number>
 /** statx(2): the bytes of its struct. */
 export declare function statx(at: number, path: Text, flags: number, mask: number): Buffer
 
-/** Makes a task the supervisor of its child. */
-export declare function supervise(task: Id, child: Id, forward: boolean): void
+/** Makes a task the supervisor of its child. A child that is not known was reaped. */
+export declare function supervise(task: Id, child: Id, forward: boolean, keep: Array<number>): void
 
 /** symlinkat(2). */
 export declare function symlinkat(target: Text, at: number, path: Text): void

@@ -4,8 +4,9 @@
 mod children;
 
 use self::children::ChildList;
-use crate::call::Call;
+use crate::call::{Arg, Call};
 use crate::calls::credentials;
+use crate::calls::descriptor;
 use crate::calls::prctl;
 use crate::calls::process;
 use crate::calls::signals;
@@ -21,18 +22,51 @@ use std::sync::Arc;
 const ALL_SIGNALS: u64 = u64::MAX;
 const SIGCHLD_ALONE: u64 = 1 << (libc::SIGCHLD - 1);
 
-/// Makes a task the supervisor of one of its children, until that program and all its descendants have ended. With
-/// `forward`, the supervisor passes the signals that it gets on to the program. The task takes no more calls.
-pub fn supervise(task: &Arc<Channel>, program: &Arc<Child>, forward: bool) -> Result<()> {
-    let Some(pid) = program.pid_in(task) else { return Err(refused("waitid", Errno::ECHILD)) };
-    let view = View::open(task, forward)?;
+/// How to supervise.
+#[derive(Clone, Debug, Default)]
+pub struct Supervision {
+    /// True when the supervisor passes the signals that it gets on to the program.
+    pub forward: bool,
+    /// The descriptors that stay open in the supervisor, besides stdio and those that it needs itself.
+    pub keep: Vec<i32>,
+}
+
+/// The pid that stands for a program which was reaped. waitid(2) refuses it, so the supervisor waits for no program.
+const REAPED: i32 = 0;
+
+/// Makes a task the supervisor of one of its children, until that program and all its descendants have ended. `None`: the
+/// program was a child of the task, and was reaped. The task takes no more calls.
+pub fn supervise(task: &Arc<Channel>, program: Option<&Arc<Child>>, options: &Supervision) -> Result<()> {
+    let living = program.filter(|program| program.death().is_none());
+    let pid = living.map_or(Some(REAPED), |program| program.pid_in(task));
+    let Some(pid) = pid else { return Err(refused("waitid", Errno::ECHILD)) };
+    let channel = task.far_fd()?;
+    let view = View::open(task, options.forward)?;
     if let Err(failure) = become_supervisor(task, view.children.is_none()) {
         view.close(task);
         return Err(failure);
     }
+    let mut sequence = Sequence::default();
+    close_others(&mut sequence, &[&[channel], view.numbers().as_slice(), &options.keep].concat());
     // From here on no call is refused.
-    stand_by(task, program, pid, view);
+    stand_by(task, sequence, living, pid, view);
     Ok(())
+}
+
+/// Adds steps that close all descriptors but stdio and `kept`. Otherwise the reader of a pipe whose other end the task has
+/// got would wait for the end of the supervisor, too.
+fn close_others(sequence: &mut Sequence, kept: &[i32]) {
+    let mut kept: Vec<u32> = kept.iter().filter_map(|fd| u32::try_from(*fd).ok()).filter(|fd| *fd > 2).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for fd in kept {
+        if first < fd {
+            sequence
+                .step(descriptor::close_range(Arg::Number(first.into()), Arg::Number(u64::from(fd) - 1), 0).go_on());
+        }
+        first = fd + 1;
+    }
+    sequence.step(descriptor::close_range(Arg::Number(first.into()), Arg::Number(u32::MAX.into()), 0).go_on());
 }
 
 /// What a supervisor sees signals and children with: descriptors of the task.
@@ -63,9 +97,14 @@ impl View {
         Ok(View { signals, children: Some(ChildList { list, proc, has_own_pids }) })
     }
 
-    fn close(&self, task: &Arc<Channel>) {
+    /// Returns the numbers of the descriptors; -1 for one that is not needed.
+    fn numbers(&self) -> [i32; 3] {
         let [list, proc] = self.children.as_ref().map_or([-1; 2], |children| [children.list, children.proc]);
-        transfer::close_all(task, &[self.signals, list, proc], || {});
+        [self.signals, list, proc]
+    }
+
+    fn close(&self, task: &Arc<Channel>) {
+        transfer::close_all(task, &self.numbers(), || {});
     }
 }
 
@@ -92,9 +131,9 @@ fn become_supervisor(task: &Arc<Channel>, is_init: bool) -> Result<()> {
     sequence.failure(&reply, 0).map_or(Ok(()), |failure| Err(failure.without_step()))
 }
 
-/// Has the task stand by the program. The reply comes when the program and its descendants have ended.
-fn stand_by(task: &Arc<Channel>, program: &Arc<Child>, pid: i32, view: View) {
-    let mut sequence = Sequence::default();
+/// Has the task run `sequence`, whose steps cannot fail, and then stand by the program. The reply comes when the program and
+/// its descendants have ended.
+fn stand_by(task: &Arc<Channel>, mut sequence: Sequence, program: Option<&Arc<Child>>, pid: i32, view: View) {
     let list = view.children.as_ref().map_or(-1, |children| children.list);
     let proc = view.children.filter(|children| !children.has_own_pids).map_or(-1, |children| children.proc);
     let call = Call::new("supervise", wire::SUPERVISE as i64).number(pid).fd(view.signals).number(list).number(proc);
@@ -102,17 +141,22 @@ fn stand_by(task: &Arc<Channel>, program: &Arc<Child>, pid: i32, view: View) {
     let read = call.read;
     let step = sequence.step(call);
     task.set_supervises();
-    program.set_supervised();
-    let (program, supervisor) = (program.clone(), task.clone());
+    let (program, supervisor) = (program.cloned(), task.clone());
+    if let Some(program) = &program {
+        program.set_supervised();
+    }
     let done = move |ran: Result<Ran>| {
         let seen = ran.ok().and_then(|ran| ran.reply.answer(step).and_then(|answer| read(&answer)));
         // A hostile supervisor may report anything.
         let seen = seen.filter(|(state, _)| state.answers(libc::WEXITED));
         if seen.is_none() {
-            // The supervisor has given up. As long as it lives, the program is its child, which no other process can reap.
+            // The supervisor has given up, or the program was reaped before. As long as a supervisor that has given up lives,
+            // the program is its child, which no other process can reap.
             supervisor.hang_up();
         }
-        program.supervisor_replied(seen.map(|(state, usage)| Death { state, usage }));
+        if let Some(program) = program {
+            program.supervisor_replied(seen.map(|(state, usage)| Death { state, usage }));
+        }
     };
     task.submit(sequence, Vec::new(), Box::new(done));
 }

@@ -11,6 +11,8 @@ import { type ChildState, type ExitStatus, howItEnded, toExitStatus, toState } f
 import { type Process, pidForCurrentTask, setPid } from "./process.ts";
 import { Waiters } from "./waiters.ts";
 
+const ECHILD = 10;
+
 const trackers = new WeakMap<Process, ChildTracker>();
 
 // The children that are not known to have ended, by their pids as this process sees them.
@@ -36,6 +38,8 @@ export class ChildTracker {
 	readonly #child: ChildProcess;
 	readonly #awaited: Awaited;
 	#cloned = false;
+	/** The addon's number for the task that is the child's parent; 0: this process is the parent. */
+	#parent = 0;
 	/** The addon's number for the task that supervises the child. */
 	#supervisor: number | undefined;
 	#exited: Promise<ExitStatus> | undefined;
@@ -80,10 +84,12 @@ export class ChildTracker {
 	 * Notes that the clone has succeeded.
 	 *
 	 * @param pid - The child's pid as this process sees it.
+	 * @param parent - The addon's number for the task that is the child's parent; 0: this process is the parent.
 	 * @param died - Called when the child has died, before any promise resolves.
 	 */
-	appeared(pid: number, died: () => void): void {
+	appeared(pid: number, parent: number, died: () => void): void {
 		const { id } = this;
+		this.#parent = parent;
 		setPid(this.#child, pid);
 		this.#cloned = true;
 		// The listener must not keep the child from being collected. The tracker lives as long as the child does.
@@ -102,11 +108,20 @@ export class ChildTracker {
 		this.#handleDeath(toState([], 0));
 	}
 
-	/** Makes the task that is the child's parent its supervisor. */
-	supervise(task: number, forward: boolean): void {
-		this.assertAlive("supervise");
-		native().supervise(task, this.id, forward);
-		this.#supervisor = task;
+	/**
+	 * Makes the task that is the child's parent its supervisor.
+	 *
+	 * @param task - The addon's number for the task.
+	 * @param forward - Whether the supervisor forwards signals to the child.
+	 * @param keep - The descriptors that the supervisor keeps open.
+	 */
+	supervise(task: number, forward: boolean, keep: number[]): void {
+		this.assertCloned("supervise");
+		if (this.#parent !== task) throw new SyscallError({ code: "ECHILD", errno: ECHILD, syscall: "waitid" });
+		native().supervise(task, this.id, forward, keep);
+		if (this.death)
+			native().forgetTask(task); // the reactor keeps the channel until the supervisor has replied
+		else this.#supervisor = task;
 	}
 
 	/** Hands a state to the waits for it. */

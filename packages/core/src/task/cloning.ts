@@ -9,7 +9,7 @@ import { runBatch } from "./batch.ts";
 import type { CloneData, CloneOptions } from "./clone-options.ts";
 import { endTask } from "./end.ts";
 import { cleanUpAfterDeath, shareMemory, shareTable } from "./sharing.ts";
-import { stateOf, type TaskParts } from "./state.ts";
+import { NEAR, stateOf, type TaskParts } from "./state.ts";
 import type { Task } from "./task.ts";
 
 /** Makes the object for a task: the constructor is private to `Task`. */
@@ -92,7 +92,7 @@ function cloneSucceeded(
 	if (creator && share.includes("files")) shareTable(state, creator, channel);
 	// The listener for the task's end must not keep the task from being collected.
 	const self = new WeakRef(task);
-	trackerOf(task.process).appeared(pid, () => {
+	trackerOf(task.process).appeared(pid, creator?.id ?? NEAR, () => {
 		const ended = self.deref();
 		if (ended?.state === "live") stateOf(ended).leave("exited");
 		cleanUpAfterDeath(leftovers);

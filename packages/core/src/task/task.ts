@@ -1,5 +1,6 @@
 import { native, setMakeError } from "../addon/native.ts";
 import {
+	array,
 	options as checkOptions,
 	descriptorNumber,
 	integer,
@@ -376,7 +377,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	/**
-	 * Makes the task the supervisor of a program, its own child. A supervisor takes no more calls, and reaps its children. When the program or Node has ended, the supervisor kills everything that the program has started, and ends.
+	 * Makes the task the supervisor of a program, its own child. A supervisor takes no more calls, and reaps its children. When
+	 * the program or Node has ended, the supervisor kills everything that the program has started, and ends.
 	 *
 	 * Everything that becomes a child of the supervisor counts. For process 1 that is everything in its pid namespace. Any
 	 * other task is made the child subreaper of the program's descendants. A process that has become another user's, and
@@ -384,23 +386,27 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * is the program, and other processes that the program has started are left.
 	 *
 	 * The supervisor gets a session of its own, unless it leads a process group: a signal to the group that it was in is not
-	 * meant for it. The supervisor also gets a table of descriptors of its own. A program of the same user can stop the supervisor, which
-	 * then does nothing until it is continued. Only a process with CAP_SYS_PTRACE can trace it. A supervisor that is process
-	 * 1 is safe from everything in its namespace.
+	 * meant for it. The supervisor also gets a table of descriptors of its own, and closes all descriptors but 0, 1, 2 and
+	 * `options.fds`: a pipe comes to its end when the program has ended. A program of the same user can stop the supervisor,
+	 * which then does nothing until it is continued. Only a process with CAP_SYS_PTRACE can trace it. A supervisor that is
+	 * process 1 is safe from everything in its namespace.
 	 *
-	 * @param program - A child of the task; best before it executes anything.
+	 * @param program - A child of the task; best before it executes anything. If the program has ended already, its status
+	 * stays what it is. The supervisor then kills the processes of the program that have become its own children, and ends.
 	 * @param options - `forward`: the supervisor forwards the signals that it gets to the program, except those of a terminal,
-	 * which sends them to both. Default: false, and such signals have no effect.
+	 * which sends them to both. Default: false, and such signals have no effect. `fds`: descriptors of the task that stay open
+	 * in the supervisor, for instance one that locks a file. Default: none.
 	 * @throws `ECHILD` `program` is not a child of the task.
 	 * @throws `ENOENT` There is no `/proc`, or `/proc` does not show the task. A process 1 needs no `/proc`.
 	 * @throws `ENOENT` The kernel was built without `CONFIG_PROC_CHILDREN`. A process 1 does not need it.
 	 * @throws `EXDEV` Another file is mounted over the list of the task's children in `/proc`.
 	 * @throws `EMFILE` No descriptor of the task is free.
-	 * @throws `ERR_NEARFAR_BATCH` A task with the same table is still being cloned.
-	 * @throws `ERR_NEARFAR_CHILD_DEAD` `program` has ended.
+	 * @throws `ERR_NEARFAR_BATCH` A task with the same table, or `program`, is still being cloned.
+	 * @throws `ERR_NEARFAR_CLOSED` A descriptor of `options.fds` is closed.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` A descriptor of `options.fds` belongs to another table than the task's.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
 	 * @throws `ERR_NEARFAR_NEAR` The task is {@link Task.near}: this process.
-	 * @throws `TypeError` `program` is not a ChildProcess, or `options.forward` is not a boolean.
+	 * @throws `TypeError` `program` is not a ChildProcess, or an option has the wrong type.
 	 * @example
 	 * ```ts
 	 * const task = await Task.clone({ namespaces: ["user", "pid"] });
@@ -411,12 +417,14 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * ```
 	 * @see wait(2), PR_SET_CHILD_SUBREAPER(2const), Linux 5.6
 	 */
-	supervise(program: ChildProcess, options?: { forward?: boolean }): void {
+	supervise(program: ChildProcess, options?: { forward?: boolean; fds?: readonly FileDescriptor[] }): void {
 		this.#assertFar("supervise");
 		if (!(program instanceof ChildProcess)) throw wrongType("program", "a ChildProcess", program);
-		const forward = optionalBoolean(checkOptions(options, ["forward"]).forward, "options.forward") ?? false;
+		const { forward, fds = [] } = checkOptions(options, ["forward", "fds"]);
+		const forwards = optionalBoolean(forward, "options.forward") ?? false;
+		const keep = this.#state.attributed(() => array(fds, "options.fds").map((fd) => numberOf(fd, "options.fds")));
 		leaveTable(this.#state); // otherwise the supervisor would keep the channels of others open
-		this.#state.attributed(() => trackerOf(program).supervise(this.#id, forward));
+		this.#state.attributed(() => trackerOf(program).supervise(this.#id, forwards, keep));
 		this.#state.leave("supervisor");
 	}
 

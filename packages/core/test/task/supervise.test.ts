@@ -7,7 +7,10 @@ import { mark, marked, untilMarked } from "../../../../test/marked.ts";
 import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { forbid } from "../../../../test/seccomp.ts";
-import { Task } from "../../src/index.ts";
+import { openat2, pipe, Task } from "../../src/index.ts";
+
+const PRCTL = process.arch === "x64" ? 157 : 167;
+const PR_SET_CHILD_SUBREAPER = 36;
 
 // Three generations of processes. The last two have their own sessions, and their parents are gone.
 const daemons = "(setsid sh -c 'sleep 1000 & setsid sleep 1001 & sleep 1002' &) & ";
@@ -93,6 +96,38 @@ describe.each([
 		await supervisor.process.exited;
 	});
 
+	test("a program that has ended before it is supervised keeps its status, and its processes are killed", async () => {
+		const env = mark();
+		const supervisor = await Task.clone(pid ? { namespaces: ["user", "pid"] } : {});
+		if (!pid) supervisor.syscall(PRCTL, PR_SET_CHILD_SUBREAPER, 1);
+		const task = await supervisor.clone();
+		const options = { env: { ...env, PATH: "/usr/bin:/bin" } };
+		const program = task.exec("/bin/sh", ["sh", "-c", `${daemons} exit 9`], options);
+		expect(await program.exited).toMatchObject({ code: 9 });
+		await untilMarked(env, 4);
+		supervisor.supervise(program, { forward: true });
+		expect([supervisor.state, await program.exited]).toMatchObject(["supervisor", { code: 9 }]);
+		expect(await supervisor.process.exited).toMatchObject({ code: 0 });
+		expect(marked(env)).toEqual([]);
+	});
+
+	test("a supervisor keeps standard input, output and error and the descriptors it is told to keep", async () => {
+		const supervisor = await Task.clone(pid ? { namespaces: ["user", "pid"] } : {});
+		const task = await supervisor.clone();
+		const [ends, kept] = [pipe(), pipe()];
+		supervisor.put(ends[1]);
+		const fds = [supervisor.put(kept[1], { number: 200 }), supervisor.put(ends[0], { number: 5 })];
+		for (const [, write] of [ends, kept]) write.close();
+		supervisor.supervise(task.process, { fds });
+		expect(`${ends[0].read(1)}`).toBe(""); // no process has the other end open any more
+		kept[0].blocking = false;
+		expect(await reason(() => kept[0].read(1))).toMatchObject({ code: "EAGAIN" });
+		await task.exit();
+		expect(await supervisor.process.exited).toMatchObject({ code: 0 });
+		expect(`${kept[0].read(1)}`).toBe("");
+		for (const [read] of [ends, kept]) read.close();
+	});
+
 	needs("/proc").test("Node that gets SIGKILL leaves nobody behind", async () => {
 		const env = mark();
 		const args = [fixturePath("core/supervise"), pid ? "pid" : "", daemons, env.NEARFAR_MARK ?? ""];
@@ -129,9 +164,17 @@ test("only a child of its own can be supervised, and nothing follows", async () 
 	expect(await reason(() => supervisor.supervise(stranger.process))).toMatchObject({ code: "ECHILD" });
 	expect(await reason(() => supervisor.supervise({} as never))).toMatchObject({ code: "ERR_INVALID_ARG_TYPE" });
 	expect(await reason(() => Task.near.supervise(stranger.process))).toMatchObject({ code: "ERR_NEARFAR_NEAR" });
-	const dead = await supervisor.clone();
+	const dead = await Task.clone();
 	await dead.exit();
-	expect(await reason(() => supervisor.supervise(dead.process))).toMatchObject({ code: "ERR_NEARFAR_CHILD_DEAD" });
+	expect(await reason(() => supervisor.supervise(dead.process))).toMatchObject({ code: "ECHILD", syscall: "waitid" });
+	const fd = stranger.run(() => openat2("/dev/null"));
+	const own = await supervisor.clone();
+	const table = () => supervisor.supervise(own.process, { fds: [fd] });
+	expect(await reason(table)).toMatchObject({ code: "ERR_NEARFAR_FD_TABLE_MISMATCH" });
+	expect(await reason(() => supervisor.supervise(own.process, { fds: [3] as never }))).toMatchObject({
+		code: "ERR_INVALID_ARG_TYPE",
+	});
+	await own.exit();
 	const task = await supervisor.clone();
 	supervisor.supervise(task.process);
 	expect(await reason(() => supervisor.run(() => {}))).toMatchObject({ code: "ERR_NEARFAR_TASK_GONE" });
