@@ -339,14 +339,19 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	}
 
 	/**
-	 * Executes a program in the task, which from then on is that program.
+	 * Executes a program in the task, which from then on is that program. `argv` begins with `argv[0]`, as for execve(2):
+	 * `task.exec("sh", ["sh", "-c", "exit 3"])`.
+	 *
+	 * The arguments of `spawn` of `@nearfar/process` do not, as with Node: `spawn("sh", ["-c", "exit 3"])`. So
+	 * `task.exec("sh", ["-c", "exit 3"])` starts a shell of the name `-c` that looks for a script `exit 3`. An `argv[0]` that begins
+	 * with `-` is a process warning (`NearfarWarning`), once, unless it is the name of a login shell: `-bash` for `/bin/bash`.
 	 *
 	 * The program starts with all signals at their defaults and unblocked, and with no descriptors but 0, 1, 2 and
 	 * `options.fds`. In a batch this is the last call, and the program runs when the batch has succeeded. After a failure the
 	 * task is usable as before, but its descriptors from 3 up are close-on-exec.
 	 *
 	 * @param path - A path inside the task, a name to look for in `PATH`, or an open file of the task.
-	 * @param argv - The arguments with `argv[0]`. Default: the path alone.
+	 * @param argv - The name that the program gets of itself, and its arguments. Default: the path alone.
 	 * @param options - Environment, descriptors to keep, death signal, and whether `PATH` is searched.
 	 * @returns The same object as `process`, when the program runs.
 	 * @throws `ENOENT` There is no such file. If no folder of `PATH` has the program, `error.path` is the name.
