@@ -4,7 +4,7 @@ use crate::events;
 use crate::tables::{self, Id};
 use crate::throw::OrThrow;
 use linux::task::clone::{self, CloneOptions, OwnMap, Started};
-use napi::bindgen_prelude::Result;
+use napi::bindgen_prelude::{Either, Result};
 use napi_derive::napi;
 
 /// What `clone` takes.
@@ -12,8 +12,8 @@ use napi_derive::napi;
 pub struct CloneData {
     /// CLONE_NEW… flags.
     pub flags: i64,
-    /// "identity", "root", or absent: no map from inside.
-    pub map: Option<String>,
+    /// "identity", "root", or the user and the group id inside. Absent: no map from inside.
+    pub map: Option<Either<String, Vec<u32>>>,
     /// Descriptor of a cgroup's directory.
     pub cgroup: Option<i32>,
     /// Pids to get.
@@ -24,7 +24,14 @@ pub struct CloneData {
 
 impl From<CloneData> for CloneOptions {
     fn from(data: CloneData) -> Self {
-        let map = data.map.map(|map| if map == "root" { OwnMap::Root } else { OwnMap::Identity });
+        let map = data.map.map(|map| match map {
+            Either::A(name) if name == "root" => OwnMap::Root,
+            Either::A(_) => OwnMap::Identity,
+            Either::B(inside) => {
+                let id = |index: usize| inside.get(index).copied().unwrap_or_default();
+                OwnMap::Inside { uid: id(0), gid: id(1) }
+            }
+        });
         CloneOptions {
             flags: data.flags as u64,
             map,

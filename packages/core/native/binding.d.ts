@@ -50,8 +50,8 @@ export declare function clone(options: CloneData): CloneStarted
 export interface CloneData {
   /** CLONE_NEW… flags. */
   flags: number
-  /** "identity", "root", or absent: no map from inside. */
-  map?: string
+  /** "identity", "root", or the user and the group id inside. Absent: no map from inside. */
+  map?: string | Array<number>
   /** Descriptor of a cgroup's directory. */
   cgroup?: number
   /** Pids to get. */

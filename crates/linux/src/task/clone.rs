@@ -33,6 +33,13 @@ pub enum OwnMap {
     Identity,
     /// The task's own user and group id become 0.
     Root,
+    /// The task's own user and group id get these numbers.
+    Inside {
+        /// The user id inside.
+        uid: u32,
+        /// The group id inside.
+        gid: u32,
+    },
 }
 
 /// How to clone.

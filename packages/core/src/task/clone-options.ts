@@ -4,7 +4,7 @@ import type { native } from "../addon/native.ts";
 import { abortSignal, array, options as checkOptions, pid as checkPid, wrongType, wrongValue } from "../arguments.ts";
 import { type FileDescriptor, numberOf } from "../files/descriptor.ts";
 import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
-import { checkMaps, type IdMaps } from "./idmap.ts";
+import { checkMaps, type IdMaps, ownMap } from "./idmap.ts";
 import { stateOf } from "./state.ts";
 import type { Task } from "./task.ts";
 
@@ -97,17 +97,19 @@ export function checkClone(
 	}
 	const idMap = map ?? "identity";
 	const maps = typeof idMap === "object" ? checkMaps(idMap) : undefined;
+	const own = typeof idMap === "object" && flags & namespaceFlags.user && !parent ? ownMap(idMap) : undefined;
 	if (!maps && !["identity", "root", "none"].includes(idMap as string)) {
 		throw wrongValue("options.idMap", '"identity", "root", "none" or an object of uids and gids', idMap);
 	}
 	const data = {
 		flags: flags | shared,
 		...(!maps && idMap !== "none" && { map: idMap as string }),
+		...(own && { map: own }),
 		...(cgroup && {
 			cgroup: withTarget(nearTask(), undefined, () => numberOf(cgroup, "options.cgroup")),
 		}),
 		resetSignals: parent ? stateOf(parent).signalsTouched : false,
 		setTid: array(setTid, "options.setTid").map((pid, index) => checkPid(pid, `options.setTid[${index}]`)),
 	};
-	return { data, maps: flags === 0 ? undefined : maps };
+	return { data, maps: flags === 0 || own ? undefined : maps };
 }

@@ -9,7 +9,7 @@ import { sharersOf } from "../identity.ts";
 import type { ChildProcess } from "../process/child.ts";
 import { trackerOf } from "../process/child-tracker.ts";
 import { SyscallError } from "../syscall-error.ts";
-import { type AnyTask, withFile } from "../target/target.ts";
+import { type AnyTask, nearTask, withFile } from "../target/target.ts";
 import type { Task } from "./task.ts";
 
 /** A range of ids that a user namespace maps. */
@@ -50,6 +50,27 @@ function mapText(map: readonly IdMapping[], name: string): string {
 }
 
 /**
+ * Returns the ids inside if a new task of this process may write the maps itself: one id each, which has to be the effective id
+ * of this process. The kernel then asks for no privilege, but for setgroups(2) to be denied. Node with CAP_SETGID writes the maps
+ * from outside instead, so that the namespace keeps setgroups(2).
+ */
+export function ownMap({ uids, gids }: IdMaps): [uid: number, gid: number] | undefined {
+	const [[user, ...users], [group, ...groups]] = [uids, gids];
+	if (!user || !group || users.length + groups.length > 0 || user.count + group.count !== 2) return undefined;
+	const [uid, gid, [effective = 0n]] = nearTask().run(() => [
+		native().geteuid(),
+		native().getegid(),
+		native().capget(0),
+	]);
+	const own = user.outside === uid && group.outside === gid && !hasSetgid(effective);
+	return own ? [user.inside, group.inside] : undefined;
+}
+
+function hasSetgid(effective: bigint): boolean {
+	return (effective & (1n << CAP_SETGID)) !== 0n;
+}
+
+/**
  * Writes the maps of a new user namespace from outside.
  *
  * @param task - The first process of the namespace, and the only one yet.
@@ -73,16 +94,17 @@ export function writeMaps(
 		["uid_map", uids],
 	];
 	// Without the capability the kernel accepts a group map only after setgroups(2) was denied.
-	if ((effective & (1n << CAP_SETGID)) === 0n) texts.unshift(["setgroups", "deny"]);
+	if (!hasSetgid(effective)) texts.unshift(["setgroups", "deny"]);
 	const files: { file: FileDescriptor; path: string; text: string }[] = [];
+	const openAll = () => {
+		for (const [name, text] of texts.slice(files.length)) {
+			const path = `/proc/${task.pid}/${name}`;
+			const open = () => openat2(new Location(folder, name), { flags: ["wronly"] });
+			files.push({ file: writer.run(() => withFile(path, open)), path, text });
+		}
+	};
 	try {
-		whileDumpable(task, () => {
-			for (const [name, text] of texts) {
-				const path = `/proc/${task.pid}/${name}`;
-				const open = () => openat2(new Location(folder, name), { flags: ["wronly"] });
-				files.push({ file: writer.run(() => withFile(path, open)), path, text });
-			}
-		});
+		if (!(writer.isNear && isRoot() && succeeds(openAll))) whileDumpable(task, openAll);
 		writer.run(() => {
 			for (const { file, path, text } of files) withFile(path, () => file.write(text));
 		});
@@ -91,12 +113,28 @@ export function writeMaps(
 	}
 }
 
+/** True when this process is root of its user namespace, and so owns the files in /proc of a task that is not dumpable. */
+function isRoot(): boolean {
+	return nearTask().run(() => native().geteuid()) === 0;
+}
+
+/** Calls `fn`. Returns false if the kernel refuses a call of `fn`. */
+function succeeds(fn: () => void): boolean {
+	try {
+		fn();
+		return true;
+	} catch (error) {
+		if (!(error instanceof SyscallError)) throw error;
+		return false;
+	}
+}
+
 /** Opens `/proc/<pid>` of a child. */
 export function openInProc(child: ChildProcess): FileDescriptor {
 	const tracker = trackerOf(child);
 	const number = native().childPidfd(tracker.id);
 	if (number < 0) tracker.throwGone("map the ids of");
-	using pidfd = FileDescriptor.from(number);
+	using pidfd = nearTask().run(() => FileDescriptor.from(number));
 	const folder = openProcessFolder(pidfd.fd);
 	if (folder) return folder;
 	const hint = "/proc belongs to a pid namespace in which the task is not visible, or the task has died";

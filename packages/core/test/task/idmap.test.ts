@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { native } from "@nearfar/core/internal";
+import { describe, expect, test, vi } from "vitest";
+import { cloneUninspected } from "../../../../test/inspectable.ts";
 import { needs } from "../../../../test/needs.ts";
 import { children } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { forbid } from "../../../../test/seccomp.ts";
 import { type IdMaps, Task } from "../../src/index.ts";
 
+const CAP_SETGID = 6n;
 const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()];
 const map = (pid: number, which: string) =>
 	readFileSync(`/proc/${pid}/${which}_map`, "utf8").trim().split(/\s+/).map(Number);
@@ -32,6 +35,27 @@ describe("idMap", () => {
 			[6, gid, 1],
 		]);
 		expect(task.syscall(process.arch === "x64" ? 102 : 174)).toBe(5n);
+	});
+
+	test("one's own ids leave setgroups(2) to a process with CAP_SETGID, and deny it otherwise", async () => {
+		const idMap: IdMaps = { uids: [one(0, uid)], gids: [one(0, gid)] };
+		await using task = await Task.clone({ namespaces: ["user", "pid"], idMap });
+		const capabilities = BigInt(`0x${/CapEff:\s*(\w+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]}`);
+		const setgroups = readFileSync(`/proc/${task.pid}/setgroups`, "utf8").trim();
+		expect(setgroups).toBe(capabilities & (1n << CAP_SETGID) ? "allow" : "deny");
+		expect([map(task.pid, "uid"), map(task.pid, "gid")]).toEqual([
+			[0, uid, 1],
+			[0, gid, 1],
+		]);
+	});
+
+	test("one's own ids need no message after the clone", async () => {
+		const enter = vi.spyOn(native(), "enter");
+		const idMap: IdMaps = { uids: [one(5, uid)], gids: [one(6, gid)] };
+		await using task = await cloneUninspected({ namespaces: ["user"], idMap });
+		expect(enter.mock.calls.filter(([id]) => id !== 0)).toEqual([]);
+		enter.mockRestore();
+		expect(map(task.pid, "uid")).toEqual([5, uid, 1]);
 	});
 
 	test("ranges of a child of a task are in terms of that task's user namespace", async () => {

@@ -12,12 +12,17 @@ use crate::task::own_proc;
 /// Adds the calls that map one user and one group id. `uid` and `gid` are those of the cloner, outside of the
 /// namespace.
 pub(super) fn write_own_map(sequence: &mut Sequence, map: OwnMap, uid: u32, gid: u32) -> Result<()> {
-    let line = |id| match map {
-        OwnMap::Identity => format!("{id} {id} 1"),
-        OwnMap::Root => format!("0 {id} 1"),
+    let [uid_inside, gid_inside] = match map {
+        OwnMap::Identity => [uid, gid],
+        OwnMap::Root => [0; 2],
+        OwnMap::Inside { uid, gid } => [uid, gid],
     };
     // Without CAP_SETGID outside, the kernel takes a gid_map only where setgroups(2) was denied before.
-    let files = [("setgroups", "deny".into()), ("gid_map", line(gid)), ("uid_map", line(uid))];
+    let files = [
+        ("setgroups", "deny".into()),
+        ("gid_map", format!("{gid_inside} {gid} 1")),
+        ("uid_map", format!("{uid_inside} {uid} 1")),
+    ];
     let folder = own_proc::open_folder(sequence)?;
     // The files in /proc of a task that is not dumpable are root's, and are written by their owner. So the task is
     // dumpable while the files are opened, and only then: no other process is in its user namespace yet.
