@@ -10,9 +10,10 @@ import {
 	outOfRange,
 	wrongType,
 } from "../arguments.ts";
+import { BatchError } from "../errors.ts";
 import { type FDTable, OpenFile } from "../identity.ts";
 import { currentBatch, currentTask, nearTask, taskControl } from "../target/target.ts";
-import { Handle, invalidateHandles } from "./handle.ts";
+import { Handle, hasOwner, invalidateHandles } from "./handle.ts";
 
 const CLOEXEC = 1; // FD_CLOEXEC
 const MOST_WRITTEN = 0x7fff_f000; // the kernel's MAX_RW_COUNT: the most bytes that one call writes
@@ -62,14 +63,20 @@ export class FileDescriptor implements Disposable {
 	}
 
 	/**
-	 * Takes over a descriptor of this process by its number. The end of a Worker does not close the descriptor, unlike
-	 * those that nearfar has made in the Worker: Node itself closes the numbers that `node:fs` has opened there.
+	 * Takes over a descriptor of the current task by its number.
+	 *
+	 * Near, that is a descriptor of this process. The end of a Worker does not close the descriptor, unlike those that nearfar
+	 * has made in the Worker: Node itself closes the numbers that `node:fs` has opened there. In a task, the number is one that
+	 * {@link Task.syscall} has returned, or 0, 1 or 2.
 	 *
 	 * @param fd - The number, 0 to 2147483647. From now on the returned object closes the descriptor.
-	 * @returns A descriptor of this process. The caller closes it, or declares it with `using`.
+	 * @returns A descriptor of the current task. The caller closes it, or declares it with `using`.
 	 * @throws `EBADF` No descriptor with this number is open.
+	 * @throws `ERR_NEARFAR_BATCH` A batch of a task is being collected. Another object may get the number before the batch runs.
+	 * @throws `ERR_NEARFAR_BATCH` A task that will share the table is still being cloned.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
 	 * @throws `TypeError` `fd` is not a number.
-	 * @throws `RangeError` `fd` is out of its range.
+	 * @throws `RangeError` `fd` is out of its range. In a task also: the number is that of a channel, or another object owns it.
 	 * @example
 	 * ```ts
 	 * import { openSync } from "node:fs";
@@ -81,11 +88,12 @@ export class FileDescriptor implements Disposable {
 	 */
 	static from<T extends FileDescriptor>(this: Kind<T>, fd: number): T {
 		// biome-ignore lint/complexity/noThisInStatic: a subclass makes its own kind
-		return wrapNear(this, fd, true);
+		return currentTask().isNear ? wrapNear(this, fd, true) : adoptNumber(this, fd);
 	}
 
 	/**
-	 * Uses a descriptor of this process that other code closes: 0, 1, 2, or that of a Node handle.
+	 * Uses a descriptor of this process that other code closes: 0, 1, 2, or that of a Node handle. Which task is current does
+	 * not matter.
 	 *
 	 * @param fd - The number, 0 to 2147483647. The returned object never closes it.
 	 * @returns A descriptor of this process, whose `close` gives the number up and leaves the descriptor open.
@@ -372,6 +380,21 @@ function wrapNear<T extends FileDescriptor>(kind: Kind<T>, fd: number, owned: bo
 	const near = nearTask();
 	near.run(() => native().getFlags(number));
 	return make(kind, number, near.fdTable, new OpenFile(), owned);
+}
+
+/** Takes over a number of the current task, which is not this process. */
+function adoptNumber<T extends FileDescriptor>(kind: Kind<T>, fd: number): T {
+	const number = descriptorNumber(fd);
+	if (currentBatch()) {
+		throw new BatchError(
+			"cannot take a number over in a batch, in which no call has run yet: take it over before, or in task.run()",
+		);
+	}
+	const task = currentTask();
+	taskControl().refuseChannel(task, number, "fd");
+	native().getFlags(number);
+	if (hasOwner(task.fdTable, number)) throw outOfRange("fd", `a number that no other object of ${task} owns`, fd);
+	return make(kind, number, task.fdTable, new OpenFile(), true);
 }
 
 /** Calls the constructor, which is protected. A subclass has the same one. */

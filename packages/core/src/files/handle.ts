@@ -209,6 +209,11 @@ export function invalidateHandles(table: FDTable, first: number, last: number): 
 	}
 }
 
+/** True when an open object closes this number of a table. */
+export function hasOwner(table: FDTable, number: number): boolean {
+	return handlesOf(table).get(number)?.deref() !== undefined;
+}
+
 function handlesOf(table: FDTable): Map<number, WeakRef<Handle>> {
 	const known = registered.get(table);
 	if (known) return known;

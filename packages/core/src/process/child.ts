@@ -60,7 +60,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 		if (!this.#fd || (this.#fd.closed && !tracker.death)) {
 			const number = tracker.named(() => native().childPidfd(tracker.id));
 			if (number < 0) throw new ClosedError(`${this} has ended, and its pidfd was not asked for before`);
-			this.#fd = FileDescriptor.from(number);
+			this.#fd = nearTask().run(() => FileDescriptor.from(number));
 		}
 		return this.#fd;
 	}
