@@ -146,11 +146,7 @@ impl Call<()> {
 
     /// Adds the address of bytes that the kernel reads and writes. [`Answer::out`] has them afterwards.
     pub fn inout(mut self, bytes: &[u8]) -> Self {
-        let at = self.request.add_out(bytes.len());
-        // The bytes have no place if there was no memory for them.
-        if let Some(place) = self.request.out.get_mut(at as usize..at as usize + bytes.len()) {
-            place.copy_from_slice(bytes);
-        }
+        let at = self.request.add_inout(bytes);
         self.arg(Arg::Out(at))
     }
 

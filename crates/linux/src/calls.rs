@@ -1,6 +1,7 @@
 //! One file for each family of system calls, and nothing but calls.
 
 pub mod affinity;
+pub mod by_number;
 pub mod caps;
 pub mod credentials;
 pub mod descriptor;

@@ -8,7 +8,7 @@ use napi_derive::napi;
 /// prctl(2) and what it answered.
 #[napi]
 pub fn prctl(option: i32, args: Vec<Either3<i64, BigInt, Uint8Array>>) -> Result<Syscalled> {
-    Syscalled::of(with_args(linux::calls::prctl::prctl(option), &args))
+    Syscalled::of(with_args(linux::calls::prctl::prctl(option), &args).value(|_| ()))
 }
 
 /// prctl(2) with an option that answers nothing.

@@ -15,7 +15,7 @@ function parse(status: string): ReturnType<typeof sets> {
 
 /** Makes the bare call prctl(2). */
 export function prctl(task: Task, option: number, ...args: number[]): bigint {
-	return task.syscall(PRCTL, option, ...args);
+	return task.syscall(PRCTL, option, ...args) as bigint;
 }
 
 /** Makes the bare call capget(2), with any version and with or without room for the answer. Also returns the version. */

@@ -451,8 +451,12 @@ export declare function supervise(task: Id, child: Id, forward: boolean, keep: A
 /** symlinkat(2). */
 export declare function symlinkat(target: Text, at: number, path: Text): void
 
-/** Any system call in the current target. */
-export declare function syscall(nr: number, args: Array<number | bigint | Uint8Array>): Syscalled
+/**
+ * Any system call in the current target. Each four of `words` are the block that holds a word, or -1 for an argument; the
+ * offset of the word, or the index of the argument; 1 for the address of a block and 0 for a descriptor; the block or the
+ * descriptor.
+ */
+export declare function syscall(nr: number, args: Array<number | bigint>, blocks: Array<Uint8Array>, words: Array<number>, descriptor: boolean): Syscalled
 
 /** The result of `syscall`. */
 export interface Syscalled {

@@ -44,4 +44,5 @@ export { SyscallError } from "./syscall-error.ts";
 export type { CloneOptions, SharedPart } from "./task/clone-options.ts";
 export type { Command, ExecOptions } from "./task/exec-options.ts";
 export type { IdMapping, IdMaps } from "./task/idmap.ts";
+export type { SyscallArgument, SyscallOptions, SyscallStruct } from "./task/raw.ts";
 export { Task } from "./task/task.ts";

@@ -41,7 +41,7 @@ needs("root", "Linux 6.15").test("PFD-35 mounted on a file, the file is the proc
 	task.syscall(MOUNT, text("none"), text("/mnt"), text("tmpfs"), 0, 0);
 	const pidfd = task.run(() => PidFd.self());
 	task.run(() => openat2("/mnt/process", { flags: ["creat", "wronly"], mode: 0o600 }).close());
-	const tree = task.syscall(OPEN_TREE, pidfd, text(""), OPEN_TREE_CLONE | AT_EMPTY_PATH);
+	const tree = task.syscall(OPEN_TREE, pidfd, text(""), OPEN_TREE_CLONE | AT_EMPTY_PATH, { fd: true });
 	task.syscall(MOVE_MOUNT, tree, text(""), AT_FDCWD, text("/mnt/process"), F_EMPTY_PATH);
 	const opened = task.run(() => openat2("/mnt/process"));
 	using here = task.get(pidfd);

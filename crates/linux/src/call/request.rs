@@ -143,6 +143,16 @@ impl Request {
         at as u32
     }
 
+    /// Adds bytes that the kernel reads and writes, and returns their place in the output.
+    pub(crate) fn add_inout(&mut self, bytes: &[u8]) -> u32 {
+        let at = self.add_out(bytes.len());
+        // The bytes have no place if there was no memory for them.
+        if let Some(place) = self.out.get_mut(at as usize..at as usize + bytes.len()) {
+            place.copy_from_slice(bytes);
+        }
+        at
+    }
+
     /// Returns the length of all outputs.
     pub(crate) fn out_length(&self) -> usize {
         self.out.len() + self.room

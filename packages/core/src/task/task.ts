@@ -1,14 +1,6 @@
 import { native, setMakeError } from "../addon/native.ts";
-import {
-	array,
-	options as checkOptions,
-	descriptorNumber,
-	integer,
-	optionalBoolean,
-	wrongType,
-	wrongValue,
-} from "../arguments.ts";
-import { BatchError, NearfarError } from "../errors.ts";
+import { array, options as checkOptions, descriptorNumber, integer, optionalBoolean, wrongType } from "../arguments.ts";
+import { NearfarError } from "../errors.ts";
 import { adoptCopy, type FileDescriptor, numberOf } from "../files/descriptor.ts";
 import { invalidateHandles } from "../files/handle.ts";
 import type { PathLike } from "../files/path.ts";
@@ -28,7 +20,7 @@ import { execute } from "./exec.ts";
 import type { ExecOptions } from "./exec-options.ts";
 import { goneError } from "./gone.ts";
 import { afterPatience } from "./patience.ts";
-import { rawSyscall } from "./raw.ts";
+import { rawSyscall, type SyscallArgument, type SyscallOptions, syscallArguments } from "./raw.ts";
 import { closeLater, leaveTable } from "./sharing.ts";
 import { NEAR, stateOf, type TaskParts, TaskState } from "./state.ts";
 
@@ -310,32 +302,43 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	/**
 	 * Makes any system call, by number. The arguments are not checked: the call does whatever the kernel allows.
 	 *
+	 * nearfar does not know what the call does: a call that closes or replaces descriptors by number, or that changes ids, belongs
+	 * to the function that nearfar has for it.
+	 *
 	 * @param nr - The number of the call on this architecture.
-	 * @param args - Up to six arguments. The kernel gets the address of bytes, and may write to them.
-	 * @returns The result of the call.
+	 * @param args - Up to six arguments, and at last perhaps {@link SyscallOptions}. The kernel gets the address of bytes, and
+	 * may write to them. A {@link SyscallStruct} is bytes that hold the addresses of other bytes, up to 8 levels deep. Bytes that
+	 * two addresses lead to are copied twice.
+	 * @returns The result of the call. With `{ fd: true }` a descriptor of the task, close-on-exec only if the call has made it
+	 * so; the caller closes it. In a batch `undefined` for any other result, and what the kernel has written is lost.
 	 * @throws `SyscallError` The call has failed.
 	 * @throws `ENOMEM` This process has no memory for a copy of the bytes.
-	 * @throws `ERR_NEARFAR_BATCH` A batch of this task is being collected.
+	 * @throws `ERR_NEARFAR_CLOSED` A descriptor is closed.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` A descriptor belongs to another table than the task's.
+	 * @throws `ERR_NEARFAR_BATCH` A descriptor is made by another batch, which has not run yet.
+	 * @throws `ERR_NEARFAR_BATCH` The call comes after `exec` in a batch.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
-	 * @throws `TypeError` An argument is neither a number nor a descriptor nor bytes, or there are more than six.
-	 * @throws `RangeError` `nr` or an argument does not fit into a word.
+	 * @throws `TypeError` An argument is neither a number nor a descriptor nor bytes nor a struct, or there are more than six.
+	 * @throws `RangeError` `nr` or an argument does not fit into a word, or an offset is not one of the bytes.
 	 * @example
 	 * ```ts
 	 * await using task = await Task.clone();
 	 * const name = new Uint8Array(6 * 65); // struct utsname
 	 * task.syscall(process.arch === "arm64" ? 160 : 63, name);
 	 * console.log(Buffer.from(name).toString().split("\0")[0]); // Linux
+	 *
+	 * const SYS_memfd_create = process.arch === "arm64" ? 279 : 319;
+	 * using memory = task.syscall(SYS_memfd_create, Buffer.from("name\0"), 1, { fd: true });
 	 * ```
 	 * @see syscall(2)
 	 */
-	syscall(nr: number, ...args: (number | bigint | FileDescriptor | Uint8Array)[]): bigint {
+	syscall(nr: number, ...args: [...args: SyscallArgument[], options: { fd: true }]): FileDescriptor;
+	syscall(nr: number, ...args: SyscallArgument[]): bigint | undefined;
+	syscall(nr: number, ...given: (SyscallArgument | SyscallOptions)[]): bigint | FileDescriptor | undefined {
 		integer(nr, "nr", 0, 2 ** 31 - 1);
-		if (args.length > 6) throw wrongValue("args", "at most six arguments", args);
-		if (currentBatch() && isCurrent(this)) {
-			throw new BatchError("syscall returns a value, and in a batch no call has run yet: make it before, or after");
-		}
+		const { args, fd } = syscallArguments(given);
 		this.#state.signalsTouched = true; // the call may be one that ignores or blocks signals
-		return this.run(() => rawSyscall(nr, args));
+		return isCurrent(this) ? rawSyscall(nr, args, fd) : this.run(() => rawSyscall(nr, args, fd));
 	}
 
 	/**

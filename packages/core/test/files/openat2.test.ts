@@ -29,7 +29,8 @@ const masked = (mode: number) => mode & ~process.umask();
 
 describe.each([["near"], ["far"]])("openat2 %s", (where) => {
 	const run = <T>(fn: () => T): T => (where === "near" ? fn() : place.task.run(fn));
-	const raw = (how: Buffer, size = how.length) => Task.current().syscall(SYS_openat2, AT_FDCWD, path, how, size);
+	const raw = (how: Buffer, size = how.length) =>
+		Task.current().syscall(SYS_openat2, AT_FDCWD, path, how, size) as bigint;
 
 	// The flags that F_GETFL returns for an open file: O_CREAT and others apply only to the opening.
 	const told: [flags: OpenFlag[], status: OpenFlag[]][] = [

@@ -41,7 +41,7 @@ async function bare(): Promise<Task> {
 
 /** Clones a child, reaps it, and returns how it ended. */
 function raw(task: Task, args: Args, parent = task): number {
-	const pid = task.syscall(clone3, bytes(args), args.size ?? 88);
+	const pid = task.syscall(clone3, bytes(args), args.size ?? 88) as bigint;
 	const status = Buffer.alloc(8);
 	expect(parent.syscall(wait4, pid, status, WALL, 0)).toBe(pid);
 	return status.readInt32LE();

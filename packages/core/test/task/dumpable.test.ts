@@ -18,7 +18,7 @@ const isDumpable = (task: Task) => task.syscall(prctl, getDumpable) === 1n;
 
 /** Has one task try to take descriptor 0 of the process that it knows by `pid`. Returns the code of the refusal. */
 function steal(thief: Task, pid: number): string | undefined {
-	const victim = thief.syscall(pidfdOpen, pid, 0);
+	using victim = thief.syscall(pidfdOpen, pid, 0, { fd: true });
 	return refusal(() => thief.syscall(pidfdGetfd, victim, 0, 0)).code;
 }
 

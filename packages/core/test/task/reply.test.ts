@@ -12,7 +12,7 @@ const [HEADER, STEP] = [40, 72];
 
 /** Sends `bytes` on the channel of a task, as a process would that has got hold of the task. */
 function forge(task: Task, bytes: Uint8Array): bigint {
-	return task.syscall(sendto, task.channelFd as number, bytes, bytes.length, MSG_NOSIGNAL, 0, 0);
+	return task.syscall(sendto, task.channelFd as number, bytes, bytes.length, MSG_NOSIGNAL, 0, 0) as bigint;
 }
 
 describe("a message of a task that no stub sends", () => {

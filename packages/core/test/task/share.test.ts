@@ -54,7 +54,7 @@ describe.each(all)("sharing %s", (_, share) => {
 		expect(await end(task)).toMatchObject(status);
 		await expect.poll(() => [descriptors(creator), mappings(creator)]).toEqual(before);
 		// If a block was unmapped twice, the second call could unmap memory that another part of the task uses by then.
-		const base = creator.syscall(mmap, 0, 2 ** 18, 3, 0x22, -1, 0);
+		const base = creator.syscall(mmap, 0, 2 ** 18, 3, 0x22, -1, 0) as bigint;
 		await (await creator.clone({ share })).exit();
 		expect(isMapped(creator, base)).toBe(true);
 		creator.syscall(munmap, base, 2 ** 18);
@@ -114,7 +114,7 @@ describe.each(all)("sharing %s", (_, share) => {
 test("memory written by one is read by the other", async () => {
 	await using creator = await Task.clone();
 	await using task = await creator.clone({ share: ["vm"] });
-	const base = task.syscall(mmap, 0, 4096, 3, 0x22, -1, 0);
+	const base = task.syscall(mmap, 0, 4096, 3, 0x22, -1, 0) as bigint;
 	using zero = task.run(() => openat2(`${ownProc}/self/comm`));
 	const read = x64 ? 0 : 63;
 	const length = task.syscall(read, zero, base, 4096);

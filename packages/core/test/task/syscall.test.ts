@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { adoptDescriptor } from "@nearfar/core/internal";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { reason } from "../../../../test/reason.ts";
 import { openat2, pipe, Task } from "../../src/index.ts";
@@ -51,7 +50,7 @@ describe.each([["near"], ["far"]])("syscall %s", (where) => {
 			expect(task.syscall(read, zero, bytes, bytes.length)).toBe(BigInt(bytes.length));
 			expect(bytes.equals(Buffer.alloc(bytes.length))).toBe(true);
 			const [path, how] = [Buffer.from("/dev/zero\0"), Buffer.alloc(24)];
-			using opened = adoptDescriptor(Number(task.syscall(437, -100, path, how, 24n)));
+			using opened = task.syscall(437, -100, path, how, 24n, { fd: true });
 			expect(`${path}`).toBe("/dev/zero\0");
 			expect(task.syscall(read, opened, how.subarray(0, 1), 1)).toBe(1n);
 		});
@@ -88,12 +87,6 @@ describe.each([["near"], ["far"]])("syscall %s", (where) => {
 		const wrong = where === "near" ? made : near;
 		expect(await reason(() => target().syscall(close, wrong))).toMatchObject({ name: "FDTableMismatchError" });
 		made.close();
-	});
-
-	test("in a batch it throws, and overtakes nothing", async () => {
-		const task = target();
-		const batch = task.batch(() => task.syscall(getpid));
-		await expect(batch).rejects.toMatchObject({ name: "BatchError", code: "ERR_NEARFAR_BATCH" });
 	});
 
 	test.each([["1"], [null], [0.5], [Number.NaN], [{}]])("an argument %j is refused", async (arg) => {

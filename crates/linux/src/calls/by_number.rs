@@ -1,0 +1,44 @@
+//! System calls by number, of which nothing else is known.
+
+use crate::call::{Arg, Call, Pointer};
+
+/// A word of a call by number whose value the process that makes the call alone knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Word {
+    /// The block that holds the word at `offset`. `None`: the word is the argument with this index.
+    pub block: Option<usize>,
+    /// Offset in bytes, or index.
+    pub offset: u32,
+    /// The value.
+    pub value: Value,
+}
+
+/// The value of a [`Word`].
+#[derive(Clone, Copy, Debug)]
+pub enum Value {
+    /// The address of the block with this index, in 8 bytes.
+    Address(usize),
+    /// A descriptor, in 4 bytes. In a batch this may be a slot.
+    Descriptor(i32),
+}
+
+/// `syscall(nr, …)`. The blocks are bytes that the kernel reads and writes.
+pub fn syscall(nr: i64, args: &[u64], blocks: &[&[u8]], words: &[Word]) -> Call<()> {
+    let mut call = args.iter().fold(Call::new("syscall", nr), |call, number| call.number(*number));
+    let places: Vec<u32> = blocks.iter().map(|bytes| call.request.add_inout(bytes)).collect();
+    for Word { block, offset, value } in words {
+        let (to, width) = match value {
+            Value::Address(block) => (places.get(*block).map(|at| Arg::Out(*at)), 8),
+            Value::Descriptor(fd) => (Some(Arg::descriptor(*fd)), 4),
+        };
+        let Some(to) = to else { continue };
+        match block {
+            None => call.request.args.iter_mut().skip(*offset as usize).take(1).for_each(|arg| *arg = to),
+            Some(block) => {
+                let at = places.get(*block).map(|place| Arg::Out(place + offset));
+                call.request.pointers.extend(at.map(|at| Pointer { at, to, width }));
+            }
+        }
+    }
+    call
+}
