@@ -198,7 +198,7 @@ export class ChildDeadError extends NearfarError {
 }
 
 /**
- * `ERR_NEARFAR_CHILD_BUSY`: another wait will reap the child.
+ * `ERR_NEARFAR_CHILD_BUSY`: another wait will reap the child, of nearfar or of the code that has started the child.
  *
  * `exited`, and waits with `nowait`, work beside a wait that reaps.
  *

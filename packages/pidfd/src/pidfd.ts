@@ -317,9 +317,10 @@ export class PidFd extends FileDescriptor {
 	 * Waits for a state of a child. The wait is made by the task that has the descriptor, whichever task is current.
 	 *
 	 * Every wait for a state gets it, and the state is remembered here and in a `ChildProcess`. A child that was opened
-	 * with {@link PidFd.of} is left for its runtime to reap. Any other child is reaped two turns of the event loop after
-	 * its death was seen, so that Node has reaped it by then if it is Node's. The wait keeps the event loop alive. The
-	 * descriptor may be closed during the wait.
+	 * with {@link PidFd.of} is left for its runtime to reap. Another child of this process that nearfar did not start may be
+	 * the runtime's, too: while it lives, only a wait with `nowait` is allowed. A wait after the death reaps the child 2 ms
+	 * later, when a runtime has reaped its own. The wait keeps the event loop alive. The descriptor may be closed during the
+	 * wait.
 	 *
 	 * @param options - The states to wait for; default: the death. Aborting `signal` ends the wait, and nothing else.
 	 * @returns The state. A death ends a wait for a stop too.
@@ -327,6 +328,8 @@ export class PidFd extends FileDescriptor {
 	 * @throws `ECHILD` The wait is for a stop of a child of a task, which {@link PidFd.poll} alone can report.
 	 * @throws `EBADF` The descriptor is not a pidfd.
 	 * @throws `EMFILE` This process has no free descriptor for a copy.
+	 * @throws `ERR_NEARFAR_CHILD_BUSY` The wait would reap a living child of this process that nearfar did not start, or
+	 * started on another thread.
 	 * @throws `ERR_NEARFAR_CHILD_DEAD` The wait is for a stop, and the child has ended.
 	 * @throws `ERR_NEARFAR_BATCH` The call is inside a batch, which has no value to return yet.
 	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.

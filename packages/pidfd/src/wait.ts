@@ -1,4 +1,4 @@
-import { ChildDeadError, type ChildState, SyscallError, type WaitOptions } from "@nearfar/core";
+import { ChildBusyError, ChildDeadError, type ChildState, SyscallError, type WaitOptions } from "@nearfar/core";
 import {
 	abortable,
 	forget,
@@ -46,12 +46,26 @@ export async function waitForState(held: HeldPidfd, options: WaitOptions | undef
 	if (held.child && held.task.isNear) return waitForOwnChild(held.child, kinds, nowait, signal);
 	held.hold();
 	try {
-		const state = peekState(held, kinds) ?? (await waitForChange(held, kinds, signal));
+		let state = peekState(held, kinds);
+		if (!state && !nowait && kinds.has("exited")) refuseForeignChild(held);
+		state ??= await waitForChange(held, kinds, signal);
 		if (!nowait && kinds.has(stateKinds[state.state])) await consumeState(held, state);
 		return state;
 	} finally {
 		held.release();
 	}
+}
+
+/**
+ * Throws for a living child of this process that nearfar did not start, or started on another thread. Its runtime waits for
+ * it, too. Where this wait reaped it first, the runtime would find no such child: on Deno that ends the process.
+ */
+function refuseForeignChild(held: HeldPidfd): void {
+	if (!held.task.isNear || held.child || held.nodeChild) return;
+	const child = `process ${identifyProcess(held.nearNumber())?.pid ?? ""}`.trimEnd();
+	throw new ChildBusyError(
+		`cannot reap ${child}: the code that has started this child waits for it, too. Open the child with PidFd.of, or set nowait`,
+	);
 }
 
 /** Returns a state that has happened, and leaves it in the kernel (WNOWAIT). `undefined`: none yet. */
@@ -99,11 +113,11 @@ async function consumeState(held: HeldPidfd, state: ChildState): Promise<void> {
 	if (kind === "exited" && (held.nodeChild || held.child)) return;
 	held.hold();
 	try {
-		// The process may be a child of Node's event loop that was opened by its number. If the death were consumed now,
-		// Node's own waitpid(2) would fail and its event `exit` would not come. Node handles a SIGCHLD in the next turn at
-		// the latest.
+		// The process may be a child of the runtime, opened by its number. If the death were consumed now, the runtime's own
+		// waitpid(2) would fail and its event `exit` would not come. Node handles a SIGCHLD between two of these timers, and
+		// Deno on another thread meanwhile.
 		const turns = kind === "exited" && held.task.isNear ? 2 : 0;
-		for (let turn = 0; turn < turns; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+		for (let turn = 0; turn < turns; turn++) await new Promise<void>((resolve) => setTimeout(resolve, 1));
 		if (observers.size > 0) {
 			for (const observe of observers.get(identifyProcess(held.nearNumber())?.pid ?? 0) ?? []) observe();
 		}

@@ -34,7 +34,7 @@ test("the same by number, whoever is first", async () => {
 	for (const child of children.slice(0, MANY / 2)) while (stateOf(child.pid ?? 0) !== "Z");
 	const polled = pidfds.slice(0, MANY / 2).map((pidfd) => pidfd.poll()?.code);
 	expect(polled).toEqual(polled.map((_, index) => ended(index)[0]));
-	const states = await Promise.all(pidfds.map((pidfd) => pidfd.wait()));
+	const states = await Promise.all(pidfds.map((pidfd) => pidfd.wait({ nowait: true })));
 	expect(states.map(({ code, signal }) => [code, signal])).toEqual(states.map((_, index) => ended(index)));
 	expect(await Promise.all(exits)).toEqual(states.map((_, index) => ended(index)));
 	for (const pidfd of pidfds) pidfd.close();

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { type ChildState, Task } from "@nearfar/core";
+import { type ChildState, Process, Task } from "@nearfar/core";
 import { describe, expect, test } from "vitest";
 import { PidFd } from "../src/index.ts";
 import { stateOf } from "./children.ts";
@@ -28,10 +28,11 @@ describe("a child of Node's own", () => {
 		using pidfd = PidFd.open(pid);
 		using other = PidFd.open(pid, { nonblocking: true });
 		expect([pidfd.poll(), other.poll()]).toEqual([undefined, undefined]);
-		const all = Promise.all([pidfd.wait(), pidfd.wait({ nowait: true }), other.wait(), other.wait()]);
+		const nowait = true;
+		const all = Promise.all([pidfd.wait({ nowait }), pidfd.wait({ nowait }), other.wait({ nowait })]);
 		child.stdin?.end("\n");
 		const seen = { state, code, signal, pid, uid: process.getuid?.() };
-		expect(await all).toEqual(Array(4).fill(seen));
+		expect(await all).toEqual(Array(3).fill(seen));
 		expect(other.poll()).toEqual(seen);
 		expect(await pidfd.wait()).toEqual(seen);
 		// Node has no name for a real-time signal.
@@ -76,17 +77,36 @@ describe("a child of Node's own", () => {
 		expect(await exit).toEqual([null, "SIGKILL"]);
 	});
 
+	test("a wait that would reap a living child is refused, and Node sees the end", async () => {
+		const { child, exit, pid } = start("read x; exit 6");
+		using number = PidFd.open(pid);
+		using object = PidFd.open(new Process(pid));
+		using copy = number.dup();
+		using lent = PidFd.borrow(number.fd);
+		const busy = { name: "ChildBusyError", code: "ERR_NEARFAR_CHILD_BUSY" };
+		for (const pidfd of [number, object, copy, lent]) {
+			await expect(pidfd.wait()).rejects.toMatchObject(busy);
+			await expect(pidfd.wait({ exited: true, stopped: true })).rejects.toMatchObject(busy);
+			expect(pidfd.poll()).toBeUndefined();
+		}
+		using of = PidFd.of(child);
+		const waits = [of.wait(), number.wait({ nowait: true }), object.exited()];
+		child.stdin?.end("\n");
+		expect((await Promise.all(waits)).map((end) => end?.code)).toEqual([6, 6, 6]);
+		expect(await exit).toEqual([6, null]);
+	});
+
 	test("an aborted wait ends, and takes nothing away", async () => {
 		const { child, exit, pid } = start("read x");
 		using pidfd = PidFd.open(pid);
-		for (const options of [{}, { stopped: true }]) {
+		for (const options of [{ nowait: true }, { stopped: true }]) {
 			const [why, controller] = [new Error("why"), new AbortController()];
 			await expect(pidfd.wait({ ...options, signal: AbortSignal.abort(why) })).rejects.toBe(why);
 			const waiting = pidfd.wait({ ...options, signal: controller.signal });
 			controller.abort(why);
 			await expect(waiting).rejects.toBe(why);
 		}
-		const waiting = pidfd.wait();
+		const waiting = pidfd.wait({ nowait: true });
 		pidfd.close(); // the wait goes on
 		child.stdin?.end("\n");
 		expect(await waiting).toMatchObject({ state: "exited", code: 0 });
