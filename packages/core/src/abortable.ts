@@ -1,5 +1,16 @@
+/** Returns the error for what a signal has ended, in the shape in which the promises of Node reject. */
+export function abortError({ reason }: AbortSignal): Error {
+	const error = new Error("The operation was aborted", { cause: reason });
+	return Object.assign(error, { name: "AbortError", code: "ABORT_ERR" });
+}
+
+/** Throws an `AbortError` if a signal has been aborted. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+	if (signal?.aborted) throw abortError(signal);
+}
+
 /**
- * Begins a wait, and returns a promise that also rejects as soon as `signal` is aborted, with the signal's reason.
+ * Begins a wait, and returns a promise that also rejects as soon as `signal` is aborted, with an `AbortError`.
  *
  * The listener on the signal is removed when the promise is decided: otherwise a signal that outlives many waits would
  * collect a listener for each of them.
@@ -13,12 +24,8 @@ export function abortable<T>(
 	begin: (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void,
 ): Promise<T> {
 	return new Promise((resolve, reject) => {
-		signal?.throwIfAborted();
+		throwIfAborted(signal);
 		let pending = true;
-		const abort = () => {
-			giveUp();
-			reject(signal?.reason);
-		};
 		const decide = () => {
 			pending = false;
 			signal?.removeEventListener("abort", abort);
@@ -33,6 +40,10 @@ export function abortable<T>(
 				reject(reason);
 			},
 		);
+		function abort() {
+			giveUp();
+			if (signal) reject(abortError(signal));
+		}
 		if (!pending) return;
 		signal?.addEventListener("abort", abort, { once: true });
 		if (signal?.aborted) abort(); // `begin` has aborted the signal

@@ -1,6 +1,6 @@
 /** What the packages share, except the tables of flags. It lies in the same file of dist as the public names, because it shares their state. */
 
-export { abortable } from "./abortable.ts";
+export { abortable, abortError, throwIfAborted } from "./abortable.ts";
 export { forget, listen } from "./addon/events.ts";
 export * from "./addon/flags.ts";
 export { keepAlive } from "./addon/keep-alive.ts";

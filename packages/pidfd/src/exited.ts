@@ -1,5 +1,5 @@
 import { type ChildState, type ExitStatus, SyscallError, TaskGoneError } from "@nearfar/core";
-import { abortable, native, toExitStatus, waitFlags } from "@nearfar/core/internal";
+import { abortable, native, throwIfAborted, toExitStatus, waitFlags } from "@nearfar/core/internal";
 import type { HeldPidfd } from "./held-pidfd.ts";
 import { type Identity, identifyProcess } from "./identify.ts";
 import { splitStatus } from "./info.ts";
@@ -10,7 +10,7 @@ const REAPING_TIME = 1000; // milliseconds that the parent of another process ge
 
 /** Waits for the end of any process, and returns how it ended. `undefined`: the end is known, the status is not. */
 export async function waitForEnd(held: HeldPidfd, signal: AbortSignal | undefined): Promise<ExitStatus | undefined> {
-	signal?.throwIfAborted();
+	throwIfAborted(signal);
 	if (held.child) return toExitStatus(await waitForOwnChild(held.child, new Set(["exited"]), true, signal));
 	if (held.death) return toExitStatus(held.death);
 	held.hold();
@@ -22,11 +22,11 @@ export async function waitForEnd(held: HeldPidfd, signal: AbortSignal | undefine
 		const near = held.nearNumber();
 		const timeout = AbortSignal.timeout(REAPING_TIME);
 		while (identifyProcess(near) && !timeout.aborted) {
-			await untilEnded(held, true, signal ? AbortSignal.any([signal, timeout]) : timeout).catch((reason) => {
-				if (!timeout.aborted) throw reason;
+			await untilEnded(held, true, signal ? AbortSignal.any([signal, timeout]) : timeout).catch((error) => {
+				if (!timeout.aborted) throw error;
 			});
 		}
-		signal?.throwIfAborted();
+		throwIfAborted(signal);
 		return readEnd(held);
 	} finally {
 		held.release();

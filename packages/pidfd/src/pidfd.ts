@@ -335,7 +335,7 @@ export class PidFd extends FileDescriptor {
 	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task that has the descriptor has executed a program, exited or died.
 	 * @throws `TypeError` An option has a wrong type, or the options name no state.
-	 * @throws Any value that is the reason of `signal`, an `AbortError` by default.
+	 * @throws `ABORT_ERR` `options.signal` was aborted. `error.cause` is the reason of the signal.
 	 * @example
 	 * ```ts
 	 * const task = await Task.clone();
@@ -390,12 +390,12 @@ export class PidFd extends FileDescriptor {
 	 * @throws `ERR_NEARFAR_CLOSED` The descriptor was closed or given up.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task that has the descriptor has executed a program, exited or died.
 	 * @throws `TypeError` `signal` is not an `AbortSignal`.
-	 * @throws Any value that is the reason of `signal`, an `AbortError` by default.
+	 * @throws `ABORT_ERR` `options.signal` was aborted. `error.cause` is the reason of the signal.
 	 * @example Wait for a process that is no child
 	 * ```ts
 	 * using parent = PidFd.open(process.ppid);
 	 * const signal = AbortSignal.timeout(10);
-	 * await parent.exited({ signal }).catch((reason) => console.log(reason.name)); // TimeoutError
+	 * await parent.exited({ signal }).catch(({ cause }) => console.log(cause.name)); // TimeoutError
 	 * ```
 	 * @see pidfd_open(2), Linux 5.3; no privilege
 	 */

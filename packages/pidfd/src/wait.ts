@@ -8,6 +8,7 @@ import {
 	native,
 	type StateKind,
 	stateKinds,
+	throwIfAborted,
 	toAsked,
 	toState,
 	toWanted,
@@ -42,7 +43,7 @@ export function pollState(held: HeldPidfd, options: Omit<WaitOptions, "signal"> 
 /** Waits for a state. A death ends a wait for a stop or a continuation too. */
 export async function waitForState(held: HeldPidfd, options: WaitOptions | undefined): Promise<ChildState> {
 	const { kinds, nowait, signal } = toWanted(options);
-	signal?.throwIfAborted();
+	throwIfAborted(signal);
 	if (held.child && held.task.isNear) return waitForOwnChild(held.child, kinds, nowait, signal);
 	held.hold();
 	try {

@@ -46,9 +46,12 @@ test("aborted before or meanwhile, it ends, and can be called again; nothing is 
 			const waiting = pidfd.exited({ signal: controller.signal });
 			const stays = turn % 2 ? pidfd.exited({ signal: AbortSignal.timeout(1) }) : undefined;
 			controller.abort(why);
-			await expect(waiting).rejects.toBe(why);
-			await expect(pidfd.exited({ signal: controller.signal })).rejects.toBe(why);
-			await stays?.catch((error) => expect(error.name).toBe("TimeoutError"));
+			await expect(waiting).rejects.toMatchObject({ code: "ABORT_ERR", cause: why });
+			await expect(pidfd.exited({ signal: controller.signal })).rejects.toMatchObject({
+				code: "ABORT_ERR",
+				cause: why,
+			});
+			await stays?.catch((error) => expect(error.cause.name).toBe("TimeoutError"));
 		}
 		expect(openPidfds()).toBe(before);
 		expect(stateOf(other.pid)).toBe("S");
@@ -79,7 +82,7 @@ test("in a task's table it is the same, also when the task ends first", async ()
 	const other = await stranger(true);
 	const pidfd = task.run(() => PidFd.open(other.pid));
 	const [before, meanwhile] = [pidfd.exited(), pidfd.exited({ signal: AbortSignal.timeout(1) })];
-	await expect(meanwhile).rejects.toMatchObject({ name: "TimeoutError" });
+	await expect(meanwhile).rejects.toMatchObject({ code: "ABORT_ERR" });
 	await task.exit();
 	process.kill(other.pid, "SIGTERM");
 	expect(await before).toEqual({ code: null, signal: "SIGTERM", dumped: false });

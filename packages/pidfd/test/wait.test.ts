@@ -101,10 +101,13 @@ describe("a child of Node's own", () => {
 		using pidfd = PidFd.open(pid);
 		for (const options of [{ nowait: true }, { stopped: true }]) {
 			const [why, controller] = [new Error("why"), new AbortController()];
-			await expect(pidfd.wait({ ...options, signal: AbortSignal.abort(why) })).rejects.toBe(why);
+			await expect(pidfd.wait({ ...options, signal: AbortSignal.abort(why) })).rejects.toMatchObject({
+				code: "ABORT_ERR",
+				cause: why,
+			});
 			const waiting = pidfd.wait({ ...options, signal: controller.signal });
 			controller.abort(why);
-			await expect(waiting).rejects.toBe(why);
+			await expect(waiting).rejects.toMatchObject({ code: "ABORT_ERR", cause: why });
 		}
 		const waiting = pidfd.wait({ nowait: true });
 		pidfd.close(); // the wait goes on

@@ -1,5 +1,5 @@
 import type { Buffer } from "node:buffer";
-import { abortable } from "../abortable.ts";
+import { abortable, throwIfAborted } from "../abortable.ts";
 import { forget, listen } from "../addon/events.ts";
 import { eventFdFlags } from "../addon/flags.generated.ts";
 import { keepAlive } from "../addon/keep-alive.ts";
@@ -146,7 +146,7 @@ export class EventFd extends FileDescriptor {
 	 * @throws `EOPNOTSUPP` The kernel is older than Linux 5.8.
 	 * @throws `ERR_NEARFAR_BATCH` The batch that makes the descriptor has not run yet.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task that has the counter has executed a program, exited or died.
-	 * @throws `AbortError` The signal is aborted. If the signal has another reason, that is thrown.
+	 * @throws `ABORT_ERR` The signal was aborted. `error.cause` is the reason of the signal.
 	 * @throws `TypeError` `signal` is not an AbortSignal.
 	 * @example
 	 * ```ts
@@ -158,7 +158,7 @@ export class EventFd extends FileDescriptor {
 	 */
 	async readAsync(options?: { signal?: AbortSignal }): Promise<bigint> {
 		const signal = abortSignal(checkOptions(options, ["signal"]).signal);
-		signal?.throwIfAborted();
+		throwIfAborted(signal);
 		const number = this.fd;
 		if (this.#readers.length === 0) {
 			const value = sharersOf(this.table)

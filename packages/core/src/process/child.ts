@@ -1,3 +1,4 @@
+import { throwIfAborted } from "../abortable.ts";
 import { waitFlags } from "../addon/flags.generated.ts";
 import { dispatch, native } from "../addon/native.ts";
 import { wrongType } from "../arguments.ts";
@@ -192,7 +193,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child's death was waited for before.
 	 * @throws `ERR_NEARFAR_CHILD_BUSY` Another wait will reap the child.
 	 * @throws `ECHILD` A stop or a continuation of a task's child: {@link ChildProcess.poll} asks that task instead.
-	 * @throws `AbortError` `options.signal` was aborted. If the signal has another reason, that is thrown.
+	 * @throws `ABORT_ERR` `options.signal` was aborted. `error.cause` is the reason of the signal.
 	 * @throws `ERR_NEARFAR_BATCH` The child is still being cloned.
 	 * @throws `TypeError` An option has the wrong type, or no state is asked for.
 	 * @example
@@ -207,7 +208,7 @@ export class ChildProcess extends Process implements AsyncDisposable {
 	 */
 	async wait(options?: WaitOptions): Promise<ChildState> {
 		const wanted = toWanted(options);
-		wanted.signal?.throwIfAborted();
+		throwIfAborted(wanted.signal);
 		const tracker = this.#tracker;
 		const { waiters } = tracker;
 		tracker.assertCloned("wait for");

@@ -1,3 +1,4 @@
+import { throwIfAborted } from "../abortable.ts";
 import { TaskGoneError } from "../errors.ts";
 import { ChildProcess } from "../process/child.ts";
 import { makeError } from "../target/make-error.ts";
@@ -24,7 +25,7 @@ export async function cloneTask(
 ): Promise<Task> {
 	const { data, maps } = checkClone(parent, options);
 	const { begin, signal } = options;
-	signal?.throwIfAborted();
+	throwIfAborted(signal);
 	let cloning = startClone(parent, data, options, makeTask);
 	const abort = () => {
 		if (!stopTask(cloning.task)) afterPatience(cloning.leave);
@@ -38,7 +39,7 @@ export async function cloneTask(
 			cloning = startClone(parent, data, options, makeTask);
 			failure = await cloning.outcome;
 		}
-		signal?.throwIfAborted();
+		throwIfAborted(signal);
 		// If the parent is gone, `makeError` below says so. If the parent lives, the new task was killed before it could reply.
 		if (failure?.kind === "gone" && parent && isAlive(parent)) {
 			throw new TaskGoneError(`a task that ${parent} has cloned was killed before it could reply: try again`);
@@ -50,11 +51,11 @@ export async function cloneTask(
 		const { task, firstBatch } = cloning;
 		if (maps) writeMaps(task, maps, parent);
 		await (firstBatch ?? (begin && task.batch(() => begin(task))));
-		signal?.throwIfAborted();
+		throwIfAborted(signal);
 		return task;
 	} catch (error) {
 		await cloning.end();
-		signal?.throwIfAborted();
+		throwIfAborted(signal);
 		throw error;
 	} finally {
 		signal?.removeEventListener("abort", abort);

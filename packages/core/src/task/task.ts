@@ -92,7 +92,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `EBUSY` `options.cgroup` has domain controllers enabled, and so takes no processes.
 	 * @throws `EOPNOTSUPP` `options.cgroup` is in the invalid state of a domain.
 	 * @throws `EMFILE` No descriptor is free.
-	 * @throws `AbortError` `options.signal` was aborted. If the signal has another reason, that is thrown.
+	 * @throws `ABORT_ERR` `options.signal` was aborted. `error.cause` is the reason of the signal.
 	 * @throws `TypeError` An option has the wrong type, or a value that is not among those allowed.
 	 * @throws `RangeError` A pid or an id is out of its range.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The zygote or the new task was killed during the clone.

@@ -53,10 +53,13 @@ describe("waiting", () => {
 	test("aborted ends the wait and nothing else", async () => {
 		await using child = await sleeper();
 		const [why, controller] = [new Error("why"), new AbortController()];
-		expect(await reason(() => child.wait({ signal: AbortSignal.abort(why) }))).toBe(why);
+		expect(await reason(() => child.wait({ signal: AbortSignal.abort(why) }))).toMatchObject({
+			code: "ABORT_ERR",
+			cause: why,
+		});
 		const waiting = reason(() => child.wait({ signal: controller.signal }));
 		controller.abort(why);
-		expect(await waiting).toBe(why);
+		expect(await waiting).toMatchObject({ code: "ABORT_ERR", cause: why });
 		expect(child.poll()).toBeUndefined();
 		const again = child.wait();
 		child.kill("SIGTERM");

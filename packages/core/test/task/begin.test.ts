@@ -107,7 +107,7 @@ describe.each(ways)("%s", (_, options, nested) => {
 			// A batch that was sent along has no result before it ends.
 			await expect.poll(() => opening(process.pid) + opening(place.task.pid)).toBe(1);
 			abort.abort(new Error("enough"));
-			expect(await reason(() => cloning)).toMatchObject({ message: "enough" });
+			expect(await reason(() => cloning)).toMatchObject({ code: "ABORT_ERR" });
 			expect(begun?.state).toBe("exited");
 		},
 	);

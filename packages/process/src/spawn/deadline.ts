@@ -1,5 +1,5 @@
 import { NearfarError } from "@nearfar/core";
-import { abortable } from "@nearfar/core/internal";
+import { abortable, abortError } from "@nearfar/core/internal";
 
 /**
  * The end of the time that a program may take: when a signal is aborted, after a timeout, the earlier of both, or
@@ -12,7 +12,7 @@ export class Deadline {
 	readonly signal: AbortSignal | undefined;
 	readonly #callersSignal: AbortSignal | undefined;
 	readonly #passed: AbortController | undefined;
-	readonly #abort = () => this.#passed?.abort(abortError(this.#callersSignal));
+	readonly #abort = () => this.#callersSignal && this.#passed?.abort(abortError(this.#callersSignal));
 	#timer: NodeJS.Timeout | undefined;
 	#listener = () => {};
 
@@ -45,6 +45,15 @@ export class Deadline {
 	}
 
 	/**
+	 * Returns the error for the caller. What the deadline has given up rejects with an `AbortError` whose cause is the reason of
+	 * {@link Deadline.signal}, and the caller gets that reason. Any other error is returned as it is.
+	 */
+	toThrown(error: unknown): unknown {
+		const reason: unknown = this.signal?.reason;
+		return reason !== undefined && error instanceof Error && error.cause === reason ? reason : error;
+	}
+
+	/**
 	 * Calls `listener` when the deadline passes, or now if it has passed. From now on the timer does not keep the event
 	 * loop alive.
 	 */
@@ -61,11 +70,6 @@ export class Deadline {
 		clearTimeout(this.#timer);
 		this.#callersSignal?.removeEventListener("abort", this.#abort);
 	}
-}
-
-function abortError(signal: AbortSignal | undefined): Error {
-	const error = new Error("The operation was aborted", { cause: signal?.reason });
-	return Object.assign(error, { name: "AbortError", code: "ABORT_ERR" });
 }
 
 function timeoutError(timeout: number, program: string): Error {

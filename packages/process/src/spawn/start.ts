@@ -1,4 +1,5 @@
 import { Task } from "@nearfar/core";
+import { throwIfAborted } from "@nearfar/core/internal";
 import type { StdioOption } from "./check-stdio.ts";
 import type { Deadline } from "./deadline.ts";
 import { FirstBatch } from "./first-batch.ts";
@@ -13,7 +14,7 @@ export async function start<S extends StdioOption>(request: SpawnRequest, deadli
 	let stdio: OpenStdio | undefined;
 	let tree: Tree | undefined;
 	try {
-		deadline.signal?.throwIfAborted();
+		throwIfAborted(deadline.signal);
 		// Near, even inside `task.run`: the descriptors belong to this process.
 		stdio = Task.near.run(() => openStdio(request.stdio));
 		const batch = new FirstBatch(request, stdio);
@@ -32,7 +33,7 @@ export async function start<S extends StdioOption>(request: SpawnRequest, deadli
 		deadline.end();
 		stdio?.close();
 		await tree?.end();
-		throw error;
+		throw deadline.toThrown(error);
 	}
 }
 
