@@ -63,6 +63,8 @@ const probes = {
 	"a login uid that is not set": () => read("/proc/self/loginuid") === "4294967295",
 	"no_new_privs that is not set": () => status("NoNewPrivs") === "0",
 
+	"a Node that builds single executables": () => Number(process.versions.node.split(".")[0]) > 25,
+
 	// The CPU.
 	"a CPU that can switch off speculative store bypass": () => speculationCanBeDisabled(),
 	"a CPU that can flush its first cache": () => (prctl(52, 2) & 1) === 1, // PR_SPEC_L1D_FLUSH, PR_SPEC_PRCTL

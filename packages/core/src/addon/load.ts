@@ -31,6 +31,11 @@ export function loadAddon(): { readonly addon: Native; readonly stub: string } {
 			refusals.push(`${file}: ${error instanceof Error ? error.message : error}`);
 		}
 	}
+	if (process.permission?.has("fs.read") === false) {
+		throw permissionError(
+			`Node may not read all files, and finds no addon among those that it may (${refusals.join("; ")}): start Node with --allow-fs-read for the folders of @nearfar/core and of @nearfar/core-linux-${arch}-gnu or -musl`,
+		);
+	}
 	throw new UnsupportedPlatformError(
 		`cannot load the addon of nearfar for linux ${arch}: ${refusals.join("; ")}; install @nearfar/core with its optional dependencies`,
 	);
@@ -67,15 +72,17 @@ function addonFile(folder: string, name: string): { readonly name: string; reado
 function refuseWithoutPermission(error: unknown): void {
 	const { code, resource } = error as { code?: string; resource?: string };
 	if (code === "ERR_DLOPEN_DISABLED") {
-		throw new NearfarError(
-			"PERMISSION",
+		throw permissionError(
 			"Node may not load addons, and nearfar is one: start Node with --allow-addons beside --permission, and without --no-addons",
 		);
 	}
 	if (code === "ERR_ACCESS_DENIED") {
-		throw new NearfarError(
-			"PERMISSION",
+		throw permissionError(
 			`Node may not read ${resource ?? "the files of @nearfar/core"}: start Node with --allow-fs-read for the folders of @nearfar/core, and with --allow-addons`,
 		);
 	}
+}
+
+function permissionError(message: string): NearfarError {
+	return new NearfarError("PERMISSION", message);
 }

@@ -1,0 +1,1 @@
+bun build main.mjs --target=node --external '@nearfar/*' --outfile out/main.mjs

@@ -1,0 +1,1 @@
+esbuild main.mjs --bundle --platform=node --format=esm '--external:@nearfar/*' --outfile=out/main.mjs

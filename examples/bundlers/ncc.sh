@@ -1,0 +1,1 @@
+ncc build main.mjs --out out --external @nearfar/core --external @nearfar/process

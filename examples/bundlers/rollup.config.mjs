@@ -1,0 +1,5 @@
+export default {
+	input: "main.mjs",
+	external: /^@nearfar\//,
+	output: { file: "out/main.mjs", format: "esm" },
+};

@@ -1,0 +1,6 @@
+export default {
+	entry: ["main.mjs"],
+	format: "esm",
+	outDir: "out",
+	external: [/^@nearfar\//],
+};
