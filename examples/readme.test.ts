@@ -3,6 +3,7 @@
 //   ```<kind> <file> a part of that file, word for word
 //   ```sh            commands whose npm scripts exist; .ci/run runs them
 //   ```text          a picture
+//   ```json          a value that can be parsed
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -58,7 +59,7 @@ function nameOf({ document, line }: Block): string {
 }
 
 test("every code block is of a kind that is looked at, and every README has one that runs", () => {
-	const known = blocks.filter((block) => block.file || ["ts", "sh", "text"].includes(block.kind));
+	const known = blocks.filter((block) => block.file || ["ts", "sh", "text", "json"].includes(block.kind));
 	expect(blocks.filter((block) => !known.includes(block)).map(nameOf)).toEqual([]);
 	const running = new Set(programs.map(({ document }) => document));
 	expect(readmes.filter((readme) => !running.has(readme))).toEqual([]);
@@ -90,6 +91,10 @@ test("commands name scripts that exist", () => {
 			expect(existsSync(join(root, file)), `${nameOf(block)} ${file}`).toBe(true);
 		}
 	}
+});
+
+test("a block of JSON can be parsed", () => {
+	for (const { kind, file, text } of blocks) if (kind === "json" && !file) JSON.parse(text);
 });
 
 test("links lead somewhere, and files that are named exist", () => {

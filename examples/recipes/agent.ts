@@ -22,10 +22,10 @@ export function runAgent(command: string, args: string[], folder: string, timeou
 		env: { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/work" },
 		timeout,
 		maxOutput: 2 ** 20,
-		setup: (task) =>
-			task.run(() => {
-				enterNewRoot({ "/work": { source: folder, writable: true } });
-				chdir("/work");
-			}),
+		// The task makes these calls, and becomes the command then.
+		setup() {
+			enterNewRoot({ "/work": { source: folder, writable: true } });
+			chdir("/work");
+		},
 	});
 }

@@ -31,10 +31,22 @@ let handleOf: (fd: FileDescriptor) => Handle;
  * Close it, or declare it with `using`. A descriptor that is collected unclosed is closed then, and reported once as a
  * process warning. With `NEARFAR_TRACE=1` the warning says where the descriptor was made.
  *
+ * TypeScript compiles `using` for every Node. Plain JavaScript has it from Node 24 on, and `try` with `finally` does the
+ * same everywhere.
+ *
  * @example
  * ```ts
  * using file = openat2("/etc/hostname");
  * console.log(file.fd, file.read(64).toString());
+ * ```
+ * @example Without `using`
+ * ```ts
+ * const file = openat2("/etc/hostname");
+ * try {
+ *   console.log(file.read(64).toString());
+ * } finally {
+ *   file.close();
+ * }
  * ```
  */
 export class FileDescriptor implements Disposable {

@@ -33,6 +33,16 @@ const SIGKILL = 9;
  * const child = task.exec("/bin/sh", ["sh", "-c", "exit 7"]);
  * console.log(await child.exited); // { code: 7, signal: null, dumped: false }
  * ```
+ * @example Kill a child at the end of a block
+ * ```ts
+ * const task = await Task.clone();
+ * const child = task.exec("sleep", ["sleep", "1000"]);
+ * try {
+ *   console.log(child.pid);
+ * } finally {
+ *   await child[Symbol.asyncDispose](); // as `await using child = …`, which plain JavaScript has from Node 24 on
+ * }
+ * ```
  */
 export class ChildProcess extends Process implements AsyncDisposable {
 	readonly #tracker: ChildTracker;

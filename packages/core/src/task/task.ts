@@ -30,12 +30,24 @@ import { NEAR, stateOf, type TaskParts, TaskState } from "./state.ts";
  * A task starts as a child of Node would start now, with stdin, stdout and stderr and no other descriptor. The
  * changes that a task makes to itself are its own. A task ends with Node, or with the Worker that made it.
  *
+ * `await using` ends a task at the end of the block. TypeScript compiles that for every Node. Plain JavaScript has it
+ * from Node 24 on, and `try` with `finally` does the same everywhere.
+ *
  * @example
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user", "uts"] });
  * task.run(() => sethostname("inside"));
  * const child = task.exec("hostname");
  * await child.check();
+ * ```
+ * @example Without `await using`
+ * ```ts
+ * const task = await Task.clone({ namespaces: ["user", "uts"] });
+ * try {
+ *   task.run(() => sethostname("inside"));
+ * } finally {
+ *   await task[Symbol.asyncDispose]();
+ * }
  * ```
  * @see clone(2); `namespaces` other than `"user"` need CAP_SYS_ADMIN, or `"user"` along with them
  */

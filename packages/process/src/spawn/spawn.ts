@@ -56,6 +56,16 @@ export type { Spawned } from "./spawned.ts";
  * child.stdout.pipe(process.stdout);
  * console.log(await child.closed); // { code: 7, signal: null, dumped: false }
  * ```
+ * @example Without `await using`, which plain JavaScript has from Node 24 on
+ * ```ts
+ * const child = await spawn("sleep", ["1000"], { killTree: true });
+ * try {
+ *   child.kill("SIGTERM");
+ *   console.log((await child.exited).signal); // SIGTERM
+ * } finally {
+ *   await child[Symbol.asyncDispose]();
+ * }
+ * ```
  * @see clone(2), execve(2), Linux 5.11; the privileges that the options name
  */
 export async function spawn<const S extends StdioOption = "pipe">(
