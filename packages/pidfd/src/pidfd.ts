@@ -139,7 +139,7 @@ export class PidFd extends FileDescriptor {
 	 * using self = PidFd.self();
 	 * const pidFile = `${process.pid} ${self.startTime()}\n`; // the text that a server writes into its pid file
 	 *
-	 * const [pid = 0, startTime] = pidFile.split(" ").map(Number);
+	 * const [pid = 0, startTime = 0] = pidFile.split(" ").map(Number);
 	 * using server = PidFd.open(pid, { startTime }); // throws ESRCH if another process has the pid by now
 	 * server.sendSignal(0);
 	 * ```
