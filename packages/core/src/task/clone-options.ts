@@ -95,9 +95,9 @@ export function checkClone(
 			map,
 		);
 	}
-	const idMap = map ?? "identity";
+	const idMap = map === undefined ? "identity" : map;
 	const maps = typeof idMap === "object" ? checkMaps(idMap) : undefined;
-	const own = typeof idMap === "object" && flags & namespaceFlags.user && !parent ? ownMap(idMap) : undefined;
+	const own = typeof idMap === "object" && !parent ? ownMap(idMap) : undefined;
 	if (!maps && !["identity", "root", "none"].includes(idMap as string)) {
 		throw wrongValue("options.idMap", '"identity", "root", "none" or an object of uids and gids', idMap);
 	}
@@ -111,5 +111,5 @@ export function checkClone(
 		resetSignals: parent ? stateOf(parent).signalsTouched : false,
 		setTid: array(setTid, "options.setTid").map((pid, index) => checkPid(pid, `options.setTid[${index}]`)),
 	};
-	return { data, maps: flags === 0 || own ? undefined : maps };
+	return { data, maps: own ? undefined : maps };
 }
