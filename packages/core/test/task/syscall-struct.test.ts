@@ -4,9 +4,9 @@ import { reason } from "../../../../test/reason.ts";
 import { EventFd, FileDescriptor, openat2, pipe, type SyscallStruct, Task } from "../../src/index.ts";
 
 const x64 = process.arch === "x64";
-const [prctl, seccomp, getppid, writev, readv, memfdCreate, sendmsg, recvmsg, clock, socketpair] = x64
-	? [157, 317, 110, 20, 19, 319, 46, 47, 228, 53]
-	: [167, 277, 173, 66, 65, 279, 211, 212, 113, 199];
+const [prctl, seccomp, getppid, writev, readv, memfdCreate, sendmsg, recvmsg, clock, socketpair, preadv] = x64
+	? [157, 317, 110, 20, 19, 319, 46, 47, 228, 53, 295]
+	: [167, 277, 173, 66, 65, 279, 211, 212, 113, 199, 69];
 const EXDEV = 18;
 let far: Task;
 beforeAll(async () => {
@@ -92,6 +92,17 @@ describe.each([["near"], ["far"]])("a call by number %s", (where) => {
 		});
 	});
 
+	test("gets a megabyte through an address, and gives one back", () => {
+		const task = target();
+		task.run(() => {
+			using file = openat2("/tmp", { flags: ["tmpfile", "rdwr"], mode: 0o600 });
+			const [bytes, back] = [Buffer.alloc(2 ** 20 + 5, "nearfar"), Buffer.alloc(2 ** 20 + 5)];
+			expect(task.syscall(writev, file, iovec(bytes), 1)).toBe(BigInt(bytes.length));
+			expect(task.syscall(preadv, file, iovec(back), 1, 0, 0)).toBe(BigInt(bytes.length));
+			expect(back.equals(bytes)).toBe(true);
+		});
+	});
+
 	test("returns a descriptor where the result is one", async () => {
 		const task = target();
 		using memory = task.syscall(memfdCreate, Buffer.from("name\0"), 1, { fd: true });
@@ -114,6 +125,31 @@ describe.each([["near"], ["far"]])("a call by number %s", (where) => {
 		expect([results, [...bytes]]).toEqual([[undefined, undefined], Array(16).fill(0)]);
 		expect(`${task.run(() => copy.read(9, { position: 0 }))}`).toBe("hello");
 		for (const fd of [memory, copy]) fd.close();
+	});
+
+	test("in a batch finds a descriptor of the batch in a struct", async () => {
+		const task = target();
+		const numbers = new Uint8Array(8);
+		task.syscall(socketpair, 1, 5, 0, numbers);
+		const [one, other] = task.run(() =>
+			[...new Int32Array(numbers.buffer)].map((number) => FileDescriptor.from(number)),
+		);
+		await task.batch(() => {
+			using counter = EventFd.create({ initial: 9 });
+			task.syscall(
+				sendmsg,
+				one as FileDescriptor,
+				msghdr(Buffer.from("x"), { bytes: rights(), at: [[16, counter]] }),
+				0,
+			);
+		});
+		task.run(() => {
+			const control = Buffer.alloc(24);
+			task.syscall(recvmsg, other as FileDescriptor, msghdr(Buffer.alloc(1), { bytes: control, at: [] }), 0);
+			using copy = EventFd.from(control.readInt32LE(16));
+			expect(copy.read()).toBe(9n);
+			for (const fd of [one, other]) fd?.close();
+		});
 	});
 
 	test("in a batch fails with its step, and what was made before is closed", async () => {
