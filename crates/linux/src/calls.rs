@@ -1,14 +1,19 @@
 //! One file for each family of system calls, and nothing but calls.
 
 pub mod affinity;
+pub mod attributes;
 pub mod by_number;
 pub mod caps;
+pub mod contents;
 pub mod credentials;
 pub mod descriptor;
+pub mod directory;
 pub mod eventfd;
 pub mod limits;
+pub mod locks;
 pub mod memory;
 pub mod mount;
+pub mod names;
 pub mod namespaces;
 pub mod pidfd;
 pub mod prctl;

@@ -139,15 +139,3 @@ pub fn chroot(path: Text) -> Result<()> {
 pub fn umask(mask: u32) -> Result<()> {
     linux::calls::descriptor::umask(mask).run().or_throw()
 }
-
-/// mkdirat(2).
-#[napi]
-pub fn mkdirat(at: i32, path: Text, mode: u32) -> Result<()> {
-    linux::calls::descriptor::mkdirat(at, bytes(&path), mode).run().or_throw()
-}
-
-/// symlinkat(2).
-#[napi]
-pub fn symlinkat(target: Text, at: i32, path: Text) -> Result<()> {
-    linux::calls::descriptor::symlinkat(bytes(&target), at, bytes(&path)).run().or_throw()
-}

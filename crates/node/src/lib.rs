@@ -9,21 +9,26 @@
 
 mod affinity;
 mod attach;
+mod attributes;
 mod batch;
 mod caps;
 mod child;
 mod clone;
+mod contents;
 mod convert;
 mod copies;
 mod credentials;
 mod descriptor;
+mod directory;
 mod eventfd;
 mod events;
 mod exec;
 mod failure;
 mod getters;
 mod limits;
+mod locks;
 mod mount;
+mod names;
 mod namespaces;
 mod pidfd;
 mod prctl;

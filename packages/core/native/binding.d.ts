@@ -199,17 +199,44 @@ export interface FailureData {
 /** fchdir(2). */
 export declare function fchdir(fd: number): void
 
+/** fchmod(2). */
+export declare function fchmod(fd: number, mode: number): void
+
+/** fchmodat(2). */
+export declare function fchmodat(at: number, path: Text, mode: number): void
+
+/** fchmodat2(2). */
+export declare function fchmodat2(at: number, path: Text, mode: number, flags: number): void
+
+/** fchownat(2). */
+export declare function fchownat(at: number, path: Text, owner: number, group: number, flags: number): void
+
+/** fdatasync(2). */
+export declare function fdatasync(fd: number): void
+
+/** flock(2). */
+export declare function flock(fd: number, operation: number, wait: boolean): void
+
 /** Lets go of a child. The reactor reaps it all the same. */
 export declare function forgetChild(child: Id): void
 
 /** Lets go of a task's channel: a task that still serves ends. */
 export declare function forgetTask(task: Id): void
 
+/** fsync(2). */
+export declare function fsync(fd: number): void
+
+/** ftruncate(2). */
+export declare function ftruncate(fd: number, length: number): void
+
 /** Copies a descriptor of a task into this process. */
 export declare function get(task: Id, fd: number): number
 
 /** PR_GET_PDEATHSIG. */
 export declare function getDeathSignal(): number
+
+/** getdents64(2). */
+export declare function getdents64(fd: number, length: number): Buffer
 
 /** getegid(2). */
 export declare function getegid(): number
@@ -228,6 +255,9 @@ export declare function getgroups(room: number): Array<number>
 
 /** getgroups(2) for their number. */
 export declare function getgroupsCount(): number
+
+/** fcntl(2) with F_OFD_GETLK: the bytes of its struct. */
+export declare function getLock(fd: number, kind: number, start: number, length: number): Buffer
 
 /** PR_GET_NO_NEW_PRIVS. */
 export declare function getNoNewPrivs(): boolean
@@ -295,8 +325,14 @@ export declare function lastCapability(): number
 /** Makes the target before the current one current again. */
 export declare function leave(): void
 
+/** linkat(2). */
+export declare function linkat(from: number, fromPath: Text, to: number, toPath: Text, flags: number): void
+
 /** mkdirat(2). */
 export declare function mkdirat(at: number, path: Text, mode: number): void
+
+/** mknodat(2). */
+export declare function mknodat(at: number, path: Text, mode: number, major: number, minor: number): void
 
 /** mount(2). */
 export declare function mount(source: Text | undefined | null, target: Text, kind: Text | undefined | null, flags: number, data?: Text | undefined | null): void
@@ -352,6 +388,9 @@ export declare function put(task: Id, fd: number, number: number, closeOnExec: b
 /** read(2) or pread64(2). */
 export declare function read(fd: number, length: number, position?: number | undefined | null): Buffer
 
+/** readlinkat(2). */
+export declare function readlinkat(at: number, path: Text, length: number): Buffer
+
 /**
  * PR_CAPBSET_DROP of all in `drop`, PR_CAP_AMBIENT_CLEAR_ALL, and capset(2) to `keep`, nothing of it inheritable; with
  * `read_back`, returns the sets as `capabilitySets` does.
@@ -360,6 +399,9 @@ export declare function reduceCapabilities(drop: bigint, keep: bigint, readBack:
 
 /** Lets a child be reaped after a successful `hold_child`. */
 export declare function releaseChild(child: Id): void
+
+/** renameat2(2). */
+export declare function renameat2(from: number, fromPath: Text, to: number, toPath: Text, flags: number): void
 
 /** sched_getaffinity(2). */
 export declare function schedGetaffinity(pid: number, size: number): Buffer
@@ -387,6 +429,9 @@ export declare function setgroups(groups: Array<number>, goOn: boolean): void
 
 /** sethostname(2). */
 export declare function sethostname(name: Text): void
+
+/** fcntl(2) with F_OFD_SETLK or F_OFD_SETLKW. */
+export declare function setLock(fd: number, kind: number, start: number, length: number, wait: boolean): void
 
 /** PR_SET_NO_NEW_PRIVS. */
 export declare function setNoNewPrivs(): void
@@ -477,6 +522,9 @@ export declare function umask(mask: number): void
 
 /** umount2(2). */
 export declare function umount(target: Text, flags: number): void
+
+/** unlinkat(2). */
+export declare function unlinkat(at: number, path: Text, directory: boolean): void
 
 /** Gives the memory of a task that has left it back, in a task that shared it, some time soon. */
 export declare function unmapLater(task: Id, block: number): void

@@ -67,6 +67,11 @@ export function descriptorNumber(value: unknown, name = "fd"): number {
 	return integer(value, name, 0, 2 ** 31 - 1);
 }
 
+/** Checks an offset or a length in a file, in bytes, and returns it as a number. */
+export function offset(value: number | bigint, name: string): number {
+	return integer(typeof value === "bigint" ? Number(value) : value, name, 0, Number.MAX_SAFE_INTEGER);
+}
+
 /** Checks that a value is a string without NUL bytes. */
 export function text(value: unknown, name: string): string {
 	if (typeof value !== "string") throw wrongType(name, "a string", value);

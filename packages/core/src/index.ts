@@ -7,8 +7,11 @@
 export type {
 	AtFlag,
 	CloneFlag,
+	FlockOperation,
+	LockType,
 	NamespaceKind,
 	OpenFlag,
+	RenameFlag,
 	ResolveFlag,
 	StatxAttribute,
 	StatxField,
@@ -27,13 +30,21 @@ export {
 	TaskGoneError,
 	UnsupportedPlatformError,
 } from "./errors.ts";
+export { chmod, chown, umask } from "./files/attributes.ts";
+export { fsync, ftruncate } from "./files/contents.ts";
 export { FileDescriptor } from "./files/descriptor.ts";
 export { EventFd, type EventFdOptions } from "./files/eventfd.ts";
+export type { DeviceNumber, FileType } from "./files/file-type.ts";
 export * from "./files/files.ts";
+export { link, readlink, symlink } from "./files/links.ts";
 export { Location, type LocationLike, type LocationOptions } from "./files/location.ts";
+export { flock, type HeldLock, type LockRange, lock, testLock } from "./files/locks.ts";
+export { mkdir, mknod, type NodeType } from "./files/make.ts";
+export { rename, rmdir, unlink } from "./files/names.ts";
 export type { PathLike } from "./files/path.ts";
-export { type DeviceNumber, type FileType, type Statx, type StatxOptions, statx } from "./files/statx.ts";
-export { chdir, chroot, mkdir, symlink, umask } from "./files/tree.ts";
+export { type DirectoryEntry, readdir } from "./files/readdir.ts";
+export { type Statx, type StatxOptions, statx } from "./files/statx.ts";
+export { chdir, chroot } from "./files/working-directory.ts";
 export { AddressSpace, FDTable, OpenFile, PidNamespace } from "./identity.ts";
 export { ChildProcess, ThreadProcess } from "./process/child.ts";
 export type { ChildState, ExitStatus, ResourceUsage } from "./process/child-state.ts";

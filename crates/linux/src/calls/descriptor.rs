@@ -199,13 +199,3 @@ pub fn chroot(path: &[u8]) -> Call<()> {
 pub fn umask(mask: u32) -> Call<()> {
     Call::new("umask", libc::SYS_umask).number(mask)
 }
-
-/// `mkdirat(dirfd, path, mode)`.
-pub fn mkdirat(at: i32, path: &[u8], mode: u32) -> Call<()> {
-    Call::new("mkdirat", libc::SYS_mkdirat).fd(at).path(path).number(mode)
-}
-
-/// `symlinkat(target, dirfd, path)`.
-pub fn symlinkat(target: &[u8], at: i32, path: &[u8]) -> Call<()> {
-    Call::new("symlinkat", libc::SYS_symlinkat).path(target).fd(at).path(path)
-}

@@ -91,6 +91,13 @@ flags! {
         CLOEXEC = libc::CLOSE_RANGE_CLOEXEC, "Marks the descriptors close-on-exec instead; since Linux 5.11";
     }
 
+    /// Flags of renameat2(2).
+    bits RenameFlags: u32, "RENAME_" in "linux/fs.h", renameFlags: RenameFlag {
+        NOREPLACE = libc::RENAME_NOREPLACE, "Fails if the new name exists";
+        EXCHANGE = libc::RENAME_EXCHANGE, "Exchanges two files, which both exist";
+        WHITEOUT = libc::RENAME_WHITEOUT, "Leaves a whiteout of an overlay under the old name";
+    }
+
     /// Flags of eventfd2(2).
     bits EventFdFlags: u32, "EFD_" in "sys/eventfd.h", eventFdFlags: EventFdFlag {
         SEMAPHORE = libc::EFD_SEMAPHORE, "A read takes one instead of everything";

@@ -87,6 +87,20 @@ flags! {
         SETMASK = libc::SIG_SETMASK, "Makes the set the mask";
     }
 
+    /// What flock(2) does with the lock of an open file.
+    choice FlockOperation: i32, "LOCK_" in "linux/fcntl.h", flockOperations: FlockOperation {
+        SHARED("LOCK_SH") = libc::LOCK_SH, "Takes a lock that others may share";
+        EXCLUSIVE("LOCK_EX") = libc::LOCK_EX, "Takes a lock that excludes all others";
+        UNLOCK("LOCK_UN") = libc::LOCK_UN, "Gives the lock up";
+    }
+
+    /// What a lock of fcntl(2) allows to others.
+    choice LockType: u16, "F_" in "linux/fcntl.h", lockTypes: LockType {
+        READ("F_RDLCK") = libc::F_RDLCK, "Others may read-lock the range too";
+        WRITE("F_WRLCK") = libc::F_WRLCK, "Others may not lock the range";
+        UNLOCK("F_UNLCK") = libc::F_UNLCK, "Gives the locks of the range up";
+    }
+
     /// Capabilities, by number, not by bit.
     choice Capability: u8, "CAP_" in "linux/capability.h", capabilities: Capability {
         CHOWN = 0, "Changes owners of files";

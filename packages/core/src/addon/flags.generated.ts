@@ -639,6 +639,19 @@ export const closeRangeFlags = {
  */
 export type CloseRangeFlag = keyof typeof closeRangeFlags;
 
+/** Flags of renameat2(2). */
+export const renameFlags = {
+	/** Fails if the new name exists (`RENAME_NOREPLACE`). */
+	noreplace: 0x1,
+	/** Exchanges two files, which both exist (`RENAME_EXCHANGE`). */
+	exchange: 0x2,
+	/** Leaves a whiteout of an overlay under the old name (`RENAME_WHITEOUT`). */
+	whiteout: 0x4,
+} as const;
+
+/** A name in {@link renameFlags}. */
+export type RenameFlag = keyof typeof renameFlags;
+
 /** Flags of eventfd2(2). */
 export const eventFdFlags = {
 	/** A read takes one instead of everything (`EFD_SEMAPHORE`). */
@@ -1163,6 +1176,32 @@ export const sigprocmaskHow = {
  * - `setmask`: Makes the set the mask (`SIG_SETMASK`).
  */
 export type SigprocmaskHow = keyof typeof sigprocmaskHow;
+
+/** What flock(2) does with the lock of an open file. */
+export const flockOperations = {
+	/** Takes a lock that others may share (`LOCK_SH`). */
+	shared: 1,
+	/** Takes a lock that excludes all others (`LOCK_EX`). */
+	exclusive: 2,
+	/** Gives the lock up (`LOCK_UN`). */
+	unlock: 8,
+} as const;
+
+/** A name in {@link flockOperations}. */
+export type FlockOperation = keyof typeof flockOperations;
+
+/** What a lock of fcntl(2) allows to others. */
+export const lockTypes = {
+	/** Others may read-lock the range too (`F_RDLCK`). */
+	read: 0,
+	/** Others may not lock the range (`F_WRLCK`). */
+	write: 1,
+	/** Gives the locks of the range up (`F_UNLCK`). */
+	unlock: 2,
+} as const;
+
+/** A name in {@link lockTypes}. */
+export type LockType = keyof typeof lockTypes;
 
 /** Capabilities, by number, not by bit. */
 export const capabilities = {

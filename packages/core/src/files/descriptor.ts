@@ -6,6 +6,7 @@ import {
 	options as checkOptions,
 	descriptorNumber,
 	integer,
+	offset,
 	optionalBoolean,
 	outOfRange,
 	wrongType,
@@ -430,7 +431,5 @@ function isOpen(fd: number): boolean {
 }
 
 function toOffset(position: number | bigint | undefined): number | undefined {
-	if (position === undefined) return undefined;
-	const number = typeof position === "bigint" ? Number(position) : position;
-	return integer(number, "position", 0, Number.MAX_SAFE_INTEGER);
+	return position === undefined ? undefined : offset(position, "position");
 }

@@ -150,14 +150,18 @@ export function toPath(location: LocationLike, name = "path"): string | Uint8Arr
  * `symlinks: false` is refused.
  */
 export function followedPath(location: LocationLike, name: string): string | Uint8Array {
-	if (location instanceof Location && !location.symlinks && location.path.length > 0) {
-		throw wrongValue(
-			name,
-			"a path, or a location without `symlinks: false`: this call always follows a link at the end",
-			location,
-		);
-	}
+	if (location instanceof Location) refuseNotFollowed(location, name);
 	return toPath(location, name);
+}
+
+/** Refuses a location with `symlinks: false` for a call that always follows a link at the end. */
+export function refuseNotFollowed(location: Location, name: string): void {
+	if (location.symlinks || location.path.length === 0) return;
+	throw wrongValue(
+		name,
+		"a path, or a location without `symlinks: false`: this call always follows a link at the end",
+		location,
+	);
 }
 
 function append(path: string | Uint8Array, part: string | Uint8Array): string | Uint8Array {

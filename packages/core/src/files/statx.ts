@@ -10,7 +10,9 @@ import {
 import { toBits } from "../addon/flags.ts";
 import { native } from "../addon/native.ts";
 import { options as checkOptions, integer } from "../arguments.ts";
-import { type LocationLike, toAt } from "./location.ts";
+import { SyscallError } from "../syscall-error.ts";
+import { type DeviceNumber, type FileType, fileTypes } from "./file-type.ts";
+import { type At, type LocationLike, toAt } from "./location.ts";
 
 /** How {@link statx} looks at a file, and what to ask for. */
 export interface StatxOptions {
@@ -18,17 +20,6 @@ export interface StatxOptions {
 	flags?: readonly AtFlag[] | number;
 	/** The fields to ask for: `STATX_*` names in camelCase, or a number. Default: all. */
 	mask?: readonly StatxField[] | number;
-}
-
-/** The type of a file. */
-export type FileType = "file" | "directory" | "symlink" | "block" | "character" | "fifo" | "socket";
-
-/** The number of a device. */
-export interface DeviceNumber {
-	/** The number of the driver. */
-	readonly major: number;
-	/** The number of the device among those of the driver. */
-	readonly minor: number;
 }
 
 /**
@@ -93,16 +84,6 @@ export interface Statx {
 	readonly attributes: Readonly<Record<StatxAttribute, boolean | undefined>>;
 }
 
-const types: Readonly<Record<number, FileType>> = {
-	1: "fifo",
-	2: "character",
-	4: "directory",
-	6: "block",
-	8: "file",
-	10: "symlink",
-	12: "socket",
-};
-
 /**
  * Returns the status of a file, with its mount, its attributes and its alignments.
  *
@@ -147,6 +128,16 @@ export function statx(at: LocationLike, options?: StatxOptions): Statx {
 	return decode(bytes, second && isSameFile(bytes, second) ? second : bytes);
 }
 
+/** True when a place is a directory, or a link to one. False where the kernel finds nothing behind a link. */
+export function isDirectory(place: At): boolean {
+	try {
+		return decode(native().statx(place.at, place.path, 0, statxMask.type)).type === "directory";
+	} catch (error) {
+		if (error instanceof SyscallError) return false;
+		throw error;
+	}
+}
+
 let allFields: number | undefined;
 
 function everything(): number {
@@ -168,7 +159,7 @@ function isSameFile(one: Buffer, other: Buffer): boolean {
  *
  * @param withMountId - The struct to read `mountId` from, if `bytes` has the unique id in that field.
  */
-function decode(bytes: Buffer, withMountId: Buffer): Statx {
+function decode(bytes: Buffer, withMountId = bytes): Statx {
 	const mask = (bytes.readUInt32LE(0) | withMountId.readUInt32LE(0)) >>> 0;
 	const u32 = (at: number) => bytes.readUInt32LE(at);
 	const u64 = (at: number) => bytes.readBigUInt64LE(at);
@@ -177,7 +168,7 @@ function decode(bytes: Buffer, withMountId: Buffer): Statx {
 	const has = <T>(field: StatxField, read: (at: number) => T, at: number) =>
 		mask & statxMask[field] ? read(at) : undefined;
 	const mode = bytes.readUInt16LE(28);
-	const type = has("type", () => types[mode >> 12], 28);
+	const type = has("type", () => fileTypes[mode >> 12], 28);
 	return {
 		mask,
 		type,
