@@ -649,7 +649,13 @@ export const renameFlags = {
 	whiteout: 0x4,
 } as const;
 
-/** A name in {@link renameFlags}. */
+/**
+ * Flags of renameat2(2).
+ *
+ * - `noreplace`: Fails if the new name exists (`RENAME_NOREPLACE`).
+ * - `exchange`: Exchanges two files, which both exist (`RENAME_EXCHANGE`).
+ * - `whiteout`: Leaves a whiteout of an overlay under the old name (`RENAME_WHITEOUT`).
+ */
 export type RenameFlag = keyof typeof renameFlags;
 
 /** Flags of eventfd2(2). */
@@ -1187,7 +1193,13 @@ export const flockOperations = {
 	unlock: 8,
 } as const;
 
-/** A name in {@link flockOperations}. */
+/**
+ * What flock(2) does with the lock of an open file.
+ *
+ * - `shared`: Takes a lock that others may share (`LOCK_SH`).
+ * - `exclusive`: Takes a lock that excludes all others (`LOCK_EX`).
+ * - `unlock`: Gives the lock up (`LOCK_UN`).
+ */
 export type FlockOperation = keyof typeof flockOperations;
 
 /** What a lock of fcntl(2) allows to others. */
@@ -1200,7 +1212,13 @@ export const lockTypes = {
 	unlock: 2,
 } as const;
 
-/** A name in {@link lockTypes}. */
+/**
+ * What a lock of fcntl(2) allows to others.
+ *
+ * - `read`: Others may read-lock the range too (`F_RDLCK`).
+ * - `write`: Others may not lock the range (`F_WRLCK`).
+ * - `unlock`: Gives the locks of the range up (`F_UNLCK`).
+ */
 export type LockType = keyof typeof lockTypes;
 
 /** Capabilities, by number, not by bit. */
