@@ -60,7 +60,8 @@ const LONGEST_TARGET = 65_536;
  * @see linkat(2); for a descriptor see above, otherwise no privilege
  */
 export function link(from: LocationLike, to: LocationLike, options?: { flags?: readonly AtFlag[] | number }): void {
-	const bits = integer(toBits(atFlags, checkOptions(options, ["flags"]).flags, "options.flags"), "options.flags", 0, 2 ** 32 - 1);
+	const bits = toBits(atFlags, checkOptions(options, ["flags"]).flags, "options.flags");
+	integer(bits, "options.flags", 0, 2 ** 32 - 1);
 	const [file, name] = [toAt(from, "from"), toAt(to, "to")];
 	const flags = (bits | (file.flags & atFlags.emptyPath)) >>> 0;
 	native().linkat(file.at, file.path, name.at, name.path, flags);
