@@ -45,8 +45,8 @@ export class Deadline {
 	}
 
 	/**
-	 * Returns the error for the caller. What the deadline has given up rejects with an `AbortError` whose cause is the reason of
-	 * {@link Deadline.signal}, and the caller gets that reason. Any other error is returned as it is.
+	 * Returns the error for the caller. A call that the deadline has ended rejects with an `AbortError` whose cause is the reason
+	 * of {@link Deadline.signal}. The caller gets that reason. Any other error is returned as it is.
 	 */
 	toThrown(error: unknown): unknown {
 		const reason: unknown = this.signal?.reason;

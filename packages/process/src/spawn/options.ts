@@ -83,9 +83,9 @@ export interface SpawnOptions<S extends StdioOption = StdioOption>
 	 */
 	init?: boolean;
 	/**
-	 * Makes calls of the task when every other option has been applied. **Only the calls before its first `await` are made by
-	 * the task. Later calls are made by Node itself**, because no function can tell who has called it: put them into `task.run`
-	 * or `task.batch`. A `mount` after an `await` would mount in the namespace of Node.
+	 * Makes calls of the task when every other option has been applied. **The task makes the calls before the first `await`
+	 * alone. Node itself makes the later ones**: after an `await` no function can tell which code has called. A `mount` would
+	 * then mount in the namespace of Node. Put later calls into `task.run` or `task.batch`.
 	 *
 	 * The task makes the calls one by one, and their values are known, as in {@link Task.run}. A descriptor that is opened there
 	 * belongs to the task; `Task.near.run` opens one in this process. `spawn` waits for the promise that the function
