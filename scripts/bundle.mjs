@@ -61,7 +61,8 @@ function open(input, code) {
 		platform: "node",
 		tsconfig: false,
 		transform: { target: "es2022" },
-		// `"sideEffects": false` in package.json is about whole files of dist. Inside a file, side effects have to stay.
-		treeshake: { moduleSideEffects: true },
+		// `"sideEffects": false` in package.json is about whole files of dist. Inside a file, the side effects of sources have to
+		// stay. Those of the bundler's own helpers do not: they import node:module.
+		treeshake: { moduleSideEffects: [{ test: /\.ts$/, sideEffects: true }] },
 	});
 }

@@ -25,6 +25,7 @@ export const houses = {
 			[
 				"abortable",
 				"arguments",
+				"dispose-symbols",
 				"errors",
 				"identity",
 				"nearest",

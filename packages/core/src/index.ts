@@ -4,6 +4,8 @@
  * @module @nearfar/core
  */
 
+import "./dispose-symbols.ts";
+
 export type {
 	AtFlag,
 	CloneFlag,
