@@ -43,7 +43,7 @@ const imports = names.map((name) => `${JSON.stringify(name)}: await import("${na
 const requires = names.map((name) => `${JSON.stringify(name)}: require("${name}"),`).join("\n");
 write("use.mjs", `const packages = {\n${imports}\n};\n${use}`);
 write("use.cjs", `const packages = {\n${requires}\n};\n(async () => {${use}})();`);
-write("use.mts", names.map((name, i) => `import * as p${i} from "${name}";\nvoid p${i};`).join("\n"));
+copyFileSync(join(root, "scripts/runtimes/types.mts"), join(consumer, "use.mts"));
 
 // Checks the types as a strict user would, without the tsconfig of this tree.
 const types = ["--noEmit", "--strict", "--target", "es2022"];

@@ -1,0 +1,28 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { rewriteDeclarations, sourceImportsOf } from "./declarations.mjs";
+
+test("declarations import declarations, also after a second run", () => {
+	const folder = mkdtempSync(join(tmpdir(), "nearfar-declarations-"));
+	onTestFinished(() => rmSync(folder, { recursive: true }));
+	mkdirSync(join(folder, "deep"));
+	const file = join(folder, "deep/x.d.ts");
+	const example = '/**\n * import { a } from "./example.ts";\n */\n';
+	const names =
+		'export * from "./a.ts";\nimport type * as B from "../../native/b.js";\nimport { c } from "@nearfar/core";\n';
+	writeFileSync(file, example + names);
+	expect(sourceImportsOf(folder)).toEqual([`${file}: export * from "./a.ts";`]);
+	for (let run = 0; run < 2; run++) {
+		rewriteDeclarations(folder);
+		expect(readFileSync(file, "utf8")).toBe(
+			`${example}/* @ts-types="./a.d.ts" */ export * from "./a.js";\n` +
+				'/* @ts-types="../../native/b.d.ts" */ import type * as B from "../../native/b.js";\n' +
+				'import { c } from "@nearfar/core";\n',
+		);
+		expect(sourceImportsOf(folder)).toEqual([]);
+	}
+	writeFileSync(file, 'export declare const a: import("./a.ts").A;\n');
+	expect(sourceImportsOf(folder)).toHaveLength(1);
+});

@@ -1,0 +1,22 @@
+// A program that type checkers have to take: it names types of each package.
+import { capget } from "@nearfar/caps";
+import { type FileDescriptor, openat2, Task } from "@nearfar/core";
+import { getresuid } from "@nearfar/credentials";
+import { mount } from "@nearfar/mount";
+import { namespaceKinds } from "@nearfar/namespaces";
+import { PidFd } from "@nearfar/pidfd";
+import { type ExitStatus, run, type Spawned, spawn } from "@nearfar/process";
+
+export async function use(): Promise<ExitStatus> {
+	const task: Task = await Task.clone({ namespaces: ["user", "mnt"] });
+	task.run(() => mount("scratch", "/mnt", "tmpfs", { flags: ["nosuid"] }));
+	// @ts-expect-error No flag has this name: the types are known, and not `any`.
+	task.run(() => mount("scratch", "/mnt", "tmpfs", { flags: ["nosuidd"] }));
+	const fd: FileDescriptor = openat2("/dev/null");
+	const child: Spawned = await spawn("true", [], { stdio: [fd, "pipe", "inherit"] });
+	const pidfd: PidFd = PidFd.open(child);
+	const ids: number = getresuid().saved + namespaceKinds.user.flag;
+	const text: string = (await run("true")).stdout;
+	console.log(ids, text, capget().effective.has("chown"), pidfd.fd);
+	return child.closed;
+}
