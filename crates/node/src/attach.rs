@@ -12,14 +12,15 @@ use std::cell::RefCell;
 use std::ffi::c_void;
 
 thread_local! {
-    /// The environments of the addon in this thread whose end is noticed. A file that was loaded under two names has two.
+    /// The environments of the addon in this thread whose end calls [`end`]. An addon file that was loaded under two names has
+    /// two environments.
     static ENVIRONMENTS: RefCell<Vec<sys::napi_env>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Called once by each copy of core in each JavaScript thread, before anything else. Returns the number of the copy, for
 /// `useCopy`, and the object that says which copy has called that last.
 ///
-/// The addon does not keep the functions. A copy may be collected: jest drops all modules of a test file. The copy ends then.
+/// The addon does not keep the functions from being collected: jest drops all modules of a test file. Then the copy ends.
 #[napi(ts_return_type = "[copy: number, seat: { copy: number }]")]
 pub fn attach(
     env: Env,
@@ -53,7 +54,8 @@ fn watch_end(env: Env) -> Result<()> {
     Ok(())
 }
 
-/// Called when the functions of a copy were collected, and when the environment of the copy ends: ends its tasks.
+/// Ends the tasks of a copy. Called when the functions of the copy were collected, and when its environment ends, where nothing is
+/// left to end.
 unsafe extern "C" fn collected(_: sys::napi_env, copy: *mut c_void, _: *mut c_void) {
     let copy = copy as usize as u32;
     tables::end(copy);
@@ -68,6 +70,8 @@ fn end() {
     events::close_all();
     throw::end_all();
     copies::end();
+    // A later environment in the same thread may have the address of an earlier one.
+    ENVIRONMENTS.take();
     owned::close_all();
 }
 

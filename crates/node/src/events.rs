@@ -102,7 +102,7 @@ pub fn open(env: Env, copy: u32, dispatch: WeakFunction<()>) -> napi::Result<()>
 
 /// Ends the queue of a copy that was collected.
 pub fn close(copy: u32) {
-    if let Some(Delivery { queue, .. }) = DELIVERIES.with(|all| all.take(copy)) {
+    if let Ok(Some(Delivery { queue, .. })) = DELIVERIES.try_with(|all| all.take(copy)) {
         queue.close();
     }
 }

@@ -27,7 +27,7 @@ pub fn open(copy: u32) {
 
 /// Ends the tasks of a copy that was collected.
 pub fn end(copy: u32) {
-    if let Some(tables) = TABLES.with(|all| all.take(copy)) {
+    if let Ok(Some(tables)) = TABLES.try_with(|all| all.take(copy)) {
         tables.end();
     }
 }

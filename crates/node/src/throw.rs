@@ -18,7 +18,7 @@ pub fn open(copy: u32, make_error: WeakFunction<FailureData>) {
 
 /// Lets go of the function of a copy that was collected.
 pub fn end(copy: u32) {
-    drop(MAKE_ERROR.with(|all| all.take(copy)));
+    drop(MAKE_ERROR.try_with(|all| all.take(copy)));
 }
 
 /// Lets go of the functions of this thread, which ends.

@@ -5,7 +5,7 @@
  * Called once by each copy of core in each JavaScript thread, before anything else. Returns the number of the copy, for
  * `useCopy`, and the object that says which copy has called that last.
  *
- * The addon does not keep the functions. A copy may be collected: jest drops all modules of a test file. The copy ends then.
+ * The addon does not keep the functions from being collected: jest drops all modules of a test file. Then the copy ends.
  */
 export declare function attach(onEvents: () => unknown, makeError: (arg: FailureData) => unknown, stubFile: string): [copy: number, seat: { copy: number }]
 

@@ -2,13 +2,13 @@ import { NearfarError } from "../errors.ts";
 import { ownFile } from "../package-folder.ts";
 import { warnOnce } from "../warn-once.ts";
 
-/** What the copies of this package tell each other that share a global object, whatever their versions. */
+/** The record that all copies of this package with the same global object share, whatever their versions. */
 interface Copies {
 	/** The file of the copy that was used first. */
 	readonly first: string;
 	/** True when a process warning has named two copies. */
 	warned: boolean;
-	/** The copy whose task or batch is current, as an object that only this copy has. */
+	/** Stands for the copy whose task or batch is current: an object that no other copy has. */
 	entered: object | undefined;
 }
 

@@ -7,8 +7,8 @@ import { loadAddon, type Native } from "./load.ts";
 export type { Native } from "./load.ts";
 
 let addon: Native | undefined;
-// All copies of this package that use the same addon in a thread share the seat. The copy whose number stands there makes the
-// calls: its errors are thrown, and its tasks and events are meant.
+// All copies of this package that use the same addon in a thread share the seat. The number in the seat is that of the copy that
+// makes the calls now: the addon throws the errors of that copy, and looks up tasks and events among those of that copy.
 let seat = { copy: 0 };
 let copy = 0;
 let makeError: (failure: FailureData) => Error = () =>
