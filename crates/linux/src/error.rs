@@ -12,12 +12,12 @@ pub enum Failure {
     Gone,
     /// The task has executed a program instead of replying to the call.
     Executed,
-    /// The call has a value, which a batch cannot return yet.
-    Batch(&'static str),
+    /// The call has a value, which a batch cannot return yet. The number says what the call is about, if one does.
+    Batch(&'static str, Option<i64>),
     /// The batch ends with execve(2), so that no further call can be added.
     Sealed(&'static str),
-    /// The call would change only one of the threads of this process.
-    Multithreaded(&'static str),
+    /// The call would change only one of the threads of this process. The number says what the call is about, if one does.
+    Multithreaded(&'static str, Option<i64>),
     /// The task has sent something that no stub sends, and is killed: another process may have got hold of it.
     Broken(String),
     /// nearfar itself has a fault.

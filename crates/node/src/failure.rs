@@ -54,9 +54,11 @@ impl From<Failure> for FailureData {
         };
         match failure {
             Failure::Gone | Failure::Executed => plain("gone"),
-            Failure::Batch(name) => FailureData { syscall: Some(name.into()), ..plain("batch") },
+            Failure::Batch(name, number) => FailureData { syscall: Some(name.into()), number, ..plain("batch") },
             Failure::Sealed(name) => FailureData { syscall: Some(name.into()), ..plain("sealed") },
-            Failure::Multithreaded(name) => FailureData { syscall: Some(name.into()), ..plain("multithreaded") },
+            Failure::Multithreaded(name, number) => {
+                FailureData { syscall: Some(name.into()), number, ..plain("multithreaded") }
+            }
             Failure::Broken(message) => FailureData { message: Some(message), ..plain("broken") },
             Failure::Internal(message) => FailureData { message: Some(message.into()), ..plain("internal") },
             Failure::Refused(Refusal { syscall, errno, nameless, path, dest, step, words, detail }) => {

@@ -16,7 +16,7 @@ export { holdChild, livingChild, visiblePid } from "./process/child-tracker.ts";
 export { signalName, signalNumber } from "./process/signal.ts";
 export { toAsked, toWanted, waitBits } from "./process/waiters.ts";
 export { refuseOneThread } from "./target/own-thread.ts";
-export { type AnyTask, afterSuccess, currentBatch, currentTask } from "./target/target.ts";
+export { type AnyTask, afterSuccess, currentBatch, currentTask, taskOf } from "./target/target.ts";
 export { endTask } from "./task/end.ts";
 export { executeFor } from "./task/exec.ts";
 export { copyEnvironment } from "./task/exec-options.ts";

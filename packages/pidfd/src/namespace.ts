@@ -6,6 +6,7 @@ import {
 	native,
 	openProcessFolder,
 	pidfdNamespaces,
+	taskOf,
 	toChoice,
 } from "@nearfar/core/internal";
 
@@ -86,5 +87,5 @@ function hasEnded(folder: FileDescriptor): boolean {
 }
 
 function noProcess(): SyscallError {
-	return new SyscallError({ code: "ESRCH", errno: 3, syscall: "ioctl" });
+	return new SyscallError({ code: "ESRCH", errno: 3, syscall: "ioctl" }, taskOf());
 }

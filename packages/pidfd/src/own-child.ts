@@ -1,5 +1,5 @@
 import { ChildDeadError, type ChildProcess, type ChildState, SyscallError, Task } from "@nearfar/core";
-import { holdChild, livingChild, type StateKind, stateKinds } from "@nearfar/core/internal";
+import { holdChild, livingChild, type StateKind, stateKinds, taskOf } from "@nearfar/core/internal";
 import type { HeldPidfd } from "./held-pidfd.ts";
 import { identifyProcess } from "./identify.ts";
 
@@ -17,7 +17,7 @@ export function findOwnChild(held: HeldPidfd): ChildProcess | undefined {
 		return child && holdChild(child, "wait for", pid) === child.pid ? child : undefined;
 	} catch (error) {
 		if (error instanceof SyscallError && error.code === "ENOTTY") {
-			throw new SyscallError({ code: "EBADF", errno: 9, syscall: "waitid" }); // as waitid(2) itself
+			throw new SyscallError({ code: "EBADF", errno: 9, syscall: "waitid" }, taskOf(held.task)); // as waitid(2) itself
 		}
 		if (error instanceof ChildDeadError || error instanceof SyscallError) return undefined;
 		throw error;

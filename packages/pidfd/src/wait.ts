@@ -8,6 +8,7 @@ import {
 	native,
 	type StateKind,
 	stateKinds,
+	taskOf,
 	throwIfAborted,
 	toAsked,
 	toState,
@@ -134,7 +135,8 @@ async function waitForChange(held: HeldPidfd, wanted: Kinds, signal: AbortSignal
 	const stops = wanted.has("stopped") || wanted.has("continued");
 	// Only a thread of the parent can block in waitid(2) for a stop, and the only thread of a task has to serve its
 	// channel.
-	if (stops && !held.task.isNear) throw new SyscallError({ code: "ECHILD", errno: 10, syscall: "waitid" });
+	if (stops && !held.task.isNear)
+		throw new SyscallError({ code: "ECHILD", errno: 10, syscall: "waitid" }, taskOf(held.task));
 	if (held.child) return waitForOwnChild(held.child, wanted, true, signal);
 	const identity = identifyProcess(held.nearNumber()) ?? { pid: 0, uid: 0 };
 	const kinds: Kinds = new Set([...wanted, "exited"]); // a death ends a wait for a stop

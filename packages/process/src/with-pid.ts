@@ -1,10 +1,10 @@
 import { ChildProcess, FileDescriptor, Process, SyscallError } from "@nearfar/core";
 import {
 	pid as checkPid,
-	currentTask,
 	holdChild,
 	numberOf,
 	pidOfPidfd,
+	taskOf,
 	visiblePid,
 	wrongType,
 } from "@nearfar/core/internal";
@@ -58,6 +58,5 @@ function livingPid(pidfd: number, syscall: string): number {
 }
 
 function refusal(code: string, errno: number, syscall: string): SyscallError {
-	const task = currentTask();
-	return new SyscallError({ code, errno, syscall }, task.isNear ? {} : { task: task.toString() });
+	return new SyscallError({ code, errno, syscall }, taskOf());
 }

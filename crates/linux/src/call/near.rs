@@ -15,7 +15,7 @@ impl Request {
     /// Makes the call in the calling thread. `slot` returns the descriptors that earlier calls have made.
     pub(crate) fn make_near(&mut self, slot: impl Fn(u32) -> Option<i32>) -> Result<i64> {
         if self.one_thread {
-            return Err(Failure::Multithreaded(self.name));
+            return Err(self.multithreaded());
         }
         for Pointer { at, to, width } in std::mem::take(&mut self.pointers) {
             let word = self.word(to, &slot).to_ne_bytes();

@@ -166,13 +166,24 @@ impl Request {
         Failure::Refused(Refusal { path, dest, step, words, detail: self.detail(), ..Refusal::new(self.name, number) })
     }
 
+    /// Returns the failure of a call that would change one thread of this process.
+    pub(crate) fn multithreaded(&self) -> Failure {
+        Failure::Multithreaded(self.name, self.named_number())
+    }
+
+    /// Returns the number that says what the call is about.
+    pub(crate) fn named_number(&self) -> Option<i64> {
+        let Named::Number(at) = self.named else { return None };
+        match self.args.get(usize::from(at)) {
+            Some(Arg::Number(number)) => Some(*number as i64),
+            _ => None,
+        }
+    }
+
     fn detail(&self) -> Option<Box<Detail>> {
         let detail = match self.named {
             Named::Nothing => return None,
-            Named::Number(at) => match self.args.get(usize::from(at)) {
-                Some(Arg::Number(number)) => Detail { number: Some(*number as i64), ..Detail::default() },
-                _ => return None,
-            },
+            Named::Number(_) => Detail { number: self.named_number(), ..Detail::default() },
             Named::FileSystem => {
                 let [_, _, fstype, _, data, _] = self.args.map(|arg| self.text(arg));
                 Detail { fstype, data, ..Detail::default() }

@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn an_option_for_one_thread_is_refused_near() {
         for option in [libc::PR_SET_NAME, libc::PR_SET_SECCOMP, libc::PR_SET_KEEPCAPS, 0x7fff] {
-            assert_eq!(prctl(option).near(), Err(Failure::Multithreaded("prctl")));
+            assert_eq!(prctl(option).near(), Err(Failure::Multithreaded("prctl", Some(option.into()))));
         }
         assert_eq!(prctl(libc::PR_GET_DUMPABLE).near(), Ok(()));
     }

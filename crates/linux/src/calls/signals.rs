@@ -98,8 +98,8 @@ mod tests {
 
     #[test]
     fn node_keeps_its_mask_and_its_handlers() {
-        assert_eq!(sigprocmask(libc::SIG_BLOCK, 1).near(), Err(Failure::Multithreaded("sigprocmask")));
-        assert_eq!(sigaction(libc::SIGUSR1, true).near(), Err(Failure::Multithreaded("sigaction")));
+        assert_eq!(sigprocmask(libc::SIG_BLOCK, 1).near(), Err(Failure::Multithreaded("sigprocmask", None)));
+        assert_eq!(sigaction(libc::SIGUSR1, true).near(), Err(Failure::Multithreaded("sigaction", None)));
         assert_eq!(get_sigprocmask().near().unwrap() & 1, 0);
         assert_eq!(get_sigaction(libc::SIGUSR1).near(), Ok(0));
     }

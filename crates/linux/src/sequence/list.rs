@@ -49,7 +49,7 @@ impl Sequence {
                 read(&Answer { result: 0, out: &pair.concat() })
             }
             Yields::Whole => read(&Answer { result: request.longest.unwrap_or(0), out: &[] }),
-            Yields::Value => return Err(Failure::Batch(request.name)),
+            Yields::Value => return Err(Failure::Batch(request.name, request.named_number())),
         };
         let expected = whole(&request).map(|all| {
             let (done, all) = (Arg::Result(step as u32), Arg::Number(all as u64));
@@ -121,7 +121,7 @@ impl Sequence {
         let mut made = vec![-1; self.slots.len()];
         // A step that would change one thread of this process is refused before any other step has run.
         if let Some(request) = self.requests.iter().find(|request| request.one_thread && !is_expectation(request)) {
-            return (made, Some(Failure::Multithreaded(request.name)));
+            return (made, Some(request.multithreaded()));
         }
         for step in 0..self.requests.len() {
             let Some(request) = self.requests.get_mut(step).filter(|request| !is_expectation(request)) else {

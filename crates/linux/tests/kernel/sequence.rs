@@ -97,7 +97,7 @@ fn a_failure_of_a_step_that_goes_on_is_none() {
 #[test]
 fn a_call_whose_result_is_a_value_cannot_be_collected() {
     let mut sequence = Sequence::default();
-    assert_eq!(sequence.push(credentials::getuid()).unwrap_err(), Failure::Batch("getuid"));
+    assert_eq!(sequence.push(credentials::getuid()).unwrap_err(), Failure::Batch("getuid", None));
     assert!(sequence.is_empty());
 }
 

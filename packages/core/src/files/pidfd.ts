@@ -1,6 +1,7 @@
 import { pidfdInfoMask } from "../addon/flags.generated.ts";
 import { native } from "../addon/native.ts";
 import { SyscallError } from "../syscall-error.ts";
+import { taskOf } from "../target/target.ts";
 import { adoptDescriptor, type FileDescriptor, numberOf } from "./descriptor.ts";
 import { openat2 } from "./files.ts";
 
@@ -88,5 +89,5 @@ function pidsInProc(pidfd: number): number[] {
 }
 
 function noPidfd(): SyscallError {
-	return new SyscallError({ code: "ENOTTY", errno: 25, syscall: "ioctl" });
+	return new SyscallError({ code: "ENOTTY", errno: 25, syscall: "ioctl" }, taskOf());
 }

@@ -3,7 +3,7 @@ import { BatchError, MultithreadedError, NearfarError } from "../errors.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { objectText } from "./object-text.ts";
 import { reachedLimit } from "./reached-limit.ts";
-import { currentFile, currentSubject, currentTask, type Executing, taskControl } from "./target.ts";
+import { currentFile, currentSubject, currentTask, type Executing, taskControl, taskOf } from "./target.ts";
 
 /**
  * Makes the error for a failure that the addon reports about a call of the current task.
@@ -13,7 +13,7 @@ import { currentFile, currentSubject, currentTask, type Executing, taskControl }
  */
 export function makeError(failure: FailureData, executing?: Executing): Error {
 	const task = currentTask();
-	const call = failure.syscall ?? "call";
+	const call = [failure.syscall ?? "call", objectText(failure, {}, undefined)].filter(Boolean).join(" ");
 	switch (failure.kind) {
 		case "refused": {
 			const { code = "", errno = 0, syscall = "", message } = failure;
@@ -29,7 +29,7 @@ export function makeError(failure: FailureData, executing?: Executing): Error {
 			const about = {
 				...paths,
 				...(failure.step !== undefined && failure.step !== null && { step: failure.step }),
-				...(task.pid !== process.pid && { task: task.toString() }),
+				...taskOf(task),
 				...(subject?.command && { command: subject.command }),
 				...(subject?.hint !== undefined && code === "ECHILD" && { hint: subject.hint }),
 			};

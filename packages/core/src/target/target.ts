@@ -80,6 +80,11 @@ export function nearTask(): AnyTask {
 	return taskControl().near();
 }
 
+/** Returns the property of an error that says which task has made the call. For this process there is none. */
+export function taskOf(task: AnyTask = currentTask()): { task?: string } {
+	return task.isNear ? {} : { task: task.toString() };
+}
+
 /** Returns the batch that is being collected, if there is one. */
 export function currentBatch(): Batch | undefined {
 	return batch;

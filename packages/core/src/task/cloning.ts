@@ -4,7 +4,7 @@ import { abandon, once } from "../addon/request.ts";
 import { beginSharedClone, endSharedClone, PidNamespace, refuseDuringClosing } from "../identity.ts";
 import { ChildProcess, ThreadProcess } from "../process/child.ts";
 import { trackerOf } from "../process/child-tracker.ts";
-import { type AnyTask, nearTask } from "../target/target.ts";
+import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
 import { runBatch } from "./batch.ts";
 import type { CloneData, CloneOptions } from "./clone-options.ts";
 import { endTask } from "./end.ts";
@@ -44,7 +44,10 @@ export function startClone(
 ): Cloning {
 	const table = parent && options.share?.includes("files") ? parent.fdTable : undefined;
 	if (table && parent) refuseDuringClosing(table, parent);
-	const { id, early } = parent ? native().cloneFrom(stateOf(parent).id, data) : native().clone(data);
+	// Where `run` of another task is on the stack, a refusal is not that task's.
+	const { id, early } = withTarget(parent ?? nearTask(), undefined, () =>
+		parent ? native().cloneFrom(stateOf(parent).id, data) : native().clone(data),
+	);
 	const task = makeTask(partsOf(id, parent, options));
 	if (table) beginSharedClone(table);
 	const receive = (reply: Event) => {

@@ -138,7 +138,10 @@ export function openInProc(child: ChildProcess): FileDescriptor {
 	const folder = openProcessFolder(pidfd.fd);
 	if (folder) return folder;
 	const hint = "/proc belongs to a pid namespace in which the task is not visible, or the task has died";
-	throw new SyscallError({ code: "ESRCH", errno: 3, syscall: "openat2" }, { path: "/proc", hint });
+	throw new SyscallError(
+		{ code: "ESRCH", errno: 3, syscall: "openat2", of: child.toString() },
+		{ path: "/proc", hint },
+	);
 }
 
 /**

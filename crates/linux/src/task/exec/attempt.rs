@@ -11,6 +11,7 @@ use crate::error::Failure;
 use crate::sequence::list::Sequence;
 use crate::sequence::reply::Reply;
 use crate::task::death_signal::refuse_orphan;
+use nix::errno::Errno;
 use std::ops::Range;
 
 /// The last steps of a sequence, which execute a program.
@@ -79,6 +80,10 @@ impl Attempt {
         if let Some(mut failure) = sequence.failure(reply, 0) {
             if let Failure::Refused(refusal) = &mut failure {
                 refusal.step = refusal.step.map(|step| step.min(before));
+                // The kernel refuses a process too many before it looks at the file. So the first folder says nothing.
+                if let (Errno::EAGAIN, Some(name)) = (refusal.errno, &self.name) {
+                    refusal.path = Some(name.clone());
+                }
             }
             return Refused::at_another_step(failure);
         }
