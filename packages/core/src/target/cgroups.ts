@@ -3,11 +3,11 @@ import { readBounded } from "./read-bounded.ts";
 const DEEPEST = 64; // levels of cgroups that are looked at
 
 /**
- * Returns the folders of a cgroup and of those that it lies in, the innermost first: those with a limit of processes, of
- * cgroup v2 and of the pids controller of v1. A folder that is not mounted in this mount namespace is left out.
+ * Returns the folders of a cgroup and of its ancestors, the innermost first. The hierarchies that can limit the number of
+ * processes are cgroup v2 and the pids controller of v1. A folder that is not mounted in this mount namespace is left out.
  *
  * @param folder - The folder of a process in `/proc`.
- * @param cgroup - The folder of another cgroup. Default: that of the process.
+ * @param cgroup - The folder of another cgroup. Default: the cgroup of the process.
  */
 export function findCgroups(folder: string, cgroup?: string): string[] {
 	const mounts = [

@@ -12,7 +12,7 @@ const CAP_SYS_RESOURCE = 24n;
  * Returns the reason of an EAGAIN of clone(2), in words.
  *
  * @param folder - `/proc/self`, or another path of the folder of the process that was to clone.
- * @param cgroup - The path of the cgroup in which the new process was to begin. Default: that of the process.
+ * @param cgroup - The path of the cgroup in which the new process was to begin. Default: the cgroup of the process.
  */
 export function reachedLimit(folder: string, cgroup?: string): string {
 	try {

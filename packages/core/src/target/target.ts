@@ -39,7 +39,7 @@ export interface Batch {
 export interface Executing {
 	/** The name of the function. */
 	readonly call: string;
-	/** The number, in this process, of the descriptor that the function was given. `undefined`: it was given a path. */
+	/** The number, in this process, of the descriptor that the function was given. `undefined`: the function was given a path. */
 	readonly descriptor: number | undefined;
 }
 
