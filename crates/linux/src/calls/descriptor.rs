@@ -127,12 +127,6 @@ pub fn read(fd: i32, length: u32, position: Option<i64>) -> Call<Vec<u8>> {
     call.at_most(length).value(|answer| answer.written())
 }
 
-/// `readlinkat(dirfd, path, buffer, length)`: the path that a link holds, cut off at `length` bytes.
-pub(crate) fn readlinkat(at: i32, path: &[u8], length: u32) -> Call<Vec<u8>> {
-    let call = Call::new("readlinkat", libc::SYS_readlinkat).fd(at).path(path).output_up_to(length as usize);
-    call.number(length).at_most(length).value(|answer| answer.written())
-}
-
 /// The kernel's MAX_RW_COUNT: 2 GiB less a page.
 const MOST_WRITTEN: usize = 0x7fff_f000;
 

@@ -4,7 +4,7 @@
 //! `PATH` which may not be searched. The task looks at its own files, because it may see others than this process.
 
 use super::interpreter::{interpreter, is_script, HEAD};
-use crate::calls::descriptor;
+use crate::calls::{descriptor, names};
 use crate::error::{Detail, Failure, Refusal, Result};
 use crate::sequence::list::Sequence;
 use crate::sequence::reply::Reply;
@@ -134,7 +134,7 @@ impl Refused {
         // Without a /proc the look ends here.
         if let Ok(proc) = own_proc::open_folder(&mut look) {
             let place = format!("self/fd/{fd}");
-            steps.link = Some(look.step(descriptor::readlinkat(proc, place.as_bytes(), PATH_MAX).go_on()));
+            steps.link = Some(look.step(names::readlinkat(proc, place.as_bytes(), PATH_MAX).go_on()));
             // A file that execveat(2) has not found for want of an interpreter is a regular one: opening it has no effect.
             if error == libc::ENOENT {
                 let open = descriptor::openat(proc, place.as_bytes(), libc::O_RDONLY | libc::O_CLOEXEC, 0);
