@@ -9,10 +9,10 @@ export async function cloneWithScratch(data = ""): Promise<Task> {
 	return task;
 }
 
-/** Mounts a tmpfs on the `/tmp` of a task. */
-export function mountScratch(task: Task, flags = 0, data = ""): void {
+/** Mounts a tmpfs in a task, by default on `/tmp`. */
+export function mountScratch(task: Task, flags = 0, data = "", at = "/tmp"): void {
 	const text = (value: string) => Buffer.from(`${value}\0`);
-	task.syscall(mount, text("scratch"), text("/tmp"), text("tmpfs"), flags, text(data));
+	task.syscall(mount, text("scratch"), text(at), text("tmpfs"), flags, text(data));
 }
 
 /** Makes the tmpfs on the `/tmp` of a task read-only. */

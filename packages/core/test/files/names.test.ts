@@ -20,7 +20,7 @@ import {
 } from "../../src/index.ts";
 import { makePlace } from "../place.ts";
 import { testRefusals } from "../refusals.ts";
-import { cloneWithScratch, makeScratchReadOnly } from "../scratch.ts";
+import { cloneWithScratch, makeScratchReadOnly, mountScratch } from "../scratch.ts";
 
 const place = makePlace();
 const at = (name: string) => join(place.folder, name);
@@ -146,9 +146,12 @@ test("a batch renames, exchanges, leaves a whiteout and removes", async () => {
 		expect(readdir("/tmp").map(({ name }) => name)).toEqual(expect.arrayContaining(["b", "dir", "lower"]));
 		expect(statx("/tmp/b").mode).toBe(0o611);
 		expect(statx("/tmp/lower")).toMatchObject({ type: "character", rdev: { major: 0, minor: 0 } });
-		expect(() => rmdir("/tmp")).toThrow(refused("EBUSY", "unlinkat"));
 		expect(() => unlink("/tmp/gone")).toThrow(refused("ENOENT", "unlinkat"));
 	});
+	task.run(() => mkdir("/tmp/mounted"));
+	mountScratch(task, 0, "", "/tmp/mounted");
+	expect(() => task.run(() => rmdir("/tmp/mounted"))).toThrow(refused("EBUSY", "unlinkat"));
+	expect(() => task.run(() => rename("/tmp/mounted", "/tmp/moved"))).toThrow(refused("EBUSY", "renameat2"));
 	await expect(task.batch(() => rmdir("/tmp/dir"))).rejects.toMatchObject({ code: "ENOTEMPTY", step: 0 });
 	makeScratchReadOnly(task);
 	task.run(() => {
