@@ -92,7 +92,7 @@ export function chmod(at: LocationLike, mode: number): void {
  *   chown("/tmp/home", 0, undefined);
  * });
  * ```
- * @see fchownat(2); for another owner CAP_CHOWN, for another group the owner of the file who is in that group
+ * @see fchownat(2); CAP_CHOWN for another owner; for another group, an owner of the file that is in the group
  */
 export function chown(at: LocationLike, uid: number | undefined, gid: number | undefined): void {
 	const [owner, group] = [idOrKeep(uid, "uid"), idOrKeep(gid, "gid")];

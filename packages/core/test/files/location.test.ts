@@ -2,7 +2,25 @@ import { readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
 import { ownProc } from "../../../../test/own-proc.ts";
-import { chdir, type FileDescriptor, Location, mkdir, openat2, statx, symlink, Task } from "../../src/index.ts";
+import {
+	chdir,
+	chmod,
+	chown,
+	type FileDescriptor,
+	Location,
+	link,
+	mkdir,
+	mknod,
+	openat2,
+	readdir,
+	readlink,
+	rename,
+	rmdir,
+	statx,
+	symlink,
+	Task,
+	unlink,
+} from "../../src/index.ts";
 import { toPath } from "../../src/internal.ts";
 
 test("says where it is and how its end is looked up", () => {
@@ -110,6 +128,18 @@ test("after its descriptor was closed every use throws, and none falls back to t
 		(at) => chdir(at),
 		(at) => mkdir(at.join("new")),
 		(at) => symlink("x", at.join("new")),
+		(at) => chmod(at.join("none"), 0o600),
+		(at) => chown(at.join("none"), -1, -1),
+		(at) => link(at.join("none"), "/none/new"),
+		(at) => link("/none", at.join("new")),
+		(at) => mkdir(at.join("none/new"), { recursive: true }),
+		(at) => mknod(at.join("none/new"), "fifo"),
+		(at) => readdir(at),
+		(at) => readlink(at),
+		(at) => rename(at.join("none"), "/none/new"),
+		(at) => rename("/none", at.join("new")),
+		(at) => rmdir(at.join("none")),
+		(at) => unlink(at.join("none")),
 		(at) => toPath(at),
 		(at) => toPath(at.join("x")),
 	];
