@@ -17,7 +17,7 @@ const chosen = rows.filter(({ name }) => words.length === 0 || words.some((word)
 if (chosen.length === 0) stop(`no row has such a name: the rows are ${rows.map(({ name }) => name).join(", ")}`);
 
 setup();
-const kept = process.env.NEARFAR_RUNTIMES;
+const kept = process.env.NEARFAR_RUNTIMES || undefined;
 const place = kept ?? fs.mkdtempSync(join(tmpdir(), "nearfar-runtimes-"));
 process.on("exit", () => kept || fs.rmSync(place, { recursive: true, force: true }));
 fs.mkdirSync(place, { recursive: true });

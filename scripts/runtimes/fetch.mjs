@@ -23,7 +23,8 @@ function install(folder, packages) {
 	rmSync(partial, { recursive: true, force: true });
 	mkdirSync(partial, { recursive: true });
 	writeFileSync(join(partial, "package.json"), JSON.stringify({ private: true }));
-	const args = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", ...packages];
+	const once = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"];
+	const args = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", ...once, ...packages];
 	const { status, stderr, error } = spawnSync("npm", args, { cwd: partial, encoding: "utf8", timeout: 300_000 });
 	if (status === 0) {
 		renameSync(partial, folder);
