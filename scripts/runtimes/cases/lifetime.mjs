@@ -1,7 +1,7 @@
 // Workers, the end of the process, `using`, and the runtime's own child processes.
 import { spawn as spawnNode } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import * as core from "@nearfar/core";
 import { spawn } from "@nearfar/process";
@@ -20,6 +20,20 @@ export const lifetime = {
 		truthy(existsSync(`/proc/${pid}`));
 		await worker.terminate();
 		await untilGone(pid);
+	},
+	"the end of a Worker closes the pipes of its programs": async () => {
+		if (globalThis.Deno) throw new Skip("Deno leaves the sockets of a Worker open");
+		const holdPipes = async () => {
+			const worker = new Worker(program("worker.mjs"), { workerData: "pipes" });
+			const [pid] = await once(worker, "message");
+			await worker.terminate();
+			await untilGone(pid);
+		};
+		await holdPipes();
+		const descriptors = () => readdirSync("/proc/self/fd").length;
+		const before = descriptors();
+		for (let i = 0; i < 3; i++) await holdPipes();
+		while (descriptors() > before) await new Promise((resolve) => setTimeout(resolve, 10));
 	},
 	"four Workers at once": async () => {
 		const workers = Array.from({ length: 4 }, () => new Worker(program("worker.mjs"), { workerData: "work" }));

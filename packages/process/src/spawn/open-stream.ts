@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
+import type { FileDescriptor } from "@nearfar/core";
+import { native } from "@nearfar/core/internal";
 
 /** The part of Bun that reads a descriptor without blocking a thread. */
 interface BunFiles {
@@ -12,23 +14,33 @@ interface BunFiles {
  * On Bun (tried with 1.4) `new Socket({ fd })` never reads, and spins. There `connect({ fd })` takes sockets, but no pipes, and
  * `fs.createReadStream` blocks one of a few threads for each pipe that is silent.
  */
-export function openStream(fd: number, readable: boolean, writable: boolean): Socket | Readable {
+export function openStream(descriptor: FileDescriptor, readable: boolean, writable: boolean): Socket | Readable {
 	const { Bun } = globalThis as { Bun?: BunFiles };
-	if (Bun && !writable) return new BunReader(Bun, fd);
+	if (Bun && !writable) return new BunReader(Bun, descriptor);
 	const { Socket } = process.getBuiltinModule("node:net");
-	return Bun ? new Socket({ readable, writable }).connect({ fd } as never) : new Socket({ fd, readable, writable });
+	const { fd } = descriptor;
+	native().beginHandover(fd);
+	descriptor.take();
+	const socket = Bun
+		? new Socket({ readable, writable }).connect({ fd } as never)
+		: new Socket({ fd, readable, writable });
+	native().endHandover(fd);
+	return socket;
 }
 
+/** Reads a descriptor on Bun. The descriptor stays one of nearfar, because Bun would leave it open at the end of a Worker. */
 class BunReader extends Readable {
 	readonly fd: number;
 	bytesRead = 0;
 	readonly #files: BunFiles;
+	readonly #descriptor: FileDescriptor;
 	#reader: ReadableStreamDefaultReader<Uint8Array> | undefined; // reads ahead once it is there
 
-	constructor(files: BunFiles, fd: number) {
+	constructor(files: BunFiles, descriptor: FileDescriptor) {
 		super();
 		this.#files = files;
-		this.fd = fd;
+		this.#descriptor = descriptor;
+		this.fd = descriptor.fd;
 	}
 
 	override _read(): void {
@@ -43,7 +55,14 @@ class BunReader extends Readable {
 	}
 
 	override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-		const close = () => process.getBuiltinModule("node:fs").close(this.fd, (fault) => callback(error ?? fault));
+		const close = () => {
+			try {
+				this.#descriptor.close();
+				callback(error);
+			} catch (fault) {
+				callback(error ?? (fault as Error));
+			}
+		};
 		if (this.#reader) this.#reader.cancel().then(close, close);
 		else close();
 	}

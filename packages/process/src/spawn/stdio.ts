@@ -137,12 +137,7 @@ function enlargeSendBuffer(socket: FileDescriptor): void {
 export function toPipes({ entries, parentEnds }: OpenStdio): Pipes {
 	const stream = (number: number) => {
 		const descriptor = parentEnds.get(number);
-		if (!descriptor) return null;
-		const { fd } = descriptor;
-		native().beginHandover(fd);
-		const opened = openStream(descriptor.take(), isRead(number), isWritten(number));
-		native().endHandover(fd);
-		return opened;
+		return descriptor ? openStream(descriptor, isRead(number), isWritten(number)) : null;
 	};
 	return [...entries.keys()].map(stream) as unknown as Pipes;
 }
