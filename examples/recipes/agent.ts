@@ -5,7 +5,7 @@ import { type RunResult, run } from "@nearfar/process";
 import { enterNewRoot } from "./new-root.ts";
 
 /** Runs a command as the owner of a folder, which is /work inside. Resolves when nothing of the command is left. */
-export function runAgent(command: string, args: string[], folder: string, timeout = 60_000): Promise<RunResult> {
+export async function runAgent(command: string, args: string[], folder: string, timeout = 60_000): Promise<RunResult> {
 	const { uid, gid } = statSync(folder);
 	if (uid === 0 || gid === 0) throw new Error(`${folder} belongs to root, and the command would run as root`);
 	const map = (outside: number) => [{ inside: 1000, outside, count: 1 }];
