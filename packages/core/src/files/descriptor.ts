@@ -40,7 +40,7 @@ let handleOf: (fd: FileDescriptor) => Handle;
  * using file = openat2("/etc/hostname");
  * console.log(file.fd, file.read(64).toString());
  * ```
- * @example Without `using`
+ * @example Without a using declaration
  * ```ts
  * const file = openat2("/etc/hostname");
  * try {

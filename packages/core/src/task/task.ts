@@ -40,7 +40,7 @@ import { NEAR, stateOf, type TaskParts, TaskState } from "./state.ts";
  * const child = task.exec("hostname");
  * await child.check();
  * ```
- * @example Without `await using`
+ * @example Without an await using declaration
  * ```ts
  * const task = await Task.clone({ namespaces: ["user", "uts"] });
  * try {

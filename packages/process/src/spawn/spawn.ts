@@ -56,7 +56,7 @@ export type { Spawned } from "./spawned.ts";
  * child.stdout.pipe(process.stdout);
  * console.log(await child.closed); // { code: 7, signal: null, dumped: false }
  * ```
- * @example Without `await using`, which plain JavaScript has from Node 24 on
+ * @example Without an await using declaration, which plain JavaScript has from Node 24 on
  * ```ts
  * const child = await spawn("sleep", ["1000"], { killTree: true });
  * try {
