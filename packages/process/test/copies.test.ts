@@ -29,7 +29,7 @@ describe("two copies in one thread work at the same time", () => {
 			call: { name: "NearfarError", code: "ERR_NEARFAR_OTHER_COPY" },
 			batch: { name: "NearfarError", code: "ERR_NEARFAR_OTHER_COPY" },
 			descriptor: { name: "TypeError", code: "ERR_INVALID_ARG_TYPE" },
-			after: true,
+			after: [true, true],
 		});
 		const names = report.warnings.map(({ name }: { name: string }) => name);
 		expect(names).toEqual(file === undefined ? [] : ["NearfarWarning"]);
