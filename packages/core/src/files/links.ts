@@ -26,7 +26,7 @@ const LONGEST_TARGET = 65_536;
  * @param from - The file: a path, an open file, or a {@link Location}.
  * @param to - The new name: a path, or a {@link Location}. A link at its end is not followed.
  * @param options - `flags`: `AT_*` names in camelCase, or a number. linkat(2) knows `"symlinkFollow"` and `"emptyPath"`. The
- * `emptyPath` of a location is added. Default: none.
+ * `emptyPath` of a location with an empty path is added. Default: none.
  * @throws `EEXIST` `to` exists.
  * @throws `ENOENT` `from` does not exist, a directory on the way does not exist, or a path is empty.
  * @throws `ENOENT` `from` is a descriptor, and the caller has neither the capability nor the credentials for it.
@@ -63,7 +63,9 @@ export function link(from: LocationLike, to: LocationLike, options?: { flags?: r
 	const bits = toBits(atFlags, checkOptions(options, ["flags"]).flags, "options.flags");
 	integer(bits, "options.flags", 0, 2 ** 32 - 1);
 	const [file, name] = [toAt(from, "from"), toAt(to, "to")];
-	const flags = (bits | (file.flags & atFlags.emptyPath)) >>> 0;
+	// Before Linux 6.10 the kernel refuses the flag without CAP_DAC_READ_SEARCH, also for a path that is not empty.
+	const empty = file.path.length === 0 ? file.flags & atFlags.emptyPath : 0;
+	const flags = (bits | empty) >>> 0;
 	native().linkat(file.at, file.path, name.at, name.path, flags);
 }
 
