@@ -3,16 +3,17 @@ import type { Task } from "@nearfar/core";
 /**
  * From now on the kernel answers system call `nr` with `errno`, to the task and whatever it executes.
  *
- * @param first - The lower half of the first argument of the calls that are meant. Default: all calls.
+ * @param value - The lower half of one argument of the calls that are meant. Default: all calls.
+ * @param argument - The index of this argument, from 0. Default: the first one.
  */
-export function forbid(task: Task, nr: number, errno: number, first?: number): void {
+export function forbid(task: Task, nr: number, errno: number, value?: number, argument = 0): void {
 	const prctl = process.arch === "x64" ? 157 : 167;
 	const [noNewPrivs, setSeccomp, filterMode] = [38, 22, 2];
 	const compared = [
-		instruction(0x20, 0, 0, 16), // load the lower half of the first argument
-		instruction(0x15, 0, 1, first ?? 0),
+		instruction(0x20, 0, 0, 16 + 8 * argument), // load the lower half of the argument
+		instruction(0x15, 0, 1, value ?? 0),
 	];
-	const more = first === undefined ? [] : compared;
+	const more = value === undefined ? [] : compared;
 	const program = [
 		instruction(0x20, 0, 0, 0), // load the call's number
 		instruction(0x15, 0, more.length + 1, nr), // is it the one?

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
 import { becomeOrdinary } from "../../../../test/ordinary.ts";
 import { refusal, refused } from "../../../../test/refusal.ts";
+import { forbid } from "../../../../test/seccomp.ts";
 import { chmod, chown, Location, mkdir, openat2, statx, Task, umask } from "../../src/index.ts";
 import { makePlace } from "../place.ts";
 import { testRefusals } from "../refusals.ts";
@@ -140,6 +141,19 @@ test("a batch changes mode and owner of what it has made", async () => {
 	task.run(() => {
 		expect(() => chmod("/tmp/file", 0o600)).toThrow(refused("EROFS", "fchmodat"));
 		expect(() => chown("/tmp/file", 0, 0)).toThrow(refused("EROFS", "fchownat"));
+	});
+});
+
+test("without fchmodat2 paths and open files keep working, and the rest is ENOSYS", async () => {
+	const [fchmodat2, ENOSYS] = [452, 38];
+	await using task = await cloneWithScratch();
+	forbid(task, fchmodat2, ENOSYS);
+	task.run(() => {
+		using tmp = openat2("/tmp", { flags: ["path", "directory"] });
+		using file = openat2(new Location(tmp, "file"), { flags: ["creat", "rdwr"], mode: 0o600 });
+		for (const place of [file, new Location(tmp, "file"), new Location(tmp, "."), "/tmp/file"]) chmod(place, 0o711);
+		expect(() => chmod(new Location(tmp), 0o700)).toThrow(refused("ENOSYS", "fchmodat2"));
+		expect(() => chmod(new Location(tmp, "file", { symlinks: false }), 0o700)).toThrow(refused("ENOSYS", "fchmodat2"));
 	});
 });
 

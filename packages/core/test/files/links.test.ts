@@ -14,6 +14,7 @@ import { isRoot, needs } from "../../../../test/needs.ts";
 import { becomeOrdinary } from "../../../../test/ordinary.ts";
 import { ownProc } from "../../../../test/own-proc.ts";
 import { refusal, refused } from "../../../../test/refusal.ts";
+import { forbid } from "../../../../test/seccomp.ts";
 import { chmod, Location, link, openat2, pipe, readlink, symlink, Task, unlink } from "../../src/index.ts";
 import { makePlace } from "../place.ts";
 import { testRefusals } from "../refusals.ts";
@@ -142,6 +143,18 @@ test("a link to another mount is EXDEV, and the error names both paths", async (
 	await using task = await cloneWithScratch();
 	const [path, dest] = ["/etc/passwd", "/tmp/new"];
 	expect(() => task.run(() => link(path, dest))).toThrow(expect.objectContaining({ code: "EXDEV", path, dest }));
+});
+
+test("a path in an open directory needs no flag for empty paths, which older kernels refuse", async () => {
+	const [linkat, AT_EMPTY_PATH, ENOENT] = [process.arch === "arm64" ? 37 : 265, 0x1000, 2];
+	await using task = await cloneWithScratch();
+	forbid(task, linkat, ENOENT, AT_EMPTY_PATH, 4);
+	task.run(() => {
+		using tmp = openat2("/tmp", { flags: ["path", "directory"] });
+		using file = openat2(new Location(tmp, "file"), { flags: ["creat", "rdwr"], mode: 0o600 });
+		link(new Location(tmp, "file"), new Location(tmp, "new"));
+		expect(() => link(file, "/tmp/other")).toThrow(refused("ENOENT", "linkat"));
+	});
 });
 
 test("a batch makes links, and names a file that it has opened", async () => {
