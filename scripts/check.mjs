@@ -13,6 +13,7 @@ const steps = [
 	["npm run lint", "`npx biome lint --write` repairs some of it"],
 	["npm run types"],
 	["node scripts/check-docs.mjs"],
+	["npm run docs"],
 	["node scripts/check-graph.mjs"],
 	["npm run clippy"],
 	["cargo test"],
