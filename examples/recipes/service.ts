@@ -6,7 +6,7 @@ import { spawn } from "@nearfar/process";
 export interface ServiceOptions {
 	/** A file that only root may read. Each program can read it from its descriptor 3. */
 	readonly secret: string;
-	/** The user and the group of the programs. They should own nothing. */
+	/** The user and the group of the programs. No file should belong to either. */
 	readonly uid: number;
 	readonly gid: number;
 	readonly onError?: (error: unknown) => void;
@@ -15,7 +15,7 @@ export interface ServiceOptions {
 /** Returns a server that runs a program for each connection, with the connection as its standard input and output. */
 export function createService(file: string, args: string[], options: ServiceOptions): Server {
 	const { secret, uid, gid, onError = console.error } = options;
-	// Nothing is read from a paused connection here, so that the program gets every byte.
+	// This process reads nothing from a paused connection, so that the program gets every byte.
 	return createServer({ pauseOnConnect: true }, async (connection) => {
 		connection.on("error", onError);
 		try {

@@ -5,7 +5,7 @@ import { type RunResult, run } from "@nearfar/process";
 export interface Verdict {
 	readonly name: string;
 	readonly passed: boolean;
-	/** What the test did, for a person: its end, its time and its memory. */
+	/** A line for a person: how the test ended, and how much time and memory the test took. */
 	readonly summary: string;
 	readonly output: string;
 }

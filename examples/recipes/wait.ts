@@ -3,19 +3,19 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { type ExitStatus, type Signal, SyscallError } from "@nearfar/core";
 import { PidFd } from "@nearfar/pidfd";
 
-/** Writes a pid file for this process: its pid, and when it started. */
+/** Writes the pid and the start time of this process into a pid file. */
 export function writePidFile(path: string): void {
 	using self = PidFd.self();
 	writeFileSync(path, `${process.pid} ${self.startTime()}\n`);
 }
 
-/** Opens the process that a pid file means. `undefined`: that process has ended, whoever has its pid now. */
+/** Opens the process that a pid file means. `undefined`: that process has ended, and the pid may be in use again. */
 export function openPidFile(path: string): PidFd | undefined {
 	const [pid = 0, startTime = 0] = readFileSync(path, "utf8").trim().split(" ").map(Number);
 	return unlessGone(() => PidFd.open(pid, { startTime }));
 }
 
-/** Resolves when the process of a pid file has ended. `undefined`: it has, and the kernel does not say how. */
+/** Resolves when the process of a pid file has ended. `undefined`: the kernel does not say how. */
 export async function waitForPidFile(path: string, signal?: AbortSignal): Promise<ExitStatus | undefined> {
 	using server = openPidFile(path);
 	return server?.exited(signal ? { signal } : {});
