@@ -3,10 +3,10 @@ import { core } from "./cases/core.mjs";
 import { isolation } from "./cases/isolation.mjs";
 import { lifetime } from "./cases/lifetime.mjs";
 import { pidfd } from "./cases/pidfd.mjs";
-import { process_ } from "./cases/process.mjs";
+import { programs } from "./cases/process.mjs";
 import { Skip } from "./tools.mjs";
 
-export const cases = { ...core, ...process_, ...pidfd, ...isolation, ...lifetime };
+export const cases = { ...core, ...programs, ...pidfd, ...isolation, ...lifetime };
 
 const PATIENCE = 30_000; // milliseconds
 

@@ -109,7 +109,7 @@ export const core = {
 		equal(statx(join(folder, "link"), { flags: ["symlinkNofollow"] }).type, "symlink");
 		rmSync(folder, { recursive: true });
 	},
-	"an eventfd wakes who reads it": async () => {
+	"an eventfd wakes its reader": async () => {
 		const counter = EventFd.create();
 		const value = counter.readAsync();
 		counter.write(3n);

@@ -23,7 +23,7 @@ import { equal, rejects, same, throws, truthy, untilGone, withTask } from "../to
 
 const MEGABYTES = 4_000_000;
 
-export const process_ = {
+export const programs = {
 	"pipes in and out": async () => {
 		const child = await spawn("sh", ["-c", "cat; echo oops >&2"]);
 		const [out, err] = [collect(child.stdout), collect(child.stderr)];
@@ -70,11 +70,11 @@ export const process_ = {
 			same([out(), err()], ["out\n", "err\n"]);
 		}
 	},
-	"closed waits for no reader": async () => {
+	"closed resolves though the output has no reader": async () => {
 		const child = await spawn("echo", ["unread"]);
 		equal((await child.closed).code, 0);
 	},
-	"the streams say what they are for": async () => {
+	"stdin is writable, stdout and stderr are readable": async () => {
 		const child = await spawn("cat");
 		same(
 			[child.stdin.readable, child.stdin.writable, child.stdout.readable, child.stderr.readable],
