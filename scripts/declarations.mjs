@@ -12,7 +12,7 @@ export function rewriteDeclarations(folder) {
 	for (const file of declarationsOf(folder)) {
 		const text = readFileSync(file, "utf8");
 		const rewritten = text.replace(
-			/^((?:import|export) .* from )"(\.\.?\/.*)\.[tj]s";$/gm,
+			/^((?:import|export) (?:.* from )?)"(\.\.?\/.*)\.[tj]s";$/gm,
 			'/* @ts-types="$2.d.ts" */ $1"$2.js";',
 		);
 		if (rewritten !== text) writeFileSync(file, rewritten);

@@ -10,14 +10,19 @@ test("declarations import declarations, also after a second run", () => {
 	mkdirSync(join(folder, "deep"));
 	const file = join(folder, "deep/x.d.ts");
 	const example = '/**\n * import { a } from "./example.ts";\n */\n';
-	const names =
-		'export * from "./a.ts";\nimport type * as B from "../../native/b.js";\nimport { c } from "@nearfar/core";\n';
-	writeFileSync(file, example + names);
-	expect(sourceImportsOf(folder)).toEqual([`${file}: export * from "./a.ts";`]);
+	const names = [
+		'import "./effect.ts";',
+		'export * from "./a.ts";',
+		'import type * as B from "../../native/b.js";',
+		'import { c } from "@nearfar/core";',
+	];
+	writeFileSync(file, `${example}${names.join("\n")}\n`);
+	expect(sourceImportsOf(folder)).toEqual([`${file}: import "./effect.ts";`, `${file}: export * from "./a.ts";`]);
 	for (let run = 0; run < 2; run++) {
 		rewriteDeclarations(folder);
 		expect(readFileSync(file, "utf8")).toBe(
-			`${example}/* @ts-types="./a.d.ts" */ export * from "./a.js";\n` +
+			`${example}/* @ts-types="./effect.d.ts" */ import "./effect.js";\n` +
+				`/* @ts-types="./a.d.ts" */ export * from "./a.js";\n` +
 				'/* @ts-types="../../native/b.d.ts" */ import type * as B from "../../native/b.js";\n' +
 				'import { c } from "@nearfar/core";\n',
 		);
