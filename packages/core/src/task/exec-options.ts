@@ -3,7 +3,6 @@ import { array, options as checkOptions, optionalBoolean, text, wrongType, wrong
 import { FileDescriptor, numberOf } from "../files/descriptor.ts";
 import { type PathLike, pathBytes, pathText } from "../files/path.ts";
 import { type Signal, signalNumber } from "../process/signal.ts";
-import { warnOfForgottenName } from "./argv0.ts";
 
 /** A program that a task executes. */
 export interface Command {
@@ -49,7 +48,6 @@ export function execData(
 	const file = byDescriptor ? (fd < 0 ? "fd of the batch" : `fd ${fd}`) : pathText(path);
 	const name = typeof file === "string" ? file : Buffer.from(file).toString();
 	const checked = argv === undefined ? [name] : array(argv, "argv").map((arg, index) => text(arg, `argv[${index}]`));
-	warnOfForgottenName(name, checked, byDescriptor);
 	const search = optionalBoolean(lookup, "options.lookup") ?? !name.includes("/");
 	const searched = !byDescriptor && search && !name.includes("/");
 	const data = {

@@ -1,31 +1,41 @@
 import { native } from "../addon/native.ts";
-import type { FileDescriptor } from "../files/descriptor.ts";
+import { FileDescriptor } from "../files/descriptor.ts";
 import type { PathLike } from "../files/path.ts";
 import { ChildProcess } from "../process/child.ts";
 import { trackerOf } from "../process/child-tracker.ts";
 import { type AnyTask, type Batch, currentBatch, type Executing, nearTask } from "../target/target.ts";
+import { warnOfForgottenName } from "./argv0.ts";
 import { type Command, type ExecOptions, execData } from "./exec-options.ts";
 import { leaveTable, unmapStack } from "./sharing.ts";
 import { stateOf, type TaskState } from "./state.ts";
 
 const SIGKILL = 9;
 
-/** Executes a program in a task, which is the current one. In a batch the task does so when the batch has succeeded. */
+/**
+ * Executes a program in a task, which is the current one. In a batch the task does so when the batch has succeeded.
+ *
+ * @param executing - The function for which the task executes the program, if that is not `Task.exec`.
+ */
 export function execute(
 	state: TaskState,
 	path: PathLike | FileDescriptor,
 	argv: readonly string[] | undefined,
 	options: ExecOptions | undefined,
+	executing?: Executing,
 ): void {
 	const { data, command } = execData(path, argv, options);
+	// Other functions make argv[0] themselves, or have an option for it.
+	if (!executing) warnOfForgottenName(command, path instanceof FileDescriptor);
 	const { id, nested, task, signalsTouched } = state;
 	leaveTable(state);
 	// A child of a task, or a task in another pid namespace than Node, cannot know its parent by number.
 	const parent = nested || task.pidNamespace !== nearTask().pidNamespace ? 0 : process.pid;
 	native().exec(id, { ...data, parent, resetSignals: signalsTouched, taskDeathSignal: nested ? 0 : SIGKILL });
 	const batch = currentBatch();
-	if (batch) executeAfter(batch, state, command);
-	else becomeProgram(state, command);
+	if (batch) {
+		if (executing) batch.executing = executing;
+		executeAfter(batch, state, command);
+	} else becomeProgram(state, command);
 }
 
 /**
@@ -40,9 +50,7 @@ export function executeFor(
 	argv: readonly string[],
 	options: ExecOptions,
 ): void {
-	execute(stateOf(task), path, argv, options);
-	const batch = currentBatch();
-	if (batch) batch.executing = executing;
+	execute(stateOf(task), path, argv, options, executing);
 }
 
 function executeAfter(batch: Batch, state: TaskState, command: Command): void {

@@ -132,23 +132,23 @@ export async function run<const E extends "utf8" | "buffer" = "utf8">(
 		const wall = performance.now() - began;
 		await readToEnd(child.stdio);
 		const [stdout, stderr] = outputs as [CollectedOutput, CollectedOutput];
-		const result: RunResult<Buffer | string> = {
+		const reason = tooLong ? "output" : reasonOf(deadline, status);
+		const result = {
 			code: status.code,
 			signal: status.signal,
 			stdout: encoding === "buffer" ? stdout.bytes() : stdout.text(),
 			stderr: encoding === "buffer" ? stderr.bytes() : stderr.text(),
 			truncated: { stdout: stdout.truncated, stderr: stderr.truncated },
-			reason: tooLong ? "output" : reasonOf(deadline, status),
+			reason,
 			usage: { wall, ...usageOf(child) },
-			check: () => {
-				if (status.code === 0 && result.reason === "exited") return result;
-				throw new ExitError(
-					`${child} ${howItEnded(status)}${because(result.reason)}${stderr.tail()}`,
-					status,
-					child.command,
-				);
-			},
 		};
+		const check = () => {
+			if (status.code === 0 && reason === "exited") return result;
+			const message = `${child} ${howItEnded(status)}${because(reason)}${stderr.tail()}`;
+			throw new ExitError(message, status, child.command);
+		};
+		// Not enumerable, because a result is printed, compared and written as JSON.
+		Object.defineProperty(result, "check", { value: check });
 		return result as RunResult<E extends "buffer" ? Buffer : string>;
 	} finally {
 		await child[Symbol.asyncDispose]();

@@ -125,6 +125,7 @@ test("output that another process could still write ends a second after the last
 test("check returns the result of success, and throws with the end of stderr otherwise", async () => {
 	const fine = await run("true");
 	expect(fine.check()).toBe(fine);
+	expect(Object.keys(fine)).not.toContain("check");
 	const failed = await script("seq 1 1000 >&2; echo last >&2; exit 7");
 	const error = await Promise.resolve()
 		.then(() => failed.check())

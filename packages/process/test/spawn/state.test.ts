@@ -59,6 +59,16 @@ test("argv0 is what the program takes for its name, and the file the default", a
 	expect((await output("sh", name)).out).toMatch(/^sh -c /);
 });
 
+test("argv0 of spawn may begin with a dash, without a warning", async () => {
+	const warnings: Error[] = [];
+	const listen = (warning: Error) => warnings.push(warning);
+	process.on("warning", listen);
+	expect((await output("cat", [`${ownProc}/self/cmdline`], { argv0: "-x" })).out).toMatch(/^-x\0/);
+	await new Promise(setImmediate); // the event comes in a later turn than the warning
+	process.off("warning", listen);
+	expect(warnings).toEqual([]);
+});
+
 test("session and group", async () => {
 	const ids = `cut -d' ' -f5,6 ${ownProc}/$$/stat; echo $$`;
 	const [, own = ""] = /^\d+ \(.*\) . \d+ (\d+ \d+)/.exec(readFileSync("/proc/self/stat", "utf8")) ?? [];
