@@ -76,8 +76,10 @@ function copyCgroup({ cgroup, namespaces = [] }: SpawnRequest): FileDescriptor |
  * {@link cloneTree} moves the task.
  */
 export function groupNumber(request: SpawnRequest): number | undefined {
-	if (request.group === true) return 0;
-	return request.group && !hasNewPidNamespace(request) ? request.group.getpgid() : undefined;
+	const { group } = request;
+	if (group === true) return 0;
+	// The number is that of this process's pid namespace, where the program begins. A current task may have another one.
+	return group && !hasNewPidNamespace(request) ? Task.near.run(() => group.getpgid()) : undefined;
 }
 
 function hasNewPidNamespace({ namespaces = [] }: SpawnRequest): boolean {

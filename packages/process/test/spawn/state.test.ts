@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { SyscallError } from "@nearfar/core";
+import { type ChildProcess, type SyscallError, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
 import { ownProc } from "../../../../test/own-proc.ts";
@@ -93,6 +93,17 @@ test.each<[string, SpawnOptions]>([
 	expect([leader.getpgid(), member.getpgid()]).toEqual([leader.pid, leader.pid]);
 	leader.killpg("SIGKILL"); // process 1 of a namespace ignores other signals from outside
 	expect(await member.exited).toMatchObject({ signal: "SIGKILL" });
+});
+
+test("the group is that of this process's pid namespace, whichever task is current", async () => {
+	await using leader = await spawn("sleep", ["1000"], { stdio: "ignore", group: true });
+	await using inside = await Task.clone({ namespaces: ["user", "pid"] });
+	let started: Promise<ChildProcess> | undefined;
+	inside.run(() => {
+		started = spawn("sleep", ["1000"], { stdio: "ignore", group: leader });
+	});
+	await using member = await started;
+	expect(member?.getpgid()).toBe(leader.pid);
 });
 
 test("group of a child that has ended is refused", async () => {
