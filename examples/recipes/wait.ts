@@ -11,7 +11,8 @@ export function writePidFile(path: string): void {
 
 /** Opens the process that a pid file means. `undefined`: that process has ended, and the pid may be in use again. */
 export function openPidFile(path: string): PidFd | undefined {
-	const [pid = 0, startTime = 0] = readFileSync(path, "utf8").trim().split(" ").map(Number);
+	const [pid, startTime] = readFileSync(path, "utf8").trim().split(" ").map(Number);
+	if (!pid || !startTime) throw new Error(`${path} needs a pid and a start time, as writePidFile writes them`);
 	return unlessGone(() => PidFd.open(pid, { startTime }));
 }
 

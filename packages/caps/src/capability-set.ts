@@ -34,18 +34,7 @@ export class CapabilitySet implements Iterable<Capability> {
 	 * @throws `RangeError` The bigint is negative or has more than 64 bits.
 	 */
 	static from(source: Iterable<Capability> | bigint): CapabilitySet {
-		if (source instanceof CapabilitySet) return source;
-		if (typeof source === "bigint") {
-			if (source < 0n || source >= 1n << 64n) throw outOfRange("source", "a bigint from 0 to 2^64-1", source);
-			return new CapabilitySet(source);
-		}
-		// A string is iterable too, but yields characters instead of names.
-		if (typeof source !== "object" || source === null || typeof source[Symbol.iterator] !== "function") {
-			throw wrongType("source", "an iterable of names, or a bigint", source);
-		}
-		let bits = 0n;
-		for (const name of source) bits |= bit(name, "source");
-		return new CapabilitySet(bits);
+		return source instanceof CapabilitySet ? source : new CapabilitySet(toCapabilityBits(source, "source"));
 	}
 
 	/**
@@ -85,6 +74,22 @@ export class CapabilitySet implements Iterable<Capability> {
 	*#numbers(): Generator<number, void> {
 		for (let number = 0; number < 64; number++) if ((this.bits >> BigInt(number)) & 1n) yield number;
 	}
+}
+
+/** Returns the bits of a set, of names or of a number. Throws for a `parameter` of another type. */
+export function toCapabilityBits(source: Iterable<Capability> | bigint, parameter: string): bigint {
+	if (source instanceof CapabilitySet) return source.bits;
+	if (typeof source === "bigint") {
+		if (source < 0n || source >= 1n << 64n) throw outOfRange(parameter, "a bigint from 0 to 2^64-1", source);
+		return source;
+	}
+	// A string is iterable too, but yields characters instead of names.
+	if (typeof source !== "object" || source === null || typeof source[Symbol.iterator] !== "function") {
+		throw wrongType(parameter, "an iterable of names, or a bigint", source);
+	}
+	let bits = 0n;
+	for (const name of source) bits |= bit(name, parameter);
+	return bits;
 }
 
 function bit(name: Capability, parameter: string): bigint {

@@ -1,6 +1,6 @@
 import { NearfarError, SyscallError } from "@nearfar/core";
 import { type Capability, currentBatch, currentTask, native } from "@nearfar/core/internal";
-import { CapabilitySet } from "./capability-set.ts";
+import { CapabilitySet, toCapabilityBits } from "./capability-set.ts";
 
 const setNames = ["effective", "permitted", "inheritable and the ambient", "bounding"] as const;
 
@@ -33,7 +33,7 @@ const setNames = ["effective", "permitted", "inheritable and the ambient", "boun
  * @see capabilities(7), capset(2), PR_CAPBSET_DROP(2const), PR_CAP_AMBIENT(2const), Linux 4.3; CAP_SETPCAP
  */
 export function dropCapabilities(keep: Iterable<Capability> = []): void {
-	const kept = CapabilitySet.from(keep).bits;
+	const kept = toCapabilityBits(keep, "keep");
 	const all = (1n << BigInt(native().lastCapability() + 1)) - 1n;
 	if (currentBatch()) native().reduceCapabilities(all & ~kept, kept, false);
 	else check(reduce(all & ~kept, kept), kept);

@@ -19,12 +19,8 @@ export function toBits<T extends FlagTable>(
 ): number {
 	if (flags === undefined) return 0;
 	if (typeof flags === "number") return integer(flags, name, 0, Number.MAX_SAFE_INTEGER);
-	let bits = 0n;
-	for (const flag of array(flags, name)) {
-		if (!isName(table, flag)) throw wrongValue(name, `an array of names among ${Object.keys(table).join(", ")}`, flag);
-		bits |= BigInt(table[flag] ?? 0);
-	}
-	return Number(bits);
+	const bits = array(flags, name).map((flag, index) => BigInt(toChoice(table, flag, `${name}[${index}]`)));
+	return Number(bits.reduce((all, bit) => all | bit, 0n));
 }
 
 /** Converts one name of a table to its value. Throws a `TypeError` for a name that is not in the table. */

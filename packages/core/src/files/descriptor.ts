@@ -267,7 +267,9 @@ export class FileDescriptor implements Disposable {
 	 * all bytes.
 	 * @throws `ENOMEM` This process has no memory for a copy of the bytes.
 	 * @throws `EAGAIN` There is no room, and the descriptor is nonblocking.
-	 * @throws `EPIPE` The other end of the pipe or socket is closed.
+	 * @throws `EPIPE` The other end of the pipe or socket is closed. In a task the kernel also sends SIGPIPE, which kills the task
+	 * unless `sigaction("SIGPIPE", "ignore")` of `@nearfar/process` was called there.
+	 * @throws `EFBIG` The file would be longer than RLIMIT_FSIZE allows. The kernel also sends SIGXFSZ, which kills a task.
 	 * @throws `ENOSPC` The device is full.
 	 * @throws `EIO` In a batch: the kernel wrote fewer bytes than `data` has. The calls before this one and the bytes that were written stay.
 	 * @throws `EBADF` The descriptor is not open for writing.

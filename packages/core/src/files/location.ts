@@ -110,6 +110,8 @@ export class Location {
 	}
 }
 
+const locationTypes = "a string, a Buffer, a URL, a FileDescriptor or a Location";
+
 /** Converts a location for an `*at` call of the current task. */
 export function toAt(location: LocationLike, name = "path"): At {
 	if (location instanceof FileDescriptor) return { at: numberOf(location), path: "", flags: atFlags.emptyPath };
@@ -121,7 +123,7 @@ export function toAt(location: LocationLike, name = "path"): At {
 			(emptyPath ? atFlags.emptyPath : 0);
 		return { at: directory ? numberOf(directory) : cwd, path, flags };
 	}
-	return { at: cwd, path: pathText(location, name), flags: 0 };
+	return { at: cwd, path: pathText(location, name, locationTypes), flags: 0 };
 }
 
 /**
@@ -129,7 +131,9 @@ export function toAt(location: LocationLike, name = "path"): At {
  * becomes a path below `/proc/self/fd`.
  */
 export function toPath(location: LocationLike, name = "path"): string | Uint8Array {
-	if (!(location instanceof FileDescriptor) && !(location instanceof Location)) return pathText(location, name);
+	if (!(location instanceof FileDescriptor) && !(location instanceof Location)) {
+		return pathText(location, name, locationTypes);
+	}
 	const { at, path, flags } = toAt(location, name);
 	if (path.length === 0 && !(flags & atFlags.emptyPath)) return path;
 	if (at === cwd) return path.length === 0 ? "." : path;

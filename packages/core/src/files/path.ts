@@ -5,14 +5,18 @@ export type PathLike = string | Buffer | URL;
 
 const SLASH = 0x2f;
 
-/** Checks a path and returns it as the addon takes it: text or bytes. */
-export function pathText(path: PathLike, name = "path"): string | Uint8Array {
+/**
+ * Checks a path and returns it as the addon takes it: text or bytes.
+ *
+ * @param allowed - What the caller takes, for the message of an error.
+ */
+export function pathText(path: PathLike, name = "path", allowed = "a string, a Buffer or a URL"): string | Uint8Array {
 	if (path instanceof URL) return pathText(process.getBuiltinModule("node:url").fileURLToPath(path), name);
 	if (typeof path === "string") {
 		if (path.includes("\0")) throw wrongValue(name, "a path without NUL bytes, which end a path for the kernel", path);
 		return path;
 	}
-	if (!(path instanceof Uint8Array)) throw wrongType(name, "a string, a Buffer or a URL", path);
+	if (!(path instanceof Uint8Array)) throw wrongType(name, allowed, path);
 	if (path.includes(0)) throw wrongValue(name, "a path without NUL bytes, which end a path for the kernel", path);
 	return path;
 }

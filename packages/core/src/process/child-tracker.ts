@@ -117,7 +117,10 @@ export class ChildTracker {
 	 */
 	supervise(task: number, forward: boolean, keep: number[]): void {
 		this.assertCloned("supervise");
-		if (this.#parent !== task) throw new SyscallError({ code: "ECHILD", errno: ECHILD, syscall: "waitid" });
+		if (this.#parent !== task) {
+			const words = "the program is no child of the task that was asked to supervise";
+			throw new SyscallError({ code: "ECHILD", errno: ECHILD, syscall: "waitid", words });
+		}
 		native().supervise(task, this.id, forward, keep);
 		if (this.death)
 			native().forgetTask(task); // the reactor keeps the channel until the supervisor has replied

@@ -3,8 +3,8 @@ import { TaskGoneError } from "../errors.ts";
 import { ChildProcess } from "../process/child.ts";
 import { makeError } from "../target/make-error.ts";
 import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
-import { withReachedLimit } from "./clone-limit.ts";
 import { type CloneOptions, checkClone } from "./clone-options.ts";
+import { explainRefusal } from "./clone-refusal.ts";
 import { type MakeTask, startClone } from "./cloning.ts";
 import { stopTask } from "./end.ts";
 import { writeMaps } from "./idmap.ts";
@@ -45,7 +45,7 @@ export async function cloneTask(
 			throw new TaskGoneError(`a task that ${parent} has cloned was killed before it could reply: try again`);
 		}
 		if (failure) {
-			const explained = withReachedLimit(failure, parent, options.cgroup);
+			const explained = explainRefusal(failure, parent, options);
 			throw withTarget(parent ?? nearTask(), undefined, () => makeError(explained));
 		}
 		const { task, firstBatch } = cloning;

@@ -173,7 +173,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 
 	/**
 	 * `"live"` while the task makes calls, `"exec"` when the task has executed a program, `"supervisor"` when the task supervises
-	 * a program, `"exited"` when the task has ended.
+	 * a program, `"exited"` when the task has ended before. After the end of that program it is still `"exec"` or
+	 * `"supervisor"`: `process.death` says whether the process lives.
 	 */
 	get state(): "live" | "exec" | "supervisor" | "exited" {
 		return this.#state.phase;

@@ -39,7 +39,9 @@ function checkEntry(entry: Stdio, number: number, name: string): CheckedStdio[nu
 	if (entry === "inherit") return number < 3 ? entry : FileDescriptor.borrow(number);
 	if (typeof entry === "number") return entry === number && number < 3 ? "inherit" : borrow(entry, name);
 	if (typeof entry === "object") {
-		const { fd, _handle } = entry as NodeStream;
+		const { fd, _handle, on } = entry as NodeStream;
+		// An object without events is no stream. A FileDescriptor of another copy of core has a number, perhaps of a task.
+		if (typeof on !== "function") throw wrongValue(name, "a stream, or a FileDescriptor of this copy of core", entry);
 		if (typeof fd === "number" && fd >= 0) return borrow(fd, name);
 		if (typeof _handle?.fd === "number" && _handle.fd >= 0) {
 			stopReading(entry as NodeStream);

@@ -5,6 +5,7 @@ export interface NodeStream {
 	fd?: unknown;
 	_handle?: { fd?: unknown; reading?: boolean; readStop?(): void } | null;
 	_readableState?: { reading: boolean };
+	on?: unknown;
 	pause?(): unknown;
 	listenerCount?(event: string): number;
 }

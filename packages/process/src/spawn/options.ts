@@ -31,7 +31,10 @@ export interface SpawnOptions<S extends StdioOption = StdioOption>
 	fds?: readonly FileDescriptor[];
 	/** The program's `argv[0]`, without NUL bytes. Default: `file` as it was given. */
 	argv0?: string;
-	/** The working directory, a path inside `root`. Default: the one of Node, or `/` with `root`. */
+	/**
+	 * The working directory, a path inside `root`. Default: the one of Node, or `/` with `root`. A mount that `setup` makes over
+	 * this folder does not change it: call `chdir` in `setup` instead.
+	 */
 	cwd?: PathLike;
 	/** The permission bits that new files do not get, 0 to 0o777. Default: the umask of Node. */
 	umask?: number;
@@ -39,7 +42,8 @@ export interface SpawnOptions<S extends StdioOption = StdioOption>
 	root?: PathLike;
 	/**
 	 * The real, effective and saved user id, 0 to 4294967294. Default: the ids of Node. Without `groups` the
-	 * supplementary groups are cleared, where the task has CAP_SETGID.
+	 * supplementary groups are cleared, where the task has CAP_SETGID. With another id than 0 the program has no
+	 * capabilities, and `setup` has none either; the bounding set stays.
 	 */
 	uid?: number;
 	/**
@@ -120,7 +124,10 @@ export interface SpawnOptions<S extends StdioOption = StdioOption>
 	 * timeout.
 	 */
 	timeout?: number;
-	/** The signal that the program gets from `timeout` and `signal`. Default: `"SIGTERM"`. Refused: 0. */
+	/**
+	 * The signal that the program gets from `timeout` and `signal`. Default: `"SIGTERM"`. Refused: 0. A program that is
+	 * process 1 of its pid namespace ignores it: see `init` and `grace`.
+	 */
 	killSignal?: Signal;
 	/**
 	 * Milliseconds from `killSignal`, 0 to 2147483647, after which the program is killed as if it were disposed of, if it has

@@ -132,7 +132,10 @@ export async function run<const E extends "utf8" | "buffer" = "utf8">(
 		const wall = performance.now() - began;
 		await readToEnd(child.stdio);
 		const [stdout, stderr] = outputs as [CollectedOutput, CollectedOutput];
-		const reason = tooLong ? "output" : reasonOf(deadline, status);
+		const ended = reasonOf(deadline, status);
+		// A program that ends by itself before it is stopped has written too much all the same.
+		const wroteTooMuch = tooLong || (ended === "exited" && (stdout.truncated || stderr.truncated));
+		const reason = wroteTooMuch ? "output" : ended;
 		const result = {
 			code: status.code,
 			signal: status.signal,

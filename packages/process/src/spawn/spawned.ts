@@ -55,7 +55,8 @@ export interface Spawned<S extends StdioOption = StdioOption> extends ChildProce
 	readonly closed: Promise<ExitStatus>;
 	/**
 	 * What the program writes to its standard output and standard error, in the order in which it arrives in this process.
-	 * The loop over it ends with both streams. Both streams are destroyed when the loop is left earlier.
+	 * A loop over it ends with both streams. Both streams are destroyed when the loop is left earlier. Later loops get nothing, and
+	 * loops at the same time get everything each.
 	 */
 	readonly output: AsyncIterable<OutputChunk>;
 }

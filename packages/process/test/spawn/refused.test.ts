@@ -52,6 +52,13 @@ test.each<[string, unknown, string]>([
 	["stdio: ipc", { stdio: ["pipe", "pipe", "pipe", "ipc"] }, "ERR_INVALID_ARG_VALUE"],
 	["stdio: overlapped", { stdio: "overlapped" }, "ERR_INVALID_ARG_VALUE"],
 	["stdio: a stream without a descriptor", { stdio: [new ReadableStream(), "pipe", "pipe"] }, "ERR_INVALID_ARG_VALUE"],
+	[
+		"stdio: a number in an object, as a descriptor of another copy of core has it",
+		{ stdio: [{ fd: 1 }] },
+		"ERR_INVALID_ARG_VALUE",
+	],
+	["input, which run has", { input: "text" }, "ERR_INVALID_ARG_VALUE"],
+	["maxBuffer", { maxBuffer: 1 }, "ERR_INVALID_ARG_VALUE"],
 	["stdio: 1.5", { stdio: [1.5] }, "ERR_OUT_OF_RANGE"],
 	["stdio: what is not open", { stdio: [12_345] }, "EBADF"],
 	["stdio: true", { stdio: [true] }, "ERR_INVALID_ARG_VALUE"],

@@ -71,6 +71,9 @@ test("buffers and strings", async () => {
 
 test("output of exactly maxOutput is whole, and longer output is cut and ends the program", async () => {
 	expect(await script("printf 12345", { maxOutput: 5 })).toMatchObject({ stdout: "12345", reason: "exited" });
+	const short = await script("printf 123456", { maxOutput: 5 }); // the program may have ended before it is stopped
+	expect([short.stdout, short.reason]).toEqual(["12345", "output"]);
+	expect(() => short.check()).toThrow("options.maxOutput");
 	const { stdout, truncated, reason, signal } = await run("yes", [], { maxOutput: 1000 });
 	expect([stdout.length, truncated, reason, signal]).toEqual([
 		1000,

@@ -3,20 +3,25 @@ import type { FileDescriptor } from "../files/descriptor.ts";
 import { ChildProcess } from "../process/child.ts";
 import { reachedLimit } from "../target/reached-limit.ts";
 import type { AnyTask } from "../target/target.ts";
+import type { CloneOptions } from "./clone-options.ts";
 import { openInProc } from "./idmap.ts";
 
 /**
- * Returns the failure of a clone, and says in words which limit on processes is reached.
+ * Returns the failure of a clone, and says in words which limit on processes is reached, or which privilege is missing.
  *
  * @param parent - The task that was to clone, whose limits count. `undefined`: the zygote, with the limits of this process.
- * @param cgroup - The cgroup in which the new task was to begin.
  */
-export function withReachedLimit(
+export function explainRefusal(
 	failure: FailureData,
 	parent: AnyTask | undefined,
-	cgroup: FileDescriptor | undefined,
+	{ cgroup, namespaces = [] }: CloneOptions,
 ): FailureData {
-	if (failure.code !== "EAGAIN" || failure.words) return failure;
+	if (failure.words) return failure;
+	if (failure.code === "EPERM" && namespaces.length > 0 && !namespaces.includes("user")) {
+		const words = `operation not permitted: namespaces without "user" need CAP_SYS_ADMIN (${namespaces.join(", ")})`;
+		return { ...failure, words };
+	}
+	if (failure.code !== "EAGAIN") return failure;
 	const target = cgroup && pathOf(cgroup);
 	if (!(parent?.process instanceof ChildProcess)) return { ...failure, words: reachedLimit("/proc/self", target) };
 	try {

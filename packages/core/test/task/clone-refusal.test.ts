@@ -1,7 +1,10 @@
 import { mkdirSync, readFileSync, rmdirSync } from "node:fs";
-import { expect } from "vitest";
+import { expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
 import { cgroupRoot, isRoot, type Need, needs, pidsRoot } from "../../../../test/needs.ts";
+import { becomeOrdinary } from "../../../../test/ordinary.ts";
+import { reason } from "../../../../test/reason.ts";
+import { Task } from "../../src/index.ts";
 
 // The kernel does not apply a limit of processes to user 0. Another user may have no access to Node and to this tree.
 const holding: Need[] = isRoot ? ["root", "the program setpriv"] : [];
@@ -42,3 +45,11 @@ needs("/proc", "a cgroup whose number of processes can be limited").test.each(in
 		}
 	},
 );
+
+test("a clone into namespaces without user says which capability is missing", async () => {
+	await using task = await Task.clone();
+	becomeOrdinary(task);
+	const error = await reason(() => task.clone({ namespaces: ["uts"] }));
+	expect(error).toMatchObject({ code: "EPERM", syscall: "clone3" });
+	expect((error as Error).message).toContain("CAP_SYS_ADMIN");
+});
