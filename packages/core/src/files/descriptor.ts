@@ -80,7 +80,8 @@ export class FileDescriptor implements Disposable {
 	 *
 	 * Near, that is a descriptor of this process. The end of a Worker does not close the descriptor, unlike those that nearfar
 	 * has made in the Worker: Node itself closes the numbers that `node:fs` has opened there. In a task, the number is one that
-	 * `task.syscall` has returned, or 0, 1 or 2.
+	 * `task.syscall` has returned, or 0, 1 or 2. Await the batches of the task first: what a batch has opened has an owner only
+	 * when the batch has resolved.
 	 *
 	 * @param fd - The number, 0 to 2147483647. From now on the returned object closes the descriptor.
 	 * @returns A descriptor of the current task. The caller closes it, or declares it with `using`.

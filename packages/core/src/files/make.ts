@@ -5,7 +5,7 @@ import { BatchError } from "../errors.ts";
 import { currentBatch } from "../target/target.ts";
 import { type DeviceNumber, type FileType, fileTypeNumbers } from "./file-type.ts";
 import { type At, type LocationLike, toAt } from "./location.ts";
-import { isDirectory } from "./statx.ts";
+import { typeAt } from "./statx.ts";
 
 const { fifo, socket, character, block, file } = fileTypeNumbers;
 const nodeTypes = { fifo, socket, character, block, file };
@@ -90,7 +90,10 @@ function makeUnlessThere(place: At, mode: number): Error | undefined {
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
 		if (code === "ENOENT") return error as Error;
-		if (code === "EEXIST" && isDirectory(place)) return undefined;
+		if (code !== "EEXIST") throw error;
+		const type = typeAt(place);
+		if (type === "directory") return undefined;
+		if (type === undefined) return error as Error; // another process has removed the file, or a link leads nowhere
 		throw error;
 	}
 }

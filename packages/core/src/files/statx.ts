@@ -128,12 +128,12 @@ export function statx(at: LocationLike, options?: StatxOptions): Statx {
 	return decode(bytes, second && isSameFile(bytes, second) ? second : bytes);
 }
 
-/** True when a place is a directory, or a link to one. False where the kernel finds nothing behind a link. */
-export function isDirectory(place: At): boolean {
+/** Returns the type of a file, of the target for a link. `undefined`: the kernel finds nothing there. */
+export function typeAt(place: At): FileType | undefined {
 	try {
-		return decode(native().statx(place.at, place.path, 0, statxMask.type)).type === "directory";
+		return decode(native().statx(place.at, place.path, 0, statxMask.type)).type;
 	} catch (error) {
-		if (error instanceof SyscallError) return false;
+		if (error instanceof SyscallError) return undefined;
 		throw error;
 	}
 }

@@ -116,11 +116,6 @@ export class ChildTracker {
 	 * @param keep - The descriptors that the supervisor keeps open.
 	 */
 	supervise(task: number, forward: boolean, keep: number[]): void {
-		this.assertCloned("supervise");
-		if (this.#parent !== task) {
-			const words = "the program is no child of the task that was asked to supervise";
-			throw new SyscallError({ code: "ECHILD", errno: ECHILD, syscall: "waitid", words });
-		}
 		native().supervise(task, this.id, forward, keep);
 		if (this.death)
 			native().forgetTask(task); // the reactor keeps the channel until the supervisor has replied
@@ -184,6 +179,14 @@ export class ChildTracker {
 	assertCloned(what: string): void {
 		if (this.#cloned) return;
 		throw new BatchError(`cannot ${what} a task that is still being cloned: wait until clone has resolved`);
+	}
+
+	/** Refuses a child that is still being cloned, or that another task than the one with this number has cloned. */
+	assertChildOf(task: number): void {
+		this.assertCloned("supervise");
+		if (this.#parent === task) return;
+		const words = "the program is no child of the task that was asked to supervise";
+		throw new SyscallError({ code: "ECHILD", errno: ECHILD, syscall: "waitid", words });
 	}
 
 	/** Refuses a child that is still being cloned, or is known to have died. */

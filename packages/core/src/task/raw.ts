@@ -49,11 +49,14 @@ class Blocks {
 		const plain = value instanceof Uint8Array ? { bytes: value, at: [] } : undefined;
 		const { bytes, at } = plain ?? checkOptions(value as SyscallStruct, ["bytes", "at"], name);
 		if (!(bytes instanceof Uint8Array)) throw wrongType(name, "bytes, or an object with `bytes` and `at`", value);
+		if (isTransferred(bytes)) throw wrongValue(name, "bytes whose memory has not been transferred", value);
 		if (depth > DEEPEST) throw wrongValue(name, `structs in at most ${DEEPEST} levels`, value);
 		const block = this.bytes.push(bytes) - 1;
 		for (const [index, held] of array(at, `${name}.at`).entries()) {
 			const [offset, to] = array(held, `${name}.at[${index}]`) as SyscallStruct["at"][number];
 			const width = to instanceof FileDescriptor ? 4 : 8;
+			if (bytes.length < width)
+				throw wrongValue(`${name}.bytes`, `at least ${width} bytes, which are filled in`, bytes);
 			integer(offset, `${name}.at[${index}][0]`, 0, bytes.length - width);
 			this.#filled.push({ bytes, offset, width });
 			this.add(block, offset, to, `${name}.at[${index}][1]`, depth + 1);
@@ -68,6 +71,17 @@ class Blocks {
 		);
 		fillArrays(this.bytes, out);
 		for (const [index, { bytes, offset }] of this.#filled.entries()) bytes.set(before[index] ?? [], offset);
+	}
+}
+
+/** True when the memory of an array has gone to another thread. The array is empty then. */
+function isTransferred({ buffer, length }: Uint8Array): boolean {
+	if (length > 0) return false;
+	try {
+		new Uint8Array(buffer); // `buffer.detached` exists from Node 21 on
+		return false;
+	} catch {
+		return true;
 	}
 }
 
@@ -104,10 +118,10 @@ export function rawSyscall(
 		return 0;
 	});
 	const { result, out } = native().syscall(nr, numbers, blocks.bytes, blocks.words, fd);
-	if (fd) return adoptDescriptor(Number(result));
-	if (currentBatch()) return undefined;
+	const descriptor = fd ? adoptDescriptor(Number(result)) : undefined;
+	if (currentBatch()) return descriptor;
 	blocks.fill(out);
-	return result;
+	return descriptor ?? result;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { native, setMakeError } from "../addon/native.ts";
 import { array, options as checkOptions, descriptorNumber, integer, optionalBoolean, wrongType } from "../arguments.ts";
-import { NearfarError } from "../errors.ts";
+import { BatchError, NearfarError } from "../errors.ts";
 import { adoptCopy, type FileDescriptor, numberOf } from "../files/descriptor.ts";
 import { invalidateHandles } from "../files/handle.ts";
 import type { PathLike } from "../files/path.ts";
@@ -316,7 +316,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * Makes any system call, by number. The arguments are not checked: the call does whatever the kernel allows.
 	 *
 	 * nearfar does not know what the call does: a call that closes or replaces descriptors by number, or that changes ids, belongs
-	 * to the function that nearfar has for it.
+	 * to the function that nearfar has for it. On {@link Task.near} the call is made by this thread of Node alone, and is not
+	 * refused: setuid(2) or unshare(2) by number would leave Node with threads that differ.
 	 *
 	 * @param nr - The number of the call on this architecture.
 	 * @param args - Up to six arguments, and at last perhaps {@link SyscallOptions}. The kernel gets the address of bytes, and
@@ -332,6 +333,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `ERR_NEARFAR_BATCH` The call comes after `exec` in a batch.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
 	 * @throws `TypeError` An argument is neither a number nor a descriptor nor bytes nor a struct, or there are more than six.
+	 * @throws `TypeError` The memory of bytes has been transferred, or a struct is shorter than the word that is filled in.
 	 * @throws `RangeError` `nr` or an argument does not fit into a word, or an offset is not one of the bytes.
 	 * @example
 	 * ```ts
@@ -423,6 +425,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `EXDEV` Another file is mounted over the list of the task's children in `/proc`.
 	 * @throws `EMFILE` No descriptor of the task is free.
 	 * @throws `ERR_NEARFAR_BATCH` A task with the same table, or `program`, is still being cloned.
+	 * @throws `ERR_NEARFAR_BATCH` The task collects a batch: a supervisor could not make the calls of the batch any more.
 	 * @throws `ERR_NEARFAR_CLOSED` A descriptor of `options.fds` is closed.
 	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` A descriptor of `options.fds` belongs to another table than the task's.
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
@@ -441,9 +444,15 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	supervise(program: ChildProcess, options?: { forward?: boolean; fds?: readonly FileDescriptor[] }): void {
 		this.#assertFar("supervise");
 		if (!(program instanceof ChildProcess)) throw wrongType("program", "a ChildProcess", program);
+		if (isCurrent(this) && currentBatch()) {
+			throw new BatchError(
+				"cannot supervise in a batch: a supervisor makes no calls any more, so await the batch first",
+			);
+		}
 		const { forward, fds = [] } = checkOptions(options, ["forward", "fds"]);
 		const forwards = optionalBoolean(forward, "options.forward") ?? false;
 		const keep = this.#state.attributed(() => array(fds, "options.fds").map((fd) => numberOf(fd, "options.fds")));
+		this.#state.attributed(() => trackerOf(program).assertChildOf(this.#id));
 		leaveTable(this.#state); // otherwise the supervisor would keep the channels of others open
 		this.#state.attributed(() => trackerOf(program).supervise(this.#id, forwards, keep));
 		this.#state.leave("supervisor");

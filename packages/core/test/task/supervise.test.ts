@@ -164,6 +164,13 @@ test("only a child of its own can be supervised, and nothing follows", async () 
 	expect(await reason(() => supervisor.supervise(stranger.process))).toMatchObject({ code: "ECHILD" });
 	expect(await reason(() => supervisor.supervise({} as never))).toMatchObject({ code: "ERR_INVALID_ARG_TYPE" });
 	expect(await reason(() => Task.near.supervise(stranger.process))).toMatchObject({ code: "ERR_NEARFAR_NEAR" });
+	await using sharer = await supervisor.clone({ share: ["files"] });
+	const [read, write] = supervisor.run(() => pipe());
+	expect(await reason(() => supervisor.supervise(stranger.process))).toMatchObject({ code: "ECHILD" });
+	sharer.run(() => write.write("still shared"));
+	for (const fd of [read, write]) supervisor.run(() => fd.close());
+	const collected = () => supervisor.batch(() => supervisor.supervise(sharer.process));
+	expect(await reason(collected)).toMatchObject({ code: "ERR_NEARFAR_BATCH" });
 	const dead = await Task.clone();
 	await dead.exit();
 	expect(await reason(() => supervisor.supervise(dead.process))).toMatchObject({ code: "ECHILD", syscall: "waitid" });

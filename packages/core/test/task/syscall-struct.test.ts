@@ -7,6 +7,9 @@ const x64 = process.arch === "x64";
 const [prctl, seccomp, getppid, writev, readv, memfdCreate, sendmsg, recvmsg, clock, socketpair, preadv] = x64
 	? [157, 317, 110, 20, 19, 319, 46, 47, 228, 53, 295]
 	: [167, 277, 173, 66, 65, 279, 211, 212, 113, 199, 69];
+const [socket, bind, listen, getsockname, connect, accept4] = x64
+	? [41, 49, 50, 51, 42, 288]
+	: [198, 200, 201, 204, 203, 242];
 const EXDEV = 18;
 let far: Task;
 beforeAll(async () => {
@@ -165,15 +168,37 @@ describe.each([["near"], ["far"]])("a call by number %s", (where) => {
 		expect(made?.closed).toBe(true);
 	});
 
+	test("what the kernel has written comes back beside a descriptor", () => {
+		const task = target();
+		const open = (type = 1) => task.syscall(socket, 1, type, 0, { fd: true }); // AF_UNIX, SOCK_STREAM
+		using server = open();
+		using client = open();
+		const address = new Uint8Array(110); // struct sockaddr_un
+		const length = new Uint32Array([address.length]);
+		const size = new Uint8Array(length.buffer);
+		task.syscall(bind, server, Uint8Array.of(1, 0), 2); // the kernel chooses a name
+		task.syscall(listen, server, 1);
+		task.syscall(getsockname, server, address, size);
+		task.syscall(connect, client, address, length[0] ?? 0);
+		length[0] = address.length;
+		address.fill(0);
+		using _accepted = task.syscall(accept4, server, address, size, 0, { fd: true });
+		expect([address[0], length[0]]).toEqual([1, 2]); // the client has no name
+	});
+
 	test("refuses words outside of the bytes, structs without an end, and other objects", async () => {
 		const task = target();
 		const bytes = new Uint8Array(16);
 		const endless: SyscallStruct = { bytes, at: [] };
+		const transferred = new Uint8Array(8);
+		structuredClone(transferred.buffer, { transfer: [transferred.buffer] });
 		Object.assign(endless, { at: [[0, endless]] });
 		const wrong: [unknown, string][] = [
 			[{ bytes, at: [[9, bytes]] }, "ERR_OUT_OF_RANGE"],
 			[{ bytes, at: [[-1, bytes]] }, "ERR_OUT_OF_RANGE"],
-			[{ bytes: new Uint8Array(3), at: [[0, bytes]] }, "ERR_OUT_OF_RANGE"],
+			[{ bytes: new Uint8Array(3), at: [[0, bytes]] }, "ERR_INVALID_ARG_VALUE"],
+			[{ bytes: transferred, at: [] }, "ERR_INVALID_ARG_VALUE"],
+			[transferred, "ERR_INVALID_ARG_VALUE"],
 			[{ bytes, at: [[0, 5]] }, "ERR_INVALID_ARG_TYPE"],
 			[{ bytes, at: 5 }, "ERR_INVALID_ARG_TYPE"],
 			[{ bytes: [1, 2, 3], at: [] }, "ERR_INVALID_ARG_TYPE"],
