@@ -41,8 +41,12 @@ export function abortable<T>(
 			},
 		);
 		function abort() {
-			giveUp();
-			if (signal) reject(abortError(signal));
+			if (signal) reject(abortError(signal)); // first, so that the promise is decided even if `giveUp` throws
+			try {
+				giveUp();
+			} catch {
+				queueMicrotask(giveUp); // the signal was aborted in `task.run` of another copy, where this copy makes no calls
+			}
 		}
 		if (!pending) return;
 		signal?.addEventListener("abort", abort, { once: true });

@@ -1,6 +1,7 @@
 /** What the packages share, except the tables of flags. It lies in the same file of dist as the public names, because it shares their state. */
 
 export { abortable, abortError, throwIfAborted } from "./abortable.ts";
+export { isOtherEntered } from "./addon/copies.ts";
 export { forget, listen } from "./addon/events.ts";
 export * from "./addon/flags.ts";
 export { keepAlive } from "./addon/keep-alive.ts";

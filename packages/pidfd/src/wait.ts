@@ -116,10 +116,13 @@ async function consumeState(held: HeldPidfd, state: ChildState): Promise<void> {
 	held.hold();
 	try {
 		// The process may be a child of the runtime, opened by its number. If the death were consumed now, the runtime's own
-		// waitpid(2) would fail and its event `exit` would not come. Node handles a SIGCHLD between two of these timers, and
-		// Deno on another thread meanwhile.
+		// waitpid(2) would fail and its event `exit` would not come. Node handles a SIGCHLD before it runs an immediate. Deno
+		// does so on another thread, while the timers run. On a busy machine two timers may fire in one turn of the loop.
 		const turns = kind === "exited" && held.task.isNear ? 2 : 0;
-		for (let turn = 0; turn < turns; turn++) await new Promise<void>((resolve) => setTimeout(resolve, 1));
+		for (let turn = 0; turn < turns; turn++) {
+			await new Promise<void>((resolve) => setTimeout(resolve, 1));
+			await new Promise<void>((resolve) => setImmediate(resolve));
+		}
 		if (observers.size > 0) {
 			for (const observe of observers.get(identifyProcess(held.nearNumber())?.pid ?? 0) ?? []) observe();
 		}

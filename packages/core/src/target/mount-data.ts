@@ -2,7 +2,8 @@ const LONGEST = 200; // characters: overlayfs takes lists of hundreds of folders
 
 // An option whose name looks like that of a secret, such as `password=` of cifs, `secret=` of ceph and `key=` of ecryptfs, up to
 // the next comma. In a password of cifs two commas stand for one, and other file systems escape it.
-const secret = /([\w.-]*(?:pass|pwd|pw\b|secret|key|token|cred|auth)[\w.-]*=)(?:"[^"]*"|,,|\\.|[^,])*/gi;
+const secret =
+	/([\w.-]*(?:pass|pwd|pword|pw\b|psk|pin\b|secret|key|token|cred|auth)[\w.-]*=)(?:"[^"]*"|,,|\\.|[^,])*/gi;
 // The password in `user=name%password`, which cifs takes too, and in `//name:password@host`.
 const secretOfUser = /(\buser(?:name)?=[^,%]*%)(?:,,|[^,])*/gi;
 const secretOfUrl = /(\/\/[^/@,\s:]*:)[^/@,\s]*(?=@)/g;

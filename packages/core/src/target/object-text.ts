@@ -18,7 +18,7 @@ export function objectText(
 ): string | undefined {
 	if (descriptor !== undefined) return `fd ${descriptor} ${pathsText(paths)}`.trim();
 	if (fstype || data) {
-		return [pathsText(paths), fstype && `as ${fstype}`, data && `with '${shownData(`${data}`)}'`]
+		return [shownData(pathsText(paths)), fstype && `as ${fstype}`, data && `with '${shownData(`${data}`)}'`]
 			.filter(Boolean)
 			.join(" ");
 	}

@@ -1,4 +1,5 @@
 import { throwIfAborted } from "../abortable.ts";
+import { isOtherEntered } from "../addon/copies.ts";
 import { TaskGoneError } from "../errors.ts";
 import { ChildProcess } from "../process/child.ts";
 import { makeError } from "../target/make-error.ts";
@@ -28,7 +29,9 @@ export async function cloneTask(
 	throwIfAborted(signal);
 	let cloning = startClone(parent, data, options, makeTask);
 	const abort = () => {
-		if (!stopTask(cloning.task)) afterPatience(cloning.leave);
+		// The signal may be aborted in `task.run` of another copy of core, where this copy makes no calls.
+		if (isOtherEntered()) queueMicrotask(abort);
+		else if (!stopTask(cloning.task)) afterPatience(cloning.leave);
 	};
 	signal?.addEventListener("abort", abort, { once: true });
 	if (signal?.aborted) abort(); // `begin` has aborted the signal

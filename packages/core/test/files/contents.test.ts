@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
+import { needs } from "../../../../test/needs.ts";
 import { neverOpen, refusal, refused } from "../../../../test/refusal.ts";
 import { fsync, ftruncate, openat2, pipe, statx, Task } from "../../src/index.ts";
 import { makePlace } from "../place.ts";
@@ -105,7 +106,7 @@ test("ftruncate above the limit of a task kills the task with SIGXFSZ, which Nod
 	expect(statSync(at("file")).size).toBe(100);
 });
 
-test("ftruncate of a sealed memfd is EPERM", async () => {
+needs("/proc").test("ftruncate of a sealed memfd is EPERM", async () => {
 	const [memfdCreate, fcntl] = process.arch === "arm64" ? [279, 25] : [319, 72];
 	const [MFD_ALLOW_SEALING, F_ADD_SEALS, F_SEAL_SHRINK] = [2, 1033, 2];
 	const { task } = place;

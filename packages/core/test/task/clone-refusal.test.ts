@@ -12,7 +12,7 @@ const ids = ["--reuid=1000", "--regid=1000", "--clear-groups"];
 const held = isRoot ? ["setpriv", ...ids, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"] : [];
 const user = isRoot ? 1000 : process.getuid?.();
 
-needs("/proc", ...holding).test.each([
+needs("a /proc of this pid namespace", ...holding).test.each([
 	["of this process", "user", "clone"],
 	["of the task that clones", "task", "clone3"],
 ])("EAGAIN of a clone names RLIMIT_NPROC %s", async (_, what, syscall) => {

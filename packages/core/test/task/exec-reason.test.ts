@@ -131,34 +131,37 @@ executable.describe("ENOENT of a file that is there names the missing interprete
 	});
 });
 
-executable.describe("an exec by descriptor names the descriptor and its file", () => {
-	const opened =
-		(name: string, flags: "path" | "rdonly" = "rdonly") =>
-		(task: Task) =>
-			task.run(() => openat2(join(open, name), { flags: [flags] }));
+needs("/proc", "a temporary folder whose files can be executed").describe(
+	"an exec by descriptor names the descriptor and its file",
+	() => {
+		const opened =
+			(name: string, flags: "path" | "rdonly" = "rdonly") =>
+			(task: Task) =>
+				task.run(() => openat2(join(open, name), { flags: [flags] }));
 
-	test.each(["rdonly", "path"] as const)("a script, opened with %s", async (flags) => {
-		const expected = { code: "ENOENT", syscall: "execveat", path: join(open, "fine") };
-		await expectRefusal(opened("fine", flags), undefined, expected, "fd 3", `'${join(open, "fine")}'`, "script");
-	});
+		test.each(["rdonly", "path"] as const)("a script, opened with %s", async (flags) => {
+			const expected = { code: "ENOENT", syscall: "execveat", path: join(open, "fine") };
+			await expectRefusal(opened("fine", flags), undefined, expected, "fd 3", `'${join(open, "fine")}'`, "script");
+		});
 
-	test("a program whose interpreter is missing", async () => {
-		const expected = { code: "ENOENT", syscall: "execveat", path: join(open, "elf") };
-		await expectRefusal(opened("elf"), undefined, expected, "fd 3", "interpreter '/nope/ld.so'");
-	});
+		test("a program whose interpreter is missing", async () => {
+			const expected = { code: "ENOENT", syscall: "execveat", path: join(open, "elf") };
+			await expectRefusal(opened("elf"), undefined, expected, "fd 3", "interpreter '/nope/ld.so'");
+		});
 
-	test("a file that may not be executed", async () => {
-		const expected = { code: "EACCES", syscall: "execveat", path: join(open, "refused") };
-		await expectRefusal(opened("refused"), undefined, expected, "fd 3");
-	});
+		test("a file that may not be executed", async () => {
+			const expected = { code: "EACCES", syscall: "execveat", path: join(open, "refused") };
+			await expectRefusal(opened("refused"), undefined, expected, "fd 3");
+		});
 
-	test("a descriptor that the batch opens", async () => {
-		await using task = await Task.clone();
-		const path = join(open, "fine");
-		const error = await reason(() => task.batch(() => task.exec(openat2(path))));
-		expect(error).toMatchObject({ code: "ENOENT", syscall: "execveat", path, step: 1 });
-	});
-});
+		test("a descriptor that the batch opens", async () => {
+			await using task = await Task.clone();
+			const path = join(open, "fine");
+			const error = await reason(() => task.batch(() => task.exec(openat2(path))));
+			expect(error).toMatchObject({ code: "ENOENT", syscall: "execveat", path, step: 1 });
+		});
+	},
+);
 
 /** Returns an executable that needs an interpreter, as the kernel reads it. */
 function elf(interpreter: string): Buffer {

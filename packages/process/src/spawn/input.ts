@@ -5,26 +5,47 @@ import { wrongType } from "@nearfar/core/internal";
 /** What a program can get as its standard input. */
 export type Input = string | Uint8Array | Readable;
 
-/** Throws a `TypeError` for anything else than text, bytes or a stream. */
-export function checkInput(input: Input): void {
-	if (typeof input === "string" || input instanceof Uint8Array || isReadable(input)) return;
-	throw wrongType("options.input", "a string, a Uint8Array or a readable stream", input);
+/** The standard input of a program that `run` starts. */
+export class InputSource {
+	readonly #input: Input;
+	#stdin: Writable | undefined;
+	#fault: Error | undefined;
+
+	/**
+	 * Checks the input. From now on the failure of a stream is noted, because it may come while the program is being started.
+	 *
+	 * @throws `TypeError` The input is neither text nor bytes nor a stream of Node.
+	 */
+	constructor(input: Input) {
+		this.#input = input;
+		if (isData(input)) return;
+		if (!isReadable(input) || typeof input.pipe !== "function") {
+			throw wrongType("options.input", "a string, a Uint8Array or a readable stream of Node", input);
+		}
+		const note = (fault: Error) => {
+			// Once the program has closed its standard input, `pipeline` destroys the stream too.
+			if (!this.#stdin?.destroyed) this.#fault ??= fault;
+		};
+		input.once("error", note);
+		input.once("close", () => input.readableEnded || note(cutOff()));
+	}
+
+	/** Writes the input to a program, and ends it. A program that reads less than all of it is no error. */
+	async writeTo(stdin: Writable): Promise<void> {
+		this.#stdin = stdin;
+		await write(stdin, isData(this.#input) ? [this.#input] : this.#input);
+		// The program must not take a part of the input for the whole.
+		if (this.#fault) throw this.#fault;
+	}
+
+	/** Destroys a stream that no program reads. */
+	destroy(): void {
+		if (!isData(this.#input)) this.#input.destroy();
+	}
 }
 
-/** Writes the input to a program, and ends it. A program that reads less than all of it is no error. */
-export async function writeInput(stdin: Writable, input: Input = ""): Promise<void> {
-	if (typeof input === "string" || input instanceof Uint8Array) return write(stdin, [input]);
-	let fault = input.closed && !input.readableEnded ? (input.errored ?? cutOff()) : undefined;
-	// Once the program has closed its standard input, `pipeline` destroys the stream too.
-	input.once("error", (error) => {
-		if (!stdin.destroyed) fault ??= error;
-	});
-	input.once("close", () => {
-		if (!stdin.destroyed && !input.readableEnded) fault ??= cutOff();
-	});
-	await write(stdin, input);
-	// The program must not take a part of the input for the whole.
-	if (fault) throw fault;
+function isData(input: Input): input is string | Uint8Array {
+	return typeof input === "string" || input instanceof Uint8Array;
 }
 
 function cutOff(): Error {

@@ -90,7 +90,9 @@ function copyLists(given: Omit<SpawnOptions, "stdio" | "fds" | "group" | "argv0"
 
 function mapValues<T extends object>(object: T, fn: <V>(value: V) => V): T {
 	if (Array.isArray(object)) return object; // `checkState` refuses it
-	return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, fn(value)])) as T;
+	const copy: Record<string, unknown> = {};
+	for (const name in object) copy[name] = fn(object[name]); // inherited ones too, as of the options themselves
+	return copy as T;
 }
 
 function checkGroup(group: unknown, session: unknown): { group?: true | ChildProcess } {

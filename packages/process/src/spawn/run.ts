@@ -12,7 +12,7 @@ import { CollectedOutput } from "./collected-output.ts";
 import { copyOptions } from "./copy-options.ts";
 import { Deadline } from "./deadline.ts";
 import { readToEnd } from "./end-of-streams.ts";
-import { checkInput, writeInput } from "./input.ts";
+import { InputSource } from "./input.ts";
 import type { SpawnOptions } from "./options.ts";
 import { checkSpawn, spawnOptions } from "./request.ts";
 import { start } from "./start.ts";
@@ -111,15 +111,18 @@ export async function run<const E extends "utf8" | "buffer" = "utf8">(
 	} = copyOptions(options, [...spawnOptions, "input", "encoding", "maxOutput"]);
 	toChoice({ utf8: 0, buffer: 1 }, encoding, "options.encoding");
 	integer(maxOutput, "options.maxOutput", 0, Number.MAX_SAFE_INTEGER);
-	if (input !== undefined) checkInput(input);
 	const stdio = given.stdio ?? [input === undefined ? "ignore" : "pipe", "pipe", "pipe"];
 	const request = checkSpawn(file, args, { grace: 5000, ...given, stdio });
 	if (input !== undefined && request.stdio[0] !== "pipe") {
 		throw wrongValue("options.stdio[0]", '"pipe" together with options.input', request.stdio[0]);
 	}
+	const source = new InputSource(input ?? "");
 	const began = performance.now();
 	const deadline = new Deadline(request.signal, request.timeout, request.argv[0] ?? "");
-	const { child, stop } = await start(request, deadline);
+	const { child, stop } = await start(request, deadline).catch((error) => {
+		source.destroy();
+		throw error;
+	});
 	try {
 		let tooLong = false;
 		const end = () => {
@@ -128,7 +131,7 @@ export async function run<const E extends "utf8" | "buffer" = "utf8">(
 			stop();
 		};
 		const outputs = [child.stdout, child.stderr].map((stream) => new CollectedOutput(stream, maxOutput, end));
-		const [status] = await Promise.all([child.exited, child.stdin && writeInput(child.stdin, input)]);
+		const [status] = await Promise.all([child.exited, child.stdin && source.writeTo(child.stdin)]);
 		const wall = performance.now() - began;
 		await readToEnd(child.stdio);
 		const [stdout, stderr] = outputs as [CollectedOutput, CollectedOutput];

@@ -50,9 +50,12 @@ executable.test.each(ways)("%s names the missing interpreter of a script", async
 	expect(error.message).toContain("'/nope/interpreter'");
 });
 
-executable.test.each(ways)("%s names the descriptor of this process, and its file", async (_, start) => {
-	using file = openat2(script);
-	const error = (await reason(() => start(file))) as SyscallError;
-	expect(error).toMatchObject({ code: "ENOENT", syscall: "execveat", path: script });
-	for (const words of ["script", `spawn fd ${file.fd} '${script}'`]) expect(error.message).toContain(words);
-});
+needs("/proc", "a temporary folder whose files can be executed").test.each(ways)(
+	"%s names the descriptor of this process, and its file",
+	async (_, start) => {
+		using file = openat2(script);
+		const error = (await reason(() => start(file))) as SyscallError;
+		expect(error).toMatchObject({ code: "ENOENT", syscall: "execveat", path: script });
+		for (const words of ["script", `spawn fd ${file.fd} '${script}'`]) expect(error.message).toContain(words);
+	},
+);

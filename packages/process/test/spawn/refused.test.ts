@@ -25,6 +25,7 @@ test.each<[string, unknown, string]>([
 	["group: 1", { group: 1 }, "ERR_INVALID_ARG_TYPE"],
 	["join: [3]", { join: [3] }, "ERR_INVALID_ARG_TYPE"],
 	["noNewPrivs: 1", { noNewPrivs: 1 }, "ERR_INVALID_ARG_TYPE"],
+	["limits: an inherited one of what there is not", { limits: Object.create({ files: 1 }) }, "ERR_INVALID_ARG_VALUE"],
 	["limits: of what there is not", { limits: { files: 1 } }, "ERR_INVALID_ARG_VALUE"],
 	["limits: -1", { limits: { nofile: -1 } }, "ERR_OUT_OF_RANGE"],
 	["limits: 5", { limits: 5 }, "ERR_INVALID_ARG_TYPE"],

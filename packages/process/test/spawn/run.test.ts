@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { PassThrough, Readable } from "node:stream";
 import { ExitError } from "@nearfar/core";
 import { expect, expectTypeOf, test } from "vitest";
+import { reason } from "../../../../test/reason.ts";
 import { type RunResult, run } from "../../src/index.ts";
 
 const script = (text: string, options = {}) => run("sh", ["-c", text], options);
@@ -156,4 +157,19 @@ test("options are checked", async () => {
 	await expect(run("true", [], { maxOutput: -1 })).rejects.toThrow(RangeError);
 	await expect(run("true", [], { input: 3 as never })).rejects.toThrow(TypeError);
 	await expect(run("/no/such/program")).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("a stream that fails while the program is being started rejects the run, and is destroyed", async () => {
+	for (const file of ["cat", "no-such-program"]) {
+		const input = createReadStream("/no/such/file");
+		expect(await reason(() => run(file, [], { input }))).toMatchObject({ code: "ENOENT" });
+		expect(input.destroyed).toBe(true);
+	}
+	const web = new Blob(["text"]).stream();
+	expect(await reason(() => run("cat", [], { input: web as never }))).toMatchObject({ code: "ERR_INVALID_ARG_TYPE" });
+});
+
+test("a process that writes for ever to the pipe of a program that has ended does not keep the run", async () => {
+	const result = await script("yes & exit 3", { maxOutput: 1000 }); // `yes` ends when the pipe is closed
+	expect(result).toMatchObject({ code: 3, truncated: { stdout: true } });
 });
