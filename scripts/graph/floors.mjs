@@ -25,6 +25,7 @@ export const houses = {
 			[
 				"abortable",
 				"arguments",
+				"copies",
 				"dispose-symbols",
 				"errors",
 				"identity",

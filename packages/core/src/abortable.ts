@@ -1,3 +1,5 @@
+import { isOtherEntered } from "./copies.ts";
+
 /** Returns the error for what a signal has ended, in the shape in which the promises of Node reject. */
 export function abortError({ reason }: AbortSignal): Error {
 	const error = new Error("The operation was aborted", { cause: reason });
@@ -42,11 +44,9 @@ export function abortable<T>(
 		);
 		function abort() {
 			if (signal) reject(abortError(signal)); // first, so that the promise is decided even if `giveUp` throws
-			try {
-				giveUp();
-			} catch {
-				queueMicrotask(giveUp); // the signal was aborted in `task.run` of another copy, where this copy makes no calls
-			}
+			// In `task.run` of another copy this copy makes no calls.
+			if (isOtherEntered()) queueMicrotask(giveUp);
+			else giveUp();
 		}
 		if (!pending) return;
 		signal?.addEventListener("abort", abort, { once: true });

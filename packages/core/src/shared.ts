@@ -1,12 +1,12 @@
 /** What the packages share, except the tables of flags. It lies in the same file of dist as the public names, because it shares their state. */
 
 export { abortable, abortError, throwIfAborted } from "./abortable.ts";
-export { isOtherEntered } from "./addon/copies.ts";
 export { forget, listen } from "./addon/events.ts";
 export * from "./addon/flags.ts";
 export { keepAlive } from "./addon/keep-alive.ts";
 export { native } from "./addon/native.ts";
 export * from "./arguments.ts";
+export { isOtherEntered } from "./copies.ts";
 export { adoptDescriptor, checkDescriptor, numberOf, ownsNumber } from "./files/descriptor.ts";
 export { followedPath, toAt, toPath } from "./files/location.ts";
 export { pathText } from "./files/path.ts";

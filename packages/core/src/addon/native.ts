@@ -1,6 +1,6 @@
 import type { FailureData } from "../../native/binding.js";
+import { isOtherEntered, otherCopyError } from "../copies.ts";
 import { NearfarError } from "../errors.ts";
-import { isOtherEntered, otherCopyError } from "./copies.ts";
 import { deliver } from "./events.ts";
 import { loadAddon, type Native } from "./load.ts";
 

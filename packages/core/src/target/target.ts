@@ -1,5 +1,5 @@
-import { enterCopy } from "../addon/copies.ts";
 import { native } from "../addon/native.ts";
+import { enterCopy } from "../copies.ts";
 import { NearfarError, type TaskGoneError } from "../errors.ts";
 import type { Process } from "../process/process.ts";
 import type { Command } from "../task/exec-options.ts";

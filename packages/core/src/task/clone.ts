@@ -1,5 +1,5 @@
 import { throwIfAborted } from "../abortable.ts";
-import { isOtherEntered } from "../addon/copies.ts";
+import { isOtherEntered } from "../copies.ts";
 import { TaskGoneError } from "../errors.ts";
 import { ChildProcess } from "../process/child.ts";
 import { makeError } from "../target/make-error.ts";

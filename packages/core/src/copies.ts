@@ -1,6 +1,6 @@
-import { NearfarError } from "../errors.ts";
-import { ownFile } from "../package-folder.ts";
-import { warnOnce } from "../warn-once.ts";
+import { NearfarError } from "./errors.ts";
+import { ownFile } from "./package-folder.ts";
+import { warnOnce } from "./warn-once.ts";
 
 /** The record that all copies of this package with the same global object share, whatever their versions. */
 interface Copies {
