@@ -50,7 +50,7 @@ sandbox.describe("the sandbox of an agent", () => {
 	test("lets a command read the system and change its folder, and nothing else", async () => {
 		const script = `
 			id -u; ls /; pwd; echo kept > kept
-			for path in /usr /etc / /work/../proc/sys/kernel; do touch $path/new 2>&1 && echo changed $path; done
+			for path in /usr /etc / $PWD/../proc/sys/kernel; do touch $path/new 2>&1 && echo changed $path; done
 			grep -c : /proc/net/dev; ls -d /proc/[0-9]* | wc -l; grep -E '^(CapBnd|CapEff|NoNewPrivs)' /proc/self/status
 			unshare -U true; echo $?
 		`;

@@ -245,33 +245,31 @@ function siblingMayBeTraced(): boolean {
 	return spawnSync("sh", ["-c", script, tracer]).status === 0;
 }
 
-/** Makes a cgroup and removes it. Returns true if processes can be in the cgroup, and can be killed and frozen there. */
+/** True when processes can be in a new cgroup, and can be killed and frozen there. */
 function canMakeCgroup(): boolean {
-	if (cgroupRoot === undefined) return false;
-	const path = join(cgroupRoot, `nearfar-probe-${process.pid}`);
-	try {
-		mkdirSync(path);
-	} catch {
-		return false;
-	}
-	const files = ["cgroup.kill", "cgroup.freeze", "cgroup.events"].map((name) => join(path, name));
-	const usable = files.every(existsSync) && read(join(path, "cgroup.type")).trim() === "domain";
-	rmdirSync(path);
-	return usable;
+	return newCgroupIs(cgroupRoot, (path) => {
+		const files = ["cgroup.kill", "cgroup.freeze", "cgroup.events"].map((name) => join(path, name));
+		return files.every(existsSync) && read(join(path, "cgroup.type")).trim() === "domain";
+	});
 }
 
-/** Makes a cgroup and removes it. Returns true if the number of processes in it can be limited. */
+/** True when the number of processes in a new cgroup can be limited. */
 function canLimitProcesses(): boolean {
-	if (pidsRoot === undefined) return false;
-	const path = join(pidsRoot, `nearfar-pids-${process.pid}`);
+	return newCgroupIs(pidsRoot, (path) => canWrite(join(path, "pids.max")));
+}
+
+/** Makes a cgroup and removes it. Returns what `usable` says of its path, or false if it cannot be made. */
+function newCgroupIs(root: string | undefined, usable: (path: string) => boolean): boolean {
+	if (root === undefined) return false;
+	const path = join(root, `nearfar-probe-${process.pid}`);
 	try {
 		mkdirSync(path);
 	} catch {
 		return false;
 	}
-	const usable = works(() => accessSync(join(path, "pids.max"), constants.W_OK) as never);
+	const result = usable(path);
 	rmdirSync(path);
-	return usable;
+	return result;
 }
 
 /** True when `/proc` shows one pid for this process. A `/proc` shows a pid for each pid namespace from its own down. */

@@ -1,4 +1,4 @@
-import { isOtherEntered } from "./copies.ts";
+import { outsideOtherCopies } from "./copies.ts";
 
 /** Returns the error for what a signal has ended, in the shape in which the promises of Node reject. */
 export function abortError({ reason }: AbortSignal): Error {
@@ -44,9 +44,7 @@ export function abortable<T>(
 		);
 		function abort() {
 			if (signal) reject(abortError(signal)); // first, so that the promise is decided even if `giveUp` throws
-			// In `task.run` of another copy this copy makes no calls.
-			if (isOtherEntered()) queueMicrotask(giveUp);
-			else giveUp();
+			outsideOtherCopies(giveUp);
 		}
 		if (!pending) return;
 		signal?.addEventListener("abort", abort, { once: true });

@@ -51,6 +51,15 @@ export function isOtherEntered(): boolean {
 	return copies.entered !== undefined && copies.entered !== self;
 }
 
+/**
+ * Calls `fn` now, or, while a task or a batch of another copy is current, right afterwards: a signal may be aborted there, and
+ * this copy makes no calls until then.
+ */
+export function outsideOtherCopies(fn: () => void): void {
+	if (isOtherEntered()) queueMicrotask(fn);
+	else fn();
+}
+
 /** Returns the error for a call of this copy while a task or a batch of another copy is current. */
 export function otherCopyError(): NearfarError {
 	return new NearfarError(

@@ -6,7 +6,7 @@ export * from "./addon/flags.ts";
 export { keepAlive } from "./addon/keep-alive.ts";
 export { native } from "./addon/native.ts";
 export * from "./arguments.ts";
-export { isOtherEntered } from "./copies.ts";
+export { outsideOtherCopies } from "./copies.ts";
 export { adoptDescriptor, checkDescriptor, numberOf, ownsNumber } from "./files/descriptor.ts";
 export { followedPath, toAt, toPath } from "./files/location.ts";
 export { pathText } from "./files/path.ts";

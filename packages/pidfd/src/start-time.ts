@@ -1,5 +1,5 @@
 import { type FileDescriptor, Location, openat2, SyscallError } from "@nearfar/core";
-import { currentTask, native, openProcessFolder } from "@nearfar/core/internal";
+import { native, openProcessFolder, taskOf } from "@nearfar/core/internal";
 
 const ESRCH = 3;
 const ENOENT = 2;
@@ -60,15 +60,10 @@ function isError(error: unknown, code: string): boolean {
 }
 
 function noSuchProcess(syscall: string, of?: string): SyscallError {
-	return new SyscallError({ code: "ESRCH", errno: ESRCH, syscall, ...(of && { of }) }, whose());
+	return new SyscallError({ code: "ESRCH", errno: ESRCH, syscall, ...(of && { of }) }, taskOf());
 }
 
 function notInProc(): SyscallError {
 	const hint = "/proc is not mounted, or does not show the process: see hidepid in proc(5), and pid_namespaces(7)";
-	return new SyscallError({ code: "ENOENT", errno: ENOENT, syscall: "openat2" }, { path: "/proc", hint, ...whose() });
-}
-
-function whose(): { task?: string } {
-	const task = currentTask();
-	return task.isNear ? {} : { task: task.toString() };
+	return new SyscallError({ code: "ENOENT", errno: ENOENT, syscall: "openat2" }, { path: "/proc", hint, ...taskOf() });
 }

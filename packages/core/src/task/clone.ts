@@ -1,5 +1,5 @@
 import { throwIfAborted } from "../abortable.ts";
-import { isOtherEntered } from "../copies.ts";
+import { outsideOtherCopies } from "../copies.ts";
 import { TaskGoneError } from "../errors.ts";
 import { ChildProcess } from "../process/child.ts";
 import { makeError } from "../target/make-error.ts";
@@ -28,11 +28,10 @@ export async function cloneTask(
 	const { begin, signal } = options;
 	throwIfAborted(signal);
 	let cloning = startClone(parent, data, options, makeTask);
-	const abort = () => {
-		// The signal may be aborted in `task.run` of another copy of core, where this copy makes no calls.
-		if (isOtherEntered()) queueMicrotask(abort);
-		else if (!stopTask(cloning.task)) afterPatience(cloning.leave);
+	const giveUp = () => {
+		if (!stopTask(cloning.task)) afterPatience(cloning.leave);
 	};
+	const abort = () => outsideOtherCopies(giveUp);
 	signal?.addEventListener("abort", abort, { once: true });
 	if (signal?.aborted) abort(); // `begin` has aborted the signal
 	try {

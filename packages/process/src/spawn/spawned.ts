@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { ChildDeadError, type ChildProcess, type ExitStatus, type Task } from "@nearfar/core";
-import { isOtherEntered } from "@nearfar/core/internal";
+import { outsideOtherCopies } from "@nearfar/core/internal";
 import type { StdioOption } from "./check-stdio.ts";
 import type { Deadline } from "./deadline.ts";
 import { destroyUnread, readToEnd, whenClosed } from "./end-of-streams.ts";
@@ -92,15 +92,14 @@ export function toSpawned<S extends StdioOption>(
 		}
 		await readToEnd(stdio);
 	};
-	const stop = () => {
-		// A signal may be aborted in `task.run` of another copy of core, and this copy makes no calls there.
-		if (isOtherEntered()) return queueMicrotask(stop);
+	const signalNow = () => {
 		if (supervisor) resumeSupervisor(supervisor);
 		sendKillSignal(child, request);
 		if (request.grace === undefined || child.death) return;
 		graceTimer = setTimeout(() => kill().catch((error) => process.emitWarning(error)), request.grace);
 		graceTimer.unref(); // the program keeps the event loop alive, unless it is unref'd
 	};
+	const stop = () => outsideOtherCopies(signalNow);
 	const spawned = Object.assign(child, { stdin, stdout, stderr, stdio }) as unknown as Spawned<S>;
 	Object.defineProperties(spawned, {
 		[Symbol.asyncDispose]: { value: kill },
