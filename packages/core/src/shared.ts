@@ -16,6 +16,7 @@ export * from "./process/child-state.ts";
 export { holdChild, livingChild, visiblePid } from "./process/child-tracker.ts";
 export { signalName, signalNumber } from "./process/signal.ts";
 export { toAsked, toWanted, waitBits } from "./process/waiters.ts";
+export { shownData } from "./target/mount-data.ts";
 export { refuseOneThread } from "./target/own-thread.ts";
 export { type AnyTask, afterSuccess, currentBatch, currentTask, taskOf } from "./target/target.ts";
 export { endTask } from "./task/end.ts";

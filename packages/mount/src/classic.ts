@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { Location, type LocationLike } from "@nearfar/core";
 import {
 	options as checkOptions,
@@ -6,26 +5,25 @@ import {
 	type MountFlag,
 	mountFlags,
 	native,
-	outOfRange,
 	text,
 	toBits,
 	toPath,
 	type UmountFlag,
 	umountFlags,
 } from "@nearfar/core/internal";
+import { dataText, type MountData } from "./data.ts";
 import { join, toWord } from "./word.ts";
-
-const DATA = 4095; // the kernel copies one page, whose smallest size is 4096, and ends it with a NUL byte
 
 /** Options of {@link mount}. */
 export interface MountOptions {
 	/** Names of `MS_*` flags in camelCase, or a number. Default: none. */
 	flags?: readonly MountFlag[] | number;
 	/**
-	 * Options for the file system, as in `"size=1m,mode=700"`: at most 4095 bytes. An error shows them without what
-	 * looks like a password. Default: none.
+	 * Options for the file system, as in `"size=1m,mode=700"` or `{ size: "1m", mode: "700" }`: at most 4095 bytes. A
+	 * string reaches the kernel as it is. Elements of a list and values of an object may hold no comma outside double
+	 * quotes. An error shows the options without what looks like a password. Default: none.
 	 */
-	data?: string;
+	data?: MountData;
 }
 
 /** Options of {@link umount}. */
@@ -80,15 +78,12 @@ export function mount(
 	options?: MountOptions,
 ): void {
 	const { flags, data } = checkOptions(options, ["flags", "data"]);
-	if (data !== undefined && Buffer.byteLength(text(data, "options.data")) > DATA) {
-		throw outOfRange("options.data", `at most ${DATA} bytes: the kernel would cut off the rest`, data);
-	}
 	native().mount(
 		source === null || source === undefined ? undefined : followedPath(source, "source"),
 		followedPath(target, "target"),
 		fstype === null || fstype === undefined ? undefined : text(fstype, "fstype"),
 		toBits(mountFlags, flags, "options.flags"),
-		data,
+		data === undefined ? undefined : dataText(data, "options.data"),
 	);
 }
 
