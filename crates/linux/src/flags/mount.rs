@@ -94,6 +94,7 @@ flags! {
     /// Flags of fsmount(2).
     bits FsmountFlags: u32, "FSMOUNT_" in "linux/mount.h", fsmountFlags: FsmountFlag {
         CLOEXEC = 1, "The descriptor is closed on execve(2)";
+        NAMESPACE = 2, "Puts the mount into a new mount namespace and opens that; since Linux 7.1";
     }
 
     /// Flags of fspick(2).
@@ -134,6 +135,11 @@ flags! {
         SUPPORTED_MASK = 0x1000, "All fields this kernel can return; since Linux 6.15";
         MNT_UIDMAP = 0x2000, "The user id map of an idmapped mount; since Linux 6.15";
         MNT_GIDMAP = 0x4000, "The group id map of an idmapped mount; since Linux 6.15";
+    }
+
+    /// Flags of statmount(2).
+    bits StatmountFlags: u32, "STATMOUNT_" in "linux/mount.h", statmountFlags: StatmountFlag {
+        BY_FD = 1, "The mount is named by a descriptor instead of its id; since Linux 7.0";
     }
 
     /// Flags of listmount(2).

@@ -251,12 +251,15 @@ export type FsopenFlag = keyof typeof fsopenFlags;
 export const fsmountFlags = {
 	/** The descriptor is closed on execve(2) (`FSMOUNT_CLOEXEC`). */
 	cloexec: 0x1,
+	/** Puts the mount into a new mount namespace and opens that; since Linux 7.1 (`FSMOUNT_NAMESPACE`). */
+	namespace: 0x2,
 } as const;
 
 /**
  * Flags of fsmount(2).
  *
  * - `cloexec`: The descriptor is closed on execve(2) (`FSMOUNT_CLOEXEC`).
+ * - `namespace`: Puts the mount into a new mount namespace and opens that; since Linux 7.1 (`FSMOUNT_NAMESPACE`).
  */
 export type FsmountFlag = keyof typeof fsmountFlags;
 
@@ -373,6 +376,19 @@ export const statmountMask = {
  * - `mntGidmap`: The group id map of an idmapped mount; since Linux 6.15 (`STATMOUNT_MNT_GIDMAP`).
  */
 export type StatmountField = keyof typeof statmountMask;
+
+/** Flags of statmount(2). */
+export const statmountFlags = {
+	/** The mount is named by a descriptor instead of its id; since Linux 7.0 (`STATMOUNT_BY_FD`). */
+	byFd: 0x1,
+} as const;
+
+/**
+ * Flags of statmount(2).
+ *
+ * - `byFd`: The mount is named by a descriptor instead of its id; since Linux 7.0 (`STATMOUNT_BY_FD`).
+ */
+export type StatmountFlag = keyof typeof statmountFlags;
 
 /** Flags of listmount(2). */
 export const listmountFlags = {
