@@ -20,4 +20,5 @@ pub mod prctl;
 pub mod priority;
 pub mod process;
 pub mod signals;
+pub mod statmount;
 pub mod stub;

@@ -34,6 +34,7 @@ mod pidfd;
 mod prctl;
 mod process;
 mod signals;
+mod statmount;
 mod syscall;
 mod tables;
 mod targets;

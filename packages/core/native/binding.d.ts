@@ -328,6 +328,9 @@ export declare function leave(): void
 /** linkat(2). */
 export declare function linkat(from: number, fromPath: Text, to: number, toPath: Text, flags: number): void
 
+/** listmount(2): the ids, of 8 bytes each. */
+export declare function listmount(mount: bigint, after: bigint, namespace: bigint | undefined | null, count: number, flags: number): Buffer
+
 /** mkdirat(2). */
 export declare function mkdirat(at: number, path: Text, mode: number): void
 
@@ -336,6 +339,9 @@ export declare function mknodat(at: number, path: Text, mode: number, major: num
 
 /** mount(2). */
 export declare function mount(source: Text | undefined | null, target: Text, kind: Text | undefined | null, flags: number, data?: Text | undefined | null): void
+
+/** ioctl(2) with NS_GET_MNTNS_ID: the id of a mount namespace. */
+export declare function mountNamespaceId(fd: number): bigint
 
 /** mount_setattr(2). */
 export declare function mountSetattr(at: number, path: Text, flags: number, set: number, clear: number, propagation: number, userns?: number | undefined | null): void
@@ -486,6 +492,9 @@ export declare function sigqueue(pid: number, signal: number, value: bigint, sen
 
 /** socketpair(2). */
 export declare function socketpair(domain: number, kind: number): Array<number>
+
+/** statmount(2): a buffer of `length` bytes that holds a `struct statmount`. `mount` is an id or a descriptor. */
+export declare function statmount(mount: number | bigint, mask: number, namespace: bigint | undefined | null, length: number, flags: number): Buffer
 
 /** statx(2): the bytes of its struct. */
 export declare function statx(at: number, path: Text, flags: number, mask: number): Buffer
