@@ -14,6 +14,7 @@ pub(crate) use self::request::{Named, Pointer};
 
 use crate::error::Result;
 use crate::wire::Policy;
+use nix::errno::Errno;
 use std::ffi::CStr;
 
 /// A system call as a value. The call does not know where it will run.
@@ -50,6 +51,8 @@ impl Call<()> {
             lacks_memory: false,
             words: None,
             named: Named::Nothing,
+            fstype: None,
+            tolerates: None,
         };
         Call { request, read: |_| () }
     }
@@ -224,6 +227,22 @@ impl Call<()> {
         self
     }
 
+    /// Says which file system the call is about, for its error. An empty name is none.
+    pub fn of_file_system(mut self, fstype: &[u8]) -> Self {
+        if !fstype.is_empty() {
+            self.request.fstype = Some((self.request.input.len() as u32, fstype.len() as u32));
+            self.request.input.extend_from_slice(fstype);
+        }
+        self
+    }
+
+    /// Says that the first argument of the call is a file system context. An error of the call has the messages of the context,
+    /// and names the parameter, which is the third argument if it is a string.
+    pub fn on_context(mut self) -> Self {
+        self.request.named = Named::Context;
+        self
+    }
+
     /// Says that the kernel applies the call to the calling thread alone. Near, the call is refused.
     pub fn one_thread(mut self) -> Self {
         self.request.one_thread = true;
@@ -275,6 +294,13 @@ impl<T> Call<T> {
     pub fn go_on(mut self) -> Self {
         self.request.policy = Policy::GoOn;
         self
+    }
+
+    /// Lets a batch go on when the kernel refuses this call with `errno`. After another error a task still makes the calls that
+    /// follow, and then the batch fails.
+    pub fn tolerating(mut self, errno: Errno) -> Self {
+        self.request.tolerates = Some(errno);
+        self.go_on()
     }
 
     /// Lets a sequence go on with the next step when the kernel refuses this call with an error after which execvp(3)

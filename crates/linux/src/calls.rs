@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod descriptor;
 pub mod directory;
 pub mod eventfd;
+pub mod fs_context;
 pub mod limits;
 pub mod locks;
 pub mod memory;

@@ -52,13 +52,28 @@ pub struct Detail {
     pub fd: Option<i32>,
     /// The number among the arguments that says what the call was about, such as the option of prctl(2).
     pub number: Option<i64>,
-    /// The file system that mount(2) was given.
+    /// The file system that the call was about.
     pub fstype: Option<Vec<u8>>,
     /// The options of that file system, which may hold a password.
     pub data: Option<Vec<u8>>,
+    /// The parameter of a file system context.
+    pub key: Option<Vec<u8>>,
+    /// The messages that a file system context had when a call on it was refused, the oldest first.
+    pub log: Vec<Vec<u8>>,
 }
 
 impl Failure {
+    /// Adds the messages of a file system context.
+    pub(crate) fn with_log(self, log: Vec<Vec<u8>>) -> Self {
+        match self {
+            Failure::Refused(refusal) => {
+                let detail = Detail { log, ..refusal.detail.map(|detail| *detail).unwrap_or_default() };
+                Failure::Refused(Refusal { detail: Some(Box::new(detail)), ..refusal })
+            }
+            other => other,
+        }
+    }
+
     /// Removes the index of the step, for a caller that has made one call which takes several steps.
     pub(crate) fn without_step(self) -> Self {
         match self {

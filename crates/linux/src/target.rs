@@ -1,13 +1,15 @@
 //! The current target of a thread, in which its calls run: near, unless a task or a batch was entered.
 
 pub mod capability_sets;
+pub mod mounts;
 
 use crate::call::{Answer, Call, Request, Short};
 use crate::error::{refused, Failure, Result};
+use crate::sequence::context_log;
 use crate::sequence::list::Sequence;
-use crate::task::batch::Batch;
 use crate::task::channel::Channel;
 use crate::task::death_signal;
+use crate::task::{self, batch::Batch};
 use nix::errno::Errno;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -77,14 +79,19 @@ fn run_unread(request: Request) -> Result<(i64, Vec<u8>)> {
     if request.lacks_memory {
         return Err(refused(name, Errno::ENOMEM));
     }
+    let context = request.context(|_| None);
     if NEAR.get() {
-        return request.near();
+        return request.near().map_err(|failure| context_log::add_near(failure, context));
     }
     let call = Call { request, read: copy };
     let (result, out) = CURRENT.with_borrow_mut(|target| match target {
         Target::Near => call.request.near().map(|(result, out)| (result, Some(out))),
         Target::Far(channel) if call.request.clears_death_signal => only(run_far(channel, vec![call])?),
-        Target::Far(channel) => channel.call(call),
+        Target::Far(channel) => channel.call(call).map_err(|failure| match context {
+            // If the task is gone by now, there are no messages.
+            Some(fd) => failure.with_log(task::context_log::read(channel, fd).unwrap_or_default()),
+            None => failure,
+        }),
         Target::Batch(batch) => batch.push(call),
     })?;
     out.map(|out| (result, out)).ok_or_else(|| refused(name, Errno::ENOMEM))
@@ -139,4 +146,13 @@ fn run_far<T>(channel: &Arc<Channel>, calls: Vec<Call<T>>) -> Result<Vec<T>> {
         .into_iter()
         .map(|(step, read)| reply.answer(step).map(|answer| read(&answer)).ok_or(missing.clone()))
         .collect()
+}
+
+/// Takes all messages from the log of a file system context, the oldest first.
+pub fn read_context_log(context: i32) -> Result<Vec<Vec<u8>>> {
+    CURRENT.with_borrow_mut(|target| match target {
+        Target::Near => Ok(context_log::read_near(context)),
+        Target::Far(channel) => task::context_log::read(channel, context),
+        Target::Batch(_) => Err(Failure::Batch("read", None)),
+    })
 }

@@ -4,6 +4,7 @@ pub mod ambient;
 pub mod batch;
 pub mod channel;
 pub mod clone;
+pub(crate) mod context_log;
 pub(crate) mod death_signal;
 pub mod exec;
 pub(crate) mod outgoing;

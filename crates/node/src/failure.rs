@@ -29,10 +29,14 @@ pub struct FailureData {
     pub fd: Option<i32>,
     /// The number among the arguments that says what the call was about: the option of prctl(2), the resource of a limit.
     pub number: Option<i64>,
-    /// The file system that mount(2) was given.
+    /// The file system that the call was about.
     pub fstype: Option<Buffer>,
     /// The options of that file system.
     pub data: Option<Buffer>,
+    /// The parameter of a file system context.
+    pub key: Option<Buffer>,
+    /// The messages of this context.
+    pub log: Vec<Buffer>,
 }
 
 impl From<Failure> for FailureData {
@@ -51,6 +55,8 @@ impl From<Failure> for FailureData {
             number: None,
             fstype: None,
             data: None,
+            key: None,
+            log: Vec::new(),
         };
         match failure {
             Failure::Gone | Failure::Executed => plain("gone"),
@@ -62,7 +68,7 @@ impl From<Failure> for FailureData {
             Failure::Broken(message) => FailureData { message: Some(message), ..plain("broken") },
             Failure::Internal(message) => FailureData { message: Some(message.into()), ..plain("internal") },
             Failure::Refused(Refusal { syscall, errno, nameless, path, dest, step, words, detail }) => {
-                let Detail { fd, number, fstype, data } = detail.map(|detail| *detail).unwrap_or_default();
+                let Detail { fd, number, fstype, data, key, log } = detail.map(|detail| *detail).unwrap_or_default();
                 FailureData {
                     code: Some(format!("{errno:?}")),
                     errno: Some(nameless.unwrap_or(errno as i32)),
@@ -76,6 +82,8 @@ impl From<Failure> for FailureData {
                     number,
                     fstype: fstype.map(Buffer::from),
                     data: data.map(Buffer::from),
+                    key: key.map(Buffer::from),
+                    log: log.into_iter().map(Buffer::from).collect(),
                     ..plain("refused")
                 }
             }

@@ -24,6 +24,7 @@ mod eventfd;
 mod events;
 mod exec;
 mod failure;
+mod fs_context;
 mod getters;
 mod limits;
 mod locks;

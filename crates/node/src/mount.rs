@@ -51,3 +51,31 @@ pub fn mount_setattr(
         .run()
         .or_throw()
 }
+
+/// open_tree_attr(2).
+#[napi]
+pub fn open_tree_attr(
+    at: i32,
+    path: Text,
+    flags: u32,
+    set: i64,
+    clear: i64,
+    propagation: i64,
+    userns: Option<i32>,
+) -> Result<i32> {
+    linux::calls::mount::open_tree_attr(at, bytes(&path), flags, set as u64, clear as u64, propagation as u64, userns)
+        .run()
+        .or_throw()
+}
+
+/// umount2(2) of a mount that is known by its descriptor, with everything that lies below it and on it.
+#[napi]
+pub fn unmount(fd: i32) -> Result<()> {
+    linux::target::mounts::unmount(fd).or_throw()
+}
+
+/// move_mount(2), fchdir(2), pivot_root(2) and umount2(2).
+#[napi]
+pub fn enter_root(fd: i32) -> Result<()> {
+    linux::target::mounts::enter_root(fd).or_throw()
+}

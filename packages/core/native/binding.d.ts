@@ -107,6 +107,9 @@ export declare function endSupervision(task: Id): void
 /** Makes a task the current target, or this thread for task 0. */
 export declare function enter(task: Id): void
 
+/** move_mount(2), fchdir(2), pivot_root(2) and umount2(2). */
+export declare function enterRoot(fd: number): void
+
 /** Something that has happened. */
 export interface Event {
   /** Which request, task or watch it is about. */
@@ -190,10 +193,14 @@ export interface FailureData {
   fd?: number
   /** The number among the arguments that says what the call was about: the option of prctl(2), the resource of a limit. */
   number?: number
-  /** The file system that mount(2) was given. */
+  /** The file system that the call was about. */
   fstype?: Buffer
   /** The options of that file system. */
   data?: Buffer
+  /** The parameter of a file system context. */
+  key?: Buffer
+  /** The messages of this context. */
+  log: Array<Buffer>
 }
 
 /** fchdir(2). */
@@ -222,6 +229,21 @@ export declare function forgetChild(child: Id): void
 
 /** Lets go of a task's channel: a task that still serves ends. */
 export declare function forgetTask(task: Id): void
+
+/** fsconfig(2) with text, or without a value. `fstype` is for the error. */
+export declare function fsconfig(fd: number, command: number, key: string | undefined | null, value: Text | undefined | null, aux: number, fstype?: string | undefined | null): void
+
+/** fsconfig(2) with bytes. `fstype` is for the error. */
+export declare function fsconfigBinary(fd: number, command: number, key: string, value: Uint8Array, fstype?: string | undefined | null): void
+
+/** fsmount(2). `fstype` is for the error. */
+export declare function fsmount(fd: number, flags: number, attributes: number, fstype?: string | undefined | null): number
+
+/** fsopen(2). */
+export declare function fsopen(fstype: string, flags: number): number
+
+/** fspick(2). */
+export declare function fspick(at: number, path: Text, flags: number): number
 
 /** fsync(2). */
 export declare function fsync(fd: number): void
@@ -358,6 +380,9 @@ export declare function openat2(at: number, path: Text, flags: number, mode: num
 /** open_tree(2). */
 export declare function openTree(at: number, path: Text, flags: number): number
 
+/** open_tree_attr(2). */
+export declare function openTreeAttr(at: number, path: Text, flags: number, set: number, clear: number, propagation: number, userns?: number | undefined | null): number
+
 /** pidfd_getfd(2). */
 export declare function pidfdGetfd(pidfd: number, fd: number): number
 
@@ -393,6 +418,9 @@ export declare function put(task: Id, fd: number, number: number, closeOnExec: b
 
 /** read(2) or pread64(2). */
 export declare function read(fd: number, length: number, position?: number | undefined | null): Buffer
+
+/** read(2) of all messages of a context. */
+export declare function readContextLog(fd: number): Array<Buffer>
 
 /** readlinkat(2). */
 export declare function readlinkat(at: number, path: Text, length: number): Buffer
@@ -537,6 +565,9 @@ export declare function unlinkat(at: number, path: Text, directory: boolean): vo
 
 /** Gives the memory of a task that has left it back, in a task that shared it, some time soon. */
 export declare function unmapLater(task: Id, block: number): void
+
+/** umount2(2) of a mount that is known by its descriptor, with everything that lies below it and on it. */
+export declare function unmount(fd: number): void
 
 /** unshare(2). */
 export declare function unshare(flags: number): void

@@ -57,7 +57,15 @@ export class SyscallError extends Error {
 			object?: string;
 			of?: string;
 		},
-		about: { path?: string; dest?: string; task?: string; step?: number; command?: Command; hint?: string } = {},
+		about: {
+			path?: string;
+			dest?: string;
+			task?: string;
+			step?: number;
+			command?: Command;
+			log?: string[];
+			hint?: string;
+		} = {},
 	) {
 		const { errno, syscall, call, of } = refusal;
 		knownErrors ??= process.getBuiltinModule("node:util").getSystemErrorMap();

@@ -21,8 +21,8 @@ import { join } from "./word.ts";
 /** When a read updates the access time of a file: `"relatime"`, `"noatime"` or `"strictatime"`. */
 export type AccessTimes = "relatime" | "noatime" | "strictatime";
 
-/** What {@link mountSetattr} changes. What an option does not name stays as it is. */
-export interface MountSetattrOptions {
+/** Attributes of a mount, and how its mount events pass. What an option does not name stays as it is. */
+export interface AttributeOptions {
 	/**
 	 * Attributes to add, by the names of `MOUNT_ATTR_*` in camelCase, or as a number. The kernel applies `clear`
 	 * first. Default: none.
@@ -38,15 +38,19 @@ export interface MountSetattrOptions {
 	/** When a read updates the access time, whatever the mount did before. Default: unchanged. */
 	atime?: AccessTimes;
 	/**
-	 * Whether the change also applies to everything that is mounted below: to all of it, or to nothing. Default:
-	 * false.
-	 */
-	recursive?: boolean;
-	/**
 	 * An open user namespace whose maps decide which user owns the files seen through the mount. The mount has to be
 	 * detached, and not id-mapped yet. Default: unchanged.
 	 */
 	userns?: FileDescriptor;
+}
+
+/** What {@link mountSetattr} changes. What an option does not name stays as it is. */
+export interface MountSetattrOptions extends AttributeOptions {
+	/**
+	 * Whether the change also applies to everything that is mounted below: to all of it, or to nothing. Default:
+	 * false.
+	 */
+	recursive?: boolean;
 }
 
 const accessTimes = {
@@ -84,7 +88,7 @@ const accessTimes = {
  * @see mount_setattr(2), Linux 5.12; CAP_SYS_ADMIN over the mount namespace, with `userns` also over the file system
  */
 export function mountSetattr(at: LocationLike, options: MountSetattrOptions): void {
-	const { set, clear, propagation, atime, recursive, userns } = checkOptions(options, [
+	const { recursive, ...attributes } = checkOptions(options, [
 		"set",
 		"clear",
 		"propagation",
@@ -92,19 +96,29 @@ export function mountSetattr(at: LocationLike, options: MountSetattrOptions): vo
 		"recursive",
 		"userns",
 	]);
+	const words = attributeWords(attributes);
+	const place = toAt(at, "at");
+	const flags = join(place.flags, optionalBoolean(recursive, "options.recursive") ? atFlags.recursive : 0);
+	native().mountSetattr(place.at, place.path, flags, ...words);
+}
+
+/** Converts attributes for mount_setattr(2) and open_tree_attr(2): what to set, to clear, the propagation, and the id map. */
+export function attributeWords({
+	set,
+	clear,
+	propagation,
+	atime,
+	userns,
+}: AttributeOptions): [set: number, clear: number, propagation: number, userns: number | undefined] {
 	if (userns !== undefined && !(userns instanceof FileDescriptor)) {
 		throw wrongType("options.userns", "a FileDescriptor", userns);
 	}
 	if (Array.isArray(set) && set.includes("idmap") && !userns) {
 		throw wrongValue("options.set", 'without "idmap" unless there is options.userns', set);
 	}
-	const time = atime === undefined ? 0 : toChoice(accessTimes, atime, "options.atime");
+	const time = accessTimeBits(atime);
 	const timeMask = atime === undefined ? 0 : mountAttributeMasks.atime;
-	const place = toAt(at, "at");
-	native().mountSetattr(
-		place.at,
-		place.path,
-		join(place.flags, optionalBoolean(recursive, "options.recursive") ? atFlags.recursive : 0),
+	return [
 		add(toBits(mountAttributes, set, "options.set"), time, userns ? mountAttributes.idmap : 0),
 		add(toBits(mountAttributes, clear, "options.clear"), timeMask),
 		typeof propagation === "number"
@@ -113,7 +127,12 @@ export function mountSetattr(at: LocationLike, options: MountSetattrOptions): vo
 				? 0
 				: toChoice(propagations, propagation, "options.propagation"),
 		userns && numberOf(userns),
-	);
+	];
+}
+
+/** Returns the attribute for the access times of a mount. */
+export function accessTimeBits(atime: AccessTimes | undefined): number {
+	return atime === undefined ? 0 : toChoice(accessTimes, atime, "options.atime");
 }
 
 /** Joins masks of 64 bits with `|`, which in JavaScript works on 32 bits. */

@@ -12,8 +12,11 @@ export type {
 	Propagation,
 	UmountFlag,
 } from "@nearfar/core/internal";
-export { type AccessTimes, type MountSetattrOptions, mountSetattr } from "./attributes.ts";
+export { type AccessTimes, type AttributeOptions, type MountSetattrOptions, mountSetattr } from "./attributes.ts";
 export { type MountOptions, mount, type UmountOptions, umount } from "./classic.ts";
 export type { MountData, MountValue } from "./data.ts";
-export { pivotRoot } from "./root.ts";
-export { type MoveMountOptions, moveMount, type OpenTreeOptions, openTree } from "./tree.ts";
+export { FsContext, fsopen, fspick } from "./fs-context.ts";
+export { type CreateOptions, type FsmountOptions, fsmount, Mount } from "./mounted.ts";
+export { type MoveMountOptions, moveMount } from "./move.ts";
+export { enterRoot, pivotRoot } from "./root.ts";
+export { type OpenTreeOptions, openTree } from "./tree.ts";

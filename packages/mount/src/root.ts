@@ -1,5 +1,5 @@
-import type { LocationLike } from "@nearfar/core";
-import { followedPath, native } from "@nearfar/core/internal";
+import { type FileDescriptor, type LocationLike, NearfarError } from "@nearfar/core";
+import { currentTask, followedPath, native, numberOf } from "@nearfar/core/internal";
 
 /**
  * Makes a mount the root of the mount namespace, and attaches the former root at a place below the new one.
@@ -31,4 +31,53 @@ import { followedPath, native } from "@nearfar/core/internal";
  */
 export function pivotRoot(newRoot: LocationLike, putOld: LocationLike): void {
 	native().pivotRoot(followedPath(newRoot, "newRoot"), followedPath(putOld, "putOld"));
+}
+
+/**
+ * Makes a mount the root of the task's mount namespace, and drops the former root with everything in it.
+ *
+ * In one message to the task: the mount is moved onto `/`, becomes the working directory by fchdir(2), and then the root by
+ * `pivotRoot(".", ".")`; the former root is unmounted lazily. So no directory of the host and no `/proc` is needed. Afterwards the
+ * working directory is the new root, and descriptors that were opened before still reach the former tree.
+ *
+ * Everything that the new root is to have has to be made before:
+ * - A proc. Once a task sees no proc that nothing is mounted over, the kernel gives its user namespace no new one.
+ * - A mount on `/` hides what is mounted below the root: each bind has to lie in the tree of the new root.
+ *
+ * Only a task can change its root. If a call is refused after the first, the mount stays on `/`, over the former root: end the task.
+ *
+ * @param root - The root of a mount, attached in the task's mount namespace or detached: mostly a {@link Mount}. The descriptor
+ * stays open.
+ * @throws `EINVAL` The descriptor is not the root of a mount, the mount belongs to another mount namespace, or the present root is
+ * shared or the initial ramfs. Begin with `mount(null, "/", null, { flags: ["rec", "private"] })`.
+ * @throws `ENOTDIR` The root of the mount is no directory.
+ * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace.
+ * @throws `EACCES` The task may not search the root of the mount.
+ * @throws `ELOOP` The mount contains the present root.
+ * @throws `ERR_NEARFAR_NEAR` The call would change the root of this process, and of every other process in its mount namespace.
+ * @throws `ERR_NEARFAR_CLOSED` The descriptor is closed.
+ * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor belongs to another table than the current task's.
+ * @throws `ERR_NEARFAR_BATCH` The descriptor is made by another batch, which has not run yet.
+ * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` The argument is not a descriptor.
+ * @example
+ * ```ts
+ * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+ * task.run(() => {
+ *   using usr = openTree("/usr", { flags: ["clone", "recursive"] });
+ *   enterRoot(usr);
+ *   openat2("/bin/env").close();
+ * });
+ * ```
+ * @see move_mount(2), pivot_root(2), umount2(2), Linux 5.2; CAP_SYS_ADMIN over the mount namespace
+ */
+export function enterRoot(root: FileDescriptor): void {
+	const number = numberOf(root, "root");
+	if (currentTask().isNear) {
+		throw new NearfarError(
+			"NEAR",
+			"cannot change the root of this process, and of all others in its mount namespace: call enterRoot in a task",
+		);
+	}
+	native().enterRoot(number);
 }

@@ -1,31 +1,25 @@
-import { FileDescriptor, Location, type LocationLike } from "@nearfar/core";
+import type { LocationLike } from "@nearfar/core";
 import {
 	type AtFlag,
-	adoptDescriptor,
 	atFlags,
 	options as checkOptions,
-	type MoveMountFlag,
-	moveMountFlags,
 	native,
 	type OpenTreeFlag,
 	openTreeFlags,
 	toAt,
+	wrongValue,
 } from "@nearfar/core/internal";
+import { type AttributeOptions, attributeWords } from "./attributes.ts";
+import { adoptMount, type Mount } from "./mounted.ts";
 import { join, toWord } from "./word.ts";
 
-/** Options of {@link openTree}. */
-export interface OpenTreeOptions {
+/** Options of {@link openTree}: flags, and attributes for a copy. */
+export interface OpenTreeOptions extends AttributeOptions {
 	/**
 	 * Names of `OPEN_TREE_*` and `AT_*` flags in camelCase, or a number. Close-on-exec is always added. Default:
 	 * none.
 	 */
 	flags?: readonly (OpenTreeFlag | AtFlag)[] | number;
-}
-
-/** Options of {@link moveMount}. */
-export interface MoveMountOptions {
-	/** Names of `MOVE_MOUNT_*` flags in camelCase, or a number. The flags of the locations are added. Default: none. */
-	flags?: readonly MoveMountFlag[] | number;
 }
 
 const treeFlags = { ...atFlags, ...openTreeFlags } as const;
@@ -34,22 +28,35 @@ const treeFlags = { ...atFlags, ...openTreeFlags } as const;
  * Opens a mount, or with `clone` a detached copy of the mount. With `recursive` the copy has everything that is
  * mounted below.
  *
- * A detached copy is nowhere in the tree of mounts until {@link moveMount} attaches it. If the last descriptor of a
- * copy is closed before that, the copy goes away. The descriptor can be passed to another task, which may attach the
- * copy in its own mount namespace.
+ * A detached copy is nowhere in the tree of mounts until {@link Mount.attach} or {@link moveMount} attaches it. If the last
+ * descriptor of a copy is closed before that, the copy goes away. The descriptor can be passed to another task, which may attach
+ * the copy in its own mount namespace.
+ *
+ * With attributes (`set`, `clear`, `atime`, `propagation`, `userns`) the call is open_tree_attr(2), and the copy has them from its
+ * first moment. With `recursive` they hold for the whole copy. `clear: ["idmap"]` takes an id map away, and `userns` replaces one.
  *
  * @param at - A path, whose link at the end is followed; an open descriptor; or a `Location`, whose flags are added.
- * @param options - Flags. Default: only close-on-exec.
- * @returns A descriptor of the current task. The caller closes it, or declares it with `using`.
+ * @param options - Flags, and attributes for the copy. Default: only close-on-exec.
+ * @returns A mount by descriptor, of the current task. The caller closes it, or declares it with `using`. With the flag
+ * `namespace` it is a plain `FileDescriptor` of a new mount namespace instead.
  * @throws `EINVAL` The kernel does not know a flag, or `recursive` comes without `clone`.
  * @throws `EINVAL` `clone` is asked for a mount of another mount namespace, or for an unbindable one.
+ * @throws `EINVAL` `clone` without `recursive`, where something is mounted below that a more privileged namespace has locked.
+ * @throws `EINVAL` The kernel does not know an attribute, or `userns` is no user namespace, has no maps, or the file system has no
+ * id-mapped mounts.
  * @throws `EPERM` `clone` is asked for without CAP_SYS_ADMIN over the mount namespace.
+ * @throws `EPERM` A more privileged namespace has locked an attribute, or `userns` is the initial user namespace.
  * @throws `ENOENT` The path does not exist.
  * @throws `ENOTDIR` A part of the path is not a directory.
  * @throws `EBADF` A descriptor is not open.
  * @throws `EMFILE` The task has reached its limit of descriptors.
+ * @throws `ENOSYS` The kernel is older than Linux 5.2, with attributes 6.15, or a seccomp filter does not know the call.
+ * @throws `ERR_NEARFAR_CLOSED` A descriptor is closed.
+ * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` A descriptor belongs to another table than the current task's.
+ * @throws `ERR_NEARFAR_BATCH` A descriptor is made by another batch, which has not run yet.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @throws `TypeError` An argument has the wrong type, holds a NUL byte, or a name is no flag.
+ * @throws `TypeError` Attributes are given without `clone` or `namespace`: the kernel would change the mount itself.
  * @throws `RangeError` A number is out of its range.
  * @example
  * ```ts
@@ -59,65 +66,21 @@ const treeFlags = { ...atFlags, ...openTreeFlags } as const;
  *   moveMount(tree, "/mnt");
  * });
  * ```
- * @see open_tree(2), Linux 5.2; `clone` needs CAP_SYS_ADMIN over the mount namespace
+ * @see open_tree(2), Linux 5.2; open_tree_attr(2), Linux 6.15; `namespace` 7.0. `clone` needs CAP_SYS_ADMIN over the mount namespace
  */
-export function openTree(at: LocationLike, options?: OpenTreeOptions): FileDescriptor {
-	const { flags } = checkOptions(options, ["flags"]);
+export function openTree(at: LocationLike, options?: OpenTreeOptions): Mount {
+	const { flags, ...attributes } = checkOptions(options, ["flags", "set", "clear", "atime", "propagation", "userns"]);
+	const asked = toWord(treeFlags, flags, "options.flags");
+	const isNamespace = (asked & openTreeFlags.namespace) !== 0;
+	const changes = Object.values(attributes).some((value) => value !== undefined);
+	if (changes && !isNamespace && !(asked & openTreeFlags.clone)) {
+		const found = Object.keys(attributes).join(", ");
+		throw wrongValue("options.flags", `with "clone" beside ${found}: the kernel would change the mount itself`, flags);
+	}
+	const words = attributeWords(attributes);
 	const place = toAt(at, "at");
-	const word = join(toWord(treeFlags, flags, "options.flags"), place.flags, openTreeFlags.cloexec);
-	return adoptDescriptor(native().openTree(place.at, place.path, word));
-}
-
-/**
- * Moves a mount from one place to another, or attaches a detached one.
- *
- * The kernel does not follow a link at the end of either path and does not trigger an automount, unless a flag says
- * so. A plain path adds no such flag. A `Location` adds the flags for its own settings, and follows links by default.
- *
- * @param from - A mount point, or a descriptor from {@link openTree}.
- * @param to - The new place: a directory for a directory, a file for a file.
- * @param options - Flags. Default: those of the locations alone.
- * @throws `EINVAL` `from` is not a mount, or belongs to another mount namespace.
- * @throws `EINVAL` One place is a directory and the other one a file.
- * @throws `EINVAL` The parent mount is shared, or a more privileged namespace has locked the mount.
- * @throws `EINVAL` The kernel does not know a flag, or `beneath` names a place where nothing is mounted.
- * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace.
- * @throws `ELOOP` The mount would move below itself.
- * @throws `EBADF` A descriptor is not open.
- * @throws `ENOENT` A path does not exist.
- * @throws `ENOTDIR` A part of a path is not a directory.
- * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
- * @throws `TypeError` An argument has the wrong type, holds a NUL byte, or a name is no flag.
- * @throws `RangeError` A number is out of its range.
- * @example
- * ```ts
- * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
- * task.run(() => {
- *   mount("scratch", "/mnt", "tmpfs");
- *   moveMount("/mnt", "/tmp");
- * });
- * ```
- * @see move_mount(2), Linux 5.2, `setGroup` 5.15, `beneath` 6.5; CAP_SYS_ADMIN over the mount namespace
- */
-export function moveMount(from: LocationLike, to: LocationLike, options?: MoveMountOptions): void {
-	const { flags } = checkOptions(options, ["flags"]);
-	const [source, target] = [toAt(from, "from"), toAt(to, "to")];
-	const { fSymlinks, fAutomounts, fEmptyPath, tSymlinks, tAutomounts, tEmptyPath } = moveMountFlags;
-	const word = join(
-		toWord(moveMountFlags, flags, "options.flags"),
-		lookup(from, [fSymlinks, fAutomounts, fEmptyPath]),
-		lookup(to, [tSymlinks, tAutomounts, tEmptyPath]),
-	);
-	native().moveMount(source.at, source.path, target.at, target.path, word);
-}
-
-/** Returns the flags for what a location says about its lookup: move_mount(2) follows nothing without them. */
-function lookup(location: LocationLike, [symlinks, automounts, emptyPath]: [number, number, number]): number {
-	if (location instanceof FileDescriptor) return emptyPath;
-	if (!(location instanceof Location)) return 0;
-	return join(
-		location.symlinks ? symlinks : 0,
-		location.automount ? automounts : 0,
-		location.emptyPath ? emptyPath : 0,
-	);
+	const word = join(asked, place.flags, openTreeFlags.cloexec);
+	const { openTree, openTreeAttr } = native();
+	const made = changes ? openTreeAttr(place.at, place.path, word, ...words) : openTree(place.at, place.path, word);
+	return adoptMount(made, isNamespace);
 }

@@ -3,6 +3,7 @@
 
 use crate::error::{Detail, Failure, Refusal};
 use crate::wire::Policy;
+use nix::errno::Errno;
 use std::borrow::Cow;
 use std::ffi::CStr;
 
@@ -65,6 +66,8 @@ pub(crate) enum Named {
     Number(u8),
     /// The name and the options of a file system, at their places among the arguments of mount(2).
     FileSystem,
+    /// The parameter of a file system context, and the messages of this context.
+    Context,
 }
 
 /// A call without the function that reads its answer.
@@ -98,6 +101,10 @@ pub struct Request {
     pub(crate) named: Named,
     /// The words for an error of the call, in place of the kernel's.
     pub(crate) words: Option<&'static str>,
+    /// The one error after which a batch is not to fail, of a call with the policy to go on. `None`: no error is looked at.
+    pub(crate) tolerates: Option<Errno>,
+    /// Where the input has the name of the file system that the call is about.
+    pub(crate) fstype: Option<(u32, u32)>,
 }
 
 impl Request {
@@ -160,8 +167,7 @@ impl Request {
 
     /// Returns the failure for an error number of the kernel.
     pub(crate) fn refusal(&self, number: i32, step: Option<u32>) -> Failure {
-        let bytes = |(at, length): (u32, u32)| self.input.get(at as usize..at as usize + length as usize);
-        let [path, dest] = self.paths.map(|place| place.and_then(bytes).map(<[u8]>::to_vec));
+        let [path, dest] = self.paths.map(|place| self.bytes(place));
         let words = self.words.map(Cow::Borrowed);
         Failure::Refused(Refusal { path, dest, step, words, detail: self.detail(), ..Refusal::new(self.name, number) })
     }
@@ -181,8 +187,11 @@ impl Request {
     }
 
     fn detail(&self) -> Option<Box<Detail>> {
+        let fstype = self.bytes(self.fstype);
         let detail = match self.named {
-            Named::Nothing => return None,
+            Named::Nothing if fstype.is_none() => return None,
+            Named::Nothing => Detail { fstype, ..Detail::default() },
+            Named::Context => Detail { fstype, key: self.text(self.args[2]), ..Detail::default() },
             Named::Number(_) => Detail { number: self.named_number(), ..Detail::default() },
             Named::FileSystem => {
                 let [_, _, fstype, _, data, _] = self.args.map(|arg| self.text(arg));
@@ -190,6 +199,21 @@ impl Request {
             }
         };
         Some(Box::new(detail))
+    }
+
+    /// Returns the number of the context that the call is made on, if it is made on one. `slot` returns the descriptors that earlier
+    /// calls have made.
+    pub(crate) fn context(&self, slot: impl Fn(u32) -> Option<i32>) -> Option<i32> {
+        match (self.named, self.args[0]) {
+            (Named::Context, Arg::Number(number)) => Some(number as i32),
+            (Named::Context, Arg::Slot(index)) => slot(index),
+            _ => None,
+        }
+    }
+
+    fn bytes(&self, place: Option<(u32, u32)>) -> Option<Vec<u8>> {
+        let (at, length) = place?;
+        Some(self.input.get(at as usize..at as usize + length as usize)?.to_vec())
     }
 
     /// Returns the string that an argument points at.

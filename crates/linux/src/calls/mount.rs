@@ -3,6 +3,8 @@
 use crate::call::{words, Call};
 use std::mem::offset_of;
 
+const OPEN_TREE_ATTR: i64 = 467; // on every architecture; libc does not name it
+
 /// `mount(source, target, fstype, flags, data)`.
 pub fn mount(source: Option<&[u8]>, target: &[u8], kind: Option<&[u8]>, flags: u64, data: Option<&[u8]>) -> Call<()> {
     let call = Call::new("mount", libc::SYS_mount);
@@ -29,7 +31,7 @@ pub fn pivot_root(new_root: &[u8], put_old: &[u8]) -> Call<()> {
 
 /// `open_tree(dirfd, path, flags)`. Linux 5.2.
 pub fn open_tree(at: i32, path: &[u8], flags: u32) -> Call<i32> {
-    Call::new("open_tree", libc::SYS_open_tree).fd(at).path(path).number(flags).descriptor()
+    Call::new("open_tree", libc::SYS_open_tree).fd(at).path(path).named_number(flags).descriptor()
 }
 
 /// `move_mount(from_dirfd, from_path, to_dirfd, to_path, flags)`. Linux 5.2.
@@ -47,12 +49,32 @@ pub fn mount_setattr(
     propagation: u64,
     userns: Option<i32>,
 ) -> Call<()> {
+    let call = Call::new("mount_setattr", libc::SYS_mount_setattr).fd(at).path(path).number(flags);
+    with_attributes(call, set, clear, propagation, userns)
+}
+
+/// `open_tree_attr(dirfd, path, flags, &attr, 32)`: as [`open_tree`], with attributes as of [`mount_setattr`]. Linux 6.15.
+pub fn open_tree_attr(
+    at: i32,
+    path: &[u8],
+    flags: u32,
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    userns: Option<i32>,
+) -> Call<i32> {
+    let call = Call::new("open_tree_attr", OPEN_TREE_ATTR).fd(at).path(path).named_number(flags);
+    with_attributes(call, set, clear, propagation, userns).descriptor()
+}
+
+/// Adds `struct mount_attr` and its size.
+fn with_attributes(call: Call<()>, set: u64, clear: u64, propagation: u64, userns: Option<i32>) -> Call<()> {
     let attr: [u8; size_of::<libc::mount_attr>()] = words(&[
         (offset_of!(libc::mount_attr, attr_set), set),
         (offset_of!(libc::mount_attr, attr_clr), clear),
         (offset_of!(libc::mount_attr, propagation), propagation),
     ]);
-    let call = Call::new("mount_setattr", libc::SYS_mount_setattr).fd(at).path(path).number(flags).input(&attr);
+    let call = call.input(&attr);
     match userns {
         Some(fd) => call.holding_fd(offset_of!(libc::mount_attr, userns_fd) as u32, 8, fd),
         None => call,

@@ -4,6 +4,7 @@ use crate::call::{Answer, Arg, Call, Request, Yields, SLOT};
 use crate::calls::descriptor;
 use crate::calls::stub::expect;
 use crate::error::{Failure, Refusal, Result};
+use crate::sequence::context_log;
 use crate::wire::{self, Policy};
 use nix::errno::Errno;
 
@@ -137,8 +138,10 @@ impl Sequence {
                     let out = std::mem::take(&mut request.out);
                     self.note(step, &Answer { result, out: &out }, &mut made);
                 }
-                Err(_) if request.policy == Policy::GoOn => {}
+                Err(failure) if request.policy == Policy::GoOn && !is_intolerable(request, &failure) => {}
                 Err(failure) => {
+                    let context = request.context(|slot| made.get(slot as usize).copied());
+                    let failure = context_log::add_near(failure, context);
                     for fd in made.iter_mut().filter(|fd| **fd >= 0) {
                         // Whatever close(2) answers, the kernel has freed the number.
                         let _ = descriptor::close(*fd).near();
@@ -178,6 +181,11 @@ fn at_step(failure: Failure, step: u32) -> Failure {
         Failure::Refused(refusal) => Failure::Refused(Refusal { step: Some(step), ..refusal }),
         other => other,
     }
+}
+
+/// True when a batch fails after all with a call that lets it go on.
+fn is_intolerable(request: &Request, failure: &Failure) -> bool {
+    request.tolerates.is_some_and(|errno| !matches!(failure, Failure::Refused(refusal) if refusal.errno == errno))
 }
 
 /// The words for the failure of a call that has done a part of its work only.

@@ -4,6 +4,7 @@ use crate::call::Call;
 use crate::calls::descriptor;
 use crate::error::{refused, During, Failure, Result};
 use crate::task::channel::{Channel, Ran};
+use crate::task::context_log;
 use crate::task::death_signal;
 use crate::task::exec::{Attempt, Exec};
 use crate::task::outgoing::Outgoing;
@@ -87,6 +88,7 @@ impl Batch {
             Err(failure) => done(Err(failure)),
             Ok(Ran { sequence, reply, .. }) => {
                 let mut made = sequence.made(&reply);
+                let context = sequence.failed_context(&reply);
                 match exec {
                     Some(exec) => {
                         if let Some(undo) = exec.missing_undo(&reply) {
@@ -95,12 +97,12 @@ impl Batch {
                         let task = channel.clone();
                         exec.refused(&sequence, &reply).submit_look(&channel, move |failure, left| {
                             made.extend(left);
-                            fail_after_closing(&task, &made, failure, done);
+                            fail_after_closing(&task, context, made, failure, done);
                         });
                     }
-                    None => match sequence.failure(&reply, 0) {
+                    None => match sequence.failure(&reply, 0).or_else(|| sequence.intolerable(&reply)) {
                         None => done(Ok(made)),
-                        Some(failure) => fail_after_closing(&channel, &made, failure, done),
+                        Some(failure) => fail_after_closing(&channel, context, made, failure, done),
                     },
                 }
             }
@@ -109,12 +111,19 @@ impl Batch {
     }
 }
 
-/// Closes the descriptors that a batch has made, and then reports its failure.
+/// Closes the descriptors that a batch has made, and then reports its failure. Before that it reads the messages of `context`, the
+/// file system context that the failed call was made on: the batch itself may have made the context.
 fn fail_after_closing(
     task: &Arc<Channel>,
-    made: &[i32],
+    context: Option<i32>,
+    made: Vec<i32>,
     failure: Failure,
     done: impl FnOnce(Result<Vec<i32>>) + Send + 'static,
 ) {
-    transfer::close_all(task, made, move || done(Err(failure)));
+    let Some(context) = context else {
+        return transfer::close_all(task, &made, move || done(Err(failure)));
+    };
+    let channel = task.clone();
+    let read = move |log| transfer::close_all(&channel, &made, move || done(Err(failure.with_log(log))));
+    context_log::submit(task, context, read);
 }

@@ -381,6 +381,11 @@ export function checkDescriptor(fd: FileDescriptor, name = "fd"): FileDescriptor
 	return fd;
 }
 
+/** Runs `fn` in a task that has the table of a descriptor: in the current task if it has, else in another one. */
+export function runInOwner<T>(fd: FileDescriptor, fn: () => T): T {
+	return handleOf(fd).runInOwner(fn);
+}
+
 /** Calls `listener` when a descriptor is closed or given up, or another call has closed or replaced its number. */
 export function onForgotten(fd: FileDescriptor, listener: () => void): void {
 	handleOf(fd).onForgotten = listener;

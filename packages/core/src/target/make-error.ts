@@ -1,6 +1,8 @@
 import type { FailureData } from "../../native/binding.js";
 import { BatchError, MultithreadedError, NearfarError } from "../errors.ts";
 import { SyscallError } from "../syscall-error.ts";
+import { logLines } from "./context-log.ts";
+import { hintFor } from "./hint.ts";
 import { objectText } from "./object-text.ts";
 import { reachedLimit } from "./reached-limit.ts";
 import { currentFile, currentSubject, currentTask, type Executing, taskControl, taskOf } from "./target.ts";
@@ -26,12 +28,14 @@ export function makeError(failure: FailureData, executing?: Executing): Error {
 			};
 			const asked = isExec(syscall) ? executing : undefined;
 			const object = objectText(failure, paths, asked?.descriptor ?? failure.fd ?? undefined);
+			const hint = code === "ECHILD" && subject ? subject.hint : hintFor(failure, paths.path);
 			const about = {
 				...paths,
 				...(failure.step !== undefined && failure.step !== null && { step: failure.step }),
 				...taskOf(task),
 				...(subject?.command && { command: subject.command }),
-				...(subject?.hint !== undefined && code === "ECHILD" && { hint: subject.hint }),
+				...(hint !== undefined && { hint }),
+				...(failure.log?.length && { log: logLines(failure.log).map(({ text }) => text) }),
 			};
 			const refusal = {
 				code,

@@ -2,6 +2,7 @@ import type { FailureData } from "../../native/binding.js";
 import { prctlOptions, resources } from "../addon/flags.generated.ts";
 import type { FlagTable } from "../addon/flags.ts";
 import { pathsText } from "../syscall-error.ts";
+import { logLines } from "./context-log.ts";
 import { shownData } from "./mount-data.ts";
 
 /**
@@ -12,18 +13,26 @@ import { shownData } from "./mount-data.ts";
  * @param descriptor - The number of the descriptor that the call was about, as the caller knows it.
  */
 export function objectText(
-	{ syscall, number, fstype, data }: FailureData,
+	{ syscall, number, fstype, data, key, log }: FailureData,
 	paths: { path?: string; dest?: string },
 	descriptor: number | undefined,
 ): string | undefined {
 	if (descriptor !== undefined) return `fd ${descriptor} ${pathsText(paths)}`.trim();
-	if (fstype || data) {
-		return [shownData(pathsText(paths)), fstype && `as ${fstype}`, data && `with '${shownData(`${data}`)}'`]
+	if (fstype || data || key || log?.length) {
+		const reasons = logLines(log).map(({ text }) => text);
+		return [
+			shownData(pathsText(paths)),
+			key && `'${key}'`,
+			fstype && `${key ? "of" : "as"} ${fstype}`,
+			data && `with '${shownData(`${data}`)}'`,
+			reasons.length > 0 && `(${shownData(reasons.join("; "))})`,
+		]
 			.filter(Boolean)
 			.join(" ");
 	}
 	if (number === undefined || number === null) return undefined;
-	return syscall === "prctl" ? named(prctlOptions, number, "PR_") : named(resources, number, "RLIMIT_");
+	if (syscall === "prctl") return named(prctlOptions, number, "PR_");
+	return syscall === "prlimit" ? named(resources, number, "RLIMIT_") : undefined;
 }
 
 /** Returns a name of nearfar and the kernel's: `setName (PR_SET_NAME)`. Returns a number that has no name as it is. */

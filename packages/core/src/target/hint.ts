@@ -1,0 +1,83 @@
+import type { FailureData } from "../../native/binding.js";
+import { atFlags } from "../addon/flags.generated.ts";
+
+/** The kinds of namespaces that a task needs for file systems which show a namespace. */
+const ofNamespace: Readonly<Record<string, string>> = {
+	sysfs: "net",
+	mqueue: "ipc",
+	cgroup2: "cgroup",
+	cgroup: "cgroup",
+};
+
+/** The calls that a kernel or the seccomp filter of a container may not know, with the first kernel that has them. */
+const since: Readonly<Record<string, string>> = {
+	fsopen: "5.2",
+	fspick: "5.2",
+	fsconfig: "5.2",
+	fsmount: "5.2",
+	open_tree: "5.2",
+	move_mount: "5.2",
+	mount_setattr: "5.12",
+	statmount: "6.8",
+	listmount: "6.8",
+	open_tree_attr: "6.15",
+};
+
+/**
+ * Returns what may stand in the way of a call on mounts, and what to do about it. The call, the file system and the error decide:
+ * no further call is made.
+ *
+ * @param failure - The failure.
+ * @param path - The path that the error has.
+ */
+export function hintFor(failure: FailureData, path: string | undefined): string | undefined {
+	const { code, syscall = "", fstype, number } = failure;
+	switch (code) {
+		case "EPERM":
+			return hintForPermission(syscall, fstype?.toString());
+		case "ENOSYS":
+			return (
+				since[syscall] &&
+				`the kernel is older than Linux ${since[syscall]}, or a container's seccomp filter does not know the call`
+			);
+		case "ENOENT":
+			if (!path?.startsWith("/proc/self/fd/")) return undefined;
+			return "the call reaches an open descriptor through /proc/self/fd, and no procfs of this pid namespace is mounted on /proc";
+		case "EINVAL":
+			return hintForPlace(syscall, number ?? 0);
+		default:
+			return undefined;
+	}
+}
+
+function hintForPermission(syscall: string, fstype: string | undefined): string | undefined {
+	const makes = syscall === "fsconfig" || syscall === "fsmount";
+	if (makes || syscall === "mount" || syscall === "fsopen") {
+		if (fstype === "proc") {
+			return 'in a user namespace a proc needs a pid namespace of the same user namespace (clone with "pid"), and a procfs in sight that nothing is mounted over, as the masks of a container are';
+		}
+		const kind = fstype === undefined ? undefined : ofNamespace[fstype];
+		if (kind)
+			return `in a user namespace ${fstype} needs a namespace of the kind "${kind}" that belongs to it: clone with "${kind}"`;
+	}
+	if (makes) {
+		return "a user namespace may mount tmpfs, ramfs, devpts, overlay and fuse, and no file system of a device; a context belongs to the user namespace that opened it";
+	}
+	if (since[syscall] === undefined) return undefined;
+	return "the task has no CAP_SYS_ADMIN over its mount namespace; where that is not the reason and all of these calls fail, a container's seccomp filter does not know them";
+}
+
+function hintForPlace(syscall: string, flags: number): string | undefined {
+	switch (syscall) {
+		case "move_mount":
+			return "a plain path is not followed: at a link the mount goes on the link itself, which takes no directory; a directory goes on a directory and a file on a file; and a mount of another mount namespace cannot be moved";
+		case "open_tree":
+		case "open_tree_attr":
+			if (flags & atFlags.recursive) return undefined;
+			return "something that a more privileged namespace has locked may be mounted below: a copy then has to be recursive";
+		case "mount_setattr":
+			return "the place has to be the root of a mount of this mount namespace; an id map needs a mount that is detached and of a file system that allows it, which proc, sysfs, devpts and ramfs do not";
+		default:
+			return undefined;
+	}
+}
