@@ -5,6 +5,8 @@
  */
 
 export type {
+	FsmountFlag,
+	LogMessage,
 	MountAttribute,
 	MountFlag,
 	MoveMountFlag,
