@@ -1,8 +1,9 @@
 // The sandbox of `isolate.ts` as a program.
 import { spawn } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { constants } from "node:os";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
 import { type ChildProcess, type ExitStatus, SyscallError } from "@nearfar/core";
 import { homeOfCaller } from "./host.ts";
 import type { Knowledge } from "./hostile.ts";
@@ -49,14 +50,25 @@ async function attack(): Promise<ExitStatus> {
 	await new Promise((resolve) => server.once("listening", resolve));
 	const { port } = server.address() as AddressInfo;
 	const home = homeOfCaller();
-	const knowledge: Knowledge = { home, homeId: id(home), rootId: id("/"), port };
+	const folder = mkdtempSync(join(tmpdir(), "nearfar-demo-"));
+	const marker = join(folder, "marker");
+	writeFileSync(marker, "untouched");
+	chmodSync(marker, 0o666);
+	chmodSync(folder, 0o777);
+	const knowledge: Knowledge = { home, homeId: id(home), rootId: id("/"), marker, port };
 	// Node and this file may lie in a home directory, which the sandbox must not show.
 	const program = readFileSync(new URL("./hostile.js", import.meta.url), "utf8");
 	const node = "/run/nearfar/node";
 	const command = [node, "--input-type=module", "--eval", program, JSON.stringify(knowledge)];
-	const status = await run(command, { [node]: process.execPath });
-	server.close();
-	return status;
+	try {
+		const status = await run(command, { [node]: process.execPath });
+		const isSame = readFileSync(marker, "utf8") === "untouched" && readdirSync(folder).length === 1;
+		if (!isSame) throw new Error("the hostile program has changed a file of the host");
+		return status;
+	} finally {
+		rmSync(folder, { recursive: true });
+		server.close();
+	}
 }
 
 function id(path: string): string {

@@ -7,7 +7,10 @@ import {
 	openSync,
 	readdirSync,
 	readFileSync,
+	renameSync,
+	rmSync,
 	statSync,
+	symlinkSync,
 	writeFileSync,
 } from "node:fs";
 import { createConnection } from "node:net";
@@ -18,6 +21,8 @@ export interface Knowledge {
 	/** Device and inode. */
 	readonly homeId: string;
 	readonly rootId: string;
+	/** A file of the host that every user may read and write. */
+	readonly marker: string;
 	/** The port of a server on 127.0.0.1 of the host. */
 	readonly port: number;
 }
@@ -34,6 +39,27 @@ type Attempt = () => string | Outcome | Promise<string>;
 // devices are down.
 const harmless = ["lo", "tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"];
 const knowledge: Knowledge = JSON.parse(process.argv[1] ?? "");
+// The numbers of system calls from 424 on are those of every architecture.
+const numbers =
+	process.arch === "arm64" ? { mount: 40, umount2: 39, pivotRoot: 41 } : { mount: 165, umount2: 166, pivotRoot: 155 };
+const MS = { REMOUNT: 0x20, BIND: 0x1000, MOVE: 0x2000, REC: 0x4000, PRIVATE: 0x40000, SHARED: 0x100000 };
+const MNT_DETACH = 2;
+const AT_FDCWD = "-100";
+
+/** Prefixes of a path of the host. Each of them might lead out of the sandbox. */
+const up = "/..".repeat(9);
+const ways: Record<string, string> = {
+	"by its path": "",
+	"above /": up,
+	"above /proc/self/root": `/proc/self/root${up}`,
+	"above /proc/self/cwd": `/proc/self/cwd${up}`,
+	"behind /proc/1/root": "/proc/1/root",
+	"above /proc/1/cwd": `/proc/1/cwd${up}`,
+};
+
+/** Mounts of the sandbox, and names at which a builder mounts something or makes a link. */
+const mounted = ["/dev/shm", "/tmp", "/proc", "/dev/null", "/usr", "/"];
+const named = ["/dev/fd", "/dev/null", "/dev/shm", "/proc", "/tmp", "/usr", "/etc"];
 
 const attempts: Record<string, Attempt> = {
 	"read the caller's home": () =>
@@ -41,6 +67,23 @@ const attempts: Record<string, Attempt> = {
 	"read /etc/shadow": () => readFileSync("/etc/shadow", "utf8"),
 	"find the old root above": () => isSame("/..", knowledge.rootId),
 	"find the old root behind pid 1": () => `${readdirSync("/proc/1/root").length} names`,
+	...Object.fromEntries(
+		Object.entries(ways).map(([name, way]) => [`reach a file ${name}`, () => reach(`${way}${knowledge.marker}`)]),
+	),
+	"reach a file by a link": () =>
+		anyOf(Object.values(ways), (way) => {
+			rmSync("/tmp/link", { force: true });
+			symlinkSync(`${way}${knowledge.marker}`, "/tmp/link");
+			return reach("/tmp/link");
+		}),
+	"reach a file by a descriptor": () =>
+		anyOf(readdirSync("/proc/self/fd"), (fd) => reach(`/proc/self/fd/${fd}${up}${knowledge.marker}`)),
+	"see the old root among the mounts": () => {
+		const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
+		const [device] = knowledge.rootId.split(":").map(Number);
+		const found = mounts.filter((line) => deviceOf(line) === device && line.split(" ")[3] === "/");
+		return { succeeded: found.length > 0, got: found[0] ?? `${mounts.length - 1} mounts, each one of a part or new` };
+	},
 	"write to /usr": () => write("/usr/hostile"),
 	"write to /": () => write("/hostile"),
 	"see other processes": () => {
@@ -49,6 +92,9 @@ const attempts: Record<string, Attempt> = {
 	},
 	"signal other processes": () => `${process.kill(-1, 0)}`,
 	"take a descriptor of pid 1": () => `${openSync(`/proc/1/fd/${readdirSync("/proc/1/fd")[0]}`, "r")}`,
+	"open the program of pid 1": () => `${openSync("/proc/1/exe", "r")}`,
+	"read the memory of pid 1": () =>
+		`${readdirSync("/proc/1/map_files").length} pieces, ${openSync("/proc/1/mem", "r")}`,
 	"connect to the host": () => connect(knowledge.port),
 	"find a network link": () => {
 		const links = readFileSync("/proc/net/dev", "utf8").match(/^ *\S+(?=:)/gm) ?? [];
@@ -57,6 +103,32 @@ const attempts: Record<string, Attempt> = {
 	},
 	"remount /usr writable": () => run("mount", "-o", "remount,bind,rw", "/usr"),
 	"mount a tmpfs": () => run("mount", "-t", "tmpfs", "none", "/tmp"),
+	"mount a proc": () => call(numbers.mount, '"none"', '"/tmp"', '"proc"', "0", "0"),
+	"show / in another place": () => call(numbers.mount, '"/"', '"/tmp"', "0", `${MS.BIND | MS.REC}`, "0"),
+	"move a mount": () => call(numbers.mount, '"/dev/shm"', '"/tmp"', "0", `${MS.MOVE}`, "0"),
+	"share the mounts": () => {
+		call(numbers.mount, "0", '"/"', "0", `${MS.REC | MS.SHARED}`, "0");
+		return call(numbers.mount, "0", '"/"', "0", `${MS.REC | MS.PRIVATE}`, "0");
+	},
+	"unmount what is mounted": () => anyOf(mounted, (path) => call(numbers.umount2, `"${path}"`, `${MNT_DETACH}`)),
+	"remount what is mounted": () =>
+		anyOf(mounted, (path) => call(numbers.mount, "0", `"${path}"`, "0", `${MS.BIND | MS.REMOUNT}`, "0")),
+	// open_tree, OPEN_TREE_CLONE and AT_RECURSIVE.
+	"copy the tree of /": () => call(428, AT_FDCWD, '"/"', "0x8001"),
+	"move a mount by move_mount": () =>
+		anyOf(mounted, (path) => call(429, AT_FDCWD, `"${path}"`, AT_FDCWD, '"/tmp"', "0")),
+	"open a file system by fsopen": () => call(430, '"tmpfs"', "0"),
+	"reconfigure one by fspick": () => anyOf(mounted, (path) => call(433, AT_FDCWD, `"${path}"`, "0")),
+	// mount_setattr, AT_RECURSIVE: it takes MOUNT_ATTR_RDONLY away.
+	"make /usr writable by attributes": () => call(442, AT_FDCWD, '"/usr"', "0x8000", 'pack("Q4", 0, 1, 0, 0)', "32"),
+	"replace a place": () =>
+		anyOf(named, (name) => {
+			renameSync(name, `${name}.old`); // a link could take the place, for the next one that mounts something there
+			renameSync(`${name}.old`, name);
+			return `${name} can be renamed`;
+		}),
+	"enter the mounts of pid 1": () => run("nsenter", "--mount=/proc/1/ns/mnt", "true"),
+	"enter its own mounts again": () => run("nsenter", "--mount=/proc/self/ns/mnt", "true"),
 	"get a mount namespace": () => run("unshare", "--mount", "true"),
 	"get a user namespace": () => run("unshare", "--user", "--map-root-user", "true"),
 	"change the root": () => run("chroot", "/tmp", "true"),
@@ -71,13 +143,15 @@ const attempts: Record<string, Attempt> = {
 	"write kernel.hostname": () => openForWriting("/proc/sys/kernel/hostname"),
 	"allow user namespaces again": () => openForWriting("/proc/sys/user/max_user_namespaces"),
 	"press a magic system request key": () => openForWriting("/proc/sysrq-trigger"),
+	// The last attempt: once it succeeds, no program of the system is there.
+	"pivot the root": () => call(numbers.pivotRoot, '"/tmp"', '"/tmp"'),
 };
 
 let succeeded = 0;
 for (const [name, attempt] of Object.entries(attempts)) {
 	const outcome = await make(attempt);
 	if (outcome.succeeded) succeeded++;
-	console.log(`${name.padEnd(34)}${(outcome.succeeded ? "SUCCEEDED" : "refused").padEnd(11)}${outcome.got}`);
+	console.log(`${name.padEnd(36)}${(outcome.succeeded ? "SUCCEEDED" : "refused").padEnd(11)}${outcome.got}`);
 }
 console.log(`${Object.keys(attempts).length} attempts, ${succeeded} succeeded`);
 process.exitCode = succeeded > 0 ? 1 : 0;
@@ -102,6 +176,36 @@ function write(path: string): string {
 	return "written";
 }
 
+/** Reads and writes a file of the host. */
+function reach(path: string): string {
+	readFileSync(path);
+	try {
+		writeFileSync(path, "hostile");
+	} catch {
+		return "read";
+	}
+	return "read and written";
+}
+
+/** Tries something with each of several things. Returns the first result, or throws the last error. */
+function anyOf(things: readonly string[], attempt: (thing: string) => string): string {
+	let last: unknown = new Error("there is nothing to try it with");
+	for (const thing of things) {
+		try {
+			return `${thing || "/"}: ${attempt(thing)}`;
+		} catch (error) {
+			last = error;
+		}
+	}
+	throw last;
+}
+
+/** Returns the number that stat(2) has for the device of a line of mountinfo. */
+function deviceOf(line: string): number {
+	const [major = 0, minor = 0] = (line.split(" ")[2] ?? "").split(":").map(Number);
+	return (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12);
+}
+
 /** Opens a file for writing without changing it, so that success does no harm. */
 function openForWriting(path: string): string {
 	accessSync(path, constants.F_OK);
@@ -114,6 +218,12 @@ function run(program: string, ...args: string[]): string {
 	if (error) throw error;
 	if (status !== 0) throw new Error(stderr.trim().split("\n")[0] || `status ${status}`);
 	return "done";
+}
+
+/** Makes a system call by its number. Node cannot, and Perl is on most systems. Arguments are expressions of Perl. */
+function call(...numberAndArguments: [number, ...string[]]): string {
+	const script = `($number, @rest) = (${numberAndArguments.join(", ")}); exit 0 if syscall($number, @rest) >= 0; die "$!\n"`;
+	return run("perl", "-e", script);
 }
 
 function connect(port: number): Promise<string> {

@@ -1,10 +1,15 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import {
+	chmodSync,
+	closeSync,
 	existsSync,
+	mkdirSync,
 	mkdtempSync,
+	openSync,
 	readdirSync,
 	readFileSync,
 	readlinkSync,
+	renameSync,
 	rmSync,
 	statSync,
 	writeFileSync,
@@ -14,7 +19,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openat2, pipe, Task } from "@nearfar/core";
-import { expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { needs } from "../test/needs.ts";
 import { homeOfCaller } from "./host.ts";
 import type { Knowledge } from "./hostile.ts";
@@ -23,6 +28,14 @@ const isolateFile = fileURLToPath(new URL("./dist/isolate.js", import.meta.url))
 const hostileFile = fileURLToPath(new URL("./dist/hostile.js", import.meta.url));
 const asRoot = process.getuid?.() === 0;
 const uid = asRoot ? 1000 : process.getuid?.();
+
+let folder = "";
+
+beforeEach(() => {
+	folder = mkdtempSync(join(tmpdir(), "nearfar-isolate-"));
+	chmodSync(folder, 0o777); // if root runs the test, the sandbox runs as another user
+});
+afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Runs the demo to its end. */
 function demo(command: readonly string[], input?: string | Buffer) {
@@ -50,8 +63,24 @@ async function started(script: string): Promise<ChildProcess> {
 	return child;
 }
 
+/** Starts a shell in a sandbox that shows more files: path inside, path of the host. */
+function startInSandbox(script: string, bind: Record<string, string>): ChildProcess {
+	const program = `
+		import { isolate } from ${JSON.stringify(isolateFile)};
+		const child = await isolate(["sh", "-c", ${JSON.stringify(script)}], ${JSON.stringify(bind)});
+		process.exitCode = (await child.exited).code;
+	`;
+	return spawn(process.execPath, ["--input-type=module", "--eval", program]);
+}
+
 function ended(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {
 	return new Promise((resolve) => child.once("close", (code, signal) => resolve([code, signal])));
+}
+
+/** Returns the names of the attempts that have succeeded, from the output of the hostile program. */
+function succeeded(output: string): string[] {
+	const lines = output.split("\n").filter((line) => line.includes("SUCCEEDED"));
+	return lines.map((line) => line.slice(0, 36).trim());
 }
 
 /** Counts the processes of this host that have a word among their arguments. */
@@ -69,9 +98,9 @@ function processesWith(word: string): number {
 test("every attempt of the hostile program is refused", () => {
 	const { status, stdout, stderr } = demo([]);
 	const lines = stdout.trim().split("\n");
-	expect(lines.filter((line) => line.includes("SUCCEEDED"))).toEqual([]);
-	expect(lines.filter((line) => line.includes("refused"))).toHaveLength(24);
-	expect(lines.at(-2)).toBe("24 attempts, 0 succeeded");
+	expect(succeeded(stdout)).toEqual([]);
+	expect(lines.filter((line) => line.includes("refused"))).toHaveLength(50);
+	expect(lines.at(-2)).toBe("50 attempts, 0 succeeded");
 	expect(lines.at(-1)).toMatch(/^`true` took [\d.]+ ms isolated, [\d.]+ ms with child_process\.spawn/);
 	expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
 });
@@ -82,19 +111,39 @@ needs("an ordinary user").test("outside of the sandbox the hostile program succe
 	const id = (path: string) => `${statSync(path).dev}:${statSync(path).ino}`;
 	const { port } = server.address() as AddressInfo;
 	const home = homeOfCaller();
-	const knowledge: Knowledge = { home, homeId: id(home), rootId: id("/"), port };
+	const marker = join(folder, "marker");
+	writeFileSync(marker, "untouched");
+	const knowledge: Knowledge = { home, homeId: id(home), rootId: id("/"), marker, port };
 	const program = readFileSync(hostileFile, "utf8");
-	const child = spawn(process.execPath, ["--input-type=module", "--eval", program, JSON.stringify(knowledge)]);
+	// The program inherits a descriptor of the root.
+	const stdio = ["ignore", "pipe", "inherit", openSync("/", "r")] as const;
+	const command = ["--input-type=module", "--eval", program, JSON.stringify(knowledge)];
+	const child = spawn(process.execPath, command, { stdio: [...stdio] });
+	closeSync(stdio[3]);
 	let output = "";
-	child.stdout.on("data", (data) => {
+	child.stdout?.on("data", (data) => {
 		output += data;
 	});
 	expect(await ended(child)).toEqual([1, null]);
 	server.close();
-	const succeeded = output.split("\n").filter((line) => line.includes("SUCCEEDED"));
-	const names = succeeded.map((line) => line.slice(0, line.indexOf("  ")));
-	const expected = ["read the caller's home", "see other processes", "signal other processes", "connect to the host"];
-	expect(names).toEqual(expect.arrayContaining([...expected, "get a user namespace"]));
+	expect(succeeded(output)).toEqual(
+		expect.arrayContaining([
+			"read the caller's home",
+			"find the old root above",
+			"reach a file by its path",
+			"reach a file above /",
+			"reach a file above /proc/self/root",
+			"reach a file above /proc/self/cwd",
+			"reach a file by a link",
+			"reach a file by a descriptor",
+			"see the old root among the mounts",
+			"see other processes",
+			"signal other processes",
+			"connect to the host",
+			"get a user namespace",
+		]),
+	);
+	expect(readFileSync(marker, "utf8")).toBe("hostile");
 });
 
 test.each([0, 1, 7, 255])("the exit code %i is passed on", (code) => {
@@ -182,17 +231,36 @@ test("what is not private is read-only, and nothing is set-uid", () => {
 });
 
 test("files of the host are not visible, and its own are private", () => {
-	const folder = mkdtempSync(join(tmpdir(), "nearfar-marker-"));
-	try {
-		writeFileSync(join(folder, "marker"), "");
-		expect(inside(`test -e ${folder} || echo absent; ls -A /tmp; pwd`)).toBe("absent\n/tmp");
-		expect(inside("echo text > /tmp/file && cat /tmp/file && ls -A /tmp")).toBe("text\nfile");
-		expect(inside("ls -A / | grep -vE '^(bin|sbin|lib|lib32|lib64|libx32)$'")).toBe("dev\netc\nproc\ntmp\nusr");
-		const shown = ["alternatives", "ld.so.cache"].filter((name) => existsSync(join("/etc", name)));
-		expect(inside("ls /etc; echo text > /dev/null; head -c 3 /dev/zero | wc -c")).toBe([...shown, "3"].join("\n"));
-	} finally {
-		rmSync(folder, { recursive: true });
-	}
+	writeFileSync(join(folder, "marker"), "");
+	expect(inside(`test -e ${folder} || echo absent; ls -A /tmp; pwd`)).toBe("absent\n/tmp");
+	expect(inside("echo text > /tmp/file && cat /tmp/file && ls -A /tmp")).toBe("text\nfile");
+	expect(inside("ls -A / | grep -vE '^(bin|sbin|lib|lib32|lib64|libx32)$'")).toBe("dev\netc\nproc\ntmp\nusr");
+	const shown = ["alternatives", "ld.so.cache"].filter((name) => existsSync(join("/etc", name)));
+	expect(inside("ls /etc; echo text > /dev/null; head -c 3 /dev/zero | wc -c")).toBe([...shown, "3"].join("\n"));
+});
+
+test.each([
+	[
+		"in the sandbox",
+		"",
+		(script: string, bound: string) => startInSandbox(`cd /run/bound; ${script}`, { "/run/bound": bound }),
+	],
+	["outside", "secret", (script: string, bound: string) => spawn("sh", ["-c", script], { cwd: bound })],
+])("SEC-05: %s, a directory that is moved out of a bound one leads to %j", async (_, expected, start) => {
+	const bound = join(folder, "bound");
+	mkdirSync(join(bound, "moved"), { recursive: true });
+	writeFileSync(join(folder, "marker"), "secret");
+	const child = start("cd moved; echo ready; read line; cat ../marker", bound);
+	let output = "";
+	child.stdout?.on("data", (data) => {
+		output += data;
+		if (data.includes("ready")) {
+			renameSync(join(bound, "moved"), join(folder, "moved"));
+			child.stdin?.end("\n");
+		}
+	});
+	await ended(child);
+	expect(output).toBe(`ready\n${expected}`);
 });
 
 test("the environment is not the caller's", () => {
