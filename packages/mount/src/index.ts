@@ -17,6 +17,7 @@ export type {
 export { type AccessTimes, type AttributeOptions, type MountSetattrOptions, mountSetattr } from "./attributes.ts";
 export { type MountOptions, mount, type UmountOptions, umount } from "./classic.ts";
 export type { MountData, MountValue } from "./data.ts";
+export { MountFlags, type MountOptionSplit } from "./flags.ts";
 export { FsContext, fsopen, fspick } from "./fs-context.ts";
 export { type CreateOptions, type FsmountOptions, fsmount, Mount } from "./mounted.ts";
 export { type MoveMountOptions, moveMount } from "./move.ts";
