@@ -19,7 +19,7 @@ import {
 	wrongType,
 	wrongValue,
 } from "@nearfar/core/internal";
-import { dataParts, type MountData } from "./data.ts";
+import { type DataPart, dataParts, type MountData } from "./data.ts";
 import { join } from "./word.ts";
 
 const LONGEST = 255; // bytes of a key and of a text: the kernel answers more with EINVAL, and no message
@@ -232,18 +232,7 @@ export class FsContext extends FileDescriptor {
 	 * @see fsconfig(2), Linux 5.2; CAP_SYS_ADMIN over the mount namespace
 	 */
 	set(data: MountData): this {
-		const parts = dataParts(data, "data");
-		// Checked before the first call, so that a wrong part leaves the context as it is.
-		for (const { key, value } of parts) {
-			checkKey(key);
-			if (value instanceof FileDescriptor) numberOf(value, "data");
-			else if (value !== undefined) checkValue(value);
-		}
-		for (const { key, value } of parts) {
-			if (value === undefined) this.setFlag(key);
-			else if (value instanceof FileDescriptor) this.setFd(key, value);
-			else this.setString(key, value);
-		}
+		setParts(this, checkParts(data, "data"));
 		return this;
 	}
 
@@ -413,14 +402,41 @@ function checkKey(key: string): string {
 	return key;
 }
 
-function checkValue(value: string | Uint8Array): string | Uint8Array {
-	if (typeof value !== "string" && !(value instanceof Uint8Array)) {
-		throw wrongType("value", "a string or a Buffer", value);
+/** Checks a text for fsconfig(2). */
+export function checkValue<T extends string | Uint8Array>(value: T, name = "value"): T {
+	if (typeof value !== "string" && !((value as unknown) instanceof Uint8Array)) {
+		throw wrongType(name, "a string or a Buffer", value);
 	}
 	if (typeof value === "string" ? value.includes("\0") : value.includes(0)) {
-		throw wrongValue("value", "without NUL bytes, which end a text for the kernel", value);
+		throw wrongValue(name, "without NUL bytes, which end a text for the kernel", value);
 	}
 	const length = typeof value === "string" ? Buffer.byteLength(value) : value.length;
 	if (length <= LONGEST) return value;
-	throw outOfRange("value", `at most ${LONGEST} bytes, which is what fsconfig(2) takes`, `${length} bytes`);
+	throw outOfRange(name, `at most ${LONGEST} bytes, which is what fsconfig(2) takes`, `${length} bytes`);
+}
+
+/** Cuts options into parts, and checks all of them before a call, so that a wrong part leaves the context as it is. */
+export function checkParts(data: MountData, name: string): readonly DataPart[] {
+	const parts = dataParts(data, name);
+	for (const { key, value } of parts) {
+		checkKey(key);
+		if (value instanceof FileDescriptor) numberOf(value, name);
+		else if (value !== undefined) checkValue(value);
+	}
+	return parts;
+}
+
+/** Sets parameters, by one call for each. */
+export function setParts(context: FsContext, parts: readonly (DataPart | BytesPart)[]): void {
+	for (const { key, value } of parts) {
+		if (value === undefined) context.setFlag(key);
+		else if (value instanceof FileDescriptor) context.setFd(key, value);
+		else context.setString(key, value);
+	}
+}
+
+/** A parameter whose text may be bytes that are no UTF-8. */
+interface BytesPart {
+	readonly key: string;
+	readonly value: string | Buffer;
 }

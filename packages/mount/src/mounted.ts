@@ -21,13 +21,14 @@ import {
 	optionalBoolean,
 	resolveFlags,
 	runInOwner,
+	text,
 	toBits,
 	wrongType,
 	wrongValue,
 } from "@nearfar/core/internal";
 import { type AccessTimes, type AttributeOptions, accessTimeBits, attributeWords, mountSetattr } from "./attributes.ts";
-import type { MountData } from "./data.ts";
-import { FsContext, fsopen, typeOf } from "./fs-context.ts";
+import type { DataPart, MountData } from "./data.ts";
+import { checkParts, checkValue, FsContext, fsopen, setParts, typeOf } from "./fs-context.ts";
 import { type MoveMountOptions, moveMount } from "./move.ts";
 import { join, toWord } from "./word.ts";
 
@@ -111,27 +112,7 @@ export class Mount extends FileDescriptor {
 	 * @see fsopen(2), fsconfig(2), fsmount(2), Linux 5.2; CAP_SYS_ADMIN over the mount namespace
 	 */
 	static create(fstype: string, options?: CreateOptions): Mount {
-		const { source, data, exclusive, set, atime, ...later } = checkOptions(options, [
-			"source",
-			"data",
-			"exclusive",
-			"set",
-			"atime",
-			"clear",
-			"propagation",
-			"userns",
-		]);
-		optionalBoolean(exclusive, "options.exclusive");
-		// Checked before the first call.
-		attributeWords({ ...later, ...(set !== undefined && { set }), ...(atime !== undefined && { atime }) });
-		using context = fsopen(fstype);
-		context.setString("source", source ?? fstype);
-		if (data !== undefined) context.set(data);
-		context.create({ exclusive: exclusive ?? false });
-		const mount = fsmount(context, { ...(set !== undefined && { set }), ...(atime !== undefined && { atime }) });
-		return closedUnless(mount, () => {
-			if (Object.values(later).some((value) => value !== undefined)) mountSetattr(mount, later);
-		});
+		return createMount(fstype, [], checkOptions(options, createOptionNames));
 	}
 
 	/**
@@ -299,18 +280,64 @@ export class Mount extends FileDescriptor {
 export function fsmount(context: FsContext, options?: FsmountOptions): Mount {
 	const { flags, set, atime } = checkOptions(options, ["flags", "set", "atime"]);
 	if (!(context instanceof FsContext)) throw wrongType("context", "an FsContext", context);
+	const attributes = fsmountAttributes(set, atime);
+	const word = join(toWord(fsmountFlags, flags, "options.flags"), fsmountFlags.cloexec);
+	const made = native().fsmount(numberOf(context, "context"), word, attributes, typeOf(context));
+	return adoptMount(made, (word & NAMESPACE) !== 0);
+}
+
+/** Converts the attributes for fsmount(2), which takes no id map. */
+function fsmountAttributes(set: FsmountOptions["set"], atime: AccessTimes | undefined): number {
 	const attributes = toWord(mountAttributes, set, "options.set");
 	if (attributes & mountAttributes.idmap) {
 		throw wrongValue("options.set", 'without "idmap", which mountSetattr sets along with userns', set);
 	}
-	const word = join(toWord(fsmountFlags, flags, "options.flags"), fsmountFlags.cloexec);
-	const made = native().fsmount(
-		numberOf(context, "context"),
-		word,
-		join(attributes, accessTimeBits(atime)),
-		typeOf(context),
-	);
-	return adoptMount(made, (word & NAMESPACE) !== 0);
+	return join(attributes, accessTimeBits(atime));
+}
+
+/** The names of {@link CreateOptions}, for the functions that take them. */
+export const createOptionNames = [
+	"source",
+	"data",
+	"exclusive",
+	"set",
+	"atime",
+	"clear",
+	"propagation",
+	"userns",
+] as const;
+
+/**
+ * Makes a detached mount of a new file system. Checks everything before the first call, and closes what it has made when a step
+ * fails.
+ *
+ * @param fstype - The file system. It is the source, too, unless the options have one.
+ * @param parameters - Parameters that the caller has checked. `data` of the options follows them, so that its last word counts.
+ * @param options - Options whose names the caller has checked.
+ */
+export function createMount(fstype: string, parameters: readonly DataPart[], options: CreateOptions): Mount {
+	const { source = fstype, data, exclusive, set, atime, clear, propagation, userns } = options;
+	text(fstype, "fstype");
+	const parts = [
+		{ key: "source", value: checkValue(source, "options.source") },
+		...parameters,
+		...(data === undefined ? [] : checkParts(data, "options.data")),
+	];
+	const create = { exclusive: optionalBoolean(exclusive, "options.exclusive") ?? false };
+	fsmountAttributes(set, atime);
+	const later = {
+		...(clear !== undefined && { clear }),
+		...(propagation !== undefined && { propagation }),
+		...(userns !== undefined && { userns }),
+	};
+	attributeWords(later);
+	using context = fsopen(fstype);
+	setParts(context, parts);
+	context.create(create);
+	const mount = fsmount(context, { ...(set !== undefined && { set }), ...(atime !== undefined && { atime }) });
+	return closedUnless(mount, () => {
+		if (Object.keys(later).length > 0) mountSetattr(mount, later);
+	});
 }
 
 const NAMESPACE = 2; // FSMOUNT_NAMESPACE and OPEN_TREE_NAMESPACE
