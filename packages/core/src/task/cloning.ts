@@ -72,12 +72,13 @@ function partsOf(
 	parent: AnyTask | undefined,
 	{ namespaces = [], share = [] }: CloneOptions,
 ): TaskParts<ChildProcess> {
-	const { childPids, kinds, signalsTouched } = stateOf(parent ?? nearTask());
+	const { childPids, kinds, entering, signalsTouched } = stateOf(parent ?? nearTask());
 	const Kind = share.includes("vm") ? ThreadProcess : ChildProcess;
 	const process = new Kind(id, nearTask().pidNamespace);
 	const own = namespaces.includes("pid") ? new PidNamespace(() => process) : undefined;
 	const pids = own ? () => own : childPids;
-	return { id, process, kinds: [...kinds, ...namespaces], pids, nested: parent !== undefined, signalsTouched };
+	const nested = parent !== undefined;
+	return { id, process, kinds: [...kinds, ...namespaces], entering, pids, nested, signalsTouched };
 }
 
 /** Notes that the clone of a task has succeeded. */

@@ -1,8 +1,8 @@
 import type { NamespaceKind } from "../addon/flags.generated.ts";
 import { PidNamespace } from "../identity.ts";
 import type { Process } from "../process/process.ts";
-import { type AnyTask, afterSuccess } from "../target/target.ts";
-import { stateOf } from "./state.ts";
+import { type AnyTask, afterSuccess, currentTask } from "../target/target.ts";
+import { type Entering, stateOf } from "./state.ts";
 
 /**
  * Notes that a task enters other namespaces if the call that was made last succeeds. Children cloned later are in the pid
@@ -21,16 +21,33 @@ export function entersNamespaces(
 	let entered = typeof kinds === "function" || kinds.includes("pid");
 	// Already now: a child that is cloned while the batch is under way comes after the batch.
 	if (entered) state.childPids = () => (entered ? another : before());
+	const entering: Entering = { kinds: typeof kinds === "function" ? [] : kinds, states: new Set([state]) };
+	state.entering.add(entering);
+	const join = (known: readonly NamespaceKind[]) => {
+		for (const each of entering.states) {
+			for (const kind of known) each.kinds.add(kind);
+			each.entering.delete(entering);
+		}
+		entered = known.includes("pid");
+	};
 	afterSuccess(
-		() => {
-			const known = typeof kinds === "function" ? kinds() : kinds;
-			for (const kind of known) state.kinds.add(kind);
-			entered = known.includes("pid");
-		},
-		() => {
-			entered = false;
-		},
+		() => join(typeof kinds === "function" ? kinds() : kinds),
+		() => join([]),
 	);
+}
+
+/**
+ * Returns the kinds of namespaces that a task does not share with this process: the kinds that the task was cloned with, has made
+ * or has entered, and those that the tasks above it had when they cloned the task.
+ *
+ * While a batch is collected, the kinds that the batch makes already count. A kind that the task enters by a descriptor alone,
+ * without a name, counts from the end of the batch.
+ *
+ * @param task - The task. Default: the current one. This process shares all kinds with itself.
+ */
+export function ownNamespaces(task: AnyTask = currentTask()): ReadonlySet<NamespaceKind> {
+	const { kinds, entering } = stateOf(task);
+	return new Set([...kinds, ...[...entering].flatMap((each) => each.kinds)]);
 }
 
 /** Makes a pid namespace. Apart from its caller, because a closure keeps all variables around it, and so the task. */

@@ -15,12 +15,21 @@ export interface TaskParts<P extends Process> {
 	readonly process: P;
 	/** The kinds of namespaces that it does not share with this process. */
 	readonly kinds: readonly NamespaceKind[];
+	/** The kinds that the task which clones it enters in a batch under way. */
+	readonly entering?: Iterable<Entering>;
 	/** Returns the pid namespace that it is in. */
 	readonly pids: () => PidNamespace;
 	/** True when a task has cloned it. */
 	readonly nested?: boolean;
 	/** True when it may ignore or block a signal. */
 	readonly signalsTouched?: boolean;
+}
+
+/** Kinds of namespaces that a task enters by a call of a batch which is collected, or under way. */
+export interface Entering {
+	readonly kinds: readonly NamespaceKind[];
+	/** The task that has made the call, and the tasks that it has cloned since. The clones happen after the batch. */
+	readonly states: Set<TaskState>;
 }
 
 /** A program that a batch under way is going to execute. */
@@ -52,6 +61,8 @@ export class TaskState {
 	readonly id: number;
 	readonly nested: boolean;
 	readonly kinds: Set<NamespaceKind>;
+	/** The kinds that join {@link TaskState.kinds} when a call that was collected has succeeded. */
+	readonly entering: Set<Entering>;
 	readonly pids: () => PidNamespace;
 	/**
 	 * Returns the pid namespace of children cloned from now on. While a batch that may change it is under way, the result is
@@ -67,10 +78,12 @@ export class TaskState {
 	#fdTable: FDTable | undefined;
 	#addressSpace: AddressSpace | undefined;
 
-	constructor(task: AnyTask, { id, kinds, pids, nested, signalsTouched }: TaskParts<Process>) {
+	constructor(task: AnyTask, { id, kinds, entering = [], pids, nested, signalsTouched }: TaskParts<Process>) {
 		this.task = task;
 		this.id = id;
 		this.kinds = new Set(kinds);
+		this.entering = new Set(entering);
+		for (const { states } of entering) states.add(this);
 		this.pids = pids;
 		this.childPids = pids;
 		this.nested = nested ?? false;
