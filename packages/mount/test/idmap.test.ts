@@ -4,21 +4,15 @@ import { mountSetattr, moveMount, openTree } from "@nearfar/mount";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { neverOpen, refusal } from "../../../test/refusal.ts";
-import { arm64, sandbox } from "./sandbox.ts";
+import { arm64, namespaceFor, sandbox } from "./sandbox.ts";
 
 const SYS_setresgid = arm64 ? 149 : 119;
 const SYS_setresuid = arm64 ? 147 : 117;
 const syscall = "mount_setattr";
 
-/** Opens the user namespace of a task as a descriptor of another task. */
-function userns(of: string, task: Task): FileDescriptor {
-	using near = openat2(of);
-	return task.put(near);
-}
-
 test("IDM-01 what is no user namespace, or not open", async () => {
 	await using box = await sandbox();
-	const uts = userns("/proc/self/ns/uts", box.task);
+	const uts = namespaceFor(box.task, "/proc/self/ns/uts");
 	box.task.run(() => {
 		using tree = openTree(box.inside(), { flags: ["clone"] });
 		const refused = (fd: FileDescriptor) => refusal(() => mountSetattr(tree, { userns: fd }));
@@ -33,8 +27,8 @@ test("IDM-01 what is no user namespace, or not open", async () => {
 test("IDM-02 not the initial user namespace, not an attached mount, not twice, never back", async () => {
 	await using box = await sandbox();
 	await using mapped = await box.task.clone({ namespaces: ["user"], idMap: "root" });
-	const initial = userns("/proc/self/ns/user", box.task);
-	const map = userns(`/proc/${mapped.pid}/ns/user`, box.task);
+	const initial = namespaceFor(box.task, "/proc/self/ns/user");
+	const map = namespaceFor(box.task, `/proc/${mapped.pid}/ns/user`);
 	box.task.run(() => {
 		using tree = openTree(box.inside(), { flags: ["clone"] });
 		const refused = (...args: Parameters<typeof mountSetattr>) => refusal(() => mountSetattr(...args));
@@ -58,7 +52,7 @@ needs("root").test("IDM-04 owners through an id-mapped mount", async () => {
 	chownSync(box.outside("source/of-5"), 5, 5);
 	chmodSync(box.outside(), 0o755);
 	chmodSync(box.outside("source"), 0o777);
-	const map = userns(`/proc/${mapped.pid}/ns/user`, box.task);
+	const map = namespaceFor(box.task, `/proc/${mapped.pid}/ns/user`);
 	box.task.run(() => {
 		using tree = openTree(source, { flags: ["clone"] });
 		mountSetattr(tree, { set: ["nosuid"], userns: map });
@@ -97,7 +91,7 @@ test("a batch opens a user namespace, maps a copy by it and attaches that", asyn
 test("IDM-08 a user namespace without maps", async () => {
 	await using box = await sandbox();
 	await using unmapped = await box.task.clone({ namespaces: ["user"], idMap: "none" });
-	const map = userns(`/proc/${unmapped.pid}/ns/user`, box.task);
+	const map = namespaceFor(box.task, `/proc/${unmapped.pid}/ns/user`);
 	box.task.run(() => {
 		using tree = openTree(box.inside(), { flags: ["clone"] });
 		expect(refusal(() => mountSetattr(tree, { userns: map }))).toMatchObject({ code: "EINVAL", syscall });

@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type CloneOptions, Task } from "@nearfar/core";
+import { type CloneOptions, type FileDescriptor, openat2, Task } from "@nearfar/core";
 import { mount } from "@nearfar/mount";
 import { has } from "../../../test/needs.ts";
 
@@ -85,4 +85,16 @@ function word(field: string): string {
 /** Returns the topmost mount at a path. */
 export function mountAt(task: Task, path: string): MountLine | undefined {
 	return mountsOf(task).findLast(({ at }) => at === path);
+}
+
+/** Opens a namespace of a process, as a descriptor of a task. */
+export function namespaceFor(task: Task, path: string): FileDescriptor {
+	using near = openat2(path);
+	return task.put(near);
+}
+
+/** Returns what a helper may not change when it fails: the mounts of a task as text, and the number of its descriptors. */
+export function traces(task: Task): { mounts: string; descriptors: number } {
+	const mounts = readFileSync(`/proc/${task.pid}/mountinfo`, "utf8");
+	return { mounts, descriptors: readdirSync(`/proc/${task.pid}/fd`).length };
 }
