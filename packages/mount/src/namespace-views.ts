@@ -21,6 +21,8 @@ import { placed } from "./placed.ts";
  * @throws `EPERM` The task has no CAP_SYS_ADMIN over its mount namespace, or a seccomp filter does not know the calls.
  * @throws `EPERM` In a user namespace the net namespace does not belong to it, or the task sees no sysfs that nothing is
  * mounted over. `error.hint` says so.
+ * @throws `EPERM` In a user namespace: `atime` differs from the access times of the sysfs in sight, or that one is read-only and
+ * locked, and `set` has no `rdonly`.
  * @throws `EINVAL` The file system refuses a parameter of `data`; `error.log` says which. An attribute such as `nosuid` is such
  * a parameter.
  * @throws `EINVAL` The target is a link or a file.

@@ -38,6 +38,8 @@ const hiding = ["off", "noaccess", "invisible", "ptraceable"] as const;
  * @throws `EPERM` The task has no CAP_SYS_ADMIN over its mount namespace, or a seccomp filter does not know the calls.
  * @throws `EPERM` In a user namespace the pid namespace does not belong to it, or the task sees no procfs that nothing is
  * mounted over. `error.hint` names both.
+ * @throws `EPERM` In a user namespace: `atime` differs from the access times of the procfs in sight, or that one is read-only and
+ * locked, and `set` has no `rdonly`.
  * @throws `EINVAL` The user namespace does not map `gid`, or `pidns` is no pid namespace or the kernel is older than 6.17;
  * `error.log` says which.
  * @throws `EINVAL` The file system refuses a parameter of `data`; `error.log` says which. An attribute such as `nosuid` is such

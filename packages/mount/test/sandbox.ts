@@ -95,6 +95,8 @@ export function namespaceFor(task: Task, path: string): FileDescriptor {
 
 /** Returns what a helper may not change when it fails: the mounts of a task as text, and the number of its descriptors. */
 export function traces(task: Task): { mounts: string; descriptors: number } {
+	// What this process has closed of the task, such as the pidfd of a child, the task closes with its next call.
+	task.run(() => openat2("/", { flags: ["path"] }).close());
 	const mounts = readFileSync(`/proc/${task.pid}/mountinfo`, "utf8");
 	return { mounts, descriptors: readdirSync(`/proc/${task.pid}/fd`).length };
 }
