@@ -8,6 +8,7 @@ export { native } from "./addon/native.ts";
 export * from "./arguments.ts";
 export { outsideOtherCopies } from "./copies.ts";
 export { adoptDescriptor, checkDescriptor, numberOf, ownsNumber, runInOwner } from "./files/descriptor.ts";
+export { type Encoding, toEncoding } from "./files/encoding.ts";
 export { followedPath, refuseNotFollowed, toAt, toPath } from "./files/location.ts";
 export { pathText } from "./files/path.ts";
 export { openProcessFolder, pidOfPidfd } from "./files/pidfd.ts";

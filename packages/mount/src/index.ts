@@ -12,6 +12,8 @@ export type {
 	MoveMountFlag,
 	OpenTreeFlag,
 	Propagation,
+	StatmountField,
+	StatmountFlag,
 	UmountFlag,
 } from "@nearfar/core/internal";
 export { type AccessTimes, type AttributeOptions, type MountSetattrOptions, mountSetattr } from "./attributes.ts";
@@ -21,10 +23,15 @@ export type { MountData, MountValue } from "./data.ts";
 export { type DevptsOptions, devpts } from "./devpts.ts";
 export { MountFlags, type MountOptionSplit } from "./flags.ts";
 export { FsContext, fsopen, fspick } from "./fs-context.ts";
+export { type ListmountOptions, listmount } from "./listmount.ts";
+export type { MountStat, SuperblockFlag } from "./mount-stat.ts";
 export { type CreateOptions, type FsmountOptions, fsmount, Mount } from "./mounted.ts";
+export { mountinfo } from "./mountinfo.ts";
 export { type MoveMountOptions, moveMount } from "./move.ts";
 export { cgroup2, mqueue, sysfs } from "./namespace-views.ts";
+export { type MountInfo, parseMountinfo } from "./parse-mountinfo.ts";
 export { type ProcOptions, proc } from "./proc.ts";
 export { enterRoot, pivotRoot } from "./root.ts";
+export { type StatmountOptions, statmount } from "./statmount.ts";
 export { type TmpfsOptions, tmpfs } from "./tmpfs.ts";
 export { type OpenTreeOptions, openTree } from "./tree.ts";
