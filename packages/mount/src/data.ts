@@ -35,7 +35,7 @@ const LIMIT = 4095; // the kernel copies one page, whose smallest size is 4096, 
  *
  * @param data - The options. Descriptors are written as their numbers in the current task.
  * @param name - The name of the parameter, for error messages.
- * @throws `BatchError` A descriptor is one that a batch has still to make: it has no number yet.
+ * @throws `BatchError` A descriptor is one that a batch has still to make, and so has no number yet.
  * @throws `FDTableMismatchError` A descriptor belongs to another table than the current task's.
  * @throws `ClosedError` A descriptor is closed.
  * @throws `TypeError` An option has the wrong type, no name, a NUL byte or a comma, or is a mode in decimal.

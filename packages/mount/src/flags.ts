@@ -13,7 +13,7 @@ import type { MountData } from "./data.ts";
 import { applyWord, wordsOf } from "./option-words.ts";
 import { splitOptions } from "./split.ts";
 
-/** What {@link MountFlags.split} has found in options of fstab(5). */
+/** Options of fstab(5), as {@link MountFlags.split} parts them by their reader. */
 export interface MountOptionSplit {
 	/** The flags for mount(2). */
 	flags: MountFlags;
@@ -37,7 +37,7 @@ const accessTimes = ["strictatime", "noatime", "relatime"] as const satisfies Mo
 const forNewCalls = toBits(mountFlags, [...attributes, ...parameters.map(([flag]) => flag), ...accessTimes]);
 
 /**
- * A set of flags of mount(2) (`MS_*`), and their text as in fstab(5). A set never changes: its methods return new ones.
+ * A set of flags of mount(2) (`MS_*`), and their text as in fstab(5). A set never changes: methods return new sets.
  *
  * The text has the words of mount(8): `"ro,nosuid,rbind"`. The names of flags are those of the kernel in camelCase, as
  * everywhere: `["rdonly", "nosuid", "bind", "rec"]`. Iteration yields these names, by the value of the flag; bits without
@@ -229,7 +229,7 @@ export class MountFlags implements Iterable<MountFlag> {
 	/**
 	 * Returns the flags for a message: as `toText`, with one hexadecimal number for all bits that have no word.
 	 *
-	 * @returns The text. It never throws.
+	 * @returns The text. The method never throws.
 	 * @example
 	 * ```ts
 	 * console.log(String(MountFlags.from(["move", "rdonly"]))); // ro,0x2000

@@ -31,7 +31,7 @@ const wordsOfFlags: readonly [flag: Exclude<MountFlag, "rec" | "move">, adds: st
 	["lazytime", "lazytime", "nolazytime"],
 ];
 
-/** What a word does: first the one set of flags goes, then the other one comes. */
+/** The effect of a word: first the flags of `takesAway` go, then those of `adds` come. */
 interface WordEffect {
 	readonly takesAway: number;
 	readonly adds: number;
