@@ -29,9 +29,8 @@ export function show(path: string, source: string): Shown {
 }
 
 /** Returns every directory that has to be made for these files, the outer ones first. */
-export function foldersFor(files: readonly Shown[], ...folders: string[]): Set<string> {
-	const needed = files.map(({ path, isDirectory }) => (isDirectory ? path : dirname(path)));
-	return new Set([...needed, ...folders].flatMap(withParents));
+export function foldersFor(files: readonly Pick<Shown, "path" | "isDirectory">[]): Set<string> {
+	return new Set(files.flatMap(({ path, isDirectory }) => withParents(isDirectory ? path : dirname(path))));
 }
 
 /** The home directory of the caller; `/etc` for a caller without one, because the sandbox has an `/etc` of its own. */
