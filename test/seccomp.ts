@@ -7,6 +7,15 @@ import type { Task } from "@nearfar/core";
  * @param argument - The index of this argument, from 0. Default: the first one.
  */
 export function forbid(task: Task, nr: number, errno: number, value?: number, argument = 0): void {
+	filter(task, nr, 0x0005_0000 | errno, value, argument); // SECCOMP_RET_ERRNO
+}
+
+/** From now on system call `nr` ends the task with SIGSYS. `value` and `argument` are those of {@link forbid}. */
+export function killAt(task: Task, nr: number, value?: number, argument = 0): void {
+	filter(task, nr, 0x8000_0000, value, argument); // SECCOMP_RET_KILL_PROCESS
+}
+
+function filter(task: Task, nr: number, action: number, value: number | undefined, argument: number): void {
 	const prctl = process.arch === "x64" ? 157 : 167;
 	const [noNewPrivs, setSeccomp, filterMode] = [38, 22, 2];
 	const compared = [
@@ -18,14 +27,14 @@ export function forbid(task: Task, nr: number, errno: number, value?: number, ar
 		instruction(0x20, 0, 0, 0), // load the call's number
 		instruction(0x15, 0, more.length + 1, nr), // is it the one?
 		...more,
-		instruction(0x06, 0, 0, 0x0005_0000 | errno), // SECCOMP_RET_ERRNO
+		instruction(0x06, 0, 0, action),
 		instruction(0x06, 0, 0, 0x7fff_0000), // SECCOMP_RET_ALLOW
 	];
 	task.syscall(prctl, noNewPrivs, 1, 0, 0, 0);
 	const bytes = new Uint8Array(16); // struct sock_fprog: the number of instructions, and their address
 	bytes[0] = program.length;
-	const filter = new Uint8Array(new Uint32Array(program.flat()).buffer);
-	task.syscall(prctl, setSeccomp, filterMode, { bytes, at: [[8, filter]] }, 0, 0);
+	const instructions = new Uint8Array(new Uint32Array(program.flat()).buffer);
+	task.syscall(prctl, setSeccomp, filterMode, { bytes, at: [[8, instructions]] }, 0, 0);
 }
 
 function instruction(code: number, ifTrue: number, ifFalse: number, value: number): [number, number] {
