@@ -20,7 +20,7 @@ export { toAsked, toWanted, waitBits } from "./process/waiters.ts";
 export { type LogMessage, logLines } from "./target/context-log.ts";
 export { shownData } from "./target/mount-data.ts";
 export { refuseOneThread } from "./target/own-thread.ts";
-export { type AnyTask, afterSuccess, currentBatch, currentTask, taskOf } from "./target/target.ts";
+export { type AnyTask, afterSuccess, currentBatch, currentTask, taskOf, withFile } from "./target/target.ts";
 export { endTask } from "./task/end.ts";
 export { executeFor } from "./task/exec.ts";
 export { copyEnvironment } from "./task/exec-options.ts";

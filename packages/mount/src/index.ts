@@ -30,6 +30,7 @@ export { mountinfo } from "./mountinfo.ts";
 export { type MoveMountOptions, moveMount } from "./move.ts";
 export { cgroup2, mqueue, sysfs } from "./namespace-views.ts";
 export { type MountInfo, parseMountinfo } from "./parse-mountinfo.ts";
+export { type PopulateDevOptions, populateDev } from "./populate-dev.ts";
 export { type ProcOptions, proc } from "./proc.ts";
 export { enterRoot, pivotRoot } from "./root.ts";
 export { type StatmountOptions, statmount } from "./statmount.ts";
