@@ -10,6 +10,7 @@ import {
 	toPath,
 	type UmountFlag,
 	umountFlags,
+	wrongType,
 	wrongValue,
 } from "@nearfar/core/internal";
 import { dataText, type MountData } from "./data.ts";
@@ -108,6 +109,9 @@ export function mount(
 /** Converts the flags of mount(2). A number reaches the kernel, also with flags that are refused by name. */
 function toMountBits(flags: MountOptions["flags"]): number {
 	if (typeof flags === "number") return toBits(mountFlags, flags, "options.flags");
+	if (flags !== undefined && !Array.isArray(flags) && !(flags instanceof MountFlags)) {
+		throw wrongType("options.flags", "an array of names, a MountFlags or a number; MountFlags.parse reads text", flags);
+	}
 	const bits = flags instanceof MountFlags ? flags.bits : toBits(mountFlags, flags, "options.flags");
 	const kinds = bits & propagationKinds;
 	if (kinds === 0) return bits;

@@ -63,7 +63,8 @@ export class MountFlags implements Iterable<MountFlag> {
 	/**
 	 * Returns a set of flags.
 	 *
-	 * Flags of statvfs(3) are other numbers: 4096 is `ST_RELATIME` there, and `MS_BIND` here.
+	 * Flags of statvfs(3) are other numbers: 4096 is `ST_RELATIME` there, and `MS_BIND` here. The options of a mount that
+	 * exists come from `mountinfo` or `statmount`.
 	 *
 	 * @param source - Names of flags, another set, or a number from 0 to 2^32-1.
 	 * @returns The set. A set is returned as it is.

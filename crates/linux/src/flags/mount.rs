@@ -10,7 +10,7 @@ flags! {
         NODEV = libc::MS_NODEV, "Device files cannot be opened";
         NOEXEC = libc::MS_NOEXEC, "Programs cannot be executed";
         SYNCHRONOUS = libc::MS_SYNCHRONOUS, "Every write reaches the device before it returns";
-        REMOUNT = libc::MS_REMOUNT, "Changes the flags and data of an existing mount";
+        REMOUNT = libc::MS_REMOUNT, "Changes an existing mount, and forgets the flags that are not repeated; `mountSetattr` keeps them";
         MANDLOCK = libc::MS_MANDLOCK, "Permits mandatory locks; ignored since Linux 5.15";
         DIRSYNC = libc::MS_DIRSYNC, "Every directory change reaches the device before it returns";
         NOSYMFOLLOW = libc::MS_NOSYMFOLLOW, "Symbolic links are not followed; since Linux 5.10";

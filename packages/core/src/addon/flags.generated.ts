@@ -14,7 +14,7 @@ export const mountFlags = {
 	noexec: 0x8,
 	/** Every write reaches the device before it returns (`MS_SYNCHRONOUS`). */
 	synchronous: 0x10,
-	/** Changes the flags and data of an existing mount (`MS_REMOUNT`). */
+	/** Changes an existing mount, and forgets the flags that are not repeated; `mountSetattr` keeps them (`MS_REMOUNT`). */
 	remount: 0x20,
 	/** Permits mandatory locks; ignored since Linux 5.15 (`MS_MANDLOCK`). */
 	mandlock: 0x40,
@@ -62,7 +62,7 @@ export const mountFlags = {
  * - `nodev`: Device files cannot be opened (`MS_NODEV`).
  * - `noexec`: Programs cannot be executed (`MS_NOEXEC`).
  * - `synchronous`: Every write reaches the device before it returns (`MS_SYNCHRONOUS`).
- * - `remount`: Changes the flags and data of an existing mount (`MS_REMOUNT`).
+ * - `remount`: Changes an existing mount, and forgets the flags that are not repeated; `mountSetattr` keeps them (`MS_REMOUNT`).
  * - `mandlock`: Permits mandatory locks; ignored since Linux 5.15 (`MS_MANDLOCK`).
  * - `dirsync`: Every directory change reaches the device before it returns (`MS_DIRSYNC`).
  * - `nosymfollow`: Symbolic links are not followed; since Linux 5.10 (`MS_NOSYMFOLLOW`).
