@@ -297,7 +297,7 @@ impl<T> Call<T> {
     }
 
     /// Lets a batch go on when the kernel refuses this call with `errno`. After another error a task still makes the calls that
-    /// follow, and then the batch fails.
+    /// follow, and then the batch fails. A batch that executes a program ends at every error, because a program does not reply.
     pub fn tolerating(mut self, errno: Errno) -> Self {
         self.request.tolerates = Some(errno);
         self.go_on()

@@ -63,6 +63,11 @@ pub struct Detail {
 }
 
 impl Failure {
+    /// True when the kernel has refused the call with this error.
+    pub(crate) fn has_errno(&self, errno: Errno) -> bool {
+        matches!(self, Failure::Refused(refusal) if refusal.errno == errno)
+    }
+
     /// Adds the messages of a file system context.
     pub(crate) fn with_log(self, log: Vec<Vec<u8>>) -> Self {
         match self {

@@ -151,7 +151,7 @@ fn run_far<T>(channel: &Arc<Channel>, calls: Vec<Call<T>>) -> Result<Vec<T>> {
 /// Takes all messages from the log of a file system context, the oldest first.
 pub fn read_context_log(context: i32) -> Result<Vec<Vec<u8>>> {
     CURRENT.with_borrow_mut(|target| match target {
-        Target::Near => Ok(context_log::read_near(context)),
+        Target::Near => context_log::read_near(context),
         Target::Far(channel) => task::context_log::read(channel, context),
         Target::Batch(_) => Err(Failure::Batch("read", None)),
     })

@@ -113,13 +113,15 @@ export function attributeWords({
 	if (userns !== undefined && !(userns instanceof FileDescriptor)) {
 		throw wrongType("options.userns", "a FileDescriptor", userns);
 	}
-	if (Array.isArray(set) && set.includes("idmap") && !userns) {
+	const added = toBits(mountAttributes, set, "options.set");
+	// Without a descriptor the kernel would take 0 for the user namespace.
+	if (BigInt(added) & BigInt(mountAttributes.idmap) && !userns) {
 		throw wrongValue("options.set", 'without "idmap" unless there is options.userns', set);
 	}
 	const time = accessTimeBits(atime);
 	const timeMask = atime === undefined ? 0 : mountAttributeMasks.atime;
 	return [
-		add(toBits(mountAttributes, set, "options.set"), time, userns ? mountAttributes.idmap : 0),
+		add(added, time, userns ? mountAttributes.idmap : 0),
 		add(toBits(mountAttributes, clear, "options.clear"), timeMask),
 		typeof propagation === "number"
 			? toBits(propagations, propagation, "options.propagation")

@@ -14,6 +14,7 @@ import {
 	optionalBoolean,
 	outOfRange,
 	refuseNotFollowed,
+	shownData,
 	text,
 	toAt,
 	wrongType,
@@ -116,7 +117,7 @@ export class FsContext extends FileDescriptor {
 	 * @see fsconfig(2) FSCONFIG_SET_STRING, Linux 5.2; CAP_SYS_ADMIN over the mount namespace
 	 */
 	setString(key: string, value: string | Buffer): this {
-		return this.#configure(fsconfigCommands.setString, checkKey(key), checkValue(value), 0);
+		return this.#configure(fsconfigCommands.setString, checkKey(key), checkValue(key, value), 0);
 	}
 
 	/**
@@ -274,6 +275,9 @@ export class FsContext extends FileDescriptor {
 	/**
 	 * Applies the parameters to the file system that exists already: every mount of it changes.
 	 *
+	 * Once a context has set one of the flags `ro sync dirsync lazytime mand`, each further `reconfigure` of this context takes the flag
+	 * away, unless the flag is set again before. Other contexts leave the flag as it is.
+	 *
 	 * @returns This context.
 	 * @throws `EINVAL` A parameter cannot be changed. `error.log` often says which.
 	 * @throws `EBUSY` `ro` is set while files are open for writing; the context is not mounted yet, or an earlier call has failed.
@@ -398,17 +402,18 @@ export function fspick(at: LocationLike): FsContext {
 
 function checkKey(key: string): string {
 	const length = Buffer.byteLength(text(key, "key"));
-	if (length > LONGEST) throw outOfRange("key", `at most ${LONGEST} bytes`, key);
+	if (length > LONGEST) throw outOfRange("key", `at most ${LONGEST} bytes`, `${length} bytes`);
 	return key;
 }
 
-/** Checks a text for fsconfig(2). */
-export function checkValue<T extends string | Uint8Array>(value: T, name = "value"): T {
+/** Checks a text for fsconfig(2). An error shows the text without what looks like a password by the key. */
+export function checkValue<T extends string | Uint8Array>(key: string, value: T, name = "value"): T {
 	if (typeof value !== "string" && !((value as unknown) instanceof Uint8Array)) {
 		throw wrongType(name, "a string or a Buffer", value);
 	}
 	if (typeof value === "string" ? value.includes("\0") : value.includes(0)) {
-		throw wrongValue(name, "without NUL bytes, which end a text for the kernel", value);
+		const shown = shownData(`${key}=${value}`);
+		throw wrongValue(name, "without NUL bytes, which end a text for the kernel", shown);
 	}
 	const length = typeof value === "string" ? Buffer.byteLength(value) : value.length;
 	if (length <= LONGEST) return value;
@@ -421,7 +426,7 @@ export function checkParts(data: MountData, name: string): readonly DataPart[] {
 	for (const { key, value } of parts) {
 		checkKey(key);
 		if (value instanceof FileDescriptor) numberOf(value, name);
-		else if (value !== undefined) checkValue(value);
+		else if (value !== undefined) checkValue(key, value);
 	}
 	return parts;
 }

@@ -254,8 +254,8 @@ export class Mount extends FileDescriptor {
  * @param options - Flags, and attributes of the mount. Default: none.
  * @returns A detached mount, which dissolves when it is closed. The caller closes it, or declares it with `using`. With the flag
  * `namespace` it is a plain `FileDescriptor` of a new mount namespace instead.
- * @throws `EINVAL` `create` was not called yet, or the kernel does not know a flag or an attribute.
- * @throws `EBUSY` The context has made a mount already, or an earlier call on it has failed.
+ * @throws `EINVAL` `create` was not called yet or has failed, or the kernel does not know a flag or an attribute.
+ * @throws `EBUSY` The context has made a mount already, or `reconfigure` has failed.
  * @throws `EPERM` The user namespace may not mount this file system; `error.hint` says what is missing.
  * @throws `EMFILE` The task has reached its limit of descriptors.
  * @throws `ENOMEM` The kernel has no memory for the mount.
@@ -319,7 +319,7 @@ export function createMount(fstype: string, parameters: readonly DataPart[], opt
 	const { source = fstype, data, exclusive, set, atime, clear, propagation, userns } = options;
 	text(fstype, "fstype");
 	const parts = [
-		{ key: "source", value: checkValue(source, "options.source") },
+		{ key: "source", value: checkValue("source", source, "options.source") },
 		...parameters,
 		...(data === undefined ? [] : checkParts(data, "options.data")),
 	];

@@ -2,7 +2,7 @@
 //! addresses or descriptors.
 
 use crate::error::{Detail, Failure, Refusal};
-use crate::wire::Policy;
+use crate::wire::{self, Policy};
 use nix::errno::Errno;
 use std::borrow::Cow;
 use std::ffi::CStr;
@@ -199,6 +199,22 @@ impl Request {
             }
         };
         Some(Box::new(detail))
+    }
+
+    /// Returns the step whose result the call compares with another number, if the call is an expectation of a result.
+    pub(crate) fn compared_step(&self) -> Option<usize> {
+        match (self.nr, self.args[0]) {
+            (wire::EXPECT, Arg::Result(step)) => Some(step as usize),
+            _ => None,
+        }
+    }
+
+    /// Returns the error of an expectation that is not met.
+    pub(crate) fn expected_errno(&self) -> i32 {
+        match self.args[2] {
+            Arg::Number(number) => number as i32,
+            _ => libc::EINVAL,
+        }
     }
 
     /// Returns the number of the context that the call is made on, if it is made on one. `slot` returns the descriptors that earlier

@@ -25,6 +25,12 @@ pub(crate) fn file_system_type(fd: i32) -> Call<u64> {
     call.value(|answer| answer.u64(0))
 }
 
+/// `statfs(path, &buffer)`: the number that stands for the type of the file system.
+pub(crate) fn file_system_type_at(path: &[u8]) -> Call<u64> {
+    let call = Call::new("statfs", libc::SYS_statfs).path(path).output(size_of::<libc::statfs>());
+    call.value(|answer| answer.u64(0))
+}
+
 /// `close(fd)`.
 pub fn close(fd: i32) -> Call<()> {
     Call::new("close", libc::SYS_close).fd(fd).closes()

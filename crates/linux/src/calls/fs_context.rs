@@ -2,8 +2,9 @@
 
 use crate::call::Call;
 
-/// The most bytes of one message in the log of a context. Eight of them fit into a message to a task that needs no memfd.
-pub(crate) const LONGEST_MESSAGE: usize = 8000;
+/// The most bytes of one message in the log of a context: a path and some words. Eight of them fit into a message to a task that
+/// needs no memfd.
+pub(crate) const LONGEST_MESSAGE: usize = 4352;
 
 /// The value that fsconfig(2) sets a parameter to.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,13 @@ pub fn fsconfig(fd: i32, command: u32, key: Option<&[u8]>, value: Value, aux: i3
 pub fn fsmount(fd: i32, flags: u32, attributes: u32, fstype: Option<&[u8]>) -> Call<i32> {
     let call = Call::new("fsmount", libc::SYS_fsmount).fd(fd).number(flags).number(attributes);
     call.of_file_system(fstype.unwrap_or_default()).on_context().descriptor()
+}
+
+/// `fsconfig(fd, FSCONFIG_SET_FLAG, key)` with an address that cannot be read. A context answers EFAULT and stays as it is, even a
+/// spent one. Another file answers EINVAL.
+pub(crate) fn touch(fd: i32) -> Call<()> {
+    const FSCONFIG_SET_FLAG: u32 = 0;
+    Call::new("fsconfig", libc::SYS_fsconfig).fd(fd).number(FSCONFIG_SET_FLAG).number(-1).number(0).number(0)
 }
 
 /// `read(fd, buffer, count)` of a context: takes the oldest message from its log. ENODATA: there is none.

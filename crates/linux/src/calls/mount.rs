@@ -1,6 +1,6 @@
 //! Mounts: mount(2) and umount2(2), pivot_root(2), and the calls on mounts by descriptor.
 
-use crate::call::{words, Call};
+use crate::call::{words, Arg, Call};
 use std::mem::offset_of;
 
 const OPEN_TREE_ATTR: i64 = 467; // on every architecture; libc does not name it
@@ -17,6 +17,13 @@ pub fn mount(source: Option<&[u8]>, target: &[u8], kind: Option<&[u8]>, flags: u
     .number(flags)
     .string_or_null(data)
     .mounts()
+}
+
+/// `mount(NULL, ".", NULL, MS_REC | MS_SLAVE, data)`: from now on nothing that happens below the working directory reaches other
+/// mount namespaces. The kernel does not use `data`, but fails with EFAULT if `data` is neither 0 nor an address.
+pub(crate) fn make_here_slave(data: Arg) -> Call<()> {
+    let call = Call::new("mount", libc::SYS_mount).number(0).path(b".").number(0);
+    call.number(libc::MS_REC | libc::MS_SLAVE).arg(data)
 }
 
 /// `umount2(target, flags)`.

@@ -108,6 +108,15 @@ impl Sequence {
         self.requests.extend(other.requests.iter().cloned());
     }
 
+    /// Lets no error be tolerated: a step that goes on after one error ends the sequence with every error.
+    pub(crate) fn tolerate_nothing(&mut self) {
+        for request in &mut self.requests {
+            if request.tolerates.take().is_some() {
+                request.policy = Policy::Stop;
+            }
+        }
+    }
+
     /// Returns whether a step gives this descriptor number to another file.
     pub(crate) fn replaces(&self, fd: i32) -> bool {
         let number = Arg::Number(fd as u64);
@@ -124,10 +133,17 @@ impl Sequence {
         if let Some(request) = self.requests.iter().find(|request| request.one_thread && !is_expectation(request)) {
             return (made, Some(request.multithreaded()));
         }
+        let mut results = vec![Seen::default(); self.requests.len()];
         for step in 0..self.requests.len() {
-            let Some(request) = self.requests.get_mut(step).filter(|request| !is_expectation(request)) else {
-                continue;
-            };
+            let Some(request) = self.requests.get_mut(step) else { continue };
+            if is_expectation(request) {
+                if is_met(request, &results) {
+                    continue;
+                }
+                close_made(&mut made);
+                let failure = request.refusal(request.expected_errno(), None);
+                return (made, Some(at_step(failure, self.asked_step(step))));
+            }
             let ran =
                 request.make_near(|slot| made.get(slot as usize).copied()).and_then(|result| match whole(request) {
                     Some(all) if result != all => Err(short(request.name)),
@@ -136,17 +152,16 @@ impl Sequence {
             match ran {
                 Ok(result) => {
                     let out = std::mem::take(&mut request.out);
+                    if let Some(seen) = results.get_mut(step) {
+                        *seen = Seen { result, written: Answer { result, out: &out }.u32(0) };
+                    }
                     self.note(step, &Answer { result, out: &out }, &mut made);
                 }
                 Err(failure) if request.policy == Policy::GoOn && !is_intolerable(request, &failure) => {}
                 Err(failure) => {
                     let context = request.context(|slot| made.get(slot as usize).copied());
                     let failure = context_log::add_near(failure, context);
-                    for fd in made.iter_mut().filter(|fd| **fd >= 0) {
-                        // Whatever close(2) answers, the kernel has freed the number.
-                        let _ = descriptor::close(*fd).near();
-                        *fd = -1;
-                    }
+                    close_made(&mut made);
                     return (made, Some(at_step(failure, self.asked_step(step))));
                 }
             }
@@ -176,6 +191,34 @@ impl Sequence {
     }
 }
 
+/// What a step of a sequence that runs near has left for later ones to be compared.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    result: i64,
+    /// The first `int` that the kernel has written.
+    written: u32,
+}
+
+/// True when both numbers of an expectation are equal.
+fn is_met(expectation: &Request, results: &[Seen]) -> bool {
+    let number = |arg: &Arg| match arg {
+        Arg::Number(number) => *number,
+        Arg::Result(step) => results.get(*step as usize).map_or(0, |seen| seen.result as u64),
+        Arg::Written(step) => results.get(*step as usize).map_or(0, |seen| seen.written.into()),
+        _ => u64::MAX,
+    };
+    number(&expectation.args[0]) == number(&expectation.args[1])
+}
+
+/// Closes the descriptors that a sequence has made near.
+fn close_made(made: &mut [i32]) {
+    for fd in made.iter_mut().filter(|fd| **fd >= 0) {
+        // Whatever close(2) answers, the kernel has freed the number.
+        let _ = descriptor::close(*fd).near();
+        *fd = -1;
+    }
+}
+
 fn at_step(failure: Failure, step: u32) -> Failure {
     match failure {
         Failure::Refused(refusal) => Failure::Refused(Refusal { step: Some(step), ..refusal }),
@@ -200,7 +243,7 @@ fn short(name: &'static str) -> Failure {
     Failure::Refused(Refusal { words: Some(SHORT.into()), ..Refusal::new(name, Errno::EIO as i32) })
 }
 
-/// True for the step with which a task compares the result of another one. Near, the comparison needs no step.
+/// True for the step with which a task compares the result of another one. Near, the comparison is no call.
 fn is_expectation(request: &Request) -> bool {
     request.nr == wire::EXPECT
 }

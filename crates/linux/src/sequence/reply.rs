@@ -103,11 +103,14 @@ impl Sequence {
         attaches.filter(|(step, _)| reply.answer(*step).is_some()).count()
     }
 
-    /// Returns the failure that ended the sequence, if its step is `first` or a later one.
+    /// Returns the failure that ended the sequence, if its step is `first` or a later one. If the result of a step was not the expected
+    /// one because the step has failed, that is the failure.
     pub fn failure(&self, reply: &Reply, first: usize) -> Option<Failure> {
         let last = reply.results.len().checked_sub(1)?;
         let number = reply.error(last)?;
         let request = self.requests.get(last).filter(|request| last >= first && request.policy != Policy::GoOn)?;
+        let compared = request.compared_step().and_then(|step| Some((self.requests.get(step)?, reply.error(step)?)));
+        let (request, number) = compared.unwrap_or((request, number));
         Some(request.refusal(number, Some(self.asked_step(last))))
     }
 

@@ -1,11 +1,12 @@
 //! What takes several calls on a mount that is known by its descriptor.
 
-use crate::call::Call;
-use crate::calls::descriptor::{close, fchdir, openat};
-use crate::calls::mount::{move_mount, pivot_root, umount};
-use crate::error::{refused, Failure, Result};
+use crate::call::{Arg, Call};
+use crate::calls::descriptor::{close, fchdir, file_system_type_at, openat, statx};
+use crate::calls::mount::{make_here_slave, move_mount, pivot_root, umount};
+use crate::calls::stub::expect;
+use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
-use crate::target::{run_all, Target, CURRENT};
+use crate::target::{Target, CURRENT};
 use crate::task::channel::Channel;
 use crate::task::transfer;
 use nix::errno::Errno;
@@ -13,44 +14,99 @@ use std::sync::Arc;
 
 const MOVE_MOUNT_F_EMPTY_PATH: u32 = 4;
 const DETACH: u32 = libc::MNT_DETACH as u32;
+const PROC: &[u8] = b"/proc";
+const PROC_SUPER_MAGIC: u64 = libc::PROC_SUPER_MAGIC as u64;
 
 /// Makes a mount the root of the mount namespace, and unmounts the former root. The mount is attached on `/` for that, so that it
-/// needs no directory.
+/// needs no directory. Near, the call is refused.
 pub fn enter_root(mount: i32) -> Result<()> {
-    run_all(vec![
-        move_mount(mount, b"", libc::AT_FDCWD, b"/", MOVE_MOUNT_F_EMPTY_PATH),
-        fchdir(mount),
-        pivot_root(b".", b"."),
-        umount(b".", DETACH), // the former root lies on top of the new one
-    ])
-    .map(|_| ())
+    CURRENT.with_borrow_mut(|target| match target {
+        Target::Near => Err(Failure::Multithreaded("pivot_root", None)),
+        Target::Far(channel) => run(channel, |sequence| add_enter_root(sequence, mount)),
+        Target::Batch(batch) => batch.push_steps("pivot_root", |sequence| add_enter_root(sequence, mount)),
+    })
+}
+
+/// Adds the steps of [`enter_root`]. When the kernel refuses pivot_root(2), the mount does not stay on `/`.
+fn add_enter_root(sequence: &mut Sequence, mount: i32) -> Result<()> {
+    // Both fail if the task may not search the directory, before anything has changed: fchdir(2) cannot fail later.
+    let before = sequence.push(open_directory(b"."))?;
+    sequence.aside(|sequence| {
+        let old = sequence.push(open_directory(b"/."))?;
+        sequence.step(statx(mount, b".", 0, 0));
+        sequence.step(move_mount(mount, b"", libc::AT_FDCWD, b"/", MOVE_MOUNT_F_EMPTY_PATH));
+        sequence.step(fchdir(mount));
+        let pivoted = Arg::Result(sequence.step(pivot_root(b".", b".").go_on()) as u32);
+        sequence.step(fchdir(old));
+        // Mounts below the former root may be peers of mounts of other namespaces, which would be unmounted along with them. After a
+        // refused pivot_root(2) the result is no address, and this call does nothing: the former root is still in use.
+        sequence.step(make_here_slave(pivoted).go_on());
+        // Takes away what lies topmost here: the former root. After a refused pivot_root(2) that is the mount itself.
+        sequence.step(umount(b".", DETACH));
+        sequence.step(fchdir(before));
+        sequence.step(expect("pivot_root", pivoted, Arg::Number(0), Errno::EINVAL));
+        sequence.step(fchdir(mount));
+        sequence.step(close(old));
+        sequence.step(close(before));
+        Ok(())
+    })
 }
 
 /// Unmounts a mount lazily, with everything that lies below it and on it. A mount that is attached nowhere is no failure.
 pub fn unmount(mount: i32) -> Result<()> {
-    let path = format!("/proc/self/fd/{mount}").into_bytes();
     CURRENT.with_borrow_mut(|target| match target {
-        Target::Near => until_gone(|| umount(&path, DETACH).near()),
-        Target::Far(channel) => match until_gone(|| channel.call(umount(&path, DETACH))) {
+        Target::Near => unmount_near(mount),
+        Target::Far(channel) => match until_gone(|| unmount_through_proc(channel, mount)) {
             // The task sees no procfs. Only a directory can be reached in another way.
-            Err(failure) if has_errno(&failure, Errno::ENOENT) => {
+            Err(failure) if failure.has_errno(Errno::ENOENT) => {
                 match until_gone(|| unmount_from_inside(channel, mount)) {
-                    Err(inside) if has_errno(&inside, Errno::ENOTDIR) => Err(failure),
+                    Err(inside) if inside.has_errno(Errno::ENOTDIR) => Err(failure),
                     unmounted => unmounted,
                 }
             }
             unmounted => unmounted,
         },
-        Target::Batch(batch) if mount >= 0 => batch.push(umount(&path, DETACH).tolerating(Errno::EINVAL)),
-        Target::Batch(batch) => {
+        Target::Batch(batch) => batch.push_steps("umount2", |sequence| {
+            if mount >= 0 {
+                let path = path_of(mount);
+                let found = sequence.step(file_system_type_at(PROC).go_on());
+                sequence.aside(|sequence| {
+                    sequence.step(expect_proc(found, &path));
+                    sequence.step(umount(&path, DETACH).tolerating(Errno::EINVAL))
+                });
+                return Ok(());
+            }
             // The descriptor has no number yet, and so no path.
-            let before = batch.push(here())?;
-            batch.push(fchdir(mount))?;
-            batch.push(umount(b".", DETACH).tolerating(Errno::EINVAL))?;
-            batch.push(fchdir(before))?;
-            batch.push(close(before))
-        }
+            let before = sequence.push(open_directory(b"."))?;
+            sequence.aside(|sequence| {
+                sequence.step(fchdir(mount));
+                sequence.step(umount(b".", DETACH).tolerating(Errno::EINVAL));
+                sequence.step(fchdir(before));
+                sequence.step(close(before))
+            });
+            Ok(())
+        }),
     })
+}
+
+/// The root of a container can have anything at `/proc`, such as a link in the place of `self/fd/3`. So the task looks whether `/proc`
+/// is a procfs before each call that goes through it: else another mount would be unmounted, or none. In a procfs, `self` is the
+/// task that looks it up. Mounts inside of the procfs are not looked for: to make one takes the privilege to unmount as well.
+fn expect_proc(found: usize, path: &[u8]) -> Call<()> {
+    let found = Arg::Written(found as u32);
+    expect("umount2", found, Arg::Number(PROC_SUPER_MAGIC), Errno::ENOENT).about(path)
+}
+
+fn unmount_near(mount: i32) -> Result<()> {
+    let path = path_of(mount);
+    if file_system_type_at(PROC).near().ok() != Some(PROC_SUPER_MAGIC) {
+        return Err(umount(&path, DETACH).request.refusal(libc::ENOENT, None));
+    }
+    until_gone(|| umount(&path, DETACH).near())
+}
+
+fn path_of(mount: i32) -> Vec<u8> {
+    format!("/proc/self/fd/{mount}").into_bytes()
 }
 
 /// Unmounts one mount after the other, until the kernel finds no mount any more.
@@ -58,33 +114,52 @@ fn until_gone(mut unmount: impl FnMut() -> Result<()>) -> Result<()> {
     loop {
         match unmount() {
             Ok(()) => {}
-            Err(failure) if has_errno(&failure, Errno::EINVAL) => return Ok(()),
+            Err(failure) if failure.has_errno(Errno::EINVAL) => return Ok(()),
             Err(failure) => return Err(failure),
         }
     }
 }
 
-fn has_errno(failure: &Failure, errno: Errno) -> bool {
-    matches!(failure, Failure::Refused(refusal) if refusal.errno == errno)
+/// Unmounts what lies topmost on a mount, and then what lies topmost by then.
+fn unmount_through_proc(task: &Arc<Channel>, mount: i32) -> Result<()> {
+    let path = path_of(mount);
+    run(task, |sequence| {
+        let found = sequence.step(file_system_type_at(PROC).go_on());
+        sequence.step(expect_proc(found, &path));
+        sequence.step(umount(&path, DETACH));
+        sequence.step(umount(&path, DETACH));
+        Ok(())
+    })
 }
 
 /// Unmounts what lies topmost on a directory: the task makes it its working directory, and then goes back to the former one.
 fn unmount_from_inside(task: &Arc<Channel>, directory: i32) -> Result<()> {
-    let mut sequence = Sequence::default();
-    let before = sequence.push(here())?;
-    sequence.step(fchdir(directory));
-    let unmounted = sequence.step(umount(b".", DETACH).go_on());
-    sequence.step(fchdir(before));
-    sequence.step(close(before));
-    let (reply, _) = task.run(&sequence, &[])?;
-    if let Some(failure) = sequence.failure(&reply, 0) {
-        transfer::close_all(task, &sequence.made(&reply), || {});
-        return Err(failure.without_step());
-    }
-    reply.errno(unmounted).map_or(Ok(()), |errno| Err(refused("umount2", errno)))
+    run(task, |sequence| {
+        let before = sequence.push(open_directory(b"."))?;
+        sequence.step(fchdir(directory));
+        let unmounted = sequence.step(umount(b".", DETACH).go_on());
+        sequence.step(fchdir(before));
+        sequence.step(close(before));
+        let unmounted = Arg::Result(unmounted as u32);
+        sequence.step(expect("umount2", unmounted, Arg::Number(0), Errno::EINVAL));
+        Ok(())
+    })
 }
 
-/// Opens the working directory.
-fn here() -> Call<i32> {
-    openat(libc::AT_FDCWD, b".", libc::O_PATH | libc::O_CLOEXEC, 0)
+/// Runs steps in a task that are one call to the caller of nearfar.
+fn run(task: &Arc<Channel>, add: impl FnOnce(&mut Sequence) -> Result<()>) -> Result<()> {
+    let mut sequence = Sequence::default();
+    add(&mut sequence)?;
+    let (reply, _) = task.run(&sequence, &[])?;
+    match sequence.failure(&reply, 0) {
+        Some(failure) => {
+            transfer::close_all(task, &sequence.made(&reply), || {});
+            Err(failure.without_step())
+        }
+        None => Ok(()),
+    }
+}
+
+fn open_directory(path: &[u8]) -> Call<i32> {
+    openat(libc::AT_FDCWD, path, libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC, 0)
 }

@@ -3,6 +3,7 @@
 use crate::call::Call;
 use crate::calls::descriptor;
 use crate::error::{refused, During, Failure, Result};
+use crate::sequence::list::Sequence;
 use crate::task::channel::{Channel, Ran};
 use crate::task::context_log;
 use crate::task::death_signal;
@@ -34,6 +35,18 @@ impl Batch {
         }
     }
 
+    /// Adds steps that are one call to the caller of nearfar, with the name `call`. The first of them counts in the `step` of a failure.
+    pub(crate) fn push_steps(
+        &mut self,
+        call: &'static str,
+        add: impl FnOnce(&mut Sequence) -> Result<()>,
+    ) -> Result<()> {
+        match self.exec {
+            Some(_) => Err(Failure::Sealed(call)),
+            None => add(&mut self.outgoing.sequence),
+        }
+    }
+
     /// Adds a copy of a descriptor of this process; see [`transfer::put`].
     pub fn put(&mut self, fd: RawFd, number: Option<i32>, close_on_exec: bool) -> Result<i32> {
         // Two places of a message are left free: the memfd of a long sequence takes one of them, and the other is a
@@ -54,11 +67,13 @@ impl Batch {
         self.outgoing.sequence.asked()
     }
 
-    /// Adds an execve(2) as the last step. Calls that are added later are refused.
+    /// Adds an execve(2) as the last step. Calls that are added later are refused. No error is tolerated from then on: a program
+    /// does not reply, and so an error other than the tolerated one would be lost.
     pub fn exec(&mut self, exec: &Exec) -> Result<()> {
         if self.exec.is_some() {
             return Err(Failure::Sealed("execve"));
         }
+        self.outgoing.sequence.tolerate_nothing();
         self.exec = Some(Box::new(Attempt::add(&mut self.outgoing.sequence, exec)));
         Ok(())
     }

@@ -52,7 +52,7 @@ export function hintFor(failure: FailureData, path: string | undefined): string 
 
 function hintForPermission(syscall: string, fstype: string | undefined): string | undefined {
 	const makes = syscall === "fsconfig" || syscall === "fsmount";
-	if (makes || syscall === "mount" || syscall === "fsopen") {
+	if (makes || syscall === "mount") {
 		if (fstype === "proc") {
 			return 'in a user namespace a proc needs a pid namespace of the same user namespace (clone with "pid"), and a procfs in sight that nothing is mounted over, as the masks of a container are';
 		}
@@ -75,6 +75,8 @@ function hintForPlace(syscall: string, flags: number): string | undefined {
 		case "open_tree_attr":
 			if (flags & atFlags.recursive) return undefined;
 			return "something that a more privileged namespace has locked may be mounted below: a copy then has to be recursive";
+		case "pivot_root":
+			return 'the new root has to be a mount, and neither it, its parent nor the parent of the present root may be shared: begin with mount(null, "/", null, { flags: ["rec", "private"] })';
 		case "mount_setattr":
 			return "the place has to be the root of a mount of this mount namespace; an id map needs a mount that is detached and of a file system that allows it, which proc, sysfs, devpts and ramfs do not";
 		default:

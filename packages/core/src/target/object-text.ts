@@ -22,7 +22,7 @@ export function objectText(
 		const reasons = logLines(log).map(({ text }) => text);
 		return [
 			shownData(pathsText(paths)),
-			key && `'${key}'`,
+			key && `'${shownData(`${key}`)}'`,
 			fstype && `${key ? "of" : "as"} ${fstype}`,
 			data && `with '${shownData(`${data}`)}'`,
 			reasons.length > 0 && `(${shownData(reasons.join("; "))})`,
