@@ -1,4 +1,4 @@
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
@@ -11,8 +11,24 @@ export interface Forked {
 }
 
 /** Starts a program of this folder. Resolves when the program is ready to measure. */
-export async function forked(program: string, ...args: (string | number)[]): Promise<Forked> {
-	const node = fork(fileURLToPath(new URL(`${program}.js`, import.meta.url)), args.map(String));
+export function forked(program: string, ...args: (string | number)[]): Promise<Forked> {
+	return ready(program, fork(pathOf(program), args.map(String)));
+}
+
+/** Starts a program of this folder in a mount namespace of its own, in which this user may mount. */
+export function forkedWithMounts(program: string): Promise<Forked> {
+	const user = process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"];
+	return ready(
+		program,
+		fork(pathOf(program), [], { execPath: "unshare", execArgv: [...user, "--mount", process.execPath] }),
+	);
+}
+
+function pathOf(program: string): string {
+	return fileURLToPath(new URL(`${program}.js`, import.meta.url));
+}
+
+async function ready(program: string, node: ChildProcess): Promise<Forked> {
 	const answer = async () => {
 		const ended = new AbortController();
 		const [value] = await Promise.race([

@@ -5,6 +5,7 @@ import { exec } from "./exec.ts";
 import { far } from "./far.ts";
 import { imports } from "./import.ts";
 import { isolate } from "./isolate.ts";
+import { mount } from "./mount.ts";
 import { near } from "./near.ts";
 import { pidfd } from "./pidfd.ts";
 import { compare, type Result, type Row } from "./row.ts";
@@ -22,6 +23,7 @@ const rows = [
 	...spawnPipes,
 	...isolate,
 	...sandbox,
+	...mount,
 	...pidfd,
 	...imports,
 ];
