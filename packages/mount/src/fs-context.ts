@@ -51,7 +51,7 @@ export function typeOf(context: FsContext): string | undefined {
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
  * task.run(() => {
- *   using context = fsopen("tmpfs").setString("size", "1m").setFlag("noswap").create();
+ *   using context = fsopen("tmpfs").setString("size", "1m").setFlag("ro").create();
  *   using tmp = fsmount(context, { set: ["nosuid", "nodev"] });
  *   moveMount(tmp, "/tmp");
  * });
