@@ -105,22 +105,27 @@ const attempts: Record<string, Attempt> = {
 	"mount a tmpfs": () => run("mount", "-t", "tmpfs", "none", "/tmp"),
 	"mount a proc": () => call(numbers.mount, '"none"', '"/tmp"', '"proc"', "0", "0"),
 	"show / in another place": () => call(numbers.mount, '"/"', '"/tmp"', "0", `${MS.BIND | MS.REC}`, "0"),
-	"move a mount": () => call(numbers.mount, '"/dev/shm"', '"/tmp"', "0", `${MS.MOVE}`, "0"),
+	"move a mount": () => {
+		call(numbers.mount, '"/dev/shm"', '"/tmp"', "0", `${MS.MOVE}`, "0");
+		return call(numbers.mount, '"/tmp"', '"/dev/shm"', "0", `${MS.MOVE}`, "0");
+	},
+	"move a mount by move_mount": () => {
+		call(429, AT_FDCWD, '"/dev/shm"', AT_FDCWD, '"/tmp"', "0");
+		return call(429, AT_FDCWD, '"/tmp"', AT_FDCWD, '"/dev/shm"', "0");
+	},
 	"share the mounts": () => {
 		call(numbers.mount, "0", '"/"', "0", `${MS.REC | MS.SHARED}`, "0");
 		return call(numbers.mount, "0", '"/"', "0", `${MS.REC | MS.PRIVATE}`, "0");
 	},
-	"unmount what is mounted": () => anyOf(mounted, (path) => call(numbers.umount2, `"${path}"`, `${MNT_DETACH}`)),
 	"remount what is mounted": () =>
 		anyOf(mounted, (path) => call(numbers.mount, "0", `"${path}"`, "0", `${MS.BIND | MS.REMOUNT}`, "0")),
 	// open_tree, OPEN_TREE_CLONE and AT_RECURSIVE.
 	"copy the tree of /": () => call(428, AT_FDCWD, '"/"', "0x8001"),
-	"move a mount by move_mount": () =>
-		anyOf(mounted, (path) => call(429, AT_FDCWD, `"${path}"`, AT_FDCWD, '"/tmp"', "0")),
 	"open a file system by fsopen": () => call(430, '"tmpfs"', "0"),
 	"reconfigure one by fspick": () => anyOf(mounted, (path) => call(433, AT_FDCWD, `"${path}"`, "0")),
 	// mount_setattr, AT_RECURSIVE: it takes MOUNT_ATTR_RDONLY away.
 	"make /usr writable by attributes": () => call(442, AT_FDCWD, '"/usr"', "0x8000", 'pack("Q4", 0, 1, 0, 0)', "32"),
+	"unmount what is mounted": () => anyOf(mounted, (path) => call(numbers.umount2, `"${path}"`, `${MNT_DETACH}`)),
 	"replace a place": () =>
 		anyOf(named, (name) => {
 			renameSync(name, `${name}.old`); // a link could take the place, for the next one that mounts something there

@@ -1,31 +1,20 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import {
 	chmodSync,
-	closeSync,
 	existsSync,
-	mkdirSync,
 	mkdtempSync,
-	openSync,
 	readdirSync,
 	readFileSync,
 	readlinkSync,
-	renameSync,
 	rmSync,
-	statSync,
 	writeFileSync,
 } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { openat2, pipe, Task } from "@nearfar/core";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { needs } from "../test/needs.ts";
-import { homeOfCaller } from "./host.ts";
-import type { Knowledge } from "./hostile.ts";
+import { ended, isolateFile, succeeded } from "./sandbox-process.ts";
 
-const isolateFile = fileURLToPath(new URL("./dist/isolate.js", import.meta.url));
-const hostileFile = fileURLToPath(new URL("./dist/hostile.js", import.meta.url));
 const asRoot = process.getuid?.() === 0;
 const uid = asRoot ? 1000 : process.getuid?.();
 
@@ -63,26 +52,6 @@ async function started(script: string): Promise<ChildProcess> {
 	return child;
 }
 
-/** Starts a shell in a sandbox that shows more files: path inside, path of the host. */
-function startInSandbox(script: string, bind: Record<string, string>): ChildProcess {
-	const program = `
-		import { isolate } from ${JSON.stringify(isolateFile)};
-		const child = await isolate(["sh", "-c", ${JSON.stringify(script)}], ${JSON.stringify(bind)});
-		process.exitCode = (await child.exited).code;
-	`;
-	return spawn(process.execPath, ["--input-type=module", "--eval", program]);
-}
-
-function ended(child: ChildProcess): Promise<[number | null, NodeJS.Signals | null]> {
-	return new Promise((resolve) => child.once("close", (code, signal) => resolve([code, signal])));
-}
-
-/** Returns the names of the attempts that have succeeded, from the output of the hostile program. */
-function succeeded(output: string): string[] {
-	const lines = output.split("\n").filter((line) => line.includes("SUCCEEDED"));
-	return lines.map((line) => line.slice(0, 36).trim());
-}
-
 /** Counts the processes of this host that have a word among their arguments. */
 function processesWith(word: string): number {
 	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
@@ -103,47 +72,6 @@ test("every attempt of the hostile program is refused", () => {
 	expect(lines.at(-2)).toBe("50 attempts, 0 succeeded");
 	expect(lines.at(-1)).toMatch(/^`true` took [\d.]+ ms isolated, [\d.]+ ms with child_process\.spawn/);
 	expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-});
-
-needs("an ordinary user").test("outside of the sandbox the hostile program succeeds: it is no strawman", async () => {
-	const server = createServer().listen(0, "127.0.0.1");
-	await new Promise((resolve) => server.once("listening", resolve));
-	const id = (path: string) => `${statSync(path).dev}:${statSync(path).ino}`;
-	const { port } = server.address() as AddressInfo;
-	const home = homeOfCaller();
-	const marker = join(folder, "marker");
-	writeFileSync(marker, "untouched");
-	const knowledge: Knowledge = { home, homeId: id(home), rootId: id("/"), marker, port };
-	const program = readFileSync(hostileFile, "utf8");
-	// The program inherits a descriptor of the root.
-	const stdio = ["ignore", "pipe", "inherit", openSync("/", "r")] as const;
-	const command = ["--input-type=module", "--eval", program, JSON.stringify(knowledge)];
-	const child = spawn(process.execPath, command, { stdio: [...stdio] });
-	closeSync(stdio[3]);
-	let output = "";
-	child.stdout?.on("data", (data) => {
-		output += data;
-	});
-	expect(await ended(child)).toEqual([1, null]);
-	server.close();
-	expect(succeeded(output)).toEqual(
-		expect.arrayContaining([
-			"read the caller's home",
-			"find the old root above",
-			"reach a file by its path",
-			"reach a file above /",
-			"reach a file above /proc/self/root",
-			"reach a file above /proc/self/cwd",
-			"reach a file by a link",
-			"reach a file by a descriptor",
-			"see the old root among the mounts",
-			"see other processes",
-			"signal other processes",
-			"connect to the host",
-			"get a user namespace",
-		]),
-	);
-	expect(readFileSync(marker, "utf8")).toBe("hostile");
 });
 
 test.each([0, 1, 7, 255])("the exit code %i is passed on", (code) => {
@@ -237,30 +165,6 @@ test("files of the host are not visible, and its own are private", () => {
 	expect(inside("ls -A / | grep -vE '^(bin|sbin|lib|lib32|lib64|libx32)$'")).toBe("dev\netc\nproc\ntmp\nusr");
 	const shown = ["alternatives", "ld.so.cache"].filter((name) => existsSync(join("/etc", name)));
 	expect(inside("ls /etc; echo text > /dev/null; head -c 3 /dev/zero | wc -c")).toBe([...shown, "3"].join("\n"));
-});
-
-test.each([
-	[
-		"in the sandbox",
-		"",
-		(script: string, bound: string) => startInSandbox(`cd /run/bound; ${script}`, { "/run/bound": bound }),
-	],
-	["outside", "secret", (script: string, bound: string) => spawn("sh", ["-c", script], { cwd: bound })],
-])("SEC-05: %s, a directory that is moved out of a bound one leads to %j", async (_, expected, start) => {
-	const bound = join(folder, "bound");
-	mkdirSync(join(bound, "moved"), { recursive: true });
-	writeFileSync(join(folder, "marker"), "secret");
-	const child = start("cd moved; echo ready; read line; cat ../marker", bound);
-	let output = "";
-	child.stdout?.on("data", (data) => {
-		output += data;
-		if (data.includes("ready")) {
-			renameSync(join(bound, "moved"), join(folder, "moved"));
-			child.stdin?.end("\n");
-		}
-	});
-	await ended(child);
-	expect(output).toBe(`ready\n${expected}`);
 });
 
 test("the environment is not the caller's", () => {
