@@ -28,9 +28,9 @@ const since: Readonly<Record<string, string>> = {
  * no further call is made.
  *
  * @param failure - The failure.
- * @param path - The path that the error has.
+ * @param paths - The paths that the error has.
  */
-export function hintFor(failure: FailureData, path: string | undefined): string | undefined {
+export function hintFor(failure: FailureData, paths: { path?: string; dest?: string }): string | undefined {
 	const { code, syscall = "", fstype, number } = failure;
 	switch (code) {
 		case "EPERM":
@@ -41,7 +41,7 @@ export function hintFor(failure: FailureData, path: string | undefined): string 
 				`the kernel is older than Linux ${since[syscall]}, or a container's seccomp filter does not know the call`
 			);
 		case "ENOENT":
-			if (!path?.startsWith("/proc/self/fd/")) return undefined;
+			if (![paths.path, paths.dest].some((path) => path?.startsWith("/proc/self/fd/"))) return undefined;
 			return "the call reaches an open descriptor through /proc/self/fd, and no procfs of this pid namespace is mounted on /proc";
 		case "EINVAL":
 			return hintForPlace(syscall, number ?? 0);
@@ -52,8 +52,9 @@ export function hintFor(failure: FailureData, path: string | undefined): string 
 
 function hintForPermission(syscall: string, fstype: string | undefined): string | undefined {
 	const makes = syscall === "fsconfig" || syscall === "fsmount";
-	if (makes || syscall === "mount") {
-		if (fstype === "proc") {
+	if (makes || syscall === "mount" || syscall === "fsopen") {
+		// fsopen(2) refuses sysfs already, and proc only for a lack of privilege.
+		if (fstype === "proc" && syscall !== "fsopen") {
 			return 'in a user namespace a proc needs a pid namespace of the same user namespace (clone with "pid"), and a procfs in sight that nothing is mounted over, as the masks of a container are';
 		}
 		const kind = fstype === undefined ? undefined : ofNamespace[fstype];
@@ -67,18 +68,23 @@ function hintForPermission(syscall: string, fstype: string | undefined): string 
 	return "the task has no CAP_SYS_ADMIN over its mount namespace; where that is not the reason and all of these calls fail, a container's seccomp filter does not know them";
 }
 
+const lockedBelow =
+	"something that a more privileged namespace has locked may be mounted below: a copy then has to be recursive";
+const noIdMap =
+	"an id map needs a user namespace that has maps, and a file system that allows it, which proc, sysfs, devpts and ramfs do not";
+
 function hintForPlace(syscall: string, flags: number): string | undefined {
 	switch (syscall) {
 		case "move_mount":
 			return "a plain path is not followed: at a link the mount goes on the link itself, which takes no directory; a directory goes on a directory and a file on a file; and a mount of another mount namespace cannot be moved";
 		case "open_tree":
+			return flags & atFlags.recursive ? undefined : lockedBelow;
 		case "open_tree_attr":
-			if (flags & atFlags.recursive) return undefined;
-			return "something that a more privileged namespace has locked may be mounted below: a copy then has to be recursive";
+			return flags & atFlags.recursive ? noIdMap : `${lockedBelow}; ${noIdMap}`;
 		case "pivot_root":
 			return 'the new root has to be a mount, and neither it, its parent nor the parent of the present root may be shared: begin with mount(null, "/", null, { flags: ["rec", "private"] })';
 		case "mount_setattr":
-			return "the place has to be the root of a mount of this mount namespace; an id map needs a mount that is detached and of a file system that allows it, which proc, sysfs, devpts and ramfs do not";
+			return `the place has to be the root of a mount of this mount namespace, for an id map detached; ${noIdMap}`;
 		default:
 			return undefined;
 	}

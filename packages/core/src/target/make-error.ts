@@ -28,7 +28,7 @@ export function makeError(failure: FailureData, executing?: Executing): Error {
 			};
 			const asked = isExec(syscall) ? executing : undefined;
 			const object = objectText(failure, paths, asked?.descriptor ?? failure.fd ?? undefined);
-			const hint = code === "ECHILD" && subject ? subject.hint : hintFor(failure, paths.path);
+			const hint = code === "ECHILD" && subject ? subject.hint : hintFor(failure, paths);
 			const about = {
 				...paths,
 				...(failure.step !== undefined && failure.step !== null && { step: failure.step }),

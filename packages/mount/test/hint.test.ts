@@ -1,0 +1,153 @@
+import { symlinkSync } from "node:fs";
+import { Location, type NamespaceKind, openat2, type SyscallError, Task } from "@nearfar/core";
+import { fsmount, fsopen, fspick, Mount, mount, mountSetattr, moveMount, openTree, pivotRoot } from "@nearfar/mount";
+import { describe, expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
+import { refusal } from "../../../test/refusal.ts";
+import { forbid } from "../../../test/seccomp.ts";
+import { ownMounts, sandbox } from "./sandbox.ts";
+
+const refused = (fn: () => unknown) => refusal(fn) as SyscallError;
+const rootless = (...more: NamespaceKind[]) =>
+	Task.clone({ namespaces: ["user", "mnt", ...more] as NamespaceKind[], idMap: "root" });
+
+describe("EPERM of a file system that shows a namespace names this namespace", () => {
+	for (const [fstype, words] of [
+		["proc", ['"pid"', "nothing is mounted over"]],
+		["sysfs", ['"net"']],
+		["mqueue", ['"ipc"']],
+		["cgroup2", ['"cgroup"']],
+	] as const) {
+		needs(`the file system ${fstype}`).test(`${fstype}, by create and by mount`, async () => {
+			await using task = await rootless();
+			task.run(() => {
+				const created = refused(() => Mount.create(fstype));
+				const mounted = refused(() => mount("none", "/tmp", fstype));
+				expect([created, mounted]).toMatchObject([{ code: "EPERM" }, { code: "EPERM", syscall: "mount" }]);
+				for (const { hint } of [created, mounted]) for (const word of words) expect(hint).toContain(word);
+			});
+		});
+	}
+});
+
+test("EPERM of fsopen is about the privilege, whatever the file system", async () => {
+	await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
+	task.run(() => {
+		for (const fstype of ["proc", "tmpfs"]) {
+			const { code, syscall, hint } = refused(() => fsopen(fstype));
+			expect([code, syscall]).toEqual(["EPERM", "fsopen"]);
+			expect(hint).toContain("CAP_SYS_ADMIN");
+			expect(hint).not.toContain("proc");
+		}
+	});
+});
+
+needs("the file system ext4").test(
+	"EPERM of another file system says which ones a user namespace may mount",
+	async () => {
+		await using task = await rootless();
+		task.run(() => {
+			const { code, syscall, hint } = refused(() => Mount.create("ext4", { source: "/dev/null" }));
+			expect([code, syscall]).toEqual(["EPERM", "fsconfig"]);
+			for (const fstype of ["tmpfs", "ramfs", "devpts", "overlay", "fuse"]) expect(hint).toContain(fstype);
+		});
+	},
+);
+
+test("EINVAL of moveMount is about the place", async () => {
+	await using box = await sandbox();
+	const [folder, file] = [box.folder("folder"), box.file("file")];
+	symlinkSync("folder", box.outside("link"));
+	await using other = await Task.clone(ownMounts);
+	const foreign = other.run(() => openTree("/"));
+	using near = other.get(foreign);
+	using passed = box.task.put(near);
+	box.task.run(() => {
+		using made = Mount.create("tmpfs");
+		for (const [from, to] of [
+			[made, box.inside("link")],
+			[made, file],
+			[passed, folder],
+		] as const) {
+			const { code, syscall, hint, dest } = refused(() => moveMount(from, to)) as SyscallError;
+			expect([code, syscall, dest]).toEqual(["EINVAL", "move_mount", to]);
+			for (const word of ["link", "directory", "namespace"]) expect(hint).toContain(word);
+		}
+	});
+	foreign.close();
+});
+
+test("EINVAL of mountSetattr and pivotRoot is about the place, and path and dest are those of the call", async () => {
+	await using box = await sandbox();
+	const [plain, other] = [box.folder("plain"), box.folder("other")];
+	box.task.run(() => {
+		const set = refused(() => mountSetattr(plain, { set: ["rdonly"] }));
+		expect(set).toMatchObject({ code: "EINVAL", syscall: "mount_setattr", path: plain, hint: expect.any(String) });
+		const pivoted = refused(() => pivotRoot(plain, other));
+		expect(pivoted).toMatchObject({ code: "EINVAL", syscall: "pivot_root", path: plain, dest: other });
+		expect(pivoted.hint).toContain("private");
+	});
+});
+
+test("ENOENT of a descriptor as a path names /proc", async () => {
+	await using box = await sandbox();
+	box.task.run(() => {
+		using place = openat2(box.inside(), { flags: ["path"] });
+		mount("cover", "/proc", "tmpfs");
+		const { code, hint } = refused(() => mount("label", place, "tmpfs"));
+		expect(code).toBe("ENOENT");
+		expect(hint).toContain("/proc");
+		expect(refused(() => mount("label", box.inside("missing"), "tmpfs")).hint).toBeUndefined();
+	});
+});
+
+test("ENOSYS names the first kernel, or a filter", async () => {
+	const calls: [string, number, () => unknown, string][] = [
+		["fsopen", 430, () => fsopen("tmpfs"), "5.2"],
+		["fspick", 433, () => fspick("/"), "5.2"],
+		["open_tree", 428, () => openTree("/"), "5.2"],
+		["move_mount", 429, () => moveMount("/a", "/b"), "5.2"],
+		["mount_setattr", 442, () => mountSetattr("/", { set: [] }), "5.12"],
+		["open_tree_attr", 467, () => openTree("/", { flags: ["clone"], set: [] }), "6.15"],
+	];
+	for (const [syscall, number, call, kernel] of calls) {
+		for (const [code, errno] of [
+			["ENOSYS", 38],
+			["EPERM", 1],
+		] as const) {
+			await using task = await Task.clone(ownMounts);
+			forbid(task, number, errno);
+			const error = task.run(() => refused(call));
+			expect(error).toMatchObject({ code, syscall });
+			expect(error.hint).toContain("seccomp");
+			if (code === "ENOSYS") expect(error.hint).toContain(kernel);
+		}
+	}
+});
+
+test("other errors have no hint", async () => {
+	await using box = await sandbox();
+	const place = box.folder("place");
+	box.task.run(() => {
+		using context = fsopen("tmpfs").create();
+		for (const call of [
+			() => fsopen("no-such"),
+			() => context.create(),
+			() => openTree(box.inside("missing")),
+			() => openTree(place, { flags: ["recursive"] }),
+			() => moveMount(new Location(undefined, box.inside("missing")), place),
+		]) {
+			expect("hint" in refused(call)).toBe(false);
+		}
+		fsmount(context).close();
+	});
+});
+
+test("the error of a batch has the hint, too", async () => {
+	await using box = await sandbox();
+	const file = box.file("file");
+	const batch = box.task.batch(() => {
+		Mount.create("tmpfs").attach(file);
+	});
+	await expect(batch).rejects.toMatchObject({ code: "EINVAL", hint: expect.stringContaining("directory") });
+});
