@@ -11,6 +11,7 @@ import {
 import { chdir, FileDescriptor, Location, openat2, Task } from "@nearfar/core";
 import { type FsContext, fsmount, fsopen, Mount, mount, moveMount, openTree, umount } from "@nearfar/mount";
 import { describe, expect, test } from "vitest";
+import { fixturePath, runFixture } from "../../../test/fixture.ts";
 import { has, needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
@@ -454,26 +455,6 @@ describe("unmount", () => {
 		expect([made.closed, isMounted(box, place)]).toEqual([true, true]);
 		other.close();
 	});
-
-	needs("root").test("near, a mount is attached, covered and ended", async () => {
-		await using box = await sandbox();
-		const place = box.folder("place");
-		const before = readFileSync("/proc/self/mountinfo", "utf8");
-		const outer = `${box.outside()}/near`;
-		expect(existsSync(outer)).toBe(false);
-		const made = label();
-		made.unmount();
-		made[Symbol.dispose]();
-		await Task.near.batch(() => {
-			using detached = label();
-			detached.unmount();
-		});
-		const kept = label();
-		await Task.near.batch(() => kept.unmount());
-		kept.close();
-		expect(readFileSync("/proc/self/mountinfo", "utf8")).toBe(before);
-		expect(place).toContain("place");
-	});
 });
 
 describe("without /proc", () => {
@@ -577,18 +558,14 @@ describe("without /proc", () => {
 });
 
 test("a mount that is collected unclosed is reported, and stays", async () => {
+	const { report, code, stderr } = await runFixture("mount/collected", { node: ["--expose-gc"] });
+	expect([code, report], stderr).toEqual([0, { warnings: ["NearfarLeakWarning"], mounted: true }]);
+});
+
+test("near, a mount is attached, covered and ended, and without a procfs no other mount is touched", async () => {
 	await using box = await sandbox();
-	const place = box.folder("place");
-	const { gc } = globalThis;
-	if (!gc) return;
-	const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
-	box.task.run(() => {
-		label().attach(place);
-	});
-	const collecting = setInterval(() => gc(), 10);
-	expect((await warned).name).toBe("NearfarLeakWarning");
-	clearInterval(collecting);
-	expect(isMounted(box, place)).toBe(true);
+	const [fixture, place] = [fixturePath("mount/near-mount"), box.folder("place")];
+	await box.task.exec(process.execPath, [process.execPath, fixture, place]).check();
 });
 
 test("ENOSYS and EPERM of a filter reach the caller with a hint, and not as another call's error (util-linux #2413, PR 2197)", async () => {
