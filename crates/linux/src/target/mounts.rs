@@ -1,4 +1,6 @@
 //! What takes several calls on a mount that is known by its descriptor.
+//!
+//! Functions that are called in several places are not inlined: with a copy of each the addon would be 1 % larger.
 
 use crate::call::{Arg, Call};
 use crate::calls::descriptor::{close, fchdir, file_system_type_at, openat, statx};
@@ -22,12 +24,17 @@ const PROC_SUPER_MAGIC: u64 = libc::PROC_SUPER_MAGIC as u64;
 pub fn enter_root(mount: i32) -> Result<()> {
     CURRENT.with_borrow_mut(|target| match target {
         Target::Near => Err(Failure::Multithreaded("pivot_root", None)),
-        Target::Far(channel) => run(channel, |sequence| add_enter_root(sequence, mount)),
+        Target::Far(channel) => {
+            let mut sequence = Sequence::default();
+            add_enter_root(&mut sequence, mount)?;
+            run(channel, &sequence)
+        }
         Target::Batch(batch) => batch.push_steps("pivot_root", |sequence| add_enter_root(sequence, mount)),
     })
 }
 
 /// Adds the steps of [`enter_root`]. When the kernel refuses pivot_root(2), the mount does not stay on `/`.
+#[inline(never)]
 fn add_enter_root(sequence: &mut Sequence, mount: i32) -> Result<()> {
     // Both fail if the task may not search the directory, before anything has changed: fchdir(2) cannot fail later.
     let before = sequence.push(open_directory(b"."))?;
@@ -42,7 +49,7 @@ fn add_enter_root(sequence: &mut Sequence, mount: i32) -> Result<()> {
         // refused pivot_root(2) the result is no address, and this call does nothing: the former root is still in use.
         sequence.step(make_here_slave(pivoted).go_on());
         // Takes away what lies topmost here: the former root. After a refused pivot_root(2) that is the mount itself.
-        sequence.step(umount(b".", DETACH));
+        sequence.step(detach(b"."));
         sequence.step(fchdir(before));
         sequence.step(expect("pivot_root", pivoted, Arg::Number(0), Errno::EINVAL));
         sequence.step(fchdir(mount));
@@ -53,6 +60,7 @@ fn add_enter_root(sequence: &mut Sequence, mount: i32) -> Result<()> {
 }
 
 /// Unmounts a mount lazily, with everything that lies below it and on it. A mount that is attached nowhere is no failure.
+#[inline(never)]
 pub fn unmount(mount: i32) -> Result<()> {
     CURRENT.with_borrow_mut(|target| match target {
         Target::Near => unmount_near(mount),
@@ -66,32 +74,37 @@ pub fn unmount(mount: i32) -> Result<()> {
             }
             unmounted => unmounted,
         },
-        Target::Batch(batch) => batch.push_steps("umount2", |sequence| {
-            if mount >= 0 {
-                let path = path_of(mount);
-                let found = sequence.step(file_system_type_at(PROC).go_on());
-                sequence.aside(|sequence| {
-                    sequence.step(expect_proc(found, &path));
-                    sequence.step(umount(&path, DETACH).tolerating(Errno::EINVAL))
-                });
-                return Ok(());
-            }
-            // The descriptor has no number yet, and so no path.
-            let before = sequence.push(open_directory(b"."))?;
-            sequence.aside(|sequence| {
-                sequence.step(fchdir(mount));
-                sequence.step(umount(b".", DETACH).tolerating(Errno::EINVAL));
-                sequence.step(fchdir(before));
-                sequence.step(close(before))
-            });
-            Ok(())
-        }),
+        Target::Batch(batch) => batch.push_steps("umount2", |sequence| add_unmount(sequence, mount)),
     })
+}
+
+/// Adds the steps of [`unmount`] in a batch, which cannot try again: they take away what lies topmost on the mount.
+#[inline(never)]
+fn add_unmount(sequence: &mut Sequence, mount: i32) -> Result<()> {
+    if mount >= 0 {
+        let path = path_of(mount);
+        let found = sequence.step(file_system_type_at(PROC).go_on());
+        sequence.aside(|sequence| {
+            sequence.step(expect_proc(found, &path));
+            sequence.step(detach(&path).tolerating(Errno::EINVAL))
+        });
+        return Ok(());
+    }
+    // The descriptor has no number yet, and so no path.
+    let before = sequence.push(open_directory(b"."))?;
+    sequence.aside(|sequence| {
+        sequence.step(fchdir(mount));
+        sequence.step(detach(b".").tolerating(Errno::EINVAL));
+        sequence.step(fchdir(before));
+        sequence.step(close(before))
+    });
+    Ok(())
 }
 
 /// The root of a container can have anything at `/proc`, such as a link in the place of `self/fd/3`. So the task looks whether `/proc`
 /// is a procfs before each call that goes through it: else another mount would be unmounted, or none. In a procfs, `self` is the
 /// task that looks it up. Mounts inside of the procfs are not looked for: to make one takes the privilege to unmount as well.
+#[inline(never)]
 fn expect_proc(found: usize, path: &[u8]) -> Call<()> {
     let found = Arg::Written(found as u32);
     expect("umount2", found, Arg::Number(PROC_SUPER_MAGIC), Errno::ENOENT).about(path)
@@ -100,9 +113,9 @@ fn expect_proc(found: usize, path: &[u8]) -> Call<()> {
 fn unmount_near(mount: i32) -> Result<()> {
     let path = path_of(mount);
     if file_system_type_at(PROC).near().ok() != Some(PROC_SUPER_MAGIC) {
-        return Err(umount(&path, DETACH).request.refusal(libc::ENOENT, None));
+        return Err(detach(&path).request.refusal(libc::ENOENT, None));
     }
-    until_gone(|| umount(&path, DETACH).near())
+    until_gone(|| detach(&path).near())
 }
 
 fn path_of(mount: i32) -> Vec<u8> {
@@ -123,34 +136,30 @@ fn until_gone(mut unmount: impl FnMut() -> Result<()>) -> Result<()> {
 /// Unmounts what lies topmost on a mount, and then what lies topmost by then.
 fn unmount_through_proc(task: &Arc<Channel>, mount: i32) -> Result<()> {
     let path = path_of(mount);
-    run(task, |sequence| {
-        let found = sequence.step(file_system_type_at(PROC).go_on());
-        sequence.step(expect_proc(found, &path));
-        sequence.step(umount(&path, DETACH));
-        sequence.step(umount(&path, DETACH));
-        Ok(())
-    })
+    let mut sequence = Sequence::default();
+    let found = sequence.step(file_system_type_at(PROC).go_on());
+    sequence.step(expect_proc(found, &path));
+    sequence.step(detach(&path));
+    sequence.step(detach(&path));
+    run(task, &sequence)
 }
 
 /// Unmounts what lies topmost on a directory: the task makes it its working directory, and then goes back to the former one.
 fn unmount_from_inside(task: &Arc<Channel>, directory: i32) -> Result<()> {
-    run(task, |sequence| {
-        let before = sequence.push(open_directory(b"."))?;
-        sequence.step(fchdir(directory));
-        let unmounted = sequence.step(umount(b".", DETACH).go_on());
-        sequence.step(fchdir(before));
-        sequence.step(close(before));
-        let unmounted = Arg::Result(unmounted as u32);
-        sequence.step(expect("umount2", unmounted, Arg::Number(0), Errno::EINVAL));
-        Ok(())
-    })
+    let mut sequence = Sequence::default();
+    let before = sequence.push(open_directory(b"."))?;
+    sequence.step(fchdir(directory));
+    let unmounted = Arg::Result(sequence.step(detach(b".").go_on()) as u32);
+    sequence.step(fchdir(before));
+    sequence.step(close(before));
+    sequence.step(expect("umount2", unmounted, Arg::Number(0), Errno::EINVAL));
+    run(task, &sequence)
 }
 
 /// Runs steps in a task that are one call to the caller of nearfar.
-fn run(task: &Arc<Channel>, add: impl FnOnce(&mut Sequence) -> Result<()>) -> Result<()> {
-    let mut sequence = Sequence::default();
-    add(&mut sequence)?;
-    let (reply, _) = task.run(&sequence, &[])?;
+#[inline(never)]
+fn run(task: &Arc<Channel>, sequence: &Sequence) -> Result<()> {
+    let (reply, _) = task.run(sequence, &[])?;
     match sequence.failure(&reply, 0) {
         Some(failure) => {
             transfer::close_all(task, &sequence.made(&reply), || {});
@@ -160,6 +169,12 @@ fn run(task: &Arc<Channel>, add: impl FnOnce(&mut Sequence) -> Result<()>) -> Re
     }
 }
 
+#[inline(never)]
 fn open_directory(path: &[u8]) -> Call<i32> {
     openat(libc::AT_FDCWD, path, libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC, 0)
+}
+
+#[inline(never)]
+fn detach(path: &[u8]) -> Call<()> {
+    umount(path, DETACH)
 }
