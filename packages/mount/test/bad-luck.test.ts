@@ -3,11 +3,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, symlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { Location, openat2, type Task } from "@nearfar/core";
-import { bind, devpts, mount, moveMount, proc, tmpfs, umount } from "@nearfar/mount";
+import { type CloneOptions, Location, openat2, type Task } from "@nearfar/core";
+import { bind, cgroup2, devpts, mount, moveMount, mqueue, proc, sysfs, tmpfs, umount } from "@nearfar/mount";
 import { describe, expect, test } from "vitest";
 import { fixturePath } from "../../../test/fixture.ts";
-import { has, needs } from "../../../test/needs.ts";
+import { type Need, needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid, killAt } from "../../../test/seccomp.ts";
@@ -54,18 +54,39 @@ const makers: Record<string, { make: Maker; steps: Step[]; opens: string[] }> = 
 		steps: makesFileSystem,
 		opens: ["fsopen", "fsmount"],
 	},
+	...Object.fromEntries(
+		Object.entries({ sysfs, cgroup2, mqueue }).map(([name, make]) => [
+			name,
+			{
+				make: (target: string) => make(target, { propagation: "slave" }),
+				steps: makesFileSystem,
+				opens: ["fsopen", "fsmount"],
+			},
+		]),
+	),
 };
-const ownPids = { ...ownMounts, namespaces: [...(ownMounts.namespaces ?? []), "pid" as const] };
-const usable = Object.entries(makers).filter(
-	([name]) => name !== "proc" || has("a /proc and a /sys that nothing hides"),
-);
+/** Options for a task with every namespace that a file system may show. */
+const ownViews: CloneOptions = {
+	...ownMounts,
+	namespaces: [...(ownMounts.namespaces ?? []), "pid", "net", "ipc", "cgroup"],
+};
 
-describe.each(usable)("%s", (_, { make, steps, opens }) => {
+function needsOf(name: string): Need[] {
+	if (name === "bind") return [];
+	const whole = name === "proc" || name === "sysfs" ? (["a /proc and a /sys that nothing hides"] as const) : [];
+	return [`the file system ${name}`, ...whole];
+}
+
+for (const [name, maker] of Object.entries(makers)) {
+	needs(...needsOf(name)).describe(name, () => declareTests(maker));
+}
+
+function declareTests({ make, steps, opens }: { make: Maker; steps: Step[]; opens: string[] }): void {
 	const inRunAndBatch = (task: Task, place: string) =>
 		[() => task.run(() => make(place)), () => task.batch(() => make(place))] as const;
 
 	test("EMFILE at every step leaves neither a mount nor a descriptor", async () => {
-		await using box = await sandbox(ownPids);
+		await using box = await sandbox(ownViews);
 		const place = box.folder("place");
 		for (const way of [0, 1] as const) {
 			await using task = await box.task.clone();
@@ -88,7 +109,7 @@ describe.each(usable)("%s", (_, { make, steps, opens }) => {
 	});
 
 	test.each(steps)("an error of %s (%i, %s) surfaces, and leaves neither a mount nor a descriptor", async (...step) => {
-		await using box = await sandbox(ownPids);
+		await using box = await sandbox(ownViews);
 		const place = box.folder("place");
 		const [syscall, nr, command] = step;
 		for (const [code, errno] of Object.entries(errors)) {
@@ -103,7 +124,7 @@ describe.each(usable)("%s", (_, { make, steps, opens }) => {
 	});
 
 	test.each(steps)("a task that dies in %s (%i, %s) leaves no mount", async (...[, nr, command]) => {
-		await using box = await sandbox(ownPids);
+		await using box = await sandbox(ownViews);
 		const place = box.folder("place");
 		const { mounts } = traces(box.task);
 		for (const way of [0, 1] as const) {
@@ -114,7 +135,7 @@ describe.each(usable)("%s", (_, { make, steps, opens }) => {
 			expect(traces(box.task).mounts).toBe(mounts);
 		}
 	});
-});
+}
 
 function limitDescriptors(task: Task, soft: number): void {
 	const limits = Buffer.alloc(16);
@@ -145,7 +166,7 @@ test("a task that another process kills while it mounts leaves a whole mount or 
 		const ended = once(killer, "exit");
 		const error = task.run(() =>
 			refusal(() => {
-				for (;;) {
+				for (let more = 1_000_000; more > 0; more--) {
 					tmpfs(place, { size: "64k", propagation: "unbindable" });
 					umount(place);
 				}

@@ -1,5 +1,5 @@
-import { chmodSync, chownSync, statfsSync, statSync, writeFileSync } from "node:fs";
-import { openat2, Task } from "@nearfar/core";
+import { chmodSync, chownSync, statfsSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { type LocationLike, openat2, Task } from "@nearfar/core";
 import { bind, type Mount, mount, moveMount, proc, tmpfs, umount } from "@nearfar/mount";
 import { describe, expect, test } from "vitest";
 import { has, needs } from "../../../test/needs.ts";
@@ -88,23 +88,23 @@ test("bst PR 64: a kernel without mount_setattr is ENOSYS, and nothing is mounte
 	box.task.run(() => bind(box.inside(), place));
 });
 
-test("moby #22994: what is locked stays and costs nothing, unless clear or atime would change it", async () => {
+test("moby #22994, MNT-18: what is locked stays and costs nothing, unless clear or atime would change it", async () => {
 	await using box = await sandbox();
 	const source = box.folder("source");
 	const place = box.folder("place");
-	box.task.run(() => tmpfs(source, { set: ["nosuid", "nodev", "noexec"] }));
+	box.task.run(() => tmpfs(source, { set: ["rdonly", "nosuid", "nodev"] }));
 	await using task = await lessPrivileged(box);
 	const before = traces(task);
 	for (const options of [
 		{ clear: ["nosuid"] },
-		{ clear: ["noexec"], set: ["rdonly"] },
+		{ clear: ["rdonly"], set: ["noexec"] },
 		{ atime: "noatime" },
 	] as const) {
 		const refused = task.run(() => refusal(() => bind(source, place, options)));
 		expect(refused).toMatchObject({ code: "EPERM", syscall: "mount_setattr" });
 		expect(traces(task)).toEqual(before);
 	}
-	task.run(() => bind(source, place, { set: ["rdonly"] }));
+	task.run(() => bind(source, place, { set: ["noexec"], atime: "relatime" }));
 	expect(mountAt(task, place)?.options).toEqual(["ro", "nosuid", "nodev", "noexec", "relatime"]);
 });
 
@@ -277,6 +277,34 @@ describe("id maps", () => {
 		expect(mountAt(box.task, again)?.options).toContain("idmapped");
 		expect(mountAt(box.task, mapped)?.options).toContain("idmapped");
 	});
+});
+
+test("what bind refuses of a source", async () => {
+	await using box = await sandbox();
+	const [place, unbindable, file] = [box.folder("place"), box.folder("unbindable"), box.file("file")];
+	symlinkSync("loop", box.outside("loop"));
+	box.task.run(() => tmpfs(unbindable, { propagation: "unbindable" }));
+	const before = traces(box.task);
+	const foreign = namespaceFor(box.task, "/");
+	const cases: [LocationLike, string][] = [
+		[box.inside("missing"), "ENOENT"],
+		["", "ENOENT"],
+		[`${file}/below`, "ENOTDIR"],
+		[box.inside("n".repeat(256)), "ENAMETOOLONG"],
+		[box.inside("loop"), "ELOOP"],
+		[unbindable, "EINVAL"],
+		[foreign, "EINVAL"],
+	];
+	for (const [source, code] of cases) {
+		const expected = { code, syscall: "open_tree", ...(typeof source === "string" && source && { path: source }) };
+		expect(box.task.run(() => refusal(() => bind(source, place)))).toMatchObject(expected);
+		await expect(box.task.batch(() => bind(source, place))).rejects.toMatchObject(expected);
+	}
+	box.task.run(() => foreign.close());
+	expect(traces(box.task)).toEqual(before);
+	await using powerless = await Task.clone({ namespaces: ["user"] });
+	const refused = powerless.run(() => refusal(() => bind("/usr", "/mnt")));
+	expect(refused).toMatchObject({ code: "EPERM", syscall: "open_tree", hint: expect.any(String) });
 });
 
 test("a bind of a part of a detached mount is a part of the copy", async () => {

@@ -1,14 +1,15 @@
 // The file systems that show a namespace of the task, and what else a user namespace may mount by the functions of one call.
 import { readdirSync } from "node:fs";
-import type { NamespaceKind } from "@nearfar/core";
+import type { FileDescriptor, NamespaceKind } from "@nearfar/core";
 import { cgroup2, devpts, Mount, moveMount, mqueue, proc, sysfs, tmpfs } from "@nearfar/mount";
 import { describe, expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
-import { mountAt, sandbox, traces } from "./sandbox.ts";
+import { arm64, mountAt, sandbox, traces } from "./sandbox.ts";
 
 const rootless = (...more: NamespaceKind[]) => sandbox({ namespaces: ["user", "mnt", ...more], idMap: "root" });
 const views = { proc, sysfs, mqueue, cgroup2 };
+const SYS_mq_open = arm64 ? 180 : 240;
 const refusedByCreate = { code: "EPERM", syscall: expect.stringMatching(/^fs(open|config|mount)$/) };
 
 describe("MNT-21 what a user and a mount namespace may mount", () => {
@@ -77,5 +78,25 @@ describe("MNT-22 with pid, net, ipc and cgroup", () => {
 		const place = box.folder("place");
 		box.task.run(() => sysfs(place));
 		expect(readdirSync(box.outside("place/class/net"))).toEqual(["lo"]);
+	});
+
+	needs("the file system mqueue").test("a mqueue shows the queues of the ipc namespace of the task", async () => {
+		await using box = await rootless("ipc");
+		const place = box.folder("place");
+		const create = 0o102; // O_CREAT, O_RDWR
+		box.task.run(() => {
+			mqueue(place);
+			const name = Buffer.from("of-the-task\0");
+			using _queue = box.task.syscall(SYS_mq_open, name, create, 0o600, 0, { fd: true }) as unknown as FileDescriptor;
+			expect(readdirSync(box.outside("place"))).toEqual(["of-the-task"]);
+		});
+	});
+
+	needs("the file system cgroup2").test("a cgroup2 shows the cgroup namespace of the task", async () => {
+		await using box = await rootless("cgroup");
+		const place = box.folder("place");
+		box.task.run(() => cgroup2(place));
+		expect(mountAt(box.task, place)?.root).toBe("/");
+		expect(readdirSync(box.outside("place"))).toContain("cgroup.procs");
 	});
 });
