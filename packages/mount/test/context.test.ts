@@ -274,6 +274,43 @@ test("a mount lives on after its context was closed", async () => {
 	expect(mountsOf(box.task).some(({ at }) => at === place)).toBe(true);
 });
 
+needs("Linux 6.6", "cgroup namespaces", "the file system cgroup2").test(
+	"an exclusive create is EBUSY where the file system exists already, and an ordinary one finds it",
+	async () => {
+		await using task = await Task.clone({ ...ownMounts, namespaces: [...(ownMounts.namespaces ?? []), "cgroup"] });
+		task.run(() => {
+			using first = Mount.create("cgroup2");
+			const again = refused(() => Mount.create("cgroup2", { exclusive: true }));
+			expect(again).toMatchObject({ code: "EBUSY", syscall });
+			using second = Mount.create("cgroup2", { exclusive: false });
+			expect([first.closed, second.closed]).toEqual([false, false]);
+		});
+	},
+);
+
+needs("Linux 6.13", "the file system overlay").test("descriptors are the layers of an overlay", async () => {
+	await using box = await sandbox();
+	const [upper, lower, place] = [box.folder("upper"), box.folder("a,b:c"), box.folder("place")];
+	box.file("upper/first");
+	box.file("a,b:c/second");
+	box.task.run(() => {
+		using top = openat2(upper, { flags: ["path", "directory"] });
+		using bottom = openat2(lower, { flags: ["path", "directory"] });
+		using context = fsopen("overlay").setFd("lowerdir+", top).set({ "lowerdir+": bottom }).create();
+		using made = fsmount(context);
+		moveMount(made, place);
+		openat2(`${place}/first`).close();
+		openat2(`${place}/second`).close();
+		expect(top.closed).toBe(false);
+	});
+	await box.task.batch(() => {
+		using top = openat2(upper, { flags: ["path", "directory"] });
+		using bottom = openat2(lower, { flags: ["path", "directory"] });
+		using made = Mount.create("overlay", { data: { "lowerdir+": [bottom, top] } });
+		made.open("second").close();
+	});
+});
+
 needs("Linux 6.6").test("an exclusive create refuses a file system that exists", () =>
 	withContext((context) => {
 		context.create({ exclusive: true });

@@ -54,6 +54,22 @@ needs("the file system ext4").test(
 	},
 );
 
+needs("the file system proc", "a /proc and a /sys that nothing hides").test(
+	"EPERM of a proc where something is mounted over the one in sight has the message of the kernel, and the hint",
+	async () => {
+		await using masked = await Task.clone(ownMounts);
+		masked.run(() => {
+			mount(null, "/", null, { flags: ["rec", "private"] });
+			mount("mask", "/proc/sys", "tmpfs");
+		});
+		await using task = await masked.clone({ namespaces: ["user", "mnt", "pid"], idMap: "root" });
+		await using inner = await task.clone();
+		const error = inner.run(() => refused(() => Mount.create("proc")));
+		expect(error).toMatchObject({ code: "EPERM", syscall: "fsmount", hint: expect.stringContaining("mounted over") });
+		expect(error.log).toEqual([expect.stringContaining("too revealing")]);
+	},
+);
+
 test("EINVAL of moveMount is about the place", async () => {
 	await using box = await sandbox();
 	const [folder, file] = [box.folder("folder"), box.file("file")];

@@ -1,4 +1,4 @@
-//! What takes several calls on a mount that is known by its descriptor.
+//! Functions that take several calls on a mount which the caller knows by its descriptor.
 //!
 //! Functions that are called in several places are not inlined: with a copy of each the addon would be 1 % larger.
 
@@ -78,7 +78,7 @@ pub fn unmount(mount: i32) -> Result<()> {
     })
 }
 
-/// Adds the steps of [`unmount`] in a batch, which cannot try again: they take away what lies topmost on the mount.
+/// Adds the steps of [`unmount`] in a batch. A batch cannot try again, so the steps take away what lies topmost on the mount.
 #[inline(never)]
 fn add_unmount(sequence: &mut Sequence, mount: i32) -> Result<()> {
     if mount >= 0 {
@@ -102,7 +102,7 @@ fn add_unmount(sequence: &mut Sequence, mount: i32) -> Result<()> {
 }
 
 /// The root of a container can have anything at `/proc`, such as a link in the place of `self/fd/3`. So the task looks whether `/proc`
-/// is a procfs before each call that goes through it: else another mount would be unmounted, or none. In a procfs, `self` is the
+/// is a procfs before each call that goes through it. Without this look the task could unmount another mount, or none. In a procfs, `self` is the
 /// task that looks it up. Mounts inside of the procfs are not looked for: to make one takes the privilege to unmount as well.
 #[inline(never)]
 fn expect_proc(found: usize, path: &[u8]) -> Call<()> {
