@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { FileDescriptor, Location, type LocationLike, type OpenFile } from "@nearfar/core";
+import { FileDescriptor, Location, type LocationLike, type OpenFile, openat2 } from "@nearfar/core";
 import {
 	adoptDescriptor,
 	atFlags,
@@ -431,17 +431,36 @@ export function checkParts(data: MountData, name: string): readonly DataPart[] {
 	return parts;
 }
 
-/** Sets parameters, by one call for each. */
-export function setParts(context: FsContext, parts: readonly (DataPart | BytesPart)[]): void {
-	for (const { key, value } of parts) {
-		if (value === undefined) context.setFlag(key);
-		else if (value instanceof FileDescriptor) context.setFd(key, value);
-		else context.setString(key, value);
+/** Sets parameters, by one call for each, and one that opens the directory if there is one. */
+export function setParts(context: FsContext, parts: readonly Parameter[]): void {
+	for (const part of parts) {
+		if ("directory" in part) setDirectory(context, part);
+		else if (part.value === undefined) context.setFlag(part.key);
+		else if (part.value instanceof FileDescriptor) context.setFd(part.key, part.value);
+		else context.setString(part.key, part.value);
 	}
 }
 
-/** A parameter whose text may be bytes that are no UTF-8. */
-interface BytesPart {
+/** Sets a parameter to a directory by descriptor. The file system keeps the directory, so that the descriptor is closed at once. */
+function setDirectory(context: FsContext, { key, directory }: DirectoryPart): void {
+	if (directory instanceof FileDescriptor) {
+		context.setFd(key, directory);
+		return;
+	}
+	using opened = openDirectory(directory);
+	context.setFd(key, opened);
+}
+
+/** Opens a directory as a layer of a file system. */
+export function openDirectory(at: LocationLike): FileDescriptor {
+	return openat2(at, { flags: ["path", "directory"] });
+}
+
+/** A parameter of a file system: its text may be bytes that are no UTF-8. */
+export type Parameter = DataPart | { readonly key: string; readonly value: string | Buffer } | DirectoryPart;
+
+/** A parameter that is a directory, which is opened for the call. An open descriptor stays the caller's. */
+export interface DirectoryPart {
 	readonly key: string;
-	readonly value: string | Buffer;
+	readonly directory: LocationLike;
 }

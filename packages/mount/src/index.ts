@@ -29,6 +29,7 @@ export { type CreateOptions, type FsmountOptions, fsmount, Mount } from "./mount
 export { mountinfo } from "./mountinfo.ts";
 export { type MoveMountOptions, moveMount } from "./move.ts";
 export { cgroup2, mqueue, sysfs } from "./namespace-views.ts";
+export { type OverlayOptions, overlay } from "./overlay.ts";
 export { type MountInfo, parseMountinfo } from "./parse-mountinfo.ts";
 export { type PopulateDevOptions, populateDev } from "./populate-dev.ts";
 export { type ProcOptions, proc } from "./proc.ts";

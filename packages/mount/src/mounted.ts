@@ -27,8 +27,8 @@ import {
 	wrongValue,
 } from "@nearfar/core/internal";
 import { type AccessTimes, type AttributeOptions, accessTimeBits, attributeWords, mountSetattr } from "./attributes.ts";
-import type { DataPart, MountData } from "./data.ts";
-import { checkParts, checkValue, FsContext, fsopen, setParts, typeOf } from "./fs-context.ts";
+import type { MountData } from "./data.ts";
+import { checkParts, checkValue, FsContext, fsopen, type Parameter, setParts, typeOf } from "./fs-context.ts";
 import { type MoveMountOptions, moveMount } from "./move.ts";
 import { join, toWord } from "./word.ts";
 
@@ -315,14 +315,16 @@ export const createOptionNames = [
  * @param parameters - Parameters that the caller has checked. `data` of the options follows them, so that its last word counts.
  * @param options - Options whose names the caller has checked.
  */
-export function createMount(fstype: string, parameters: readonly DataPart[], options: CreateOptions): Mount {
+export function createMount(fstype: string, parameters: readonly Parameter[], options: CreateOptions): Mount {
+	return prepareMount(fstype, options)(parameters);
+}
+
+/** Checks the options of {@link createMount} without a call, and returns the function that makes the mount. */
+export function prepareMount(fstype: string, options: CreateOptions): (parameters: readonly Parameter[]) => Mount {
 	const { source = fstype, data, exclusive, set, atime, clear, propagation, userns } = options;
 	text(fstype, "fstype");
-	const parts = [
-		{ key: "source", value: checkValue("source", source, "options.source") },
-		...parameters,
-		...(data === undefined ? [] : checkParts(data, "options.data")),
-	];
+	const first = { key: "source", value: checkValue("source", source, "options.source") };
+	const last = data === undefined ? [] : checkParts(data, "options.data");
 	const create = { exclusive: optionalBoolean(exclusive, "options.exclusive") ?? false };
 	fsmountAttributes(set, atime);
 	const later = {
@@ -331,13 +333,15 @@ export function createMount(fstype: string, parameters: readonly DataPart[], opt
 		...(userns !== undefined && { userns }),
 	};
 	attributeWords(later);
-	using context = fsopen(fstype);
-	setParts(context, parts);
-	context.create(create);
-	const mount = fsmount(context, { ...(set !== undefined && { set }), ...(atime !== undefined && { atime }) });
-	return closedUnless(mount, () => {
-		if (Object.keys(later).length > 0) mountSetattr(mount, later);
-	});
+	return (parameters) => {
+		using context = fsopen(fstype);
+		setParts(context, [first, ...parameters, ...last]);
+		context.create(create);
+		const mount = fsmount(context, { ...(set !== undefined && { set }), ...(atime !== undefined && { atime }) });
+		return closedUnless(mount, () => {
+			if (Object.keys(later).length > 0) mountSetattr(mount, later);
+		});
+	};
 }
 
 const NAMESPACE = 2; // FSMOUNT_NAMESPACE and OPEN_TREE_NAMESPACE
