@@ -1,11 +1,11 @@
 import { type LocationLike, openat2, Task } from "@nearfar/core";
 import {
+	array,
 	options as checkOptions,
 	currentBatch,
 	optionalBoolean,
 	ownNamespaces,
 	toAt,
-	wrongType,
 	wrongValue,
 } from "@nearfar/core/internal";
 import type { DirectoryPart, Parameter } from "./fs-context.ts";
@@ -120,16 +120,16 @@ export interface OverlayOptions extends CreateOptions {
 export function overlay(target: LocationLike, options: OverlayOptions): void;
 export function overlay(target: null, options: OverlayOptions): Mount;
 export function overlay(target: LocationLike | null, options: OverlayOptions): Mount | undefined {
-	const {
-		lower: _lower,
-		upper: _upper,
-		work: _work,
-		dataOnly: _dataOnly,
-		volatile,
-		userxattr,
-		...create
-	} = checkOptions(options, ["lower", "upper", "work", "dataOnly", "volatile", "userxattr", ...createOptionNames]);
-	const places = layers(options);
+	const { lower, upper, work, dataOnly, volatile, userxattr, ...create } = checkOptions(options, [
+		"lower",
+		"upper",
+		"work",
+		"dataOnly",
+		"volatile",
+		"userxattr",
+		...createOptionNames,
+	]);
+	const places = checkLayers(lower, dataOnly ?? [], upper, work);
 	const isVolatile = optionalBoolean(volatile, "options.volatile") ?? false;
 	const asked = optionalBoolean(userxattr, "options.userxattr");
 	const make = prepareMount("overlay", create);
@@ -148,33 +148,29 @@ export function overlay(target: LocationLike | null, options: OverlayOptions): M
 }
 
 /** Checks the layers, and returns them as parameters in the order that the kernel takes. */
-function layers({ lower, upper, work, dataOnly = [] }: OverlayOptions): DirectoryPart[] {
-	const checked = (key: string, directory: LocationLike, name: string): DirectoryPart => {
+function checkLayers(
+	lower: readonly LocationLike[],
+	dataOnly: readonly LocationLike[],
+	upper: LocationLike | undefined,
+	work: LocationLike | undefined,
+): DirectoryPart[] {
+	const layer = (key: string, directory: LocationLike, name: string): DirectoryPart => {
 		toAt(directory, name);
 		return { key, directory };
 	};
-	const all = (key: string, places: readonly LocationLike[], name: string) => {
-		if (!Array.isArray(places)) throw wrongType(name, "an array of places", places);
-		return places.map((place, index) => checked(key, place, `${name}[${index}]`));
-	};
-	const read = [...all("lowerdir+", lower, "options.lower"), ...all("datadir+", dataOnly, "options.dataOnly")];
-	const written = [
-		...(upper === undefined ? [] : [checked("upperdir", upper, "options.upper")]),
-		...(work === undefined ? [] : [checked("workdir", work, "options.work")]),
-	];
-	if (written.length === 1) {
-		const [given, missing] = upper === undefined ? ["work", "upper"] : ["upper", "work"];
-		throw wrongValue(
-			`options.${missing}`,
-			`a directory beside options.${given}: the kernel needs both or neither`,
-			undefined,
-		);
-	}
+	const layers = (key: string, places: readonly LocationLike[], name: string) =>
+		array(places, name).map((place, index) => layer(key, place, `${name}[${index}]`));
+	const read = [...layers("lowerdir+", lower, "options.lower"), ...layers("datadir+", dataOnly, "options.dataOnly")];
 	if (lower.length === 0) throw wrongValue("options.lower", "one directory at least", lower);
-	if (written.length === 0 && read.length === 1) {
-		throw wrongValue("options.lower", "two directories at least without options.upper: bind shows a single one", lower);
+	if ((upper === undefined) !== (work === undefined)) {
+		const [given, missing] = upper === undefined ? ["work", "upper"] : ["upper", "work"];
+		throw wrongValue(`options.${missing}`, `a directory beside options.${given}`, undefined);
 	}
-	return [...read, ...written];
+	if (upper !== undefined && work !== undefined) {
+		return [...read, layer("upperdir", upper, "options.upper"), layer("workdir", work, "options.work")];
+	}
+	if (read.length > 1) return read;
+	throw wrongValue("options.lower", "two directories at least without options.upper: bind shows a single one", lower);
 }
 
 /** Returns whether the current task may not write `trusted.*` attributes, because its user namespace is not the first one. */
