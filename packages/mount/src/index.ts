@@ -32,6 +32,8 @@ export { cgroup2, mqueue, sysfs } from "./namespace-views.ts";
 export { type OverlayOptions, overlay } from "./overlay.ts";
 export { type MountInfo, parseMountinfo } from "./parse-mountinfo.ts";
 export { type PopulateDevOptions, populateDev } from "./populate-dev.ts";
+export { type PopulateProcOptions, populateProc } from "./populate-proc.ts";
+export { type PopulateSysOptions, populateSys } from "./populate-sys.ts";
 export { type ProcOptions, proc } from "./proc.ts";
 export { enterRoot, pivotRoot } from "./root.ts";
 export { type StatmountOptions, statmount } from "./statmount.ts";

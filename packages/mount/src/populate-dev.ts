@@ -1,10 +1,10 @@
-import { chmod, Location, type LocationLike, mkdir, symlink } from "@nearfar/core";
+import { Location, type LocationLike, symlink } from "@nearfar/core";
 import { array, options as checkOptions, id, optionalBoolean, text, toAt, wrongValue } from "@nearfar/core/internal";
 import { bind } from "./bind.ts";
-import { completeTree, Parts, SourceFolder } from "./detached-tree.ts";
 import { devpts } from "./devpts.ts";
 import type { Mount } from "./mounted.ts";
 import { mqueue } from "./namespace-views.ts";
+import { completeTree, makeFolders, Parts, SourceFolder } from "./populate.ts";
 import { tmpfs } from "./tmpfs.ts";
 
 const ptsKinds = ["new", "host", "defer", "absent"] as const;
@@ -159,10 +159,7 @@ export function populateDev(target: LocationLike | null, options?: PopulateDevOp
 	}
 	const tree = tmpfs(null, { mode: 0o755, set: ["nosuid", "noexec"] });
 	return completeTree(tree, target, () => {
-		for (const path of folders) {
-			mkdir(new Location(tree, path), { mode: 0o755 });
-			chmod(new Location(tree, path), 0o755); // the mode of mkdir is cut down by the umask
-		}
+		makeFolders(tree, folders);
 		for (const path of files) tree.open(path, { flags: ["creat", "excl", "wronly"], mode: 0o444 }).close();
 		for (const [name, at] of Object.entries(descriptorLinks)) symlink(at, new Location(tree, name));
 		if (pts !== "absent") symlink("pts/ptmx", new Location(tree, "ptmx"));

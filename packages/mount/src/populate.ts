@@ -1,5 +1,15 @@
-import { BatchError, type FileDescriptor, Location, type LocationLike, openat2, SyscallError } from "@nearfar/core";
-import { currentBatch, withFile } from "@nearfar/core/internal";
+import {
+	BatchError,
+	chmod,
+	type FileDescriptor,
+	Location,
+	type LocationLike,
+	mkdir,
+	type NamespaceKind,
+	openat2,
+	SyscallError,
+} from "@nearfar/core";
+import { array, currentBatch, namespaceFlags, ownNamespaces, toBits, withFile } from "@nearfar/core/internal";
 import { type BindOptions, bind } from "./bind.ts";
 import { closedUnless, type Mount } from "./mounted.ts";
 import { moveMount } from "./move.ts";
@@ -61,6 +71,28 @@ export class Parts implements Disposable {
 /** Opens a file or a directory of a tree to mount something on it. A link at the end is opened itself, another one is `ELOOP`. */
 export function openPlace(tree: Mount, path: string): FileDescriptor {
 	return tree.open(path, { flags: ["path", "nofollow"], resolve: ["noSymlinks"] });
+}
+
+/** Copies a part of a tree, with everything that is mounted below. A link is `ELOOP`. */
+export function copyPart(tree: Mount, path: string, set: BindOptions["set"] = []): Mount {
+	using part = tree.open(path, { flags: ["path"], resolve: ["noSymlinks"] });
+	return bind(part, null, { set });
+}
+
+/** Makes directories of the mode 755, each one after the directory that it lies in. */
+export function makeFolders(tree: Mount, paths: Iterable<string>): void {
+	for (const path of paths) {
+		mkdir(new Location(tree, path), { mode: 0o755 });
+		chmod(new Location(tree, path), 0o755); // the mode of mkdir is cut down by the umask
+	}
+}
+
+/** Returns the kinds of namespaces that an option names. Default: those that the current task has of its own. */
+export function kindsOf(namespaces: readonly NamespaceKind[] | undefined): ReadonlySet<NamespaceKind> {
+	if (namespaces === undefined) return ownNamespaces();
+	const names = array(namespaces, "options.namespaces");
+	toBits(namespaceFlags, names, "options.namespaces");
+	return new Set(names);
 }
 
 /**
