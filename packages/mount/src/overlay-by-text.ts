@@ -1,5 +1,5 @@
 import { FileDescriptor, Location, type LocationLike, openat2, SyscallError } from "@nearfar/core";
-import { mountAttributeMasks, mountAttributes, mountFlags, numberOf } from "@nearfar/core/internal";
+import { mountAttributes, mountFlags, numberOf } from "@nearfar/core/internal";
 import { attributeWords } from "./attributes.ts";
 import { mount } from "./classic.ts";
 import { dataOptions } from "./data.ts";
@@ -43,17 +43,13 @@ const flagsOfAttributes = [
 /** Returns the flags of mount(2) for attributes. `undefined`: some of them can be set on a detached mount alone. */
 export function flagsFor({ set, clear, atime, propagation, userns }: CreateOptions): number | undefined {
 	if (propagation !== undefined || userns !== undefined) return undefined;
-	const words = attributeWords({
-		...(set !== undefined && { set }),
-		...(clear !== undefined && { clear }),
-		...(atime !== undefined && { atime }),
-	});
-	const [asked, cleared] = [BigInt(words[0]), BigInt(words[1])];
-	let rest = (asked | cleared) & ~BigInt(mountAttributeMasks.atime);
+	const [asked] = attributeWords({ ...(set !== undefined && { set }), ...(atime !== undefined && { atime }) });
+	const [, cleared] = attributeWords(clear === undefined ? {} : { clear });
+	let rest = BigInt(asked) | BigInt(cleared);
 	let flags = 0;
 	for (const [attribute, flag] of flagsOfAttributes) {
 		const bit = BigInt(attribute);
-		if (asked & bit & ~cleared) flags |= flag;
+		if (BigInt(asked) & ~BigInt(cleared) & bit) flags |= flag;
 		rest &= ~bit;
 	}
 	return rest === 0n ? flags : undefined;

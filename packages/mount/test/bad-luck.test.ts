@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readdirSync, symlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { type CloneOptions, Location, openat2, type Task } from "@nearfar/core";
-import { bind, cgroup2, devpts, mount, moveMount, mqueue, proc, sysfs, tmpfs, umount } from "@nearfar/mount";
+import { bind, cgroup2, devpts, mount, moveMount, mqueue, overlay, proc, sysfs, tmpfs, umount } from "@nearfar/mount";
 import { describe, expect, test } from "vitest";
 import { fixturePath } from "../../../test/fixture.ts";
 import { type Need, needs } from "../../../test/needs.ts";
@@ -14,7 +14,7 @@ import { forbid, killAt } from "../../../test/seccomp.ts";
 import { arm64, mountAt, mountsOf, ownMounts, sandbox, traces } from "./sandbox.ts";
 
 const SYS_prlimit64 = arm64 ? 261 : 302;
-const [RLIMIT_NOFILE, SET_STRING, CMD_CREATE] = [7, 1, 6];
+const [RLIMIT_NOFILE, SET_STRING, SET_FD, CMD_CREATE] = [7, 1, 5, 6];
 const errors = { EPERM: 1, ENOMEM: 12, ENOSYS: 38 } as const;
 
 type Maker = (target: string) => void;
@@ -54,6 +54,11 @@ const makers: Record<string, { make: Maker; steps: Step[]; opens: string[] }> = 
 		steps: makesFileSystem,
 		opens: ["fsopen", "fsmount"],
 	},
+	overlay: {
+		make: (target) => overlay(target, { lower: ["/usr", "/etc"], propagation: "private" }),
+		steps: [...makesFileSystem, ["fsconfig", 431, SET_FD]],
+		opens: ["fsopen", "openat2"],
+	},
 	...Object.fromEntries(
 		Object.entries({ sysfs, cgroup2, mqueue }).map(([name, make]) => [
 			name,
@@ -74,7 +79,7 @@ const ownViews: CloneOptions = {
 function needsOf(name: string): Need[] {
 	if (name === "bind") return [];
 	const whole = name === "proc" || name === "sysfs" ? (["a /proc and a /sys that nothing hides"] as const) : [];
-	return [`the file system ${name}`, ...whole];
+	return [`the file system ${name}`, ...whole, ...(name === "overlay" ? (["Linux 6.13"] as const) : [])];
 }
 
 for (const [name, maker] of Object.entries(makers)) {
@@ -230,6 +235,7 @@ describe("places that are not as usual", () => {
 			(target) => bind("/", target, { set: ["nosuid"], propagation: "slave" }),
 			(target) => tmpfs(target),
 			(target) => devpts(target),
+			(target) => overlay(target, { lower: ["/usr", "/etc"] }),
 		];
 		for (const make of makes) {
 			task.run(() => {

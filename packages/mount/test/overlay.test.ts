@@ -11,8 +11,8 @@ import {
 	Task,
 	unlink,
 } from "@nearfar/core";
+import { currentTask, entersNamespaces, namespaceFlags, native } from "@nearfar/core/internal";
 import { bind, type Mount, moveMount, type OverlayOptions, openTree, overlay, tmpfs } from "@nearfar/mount";
-import { unshare } from "@nearfar/namespaces";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isRoot, needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
@@ -427,7 +427,8 @@ latest.describe("userxattr", () => {
 		await using box = await layers();
 		const lower = [box.layer("one"), box.layer("two")];
 		await box.task.batch(() => {
-			unshare(["user", "mnt"]);
+			native().unshare(namespaceFlags.user | namespaceFlags.mnt);
+			entersNamespaces(currentTask(), ["user", "mnt"]);
 			overlay(box.place, { lower });
 		});
 		expect(box.mounted()?.data).toContain("userxattr");

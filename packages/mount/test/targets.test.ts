@@ -1,7 +1,7 @@
 // What the functions of one call have in common: where the mount goes, what stays of it, and which arguments are refused.
 import { lstatSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { Location, mkdir, openat2, Task } from "@nearfar/core";
-import { bind, cgroup2, devpts, Mount, moveMount, mqueue, proc, sysfs, tmpfs, umount } from "@nearfar/mount";
+import { bind, cgroup2, devpts, Mount, moveMount, mqueue, overlay, proc, sysfs, tmpfs, umount } from "@nearfar/mount";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fixturePath } from "../../../test/fixture.ts";
 import { refusal } from "../../../test/refusal.ts";
@@ -10,11 +10,14 @@ import { mountAt, mountsOf, ownMounts, sandbox, traces } from "./sandbox.ts";
 
 const [SYS_fsopen, SYS_open_tree, ENOSYS] = [430, 428, 38];
 
+const lower = ["/usr", "/etc"];
+
 /** The functions that this user may call with mounts of its own, by name: with a target, and with `null`. */
 const makers = {
 	"bind of a directory": { attach: (to: never) => bind("/usr", to), detach: () => bind("/usr", null) },
 	tmpfs: { attach: (to: never) => tmpfs(to), detach: () => tmpfs(null) },
 	devpts: { attach: (to: never) => devpts(to), detach: () => devpts(null) },
+	overlay: { attach: (to: never) => overlay(to, { lower }), detach: () => overlay(null, { lower }) },
 } as const;
 
 describe.each(Object.entries(makers))("%s", (_, { attach, detach }) => {

@@ -1,7 +1,6 @@
 import { openat2, Task } from "@nearfar/core";
-import { ownNamespaces } from "@nearfar/core/internal";
+import { native, ownNamespaces, prctlOptions } from "@nearfar/core/internal";
 import { setns, unshare } from "@nearfar/namespaces";
-import { setDumpable } from "@nearfar/process";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 
@@ -31,7 +30,7 @@ test("a task has the kinds that it enters", async () => {
 	await using home = await Task.clone(root);
 	await using guest = await Task.clone();
 	using fd = guest.put(home.process.fd);
-	home.run(() => setDumpable(true)); // an ordinary user may enter only the namespaces of a dumpable process
+	home.run(() => native().setPrctl(prctlOptions.setDumpable, [1])); // an ordinary user may enter only the namespaces of a dumpable process
 	home.run(() => unshare(["uts"]));
 	guest.run(() => setns(fd, ["user", "uts"]));
 	expect(own(guest)).toEqual(["user", "uts"]);
@@ -88,7 +87,7 @@ test("a task that is cloned while a batch is under way has what the batch makes,
 needs("/proc").test("a namespace that a batch enters without its kind counts after the batch", async () => {
 	await using task = await Task.clone(root);
 	await using other = await task.clone({ namespaces: ["uts"] });
-	other.run(() => setDumpable(true));
+	other.run(() => native().setPrctl(prctlOptions.setDumpable, [1]));
 	using fd = task.run(() => openat2(`/proc/${other.pid}/ns/uts`));
 	const batch = task.batch(() => setns(fd));
 	expect(own(task)).toEqual(["mnt", "user"]);
