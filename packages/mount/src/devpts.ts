@@ -43,11 +43,17 @@ const MOST_PTYS = 2 ** 20; // NR_UNIX98_PTY_MAX
  * @throws `EINVAL` The file system refuses a parameter of `data`; `error.log` says which. An attribute such as `nosuid` is such
  * a parameter.
  * @throws `EINVAL` The target is a link or a file.
+ * @throws `EINVAL` `userns` is no user namespace or has no maps, or the file system has no id-mapped mounts.
+ * @throws `EPERM` `userns` is the initial user namespace.
  * @throws `EBUSY` `exclusive` is asked for, and the file system exists.
  * @throws `EOPNOTSUPP` `exclusive` needs Linux 6.6.
  * @throws `ENOENT` The target does not exist.
  * @throws `ENOTDIR` A part of the path of the target is not a directory.
+ * @throws `EACCES` A directory on the way to the target may not be searched.
+ * @throws `ELOOP` The path of the target has more than 40 symbolic links.
+ * @throws `ENAMETOOLONG` A component of the path of the target is longer than 255 bytes, or the path longer than 4095.
  * @throws `ENODEV` The kernel does not know the file system.
+ * @throws `EBADF` Other code has closed a descriptor.
  * @throws `ENOMEM` The kernel has no memory for the file system.
  * @throws `ENOSPC` The mount namespace has reached its limit of mounts (`/proc/sys/fs/mount-max`).
  * @throws `EMFILE` The task has reached its limit of descriptors. The function needs two for a moment.

@@ -26,7 +26,7 @@ export interface TmpfsOptions extends CreateOptions {
 	gid?: number;
 	/** When files get huge pages. Default: `"never"`, or what the kernel was started with. */
 	huge?: "never" | "always" | "within_size" | "advise";
-	/** Whether files stay in memory when it is scarce. Since Linux 6.4, not in a user namespace. Default: false. */
+	/** Whether files are never swapped out. Since Linux 6.4, not in a user namespace. Default: false. */
 	noswap?: boolean;
 }
 
@@ -39,7 +39,8 @@ const MOST_PERCENT = 10_000;
 /**
  * Mounts a new file system in memory.
  *
- * The mount has `nosuid` and `nodev`, unless `set` says otherwise. It is empty, and its files go away with it.
+ * The mount has `nosuid` and `nodev`, unless `set` says otherwise. The file system is empty, and its files go away with its last
+ * mount.
  *
  * Without `size` the kernel allows half of the memory, and without `inodes` one file for each page of that. 0 would mean
  * "unlimited" for the kernel, and is refused. In `data` the parameters have the names of the kernel (`nr_inodes`), follow the
@@ -57,11 +58,17 @@ const MOST_PERCENT = 10_000;
  * @throws `EINVAL` The file system refuses a parameter of `data`; `error.log` says which. An attribute such as `nosuid` is such
  * a parameter.
  * @throws `EINVAL` The target is a link or a file.
+ * @throws `EINVAL` `userns` is no user namespace or has no maps, or the file system has no id-mapped mounts.
+ * @throws `EPERM` `userns` is the initial user namespace.
  * @throws `EBUSY` `exclusive` is asked for, and the file system exists.
  * @throws `EOPNOTSUPP` `exclusive` needs Linux 6.6.
  * @throws `ENOENT` The target does not exist.
  * @throws `ENOTDIR` A part of the path of the target is not a directory.
+ * @throws `EACCES` A directory on the way to the target may not be searched.
+ * @throws `ELOOP` The path of the target has more than 40 symbolic links.
+ * @throws `ENAMETOOLONG` A component of the path of the target is longer than 255 bytes, or the path longer than 4095.
  * @throws `ENODEV` The kernel does not know the file system.
+ * @throws `EBADF` Other code has closed a descriptor.
  * @throws `ENOMEM` The kernel has no memory for the file system.
  * @throws `ENOSPC` The mount namespace has reached its limit of mounts (`/proc/sys/fs/mount-max`).
  * @throws `EMFILE` The task has reached its limit of descriptors. The function needs two for a moment.
