@@ -204,9 +204,11 @@ export class Mount extends FileDescriptor {
 	 * and a task that is gone, are no errors either. If the task has left the mount namespace, the mount stays there.
 	 *
 	 * In a batch this is one call, which takes away what lies topmost on the mount. An error other than `EINVAL` then makes the batch
-	 * fail after its last call.
+	 * fail after its last call. In a batch that executes a program, each error makes the batch fail at once.
 	 *
-	 * @throws `ENOENT` This process sees no procfs of its pid namespace on `/proc`. A task without one can end directories alone.
+	 * @throws `ENOENT` No procfs is mounted on `/proc`, or one of a pid namespace that this process is not in. A task without one can
+	 * end directories alone, and in a batch only those that the same batch makes.
+	 * @throws `EACCES` The task sees no procfs, and may not search its working directory or the root of the mount.
 	 * @throws `ENOTDIR` In a batch that makes the mount itself: the root of the mount is no directory.
 	 * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace.
 	 * @throws `ERR_NEARFAR_CLOSED` The mount is closed.
@@ -235,8 +237,12 @@ export class Mount extends FileDescriptor {
 	 * Unmounts the mount if {@link Mount.attach} has attached it, as {@link Mount.unmount} does, and closes the descriptor. A mount that
 	 * is busy goes out of sight now, and lives on where it is open.
 	 *
-	 * @throws `ENOENT` This process sees no procfs of its pid namespace on `/proc`. The descriptor is closed, and the mount stays.
-	 * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace any more. The descriptor is closed, and the mount stays.
+	 * Whatever the error, the descriptor is closed, and the mount stays.
+	 *
+	 * @throws `ENOENT` As for {@link Mount.unmount}: no procfs is mounted on `/proc`.
+	 * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace any more.
+	 * @throws `EACCES` The task sees no procfs, and may not search its working directory or the root of the mount.
+	 * @throws `ERR_NEARFAR_BATCH` Another batch makes the mount, and has not run yet. The mount stays when that batch has run.
 	 */
 	override [Symbol.dispose](): void {
 		try {
