@@ -1,5 +1,5 @@
 import { chmodSync, chownSync, statfsSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { type LocationLike, openat2, Task } from "@nearfar/core";
+import { type LocationLike, openat2, type SyscallError, Task } from "@nearfar/core";
 import { bind, type Mount, mount, moveMount, proc, tmpfs, umount } from "@nearfar/mount";
 import { describe, expect, test } from "vitest";
 import { has, needs } from "../../../test/needs.ts";
@@ -106,6 +106,18 @@ test("moby #22994, MNT-18: what is locked stays and costs nothing, unless clear 
 	}
 	task.run(() => bind(source, place, { set: ["noexec"], atime: "relatime" }));
 	expect(mountAt(task, place)?.options).toEqual(["ro", "nosuid", "nodev", "noexec", "relatime"]);
+});
+
+test("the hint about a locked attribute is another one than that about a missing privilege", async () => {
+	await using box = await sandbox();
+	const [source, place] = [box.folder("source"), box.folder("place")];
+	box.task.run(() => tmpfs(source));
+	await using task = await lessPrivileged(box);
+	await using powerless = await Task.clone({ namespaces: ["user"] });
+	const locked = task.run(() => refusal(() => bind(source, place, { clear: ["nosuid"] })));
+	const missing = powerless.run(() => refusal(() => bind("/usr", "/mnt")));
+	expect([locked.code, missing.code]).toEqual(["EPERM", "EPERM"]);
+	expect((locked as SyscallError).hint).not.toBe((missing as SyscallError).hint);
 });
 
 test("a whole root can be bound read-only where every mount is locked", async () => {

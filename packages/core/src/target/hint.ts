@@ -58,15 +58,23 @@ function hintForPermission(syscall: string, fstype: string | undefined): string 
 			return 'in a user namespace a proc needs a pid namespace of the same user namespace (clone with "pid"), and a procfs in sight that nothing is mounted over, as the masks of a container are';
 		}
 		const kind = fstype === undefined ? undefined : ofNamespace[fstype];
-		if (kind)
-			return `in a user namespace ${fstype} needs a namespace of the kind "${kind}" that belongs to it: clone with "${kind}"`;
+		if (kind) {
+			const inSight = fstype === "sysfs" ? ", and a sysfs in sight that nothing is mounted over" : "";
+			return `in a user namespace ${fstype} needs a namespace of the kind "${kind}" that belongs to it (clone with "${kind}")${inSight}`;
+		}
 	}
 	if (makes) {
 		return "a user namespace may mount tmpfs, ramfs, devpts, overlay and fuse, and no file system of a device; a context belongs to the user namespace that opened it";
 	}
 	if (since[syscall] === undefined) return undefined;
-	return "the task has no CAP_SYS_ADMIN over its mount namespace; where that is not the reason and all of these calls fail, a container's seccomp filter does not know them";
+	const changes = syscall === "mount_setattr" || syscall === "open_tree_attr";
+	return changes ? `${lockedAttribute}; or ${noPrivilege}` : noPrivilege;
 }
+
+const noPrivilege =
+	"the task has no CAP_SYS_ADMIN over its mount namespace; where that is not the reason and all of these calls fail, a container's seccomp filter does not know them";
+const lockedAttribute =
+	"a more privileged namespace has locked an attribute that the call clears, or the access times that it changes; the mount is id-mapped already; or userns is the initial user namespace";
 
 const lockedBelow =
 	"something that a more privileged namespace has locked may be mounted below: a copy then has to be recursive";
