@@ -5,10 +5,13 @@ import {
 	chmodSync,
 	chownSync,
 	existsSync,
+	mkdirSync,
 	mkdtempSync,
 	readdirSync,
 	readFileSync,
 	rmSync,
+	statSync,
+	symlinkSync,
 	writeFileSync,
 } from "node:fs";
 import { type AddressInfo, connect, type Server } from "node:net";
@@ -16,10 +19,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { SyscallError, Task } from "@nearfar/core";
+import { setresgid, setresuid } from "@nearfar/credentials";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isRoot, needs } from "../test/needs.ts";
 import { runAgent } from "./recipes/agent.ts";
 import { build } from "./recipes/build.ts";
+import { enterNewRoot } from "./recipes/new-root.ts";
 import { createService } from "./recipes/service.ts";
 import * as typescript from "./recipes/supervisor.ts";
 import { runTests } from "./recipes/tests.ts";
@@ -139,6 +145,24 @@ describe.each([
 		await running;
 		expect(() => process.kill(Number(readFileSync(pid, "utf8")), 0)).toThrow("ESRCH");
 	});
+});
+
+sandbox.test("a link in a folder that is shown leads no mount to the host", async () => {
+	const [image, outside] = ["image", "outside"].map((name) => join(folder, name)) as [string, string];
+	for (const path of [image, outside]) mkdirSync(path);
+	symlinkSync(outside, join(image, "place"));
+	if (isRoot) for (const path of [image, outside]) chownSync(path, 1000, 1000);
+	const { uid, gid } = statSync(image);
+	const map = (outside: number) => [{ inside: 1000, outside, count: 1 }];
+	const idMap = { uids: map(uid), gids: map(gid) };
+	await using task = await Task.clone({ namespaces: ["user", "mnt", "pid"], idMap });
+	task.run(() => {
+		setresgid(1000, 1000, 1000);
+		setresuid(1000, 1000, 1000);
+		const own = { "/work": { source: image, writable: true }, "/work/place/sub": { source: image } };
+		expect(() => enterNewRoot(own)).toThrow(SyscallError);
+	});
+	expect(readdirSync(outside)).toEqual([]);
 });
 
 sandbox.describe("the build sandbox", () => {
