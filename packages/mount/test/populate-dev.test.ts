@@ -2,10 +2,11 @@ import { readdirSync, readlinkSync, statSync, symlinkSync } from "node:fs";
 import { Location, openat2 } from "@nearfar/core";
 import { moveMount, mqueue, populateDev } from "@nearfar/mount";
 import { expect, test } from "vitest";
+import { fixturePath } from "../../../test/fixture.ts";
 import { needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
-import { ownUser, runScript, tracesOf, withPrivilege } from "./program.ts";
-import { type MountLine, mountAt, mountsOf, sandbox } from "./sandbox.ts";
+import { ownUser, runScript, withPrivilege } from "./program.ts";
+import { type MountLine, mountAt, mountsOf, sandbox, traces } from "./sandbox.ts";
 
 const usual = [
 	"fd",
@@ -36,9 +37,9 @@ function below(mounts: MountLine[], place: string): Record<string, MountLine> {
 test.each(users)("populateDev makes nodes, links, pts and shm (%s)", async (_, options) => {
 	await using box = await sandbox(options);
 	const place = box.folder("dev");
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	box.task.run(() => populateDev(place));
-	expect(tracesOf(box.task).free).toBe(before.free);
+	expect(traces(box.task).descriptors).toBe(before.descriptors);
 	const there = box.outside("dev");
 	expect(readdirSync(there).sort()).toEqual(usual);
 	expect(statSync(there).mode & 0o7777).toBe(0o755);
@@ -93,10 +94,10 @@ needs("the program python3").test.each(users)(
 test("singularity #1186: a group of terminals that the user namespace does not map is EINVAL, and nothing is mounted", async () => {
 	await using box = await sandbox(ownUser());
 	const place = box.folder("dev");
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const error = box.task.run(() => refusal(() => populateDev(place, { ptsGid: 5 })));
 	expect(error).toMatchObject({ code: "EINVAL", syscall: "fsconfig", log: [expect.stringContaining("Invalid gid")] });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 	box.task.run(() => populateDev(place, { ptsGid: 0 }));
 	expect(mountAt(box.task, `${place}/pts`)?.data).toMatch(/(^|,)gid=\d+/);
 });
@@ -134,11 +135,11 @@ needs("ipc namespaces").test("mqueue shows the queues of the task's ipc namespac
 test("mqueue in the ipc namespace of another user namespace is EPERM with a hint, and nothing is mounted", async () => {
 	await using box = await sandbox(ownUser());
 	const place = box.folder("dev");
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const error = box.task.run(() => refusal(() => populateDev(place, { mqueue: true })));
 	expect(error).toMatchObject(box.task.run(() => refusal(() => mqueue(place))));
 	expect(error).toMatchObject({ code: "EPERM", hint: expect.stringContaining("ipc") });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 });
 
 test("linuxnamespaces research c 15: fuse and tun are there on demand, and a missing node is ENOENT with its path", async () => {
@@ -146,14 +147,14 @@ test("linuxnamespaces research c 15: fuse and tun are there on demand, and a mis
 	const [source, place] = [box.folder("source"), box.folder("dev")];
 	box.folder("source/net");
 	for (const name of ["one", "fuse"]) box.file(`source/${name}`, name);
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const missing = (options: Parameters<typeof populateDev>[1]) =>
 		box.task.run(() => refusal(() => populateDev(place, { source, devices: ["one"], ...options })));
 	expect(missing({ tun: true })).toMatchObject({ code: "ENOENT", syscall: "openat2", path: `${source}/net/tun` });
 	expect(missing({ devices: ["two"] })).toMatchObject({ code: "ENOENT", path: `${source}/two` });
 	expect(missing({ source: `${source}/none` })).toMatchObject({ code: "ENOENT", path: `${source}/none` });
 	expect(missing({ pts: "host" })).toMatchObject({ code: "ENOENT", path: `${source}/pts` });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 	box.file("source/net/tun", "tun");
 	box.task.run(() => populateDev(place, { source, devices: ["one"], fuse: true, tun: true }));
 	expect(readdirSync(box.outside("dev"))).toEqual(expect.arrayContaining(["fuse", "net", "one"]));
@@ -167,13 +168,13 @@ test("CVE-2025-31133: a link at the name of a node is ELOOP, also on the way to 
 	symlinkSync("/proc/sys/kernel/core_pattern", box.outside("source/null"));
 	symlinkSync("/dev/net", box.outside("source/net"));
 	symlinkSync("/dev/pts", box.outside("source/pts"));
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const refused = (options: Parameters<typeof populateDev>[1]) =>
 		box.task.run(() => refusal(() => populateDev(place, { source, devices: [], ...options })));
 	expect(refused({ devices: ["null"] })).toMatchObject({ code: "ELOOP", path: `${source}/null` });
 	expect(refused({ tun: true })).toMatchObject({ code: "ELOOP", path: `${source}/net/tun` });
 	expect(refused({ pts: "host" })).toMatchObject({ code: "ELOOP", path: `${source}/pts` });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 });
 
 test("the source may be an open directory or a Location, and /dev itself is a source as a link", async () => {
@@ -196,22 +197,22 @@ test("the source may be an open directory or a Location, and /dev itself is a so
 test("with null the caller gets the detached tree, to attach or to let dissolve", async () => {
 	await using box = await sandbox();
 	const place = box.folder("dev");
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	box.task.run(() => {
 		using dev = populateDev(null);
 		using zero = dev.open("zero");
 		expect(zero.read(2)).toEqual(Buffer.alloc(2));
-		expect(tracesOf(box.task).mounts).toBe(before.mounts);
+		expect(traces(box.task).mounts).toBe(before.mounts);
 		dev.attach(place);
 		expect(mountAt(box.task, place)).toMatchObject({ type: "tmpfs" });
 	});
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 });
 
 test("all calls can be collected in a batch, and a batch that fails afterwards leaves nothing of a tree that it holds", async () => {
 	await using box = await sandbox();
 	const [place, other] = [box.folder("dev"), box.folder("other")];
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const failed = box.task.batch(() => {
 		using dev = populateDev(null);
 		openat2(box.inside("missing"));
@@ -220,7 +221,7 @@ test("all calls can be collected in a batch, and a batch that fails afterwards l
 	await expect(failed).rejects.toMatchObject({ code: "ENOENT", path: box.inside("missing") });
 	const half = box.task.batch(() => populateDev(place, { devices: ["null", "missing"] }));
 	await expect(half).rejects.toMatchObject({ code: "ENOENT", step: expect.any(Number) });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 	await box.task.batch(() => populateDev(place));
 	expect(readdirSync(box.outside("dev")).sort()).toEqual(usual);
 	await box.task.batch(() => {
@@ -228,21 +229,21 @@ test("all calls can be collected in a batch, and a batch that fails afterwards l
 		moveMount(dev, other);
 	});
 	expect(readdirSync(box.outside("other")).sort()).toEqual(usual);
-	expect(tracesOf(box.task).free).toBe(before.free);
+	expect(traces(box.task).descriptors).toBe(before.descriptors);
 });
 
 test("bubblewrap #390: a target that is a link is not followed, a Location follows, a descriptor is the place", async () => {
 	await using box = await sandbox();
 	const place = box.folder("dev");
 	symlinkSync("dev", box.outside("link"));
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const link = box.task.run(() => refusal(() => populateDev(box.inside("link"))));
 	expect(link).toMatchObject({ code: "EINVAL", syscall: "move_mount", dest: box.inside("link") });
 	const missing = box.task.run(() => refusal(() => populateDev(box.inside("missing"))));
 	expect(missing).toMatchObject({ code: "ENOENT", syscall: "move_mount" });
 	const file = box.task.run(() => refusal(() => populateDev(box.file("file"))));
 	expect(file).toMatchObject({ code: "EINVAL", syscall: "move_mount" });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 	box.task.run(() => populateDev(new Location(undefined, box.inside("link"))));
 	expect(mountAt(box.task, place)).toMatchObject({ type: "tmpfs" });
 	const inner = box.folder("inner");
@@ -266,7 +267,7 @@ test("the umask cuts no mode down", async () => {
 
 test("options are checked before any call", async () => {
 	await using box = await sandbox();
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const refused = (target: unknown, options: unknown = {}) =>
 		box.task.run(() => refusal(() => populateDev(target as string, options as object)));
 	const wrong = (options: unknown) => refused(box.inside("missing"), options);
@@ -300,5 +301,18 @@ test("options are checked before any call", async () => {
 	expect(wrong({ ptsGid: 2 ** 32 - 1 })).toMatchObject({ code: "ERR_OUT_OF_RANGE" });
 	expect(wrong({ ptsGid: 0, pts: "host" })).toMatchObject({ code: VALUE });
 	expect(wrong({ device: [] })).toMatchObject({ code: VALUE });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 });
+
+needs("a /proc and a /sys that nothing hides", "/proc").test(
+	"near, in a process of its own, all three functions work",
+	async () => {
+		await using box = await sandbox(ownUser("net"));
+		const child = box.task.exec(process.execPath, [
+			process.execPath,
+			fixturePath("mount/near-populate"),
+			box.folder("place"),
+		]);
+		await child.check();
+	},
+);

@@ -4,8 +4,8 @@ import { bind, mount, moveMount, populateProc, proc, tmpfs } from "@nearfar/moun
 import { expect, test } from "vitest";
 import { isRoot, needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
-import { ownUser, runScript, tracesOf, withPrivilege } from "./program.ts";
-import { mountAt, mountsOf, sandbox } from "./sandbox.ts";
+import { ownUser, runScript, withPrivilege } from "./program.ts";
+import { mountAt, mountsOf, sandbox, traces } from "./sandbox.ts";
 
 type Kind = NonNullable<CloneOptions["namespaces"]>[number];
 
@@ -31,9 +31,9 @@ unhidden.test.each<[string, Kind[], string, string]>([
 	["user ipc uts net", ["ipc", "uts", "net"], readOnly, "written"],
 ])("linuxnamespaces research 14: which sysctls can be written with %s", async (_, kinds, kernel, network) => {
 	await using box = await sandbox(ownUser(...kinds));
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	box.task.run(() => populateProc("/proc"));
-	expect(tracesOf(box.task).free).toBe(before.free);
+	expect(traces(box.task).descriptors).toBe(before.descriptors);
 	const { text } = await runScript(box, tries("user/max_uts_namespaces", "net/ipv4/ip_forward"));
 	expect(outcomes(text)).toEqual([kernel, network]);
 	expect(mountAt(box.task, "/proc")).toMatchObject({ type: "proc" });
@@ -121,7 +121,7 @@ unhidden.test("masked files read empty, masked directories are empty, read-only 
 test("a missing path is ENOENT, a wrong kind of file is refused, and nothing is mounted", async () => {
 	await using box = await sandbox();
 	const place = box.folder("place");
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const refused = (options: Parameters<typeof populateProc>[1]) =>
 		box.task.run(() => refusal(() => populateProc(place, { namespaces: [], ...options })));
 	expect(refused({ mask: ["missing"] })).toMatchObject({ code: "ENOENT", syscall: "openat2", path: "missing" });
@@ -132,7 +132,7 @@ test("a missing path is ENOENT, a wrong kind of file is refused, and nothing is 
 	expect(refused({ mask: ["sys"] })).toMatchObject({ code: "EINVAL", syscall: "move_mount" });
 	expect(refused({ readonly: ["mounts"] })).toMatchObject({ code: "ELOOP", path: "mounts" });
 	expect(refused({ mask: ["self/environ"] })).toMatchObject({ code: "ELOOP", path: "self/environ" });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 });
 
 test("CVE-2025-31133: a link or another file in place of /dev/null masks nothing, and nothing is mounted", async () => {
@@ -140,7 +140,7 @@ test("CVE-2025-31133: a link or another file in place of /dev/null masks nothing
 	const [place, dev] = [box.folder("place"), box.folder("dev")];
 	symlinkSync("/proc/sys/kernel/core_pattern", box.outside("dev/null"));
 	box.task.run(() => moveMount(bind(dev, null), "/dev"));
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const refused = () => box.task.run(() => refusal(() => populateProc(place, { namespaces: [], mask: ["version"] })));
 	expect(refused()).toMatchObject({ code: "ELOOP", syscall: "openat2", path: "/dev/null" });
 	await expect(box.task.batch(() => populateProc(place, { namespaces: [], mask: ["version"] }))).rejects.toMatchObject({
@@ -152,20 +152,20 @@ test("CVE-2025-31133: a link or another file in place of /dev/null masks nothing
 		using file = openat2("/dev/null", { flags: ["path", "nofollow"] });
 		bind(replaced, file);
 	});
-	const after = tracesOf(box.task);
+	const after = traces(box.task);
 	expect(refused()).toMatchObject({ code: "ERR_NEARFAR_NULL_DEVICE" });
-	expect([before.free, tracesOf(box.task)]).toEqual([after.free, after]);
+	expect([before.descriptors, traces(box.task)]).toEqual([after.descriptors, after]);
 });
 
 test("CVE-2025-52881: in a source that is no procfs, a link in place of sys is ELOOP, and no file of it is written", async () => {
 	await using box = await sandbox();
 	const [source, place] = [box.folder("source"), box.folder("place")];
 	const refused = () => box.task.run(() => refusal(() => populateProc(place, { namespaces: [], source })));
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	expect(refused()).toMatchObject({ code: "ENOENT", path: "sys" });
 	symlinkSync("/etc", box.outside("source/sys"));
 	expect(refused()).toMatchObject({ code: "ELOOP", path: "sys" });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 });
 
 unhidden.test(
@@ -189,30 +189,30 @@ unhidden.test(
 
 test("a fresh proc of another user namespace's pid namespace is EPERM with a hint, and nothing is mounted", async () => {
 	await using box = await sandbox(ownUser());
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const error = box.task.run(() => refusal(() => populateProc(box.inside(), { namespaces: ["pid"] })));
 	expect(error).toMatchObject({ code: "EPERM", hint: expect.stringContaining("pid namespace") });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 });
 
 unhidden.test("all calls can be collected in a batch, and with null the caller gets the detached tree", async () => {
 	await using box = await sandbox(ownUser("pid", "net"));
 	const [one, two] = [box.folder("one"), box.folder("two")];
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	await expect(box.task.batch(() => populateProc(one, { mask: ["version", "missing"] }))).rejects.toMatchObject({
 		code: "ENOENT",
 		step: expect.any(Number),
 	});
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 	await box.task.batch(() => populateProc(one, { mask: ["version", "tty/"], readonly: ["fs"] }));
 	box.task.run(() => {
 		using tree = populateProc(null);
-		expect(tracesOf(box.task).mounts).not.toContain(two);
+		expect(traces(box.task).mounts).not.toContain(two);
 		moveMount(tree, two);
 	});
 	const places = mountsOf(box.task).map(({ at }) => at);
 	expect(places).toEqual(expect.arrayContaining([one, `${one}/version`, `${one}/fs`, two, `${two}/sys`]));
-	expect(tracesOf(box.task).free).toBe(before.free);
+	expect(traces(box.task).descriptors).toBe(before.descriptors);
 });
 
 needs("root").test("where the source is shared, its peers see nothing of what is put into the copy", async () => {
@@ -222,16 +222,16 @@ needs("root").test("where the source is shared, its peers see nothing of what is
 		mount(null, host.inside(), null, { flags: ["private"] }); // the target alone is not shared
 	});
 	await using child = await host.task.clone({ namespaces: ["mnt"] });
-	const before = tracesOf(host.task);
+	const before = traces(host.task);
 	const place = host.folder("place");
 	child.run(() => populateProc(place, { namespaces: [], mask: ["version", "tty/"] }));
 	expect(mountAt(child, `${place}/sys`)).toMatchObject({ type: "proc" });
-	expect(tracesOf(host.task)).toEqual(before);
+	expect(traces(host.task)).toEqual(before);
 });
 
 test("options are checked before any call", async () => {
 	await using box = await sandbox();
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const refused = (target: unknown, options: unknown = {}) =>
 		box.task.run(() => refusal(() => populateProc(target as string, options as object)));
 	const wrong = (options: unknown) => refused(box.inside("missing"), { namespaces: [], ...(options as object) });
@@ -251,7 +251,7 @@ test("options are checked before any call", async () => {
 			expect([path, wrong({ [name]: [path] }).code]).toEqual([path, VALUE]);
 	}
 	expect(wrong({ masks: [] })).toMatchObject({ code: VALUE });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 });
 
 unhidden.test("the umask and an empty tmpfs at the target change nothing", async () => {

@@ -4,8 +4,8 @@ import { bind, mount, moveMount, populateSys, sysfs } from "@nearfar/mount";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
-import { ownUser, runScript, tracesOf, withPrivilege } from "./program.ts";
-import { arm64, mountAt, mountsOf, sandbox } from "./sandbox.ts";
+import { ownUser, runScript, withPrivilege } from "./program.ts";
+import { arm64, mountAt, mountsOf, sandbox, traces } from "./sandbox.ts";
 
 const unhidden = needs("a /proc and a /sys that nothing hides", "/proc");
 const top = ["block", "bus", "class", "dev", "devices", "firmware", "fs", "kernel", "module", "power"];
@@ -14,9 +14,9 @@ const withDevices = ["bus", "class", "dev", "devices"];
 test("populateSys makes the usual directories in a read-only tmpfs, with modules and the cgroups of the source", async () => {
 	await using box = await sandbox();
 	const place = box.folder("sys");
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	box.task.run(() => populateSys(place));
-	expect(tracesOf(box.task).free).toBe(before.free);
+	expect(traces(box.task).descriptors).toBe(before.descriptors);
 	expect(readdirSync(box.outside("sys")).sort()).toEqual(top);
 	expect(readdirSync(box.outside("sys/fs"))).toEqual(["cgroup"]);
 	for (const name of ["", "fs", "kernel"]) expect(statSync(box.outside(`sys/${name}`)).mode & 0o7777).toBe(0o755);
@@ -97,11 +97,11 @@ test("with devices and the former network, they are those of the source, read-on
 
 test("sysbox #66: a sysfs of a network that is another user namespace's is EPERM with a hint, and nothing is mounted", async () => {
 	await using box = await sandbox(ownUser());
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const error = box.task.run(() => refusal(() => populateSys(box.inside(), { namespaces: ["net"] })));
 	expect(error).toMatchObject({ code: "EPERM", hint: expect.stringContaining("net") });
 	expect(error).toMatchObject({ ...box.task.run(() => refusal(() => sysfs(box.inside()))) });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 });
 
 needs("cgroup namespaces").test("cgroup is a new cgroup2, a place that stays writable, or nothing", async () => {
@@ -126,7 +126,7 @@ needs("cgroup namespaces").test("cgroup is a new cgroup2, a place that stays wri
 test("a missing part of the source is ENOENT with its path, a link is ELOOP, and nothing is mounted", async () => {
 	await using box = await sandbox();
 	const [source, place] = [box.folder("source"), box.folder("sys")];
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const refused = (options: Parameters<typeof populateSys>[1]) =>
 		box.task.run(() => refusal(() => populateSys(place, { namespaces: [], source, cgroup: false, ...options })));
 	expect(refused({})).toMatchObject({ code: "ENOENT", path: `${source}/module` });
@@ -139,24 +139,24 @@ test("a missing part of the source is ENOENT with its path, a link is ELOOP, and
 	expect(refused({})).toMatchObject({ code: "ELOOP", path: `${source}/module` });
 	expect(refused({ module: false, cgroup: "readonly" })).toMatchObject({ code: "ELOOP", path: `${source}/fs/cgroup` });
 	expect(refused({ source: `${source}/module` })).toMatchObject({ code: "ENOENT", path: `${source}/module/module` });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 });
 
 unhidden.test("all calls can be collected in a batch, and with null the caller gets the detached tree", async () => {
 	await using box = await sandbox(ownUser("net"));
 	const [one, two] = [box.folder("one"), box.folder("two")];
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const failed = box.task.batch(() => populateSys(one, { cgroup: box.inside("missing") }));
 	await expect(failed).rejects.toMatchObject({ code: "ENOENT", step: expect.any(Number) });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 	await box.task.batch(() => populateSys(one, { devices: true }));
 	box.task.run(() => {
 		using tree = populateSys(null);
-		expect(tracesOf(box.task).mounts).not.toContain(two);
+		expect(traces(box.task).mounts).not.toContain(two);
 		moveMount(tree, two);
 	});
 	for (const name of ["one", "two"]) expect(readdirSync(box.outside(`${name}/class/net`))).toEqual(["lo"]);
-	expect(tracesOf(box.task).free).toBe(before.free);
+	expect(traces(box.task).descriptors).toBe(before.descriptors);
 });
 
 needs("root").test("where the source is shared, its peers see nothing of what is put into the copy", async () => {
@@ -166,7 +166,7 @@ needs("root").test("where the source is shared, its peers see nothing of what is
 		mount(null, host.inside(), null, { flags: ["private"] }); // the target alone is not shared
 	});
 	await using child = await host.task.clone({ namespaces: ["mnt"] });
-	const before = tracesOf(host.task);
+	const before = traces(host.task);
 	const [place, again] = [host.folder("place"), host.folder("again")];
 	child.run(() => {
 		populateSys(place, { namespaces: [], devices: true });
@@ -174,12 +174,12 @@ needs("root").test("where the source is shared, its peers see nothing of what is
 		populateSys(again, { source: new Location(undefined, place), namespaces: [], cgroup: "readonly" });
 	});
 	expect(mountAt(child, `${again}/fs/cgroup`)).toBeDefined();
-	expect(tracesOf(host.task)).toEqual(before);
+	expect(traces(host.task)).toEqual(before);
 });
 
 test("options are checked before any call", async () => {
 	await using box = await sandbox();
-	const before = tracesOf(box.task);
+	const before = traces(box.task);
 	const refused = (target: unknown, options: unknown = {}) =>
 		box.task.run(() => refusal(() => populateSys(target as string, options as object)));
 	const wrong = (options: object) => refused(box.inside("missing"), options);
@@ -190,5 +190,5 @@ test("options are checked before any call", async () => {
 	expect(wrong({ cgroup: true })).toMatchObject({ code: TYPE });
 	expect(wrong({ namespaces: ["network"] })).toMatchObject({ code: VALUE });
 	expect(wrong({ modules: true })).toMatchObject({ code: VALUE });
-	expect(tracesOf(box.task)).toEqual(before);
+	expect(traces(box.task)).toEqual(before);
 });

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type CloneOptions, openat2, type Task } from "@nearfar/core";
+import type { CloneOptions } from "@nearfar/core";
 import { has } from "../../../test/needs.ts";
 import type { Sandbox } from "./sandbox.ts";
 
@@ -27,13 +27,4 @@ export async function runScript(box: Sandbox, script: string): Promise<{ text: s
 	});
 	const { code } = await program.exited;
 	return { text: readFileSync(box.outside(name), "utf8").trimEnd(), code };
-}
-
-/** Returns the mounts of a task, read from outside, and the lowest number that is no open descriptor: each leak raises it. */
-export function tracesOf(task: Task): { mounts: string; free: number } {
-	const free = task.run(() => {
-		using root = openat2("/", { flags: ["path"] });
-		return root.fd;
-	});
-	return { mounts: readFileSync(`/proc/${task.pid}/mountinfo`, "utf8"), free };
 }

@@ -1,0 +1,232 @@
+// The functions that build whole directories, when a step fails, when the task dies, and in places that are not as usual.
+import { symlinkSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { type CloneOptions, mknod, openat2, type Task } from "@nearfar/core";
+import { native } from "@nearfar/core/internal";
+import { type Mount, mount, moveMount, populateDev, populateProc, populateSys, tmpfs, umount } from "@nearfar/mount";
+import { expect, test } from "vitest";
+import { fixturePath } from "../../../test/fixture.ts";
+import { needs } from "../../../test/needs.ts";
+import { reason } from "../../../test/reason.ts";
+import { refusal } from "../../../test/refusal.ts";
+import { forbid } from "../../../test/seccomp.ts";
+import { ownUser } from "./program.ts";
+import { arm64, mountAt, mountsOf, sandbox, traces } from "./sandbox.ts";
+
+const SYS_prlimit64 = arm64 ? 261 : 302;
+const RLIMIT_NOFILE = 7;
+const ENOMEM = 12;
+const steps = {
+	openat2: 437,
+	open_tree: 428,
+	mount_setattr: 442,
+	fsopen: 430,
+	fsconfig: 431,
+	fsmount: 432,
+	mkdirat: arm64 ? 34 : 258,
+	fchmodat: arm64 ? 53 : 268,
+	symlinkat: arm64 ? 36 : 266,
+	move_mount: 429,
+} as const;
+const ofTmpfs = ["fsopen", "fsconfig", "fsmount", "openat2", "open_tree", "mount_setattr", "move_mount"] as const;
+
+type Make = (target: string | null) => unknown;
+/** What each function does, at its longest, and its system calls. */
+const makers: Record<string, { make: Make; calls: readonly (keyof typeof steps)[] }> = {
+	populateDev: {
+		make: (target) => populateDev(target as string, { mqueue: true, console: "/dev/zero" }),
+		calls: [...ofTmpfs, "mkdirat", "fchmodat", "symlinkat"],
+	},
+	populateProc: {
+		make: (target) => populateProc(target as string, { mask: ["version", "tty/"], readonly: ["fs"] }),
+		calls: ofTmpfs,
+	},
+	populateSys: {
+		make: (target) => populateSys(target as string, { devices: true }),
+		calls: [...ofTmpfs, "mkdirat", "fchmodat"],
+	},
+};
+const namespaces: CloneOptions = ownUser("pid", "net", "ipc", "cgroup");
+
+const unhidden = needs("a /proc and a /sys that nothing hides", "/proc", "the file system mqueue");
+
+function limitDescriptors(task: Task, soft: number): void {
+	const limits = Buffer.alloc(16);
+	task.syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, limits);
+	limits.writeBigUInt64LE(BigInt(soft));
+	task.syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, limits, 0);
+}
+
+unhidden.describe.each(Object.entries(makers))("%s", (_, { make, calls }) => {
+	const inRunAndBatch = (task: Task, place: string) =>
+		[() => task.run(() => make(place)), () => task.batch(() => make(place))] as const;
+
+	test("EMFILE at every step leaves neither a mount nor a descriptor", async () => {
+		await using box = await sandbox(namespaces);
+		const place = box.folder("place");
+		for (const way of [0, 1] as const) {
+			await using task = await box.task.clone();
+			const before = [traces(task), traces(box.task)];
+			let failures = 0;
+			for (let limit = 0; ; limit++) {
+				limitDescriptors(task, limit);
+				const error = await reason(inRunAndBatch(task, place)[way]);
+				limitDescriptors(task, 1024);
+				if (error === undefined) break;
+				expect(error).toMatchObject({ code: "EMFILE" });
+				expect([traces(task), traces(box.task)]).toEqual(before);
+				failures++;
+			}
+			expect(failures).toBeGreaterThan(3);
+			expect(mountAt(box.task, place)).toBeDefined();
+			task.run(() => umount(place, { flags: ["detach"] }));
+			expect([traces(task), traces(box.task)]).toEqual(before);
+		}
+	});
+
+	test.each(calls)("ENOMEM of %s surfaces, and leaves neither a mount nor a descriptor", async (call) => {
+		await using box = await sandbox(namespaces);
+		const place = box.folder("place");
+		await using task = await box.task.clone();
+		forbid(task, steps[call], ENOMEM);
+		const before = traces(box.task);
+		for (const way of inRunAndBatch(task, place)) {
+			expect(await reason(way)).toMatchObject({ code: "ENOMEM", syscall: call });
+			expect(traces(box.task)).toEqual(before);
+		}
+	});
+
+	test("a task that is killed before any of its calls leaves no mount", async () => {
+		await using box = await sandbox(namespaces);
+		const place = box.folder("place");
+		box.task.run(() => {
+			make(place); // the probe of the kernel is made once, and not counted below
+			umount(place, { flags: ["detach"] });
+		});
+		const before = traces(box.task);
+		let step = 0;
+		for (let killed = true; killed; step++) {
+			await using task = await box.task.clone();
+			let left = step;
+			const restore = onEveryCall(() => {
+				if (left-- === 0) process.kill(task.pid, "SIGKILL");
+			});
+			const error = task.run(() => refusal(() => make(place)));
+			restore();
+			killed = error.code === "ERR_NEARFAR_TASK_GONE";
+			expect([step, error.code]).toEqual([step, killed ? "ERR_NEARFAR_TASK_GONE" : undefined]);
+			if (killed) expect(traces(box.task)).toEqual(before);
+		}
+		expect(step).toBeGreaterThan(20);
+		expect(mountAt(box.task, place)).toBeDefined();
+	});
+
+	test("a batch that is killed between the tree and its target leaves no mount", async () => {
+		await using box = await sandbox(namespaces);
+		const [place, one, two] = [box.folder("place"), box.inside("one"), box.inside("two")];
+		box.task.run(() => {
+			for (const fifo of [one, two]) mknod(fifo, "fifo");
+		});
+		await using task = await box.task.clone();
+		const before = traces(box.task);
+		const batch = task.batch(() => {
+			using tree = make(null) as Mount;
+			openat2(one).close(); // waits for a writer
+			openat2(two).close(); // waits for ever
+			moveMount(tree, place);
+		});
+		const rejected = expect(batch).rejects.toMatchObject({ code: "ERR_NEARFAR_TASK_GONE" });
+		await (await open(box.outside("one"), "w")).close(); // the tree is there now
+		process.kill(task.pid, "SIGKILL");
+		await rejected;
+		expect(traces(box.task)).toEqual(before);
+	});
+
+	test("a host whose root is shared sees nothing of a task with a user namespace", async () => {
+		await using host = await sandbox();
+		const place = host.folder("place");
+		host.task.run(() => mount(null, "/", null, { flags: ["rec", "shared"] }));
+		await using task = await host.task.clone(namespaces);
+		const before = [traces(host.task), traces(task)];
+		task.run(() => make(place));
+		await task.batch(() => make(place));
+		const missing = host.inside("missing");
+		expect(task.run(() => refusal(() => make(missing)))).toMatchObject({ code: "ENOENT", syscall: "move_mount" });
+		expect(traces(host.task)).toEqual(before[0]);
+		task.run(() => {
+			for (const _ of [1, 2]) umount(place, { flags: ["detach"] });
+		});
+		expect([traces(host.task), traces(task)]).toEqual(before);
+	});
+
+	test("a target that is replaced by a link while it is looked up never leads elsewhere", async () => {
+		await using box = await sandbox(namespaces);
+		const [place, elsewhere] = [box.folder("target"), box.folder("elsewhere")];
+		symlinkSync("elsewhere", box.outside("link"));
+		const before = traces(box.task);
+		const exchanging = await box.task.clone();
+		const words = [process.execPath, fixturePath("mount/exchange"), place, box.inside("link"), "1000"];
+		const child = exchanging.exec(process.execPath, words);
+		let ended = false;
+		void child.exited.then(() => {
+			ended = true;
+		});
+		while (!ended) {
+			const error = box.task.run(() => refusal(() => make(place)));
+			if (error.code !== undefined) expect(error).toMatchObject({ code: "EINVAL", syscall: "move_mount" });
+			const trees = mountsOf(box.task).flatMap(({ at }) =>
+				[place, box.inside("link"), elsewhere].includes(at) ? [at] : [],
+			);
+			expect(trees).not.toContain(elsewhere);
+			box.task.run(() => {
+				for (const at of trees) umount(at, { flags: ["detach", "nofollow"] });
+			});
+			await new Promise(setImmediate);
+		}
+		await child.check();
+		expect(traces(box.task).mounts).toBe(before.mounts);
+	});
+});
+
+test("in a task that sees no /proc every function works, and what fails leaves nothing", async () => {
+	await using box = await sandbox(namespaces);
+	const place = box.folder("place");
+	box.task.run(() => tmpfs("/proc"));
+	const before = traces(box.task);
+	box.task.run(() => {
+		populateDev(place);
+		umount(place, { flags: ["detach"] });
+		expect(refusal(() => populateDev(place, { devices: ["missing"] }))).toMatchObject({ code: "ENOENT" });
+	});
+	expect(traces(box.task)).toEqual(before);
+});
+
+/** Calls `fn` before each call of the addon, until the returned function is called. */
+function onEveryCall(fn: () => void): () => void {
+	const addon = native() as unknown as Record<string, (...args: unknown[]) => unknown>;
+	const originals = Object.entries(addon).filter(([name]) => calledFunctions.has(name));
+	for (const [name, original] of originals) {
+		addon[name] = (...args) => {
+			fn();
+			return original(...args);
+		};
+	}
+	return () => {
+		for (const [name, original] of originals) addon[name] = original;
+	};
+}
+
+const calledFunctions = new Set([
+	"openat2",
+	"openTree",
+	"mountSetattr",
+	"fsopen",
+	"fsconfig",
+	"fsmount",
+	"moveMount",
+	"mkdirat",
+	"fchmodat",
+	"symlinkat",
+	"statx",
+	"close",
+]);
