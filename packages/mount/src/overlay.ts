@@ -58,8 +58,9 @@ export interface OverlayOptions extends CreateOptions {
  * avoids that. The file system of `upper` needs these attributes: for `userxattr` tmpfs has them since Linux 6.6. Where it has none,
  * `userxattr: false` is possible.
  *
- * Some refusals have their reason in the log of the kernel (dmesg) alone: `work` below `upper` or on another mount, an upper file system
- * that cannot be written, two overlays that share `upper` or `work`, and options that exclude each other.
+ * Where the task may not write to `work`, the kernel mounts an overlay that cannot be written, without an error. The log of the kernel
+ * (dmesg) says so, and has the reasons of some refusals: `work` below `upper` or on another mount, and options that exclude
+ * each other. Two overlays with one `upper` or `work` are no error: the results are undefined.
  *
  * Before Linux 6.13, which takes no layers by descriptor, mount(2) makes the overlay, with paths below `/proc/self/fd` for the layers. That
  * needs a procfs, a target, and 4095 bytes for all options, which is room for about 200 layers. A detached mount, a batch,
@@ -78,13 +79,14 @@ export interface OverlayOptions extends CreateOptions {
  * @throws `EINVAL` `work` is below `upper`, above it, or on another mount; the file system of a layer cannot be one. The reason is
  * in the log of the kernel.
  * @throws `EINVAL` The target is a link or a file.
- * @throws `ELOOP` A layer lies below another one, as where `lower` is `upper`, or overlays are nested too deep.
+ * @throws `EINVAL` A layer is an overlay whose layers are overlays too: the kernel allows two levels.
+ * @throws `EINVAL` `upper` is read-only, as `error.log` says.
+ * @throws `ELOOP` A layer lies below another one, or is given twice, as where `lower` is `upper`.
  * @throws `ESTALE` The upper directory was used with other lower ones before, and `data` asks for `index=on`.
  * @throws `EBUSY` `upper` or `work` is that of another overlay, and `data` asks for `index=on`.
- * @throws `EACCES` A directory on the way may not be searched, or the task may not write to `work`.
- * @throws `EROFS` The file system of `upper` is read-only.
+ * @throws `EACCES` A directory on the way may not be searched.
  * @throws `EPERM` The task has no CAP_SYS_ADMIN over its mount namespace, or a seccomp filter does not know the calls.
- * @throws `EPERM` `userxattr: false` and `redirect_dir=on`, `metacopy=on` or `volatile` in a user namespace.
+ * @throws `EPERM` `data` asks for `redirect_dir=on` or `metacopy=on` in a user namespace, with `userxattr: false`.
  * @throws `ENODEV` The kernel has no overlay.
  * @throws `EOPNOTSUPP` `exclusive` needs Linux 6.6.
  * @throws `ENAMETOOLONG` A component of a path is longer than 255 bytes, or a path longer than 4095.

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import { chownSync, existsSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import {
 	type FileDescriptor,
 	Location,
@@ -14,7 +14,8 @@ import {
 import { currentTask, entersNamespaces, namespaceFlags, native } from "@nearfar/core/internal";
 import { bind, type Mount, moveMount, type OverlayOptions, openTree, overlay, tmpfs } from "@nearfar/mount";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { isRoot, needs } from "../../../test/needs.ts";
+import { fixturePath } from "../../../test/fixture.ts";
+import { has, needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
@@ -455,6 +456,56 @@ latest.describe("bubblewrap #685, and what the documentation says besides", () =
 		expect(existsSync(box.outside("upper/new"))).toBe(true);
 	});
 
+	needs("root").test("upper and work that the task may not write make an overlay that cannot be written", async () => {
+		await using box = await layers();
+		const { upper, work, place } = box;
+		const lower = [box.layer("one")];
+		for (const name of ["upper", "work"]) chownSync(box.outside(name), 5, 5);
+		await using task = await box.task.clone(inUserNamespace); // the namespace does not map user 5
+		task.run(() => {
+			overlay(place, { lower, upper, work });
+			expect(refusal(() => touch(`${place}/new`))).toMatchObject({ code: "EROFS" });
+		});
+	});
+
+	test("overlays of overlays of overlays are EINVAL", async () => {
+		await using box = await layers();
+		const [one, two] = [box.layer("one"), box.layer("two")];
+		box.task.run(() => {
+			using first = overlay(null, { lower: [one, two] });
+			using second = overlay(null, { lower: [first, two] });
+			expect(refusal(() => overlay(null, { lower: [second, two] }))).toMatchObject({
+				code: "EINVAL",
+				syscall: "fsconfig",
+			});
+		});
+	});
+
+	test("an upper layer on a read-only mount is EINVAL with a log", async () => {
+		await using box = await layers();
+		const { upper, work } = box;
+		const lower = [box.layer("one")];
+		box.task.run(() => {
+			bind(upper, upper, { set: ["rdonly"] });
+			const refused = refusal(() => overlay(null, { lower, upper, work }));
+			expect(refused).toMatchObject({
+				code: "EINVAL",
+				syscall: "fsconfig",
+				log: [expect.stringContaining("read-only")],
+			});
+		});
+	});
+
+	test("work on another mount is EINVAL", async () => {
+		await using box = await layers();
+		const lower = [box.layer("one")];
+		box.task.run(() => {
+			tmpfs(box.work);
+			const refused = refusal(() => overlay(null, { lower, upper: box.upper, work: box.work }));
+			expect(refused).toMatchObject({ code: "EINVAL", syscall: "fsconfig" });
+		});
+	});
+
 	test("a volatile overlay leaves a mark that refuses the next mount", async () => {
 		await using box = await layers();
 		const { upper, work } = box;
@@ -500,8 +551,16 @@ latest.describe("bubblewrap #685, and what the documentation says besides", () =
 	});
 });
 
-latest.test("an overlay near is this process's own: EPERM for an ordinary user", () => {
-	if (isRoot) return;
+needs("an ordinary user").test("an overlay near is this process's own", () => {
 	const refused = refusal(() => overlay(null, { lower: ["/usr", "/etc"] }));
 	expect(refused).toMatchObject({ code: "EPERM", syscall: "fsopen" });
+});
+
+latest.test("an overlay near works where this process may: Node as root of its own mounts", async () => {
+	for (const options of [ownMounts, inUserNamespace]) {
+		await using box = await layers(options);
+		const words = [box.place, box.layer("one"), box.upper, box.work, `${options === inUserNamespace || !has("root")}`];
+		const child = box.task.exec(process.execPath, [process.execPath, fixturePath("mount/near-overlay"), ...words]);
+		await child.check();
+	}
 });
