@@ -17,12 +17,11 @@ export interface BindOptions extends AttributeOptions {
  * The calls are open_tree(2) with a copy of the mount, mount_setattr(2) on the copy, and move_mount(2). So the attributes reach
  * every mount below, and only the copy, and no other process sees the copy before it has them. The source keeps its attributes.
  *
- * What the options do not name, the copy has from the source: attributes, and propagation too. A copy of a shared mount is a
- * peer of the source, so that what is mounted below the one appears below the other. `propagation: "private"` ends that, and
+ * The copy has the attributes and the propagation of the source where the options name no other. A copy of a shared mount is a
+ * peer of the source, so that a later mount below the one appears below the other. `propagation: "private"` ends that, and
  * `"slave"` keeps the direction from the source.
  *
- * Attributes that a more privileged mount namespace has set, such as `nosuid` of `/dev`, are locked. They stay, and adding
- * others is allowed. Only `clear` of such an attribute, or another `atime`, is refused.
+ * Attributes that a more privileged mount namespace has set, such as `nosuid` of `/dev`, are locked. The locked attributes stay, and others can be added. Only `clear` of such an attribute, or another `atime`, is refused.
  *
  * Nothing is created: the target has to exist, a directory for a directory and a file for a file. `mkdir`, and `openat2` with
  * `creat`, make mount points.

@@ -317,7 +317,7 @@ export const createOptionNames = [
  * Makes a detached mount of a new file system. Checks everything before the first call, and closes what it has made when a step
  * fails.
  *
- * @param fstype - The file system. It is the source, too, unless the options have one.
+ * @param fstype - The file system, whose name is also the source unless the options have one.
  * @param parameters - Parameters that the caller has checked. `data` of the options follows them, so that its last word counts.
  * @param options - Options whose names the caller has checked.
  */
