@@ -21,7 +21,8 @@ export interface BindOptions extends AttributeOptions {
  * peer of the source, so that a later mount below the one appears below the other. `propagation: "private"` ends that, and
  * `"slave"` keeps the direction from the source.
  *
- * Attributes that a more privileged mount namespace has set, such as `nosuid` of `/dev`, are locked. The locked attributes stay, and others can be added. Only `clear` of such an attribute, or another `atime`, is refused.
+ * Attributes that a more privileged mount namespace has set, such as `nosuid` of `/dev`, are locked. The locked attributes
+ * stay, and others can be added. Only `clear` of such an attribute, or another `atime`, is refused.
  *
  * Nothing is created: the target has to exist, a directory for a directory and a file for a file. `mkdir`, and `openat2` with
  * `creat`, make mount points.
