@@ -1,8 +1,16 @@
 import { test } from "vitest";
 import { testExample } from "../../../test/example.ts";
+import { needs } from "../../../test/needs.ts";
 
 testExample(import.meta.url);
 
 test("examples/context.ts runs, and what it asserts is so", async () => {
 	await import("../examples/context.ts");
 });
+
+needs("a /proc and a /sys that nothing hides").test(
+	"examples/directories.ts runs, and what it asserts is so",
+	async () => {
+		await import("../examples/directories.ts");
+	},
+);

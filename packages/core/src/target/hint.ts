@@ -84,7 +84,7 @@ const noIdMap =
 function hintForPlace(syscall: string, flags: number): string | undefined {
 	switch (syscall) {
 		case "move_mount":
-			return "a plain path is not followed: at a link the mount goes on the link itself, which takes no directory; a directory goes on a directory and a file on a file; and a mount of another mount namespace cannot be moved";
+			return "a plain path is not followed: at a link the mount goes on the link itself, which takes no directory; a directory goes on a directory and a file on a file; a mount of another mount namespace cannot be moved; and before Linux 6.15 nothing can be mounted in a detached tree";
 		case "open_tree":
 			return flags & atFlags.recursive ? undefined : lockedBelow;
 		case "open_tree_attr":
