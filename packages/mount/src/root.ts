@@ -38,21 +38,26 @@ export function pivotRoot(newRoot: LocationLike, putOld: LocationLike): void {
  *
  * In one message to the task: the mount is moved onto `/`, becomes the working directory by fchdir(2), and then the root by
  * `pivotRoot(".", ".")`; the former root is unmounted lazily. So no directory of the host and no `/proc` is needed. Afterwards the
- * working directory is the new root, and descriptors that were opened before still reach the former tree.
+ * working directory is the new root, and descriptors that were opened before still reach the former tree. Mounts of other
+ * namespaces that are peers of mounts below the former root stay where they are.
  *
  * Everything that the new root is to have has to be made before:
  * - A proc. Once a task sees no proc that nothing is mounted over, the kernel gives its user namespace no new one.
  * - A mount on `/` hides what is mounted below the root: each bind has to lie in the tree of the new root.
  *
- * Only a task can change its root. If a call is refused after the first, the mount stays on `/`, over the former root: end the task.
+ * Only a task can change its root, and everybody in the same mount namespace gets the new one: clone the task with `"mnt"`. If the
+ * kernel refuses pivot_root(2), the mount is taken away from `/` again, lazily, and the working directory is as before. A mount that
+ * was attached elsewhere is attached nowhere then. On a shared root this happens among all peers of the root.
  *
  * @param root - The root of a mount, attached in the task's mount namespace or detached: mostly a {@link Mount}. The descriptor
  * stays open.
- * @throws `EINVAL` The descriptor is not the root of a mount, the mount belongs to another mount namespace, or the present root is
- * shared or the initial ramfs. Begin with `mount(null, "/", null, { flags: ["rec", "private"] })`.
+ * @throws `EINVAL` The descriptor is not the root of a mount, or the mount belongs to another mount namespace.
+ * @throws `EINVAL` The present root or the mount is shared. Begin with `mount(null, "/", null, { flags: ["rec", "private"] })`.
+ * @throws `EINVAL` The present root is not a mount, as after chroot(2), or is the initial ramfs.
  * @throws `ENOTDIR` The root of the mount is no directory.
  * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace.
- * @throws `EACCES` The task may not search the root of the mount.
+ * @throws `EACCES` The task may not search the root of the mount, its working directory or `/`.
+ * @throws `EMFILE` The task has no two free descriptors left.
  * @throws `ELOOP` The mount contains the present root.
  * @throws `ERR_NEARFAR_NEAR` The call would change the root of this process, and of every other process in its mount namespace.
  * @throws `ERR_NEARFAR_CLOSED` The descriptor is closed.
