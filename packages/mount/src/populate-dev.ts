@@ -88,7 +88,8 @@ const taken = new Set([...Object.keys(descriptorLinks), "ptmx", "pts", "shm", "m
  * @throws `EPERM` With `mqueue`: in a user namespace the ipc namespace does not belong to it. `error.hint` says so.
  * @throws `ENOMEM` The kernel has no memory for a mount.
  * @throws `ENOSPC` The mount namespace has reached its limit of mounts (`/proc/sys/fs/mount-max`).
- * @throws `EMFILE` The task has reached its limit of descriptors. The function needs about 12 for a moment.
+ * @throws `EMFILE` The task has reached its limit of descriptors. The function needs about 13 for a moment, and one more for each
+ * further device.
  * @throws `ENOSYS` The kernel is older than Linux 5.12, or a seccomp filter does not know the calls.
  * @throws `ERR_NEARFAR_CLOSED` A descriptor is closed.
  * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` A descriptor belongs to another table than the current task's.

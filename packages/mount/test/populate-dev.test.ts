@@ -1,6 +1,6 @@
-import { readdirSync, readlinkSync, statSync, symlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, renameSync, statSync, symlinkSync } from "node:fs";
 import { Location, openat2 } from "@nearfar/core";
-import { moveMount, mqueue, populateDev } from "@nearfar/mount";
+import { moveMount, mqueue, openTree, populateDev } from "@nearfar/mount";
 import { expect, test } from "vitest";
 import { fixturePath } from "../../../test/fixture.ts";
 import { needs } from "../../../test/needs.ts";
@@ -174,6 +174,48 @@ test("CVE-2025-31133: a link at the name of a node is ELOOP, also on the way to 
 	expect(refused({ devices: ["null"] })).toMatchObject({ code: "ELOOP", path: `${source}/null` });
 	expect(refused({ tun: true })).toMatchObject({ code: "ELOOP", path: `${source}/net/tun` });
 	expect(refused({ pts: "host" })).toMatchObject({ code: "ELOOP", path: `${source}/pts` });
+	expect(traces(box.task)).toEqual(before);
+});
+
+test("CVE-2025-52565: a console that was opened before stays the one that is bound, whatever takes its name", async () => {
+	await using box = await sandbox();
+	const place = box.folder("dev");
+	const console = box.file("console", "the terminal");
+	box.task.run(() => {
+		using opened = openat2(console, { flags: ["path"] });
+		renameSync(box.outside("console"), box.outside("moved"));
+		symlinkSync("/proc/sys/kernel/core_pattern", box.outside("console"));
+		populateDev(place, { console: opened });
+	});
+	expect(readFileSync(box.outside("dev/console"), "utf8")).toBe("the terminal");
+});
+
+test("CVE-2026-41579: where /dev of an image is a link, a place that was opened inside the image stays inside", async () => {
+	await using box = await sandbox();
+	const [image, host] = [box.folder("image"), box.folder("host")];
+	box.folder(`image${host}`); // what the link means in the image
+	symlinkSync(host, box.outside("image/dev"));
+	const before = traces(box.task);
+	expect(box.task.run(() => refusal(() => populateDev(`${image}/dev`)))).toMatchObject({ code: "EINVAL" });
+	expect(traces(box.task)).toEqual(before);
+	box.task.run(() => {
+		using root = openTree(image);
+		using place = root.open("dev", { flags: ["path", "directory"] });
+		populateDev(place);
+	});
+	expect(mountAt(box.task, host)).toBeUndefined();
+	expect(mountAt(box.task, `${image}${host}`)).toMatchObject({ type: "tmpfs" });
+});
+
+test("a node that is a directory is EINVAL, a component that is a file ENOTDIR, and nothing is mounted", async () => {
+	await using box = await sandbox();
+	const [source, place] = [box.folder("source"), box.folder("dev")];
+	box.folder("source/snd");
+	box.file("source/file");
+	const before = traces(box.task);
+	const refused = (name: string) => box.task.run(() => refusal(() => populateDev(place, { source, devices: [name] })));
+	expect(refused("snd")).toMatchObject({ code: "EINVAL", syscall: "move_mount" });
+	expect(refused("file/below")).toMatchObject({ code: "ENOTDIR", path: `${source}/file/below` });
 	expect(traces(box.task)).toEqual(before);
 });
 

@@ -1,5 +1,5 @@
 // The functions that build whole directories, when a step fails, when the task dies, and in places that are not as usual.
-import { symlinkSync } from "node:fs";
+import { readFileSync, symlinkSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { type CloneOptions, mknod, openat2, type Task } from "@nearfar/core";
 import { native } from "@nearfar/core/internal";
@@ -15,7 +15,7 @@ import { arm64, mountAt, mountsOf, sandbox, traces } from "./sandbox.ts";
 
 const SYS_prlimit64 = arm64 ? 261 : 302;
 const RLIMIT_NOFILE = 7;
-const ENOMEM = 12;
+const errors = { ENOMEM: 12, ENOSPC: 28, ENOSYS: 38, EPERM: 1 } as const;
 const steps = {
 	openat2: 437,
 	open_tree: 428,
@@ -84,15 +84,17 @@ unhidden.describe.each(Object.entries(makers))("%s", (_, { make, calls }) => {
 		}
 	});
 
-	test.each(calls)("ENOMEM of %s surfaces, and leaves neither a mount nor a descriptor", async (call) => {
+	test.each(calls)("an error of %s surfaces, and leaves neither a mount nor a descriptor", async (call) => {
 		await using box = await sandbox(namespaces);
 		const place = box.folder("place");
-		await using task = await box.task.clone();
-		forbid(task, steps[call], ENOMEM);
-		const before = traces(box.task);
-		for (const way of inRunAndBatch(task, place)) {
-			expect(await reason(way)).toMatchObject({ code: "ENOMEM", syscall: call });
-			expect(traces(box.task)).toEqual(before);
+		for (const [code, errno] of Object.entries(errors)) {
+			await using task = await box.task.clone();
+			forbid(task, steps[call], errno);
+			const before = traces(box.task);
+			for (const way of inRunAndBatch(task, place)) {
+				expect(await reason(way)).toMatchObject({ code, syscall: call });
+				expect(traces(box.task)).toEqual(before);
+			}
 		}
 	});
 
@@ -188,17 +190,76 @@ unhidden.describe.each(Object.entries(makers))("%s", (_, { make, calls }) => {
 	});
 });
 
-test("in a task that sees no /proc every function works, and what fails leaves nothing", async () => {
+unhidden.test("in nested user namespaces, where all mounts are locked, every function works", async () => {
+	await using box = await sandbox();
+	const [dev, proc, sys] = [box.folder("dev"), box.folder("proc"), box.folder("sys")];
+	const options: CloneOptions = { namespaces: ["user", "mnt", "net"], idMap: "root" };
+	await using middle = await box.task.clone(options);
+	await using inner = await middle.clone(options);
+	const before = [box.task, middle, inner].map(traces);
+	inner.run(() => {
+		populateDev(dev, { pts: "host" });
+		populateProc(proc, { mask: ["version", "tty/"] });
+		populateSys(sys, { devices: true });
+		for (const place of [dev, proc, sys]) umount(place, { flags: ["detach"] });
+	});
+	await inner.batch(() => {
+		populateDev(dev);
+		umount(dev, { flags: ["detach"] });
+	});
+	expect([box.task, middle, inner].map(traces)).toEqual(before);
+});
+
+unhidden.test("in a task that sees no /proc every function works, and what fails leaves nothing", async () => {
 	await using box = await sandbox(namespaces);
 	const place = box.folder("place");
 	box.task.run(() => tmpfs("/proc"));
 	const before = traces(box.task);
+	for (const { make } of Object.values(makers)) {
+		box.task.run(() => {
+			make(place);
+			umount(place, { flags: ["detach"] });
+			expect(refusal(() => make(box.inside("missing")))).toMatchObject({ code: "ENOENT", syscall: "move_mount" });
+		});
+	}
 	box.task.run(() => {
-		populateDev(place);
-		umount(place, { flags: ["detach"] });
 		expect(refusal(() => populateDev(place, { devices: ["missing"] }))).toMatchObject({ code: "ENOENT" });
+		expect(refusal(() => populateProc(place, { mask: ["missing"] }))).toMatchObject({ code: "ENOENT" });
+		expect(refusal(() => populateSys(place, { cgroup: box.inside("missing") }))).toMatchObject({ code: "ENOENT" });
 	});
 	expect(traces(box.task)).toEqual(before);
+});
+
+test("a node that is replaced by a link while it is opened is bound itself, or refused", async () => {
+	await using box = await sandbox();
+	const [source, place] = [box.folder("source"), box.folder("place")];
+	const [node, link] = [box.file("source/node", "node"), box.inside("source/link")];
+	box.file("secret", "secret");
+	symlinkSync(box.inside("secret"), box.outside("source/link"));
+	const before = traces(box.task).mounts;
+	const exchanging = await box.task.clone();
+	const words = [process.execPath, fixturePath("mount/exchange"), node, link, "10000"];
+	const child = exchanging.exec(process.execPath, words);
+	let [ended, bound, refused] = [false, 0, 0];
+	void child.exited.then(() => {
+		ended = true;
+	});
+	while (!ended) {
+		const error = box.task.run(() => refusal(() => populateDev(place, { source, devices: ["node"], shm: false })));
+		if (error.code === undefined) {
+			bound++;
+			expect(readFileSync(box.outside("place/node"), "utf8")).toBe("node");
+			box.task.run(() => umount(place, { flags: ["detach"] }));
+		} else {
+			refused++;
+			expect(error).toMatchObject({ code: "ELOOP", path: `${source}/node` });
+		}
+		await new Promise(setImmediate);
+	}
+	await child.check();
+	expect(bound).toBeGreaterThan(0);
+	expect(refused).toBeGreaterThan(0);
+	expect(traces(box.task).mounts).toBe(before);
 });
 
 /** Calls `fn` before each call of the addon, until the returned function is called. */
