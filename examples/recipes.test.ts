@@ -1,5 +1,5 @@
 // Runs the programs of docs/recipes.md, and compares the document with their files.
-import { spawn as spawnNode } from "node:child_process";
+import { spawn as spawnNode, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
 	chmodSync,
@@ -25,6 +25,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isRoot, needs } from "../test/needs.ts";
 import { runAgent } from "./recipes/agent.ts";
 import { build } from "./recipes/build.ts";
+import { runImage } from "./recipes/image.ts";
 import { enterNewRoot } from "./recipes/new-root.ts";
 import { createService } from "./recipes/service.ts";
 import * as typescript from "./recipes/supervisor.ts";
@@ -184,6 +185,39 @@ sandbox.describe("the build sandbox", () => {
 	});
 });
 
+needs(
+	"user namespaces",
+	"a /proc and a /sys that nothing hides",
+	"the file system overlay",
+	"the program ldd",
+	"Linux 6.6",
+).describe("the layers of an image", () => {
+	test("are a root whose changes are gone afterwards", async () => {
+		const [app, system] = imageIn(folder);
+		const script = `
+				cat /hello; echo changed > /hello; cat /hello; echo new > /new; rmdir /old; mkdir /old; touch /old/file; ls /old
+				pwd; echo > /dev/null; ls -d /proc/[0-9]* | grep -c .; grep CapEff /proc/self/status
+			`;
+		const before = readFileSync("/proc/self/mountinfo", "utf8");
+		const { stdout, reason } = await runImage([app, system], "sh", ["-c", script]);
+		expect(stdout).toMatch(/^hello\nchanged\nfile\n\/\n\d+\nCapEff:\t0+\n$/);
+		expect(reason).toBe("exited");
+		expect(readFileSync(join(app, "hello"), "utf8")).toBe("hello\n");
+		expect(readdirSync(app).sort()).toEqual(["hello", "old"]);
+		expect(readdirSync(join(app, "old"))).toEqual([]);
+		expect(readFileSync("/proc/self/mountinfo", "utf8")).toBe(before);
+	});
+
+	test("lead no mount to the host by a link", async () => {
+		const [app, system] = imageIn(folder);
+		symlinkSync("/old", join(app, "proc"));
+		await expect(runImage([app, system], "true", [])).rejects.toMatchObject({
+			code: "EINVAL",
+			syscall: "move_mount",
+		});
+	});
+});
+
 needs("/proc").describe("a pid file", () => {
 	test("leads to the process that it means, until that has ended", async () => {
 		const path = join(folder, "pid");
@@ -247,6 +281,20 @@ needs("root").describe("the privileged service", () => {
 		}
 	});
 });
+
+/** Makes two layers of an image: an application, and a system with a few programs of this host and their libraries. */
+function imageIn(folder: string): [app: string, system: string] {
+	const [app, system] = [join(folder, "app"), join(folder, "system")];
+	mkdirSync(join(app, "old"), { recursive: true });
+	writeFileSync(join(app, "hello"), "hello\n");
+	if (isRoot) for (const path of ["", "hello", "old"]) chownSync(join(app, path), 1000, 1000);
+	const copy = `for program in sh cat ls grep touch mkdir rmdir; do
+		path=$(command -v $program)
+		for file in $path $(ldd $path | grep -o '/[^ ]*'); do mkdir -p "$0$(dirname $file)"; cp -L $file "$0$file"; done
+	done`;
+	expect(spawnSync("sh", ["-c", copy, system]).status).toBe(0);
+	return [app, system];
+}
 
 /** Sends a request to a server, and returns the whole answer. */
 async function ask(server: Server, request: string): Promise<string> {

@@ -79,6 +79,8 @@ export interface OverlayOptions extends CreateOptions {
  * @throws `EINVAL` `work` is below `upper`, above it, or on another mount; the file system of a layer cannot be one. The reason is
  * in the log of the kernel.
  * @throws `EINVAL` The target is a link or a file.
+ * @throws `EINVAL` Something is mounted below a layer, and a more privileged namespace has locked that mount, as all mounts are for a
+ * task with a user namespace of its own. So `/` is no layer there.
  * @throws `EINVAL` A layer is an overlay whose layers are overlays too: the kernel allows two levels.
  * @throws `EINVAL` `upper` is read-only, as `error.log` says.
  * @throws `ELOOP` A layer lies below another one, or is given twice, as where `lower` is `upper`.

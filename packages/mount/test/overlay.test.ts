@@ -468,6 +468,17 @@ latest.describe("bubblewrap #685, and what the documentation says besides", () =
 		});
 	});
 
+	test("a layer below which a more privileged namespace has mounted something is EINVAL", async () => {
+		await using box = await layers();
+		const lower = [box.layer("one"), box.layer("two")];
+		const below = box.folder("one/below");
+		box.task.run(() => tmpfs(below));
+		box.task.run(() => overlay(box.place, { lower }));
+		await using task = await box.task.clone(inUserNamespace);
+		const refused = task.run(() => refusal(() => overlay(null, { lower })));
+		expect(refused).toMatchObject({ code: "EINVAL", syscall: "fsconfig" });
+	});
+
 	test("overlays of overlays of overlays are EINVAL", async () => {
 		await using box = await layers();
 		const [one, two] = [box.layer("one"), box.layer("two")];
