@@ -2,6 +2,7 @@ import { FileDescriptor, type LocationLike } from "@nearfar/core";
 import {
 	atFlags,
 	options as checkOptions,
+	joinBits,
 	type MountAttribute,
 	mountAttributeMasks,
 	mountAttributes,
@@ -137,7 +138,7 @@ export function accessTimeBits(atime: AccessTimes | undefined): number {
 	return atime === undefined ? 0 : toChoice(accessTimes, atime, "options.atime");
 }
 
-/** Joins masks of 64 bits with `|`, which in JavaScript works on 32 bits. */
+/** Joins masks of 64 bits. */
 function add(...masks: number[]): number {
-	return Number(masks.reduce((all, mask) => all | BigInt(mask), 0n));
+	return masks.reduce(joinBits, 0);
 }

@@ -14,6 +14,7 @@ import {
 	options as checkOptions,
 	type FsmountFlag,
 	fsmountFlags,
+	joinBits,
 	type MountAttribute,
 	mountAttributes,
 	native,
@@ -148,8 +149,8 @@ export class Mount extends FileDescriptor {
 	 */
 	open(path: PathLike, how?: OpenHow): FileDescriptor {
 		const { resolve, ...others } = checkOptions(how, ["flags", "mode", "resolve"], "how");
-		const more = BigInt(toBits(resolveFlags, resolve, "resolve"));
-		const inside = Number(more | BigInt(resolveFlags.inRoot | resolveFlags.noMagiclinks));
+		const more = toBits(resolveFlags, resolve, "resolve");
+		const inside = joinBits(more, resolveFlags.inRoot | resolveFlags.noMagiclinks);
 		return openat2(new Location(this, path), { ...others, resolve: inside });
 	}
 

@@ -19,8 +19,16 @@ export function toBits<T extends FlagTable>(
 ): number {
 	if (flags === undefined) return 0;
 	if (typeof flags === "number") return integer(flags, name, 0, Number.MAX_SAFE_INTEGER);
-	const bits = array(flags, name).map((flag, index) => BigInt(toChoice(table, flag, `${name}[${index}]`)));
-	return Number(bits.reduce((all, bit) => all | bit, 0n));
+	return array(flags, name).reduce<number>(
+		(all, flag, index) => joinBits(all, toChoice(table, flag, `${name}[${index}]`)),
+		0,
+	);
+}
+
+/** Returns the bits of both numbers. `|` alone is right up to 2^31, and BigInt takes several times as long. */
+export function joinBits(one: number, other: number): number {
+	if (one < 2 ** 31 && other < 2 ** 31) return one | other;
+	return Number(BigInt(one) | BigInt(other));
 }
 
 /** Converts one name of a table to its value. Throws a `TypeError` for a name that is not in the table. */

@@ -6,7 +6,7 @@ import {
 	type ResolveFlag,
 	resolveFlags,
 } from "../addon/flags.generated.ts";
-import { toBits } from "../addon/flags.ts";
+import { joinBits, toBits } from "../addon/flags.ts";
 import { native } from "../addon/native.ts";
 import { options as checkOptions, integer, optionalBoolean } from "../arguments.ts";
 import { BatchError, NearfarError } from "../errors.ts";
@@ -73,10 +73,6 @@ export function openat2(at: LocationLike, how?: OpenHow): FileDescriptor {
 			toBits(resolveFlags, resolve, "resolve"),
 		),
 	);
-}
-
-function joinBits(a: number, b: number): number {
-	return Number(BigInt(a) | BigInt(b));
 }
 
 /**
