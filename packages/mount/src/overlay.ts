@@ -49,9 +49,9 @@ export interface OverlayOptions extends CreateOptions {
  * The kernel gets every layer by descriptor. So the names of layers may hold `:`, `,`, `\`, quotes, newlines and any bytes, may have
  * any length, and nothing is escaped. A layer that is a detached mount ({@link openTree} with `clone`) has no name at all.
  *
- * The overlay reads its layers as the task that mounts it, whoever opens a file later. While it is mounted, nothing else may write to
- * `upper` and `work`, and a change of a lower layer has undefined results. The inside of `work` belongs to root of the user namespace,
- * with mode 0: after the mount has ended, that root can remove it.
+ * The kernel reads the layers with the privilege of the task that mounts the overlay, also when another task opens a file. While
+ * the overlay is mounted, nothing else may write to `upper` and `work`, and a change of a lower layer has undefined results. The
+ * inside of `work` belongs to root of the user namespace, with mode 0: after the mount has ended, that root can remove it.
  *
  * With `userxattr` the kernel turns `redirect_dir` and `metacopy` off: renaming a directory of a lower layer is then `EXDEV`, which
  * mv(1) answers with a copy. Without it, in a user namespace, removing such a directory and making it again is `EIO`. The default
