@@ -6,6 +6,7 @@ import { far } from "./far.ts";
 import { imports } from "./import.ts";
 import { isolate } from "./isolate.ts";
 import { mount } from "./mount.ts";
+import { lookAtMounts } from "./mountinfo.ts";
 import { near } from "./near.ts";
 import { pidfd } from "./pidfd.ts";
 import { compare, type Result, type Row } from "./row.ts";
@@ -25,6 +26,7 @@ const rows = [
 	...sandbox,
 	...mount,
 	...pidfd,
+	...lookAtMounts,
 	...imports,
 ];
 // npm passes a second `--` on to the program.

@@ -2,25 +2,28 @@
 
 use crate::throw::OrThrow;
 use linux::calls::statmount::Mount;
-use napi::bindgen_prelude::{BigInt, Buffer, Either, Result};
+use napi::bindgen_prelude::{BigInt, Buffer, BufferSlice, Result};
 use napi_derive::napi;
 
-/// statmount(2): a buffer of `length` bytes that holds a `struct statmount`. `mount` is an id or a descriptor.
+/// statmount(2): fills a buffer, whose length the kernel is told, with a `struct statmount` and its strings. `fd` takes the place
+/// of the id. The buffer is the caller's: making one costs more than the call.
 #[napi]
 pub fn statmount(
-    mount: Either<i32, BigInt>,
+    id: BigInt,
+    fd: Option<i32>,
     mask: i64,
     namespace: Option<BigInt>,
-    length: u32,
     flags: u32,
-) -> Result<Buffer> {
-    let mount = match mount {
-        Either::A(fd) => Mount::Fd(fd),
-        Either::B(id) => Mount::Id(id.get_u64().1),
-    };
+    mut buffer: BufferSlice,
+) -> Result<()> {
+    let mount = fd.map_or(Mount::Id(id.get_u64().1), Mount::Fd);
     let namespace = namespace.map(|id| id.get_u64().1);
-    let call = linux::calls::statmount::statmount(mount, mask as u64, namespace, length, flags);
-    call.run_raw().or_throw().map(|(_, out)| out.into())
+    let call = linux::calls::statmount::statmount(mount, mask as u64, namespace, buffer.len() as u32, flags);
+    let written = call.run().or_throw()?;
+    if let Some(place) = buffer.get_mut(..written.len()) {
+        place.copy_from_slice(&written);
+    }
+    Ok(())
 }
 
 /// listmount(2): the ids, of 8 bytes each.

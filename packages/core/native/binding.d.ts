@@ -521,8 +521,11 @@ export declare function sigqueue(pid: number, signal: number, value: bigint, sen
 /** socketpair(2). */
 export declare function socketpair(domain: number, kind: number): Array<number>
 
-/** statmount(2): a buffer of `length` bytes that holds a `struct statmount`. `mount` is an id or a descriptor. */
-export declare function statmount(mount: number | bigint, mask: number, namespace: bigint | undefined | null, length: number, flags: number): Buffer
+/**
+ * statmount(2): fills a buffer, whose length the kernel is told, with a `struct statmount` and its strings. `fd` takes the place
+ * of the id. The buffer is the caller's: making one costs more than the call.
+ */
+export declare function statmount(id: bigint, fd: number | undefined | null, mask: number, namespace: bigint | undefined | null, flags: number, buffer: Buffer): void
 
 /** statx(2): the bytes of its struct. */
 export declare function statx(at: number, path: Text, flags: number, mask: number): Buffer

@@ -1,6 +1,7 @@
 import { FileDescriptor, type LocationLike } from "@nearfar/core";
 import { native, numberOf, outOfRange, statxMask, toAt, wrongType } from "@nearfar/core/internal";
 
+const END = 1n << 64n; // no id is that large
 const ID = 144; // the offset of the id in a struct statx
 
 /**
@@ -29,6 +30,6 @@ export function toNamespaceId(namespace: bigint | FileDescriptor | undefined): b
 /** Checks an id of 64 bits. */
 export function id(value: bigint, name: string): bigint {
 	if (typeof value !== "bigint") throw wrongType(name, "a bigint", value);
-	if (value < 0n || value >= 1n << 64n) throw outOfRange(name, "a bigint from 0 to 2^64-1", value);
+	if (value < 0n || value >= END) throw outOfRange(name, "a bigint from 0 to 2^64-1", value);
 	return value;
 }

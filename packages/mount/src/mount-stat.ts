@@ -83,90 +83,129 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 const STRINGS = 512; // the offset of the strings: the size of a struct statmount
 const ATIME = mountAttributeMasks.atime;
-const superblockFlags = ["rdonly", "synchronous", "dirsync", "lazytime"] as const;
-const attributeNames = (Object.keys(mountAttributes) as MountAttribute[]).filter(
-	(name) => mountAttributes[name] !== 0 && !(mountAttributes[name] & ATIME),
+const superblockFlags = (["rdonly", "synchronous", "dirsync", "lazytime"] as const).map(
+	(name) => [name, mountFlags[name]] as const,
 );
-const propagationNames = Object.keys(propagations) as Propagation[];
+const attributeBits = entries<MountAttribute>(mountAttributes).filter(([, bit]) => bit !== 0 && !(bit & ATIME));
+const propagationBits = entries<Propagation>(propagations);
+const accessTimes = new Map<number, AccessTimes>([
+	[mountAttributes.relatime, "relatime"],
+	[mountAttributes.noatime, "noatime"],
+	[mountAttributes.strictatime, "strictatime"],
+]);
+
+function entries<Name extends string>(table: Readonly<Record<Name, number>>): (readonly [Name, number])[] {
+	return Object.entries(table) as [Name, number][];
+}
+
+/** Returns the names of the bits that are set. */
+function namesOf<Name>(table: readonly (readonly [Name, number])[], bits: number): Name[] {
+	const names: Name[] = [];
+	if (bits === 0) return names;
+	for (const [name, bit] of table) if (bits & bit) names.push(name);
+	return names;
+}
 
 /**
  * Decodes what statmount(2) has written.
  *
- * @param bytes - A `struct statmount`, and the strings behind it.
+ * @param bytes - A `struct statmount`, and the strings behind it. Nothing of these bytes is in the result.
+ * @param fields - The same bytes.
  * @param asked - The mask that the caller has asked for. The request may have had more.
  * @param encoding - The form of `root`, `mountPoint` and `source`.
  */
-export function decodeMountStat(bytes: Buffer, asked: number, encoding: Encoding): MountStat<string | Buffer> {
-	const size = bytes.readUInt32LE(0);
-	if (size < STRINGS || size > bytes.length) throw brokenReply();
-	const filled = bytes.readUInt32LE(8); // no field that this function knows has a bit above
-	const has = (field: keyof typeof statmountMask) => (filled & statmountMask[field]) !== 0;
-	const u32 = (at: number) => bytes.readUInt32LE(at);
-	const u64 = (at: number) => bytes.readBigUInt64LE(at);
-	const supported = has("supportedMask") ? Number(u64(144)) : 0;
-	const hidden = has("supportedMask") && !(asked & statmountMask.supportedMask) ? statmountMask.supportedMask : 0;
-	const stat: Writable<MountStat<string | Buffer>> = { mask: Number(u64(8)) - hidden };
+export function decodeMountStat(
+	bytes: Buffer,
+	fields: DataView,
+	asked: number,
+	encoding: Encoding,
+): MountStat<string | Buffer> {
+	const strings = new Strings(bytes, fields.getUint32(0, true));
+	const filled = fields.getUint32(8, true); // no field that this function knows has a bit above
+	const u32 = (at: number) => fields.getUint32(at, true);
+	const mask = (at: number) => u32(at) + u32(at + 4) * 2 ** 32; // a bigint between would cost more than all masks
+	const u64 = (at: number) => fields.getBigUint64(at, true);
+	const name = (at: number) => (encoding === "buffer" ? strings.bytes(u32(at)) : strings.text(u32(at)));
 
-	const strings = (at: number, count: number): Buffer[] => {
-		const found: Buffer[] = [];
-		for (let start = STRINGS + u32(at); found.length < count; ) {
-			const end = bytes.indexOf(0, start);
-			if (end < 0 || end >= size) throw brokenReply();
-			found.push(bytes.subarray(start, end));
-			start = end + 1;
-		}
-		return found;
-	};
-	const string = (at: number): Buffer => strings(at, 1)[0] as Buffer;
-	const name = (at: number): string | Buffer => (encoding === "buffer" ? string(at) : `${string(at)}`);
-	const list = (at: number): string[] => strings(at + 4, u32(at)).map(String);
-	const isKnown = (field: keyof typeof statmountMask) => (asked & supported & statmountMask[field]) !== 0;
-
-	if (has("supportedMask") && !hidden) stat.supportedMask = supported;
-	if (has("sbBasic")) {
+	const supported = filled & statmountMask.supportedMask ? mask(144) : 0;
+	const hidden = filled & ~asked & statmountMask.supportedMask;
+	const stat: Writable<MountStat<string | Buffer>> = { mask: mask(8) - hidden };
+	if (filled & asked & statmountMask.supportedMask) stat.supportedMask = supported;
+	if (filled & statmountMask.sbBasic) {
 		stat.dev = { major: u32(16), minor: u32(20) };
 		stat.fsMagic = u64(24);
-		const flags = u32(32);
-		stat.superblock = superblockFlags.filter((flag) => flags & mountFlags[flag]);
+		stat.superblock = namesOf(superblockFlags, u32(32));
 	}
-	if (has("mntBasic")) addBasics(stat, bytes);
-	if (has("propagateFrom") && u64(96) !== 0n) stat.propagateFrom = u64(96);
-	if (has("mntRoot")) stat.root = name(104);
-	if (has("mntPoint")) stat.mountPoint = name(108);
-	if (has("mntNsId")) stat.namespaceId = u64(112);
-	if (has("fsType")) stat.fsType = `${string(36)}`;
-	if (has("fsSubtype")) stat.fsSubtype = `${string(120)}`;
-	if (has("sbSource")) stat.source = name(124);
-	if (has("optArray")) stat.options = list(128);
-	else if (has("mntOpts")) stat.options = cutOptions(string(4));
-	else if (isKnown("optArray") || isKnown("mntOpts")) stat.options = [];
-	if (has("optSecArray")) stat.securityOptions = list(136);
-	else if (isKnown("optSecArray")) stat.securityOptions = [];
-	if (has("mntUidmap")) stat.uidMap = strings(156, u32(152)).map(toMapping);
-	if (has("mntGidmap")) stat.gidMap = strings(164, u32(160)).map(toMapping);
+	if (filled & statmountMask.mntBasic) addBasics(stat, fields);
+	if (filled & statmountMask.propagateFrom && u32(96) !== 0) stat.propagateFrom = u64(96);
+	if (filled & statmountMask.mntRoot) stat.root = name(104);
+	if (filled & statmountMask.mntPoint) stat.mountPoint = name(108);
+	if (filled & statmountMask.mntNsId) stat.namespaceId = u64(112);
+	if (filled & statmountMask.fsType) stat.fsType = strings.text(u32(36));
+	if (filled & statmountMask.fsSubtype) stat.fsSubtype = strings.text(u32(120));
+	if (filled & statmountMask.sbSource) stat.source = name(124);
+	const known = asked & supported;
+	if (filled & statmountMask.optArray) stat.options = strings.list(u32(132), u32(128));
+	else if (filled & statmountMask.mntOpts) stat.options = cutOptions(strings.bytes(u32(4)));
+	else if (known & (statmountMask.optArray | statmountMask.mntOpts)) stat.options = [];
+	if (filled & statmountMask.optSecArray) stat.securityOptions = strings.list(u32(140), u32(136));
+	else if (known & statmountMask.optSecArray) stat.securityOptions = [];
+	if (filled & statmountMask.mntUidmap) stat.uidMap = strings.list(u32(156), u32(152)).map(toMapping);
+	if (filled & statmountMask.mntGidmap) stat.gidMap = strings.list(u32(164), u32(160)).map(toMapping);
 	return stat;
 }
 
-/** Adds the fields of STATMOUNT_MNT_BASIC. */
-function addBasics(stat: Writable<MountStat<string | Buffer>>, bytes: Buffer): void {
-	stat.id = bytes.readBigUInt64LE(40);
-	stat.parentId = bytes.readBigUInt64LE(48);
-	stat.reusedId = bytes.readUInt32LE(56);
-	stat.reusedParentId = bytes.readUInt32LE(60);
-	const attributes = bytes.readUInt32LE(64);
-	stat.attributes = attributeNames.filter((name) => attributes & mountAttributes[name]);
-	const atime = accessTimes(attributes & ATIME);
-	if (atime) stat.atime = atime;
-	const propagation = bytes.readUInt32LE(72);
-	stat.propagation = propagationNames.filter((name) => propagation & propagations[name]);
-	const [peerGroup, master] = [bytes.readBigUInt64LE(80), bytes.readBigUInt64LE(88)];
-	if (peerGroup !== 0n) stat.peerGroup = peerGroup;
-	if (master !== 0n) stat.master = master;
+/** The strings behind a `struct statmount`, each of which ends with a NUL byte. */
+class Strings {
+	// Latin-1 makes one character of each byte. One conversion of all strings costs less than one for each of them.
+	readonly #all: string;
+	readonly #isAscii: boolean;
+
+	/** @param size - The size of the struct and the strings, which in a task that another process has got hold of may be any. */
+	constructor(bytes: Buffer, size: number) {
+		if (size < STRINGS || size > bytes.length) throw brokenReply();
+		this.#all = bytes.toString("latin1", STRINGS, size);
+		this.#isAscii = !/[\x80-\xff]/.test(this.#all);
+	}
+
+	/** Returns the string at an offset, as bytes. */
+	bytes(offset: number): Buffer {
+		return Buffer.from(this.#all.slice(offset, this.#end(offset)), "latin1");
+	}
+
+	/** Returns the string at an offset. */
+	text(offset: number): string {
+		return this.#isAscii ? this.#all.slice(offset, this.#end(offset)) : this.bytes(offset).toString("utf8");
+	}
+
+	/** Returns as many strings as `count` says, the first of which is at an offset. */
+	list(offset: number, count: number): string[] {
+		const found: string[] = [];
+		for (let at = offset; found.length < count; at = this.#end(at) + 1) found.push(this.text(at));
+		return found;
+	}
+
+	#end(offset: number): number {
+		const end = this.#all.indexOf("\0", offset);
+		if (end < 0) throw brokenReply();
+		return end;
+	}
 }
 
-function accessTimes(bits: number): AccessTimes | undefined {
-	const names = ["relatime", "noatime", "strictatime"] as const;
-	return names.find((name) => mountAttributes[name] === bits);
+/** Adds the fields of STATMOUNT_MNT_BASIC. */
+function addBasics(stat: Writable<MountStat<string | Buffer>>, fields: DataView): void {
+	stat.id = fields.getBigUint64(40, true);
+	stat.parentId = fields.getBigUint64(48, true);
+	stat.reusedId = fields.getUint32(56, true);
+	stat.reusedParentId = fields.getUint32(60, true);
+	const attributes = fields.getUint32(64, true);
+	stat.attributes = namesOf(attributeBits, attributes);
+	const atime = accessTimes.get(attributes & ATIME);
+	if (atime) stat.atime = atime;
+	stat.propagation = namesOf(propagationBits, fields.getUint32(72, true));
+	// The kernel's numbers of groups have 32 bits, and most mounts are in no group.
+	if (fields.getUint32(80, true) !== 0) stat.peerGroup = fields.getBigUint64(80, true);
+	if (fields.getUint32(88, true) !== 0) stat.master = fields.getBigUint64(88, true);
 }
 
 /** Cuts the options that the kernel returns as one string, in which commas of an option are escaped. */
@@ -178,8 +217,8 @@ function cutOptions(options: Buffer): string[] {
 }
 
 /** Converts a line of a map: the first id inside, the first id outside, and how many there are. */
-function toMapping(line: Buffer): IdMapping {
-	const [inside = Number.NaN, outside = Number.NaN, count = Number.NaN] = `${line}`.split(" ").map(Number);
+function toMapping(line: string): IdMapping {
+	const [inside = Number.NaN, outside = Number.NaN, count = Number.NaN] = line.split(" ").map(Number);
 	return { inside, outside, count };
 }
 

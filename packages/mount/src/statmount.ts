@@ -1,4 +1,4 @@
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import { FileDescriptor, type LocationLike, SyscallError } from "@nearfar/core";
 import {
 	options as checkOptions,
@@ -34,8 +34,10 @@ export interface StatmountOptions {
 	encoding?: "utf8" | "buffer";
 }
 
-/** The length of the first buffer, and of the last one if the strings do not fit in, in bytes. */
-const [FIRST, LAST] = [4096, 1024 * 1024];
+const FIRST = 4096; // bytes of the first buffer
+const LAST = 1024 * 1024; // bytes of the last one, for a mount with that many strings
+const firstBuffer = Buffer.alloc(FIRST); // used again by each call: the status is a copy
+const firstFields = fieldsOf(firstBuffer);
 const OPTIONS = statmountMask.mntOpts | statmountMask.optArray | statmountMask.optSecArray;
 
 /**
@@ -91,16 +93,22 @@ export function statmount(mount: bigint | LocationLike, options?: StatmountOptio
 	const flags = toWord(statmountFlags, given.flags, "options.flags");
 	const encoding = toEncoding(given.encoding);
 	const namespace = toNamespaceId(given.namespace);
-	const subject = flags & statmountFlags.byFd ? toDescriptor(mount) : toMountId(mount, "mount");
+	const fd = flags & statmountFlags.byFd ? toDescriptor(mount) : undefined;
+	const id = fd === undefined ? toMountId(mount, "mount") : 0n;
 	// What the kernel supports tells an empty list of options from one that the kernel does not know.
 	const mask = asked & OPTIONS && !(asked & statmountMask.supportedMask) ? asked + statmountMask.supportedMask : asked;
-	for (let length = FIRST; ; length *= 2) {
+	for (let buffer = firstBuffer; ; buffer = Buffer.alloc(buffer.length * 2)) {
 		try {
-			return decodeMountStat(native().statmount(subject, mask, namespace, length, flags), asked, encoding);
+			native().statmount(id, fd, mask, namespace, flags, buffer);
+			return decodeMountStat(buffer, buffer === firstBuffer ? firstFields : fieldsOf(buffer), asked, encoding);
 		} catch (error) {
-			if (!(error instanceof SyscallError && error.code === "EOVERFLOW") || length >= LAST) throw error;
+			if (!(error instanceof SyscallError && error.code === "EOVERFLOW") || buffer.length >= LAST) throw error;
 		}
 	}
+}
+
+function fieldsOf({ buffer, byteOffset, length }: Buffer): DataView {
+	return new DataView(buffer, byteOffset, length);
 }
 
 function toDescriptor(mount: bigint | LocationLike): number {

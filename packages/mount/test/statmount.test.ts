@@ -204,7 +204,7 @@ test("lisy 7: strings that do not fit into the first buffer arrive whole", async
 	}
 	const { id = 0n } = box.task.run(() => statmount(box.inside()));
 	const small = (length: number) =>
-		box.task.run(() => refusal(() => native().statmount(id, 0x20, undefined, length, 0)));
+		box.task.run(() => refusal(() => native().statmount(id, undefined, 0x20, undefined, 0, Buffer.alloc(length))));
 	expect(small(513)).toMatchObject({ code: "EOVERFLOW", syscall });
 	expect(small(600)).toEqual({});
 });

@@ -1,6 +1,6 @@
 //! Looking at mounts: statmount(2) and listmount(2).
 
-use crate::call::Call;
+use crate::call::{words, Call};
 
 // The number of each call is the same on both architectures.
 const SYS_STATMOUNT: i64 = 457;
@@ -15,25 +15,28 @@ pub enum Mount {
     Fd(i32),
 }
 
-/// `statmount(&request, buffer, length, flags)`: the bytes of a `struct statmount` and of the strings behind the struct, in a
-/// buffer of `length` bytes. `namespace` is the id of a mount namespace. Linux 6.8; `namespace` 6.11.
+/// `statmount(&request, buffer, length, flags)`: the bytes of a `struct statmount` and of the strings behind the struct, as far
+/// as the kernel has filled a buffer of `length` bytes. `namespace` is the id of a mount namespace. Linux 6.8; `namespace` 6.11.
 pub fn statmount(mount: Mount, mask: u64, namespace: Option<u64>, length: u32, flags: u32) -> Call<Vec<u8>> {
-    let call = Call::new("statmount", SYS_STATMOUNT);
+    let id = if let Mount::Id(id) = mount { id } else { 0 };
+    let (request, size) = request(id, mask, namespace);
+    let call = Call::new("statmount", SYS_STATMOUNT).input(request.get(..size).unwrap_or_default());
     match mount {
-        Mount::Id(id) => call.input(&request(id, mask, namespace)),
-        Mount::Fd(fd) => call.input(&request(0, mask, namespace)).holding_fd(4, 4, fd),
+        Mount::Id(_) => call,
+        Mount::Fd(fd) => call.holding_fd(4, 4, fd),
     }
     .output(length as usize)
     .number(length)
     .number(flags)
-    .value(|answer| answer.out.to_vec())
+    .value(|answer| answer.out.get(..answer.u32(0) as usize).unwrap_or(answer.out).to_vec())
 }
 
 /// `listmount(&request, ids, count, flags)`: up to `count` unique ids of 8 bytes of the mounts below `mount`, after the mount
 /// `after`. Linux 6.8; `namespace` 6.11.
 pub fn listmount(mount: u64, after: u64, namespace: Option<u64>, count: u32, flags: u32) -> Call<u32> {
+    let (request, size) = request(mount, after, namespace);
     Call::new("listmount", SYS_LISTMOUNT)
-        .input(&request(mount, after, namespace))
+        .input(request.get(..size).unwrap_or_default())
         .output(count as usize * 8)
         .number(count)
         .number(flags)
@@ -41,8 +44,8 @@ pub fn listmount(mount: u64, after: u64, namespace: Option<u64>, count: u32, fla
         .value(|answer| answer.result as u32)
 }
 
-/// Returns a `struct mnt_id_req`, in the first version of the struct if that has all fields that are needed.
-fn request(mount: u64, param: u64, namespace: Option<u64>) -> Vec<u8> {
-    let length: u64 = if namespace.is_some() { 32 } else { 24 };
-    [length, mount, param].into_iter().chain(namespace).flat_map(u64::to_ne_bytes).collect()
+/// Returns a `struct mnt_id_req`, and its length: that of the first version if this has all fields that are needed.
+fn request(mount: u64, param: u64, namespace: Option<u64>) -> ([u8; 32], usize) {
+    let length = if namespace.is_some() { 32 } else { 24 };
+    (words(&[(0, length as u64), (8, mount), (16, param), (24, namespace.unwrap_or(0))]), length)
 }

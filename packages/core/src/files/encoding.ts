@@ -5,7 +5,8 @@ import { toChoice } from "../addon/flags.ts";
 export type Encoding = "utf8" | "buffer";
 
 /** Checks an encoding. */
-export function toEncoding(encoding: Encoding = "utf8"): Encoding {
+export function toEncoding(encoding: Encoding | undefined): Encoding {
+	if (encoding === undefined) return "utf8";
 	toChoice({ utf8: 0, buffer: 1 }, encoding, "options.encoding");
 	return encoding;
 }
