@@ -98,9 +98,11 @@ export function statmount(mount: bigint | LocationLike, options?: StatmountOptio
 	// What the kernel supports tells an empty list of options from one that the kernel does not know.
 	const mask = asked & OPTIONS && !(asked & statmountMask.supportedMask) ? asked + statmountMask.supportedMask : asked;
 	for (let buffer = firstBuffer; ; buffer = Buffer.alloc(buffer.length * 2)) {
+		const fields = buffer === firstBuffer ? firstFields : fieldsOf(buffer);
+		fields.setUint32(0, 0); // a task that another process has got hold of may return no size: the last one must not count
 		try {
 			native().statmount(id, fd, mask, namespace, flags, buffer);
-			return decodeMountStat(buffer, buffer === firstBuffer ? firstFields : fieldsOf(buffer), asked, encoding);
+			return decodeMountStat(buffer, fields, asked, encoding);
 		} catch (error) {
 			if (!(error instanceof SyscallError && error.code === "EOVERFLOW") || buffer.length >= LAST) throw error;
 		}

@@ -377,7 +377,8 @@ describe("a kernel without the calls", () => {
 		task.run(() => {
 			expect(refusal(() => statmount("/"))).toMatchObject({ code, syscall });
 			expect(refusal(() => statmount(2n ** 60n))).toMatchObject({ code, syscall });
-			expect(refusal(() => listmount())).toMatchObject({ code, syscall: "listmount" });
+			const hint = expect.any(String);
+			expect(refusal(() => listmount())).toMatchObject({ code, syscall: "listmount", hint });
 			expect(refusal(() => listmount({ of: "/" }))).toMatchObject({ code, syscall: "listmount" });
 		});
 	});
