@@ -53,6 +53,7 @@ impl Call<()> {
             named: Named::Nothing,
             fstype: None,
             tolerates: None,
+            path_of: None,
         };
         Call { request, read: |_| () }
     }
@@ -233,6 +234,13 @@ impl Call<()> {
             self.request.fstype = Some((self.request.input.len() as u32, fstype.len() as u32));
             self.request.input.extend_from_slice(fstype);
         }
+        self
+    }
+
+    /// Says that the first argument of the call, near, is the path below `/proc/self/fd` of a descriptor that the sequence makes. The
+    /// call has no other bytes.
+    pub(crate) fn path_of(mut self, slot: i32) -> Self {
+        self.request.path_of = Some(Arg::descriptor(slot));
         self
     }
 

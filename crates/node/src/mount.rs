@@ -70,8 +70,8 @@ pub fn open_tree_attr(
 
 /// umount2(2) of a mount that is known by its descriptor, with everything that lies below it and on it.
 #[napi]
-pub fn unmount(fd: i32) -> Result<()> {
-    linux::target::mounts::unmount(fd).or_throw()
+pub fn unmount(fd: i32, near: bool) -> Result<()> {
+    linux::target::mounts::unmount(fd, near).or_throw()
 }
 
 /// move_mount(2), fchdir(2), pivot_root(2) and umount2(2).

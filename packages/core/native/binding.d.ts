@@ -570,7 +570,7 @@ export declare function unlinkat(at: number, path: Text, directory: boolean): vo
 export declare function unmapLater(task: Id, block: number): void
 
 /** umount2(2) of a mount that is known by its descriptor, with everything that lies below it and on it. */
-export declare function unmount(fd: number): void
+export declare function unmount(fd: number, near: boolean): void
 
 /** unshare(2). */
 export declare function unshare(flags: number): void

@@ -12,6 +12,7 @@ import {
 	adoptDescriptor,
 	afterSuccess,
 	options as checkOptions,
+	currentTask,
 	type FsmountFlag,
 	fsmountFlags,
 	joinBits,
@@ -227,7 +228,7 @@ export class Mount extends FileDescriptor {
 	 */
 	unmount(): void {
 		try {
-			runInOwner(this, () => native().unmount(numberOf(this)));
+			runInOwner(this, () => native().unmount(numberOf(this), currentTask().isNear));
 		} catch (error) {
 			// The mounts of a task that is gone are its namespace's.
 			if (!(error instanceof TaskGoneError)) throw error;

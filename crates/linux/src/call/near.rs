@@ -17,6 +17,11 @@ impl Request {
         if self.one_thread {
             return Err(self.multithreaded());
         }
+        if let Some(Arg::Slot(index)) = self.path_of {
+            self.input = format!("/proc/self/fd/{}", slot(index).unwrap_or(-1)).into_bytes();
+            self.paths[0] = Some((0, self.input.len() as u32));
+            self.input.push(0);
+        }
         for Pointer { at, to, width } in std::mem::take(&mut self.pointers) {
             let word = self.word(to, &slot).to_ne_bytes();
             let (bytes, at) = match at {

@@ -103,6 +103,9 @@ pub struct Request {
     pub(crate) words: Option<&'static str>,
     /// The one error after which a batch is not to fail, of a call with the policy to go on. `None`: no error is looked at.
     pub(crate) tolerates: Option<Errno>,
+    /// The slot of the descriptor whose path below `/proc/self/fd` is the first argument. Only a sequence that runs near has such a
+    /// call: the path is written when the descriptor has its number.
+    pub(crate) path_of: Option<Arg>,
     /// Where the input has the name of the file system that the call is about.
     pub(crate) fstype: Option<(u32, u32)>,
 }

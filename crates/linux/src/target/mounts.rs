@@ -17,6 +17,7 @@ use std::sync::Arc;
 const MOVE_MOUNT_F_EMPTY_PATH: u32 = 4;
 const DETACH: u32 = libc::MNT_DETACH as u32;
 const PROC: &[u8] = b"/proc";
+const FDS: &[u8] = b"/proc/self/fd/";
 const PROC_SUPER_MAGIC: u64 = libc::PROC_SUPER_MAGIC as u64;
 
 /// Makes a mount the root of the mount namespace, and unmounts the former root. The mount is attached on `/` for that, so that it
@@ -59,9 +60,10 @@ fn add_enter_root(sequence: &mut Sequence, mount: i32) -> Result<()> {
     })
 }
 
-/// Unmounts a mount lazily, with everything that lies below it and on it. A mount that is attached nowhere is no failure.
+/// Unmounts a mount lazily, with everything that lies below it and on it. A mount that is attached nowhere is no failure. `near` says that
+/// the target is this process, or a batch of this process.
 #[inline(never)]
-pub fn unmount(mount: i32) -> Result<()> {
+pub fn unmount(mount: i32, near: bool) -> Result<()> {
     CURRENT.with_borrow_mut(|target| match target {
         Target::Near => unmount_near(mount),
         Target::Far(channel) => match until_gone(|| unmount_through_proc(channel, mount)) {
@@ -74,23 +76,24 @@ pub fn unmount(mount: i32) -> Result<()> {
             }
             unmounted => unmounted,
         },
-        Target::Batch(batch) => batch.push_steps("umount2", |sequence| add_unmount(sequence, mount)),
+        Target::Batch(batch) => batch.push_steps("umount2", |sequence| add_unmount(sequence, mount, near)),
     })
 }
 
 /// Adds the steps of [`unmount`] in a batch. A batch cannot try again, so the steps take away what lies topmost on the mount.
 #[inline(never)]
-fn add_unmount(sequence: &mut Sequence, mount: i32) -> Result<()> {
-    if mount >= 0 {
-        let path = path_of(mount);
+fn add_unmount(sequence: &mut Sequence, mount: i32, near: bool) -> Result<()> {
+    if mount >= 0 || near {
+        let path = if mount >= 0 { path_of(mount) } else { FDS.to_vec() };
+        let call = if mount >= 0 { detach(&path) } else { detach(b"").path_of(mount) };
         let found = sequence.step(file_system_type_at(PROC).go_on());
         sequence.aside(|sequence| {
             sequence.step(expect_proc(found, &path));
-            sequence.step(detach(&path).tolerating(Errno::EINVAL))
+            sequence.step(call.tolerating(Errno::EINVAL))
         });
         return Ok(());
     }
-    // The descriptor has no number yet, and so no path.
+    // The descriptor has no number yet, and so no path. Near, other threads of this process would see the other working directory.
     let before = sequence.push(open_directory(b"."))?;
     sequence.aside(|sequence| {
         sequence.step(fchdir(mount));
