@@ -22,7 +22,7 @@ export interface PopulateDevOptions {
 	/** The group of all terminals of a new devpts, in the user namespace of the task. Default: the group of their opener. */
 	ptsGid?: number;
 	/**
-	 * What is on `pts`: `"new"` a new devpts; `"host"` that of `source`, with what is mounted below; `"defer"` an empty directory,
+	 * The file system on `pts`: `"new"` a new devpts; `"host"` that of `source`, with what is mounted below; `"defer"` an empty directory,
 	 * for a devpts that comes later; `"absent"` nothing, and no `ptmx` either. Default: `"new"`.
 	 */
 	pts?: (typeof ptsKinds)[number];
@@ -57,8 +57,8 @@ const taken = new Set([...Object.keys(descriptorLinks), "ptmx", "pts", "shm", "m
  * whatever kills the task, the tree dissolves, the target is as it was, and no descriptor stays. All sources are taken before
  * the target is covered, so that `populateDev("/dev")` works.
  *
- * No link below `source` is followed: a link at the name of a node is `ELOOP`. What a node is, the function does not check: a
- * `source` that somebody else can write to decides which files the names stand for. `console` is looked up as by `bind`, so give
+ * No link below `source` is followed: a link at the name of a node is `ELOOP`. The function does not check the
+ * type of a node: a `source` that somebody else can write to decides which files the names stand for. `console` is looked up as by `bind`, so give
  * an open descriptor where somebody else may replace the file.
  *
  * With `pts: "host"` a program reaches every terminal of the host that it may open, and can make a new one only if it may open

@@ -24,18 +24,18 @@ import { tmpfs } from "./tmpfs.ts";
 
 /** Options of {@link populateProc}. */
 export interface PopulateProcOptions {
-	/** The kinds of namespaces that are new. Default: those that the task was cloned with, or has made since. */
+	/** The kinds of namespaces that are new. Default: the kinds that the task was cloned with, or has made since. */
 	namespaces?: readonly NamespaceKind[];
 	/** The procfs that is bound where the pid namespace is not new. Default: `"/proc"`. */
 	source?: LocationLike;
 	/** Options of the fresh proc. Only where the pid namespace is new. Default: those of {@link proc}. */
 	proc?: ProcOptions;
 	/**
-	 * What is covered, by paths from the root of the procfs: `"kcore"` by the task's `/dev/null`, and `"acpi/"`, a directory, by an
+	 * Files and directories to cover, by paths from the root of the procfs: `"kcore"` by the task's `/dev/null`, and `"acpi/"`, a directory, by an
 	 * empty tmpfs. Default: nothing.
 	 */
 	mask?: readonly string[];
-	/** What becomes read-only, by paths from the root of the procfs, with everything below. Default: nothing more. */
+	/** Files and directories that become read-only, by paths from the root of the procfs, with everything below. Default: nothing more. */
 	readonly?: readonly string[];
 }
 
@@ -52,7 +52,7 @@ const kindsOfSysctls = ["pid", "user", "ipc", "uts"] as const;
  * - Else `/proc/sys` is read-only, and `/proc/sys/net` is as before if `net` is new.
  *
  * Then the paths of `readonly` are bound on themselves, read-only, and the paths of `mask` are covered: a directory, whose path
- * ends in `/`, by an empty read-only tmpfs, and another file by the task's `/dev/null`. Both are paths from the root of the
+ * ends in `/`, by an empty read-only tmpfs, and another file by the task's `/dev/null`. All of these paths begin at the root of the
  * procfs: `"sys/kernel"`, not `"/proc/sys/kernel"`. A link at the end of a masked path is covered itself. Every other link is
  * `ELOOP`. With `proc: { subset: "pid" }` there is no `/proc/sys`, and nothing that a mask would hide.
  *
@@ -60,7 +60,7 @@ const kindsOfSysctls = ["pid", "user", "ipc", "uts"] as const;
  * whatever kills the task, the tree dissolves, the target is as it was, and no descriptor stays. The source and `/dev/null` are
  * opened before the target is covered, so that `populateProc("/proc")` works.
  *
- * This is no boundary for the powerful:
+ * The tree is no boundary for the powerful:
  *
  * - A program that keeps CAP_SYS_ADMIN over the mount namespace can undo all of it: unmount a mask, mount another proc.
  * - Files of `/proc/sys` that no namespace owns belong to user 0 of the machine. Where that user is mapped, and `/proc/sys` is
@@ -76,7 +76,7 @@ const kindsOfSysctls = ["pid", "user", "ipc", "uts"] as const;
  *
  * @param target - The place, looked up as by {@link moveMount}: a directory. A path is not followed at its end. A `Location`
  * follows by default. An open descriptor is the place itself. With `null` the tree stays detached.
- * @param options - What is new, the source, and what is hidden. Default: as the namespaces of the task demand.
+ * @param options - The kinds of new namespaces, the source, and files to hide. Default: as the namespaces of the task demand.
  * @returns Nothing with a target. With `null` a detached mount, which dissolves when it is closed: the caller closes it, or
  * declares it with `using`.
  * @throws `ENOENT` A path of `mask` or `readonly`, `source`, `/dev/null` or the target does not exist. For the first two, `path` is

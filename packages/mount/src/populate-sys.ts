@@ -10,12 +10,12 @@ import { tmpfs } from "./tmpfs.ts";
 
 /** Options of {@link populateSys}. */
 export interface PopulateSysOptions {
-	/** The kinds of namespaces that are new. Default: those that the task was cloned with, or has made since. */
+	/** The kinds of namespaces that are new. Default: the kinds that the task was cloned with, or has made since. */
 	namespaces?: readonly NamespaceKind[];
 	/** The sysfs whose parts are bound. Default: `"/sys"`. */
 	source?: LocationLike;
 	/**
-	 * What is on `fs/cgroup`: `"new"` a cgroup2 of the cgroup namespace of the task; `"readonly"` that of `source`, read-only; a
+	 * The cgroups on `fs/cgroup`: `"new"` a cgroup2 of the cgroup namespace of the task; `"readonly"` that of `source`, read-only; a
 	 * place, which is bound writable; `false` nothing. A path that is one of the two words needs `./` before it. Default: `"new"`
 	 * where the cgroup namespace is new, else `"readonly"`.
 	 */
@@ -48,7 +48,7 @@ const readonly = ["rdonly", ...plain] as const;
  * Builds a `/sys`: a read-only tmpfs with the usual directories, and parts of a sysfs in them.
  *
  * The directories are `block`, `bus`, `class`, `dev`, `devices`, `firmware`, `fs`, `fs/cgroup`, `kernel`, `module` and `power`.
- * They are empty, apart from these:
+ * All directories are empty, apart from these:
  *
  * - `module` has what the source has, read-only.
  * - `fs/cgroup` has the cgroups that the option `cgroup` names.
@@ -71,7 +71,7 @@ const readonly = ["rdonly", ...plain] as const;
  *
  * @param target - The place, looked up as by {@link moveMount}: a directory. A path is not followed at its end. A `Location`
  * follows by default. An open descriptor is the place itself. With `null` the tree stays detached.
- * @param options - What is new, the source, and what there is. Default: `module`, the network if it is new, and cgroups.
+ * @param options - The kinds of new namespaces, the source, and the parts to show. Default: `module`, the network if it is new, and cgroups.
  * @returns Nothing with a target. With `null` a detached mount, which dissolves when it is closed: the caller closes it, or
  * declares it with `using`.
  * @throws `ENOENT` A part of `source`, `cgroup` or the target does not exist. For a part of a `source` that is a text,

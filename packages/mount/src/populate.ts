@@ -28,7 +28,7 @@ export class SourceFolder implements Disposable {
 
 	/**
 	 * Copies a file or a directory, with everything that is mounted below. The copy receives mount events of the source, but sends
-	 * none: what is mounted on the copy later never appears on the source.
+	 * none: a later mount on the copy never appears on the source.
 	 *
 	 * @param path - The path below the directory. A link is `ELOOP`, also on the way.
 	 * @param set - Attributes that the whole copy gets.
@@ -46,7 +46,7 @@ export class SourceFolder implements Disposable {
 	}
 }
 
-/** Detached mounts that are going to be put into a tree. Closes all of them at the end: those that are in no tree dissolve. */
+/** Detached mounts that are going to be put into a tree. Closes all of them at the end: a mount that is in no tree dissolves. */
 export class Parts implements Disposable {
 	readonly #parts: { path: string; mount: Mount }[] = [];
 
@@ -87,7 +87,7 @@ export function makeFolders(tree: Mount, paths: Iterable<string>): void {
 	}
 }
 
-/** Returns the kinds of namespaces that an option names. Default: those that the current task has of its own. */
+/** Returns the kinds of namespaces that an option names. Default: the kinds that the current task has of its own. */
 export function kindsOf(namespaces: readonly NamespaceKind[] | undefined): ReadonlySet<NamespaceKind> {
 	if (namespaces === undefined) return ownNamespaces();
 	const names = array(namespaces, "options.namespaces");
@@ -96,7 +96,7 @@ export function kindsOf(namespaces: readonly NamespaceKind[] | undefined): Reado
 }
 
 /**
- * Fills a tree and attaches it, in this order: so nobody sees half a tree, and a tree that is not filled dissolves. Before Linux
+ * Fills a tree and attaches it, in this order. No process sees half a tree, and a tree that is not filled dissolves. Before Linux
  * 6.15 nothing can be mounted in a detached tree: there the tree is attached first, and unmounted if it cannot be filled.
  *
  * @param tree - A detached mount, which this function takes over.

@@ -11,7 +11,7 @@ type Kind = NonNullable<CloneOptions["namespaces"]>[number];
 
 const unhidden = needs("a /proc and a /sys that nothing hides", "/proc");
 const readOnly = "Read-only file system";
-/** What the shell says of a sysctl of the machine's network: the kernel looks at the owner first. */
+/** The answer of the shell for a sysctl of the machine's network: the kernel looks at the owner first. */
 const foreign = isRoot ? readOnly : "Permission denied";
 
 /** A script that opens a sysctl for writing, without writing to it, and says how that ended. */
