@@ -1,5 +1,5 @@
 import { type FileDescriptor, type LocationLike, NearfarError } from "@nearfar/core";
-import { currentTask, followedPath, native, numberOf } from "@nearfar/core/internal";
+import { currentTask, followedPath, native, numberOf, ownNamespaces } from "@nearfar/core/internal";
 
 /**
  * Makes a mount the root of the mount namespace, and attaches the former root at a place below the new one.
@@ -45,7 +45,7 @@ export function pivotRoot(newRoot: LocationLike, putOld: LocationLike): void {
  * - A proc. Once a task sees no proc that nothing is mounted over, the kernel gives its user namespace no new one.
  * - A mount on `/` hides what is mounted below the root: each bind has to lie in the tree of the new root.
  *
- * Only a task can change its root, and everybody in the same mount namespace gets the new one: clone the task with `"mnt"`. If the
+ * Only a task with a mount namespace of its own can enter a root, because everybody in the namespace gets the new one. If the
  * kernel refuses pivot_root(2), the mount is taken away from `/` again, lazily, and the working directory is as before. A mount that
  * was attached elsewhere is attached nowhere then. On a shared root this happens among all peers of the root.
  *
@@ -59,7 +59,8 @@ export function pivotRoot(newRoot: LocationLike, putOld: LocationLike): void {
  * @throws `EACCES` The task may not search the root of the mount, its working directory or `/`.
  * @throws `EMFILE` The task has no two free descriptors left.
  * @throws `ELOOP` The mount contains the present root.
- * @throws `ERR_NEARFAR_NEAR` The call would change the root of this process, and of every other process in its mount namespace.
+ * @throws `ERR_NEARFAR_NEAR` The current task is this process, or is in its mount namespace as far as nearfar knows: a namespace that
+ * `task.syscall` has made does not count.
  * @throws `ERR_NEARFAR_CLOSED` The descriptor is closed.
  * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor belongs to another table than the current task's.
  * @throws `ERR_NEARFAR_BATCH` The descriptor is made by another batch, which has not run yet.
@@ -78,10 +79,10 @@ export function pivotRoot(newRoot: LocationLike, putOld: LocationLike): void {
  */
 export function enterRoot(root: FileDescriptor): void {
 	const number = numberOf(root, "root");
-	if (currentTask().isNear) {
+	if (!ownNamespaces().has("mnt")) {
 		throw new NearfarError(
 			"NEAR",
-			"cannot change the root of this process, and of all others in its mount namespace: call enterRoot in a task",
+			`cannot enter a root in ${currentTask()}: that would change the root of this process too, and of all others in its mount namespace; clone the task with "mnt", or unshare "mnt" before`,
 		);
 	}
 	native().enterRoot(number);

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { chdir, type FileDescriptor, openat2, Task } from "@nearfar/core";
+import { chdir, type FileDescriptor, openat2, readdir, Task } from "@nearfar/core";
 import { enterRoot, Mount, mount, mountSetattr, moveMount, openTree } from "@nearfar/mount";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
@@ -268,4 +268,19 @@ test("a batch of another process is refused near", async () => {
 	});
 	expect(code).toBe("ERR_NEARFAR_NEAR");
 	expect(ownMounts.namespaces).toContain("mnt");
+});
+
+test("a task in the mount namespace of Node is refused, and its child with one of its own is not", async () => {
+	await using shared = await Task.clone({ namespaces: ["user"], idMap: "root" });
+	const refused = shared.run(() => {
+		using root = openat2("/", { flags: ["path", "directory"] });
+		return refusal(() => enterRoot(root));
+	});
+	expect(refused.code).toBe("ERR_NEARFAR_NEAR");
+	await using own = await shared.clone({ namespaces: ["mnt"] });
+	own.run(() => {
+		using scratch = Mount.create("tmpfs");
+		enterRoot(scratch);
+		expect(readdir("/")).toEqual([]);
+	});
 });
