@@ -1,8 +1,8 @@
 // A Node in a mount namespace of its own. For each line of its standard input the program looks at all mounts many times: "ours"
-// with listmount and statmount, "peer" by reading mountinfo. Then the program writes how many microseconds one look takes.
+// with listmount and statmount, "peer" by reading and parsing mountinfo. Then the program writes how many microseconds one look takes.
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { listmount, statmount } from "@nearfar/mount";
+import { listmount, parseMountinfo, statmount } from "@nearfar/mount";
 import { loop } from "./clock.ts";
 
 const COUNT = 20;
@@ -12,7 +12,7 @@ function ours(): void {
 }
 
 function peer(): void {
-	readFileSync("/proc/self/mountinfo");
+	parseMountinfo(readFileSync("/proc/self/mountinfo"));
 }
 
 for await (const line of createInterface(process.stdin)) {
