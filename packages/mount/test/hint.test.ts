@@ -1,6 +1,18 @@
 import { symlinkSync } from "node:fs";
 import { Location, type NamespaceKind, openat2, type SyscallError, Task } from "@nearfar/core";
-import { fsmount, fsopen, fspick, Mount, mount, mountSetattr, moveMount, openTree, pivotRoot } from "@nearfar/mount";
+import {
+	fsmount,
+	fsopen,
+	fspick,
+	Mount,
+	mount,
+	mountSetattr,
+	moveMount,
+	openTree,
+	overlay,
+	pivotRoot,
+	umount,
+} from "@nearfar/mount";
 import { describe, expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
@@ -69,6 +81,94 @@ needs("the file system proc", "a /proc and a /sys that nothing hides").test(
 		expect(error.log).toEqual([expect.stringContaining("too revealing")]);
 	},
 );
+
+needs("the file system ext4").test("EPERM of mount says the same", async () => {
+	await using task = await rootless();
+	task.run(() => {
+		const error = refused(() => mount("/dev/null", "/tmp", "ext4"));
+		expect(error).toMatchObject({ code: "EPERM", syscall: "mount", hint: expect.stringContaining("overlay") });
+	});
+});
+
+test("EPERM of a remount that drops a locked flag says how to keep the flag", async () => {
+	await using outer = await Task.clone(ownMounts);
+	outer.run(() => mount("locked", "/tmp", "tmpfs", { flags: ["nosuid"] }));
+	await using task = await outer.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+	task.run(() => {
+		const error = refused(() => mount(null, "/tmp", null, { flags: ["remount", "bind"] }));
+		expect(error).toMatchObject({ code: "EPERM", syscall: "mount", hint: expect.stringContaining("mountSetattr") });
+	});
+});
+
+test("EPERM of reconfigure names the user namespace that has mounted the file system", async () => {
+	await using outer = await Task.clone(ownMounts);
+	outer.run(() => mount("foreign", "/tmp", "tmpfs"));
+	await using task = await outer.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+	task.run(() => {
+		using context = fspick("/tmp");
+		const error = refused(() => context.setString("size", "1m").reconfigure());
+		expect(error).toMatchObject({
+			code: "EPERM",
+			syscall: "fsconfig",
+			hint: expect.stringContaining("has mounted it"),
+		});
+	});
+});
+
+test("EPERM of umount and of the calls without a privilege names a task that has the privilege", async () => {
+	await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
+	task.run(() => {
+		for (const call of [
+			() => umount("/tmp"),
+			() => pivotRoot("/tmp", "/tmp"),
+			() => mount("scratch", "/tmp", "tmpfs"),
+			() => openTree("/tmp", { flags: ["clone"] }),
+		]) {
+			expect(refused(call)).toMatchObject({ code: "EPERM", hint: expect.stringContaining('["user", "mnt"]') });
+		}
+	});
+});
+
+test("EINVAL of mount(2) says where the reason is to be had", async () => {
+	await using box = await sandbox();
+	const place = box.folder("place");
+	box.task.run(() => {
+		const option = refused(() => mount("scratch", place, "tmpfs", { data: "size=much" }));
+		expect(option).toMatchObject({ code: "EINVAL", syscall: "mount", hint: expect.stringContaining("error.log") });
+		const remount = refused(() => mount(null, place, null, { flags: ["remount", "bind", "rdonly"] }));
+		expect(remount).toMatchObject({ code: "EINVAL", syscall: "mount", hint: expect.stringContaining("remount") });
+	});
+});
+
+test("EINVAL of umount and fspick is about the place, and EBUSY of umount about open files", async () => {
+	await using box = await sandbox();
+	const place = box.folder("place");
+	box.task.run(() => {
+		for (const call of [() => umount(place), () => fspick(place)]) {
+			expect(refused(call)).toMatchObject({ code: "EINVAL", hint: expect.stringContaining("mount point") });
+		}
+		mount("scratch", place, "tmpfs");
+		using file = openat2(`${place}/file`, { flags: ["creat", "wronly"], mode: 0o600 });
+		const busy = refused(() => umount(place));
+		expect(busy).toMatchObject({ code: "EBUSY", syscall: "umount2", hint: expect.stringContaining('"detach"') });
+		file.close();
+	});
+});
+
+needs("the file system overlay").test("errors of an overlay without a log name the rules for layers", async () => {
+	await using box = await sandbox();
+	const [lower, upper] = [box.folder("lower"), box.folder("upper")];
+	const inside = box.folder("upper/work");
+	box.task.run(() => {
+		for (const [work, code, word] of [
+			[inside, "EINVAL", "dmesg"],
+			[lower, "ELOOP", "layer"],
+		] as const) {
+			const error = refused(() => overlay(upper, { lower: [lower], upper, work }));
+			expect(error).toMatchObject({ code, syscall: "fsconfig", hint: expect.stringContaining(word) });
+		}
+	});
+});
 
 test("EINVAL of moveMount is about the place", async () => {
 	await using box = await sandbox();

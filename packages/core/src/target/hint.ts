@@ -44,7 +44,11 @@ export function hintFor(failure: FailureData, paths: { path?: string; dest?: str
 			if (![paths.path, paths.dest].some((path) => path?.startsWith("/proc/self/fd/"))) return undefined;
 			return "the call reaches an open descriptor through /proc/self/fd, and no procfs of this pid namespace is mounted on /proc";
 		case "EINVAL":
-			return hintForPlace(syscall, number ?? 0);
+			return hintForPlace(syscall, fstype?.toString(), number ?? 0);
+		case "EBUSY":
+			return syscall === "umount2" ? busyMount : undefined;
+		case "ELOOP":
+			return fstype?.toString() === "overlay" ? nestedLayers : undefined;
 		default:
 			return undefined;
 	}
@@ -63,16 +67,25 @@ function hintForPermission(syscall: string, fstype: string | undefined): string 
 			return `in a user namespace ${fstype} needs a namespace of the kind "${kind}" that belongs to it (clone with "${kind}")${inSight}`;
 		}
 	}
-	if (makes) {
-		return "a user namespace may mount tmpfs, ramfs, devpts, overlay and fuse, and no file system of a device; a context belongs to the user namespace that opened it";
+	if (syscall === "fsconfig" && fstype === undefined) {
+		return "a file system is reconfigured from the user namespace that has mounted it; a context belongs to the user namespace that opened it";
 	}
+	if (makes) return `${userFileSystems}; a context belongs to the user namespace that opened it`;
+	if (syscall === "mount") return `${noPrivilege}; or ${fstype === undefined ? lockedFlag : userFileSystems}`;
+	if (syscall === "umount2" || syscall === "pivot_root") return noPrivilege;
 	if (since[syscall] === undefined) return undefined;
 	const changes = syscall === "mount_setattr" || syscall === "open_tree_attr";
-	return changes ? `${lockedAttribute}; or ${noPrivilege}` : noPrivilege;
+	return `${changes ? `${lockedAttribute}; or ` : ""}${noPrivilege}; ${unknownToFilter}`;
 }
 
 const noPrivilege =
-	"the task has no CAP_SYS_ADMIN over its mount namespace; where that is not the reason and all of these calls fail, a container's seccomp filter does not know them";
+	'the caller has no CAP_SYS_ADMIN over its mount namespace, which a task of Task.clone({ namespaces: ["user", "mnt"], idMap: "root" }) has';
+const unknownToFilter =
+	"where that is not the reason and all of these calls fail, a container's seccomp filter does not know them";
+const userFileSystems =
+	"a user namespace may mount tmpfs, ramfs, devpts, overlay and fuse, and no file system of a device";
+const lockedFlag =
+	"the remount does not repeat a flag that a more privileged namespace has locked: mountSetattr changes only what it names";
 const lockedAttribute =
 	"a more privileged namespace has locked an attribute that the call clears, or the access times that it changes; the mount is id-mapped already; or userns is the initial user namespace";
 
@@ -81,10 +94,28 @@ const lockedBelow =
 const noIdMap =
 	"an id map needs a user namespace that has maps, and a file system that allows it, which proc, sysfs, devpts and ramfs do not";
 
-function hintForPlace(syscall: string, flags: number): string | undefined {
+const reasonElsewhere =
+	"mount(2) does not say which option is wrong: Mount.create, fsopen and the functions of one file system have the kernel's reason in error.log";
+const changedPlace =
+	"remount, move and propagation need a mount point; bind needs rec where a more privileged namespace has locked something below; and a mount without any of these flags needs the name of a file system";
+const layers = "work has to be on the mount of upper, neither below nor above it";
+const nestedLayers = "a layer lies in another layer, or is given twice";
+const busyMount =
+	'a file or a directory of the mount is in use, or something is mounted below: with the flag "detach" the mount goes out of sight now, and ends when it is not in use any more';
+
+function hintForPlace(syscall: string, fstype: string | undefined, flags: number): string | undefined {
+	if (fstype === "overlay" && (syscall === "fsconfig" || syscall === "mount")) {
+		return `where error.log has no reason, the kernel's log (dmesg) often has one: ${layers}`;
+	}
 	switch (syscall) {
+		case "mount":
+			return fstype === undefined ? changedPlace : reasonElsewhere;
+		case "umount2":
+			return "the place is not a mount point, or a more privileged namespace has locked the mount";
+		case "fspick":
+			return "the place has to be a mount point";
 		case "move_mount":
-			return "a plain path is not followed: at a link the mount goes on the link itself, which takes no directory; a directory goes on a directory and a file on a file; a mount of another mount namespace cannot be moved; and before Linux 6.15 nothing can be mounted in a detached tree";
+			return "a plain path is not followed: at a link the mount goes on the link itself, which takes no directory; a directory goes on a directory and a file on a file; what is moved has to be the root of a mount, and of no other mount namespace; and before Linux 6.15 nothing can be mounted in a detached tree";
 		case "open_tree":
 			return flags & atFlags.recursive ? undefined : lockedBelow;
 		case "open_tree_attr":
