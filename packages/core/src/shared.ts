@@ -24,6 +24,6 @@ export { type AnyTask, afterSuccess, currentBatch, currentTask, taskOf, withFile
 export { endTask } from "./task/end.ts";
 export { executeFor } from "./task/exec.ts";
 export { copyEnvironment } from "./task/exec-options.ts";
-export { changesSignals, entersNamespaces, ownNamespaces } from "./task/namespaces.ts";
+export { changesSignals, entersNamespaces, makesNamespaces, ownNamespaces } from "./task/namespaces.ts";
 export { fillArrays } from "./task/raw.ts";
 export { taskId } from "./task/state.ts";

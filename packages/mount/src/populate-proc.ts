@@ -24,7 +24,10 @@ import { tmpfs } from "./tmpfs.ts";
 
 /** Options of {@link populateProc}. */
 export interface PopulateProcOptions {
-	/** The kinds of namespaces that are new. Default: the kinds that the task was cloned with, or has made since. */
+	/**
+	 * The kinds of namespaces that are new. Default: the kinds that the task was cloned with, or has made since. A kind that the task
+	 * has entered by `setns` since counts as not new, because the namespace may be the one of this machine.
+	 */
 	namespaces?: readonly NamespaceKind[];
 	/** The procfs that is bound where the pid namespace is not new. Default: `"/proc"`. */
 	source?: LocationLike;

@@ -10,7 +10,10 @@ import { tmpfs } from "./tmpfs.ts";
 
 /** Options of {@link populateSys}. */
 export interface PopulateSysOptions {
-	/** The kinds of namespaces that are new. Default: the kinds that the task was cloned with, or has made since. */
+	/**
+	 * The kinds of namespaces that are new. Default: the kinds that the task was cloned with, or has made since. A kind that the task
+	 * has entered by `setns` since counts as not new, because the namespace may be the one of this machine.
+	 */
 	namespaces?: readonly NamespaceKind[];
 	/** The sysfs whose parts are bound. Default: `"/sys"`. */
 	source?: LocationLike;

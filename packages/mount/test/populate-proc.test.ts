@@ -1,6 +1,14 @@
-import { readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { type CloneOptions, openat2 } from "@nearfar/core";
-import { bind, mount, moveMount, populateProc, proc, tmpfs } from "@nearfar/mount";
+import {
+	currentTask,
+	entersNamespaces,
+	makesNamespaces,
+	namespaceFlags,
+	native,
+	numberOf,
+} from "@nearfar/core/internal";
+import { bind, mount, moveMount, populateProc, populateSys, proc, tmpfs } from "@nearfar/mount";
 import { expect, test } from "vitest";
 import { isRoot, needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
@@ -227,6 +235,37 @@ needs("root").test("where the source is shared, its peers see nothing of what is
 	child.run(() => populateProc(place, { namespaces: [], mask: ["version", "tty/"] }));
 	expect(mountAt(child, `${place}/sys`)).toMatchObject({ type: "proc" });
 	expect(traces(host.task)).toEqual(before);
+});
+
+needs("root", "net namespaces").test(
+	"a task that has gone back to the network of this machine may not write to its sysctls, and sees no device of it in /sys",
+	async () => {
+		await using box = await sandbox({ namespaces: ["mnt", "net"] });
+		const [place, sys] = [box.folder("proc"), box.folder("sys")];
+		using here = openat2("/proc/self/ns/net");
+		using there = box.task.put(here);
+		box.task.run(() => {
+			native().setns(numberOf(there), 0); // as setns of @nearfar/namespaces does
+			entersNamespaces(currentTask(), ["net"]);
+			populateProc(place);
+			populateSys(sys, { cgroup: false });
+		});
+		expect(mountAt(box.task, `${place}/sys`)?.options).toContain("ro");
+		expect(mountAt(box.task, `${place}/sys/net`)).toBeUndefined();
+		expect(mountAt(box.task, `${sys}/devices/virtual/net`)).toBeUndefined();
+	},
+);
+
+test("a task that has made a pid namespace for its children is not in it, and binds the proc of its own", async () => {
+	await using box = await sandbox();
+	const place = box.folder("proc");
+	box.task.run(() => {
+		native().unshare(namespaceFlags.pid); // as unshare of @nearfar/namespaces does
+		makesNamespaces(currentTask(), ["pid"]);
+		populateProc(place);
+	});
+	expect(mountAt(box.task, `${place}/sys`)?.options).toContain("ro");
+	expect(existsSync(box.outside(`proc/${process.pid}`))).toBe(true);
 });
 
 test("options are checked before any call", async () => {

@@ -57,8 +57,9 @@ function kindFlag(task: AnyTask, fd: FileDescriptor): number {
 	try {
 		return task.run(() => native().namespaceKind(numberOf(fd)));
 	} catch {
-		// A batch has closed the descriptor, or the task is gone. Assuming "pid" is safe: handles of processes are then
-		// refused wherever their numbers could mean other processes.
-		return namespaceFlags.pid;
+		// A batch has closed the descriptor, or the task is gone. To assume all kinds is safe: handles of processes are then
+		// refused wherever their numbers could mean other processes, and no namespace is taken for the task's own. A user
+		// namespace would become the task's own.
+		return Object.values(namespaceFlags).reduce((all: number, flag) => all | flag, 0) & ~namespaceFlags.user;
 	}
 }

@@ -1,5 +1,5 @@
 import type { NamespaceKind } from "@nearfar/core";
-import { currentTask, entersNamespaces, namespaceFlags, native, toBits } from "@nearfar/core/internal";
+import { currentTask, makesNamespaces, namespaceFlags, native, toBits } from "@nearfar/core/internal";
 import { kindsOf } from "./kinds.ts";
 
 /**
@@ -29,5 +29,5 @@ import { kindsOf } from "./kinds.ts";
 export function unshare(kinds: readonly NamespaceKind[] | number): void {
 	const flags = toBits(namespaceFlags, kinds, "kinds");
 	native().unshare(flags);
-	entersNamespaces(currentTask(), kindsOf(flags));
+	makesNamespaces(currentTask(), kindsOf(flags));
 }

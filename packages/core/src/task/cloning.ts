@@ -72,13 +72,23 @@ function partsOf(
 	parent: AnyTask | undefined,
 	{ namespaces = [], share = [] }: CloneOptions,
 ): TaskParts<ChildProcess> {
-	const { childPids, kinds, entering, signalsTouched } = stateOf(parent ?? nearTask());
+	const { childPids, kinds, entered, entering, signalsTouched } = stateOf(parent ?? nearTask());
 	const Kind = share.includes("vm") ? ThreadProcess : ChildProcess;
 	const process = new Kind(id, nearTask().pidNamespace);
 	const own = namespaces.includes("pid") ? new PidNamespace(() => process) : undefined;
 	const pids = own ? () => own : childPids;
 	const nested = parent !== undefined;
-	return { id, process, kinds: [...kinds, ...namespaces], entering, pids, nested, signalsTouched };
+	return {
+		id,
+		process,
+		kinds: [...kinds, ...namespaces],
+		cloned: namespaces,
+		entered: [...entered].filter((kind) => !namespaces.includes(kind)),
+		entering,
+		pids,
+		nested,
+		signalsTouched,
+	};
 }
 
 /** Notes that the clone of a task has succeeded. */

@@ -13,9 +13,13 @@ export interface TaskParts<P extends Process> {
 	/** The addon's number for the task. */
 	readonly id: number;
 	readonly process: P;
-	/** The kinds of namespaces that it does not share with this process. */
+	/** The kinds of namespaces that the task, or one above it, has made or entered. */
 	readonly kinds: readonly NamespaceKind[];
-	/** The kinds that the task which clones it enters in a batch under way. */
+	/** The kinds among them that the clone has made. */
+	readonly cloned?: readonly NamespaceKind[];
+	/** The kinds among them that were entered: the namespace may be the one of this process. */
+	readonly entered?: Iterable<NamespaceKind>;
+	/** The changes by a batch under way of the task that clones it. */
 	readonly entering?: Iterable<Entering>;
 	/** Returns the pid namespace that it is in. */
 	readonly pids: () => PidNamespace;
@@ -25,9 +29,12 @@ export interface TaskParts<P extends Process> {
 	readonly signalsTouched?: boolean;
 }
 
-/** Kinds of namespaces that a task enters by a call of a batch which is collected, or under way. */
+/** Namespaces that a task makes or enters by a call of a batch which is collected, or under way. */
 export interface Entering {
-	readonly kinds: readonly NamespaceKind[];
+	/** The kinds that the call makes. */
+	readonly made: readonly NamespaceKind[];
+	/** The kinds that the call may enter. */
+	readonly entered: readonly NamespaceKind[];
 	/** The task that has made the call, and the tasks that it has cloned since. The clones happen after the batch. */
 	readonly states: Set<TaskState>;
 }
@@ -60,8 +67,15 @@ export class TaskState {
 	readonly task: AnyTask;
 	readonly id: number;
 	readonly nested: boolean;
+	/** The kinds of namespaces that the task, or one above it, has made or entered. */
 	readonly kinds: Set<NamespaceKind>;
-	/** The kinds that join {@link TaskState.kinds} when a call that was collected has succeeded. */
+	/** The kinds among them that the clone of the task has made. */
+	readonly cloned: ReadonlySet<NamespaceKind>;
+	/** The kinds among them that were entered: the namespace may be the one of this process. */
+	readonly entered: Set<NamespaceKind>;
+	/** The kinds among them that only children have: unshare(2) leaves the task itself in its pid and time namespaces. */
+	readonly forChildren = new Set<NamespaceKind>();
+	/** The changes that take place when a call that was collected has succeeded. */
 	readonly entering: Set<Entering>;
 	readonly pids: () => PidNamespace;
 	/**
@@ -78,10 +92,15 @@ export class TaskState {
 	#fdTable: FDTable | undefined;
 	#addressSpace: AddressSpace | undefined;
 
-	constructor(task: AnyTask, { id, kinds, entering = [], pids, nested, signalsTouched }: TaskParts<Process>) {
+	constructor(
+		task: AnyTask,
+		{ id, kinds, cloned, entered, entering = [], pids, nested, signalsTouched }: TaskParts<Process>,
+	) {
 		this.task = task;
 		this.id = id;
 		this.kinds = new Set(kinds);
+		this.cloned = new Set(cloned);
+		this.entered = new Set(entered);
 		this.entering = new Set(entering);
 		for (const { states } of entering) states.add(this);
 		this.pids = pids;
