@@ -12,7 +12,7 @@ import { bind, mount, moveMount, populateProc, populateSys, proc, tmpfs } from "
 import { expect, test } from "vitest";
 import { isRoot, needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
-import { ownUser, runScript, withPrivilege } from "./program.ts";
+import { ownUser, runScript, sharedHost } from "./program.ts";
 import { mountAt, mountsOf, sandbox, traces } from "./sandbox.ts";
 
 type Kind = NonNullable<CloneOptions["namespaces"]>[number];
@@ -224,11 +224,7 @@ unhidden.test("all calls can be collected in a batch, and with null the caller g
 });
 
 needs("root").test("where the source is shared, its peers see nothing of what is put into the copy", async () => {
-	await using host = await sandbox(withPrivilege());
-	host.task.run(() => {
-		mount(null, "/", null, { flags: ["rec", "shared"] });
-		mount(null, host.inside(), null, { flags: ["private"] }); // the target alone is not shared
-	});
+	await using host = await sharedHost();
 	await using child = await host.task.clone({ namespaces: ["mnt"] });
 	const before = traces(host.task);
 	const place = host.folder("place");

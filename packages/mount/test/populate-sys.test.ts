@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync } from "node:fs";
 import { Location, openat2 } from "@nearfar/core";
-import { bind, mount, moveMount, populateSys, sysfs } from "@nearfar/mount";
+import { bind, moveMount, populateSys, sysfs } from "@nearfar/mount";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
-import { ownUser, runScript, withPrivilege } from "./program.ts";
+import { ownUser, runScript, sharedHost } from "./program.ts";
 import { arm64, mountAt, mountsOf, sandbox, traces } from "./sandbox.ts";
 
 const unhidden = needs("a /proc and a /sys that nothing hides", "/proc");
@@ -160,11 +160,7 @@ unhidden.test("all calls can be collected in a batch, and with null the caller g
 });
 
 needs("root").test("where the source is shared, its peers see nothing of what is put into the copy", async () => {
-	await using host = await sandbox(withPrivilege());
-	host.task.run(() => {
-		mount(null, "/", null, { flags: ["rec", "shared"] });
-		mount(null, host.inside(), null, { flags: ["private"] }); // the target alone is not shared
-	});
+	await using host = await sharedHost();
 	await using child = await host.task.clone({ namespaces: ["mnt"] });
 	const before = traces(host.task);
 	const [place, again] = [host.folder("place"), host.folder("again")];

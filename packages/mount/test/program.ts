@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { CloneOptions } from "@nearfar/core";
+import { mount } from "@nearfar/mount";
 import { has } from "../../../test/needs.ts";
-import type { Sandbox } from "./sandbox.ts";
+import { type Sandbox, sandbox } from "./sandbox.ts";
 
 type Kinds = NonNullable<CloneOptions["namespaces"]>;
 
@@ -27,4 +28,14 @@ export async function runScript(box: Sandbox, script: string): Promise<{ text: s
 	});
 	const { code } = await program.exited;
 	return { text: readFileSync(box.outside(name), "utf8").trimEnd(), code };
+}
+
+/** A task whose mounts are all shared, but for its small tmpfs: a host as systemd leaves it, with one private place. */
+export async function sharedHost(): Promise<Sandbox> {
+	const host = await sandbox(withPrivilege());
+	host.task.run(() => {
+		mount(null, "/", null, { flags: ["rec", "shared"] });
+		mount(null, host.inside(), null, { flags: ["private"] });
+	});
+	return host;
 }
