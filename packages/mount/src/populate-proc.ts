@@ -107,7 +107,7 @@ const kindsOfSysctls = ["pid", "user", "ipc", "uts"] as const;
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @throws `ERR_NEARFAR_NULL_DEVICE` `/dev/null` of the task is another file than the null device.
  * @throws `TypeError` An argument has the wrong type, holds a NUL byte, or a name is no option. A path of `mask` or `readonly` is
- * empty, or has a component `.` or `..`. `proc` is given where the pid namespace is not new.
+ * empty, has a component `.` or `..`, or begins with `/proc/`. `proc` is given where the pid namespace is not new.
  * @throws `RangeError` An option of `proc` is out of its range.
  * @example
  * ```ts
@@ -192,6 +192,9 @@ function openNull(): FileDescriptor {
 function placesOf(paths: readonly string[] | undefined, name: string): string[] {
 	const places = array(paths ?? [], name).map((path, index) => {
 		const place = text(path, `${name}[${index}]`).replace(/^\//, "");
+		if (path.startsWith("/proc/")) {
+			throw wrongValue(`${name}[${index}]`, "a path from the root of the procfs, such as kcore for /proc/kcore", path);
+		}
 		const components = place.replace(/\/$/, "").split("/");
 		if (!components.some((component) => ["", ".", ".."].includes(component))) return place;
 		throw wrongValue(`${name}[${index}]`, "a path below the root of the procfs, such as sys/kernel", path);

@@ -282,7 +282,7 @@ test("options are checked before any call", async () => {
 	for (const name of ["mask", "readonly"]) {
 		expect(wrong({ [name]: "sys" })).toMatchObject({ code: TYPE });
 		expect(wrong({ [name]: [3] })).toMatchObject({ code: TYPE });
-		for (const path of ["", "/", ".", "..", "sys/../kcore", "a//b", "//sys", "sys//", "a\0b"])
+		for (const path of ["", "/", ".", "..", "sys/../kcore", "a//b", "//sys", "sys//", "a\0b", "/proc/kcore", "/proc/"])
 			expect([path, wrong({ [name]: [path] }).code]).toEqual([path, VALUE]);
 	}
 	expect(wrong({ masks: [] })).toMatchObject({ code: VALUE });
