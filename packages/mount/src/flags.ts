@@ -249,7 +249,8 @@ export class MountFlags implements Iterable<MountFlag> {
 	 * `ro` makes the file system read-only wherever it is mounted. Of several flags for access times the strongest one
 	 * counts, as for mount(2): `strictatime`, then `noatime`, then `relatime`.
 	 *
-	 * @returns Attributes, access times and options for the file system.
+	 * @returns Attributes, access times and options for the file system. `Mount.create("tmpfs", { ...flags.toAttributes() })` takes
+	 * them as they are. `atime` is absent, not `undefined`, if the flags say nothing about access times.
 	 * @throws `TypeError` A flag has no meaning there: `bind`, `rec`, `remount`, `move`, `silent`, `posixacl`, `iVersion`,
 	 * a kind of propagation, or a bit without a name.
 	 * @example

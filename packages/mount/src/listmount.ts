@@ -5,8 +5,8 @@ import { id, toMountId, toNamespaceId } from "./mount-id.ts";
 /** Options of {@link listmount}. */
 export interface ListmountOptions {
 	/**
-	 * The mount whose mounts below are listed: its unique id, or a place in the mount. Default: all mounts that can be reached
-	 * from the root of the task.
+	 * The mount whose mounts below are listed: its unique id, or a place in the mount. A directory on which nothing is
+	 * mounted means the mount that it is in. Default: all mounts that can be reached from the root of the task.
 	 */
 	of?: bigint | LocationLike;
 	/** The mount namespace to look at: its id, or an open one. Default: that of the current task. */
