@@ -66,8 +66,8 @@ type Convert<T> = (field: string) => T;
  * @example
  * ```ts
  * const text = "36 35 98:0 / /my\\040disk rw,noatime shared:1 - ext4 /dev/sda rw,errors=continue\n";
- * const [mount] = parseMountinfo(text);
- * console.log(mount?.mountPoint, mount?.peerGroup, mount?.fsType); // /my disk 1 ext4
+ * const [line] = parseMountinfo(text);
+ * console.log(line?.mountPoint, line?.peerGroup, line?.fsType); // /my disk 1 ext4
  * ```
  * @see proc_pid_mountinfo(5)
  */
