@@ -74,6 +74,12 @@ pub fn unmount(fd: i32, near: bool) -> Result<()> {
     linux::target::mounts::unmount(fd, near).or_throw()
 }
 
+/// Fails where `/proc` is no procfs, as mount(2) on `target` would without one.
+#[napi]
+pub fn require_proc(target: Text) -> Result<()> {
+    linux::target::mounts::require_proc(bytes(&target)).or_throw()
+}
+
 /// move_mount(2), fchdir(2), pivot_root(2) and umount2(2).
 #[napi]
 pub fn enter_root(fd: i32) -> Result<()> {

@@ -437,6 +437,9 @@ export declare function releaseChild(child: Id): void
 /** renameat2(2). */
 export declare function renameat2(from: number, fromPath: Text, to: number, toPath: Text, flags: number): void
 
+/** Fails where `/proc` is no procfs, as mount(2) on `target` would without one. */
+export declare function requireProc(target: Text): void
+
 /** sched_getaffinity(2). */
 export declare function schedGetaffinity(pid: number, size: number): Buffer
 

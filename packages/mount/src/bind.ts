@@ -24,6 +24,8 @@ export interface BindOptions extends AttributeOptions {
  * Attributes that a more privileged mount namespace has set, such as `nosuid` of `/dev`, are locked. The locked attributes
  * stay, and others can be added. Only `clear` of such an attribute, or another `atime`, is refused.
  *
+ * The kernel leaves out an unbindable mount below the source. The copy then shows the files that this mount covers in the source.
+ *
  * Nothing is created: the target has to exist, a directory for a directory and a file for a file. `mkdir`, and `openat2` with
  * `creat`, make mount points.
  *

@@ -1,5 +1,5 @@
 import { FileDescriptor, Location, type LocationLike, openat2, SyscallError } from "@nearfar/core";
-import { mountAttributes, mountFlags, numberOf } from "@nearfar/core/internal";
+import { mountAttributes, mountFlags, native, numberOf } from "@nearfar/core/internal";
 import { attributeWords } from "./attributes.ts";
 import { mount } from "./classic.ts";
 import { dataOptions } from "./data.ts";
@@ -92,6 +92,8 @@ export function mountByText(
 			...parameters.flatMap((part) => ("directory" in part ? [] : [part.key])),
 			...(data === undefined ? [] : dataOptions(data, "options.data")),
 		].join(",");
+		// The root of a container can have anything at /proc, such as directories in the place of self/fd/3.
+		native().requireProc(`/proc/self/fd/${numberOf(place)}`);
 		mount(source, place, "overlay", { flags, data: text });
 	} finally {
 		for (const fd of opened) fd.close();

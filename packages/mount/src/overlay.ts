@@ -73,6 +73,7 @@ export interface OverlayOptions extends CreateOptions {
  * declares it with `using`.
  * @throws `ENOENT` A layer does not exist: `path` names it. Or the target does not exist.
  * @throws `ENOENT` This process has no `/proc`, so that the default of `userxattr` is not known: the option says it.
+ * @throws `ENOENT` Before Linux 6.13: no procfs is mounted on `/proc`. `error.hint` says so.
  * @throws `ENOTDIR` A layer, or a part of a path, is not a directory.
  * @throws `EINVAL` A descriptor is no directory, there are more than 500 layers, or the file system refuses a parameter of `data`:
  * `error.log` says which. An attribute such as `nosuid` is such a parameter.

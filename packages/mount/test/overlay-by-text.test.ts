@@ -1,7 +1,7 @@
 // An overlay where the kernel takes no layers by descriptor, as before Linux 6.13: a filter answers as such a kernel does. The first
 // overlay of this process asks the kernel, and the answer stays.
 import { existsSync, readFileSync, symlinkSync } from "node:fs";
-import { Location, mkdir, openat2, type Task } from "@nearfar/core";
+import { chroot, Location, mkdir, openat2, type Task } from "@nearfar/core";
 import { type OverlayOptions, openTree, overlay, tmpfs, umount } from "@nearfar/mount";
 import { beforeAll, expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
@@ -43,6 +43,20 @@ beforeAll(async () => {
 		syscall: "fsconfig",
 	});
 	box.task.run(() => overlay(box.place, { lower }));
+});
+
+overlayTest("in a root with directories in the place of /proc/self/fd, nothing is mounted", async () => {
+	await using box = await oldKernel();
+	box.layer("one");
+	const root = box.folder("image");
+	for (const name of ["one", "two", "place"]) box.folder(`image/${name}`);
+	for (let fd = 0; fd < 64; fd++) box.folder(`image/proc/self/fd/${fd}`);
+	const before = traces(box.task);
+	await using task = await box.task.clone();
+	task.run(() => chroot(root));
+	const error = task.run(() => refusal(() => overlay("/place", { lower: ["/one", "/two"] })));
+	expect(error).toMatchObject({ code: "ENOENT", syscall: "mount" });
+	expect(traces(box.task).mounts).toBe(before.mounts);
 });
 
 overlayTest("the layers have the order, the names and the attributes that were asked for", async () => {

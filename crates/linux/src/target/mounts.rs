@@ -4,7 +4,7 @@
 
 use crate::call::{Arg, Call};
 use crate::calls::descriptor::{close, fchdir, file_system_type_at, openat, statx};
-use crate::calls::mount::{make_here_slave, move_mount, pivot_root, umount};
+use crate::calls::mount::{make_here_slave, mount, move_mount, pivot_root, umount};
 use crate::calls::stub::expect;
 use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
@@ -111,6 +111,15 @@ fn add_unmount(sequence: &mut Sequence, mount: i32, near: bool) -> Result<()> {
 fn expect_proc(found: usize, path: &[u8]) -> Call<()> {
     let found = Arg::Written(found as u32);
     expect("umount2", found, Arg::Number(PROC_SUPER_MAGIC), Errno::ENOENT).about(path)
+}
+
+/// Refuses a mount(2) whose text names descriptors below `/proc/self/fd`, where `/proc` of the current target is no procfs. Without
+/// this look the call could take other directories, which the root of a container has there.
+pub fn require_proc(target: &[u8]) -> Result<()> {
+    match file_system_type_at(PROC).run()? {
+        PROC_SUPER_MAGIC => Ok(()),
+        _ => Err(mount(None, target, None, 0, None).request.refusal(libc::ENOENT, None)),
+    }
 }
 
 fn unmount_near(mount: i32) -> Result<()> {
