@@ -6,7 +6,8 @@ import { currentTask, followedPath, native, numberOf, ownNamespaces } from "@nea
  *
  * Every process of the namespace whose root or working directory was the former root gets the new one. Open
  * descriptors still reach the former tree. With `"."` for both arguments the former root ends up on top of the new
- * one, and `umount(".", { flags: ["detach"] })` removes it: no directory has to be made for it.
+ * one, and `umount(".", { flags: ["detach"] })` removes it: no directory has to be made for it. Where something was mounted on the
+ * former root, this call removes only what lies topmost, and the path `/..` still leads to the former root.
  *
  * @param newRoot - A mount point. Bind a directory to itself to make it one.
  * @param putOld - The place for the former root: `newRoot` or a directory below.
@@ -37,9 +38,9 @@ export function pivotRoot(newRoot: LocationLike, putOld: LocationLike): void {
  * Makes a mount the root of the task's mount namespace, and drops the former root with everything in it.
  *
  * In one message to the task: the mount is moved onto `/`, becomes the working directory by fchdir(2), and then the root by
- * `pivotRoot(".", ".")`; the former root is unmounted lazily. So no directory of the host and no `/proc` is needed. Afterwards the
- * working directory is the new root, and descriptors that were opened before still reach the former tree. Mounts of other
- * namespaces that are peers of mounts below the former root stay where they are.
+ * `pivotRoot(".", ".")`; the former root is unmounted lazily, with up to seven mounts that lie on it. So no directory of the
+ * host and no `/proc` is needed. Afterwards the working directory is the new root, and descriptors that were opened before still
+ * reach the former tree. Mounts of other namespaces that are peers of mounts below the former root stay where they are.
  *
  * Everything that the new root is to have has to be made before:
  * - A proc. Once a task sees no proc that nothing is mounted over, the kernel gives its user namespace no new one.
@@ -54,6 +55,8 @@ export function pivotRoot(newRoot: LocationLike, putOld: LocationLike): void {
  * @throws `EINVAL` The descriptor is not the root of a mount, or the mount belongs to another mount namespace.
  * @throws `EINVAL` The present root or the mount is shared. Begin with `mount(null, "/", null, { flags: ["rec", "private"] })`.
  * @throws `EINVAL` The present root is not a mount, as after chroot(2), or is the initial ramfs.
+ * @throws `EBUSY` More than seven mounts lie on the present root. The rest of them and the former root stay, and the path `/..` leads
+ * to them: end the task.
  * @throws `ENOTDIR` The root of the mount is no directory.
  * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace.
  * @throws `EACCES` The task may not search the root of the mount, its working directory or `/`.

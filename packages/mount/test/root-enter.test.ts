@@ -107,6 +107,52 @@ test("a root is entered twice, one after the other", async () => {
 	expectRoot(box.task, "second");
 });
 
+test.each([1, 2, 7])("%i mounts on the former root go along with it", async (count) => {
+	await using box = await sandbox();
+	const before = openNumbers(box.task);
+	box.task.run(() => {
+		for (let made = 0; made < count; made++) mount("on-root", "/", "tmpfs");
+		using root = labelled("file");
+		enterRoot(root);
+	});
+	expectRoot(box.task, "file");
+	expect(openNumbers(box.task)).toEqual(before);
+});
+
+test("mounts on the former root go along with it in a batch", async () => {
+	await using box = await sandbox();
+	await box.task.batch(() => {
+		mount("on-root", "/", "tmpfs");
+		mount("/usr", "/", null, { flags: ["bind", "rec"] });
+		using root = labelled("file");
+		enterRoot(root);
+	});
+	expectRoot(box.task, "file");
+});
+
+test("a former root that stays, because too many mounts lie on it, is an error", async () => {
+	await using box = await sandbox();
+	const before = openNumbers(box.task);
+	box.task.run(() => {
+		for (let made = 0; made < 8; made++) mount("on-root", "/", "tmpfs");
+		using root = labelled("file");
+		expect(refusal(() => enterRoot(root))).toMatchObject({ code: "EBUSY", syscall: "umount2" });
+	});
+	expect(openNumbers(box.task)).toEqual(before);
+});
+
+test("where mounts lie on the present root, a refusal leaves all of them", async () => {
+	await using box = await sandbox();
+	box.task.run(() => {
+		mount(null, "/", null, { flags: ["rec", "shared"] });
+		mount("on-root", "/", "tmpfs");
+		const before = mountinfo(box.task);
+		using root = labelled("file");
+		expect(refusal(() => enterRoot(root))).toMatchObject({ code: "EINVAL", syscall: "pivot_root" });
+		expect(mountinfo(box.task)).toBe(before);
+	});
+});
+
 test("MNT-27 a descriptor from before still reaches the former root", async () => {
 	await using box = await sandbox();
 	const before = box.task.run(() => {

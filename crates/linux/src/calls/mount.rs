@@ -26,6 +26,13 @@ pub(crate) fn make_here_slave(data: Arg) -> Call<()> {
     call.number(libc::MS_REC | libc::MS_SLAVE).arg(data)
 }
 
+/// `mount(NULL, ".", NULL, MS_REMOUNT | MS_BIND, NULL)`: takes the attributes of the mount away whose root is the working directory.
+/// EINVAL: the mount is not in the mount namespace any more.
+pub(crate) fn change_here() -> Call<()> {
+    let call = Call::new("mount", libc::SYS_mount).number(0).path(b".").number(0);
+    call.number(libc::MS_REMOUNT | libc::MS_BIND).number(0)
+}
+
 /// `umount2(target, flags)`.
 pub fn umount(target: &[u8], flags: u32) -> Call<()> {
     Call::new("umount2", libc::SYS_umount2).path(target).number(flags)

@@ -4,7 +4,7 @@
 
 use crate::call::{Arg, Call};
 use crate::calls::descriptor::{close, fchdir, file_system_type_at, openat, statx};
-use crate::calls::mount::{make_here_slave, mount, move_mount, pivot_root, umount};
+use crate::calls::mount::{change_here, make_here_slave, mount, move_mount, pivot_root, umount};
 use crate::calls::stub::expect;
 use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
@@ -16,6 +16,10 @@ use std::sync::Arc;
 
 const MOVE_MOUNT_F_EMPTY_PATH: u32 = 4;
 const DETACH: u32 = libc::MNT_DETACH as u32;
+/// How many mounts may lie on the present root when a task enters another root.
+const MOST_ON_ROOT: usize = 7;
+/// The result with which the kernel refuses to change a mount that is attached nowhere.
+const GONE: u64 = -(libc::EINVAL as i64) as u64;
 const PROC: &[u8] = b"/proc";
 const FDS: &[u8] = b"/proc/self/fd/";
 const PROC_SUPER_MAGIC: u64 = libc::PROC_SUPER_MAGIC as u64;
@@ -49,11 +53,20 @@ fn add_enter_root(sequence: &mut Sequence, mount: i32) -> Result<()> {
         // Mounts below the former root may be peers of mounts of other namespaces, which would be unmounted along with them. After a
         // refused pivot_root(2) the result is no address, and this call does nothing: the former root is still in use.
         sequence.step(make_here_slave(pivoted).go_on());
-        // Takes away what lies topmost here: the former root. After a refused pivot_root(2) that is the mount itself.
+        // Takes away what lies topmost here. After a refused pivot_root(2) that is the mount itself. Otherwise it is the former root,
+        // or what was mounted on the former root.
         sequence.step(detach(b"."));
         sequence.step(fchdir(before));
         sequence.step(expect("pivot_root", pivoted, Arg::Number(0), Errno::EINVAL));
+        // Takes away the rest of what was mounted on the former root, and then the former root. As long as one of these mounts stays,
+        // the path "/.." leads to it.
+        sequence.step(fchdir(old));
+        for _ in 0..MOST_ON_ROOT {
+            sequence.step(detach(b".").go_on());
+        }
+        let changed = Arg::Result(sequence.step(change_here().go_on()) as u32);
         sequence.step(fchdir(mount));
+        sequence.step(expect("umount2", changed, Arg::Number(GONE), Errno::EBUSY).about(b"/.."));
         sequence.step(close(old));
         sequence.step(close(before));
         Ok(())
