@@ -14,7 +14,6 @@ pub(crate) use self::request::{Named, Pointer};
 
 use crate::error::Result;
 use crate::wire::Policy;
-use nix::errno::Errno;
 use std::ffi::CStr;
 
 /// A system call as a value. The call does not know where it will run.
@@ -52,7 +51,6 @@ impl Call<()> {
             words: None,
             named: Named::Nothing,
             fstype: None,
-            tolerates: None,
             path_of: None,
         };
         Call { request, read: |_| () }
@@ -302,13 +300,6 @@ impl<T> Call<T> {
     pub fn go_on(mut self) -> Self {
         self.request.policy = Policy::GoOn;
         self
-    }
-
-    /// Lets a batch go on when the kernel refuses this call with `errno`. After another error a task still makes the calls that
-    /// follow, and then the batch fails. A batch that executes a program ends at every error, because a program does not reply.
-    pub fn tolerating(mut self, errno: Errno) -> Self {
-        self.request.tolerates = Some(errno);
-        self.go_on()
     }
 
     /// Lets a sequence go on with the next step when the kernel refuses this call with an error after which execvp(3)

@@ -205,14 +205,14 @@ export class Mount extends FileDescriptor {
 	 * closed, and so does not end at once. To be refused instead, use `umount` without `detach`. A mount that is attached nowhere,
 	 * and a task that is gone, are no errors either. If the task has left the mount namespace, the mount stays there.
 	 *
-	 * In a batch this is one call, which takes away what lies topmost on the mount. An error other than `EINVAL` then makes the batch
-	 * fail after its last call. In a batch that executes a program, each error makes the batch fail at once.
+	 * In a batch this is one call.
 	 *
 	 * @throws `ENOENT` No procfs is mounted on `/proc`, or one of a pid namespace that this process is not in. A task without one can
 	 * end directories alone, and in a batch only those that the same batch makes.
 	 * @throws `EACCES` The task sees no procfs, and may not search its working directory or the root of the mount.
 	 * @throws `ENOTDIR` In a batch that makes the mount itself: the root of the mount is no directory.
 	 * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace.
+	 * @throws `EBUSY` In a batch: more than seven mounts lie on the mount. The mount itself and those below the seven stay.
 	 * @throws `ERR_NEARFAR_CLOSED` The mount is closed.
 	 * @throws `ERR_NEARFAR_BATCH` Another batch makes the mount, and has not run yet.
 	 * @example

@@ -84,8 +84,7 @@ export function parseMountinfo(text: string | Buffer, options?: { encoding?: Enc
 /** Parses a text whose type has been checked. */
 export function parse(text: string | Buffer, encoding: Encoding): MountInfo<string | Buffer>[] {
 	// Latin-1 makes one character of each byte, and so nothing is lost before the escapes are decoded.
-	const [all, source] =
-		typeof text === "string" ? ([text, "utf8"] as const) : ([text.toString("latin1"), "latin1"] as const);
+	const [all, source] = typeof text === "string" ? ([text, "utf8"] as const) : ([latin1(text), "latin1"] as const);
 	const toBytes = (field: string) => decodeEscapes(Buffer.from(field, source));
 	const toText = textConverter(all, source, toBytes);
 	const toName: Convert<string | Buffer> = encoding === "buffer" ? toBytes : toText;
@@ -98,6 +97,11 @@ export function parse(text: string | Buffer, encoding: Encoding): MountInfo<stri
 		mounts.push(mount);
 	}
 	return mounts;
+}
+
+/** Returns one character for each byte. Bytes that are no Buffer have another `toString`. */
+function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
+	return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
 }
 
 /** Returns the function that converts the text of a field. For most texts nothing has to be converted. */

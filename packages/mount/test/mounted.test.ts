@@ -420,6 +420,47 @@ describe("unmount", () => {
 		made.close();
 	});
 
+	test("in a batch all that lies on a mount goes along with it, up to seven mounts", async () => {
+		await using box = await sandbox();
+		const place = box.folder("place");
+		const made = box.task.run(() => label().attach(place));
+		const cover = (count: number) => {
+			for (let index = 0; index < count; index++) mount("cover", place, "tmpfs");
+		};
+		await box.task.batch(() => {
+			cover(7);
+			made.unmount();
+		});
+		expect(isMounted(box, place)).toBe(false);
+		await box.task.batch(() => {
+			using same = label();
+			moveMount(same, place);
+			cover(7);
+			same.unmount();
+		});
+		expect(isMounted(box, place)).toBe(false);
+		const again = box.task.run(() => label().attach(place));
+		const batch = box.task.batch(() => {
+			cover(8);
+			again.unmount();
+			openat2("/").close();
+		});
+		await expect(batch).rejects.toMatchObject({ code: "EBUSY", syscall: "umount2", step: 8 });
+		again[Symbol.dispose]();
+		made.close();
+		expect(isMounted(box, place)).toBe(false);
+	});
+
+	test("an unmount of a mount that is gone already does not keep a batch from executing a program", async () => {
+		await using box = await sandbox();
+		const made = box.task.run(() => label());
+		await box.task.batch(() => {
+			made.unmount();
+			box.task.exec("true", ["true"]);
+		});
+		expect(await box.task.process.exited).toMatchObject({ code: 0 });
+	});
+
 	test("in a batch a mount that the same batch makes is unmounted, and the working directory is as before", async () => {
 		await using box = await sandbox();
 		const place = box.folder("place");
@@ -442,12 +483,18 @@ describe("unmount", () => {
 		const other = box.task.run(() => made.dup());
 		dropCapabilities(box.task);
 		expect(refusal(() => other.unmount())).toMatchObject({ code: "EPERM", syscall: "umount2" });
+		const open = box.task.run(() => openat2("/usr"));
 		const batch = box.task.batch(() => {
 			other.unmount();
+			open.close();
 			openat2(`${place}/later`, creat).close();
 		});
 		await expect(batch).rejects.toMatchObject({ code: "EPERM", syscall: "umount2", step: 0 });
-		expect(existsSync(box.outside("place/later"))).toBe(true);
+		// The calls after the refused one were not made.
+		expect(existsSync(box.outside("place/later"))).toBe(false);
+		expect(open.closed).toBe(false);
+		box.task.run(() => statx(open));
+		open.close();
 		const program = box.task.batch(() => {
 			other.unmount();
 			box.task.exec("true", ["true"]);

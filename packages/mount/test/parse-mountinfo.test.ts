@@ -212,6 +212,12 @@ test.each([
 	}
 });
 
+test("bytes that are no Buffer are read as bytes", () => {
+	const text = Buffer.from("36 35 98:0 / /a rw - tmpfs none rw\n");
+	const bytes = new Uint8Array([0x31, ...text, 0x31]).subarray(1, text.length + 1);
+	expect(parseMountinfo(bytes as Buffer)).toEqual(parseMountinfo(text));
+});
+
 test("wrong arguments are refused", () => {
 	for (const wrong of [undefined, 1, [], { length: 1 }]) {
 		expect(refusal(() => parseMountinfo(wrong as never)).code).toBe("ERR_INVALID_ARG_TYPE");

@@ -3,7 +3,6 @@
 
 use crate::error::{Detail, Failure, Refusal};
 use crate::wire::{self, Policy};
-use nix::errno::Errno;
 use std::borrow::Cow;
 use std::ffi::CStr;
 
@@ -101,8 +100,6 @@ pub struct Request {
     pub(crate) named: Named,
     /// The words for an error of the call, in place of the kernel's.
     pub(crate) words: Option<&'static str>,
-    /// The one error after which a batch is not to fail, of a call with the policy to go on. `None`: no error is looked at.
-    pub(crate) tolerates: Option<Errno>,
     /// The slot of the descriptor whose path below `/proc/self/fd` is the first argument. Only a sequence that runs near has such a
     /// call: the path is written when the descriptor has its number.
     pub(crate) path_of: Option<Arg>,

@@ -108,15 +108,6 @@ impl Sequence {
         self.requests.extend(other.requests.iter().cloned());
     }
 
-    /// Lets no error be tolerated: a step that goes on after one error ends the sequence with every error.
-    pub(crate) fn tolerate_nothing(&mut self) {
-        for request in &mut self.requests {
-            if request.tolerates.take().is_some() {
-                request.policy = Policy::Stop;
-            }
-        }
-    }
-
     /// Returns whether a step gives this descriptor number to another file.
     pub(crate) fn replaces(&self, fd: i32) -> bool {
         let number = Arg::Number(fd as u64);
@@ -140,8 +131,8 @@ impl Sequence {
                 if is_met(request, &results) {
                     continue;
                 }
+                let failure = self.unmet(step, &results);
                 close_made(&mut made);
-                let failure = request.refusal(request.expected_errno(), None);
                 return (made, Some(at_step(failure, self.asked_step(step))));
             }
             let ran =
@@ -157,7 +148,11 @@ impl Sequence {
                     }
                     self.note(step, &Answer { result, out: &out }, &mut made);
                 }
-                Err(failure) if request.policy == Policy::GoOn && !is_intolerable(request, &failure) => {}
+                Err(Failure::Refused(refusal)) if request.policy == Policy::GoOn => {
+                    if let Some(seen) = results.get_mut(step) {
+                        seen.result = -i64::from(refusal.nameless.unwrap_or(refusal.errno as i32));
+                    }
+                }
                 Err(failure) => {
                     let context = request.context(|slot| made.get(slot as usize).copied());
                     let failure = context_log::add_near(failure, context);
@@ -167,6 +162,19 @@ impl Sequence {
             }
         }
         (made, None)
+    }
+
+    /// Returns the failure of an expectation that is not met near. If the step that it looks at has failed, that is the failure.
+    fn unmet(&self, expectation: usize, results: &[Seen]) -> Failure {
+        let Some(request) = self.requests.get(expectation) else {
+            return Failure::Internal("an expectation is no step");
+        };
+        let compared =
+            request.compared_step().and_then(|step| Some((self.requests.get(step)?, results.get(step)?.result)));
+        match compared {
+            Some((compared, result)) if result < 0 => compared.refusal(-result as i32, None),
+            _ => request.refusal(request.expected_errno(), None),
+        }
     }
 
     /// Writes into `made`, which has a number for each slot, what a step that succeeded has done to descriptors: the step
@@ -224,11 +232,6 @@ fn at_step(failure: Failure, step: u32) -> Failure {
         Failure::Refused(refusal) => Failure::Refused(Refusal { step: Some(step), ..refusal }),
         other => other,
     }
-}
-
-/// True when a batch fails after all with a call that lets it go on.
-fn is_intolerable(request: &Request, failure: &Failure) -> bool {
-    request.tolerates.is_some_and(|errno| !matches!(failure, Failure::Refused(refusal) if refusal.errno == errno))
 }
 
 /// The words for the failure of a call that has done a part of its work only.

@@ -114,15 +114,6 @@ impl Sequence {
         Some(request.refusal(number, Some(self.asked_step(last))))
     }
 
-    /// Returns the failure of the first step that let the sequence go on, but not after this error.
-    pub(crate) fn intolerable(&self, reply: &Reply) -> Option<Failure> {
-        self.requests.iter().enumerate().find_map(|(step, request)| {
-            let tolerated = request.tolerates?;
-            let number = reply.error(step).filter(|number| *number != tolerated as i32)?;
-            Some(request.refusal(number, Some(self.asked_step(step))))
-        })
-    }
-
     /// Returns the number of the file system context that the failed step was made on, if it was made on one.
     pub(crate) fn failed_context(&self, reply: &Reply) -> Option<i32> {
         let last = reply.results.len().checked_sub(1).filter(|last| reply.error(*last).is_some())?;

@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 const MOVE_MOUNT_F_EMPTY_PATH: u32 = 4;
 const DETACH: u32 = libc::MNT_DETACH as u32;
-/// How many mounts may lie on the present root when a task enters another root.
-const MOST_ON_ROOT: usize = 7;
-/// The result with which the kernel refuses to change a mount that is attached nowhere.
+/// How many mounts may lie on a mount that is unmounted in one message. A message cannot repeat a step until the kernel refuses it.
+const MOST_ON_MOUNT: usize = 7;
+/// The result with which the kernel refuses to unmount or to change a mount that is attached nowhere.
 const GONE: u64 = -(libc::EINVAL as i64) as u64;
 const PROC: &[u8] = b"/proc";
 const FDS: &[u8] = b"/proc/self/fd/";
@@ -61,7 +61,7 @@ fn add_enter_root(sequence: &mut Sequence, mount: i32) -> Result<()> {
         // Takes away the rest of what was mounted on the former root, and then the former root. As long as one of these mounts stays,
         // the path "/.." leads to it.
         sequence.step(fchdir(old));
-        for _ in 0..MOST_ON_ROOT {
+        for _ in 0..MOST_ON_MOUNT {
             sequence.step(detach(b".").go_on());
         }
         let changed = Arg::Result(sequence.step(change_here().go_on()) as u32);
@@ -93,16 +93,16 @@ pub fn unmount(mount: i32, near: bool) -> Result<()> {
     })
 }
 
-/// Adds the steps of [`unmount`] in a batch. A batch cannot try again, so the steps take away what lies topmost on the mount.
+/// Adds the steps of [`unmount`] in a batch. The last step fails with EBUSY if the mount is still attached then.
 #[inline(never)]
 fn add_unmount(sequence: &mut Sequence, mount: i32, near: bool) -> Result<()> {
     if mount >= 0 || near {
         let path = if mount >= 0 { path_of(mount) } else { FDS.to_vec() };
-        let call = if mount >= 0 { detach(&path) } else { detach(b"").path_of(mount) };
         let found = sequence.step(file_system_type_at(PROC).go_on());
         sequence.aside(|sequence| {
             sequence.step(expect_proc(found, &path));
-            sequence.step(call.tolerating(Errno::EINVAL))
+            let last = add_detaches(sequence, || if mount >= 0 { detach(&path) } else { detach(b"").path_of(mount) });
+            sequence.step(expect("umount2", last, Arg::Number(GONE), Errno::EBUSY).about(&path))
         });
         return Ok(());
     }
@@ -110,11 +110,21 @@ fn add_unmount(sequence: &mut Sequence, mount: i32, near: bool) -> Result<()> {
     let before = sequence.push(open_directory(b"."))?;
     sequence.aside(|sequence| {
         sequence.step(fchdir(mount));
-        sequence.step(detach(b".").tolerating(Errno::EINVAL));
+        let last = add_detaches(sequence, || detach(b"."));
         sequence.step(fchdir(before));
-        sequence.step(close(before))
+        sequence.step(close(before));
+        sequence.step(expect("umount2", last, Arg::Number(GONE), Errno::EBUSY))
     });
     Ok(())
+}
+
+/// Adds steps that unmount a mount and what lies on it, and one step more. Returns the result of this last step: [`GONE`] if no mount
+/// is left.
+fn add_detaches(sequence: &mut Sequence, detach: impl Fn() -> Call<()>) -> Arg {
+    for _ in 0..=MOST_ON_MOUNT {
+        sequence.step(detach().go_on());
+    }
+    Arg::Result(sequence.step(detach().go_on()) as u32)
 }
 
 /// The root of a container can have anything at `/proc`, such as a link in the place of `self/fd/3`. So the task looks whether `/proc`

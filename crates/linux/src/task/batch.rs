@@ -67,13 +67,11 @@ impl Batch {
         self.outgoing.sequence.asked()
     }
 
-    /// Adds an execve(2) as the last step. Calls that are added later are refused. No error is tolerated from then on: a program
-    /// does not reply, and so an error other than the tolerated one would be lost.
+    /// Adds an execve(2) as the last step. Calls that are added later are refused.
     pub fn exec(&mut self, exec: &Exec) -> Result<()> {
         if self.exec.is_some() {
             return Err(Failure::Sealed("execve"));
         }
-        self.outgoing.sequence.tolerate_nothing();
         self.exec = Some(Box::new(Attempt::add(&mut self.outgoing.sequence, exec)));
         Ok(())
     }
@@ -115,7 +113,7 @@ impl Batch {
                             fail_after_closing(&task, context, made, failure, done);
                         });
                     }
-                    None => match sequence.failure(&reply, 0).or_else(|| sequence.intolerable(&reply)) {
+                    None => match sequence.failure(&reply, 0) {
                         None => done(Ok(made)),
                         Some(failure) => fail_after_closing(&channel, context, made, failure, done),
                     },
