@@ -116,6 +116,12 @@ pub fn statx(at: i32, path: Text, flags: u32, mask: u32) -> Result<Buffer> {
     linux::calls::descriptor::statx(at, bytes(&path), flags, mask).run().or_throw().map(Buffer::from)
 }
 
+/// fstatfs(2): the number that stands for the type of the file system.
+#[napi]
+pub fn file_system_type(fd: i32) -> Result<i64> {
+    linux::calls::descriptor::file_system_type(fd).run().or_throw().map(|number| number as i64)
+}
+
 /// chdir(2).
 #[napi]
 pub fn chdir(path: Text) -> Result<()> {

@@ -221,6 +221,9 @@ export declare function fchownat(at: number, path: Text, owner: number, group: n
 /** fdatasync(2). */
 export declare function fdatasync(fd: number): void
 
+/** fstatfs(2): the number that stands for the type of the file system. */
+export declare function fileSystemType(fd: number): number
+
 /** flock(2). */
 export declare function flock(fd: number, operation: number, wait: boolean): void
 

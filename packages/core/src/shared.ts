@@ -10,6 +10,7 @@ export { outsideOtherCopies } from "./copies.ts";
 export { adoptDescriptor, checkDescriptor, numberOf, ownsNumber, runInOwner } from "./files/descriptor.ts";
 export { type Encoding, toEncoding } from "./files/encoding.ts";
 export { followedPath, refuseNotFollowed, toAt, toPath } from "./files/location.ts";
+export { openOwnProc } from "./files/own-proc.ts";
 export { pathText } from "./files/path.ts";
 export { openProcessFolder, pidOfPidfd } from "./files/pidfd.ts";
 export { sharersOf } from "./identity.ts";

@@ -8,6 +8,7 @@ import {
 	type Encoding,
 	native,
 	numberOf,
+	openOwnProc,
 	openProcessFolder,
 	taskOf,
 	toEncoding,
@@ -30,7 +31,8 @@ const ESRCH = 3;
  * @param options - `encoding`: `"utf8"` returns `root`, `mountPoint` and `source` as strings, in which bytes that are not UTF-8
  * become U+FFFD; `"buffer"` returns their bytes. Default: `"utf8"`.
  * @returns The mounts, in the order of the file.
- * @throws `ENOENT` The task sees no `/proc`, or one that does not show the process.
+ * @throws `ENOENT` The task sees no procfs on `/proc`, or one that does not show the process.
+ * @throws `EXDEV` Something is mounted on `/proc/self/mountinfo`.
  * @throws `ESRCH` No process has the pid, or the process was reaped meanwhile.
  * @throws `EINVAL` The process has ended and was not reaped yet.
  * @throws `EMFILE` The task has reached its limit of descriptors.
@@ -58,7 +60,7 @@ export function mountinfo(process?: number | Process, options?: { encoding?: Enc
 	if (currentBatch()) {
 		throw new BatchError("cannot read mountinfo in a batch: its lines are known only after the batch has run");
 	}
-	using file = pid === undefined ? openat2("/proc/self/mountinfo") : openMountinfo(pid);
+	using file = pid === undefined ? openOwnProc("self/mountinfo") : openMountinfo(pid);
 	return parse(readAll(file), encoding);
 }
 

@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, rmdirSync } from "node:fs";
-import { Process, Task } from "@nearfar/core";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdir, Process, Task } from "@nearfar/core";
 import { mount, mountinfo, parseMountinfo } from "@nearfar/mount";
 import { expect } from "vitest";
 import { needs } from "../../../test/needs.ts";
@@ -141,6 +142,30 @@ test("what has ended has no mounts", async () => {
 	await task.exit();
 	expect(refusal(() => mountinfo(process)).code).toBe("ERR_NEARFAR_CHILD_DEAD");
 	expect(refusal(() => mountinfo(2 ** 22 + 1))).toMatchObject({ code: "ESRCH", syscall: "pidfd_open" });
+});
+
+test("a named pipe, a link and a file in the place of mountinfo are not read", async () => {
+	await using box = await sandbox();
+	box.task.run(() => {
+		mount("hostile", "/proc", "tmpfs");
+		mkdir("/proc/self");
+		mkdir("/proc/thread-self");
+		mkdir("/proc/thread-self/fdinfo");
+	});
+	const inside = `/proc/${box.task.pid}/root/proc`;
+	const places = [`${inside}/self/mountinfo`, ...[3, 4, 5, 6].map((fd) => `${inside}/thread-self/fdinfo/${fd}`)];
+	for (const make of [
+		(place: string) => execFileSync("mkfifo", [place]),
+		(place: string) => symlinkSync("/dev/zero", place),
+		(place: string) => writeFileSync(place, "1 2 0:3 / / rw - tmpfs none rw\n"),
+	]) {
+		for (const place of places) make(place);
+		box.task.run(() => {
+			expect(refusal(() => mountinfo())).toMatchObject({ code: "ENOENT", path: "/proc/self/mountinfo" });
+			expect(refusal(() => mountinfo(1)).code).toBe("ENOENT");
+		});
+		for (const place of places) rmSync(place);
+	}
 });
 
 test("without a /proc it is ENOENT", async () => {

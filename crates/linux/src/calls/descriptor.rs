@@ -20,7 +20,7 @@ pub fn openat(at: i32, path: &[u8], flags: i32, mode: u32) -> Call<i32> {
 }
 
 /// `fstatfs(fd, &buffer)`: the number that stands for the type of the file system.
-pub(crate) fn file_system_type(fd: i32) -> Call<u64> {
+pub fn file_system_type(fd: i32) -> Call<u64> {
     let call = Call::new("fstatfs", libc::SYS_fstatfs).fd(fd).output(size_of::<libc::statfs>());
     call.value(|answer| answer.u64(0))
 }

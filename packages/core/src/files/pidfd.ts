@@ -4,6 +4,7 @@ import { SyscallError } from "../syscall-error.ts";
 import { taskOf } from "../target/target.ts";
 import { adoptDescriptor, type FileDescriptor, numberOf } from "./descriptor.ts";
 import { openat2 } from "./files.ts";
+import { openOwnProc } from "./own-proc.ts";
 
 const LENGTH = 4096; // bytes; no /proc/pid/fdinfo of a pidfd is longer
 const SIZE = 64; // bytes of the first version of struct pidfd_info
@@ -80,7 +81,7 @@ export function openProcessFolder(pidfd: number): FileDescriptor | undefined {
  * the process was reaped or is not visible in that namespace.
  */
 function pidsInProc(pidfd: number): number[] {
-	using file = openat2(`/proc/thread-self/fdinfo/${pidfd}`);
+	using file = openOwnProc(`thread-self/fdinfo/${pidfd}`);
 	const info = file.read(LENGTH).toString();
 	const pid = /^Pid:\t(-?\d+)$/m.exec(info)?.[1];
 	if (pid === undefined) throw noPidfd();
