@@ -20,6 +20,7 @@ export interface ListmountOptions {
 }
 
 const ROOT = 0xffff_ffff_ffff_ffffn; // LSMT_ROOT
+const MOST_AFTER = 0xffff_ffff_ffff_fffen; // the kernel goes on from this id plus 1, which has 64 bits
 const PAGE = 1024; // ids of one call
 const WIDTH = 8; // bytes of an id
 
@@ -70,6 +71,7 @@ export function listmount(options?: ListmountOptions): bigint[] {
 	const most =
 		limit === undefined ? Number.POSITIVE_INFINITY : integer(limit, "options.limit", 0, Number.MAX_SAFE_INTEGER);
 	let last = after === undefined ? 0n : id(after, "options.after");
+	if (last > MOST_AFTER) last = MOST_AFTER;
 	const within = toNamespaceId(namespace);
 	const mount = of === undefined ? ROOT : toMountId(of, "options.of");
 	const ids: bigint[] = [];

@@ -33,6 +33,12 @@ test("without options all mounts are listed, the root's own included, near and f
 	expect(box.task.run(() => listmount())).toContain(box.task.run(() => statx(box.inside()).mountIdUnique));
 });
 
+test("after the largest id there is no mount, and before it are all", () => {
+	expect(listmount({ after: 2n ** 64n - 1n })).toEqual([]);
+	if (has("Linux 6.12"))
+		expect(listmount({ after: 2n ** 64n - 1n, reverse: true })).toEqual(listmount({ reverse: true }));
+});
+
 test("of a mount all mounts below are listed, at any depth, and not itself", async () => {
 	await using box = await sandbox();
 	const made = ["a", "a/b", "a/b/c", "d"].map((name) => {
