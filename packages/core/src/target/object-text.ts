@@ -32,7 +32,7 @@ export function objectText(
 	}
 	if (number === undefined || number === null) return undefined;
 	if (syscall === "prctl") return named(prctlOptions, number, "PR_");
-	return syscall === "prlimit" ? named(resources, number, "RLIMIT_") : undefined;
+	return syscall?.endsWith("rlimit") ? named(resources, number, "RLIMIT_") : undefined;
 }
 
 /** Returns a name of nearfar and the kernel's: `setName (PR_SET_NAME)`. Returns a number that has no name as it is. */
