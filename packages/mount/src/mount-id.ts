@@ -24,6 +24,8 @@ export function toNamespaceId(namespace: bigint | FileDescriptor | undefined): b
 	if (namespace === undefined) return undefined;
 	if (namespace instanceof FileDescriptor) return native().mountNamespaceId(numberOf(namespace, "options.namespace"));
 	if (typeof namespace !== "bigint") throw wrongType("options.namespace", "a bigint or a FileDescriptor", namespace);
+	// The kernel takes 0 for the namespace of the caller, and so for another one than an id that could not be found.
+	if (namespace === 0n) throw outOfRange("options.namespace", "a bigint from 1 to 2^64-1", namespace);
 	return id(namespace, "options.namespace");
 }
 

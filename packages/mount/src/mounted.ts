@@ -9,6 +9,7 @@ import {
 	TaskGoneError,
 } from "@nearfar/core";
 import {
+	type AnyTask,
 	adoptDescriptor,
 	afterSuccess,
 	options as checkOptions,
@@ -18,6 +19,7 @@ import {
 	joinBits,
 	type MountAttribute,
 	mountAttributes,
+	moveMountFlags,
 	native,
 	numberOf,
 	optionalBoolean,
@@ -75,8 +77,8 @@ export interface FsmountOptions {
  * @see open_tree(2), fsmount(2), move_mount(2), Linux 5.2; CAP_SYS_ADMIN over the mount namespace
  */
 export class Mount extends FileDescriptor {
-	/** True when dispose unmounts. */
-	#tied = false;
+	/** The task that has attached the mount, for dispose. `undefined`: dispose does not unmount. */
+	#attachedBy: AnyTask | undefined;
 
 	/**
 	 * Makes a detached mount of a new file system: fsopen, `source`, `data`, create, and fsmount with `set` and `atime`. Where `clear`,
@@ -185,14 +187,18 @@ export class Mount extends FileDescriptor {
 	 * @see move_mount(2), Linux 5.2; CAP_SYS_ADMIN over the mount namespace
 	 */
 	attach(to: LocationLike, options?: MoveMountOptions): this {
+		const { flags } = checkOptions(options, ["flags"]);
+		if (toBits(moveMountFlags, flags, "options.flags") & moveMountFlags.setGroup) {
+			throw wrongValue("options.flags", 'without "setGroup", with which move_mount(2) attaches nothing', flags);
+		}
 		moveMount(this, to, options);
 		// Already now: in a batch the object may be disposed of before the batch has run.
-		const before = this.#tied;
-		this.#tied = true;
+		const before = this.#attachedBy;
+		this.#attachedBy = currentTask();
 		afterSuccess(
 			() => {},
 			() => {
-				this.#tied = before;
+				this.#attachedBy = before;
 			},
 		);
 		return this;
@@ -227,8 +233,13 @@ export class Mount extends FileDescriptor {
 	 * @see umount2(2) MNT_DETACH; CAP_SYS_ADMIN over the mount namespace
 	 */
 	unmount(): void {
+		const unmount = () => native().unmount(numberOf(this), currentTask().isNear);
+		const task = this.#attachedBy;
+		// Of two tasks with the same table, the other one may be in another mount namespace.
+		const knows = task?.state === "live" && task.fdTable === this.table && task !== currentTask();
 		try {
-			runInOwner(this, () => native().unmount(numberOf(this), currentTask().isNear));
+			if (knows) task.run(unmount);
+			else runInOwner(this, unmount);
 		} catch (error) {
 			// The mounts of a task that is gone are its namespace's.
 			if (!(error instanceof TaskGoneError)) throw error;
@@ -248,7 +259,7 @@ export class Mount extends FileDescriptor {
 	 */
 	override [Symbol.dispose](): void {
 		try {
-			if (this.#tied && !this.closed) this.unmount();
+			if (this.#attachedBy && !this.closed) this.unmount();
 		} finally {
 			this.close();
 		}

@@ -219,3 +219,12 @@ test("a task that ends before its log is read still reports the refusal, or that
 	await task[Symbol.asyncDispose]();
 	expect(has("/proc")).toBe(true);
 });
+
+test("the error of a command names the command and the file system", async () => {
+	await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+	task.run(() => {
+		using context = fsopen("tmpfs").create();
+		expect(refused(() => context.create()).message).toContain("fsconfig create of tmpfs");
+		expect(refused(() => context.reconfigure()).message).toContain("fsconfig reconfigure of tmpfs");
+	});
+});

@@ -165,6 +165,7 @@ test("wrong arguments are refused", () => {
 	expect(refused({ limit: 5n })).toBe("ERR_INVALID_ARG_TYPE");
 	expect(refused({ reverse: 1 })).toBe("ERR_INVALID_ARG_TYPE");
 	expect(refused({ namespace: 1 })).toBe("ERR_INVALID_ARG_TYPE");
+	expect(refused({ namespace: 0n })).toBe("ERR_OUT_OF_RANGE");
 	expect(refused({ from: 1n })).toBe("ERR_INVALID_ARG_VALUE");
 	expect(refused("/")).toBe("ERR_INVALID_ARG_TYPE");
 });

@@ -708,3 +708,23 @@ test("a task that is killed while it makes mounts leaves nothing outside", async
 	expect(readFileSync("/proc/self/mountinfo", "utf8")).toBe(before);
 	expect(FileDescriptor.prototype).toBeInstanceOf(Object);
 });
+
+test("a mount ends where it was attached, also if another task with the same descriptors is elsewhere", async () => {
+	await using box = await sandbox();
+	const place = box.folder("place");
+	await using other = await box.task.clone({ share: ["files"] });
+	other.syscall(SYS_unshare, CLONE_NEWNS); // a copy of all mounts
+	const tied = box.task.run(() => label().attach(place));
+	other.run(() => tied[Symbol.dispose]());
+	expect(isMounted(box, place)).toBe(false);
+});
+
+test("attach refuses setGroup, with which the kernel attaches nothing", async () => {
+	await using box = await sandbox();
+	const place = box.folder("place");
+	box.task.run(() => {
+		using mount = label();
+		const refused = refusal(() => mount.attach(place, { flags: ["setGroup"] }));
+		expect(refused).toMatchObject({ name: "TypeError", code: "ERR_INVALID_ARG_VALUE" });
+	});
+});

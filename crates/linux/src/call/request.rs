@@ -180,7 +180,11 @@ impl Request {
     /// Returns the number that says what the call is about.
     pub(crate) fn named_number(&self) -> Option<i64> {
         let Named::Number(at) = self.named else { return None };
-        match self.args.get(usize::from(at)) {
+        self.number_at(at.into())
+    }
+
+    fn number_at(&self, at: usize) -> Option<i64> {
+        match self.args.get(at) {
             Some(Arg::Number(number)) => Some(*number as i64),
             _ => None,
         }
@@ -191,7 +195,10 @@ impl Request {
         let detail = match self.named {
             Named::Nothing if fstype.is_none() => return None,
             Named::Nothing => Detail { fstype, ..Detail::default() },
-            Named::Context => Detail { fstype, key: self.text(self.args[2]), ..Detail::default() },
+            Named::Context => {
+                let command = self.number_at(1).filter(|_| self.name == "fsconfig");
+                Detail { fstype, key: self.text(self.args[2]), number: command, ..Detail::default() }
+            }
             Named::Number(_) => Detail { number: self.named_number(), ..Detail::default() },
             Named::FileSystem => {
                 let [_, _, fstype, _, data, _] = self.args.map(|arg| self.text(arg));

@@ -1,9 +1,16 @@
 import type { FailureData } from "../../native/binding.js";
-import { prctlOptions, resources } from "../addon/flags.generated.ts";
+import { fsconfigCommands, prctlOptions, resources } from "../addon/flags.generated.ts";
 import type { FlagTable } from "../addon/flags.ts";
 import { pathsText } from "../syscall-error.ts";
 import { logLines } from "./context-log.ts";
 import { shownData } from "./mount-data.ts";
+
+/** The commands of fsconfig(2) that have no parameter, as the methods of a context. */
+const commands: ReadonlyMap<number, string> = new Map([
+	[fsconfigCommands.cmdCreate, "create"],
+	[fsconfigCommands.cmdCreateExcl, "create({ exclusive: true })"],
+	[fsconfigCommands.cmdReconfigure, "reconfigure"],
+]);
 
 /**
  * Returns the text that says what a refused call was about, for the message of its error. `undefined`: the paths say it.
@@ -18,12 +25,13 @@ export function objectText(
 	descriptor: number | undefined,
 ): string | undefined {
 	if (descriptor !== undefined) return `fd ${descriptor} ${pathsText(paths)}`.trim();
-	if (fstype || data || key || log?.length) {
+	if (fstype || data || key || log?.length || syscall === "fsconfig") {
 		const reasons = logLines(log).map(({ text }) => text);
 		return [
 			shownData(pathsText(paths)),
+			!key && syscall === "fsconfig" && commands.get(number ?? -1),
 			key && `'${shownData(`${key}`)}'`,
-			fstype && `${key ? "of" : "as"} ${fstype}`,
+			fstype && `${syscall?.startsWith("fs") ? "of" : "as"} ${fstype}`,
 			data && `with '${shownData(`${data}`)}'`,
 			reasons.length > 0 && `(${shownData(reasons.join("; "))})`,
 		]
