@@ -19,3 +19,10 @@ test.each([
 ])("of the options %j a message shows no secret", (data, shown) => {
 	expect(shownData(data)).toBe(shown);
 });
+
+test.each(["x", "pass", "user=", 'pass="', "//a:", "%", "a=b,"])(
+	"a million times %j takes no time that grows faster",
+	(part) => {
+		expect(shownData(part.repeat(1_000_000))).toHaveLength(part.startsWith("pass=") ? 8 : 201);
+	},
+);
