@@ -67,10 +67,12 @@ const accessTimes = {
  * @param options - What to change. With `{}` the kernel does not even look at the place.
  * @throws `EINVAL` The place is not a mount point, or belongs to another mount namespace.
  * @throws `EINVAL` The kernel does not know an attribute.
- * @throws `EINVAL` `userns` is no user namespace, has no maps, or the mount is attached or id-mapped already.
+ * @throws `EINVAL` `userns` is no user namespace, has no maps, or is the one in which the file system was mounted.
+ * @throws `EINVAL` `userns` is given, and the mount is attached, or its file system has no id-mapped mounts.
  * @throws `EPERM` The task has no CAP_SYS_ADMIN over the mount namespace.
  * @throws `EPERM` A more privileged namespace has locked the attribute.
- * @throws `EPERM` `userns` is the initial user namespace.
+ * @throws `EPERM` `userns` is the initial user namespace, or the mount is id-mapped already.
+ * @throws `EPERM` `userns` is given, and the task has no CAP_SYS_ADMIN over the user namespace of the file system.
  * @throws `EBUSY` `rdonly` is asked for while files are open for writing.
  * @throws `EBADF` A descriptor is not open.
  * @throws `ENOENT` The path does not exist.

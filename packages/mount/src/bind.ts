@@ -41,9 +41,11 @@ export interface BindOptions extends AttributeOptions {
  * @throws `EPERM` The task has no CAP_SYS_ADMIN over its mount namespace, or a seccomp filter does not know the calls.
  * @throws `EPERM` A more privileged namespace has locked an attribute that `clear` or `atime` would change.
  * @throws `EPERM` `userns` is the initial user namespace, or a mount is id-mapped already. `clear: ["idmap"]` replaces the map.
+ * @throws `EPERM` `userns` is given, and the task has no CAP_SYS_ADMIN over the user namespace of a file system of the copy.
  * @throws `EINVAL` The source is in another mount namespace, or is unbindable.
  * @throws `EINVAL` With `recursive: false`: something is mounted below the source that a more privileged namespace has locked.
- * @throws `EINVAL` `userns` is no user namespace or has no maps, or a file system of the copy has no id-mapped mounts.
+ * @throws `EINVAL` `userns` is no user namespace, has no maps, or is the one in which a file system of the copy was mounted.
+ * @throws `EINVAL` `userns` is given, and a file system of the copy has no id-mapped mounts.
  * @throws `EINVAL` The kernel does not know an attribute.
  * @throws `EINVAL` A directory goes on a file or on a link, or a file on a directory.
  * @throws `ENOENT` A path does not exist.

@@ -44,8 +44,10 @@ const treeFlags = { ...atFlags, ...openTreeFlags } as const;
  * @throws `EINVAL` `clone` without `recursive`, where something is mounted below that a more privileged namespace has locked.
  * @throws `EINVAL` The kernel does not know an attribute, or `userns` is no user namespace, has no maps, or the file system has no
  * id-mapped mounts.
+ * @throws `EINVAL` `userns` is the user namespace in which the file system was mounted.
  * @throws `EPERM` `clone` is asked for without CAP_SYS_ADMIN over the mount namespace.
  * @throws `EPERM` A more privileged namespace has locked an attribute, or `userns` is the initial user namespace.
+ * @throws `EPERM` `userns` is given, and the task has no CAP_SYS_ADMIN over the user namespace of the file system.
  * @throws `ENOENT` The path does not exist.
  * @throws `ENOTDIR` A part of the path is not a directory.
  * @throws `EBADF` A descriptor is not open.

@@ -1,6 +1,6 @@
 import { chmodSync, chownSync, statSync } from "node:fs";
 import { type FileDescriptor, openat2, Task } from "@nearfar/core";
-import { mountSetattr, moveMount, openTree } from "@nearfar/mount";
+import { bind, mountSetattr, moveMount, openTree } from "@nearfar/mount";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { neverOpen, refusal } from "../../../test/refusal.ts";
@@ -38,6 +38,20 @@ test("IDM-02 not the initial user namespace, not an attached mount, not twice, n
 		expect(refused(tree, { userns: map })).toMatchObject({ code: "EPERM", syscall });
 		expect(refused(tree, { clear: ["idmap"] })).toMatchObject({ code: "EINVAL", syscall });
 		initial.close();
+		map.close();
+	});
+});
+
+test("in a user namespace, not its own map for its file system, and no map for a file system of the host", async () => {
+	await using box = await sandbox({ namespaces: ["user", "mnt"], idMap: "root" });
+	await using mapped = await box.task.clone({ namespaces: ["user"], idMap: "root" });
+	const own = namespaceFor(box.task, `/proc/${box.task.pid}/ns/user`);
+	const map = namespaceFor(box.task, `/proc/${mapped.pid}/ns/user`);
+	box.task.run(() => {
+		const refused = (at: string, userns: FileDescriptor) => refusal(() => bind(at, null, { userns }));
+		expect(refused(box.inside(), own)).toMatchObject({ code: "EINVAL", syscall });
+		expect(refused("/usr", map)).toMatchObject({ code: "EPERM", syscall });
+		own.close();
 		map.close();
 	});
 });
