@@ -48,7 +48,8 @@ export function pivotRoot(newRoot: LocationLike, putOld: LocationLike): void {
  *
  * Only a task with a mount namespace of its own can enter a root, because everybody in the namespace gets the new one. If the
  * kernel refuses pivot_root(2), the mount is taken away from `/` again, lazily, and the working directory is as before. A mount that
- * was attached elsewhere is attached nowhere then. On a shared root this happens among all peers of the root.
+ * was attached elsewhere is attached nowhere then. On a shared root this happens among all peers of the root. After a refusal of a later
+ * step, as by a seccomp filter, nothing is undone: end the task.
  *
  * @param root - The root of a mount, attached in the task's mount namespace or detached: mostly a {@link Mount}. The descriptor
  * stays open.
