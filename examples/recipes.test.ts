@@ -160,7 +160,7 @@ sandbox.test("a link in a folder that is shown leads no mount to the host", asyn
 	task.run(() => {
 		setresgid(1000, 1000, 1000);
 		setresuid(1000, 1000, 1000);
-		const own = { "/work": { source: image, writable: true }, "/work/place/sub": { source: image } };
+		const own = { "/image": { source: image, writable: true }, "/image/place/sub": { source: image } };
 		expect(() => enterNewRoot(own)).toThrow(SyscallError);
 	});
 	expect(readdirSync(outside)).toEqual([]);

@@ -1,8 +1,9 @@
-import { type LocationLike, openat2, Task } from "@nearfar/core";
+import { type LocationLike, Task } from "@nearfar/core";
 import {
 	array,
 	options as checkOptions,
 	currentBatch,
+	openOwnProc,
 	optionalBoolean,
 	ownNamespaces,
 	toAt,
@@ -182,7 +183,7 @@ function checkLayers(
 function isInUserNamespace(): boolean {
 	if (ownNamespaces().has("user")) return true;
 	return Task.near.run(() => {
-		using file = openat2("/proc/self/uid_map");
+		using file = openOwnProc("self/uid_map");
 		return !/^\s*0\s+0\s+4294967295\s*$/.test(file.read(4096).toString());
 	});
 }

@@ -1,11 +1,11 @@
-import { chmodSync, chownSync, statfsSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { statfsSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { type LocationLike, openat2, type SyscallError, Task } from "@nearfar/core";
 import { bind, type Mount, mount, moveMount, proc, tmpfs, umount } from "@nearfar/mount";
 import { describe, expect, test } from "vitest";
 import { has, needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
-import { mountAt, mountsOf, namespaceFor, ownMounts, type Sandbox, sandbox, traces } from "./sandbox.ts";
+import { mappedOwners, mountAt, mountsOf, namespaceFor, ownMounts, type Sandbox, sandbox, traces } from "./sandbox.ts";
 
 const SYS_mount_setattr = 442;
 const [ENOSYS, EXT4_MAGIC] = [38, 0xef53];
@@ -196,13 +196,7 @@ describe("id maps", () => {
 	needs("root").test("IDM-04 owners through a bind with a user namespace", async () => {
 		await using box = await sandbox();
 		const [source, place] = [box.folder("source"), box.folder("place")];
-		const range = [{ inside: 0, outside: 10_000, count: 1 }];
-		await using mapped = await Task.clone({ namespaces: ["user"], idMap: { uids: range, gids: range } });
-		box.file("source/of-0");
-		box.file("source/of-5");
-		chownSync(box.outside("source/of-5"), 5, 5);
-		chmodSync(box.outside("source"), 0o777);
-		const userns = namespaceFor(box.task, `/proc/${mapped.pid}/ns/user`);
+		const userns = await mappedOwners(box, "source");
 		box.task.run(() => {
 			bind(source, place, { userns, set: ["nosuid"] });
 			userns.close();

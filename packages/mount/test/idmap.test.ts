@@ -1,10 +1,10 @@
-import { chmodSync, chownSync, statSync } from "node:fs";
-import { type FileDescriptor, openat2, Task } from "@nearfar/core";
+import { chmodSync, statSync } from "node:fs";
+import { type FileDescriptor, openat2 } from "@nearfar/core";
 import { bind, mountSetattr, moveMount, openTree } from "@nearfar/mount";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { neverOpen, refusal } from "../../../test/refusal.ts";
-import { arm64, namespaceFor, sandbox } from "./sandbox.ts";
+import { arm64, mappedOwners, namespaceFor, sandbox } from "./sandbox.ts";
 
 const SYS_setresgid = arm64 ? 149 : 119;
 const SYS_setresuid = arm64 ? 147 : 117;
@@ -59,14 +59,8 @@ test("in a user namespace, not its own map for its file system, and no map for a
 needs("root").test("IDM-04 owners through an id-mapped mount", async () => {
 	await using box = await sandbox();
 	const [source, place] = [box.folder("source"), box.folder("place")];
-	const range = [{ inside: 0, outside: 10_000, count: 1 }];
-	await using mapped = await Task.clone({ namespaces: ["user"], idMap: { uids: range, gids: range } });
-	box.file("source/of-0");
-	box.file("source/of-5");
-	chownSync(box.outside("source/of-5"), 5, 5);
 	chmodSync(box.outside(), 0o755);
-	chmodSync(box.outside("source"), 0o777);
-	const map = namespaceFor(box.task, `/proc/${mapped.pid}/ns/user`);
+	const map = await mappedOwners(box, "source");
 	box.task.run(() => {
 		using tree = openTree(source, { flags: ["clone"] });
 		mountSetattr(tree, { set: ["nosuid"], userns: map });

@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	chownSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmdirSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CloneOptions, type FileDescriptor, openat2, Task } from "@nearfar/core";
@@ -91,6 +100,21 @@ export function mountAt(task: Task, path: string): MountLine | undefined {
 export function namespaceFor(task: Task, path: string): FileDescriptor {
 	using near = openat2(path);
 	return task.put(near);
+}
+
+/**
+ * Makes a file of user 0 and one of user 5 in a folder that everybody may write to. Returns a user namespace for the task in which user
+ * 0 is user 10000 outside, and no other user is mapped.
+ */
+export async function mappedOwners(box: Sandbox, folder: string): Promise<FileDescriptor> {
+	const range = [{ inside: 0, outside: 10_000, count: 1 }];
+	await using mapped = await Task.clone({ namespaces: ["user"], idMap: { uids: range, gids: range } });
+	for (const owner of [0, 5]) {
+		box.file(`${folder}/of-${owner}`);
+		chownSync(box.outside(`${folder}/of-${owner}`), owner, owner);
+	}
+	chmodSync(box.outside(folder), 0o777);
+	return namespaceFor(box.task, `/proc/${mapped.pid}/ns/user`);
 }
 
 /** Returns what a helper may not change when it fails: the mounts of a task as text, and the number of its descriptors. */
