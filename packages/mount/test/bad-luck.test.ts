@@ -11,10 +11,9 @@ import { type Need, needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid, killAt } from "../../../test/seccomp.ts";
-import { arm64, mountAt, mountsOf, ownMounts, sandbox, traces } from "./sandbox.ts";
+import { limitDescriptors, mountAt, mountsOf, ownMounts, sandbox, traces } from "./sandbox.ts";
 
-const SYS_prlimit64 = arm64 ? 261 : 302;
-const [RLIMIT_NOFILE, SET_STRING, SET_FD, CMD_CREATE] = [7, 1, 5, 6];
+const [SET_STRING, SET_FD, CMD_CREATE] = [1, 5, 6];
 const errors = { EPERM: 1, ENOMEM: 12, ENOSYS: 38 } as const;
 
 type Maker = (target: string) => void;
@@ -140,13 +139,6 @@ function declareTests({ make, steps, opens }: { make: Maker; steps: Step[]; open
 			expect(traces(box.task).mounts).toBe(mounts);
 		}
 	});
-}
-
-function limitDescriptors(task: Task, soft: number): void {
-	const limits = Buffer.alloc(16);
-	task.syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, limits);
-	limits.writeBigUInt64LE(BigInt(soft));
-	task.syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, limits, 0);
 }
 
 needs("Linux 6.15").test("a copy whose id map is taken away is made by one call, and its error surfaces", async () => {

@@ -16,7 +16,7 @@ import { fixturePath, runFixture } from "../../../test/fixture.ts";
 import { has, needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
-import { mountAt, ownMounts, type Sandbox, sandbox } from "./sandbox.ts";
+import { limitDescriptors, mountAt, ownMounts, type Sandbox, sandbox } from "./sandbox.ts";
 
 const creat = { flags: ["creat", "wronly"], mode: 0o600 } as const;
 const mountinfo = (task: Task) => readFileSync(`/proc/${task.pid}/mountinfo`, "utf8");
@@ -659,14 +659,10 @@ test("ENOSYS and EPERM of a filter reach the caller with a hint, and not as anot
 test("at every limit of descriptors, create, openTree and attach fail with EMFILE and leave nothing", async () => {
 	await using box = await sandbox();
 	const place = box.folder("place");
-	const SYS_prlimit64 = process.arch === "arm64" ? 261 : 302;
-	const limits = readFileSync(`/proc/${box.task.pid}/limits`, "utf8");
-	const hard = BigInt(/^Max open files\s+\d+\s+(\d+)/m.exec(limits)?.[1] ?? 0);
 	const [open, before] = [openNumbers(box.task), mountinfo(box.task)];
 	const lowest = Math.max(...open.map(Number).filter((number) => number < 50)) + 1;
 	const limited = (limit: number, fn: () => void) => {
-		const words = new BigUint64Array([BigInt(limit), hard]);
-		box.task.syscall(SYS_prlimit64, 0, 7, Buffer.from(words.buffer), 0);
+		limitDescriptors(box.task, limit);
 		return box.task.run(() => refusal(fn).code);
 	};
 	const helpers: [number, () => void][] = [

@@ -1,18 +1,17 @@
 // An overlay where the kernel takes no layers by descriptor, as before Linux 6.13: a filter answers as such a kernel does. The first
 // overlay of this process asks the kernel, and the answer stays.
 import { existsSync, readFileSync, symlinkSync } from "node:fs";
-import { chroot, Location, mkdir, openat2, type Task } from "@nearfar/core";
+import { chroot, Location, mkdir, openat2 } from "@nearfar/core";
 import { type OverlayOptions, openTree, overlay, tmpfs, umount } from "@nearfar/mount";
 import { beforeAll, expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
 import { type Layers, layers } from "./layers.ts";
-import { arm64, mountsOf, traces } from "./sandbox.ts";
+import { limitDescriptors, mountsOf, traces } from "./sandbox.ts";
 
 const [SYS_fsopen, SYS_fsconfig] = [430, 431];
-const SYS_prlimit64 = arm64 ? 261 : 302;
-const [SET_FD, RLIMIT_NOFILE] = [5, 7];
+const SET_FD = 5;
 const [EPERM, EINVAL] = [1, 22];
 const { test: overlayTest } = needs("the file system overlay", "/proc");
 
@@ -203,10 +202,3 @@ test("wrong arguments are refused before any call", async () => {
 	const refused = box.task.run(() => refusal(() => overlay("/missing", { lower: ["/a", "/b"], source: "a\0" })));
 	expect(refused).toBeInstanceOf(TypeError);
 });
-
-function limitDescriptors(task: Task, soft: number): void {
-	const limits = Buffer.alloc(16);
-	task.syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, limits);
-	limits.writeBigUInt64LE(BigInt(soft));
-	task.syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, limits, 0);
-}

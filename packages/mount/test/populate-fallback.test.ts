@@ -8,7 +8,7 @@ import { reason } from "../../../test/reason.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid, killAt } from "../../../test/seccomp.ts";
 import { ownUser } from "./program.ts";
-import { arm64, mountAt, mountsOf, type Sandbox, sandbox, traces } from "./sandbox.ts";
+import { limitDescriptors, mountAt, mountsOf, type Sandbox, sandbox, traces } from "./sandbox.ts";
 
 const SYS_move_mount = 429;
 const EINVAL = 22;
@@ -91,14 +91,6 @@ unhidden.test.each(Object.entries(makers))("EMFILE at every step of %s leaves no
 	}
 	expect(mountAt(box.task, place)).toBeDefined();
 });
-
-function limitDescriptors(task: Task, soft: number): void {
-	const [SYS_prlimit64, RLIMIT_NOFILE] = [arm64 ? 261 : 302, 7];
-	const limits = Buffer.alloc(16);
-	task.syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, limits);
-	limits.writeBigUInt64LE(BigInt(soft));
-	task.syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, limits, 0);
-}
 
 unhidden.test("a batch is refused where the kernel is known to be too old, before any call", async () => {
 	await using box = await oldKernel();

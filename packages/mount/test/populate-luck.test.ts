@@ -11,10 +11,8 @@ import { reason } from "../../../test/reason.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
 import { ownUser } from "./program.ts";
-import { arm64, mountAt, mountsOf, sandbox, traces } from "./sandbox.ts";
+import { arm64, limitDescriptors, mountAt, mountsOf, sandbox, traces } from "./sandbox.ts";
 
-const SYS_prlimit64 = arm64 ? 261 : 302;
-const RLIMIT_NOFILE = 7;
 const errors = { ENOMEM: 12, ENOSPC: 28, ENOSYS: 38, EPERM: 1 } as const;
 const steps = {
 	openat2: 437,
@@ -49,13 +47,6 @@ const makers: Record<string, { make: Make; calls: readonly (keyof typeof steps)[
 const namespaces: CloneOptions = ownUser("pid", "net", "ipc", "cgroup");
 
 const unhidden = needs("a /proc and a /sys that nothing hides", "/proc", "the file system mqueue");
-
-function limitDescriptors(task: Task, soft: number): void {
-	const limits = Buffer.alloc(16);
-	task.syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, limits);
-	limits.writeBigUInt64LE(BigInt(soft));
-	task.syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, limits, 0);
-}
 
 unhidden.describe.each(Object.entries(makers))("%s", (_, { make, calls }) => {
 	const inRunAndBatch = (task: Task, place: string) =>

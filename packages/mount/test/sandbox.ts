@@ -124,3 +124,12 @@ export function traces(task: Task): { mounts: string; descriptors: number } {
 	const mounts = readFileSync(`/proc/${task.pid}/mountinfo`, "utf8");
 	return { mounts, descriptors: readdirSync(`/proc/${task.pid}/fd`).length };
 }
+
+/** Sets the soft limit of the descriptors of a task. The hard limit stays. */
+export function limitDescriptors(task: Task, soft: number): void {
+	const [SYS_prlimit64, RLIMIT_NOFILE] = [arm64 ? 261 : 302, 7];
+	const limits = Buffer.alloc(16);
+	task.syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, limits);
+	limits.writeBigUInt64LE(BigInt(soft));
+	task.syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, limits, 0);
+}
