@@ -5,6 +5,7 @@
 export const houses = {
 	"crates/linux/src": [
 		[["target/"], "the current target of a thread; running a call there"],
+		[["threads/"], "changing every thread of this process, or none"],
 		[["task/"], "making, feeding and ending a task"],
 		[["wait/"], "waiting for replies, children and readable descriptors"],
 		[["sequence/"], "calls that travel together: encoding, memfd, reply"],

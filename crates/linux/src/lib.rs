@@ -23,4 +23,6 @@ pub mod wait;
 
 pub mod task;
 
+pub mod threads;
+
 pub mod target;

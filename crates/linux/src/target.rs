@@ -10,6 +10,7 @@ use crate::sequence::list::Sequence;
 use crate::task::channel::Channel;
 use crate::task::death_signal;
 use crate::task::{self, batch::Batch};
+use crate::threads;
 use nix::errno::Errno;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 pub enum Target {
     /// In the thread itself.
     Near,
+    /// In every thread of this process, or in none: see [`crate::threads`].
+    EveryThread,
     /// In a task, through its channel.
     Far(Arc<Channel>),
     /// Nowhere yet: the calls are collected.
@@ -86,6 +89,7 @@ fn run_unread(request: Request) -> Result<(i64, Vec<u8>)> {
     let call = Call { request, read: copy };
     let (result, out) = CURRENT.with_borrow_mut(|target| match target {
         Target::Near => call.request.near().map(|(result, out)| (result, Some(out))),
+        Target::EveryThread => only(run_in_every_thread(vec![call])?),
         Target::Far(channel) if call.request.clears_death_signal => only(run_far(channel, vec![call])?),
         Target::Far(channel) => channel.call(call).map_err(|failure| match context {
             // If the task is gone by now, there are no messages.
@@ -119,6 +123,7 @@ pub fn collecting<T>(add: impl FnOnce(&mut Batch) -> T) -> Option<T> {
 pub fn run_all<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
     CURRENT.with_borrow_mut(|target| match target {
         Target::Near => calls.into_iter().map(Call::near).collect(),
+        Target::EveryThread => run_in_every_thread(calls),
         Target::Far(channel) => run_far(channel, calls),
         Target::Batch(batch) => calls.into_iter().map(|call| batch.push(call)).collect(),
     })
@@ -148,10 +153,31 @@ fn run_far<T>(channel: &Arc<Channel>, calls: Vec<Call<T>>) -> Result<Vec<T>> {
         .collect()
 }
 
+/// Makes calls in order. Consecutive calls that change a thread are one change of all threads, which happens as a whole or not at
+/// all. The calling thread alone makes every other call.
+fn run_in_every_thread<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
+    let mut answers = Vec::with_capacity(calls.len());
+    let mut calls = calls.into_iter().peekable();
+    while let Some(call) = calls.next() {
+        if !call.request.one_thread {
+            answers.push(call.near()?);
+            continue;
+        }
+        let (mut requests, mut reads) = (vec![call.request], vec![call.read]);
+        while let Some(Call { request, read }) = calls.next_if(|call| call.request.one_thread) {
+            requests.push(request);
+            reads.push(read);
+        }
+        let results = threads::change(requests)?;
+        answers.extend(results.into_iter().zip(reads).map(|(result, read)| read(&Answer { result, out: &[] })));
+    }
+    Ok(answers)
+}
+
 /// Takes all messages from the log of a file system context, the oldest first.
 pub fn read_context_log(context: i32) -> Result<Vec<Vec<u8>>> {
     CURRENT.with_borrow_mut(|target| match target {
-        Target::Near => context_log::read_near(context),
+        Target::Near | Target::EveryThread => context_log::read_near(context),
         Target::Far(channel) => task::context_log::read(channel, context),
         Target::Batch(_) => Err(Failure::Batch("read", None)),
     })

@@ -20,6 +20,12 @@ pub fn enter(task: Id) -> Result<()> {
     Ok(())
 }
 
+/// Makes all threads of this process the current target, each for its own part of a call.
+#[napi]
+pub fn enter_every_thread() {
+    targets::enter(Target::EveryThread);
+}
+
 /// Makes the target before the current one current again.
 #[napi]
 pub fn leave() {

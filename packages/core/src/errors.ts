@@ -170,6 +170,31 @@ export class MultithreadedError extends NearfarError {
 }
 
 /**
+ * `ERR_NEARFAR_IO_URING`, `ERR_NEARFAR_THREAD_SILENT`, `ERR_NEARFAR_THREADS_DIFFER`: a change of all threads of Node was given up.
+ *
+ * Every thread is as it was before. The message says which thread or which ring is in the way.
+ *
+ * @example
+ * ```ts
+ * const error: NearfarError = new ThreadsError("THREADS_DIFFER", "cannot change this process: …", { tid: 4711 });
+ * console.log(error.code, error instanceof ThreadsError && error.tid); // ERR_NEARFAR_THREADS_DIFFER 4711
+ * ```
+ */
+export class ThreadsError extends NearfarError {
+	/** The id of the thread that is in the way, if the error is about one thread. */
+	declare readonly tid?: number;
+	/** The name of that thread. */
+	declare readonly threadName?: string;
+	/** The state of that thread, a letter of `/proc/<pid>/stat`, such as `S` (sleeps) or `D` (cannot be interrupted). */
+	declare readonly state?: string;
+
+	constructor(code: string, message: string, thread: { tid?: number; threadName?: string; state?: string } = {}) {
+		super(code, message);
+		Object.assign(this, thread);
+	}
+}
+
+/**
  * `ERR_NEARFAR_CHILD_DEAD`: the child has ended, and can no longer be signalled, changed or waited for.
  *
  * @example

@@ -30,6 +30,7 @@ export {
 	NamespaceMismatchError,
 	NearfarError,
 	TaskGoneError,
+	ThreadsError,
 	UnsupportedPlatformError,
 } from "./errors.ts";
 export { chmod, chown, umask } from "./files/attributes.ts";
@@ -54,6 +55,7 @@ export { Process } from "./process/process.ts";
 export type { Signal } from "./process/signal.ts";
 export type { WaitOptions } from "./process/waiters.ts";
 export { SyscallError } from "./syscall-error.ts";
+export type { ProcessOption } from "./target/every-thread.ts";
 export type { CloneOptions, SharedPart } from "./task/clone-options.ts";
 export type { Command, ExecOptions } from "./task/exec-options.ts";
 export type { IdMapping, IdMaps } from "./task/idmap.ts";

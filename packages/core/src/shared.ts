@@ -19,6 +19,7 @@ export { holdChild, livingChild, visiblePid } from "./process/child-tracker.ts";
 export { signalName, signalNumber } from "./process/signal.ts";
 export { toAsked, toWanted, waitBits } from "./process/waiters.ts";
 export { type LogMessage, logLines } from "./target/context-log.ts";
+export { onEveryThread } from "./target/every-thread.ts";
 export { shownData } from "./target/mount-data.ts";
 export { refuseOneThread } from "./target/own-thread.ts";
 export { type AnyTask, afterSuccess, currentBatch, currentTask, taskOf, withFile } from "./target/target.ts";
