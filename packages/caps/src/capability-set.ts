@@ -1,7 +1,16 @@
-import { type Capability, capabilities, outOfRange, wrongType, wrongValue } from "@nearfar/core/internal";
+import { type Capability, capabilities, integer, outOfRange, wrongType, wrongValue } from "@nearfar/core/internal";
+
+/**
+ * A set of capabilities as the functions of this package take it: an iterable of names and of numbers from 0 to 63, a
+ * {@link CapabilitySet}, or the bits from 0 to 2^64-1.
+ */
+export type Caps = Iterable<Capability | number> | bigint;
 
 const names = new Map<number, Capability>();
 for (const [name, number] of Object.entries(capabilities)) names.set(number, name as Capability);
+
+/** True when a value was made by the constructor of {@link CapabilitySet}. `instanceof` is also true for a Proxy. */
+let isSet: (source: unknown) => source is CapabilitySet;
 
 /**
  * An immutable set of capabilities.
@@ -27,25 +36,32 @@ export class CapabilitySet implements Iterable<Capability> {
 	/**
 	 * Makes a set.
 	 *
-	 * @param source - Names, another set, or the bits from 0 to 2^64-1.
+	 * @param source - Names and numbers of capabilities, another set, or the bits from 0 to 2^64-1. A number is the one of
+	 * a capability: `5` is CAP_KILL, and `5n` is the set of the capabilities 0 and 2.
 	 * @returns A new set, or `source` itself if it is a set.
-	 * @throws `TypeError` `source` is neither an iterable nor a bigint, or a name is no capability; the message lists
-	 * the names.
+	 * @throws `TypeError` `source` is neither an iterable nor a bigint.
+	 * @throws `TypeError` A name is no capability; the message lists the names.
+	 * @throws `RangeError` A number is not a whole number from 0 to 63.
 	 * @throws `RangeError` The bigint is negative or has more than 64 bits.
 	 */
-	static from(source: Iterable<Capability> | bigint): CapabilitySet {
-		return source instanceof CapabilitySet ? source : new CapabilitySet(toCapabilityBits(source, "source"));
+	static from(source: Caps): CapabilitySet {
+		return isSet(source) ? source : new CapabilitySet(toCapabilityBits(source, "source"));
+	}
+
+	static {
+		isSet = (source): source is CapabilitySet => typeof source === "object" && source !== null && #numbers in source;
 	}
 
 	/**
 	 * Tells whether a capability is in the set.
 	 *
-	 * @param name - The name of a capability.
+	 * @param capability - The name of a capability, or its number from 0 to 63.
 	 * @returns `true` if the capability is in the set.
 	 * @throws `TypeError` The name is no capability; the message lists the names.
+	 * @throws `RangeError` The number is not a whole number from 0 to 63.
 	 */
-	has(name: Capability): boolean {
-		return (this.bits & bit(name, "name")) !== 0n;
+	has(capability: Capability | number): boolean {
+		return (this.bits & bit(capability, "capability")) !== 0n;
 	}
 
 	/**
@@ -76,25 +92,33 @@ export class CapabilitySet implements Iterable<Capability> {
 	}
 }
 
-/** Returns the bits of a set, of names or of a number. Throws for a `parameter` of another type. */
-export function toCapabilityBits(source: Iterable<Capability> | bigint, parameter: string): bigint {
-	if (source instanceof CapabilitySet) return source.bits;
+/**
+ * Returns the bits of what {@link CapabilitySet.from} takes. Throws for anything else.
+ *
+ * @param source - The capabilities.
+ * @param parameter - The name of the caller's parameter for error messages.
+ */
+export function toCapabilityBits(source: Caps, parameter: string): bigint {
+	if (isSet(source)) return source.bits;
 	if (typeof source === "bigint") {
 		if (source < 0n || source >= 1n << 64n) throw outOfRange(parameter, "a bigint from 0 to 2^64-1", source);
 		return source;
 	}
-	// A string is iterable too, but yields characters instead of names.
-	if (typeof source !== "object" || source === null || typeof source[Symbol.iterator] !== "function") {
-		throw wrongType(parameter, "an iterable of names, or a bigint", source);
+	// A string is iterable too, but yields characters instead of names. A Proxy of a set would yield only what has a name.
+	const iterable = typeof source === "object" && source !== null && !((source as object) instanceof CapabilitySet);
+	if (!iterable || typeof source[Symbol.iterator] !== "function") {
+		throw wrongType(parameter, "an iterable of names and numbers, or a bigint", source);
 	}
 	let bits = 0n;
-	for (const name of source) bits |= bit(name, parameter);
+	for (const capability of source) bits |= bit(capability, parameter);
 	return bits;
 }
 
-function bit(name: Capability, parameter: string): bigint {
-	if (!Object.hasOwn(capabilities, name)) {
-		throw wrongValue(parameter, `made of ${Object.keys(capabilities).join(", ")}`, name);
+function bit(capability: Capability | number, parameter: string): bigint {
+	if (typeof capability === "number") return 1n << BigInt(integer(capability, parameter, 0, 63));
+	// The type is checked first, because an object would be converted to a name twice, and could be two names.
+	if (typeof capability !== "string" || !Object.hasOwn(capabilities, capability)) {
+		throw wrongValue(parameter, `made of numbers and of ${Object.keys(capabilities).join(", ")}`, capability);
 	}
-	return 1n << BigInt(capabilities[name]);
+	return 1n << BigInt(capabilities[capability]);
 }

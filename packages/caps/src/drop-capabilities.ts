@@ -1,6 +1,6 @@
 import { NearfarError, SyscallError } from "@nearfar/core";
-import { type Capability, currentBatch, currentTask, native } from "@nearfar/core/internal";
-import { CapabilitySet, toCapabilityBits } from "./capability-set.ts";
+import { currentBatch, currentTask, native } from "@nearfar/core/internal";
+import { CapabilitySet, type Caps, toCapabilityBits } from "./capability-set.ts";
 
 const setNames = ["effective", "permitted", "inheritable and the ambient", "bounding"] as const;
 
@@ -15,14 +15,15 @@ const setNames = ["effective", "permitted", "inheritable and the ambient", "boun
  * A batch cannot read: there CAP_SETPCAP is always needed, all of `keep` has to be permitted, and nothing is checked
  * afterwards.
  *
- * @param keep - The capabilities to keep, by name or as a set. Default: none.
+ * @param keep - The capabilities to keep: what `CapabilitySet.from` takes. Default: none.
  * @throws `EPERM` CAP_SETPCAP is not effective. Nothing was dropped.
  * @throws `EPERM` In a batch: `keep` names a capability that is not permitted.
  * @throws `ERR_NEARFAR_CAPABILITIES_LEFT` The kernel accepted every call, and a capability is still there.
  * @throws `ERR_NEARFAR_MULTITHREADED` The call is made in Node: the kernel would change one thread of many. Nothing
  * was dropped.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
- * @throws `TypeError` `keep` is not iterable, or a name is no capability.
+ * @throws `TypeError` `keep` is neither an iterable nor a bigint, or a name is no capability.
+ * @throws `RangeError` A number in `keep` is not one from 0 to 63.
  * @example A program of user 0 without privileges
  * ```ts
  * await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
@@ -32,7 +33,7 @@ const setNames = ["effective", "permitted", "inheritable and the ambient", "boun
  * ```
  * @see capabilities(7), capset(2), PR_CAPBSET_DROP(2const), PR_CAP_AMBIENT(2const), Linux 4.3; CAP_SETPCAP
  */
-export function dropCapabilities(keep: Iterable<Capability> = []): void {
+export function dropCapabilities(keep: Caps = []): void {
 	const kept = toCapabilityBits(keep, "keep");
 	const all = (1n << BigInt(native().lastCapability() + 1)) - 1n;
 	if (currentBatch()) native().reduceCapabilities(all & ~kept, kept, false);

@@ -5,6 +5,6 @@
  */
 
 export type { Capability } from "@nearfar/core/internal";
-export { CapabilitySet } from "./capability-set.ts";
+export { CapabilitySet, type Caps } from "./capability-set.ts";
 export * from "./capget.ts";
 export * from "./drop-capabilities.ts";

@@ -51,6 +51,36 @@ test.each([
 	expect(() => CapabilitySet.from(source as bigint)).toThrow(expect.objectContaining({ code }));
 });
 
+test("a number among the names is that of a capability, with or without a name", () => {
+	const set = CapabilitySet.from(["chown", 5, 63, 0]);
+	expect([set.bits, `${set}`]).toEqual([(1n << 63n) | (1n << 5n) | 1n, "chown,kill,63"]);
+	expect([0, 5, 63, 1, 62].map((number) => set.has(number))).toEqual([true, true, true, false, false]);
+});
+
+test.each([-1, 64, 0.5, -0, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32])(
+	"the number %s is that of no capability",
+	(number) => {
+		const refusal = expect.objectContaining({ name: "RangeError", code: "ERR_OUT_OF_RANGE" });
+		expect(() => CapabilitySet.from([number])).toThrow(refusal);
+		expect(() => CapabilitySet.from([]).has(number)).toThrow(refusal);
+	},
+);
+
+test("a value that only looks like a name or like a set is refused", () => {
+	const names = ["kill", "sysAdmin"];
+	const twoNames = { toString: () => names.shift() } as Capability;
+	const value = expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_VALUE" });
+	for (const name of [twoNames, new String("kill"), Symbol.iterator, null, undefined, 5n, ["kill"]]) {
+		expect(() => CapabilitySet.from([name as Capability])).toThrow(value);
+		expect(() => CapabilitySet.from([]).has(name as Capability)).toThrow(value);
+	}
+	expect(names).toEqual(["kill", "sysAdmin"]);
+	const type = expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" });
+	const proxy = new Proxy(CapabilitySet.from([41]), {});
+	const heir = Object.create(CapabilitySet.prototype, { bits: { value: -1n } }) as CapabilitySet;
+	for (const set of [proxy, heir]) expect(() => CapabilitySet.from(set)).toThrow(type);
+});
+
 test("has refuses a name that is none, inherited ones too", () => {
 	const refusal = expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" });
 	for (const name of ["", "toString", "CAP_KILL"]) {

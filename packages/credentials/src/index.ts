@@ -4,6 +4,7 @@
  * @module @nearfar/credentials
  */
 
+export type { Caps } from "@nearfar/caps";
 export * from "./change.ts";
 export * from "./groups.ts";
 export * from "./ids.ts";

@@ -4,6 +4,7 @@
  * @module @nearfar/process
  */
 
+export type { Caps } from "@nearfar/caps";
 export type {
 	ChildState,
 	Command,
