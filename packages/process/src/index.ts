@@ -10,6 +10,7 @@ export type {
 	Command,
 	ExecOptions,
 	ExitStatus,
+	ProcessOption,
 	ResourceUsage,
 	Signal,
 	WaitOptions,
@@ -25,6 +26,7 @@ export {
 	SyscallError,
 	TaskGoneError,
 	ThreadProcess,
+	ThreadsError,
 } from "@nearfar/core";
 export type { PrctlOption, PriorityWhich, Resource, SigprocmaskHow } from "@nearfar/core/internal";
 export { getpgid, getsid, setpgid } from "@nearfar/credentials";

@@ -1,4 +1,5 @@
 import { native } from "../addon/native.ts";
+import { optionalBoolean } from "../arguments.ts";
 import { BatchError, MultithreadedError } from "../errors.ts";
 import { currentBatch, currentTask } from "./target.ts";
 
@@ -14,13 +15,14 @@ export interface ProcessOption {
 /**
  * Runs `fn`, whose system calls change the thread that makes them. In this process `fn` runs for all threads at once.
  *
- * @param options - The options of the public function, which has checked them.
+ * @param options - The options of the public function, which has refused unknown ones. Here `process` is checked.
  * @param syscall - The system call, for the error message.
  * @param fn - Makes the calls through the addon.
  */
 export function onEveryThread<T>(options: ProcessOption, syscall: string, fn: () => T): T {
+	const everyThread = optionalBoolean(options.process, "options.process");
 	if (!currentTask().isNear) return fn();
-	if (!options.process) {
+	if (!everyThread) {
 		throw new MultithreadedError(
 			`${syscall} would change this thread of Node (process ${process.pid}) and leave its other threads as they are: make it in a task, or pass { process: true }`,
 		);

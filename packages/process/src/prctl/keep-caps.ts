@@ -1,4 +1,5 @@
-import { boolean, native, prctlOptions } from "@nearfar/core/internal";
+import type { ProcessOption } from "@nearfar/core";
+import { boolean, options as checkOptions, native, onEveryThread, prctlOptions } from "@nearfar/core/internal";
 
 /**
  * Sets the flag "keep capabilities" of the current task.
@@ -7,10 +8,15 @@ import { boolean, native, prctlOptions } from "@nearfar/core/internal";
  * capabilities are cleared in any case. execve(2) clears the flag.
  *
  * @param enable - `true` sets the flag, `false` clears it.
+ * @param options - `process`: `true` lets the call change every thread of Node, or none, where it is made near. Default: `false`.
  * @throws `EPERM` The securebit `SECBIT_KEEP_CAPS_LOCKED` is set.
- * @throws `ERR_NEARFAR_MULTITHREADED` Called near, where only one thread of Node would have the flag.
+ * @throws `ERR_NEARFAR_MULTITHREADED` Called near without `process`, where only one thread of Node would have the flag.
+ * @throws `ERR_NEARFAR_BATCH` The call is in a batch of this process, with `process`.
+ * @throws `ERR_NEARFAR_IO_URING` With `process`: Node has an io_uring, which would keep its credentials.
+ * @throws `ERR_NEARFAR_THREAD_SILENT` With `process`: a thread of Node did not answer.
+ * @throws `ERR_NEARFAR_THREADS_DIFFER` With `process`: a thread of Node has other credentials than the calling thread.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
- * @throws `TypeError` `enable` is not a boolean.
+ * @throws `TypeError` `enable` or `process` is not a boolean, or an option is unknown.
  * @example
  * ```ts
  * await using task = await Task.clone();
@@ -18,8 +24,10 @@ import { boolean, native, prctlOptions } from "@nearfar/core/internal";
  * ```
  * @see PR_SET_KEEPCAPS(2const), Linux 2.2.18; no privilege
  */
-export function setKeepCaps(enable: boolean): void {
-	native().setPrctl(prctlOptions.setKeepcaps, [Number(boolean(enable, "enable"))]);
+export function setKeepCaps(enable: boolean, options?: ProcessOption): void {
+	const flag = Number(boolean(enable, "enable"));
+	const checked = checkOptions(options, ["process"]);
+	onEveryThread(checked, "prctl", () => native().setPrctl(prctlOptions.setKeepcaps, [flag]));
 }
 
 /**

@@ -1,4 +1,5 @@
-import { native } from "@nearfar/core/internal";
+import type { ProcessOption } from "@nearfar/core";
+import { options as checkOptions, native, onEveryThread } from "@nearfar/core/internal";
 
 /**
  * Sets the attribute `no_new_privs` of the current task: execve(2) grants it no privilege any more.
@@ -6,8 +7,14 @@ import { native } from "@nearfar/core/internal";
  * Set-user-id bits, set-group-id bits and file capabilities have no effect then. Children and programs of the task
  * inherit the attribute. No call clears the attribute again.
  *
- * @throws `ERR_NEARFAR_MULTITHREADED` Called near, where only one thread of Node would have the attribute.
+ * @param options - `process`: `true` lets the call change every thread of Node, or none, where it is made near. Default: `false`.
+ * @throws `ERR_NEARFAR_MULTITHREADED` Called near without `process`, where only one thread of Node would have the attribute.
+ * @throws `ERR_NEARFAR_BATCH` The call is in a batch of this process, with `process`.
+ * @throws `ERR_NEARFAR_IO_URING` With `process`: Node has an io_uring, which would keep its credentials.
+ * @throws `ERR_NEARFAR_THREAD_SILENT` With `process`: a thread of Node did not answer.
+ * @throws `ERR_NEARFAR_THREADS_DIFFER` With `process`: a thread of Node has other credentials than the calling thread.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+ * @throws `TypeError` An option is unknown, or `process` is not a boolean.
  * @example Programs of a task gain no privilege
  * ```ts
  * await using task = await Task.clone();
@@ -18,8 +25,9 @@ import { native } from "@nearfar/core/internal";
  * ```
  * @see PR_SET_NO_NEW_PRIVS(2const), Linux 3.5; no privilege
  */
-export function setNoNewPrivs(): void {
-	native().setNoNewPrivs();
+export function setNoNewPrivs(options?: ProcessOption): void {
+	const checked = checkOptions(options, ["process"]);
+	onEveryThread(checked, "prctl", () => native().setNoNewPrivs());
 }
 
 /**

@@ -57,6 +57,14 @@ needs("root").test("kept capabilities are permitted and not effective", async ()
 	expect([status(task.pid, "CapPrm"), Number(`0x${status(task.pid, "CapEff")}`)]).toEqual([permitted, 0]);
 });
 
+test("in a task the option for every thread of Node changes nothing, and near without it the flag is refused", async () => {
+	await using task = await Task.clone();
+	task.run(() => api.setKeepCaps(true, { process: true }));
+	expect([task.run(api.getKeepCaps), api.getKeepCaps()]).toEqual([true, false]);
+	expect(() => api.setKeepCaps(false)).toThrow(MultithreadedError);
+	await expect(Task.near.batch(() => api.setKeepCaps(true, { process: true }))).rejects.toThrow(BatchError);
+});
+
 test("EPERM: a securebit locks that they are kept", async () => {
 	await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
 	task.run(() => api.prctl("setSecurebits", 1 << 5));

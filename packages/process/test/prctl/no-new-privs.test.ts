@@ -41,6 +41,31 @@ test("near it is refused, and nothing changes", () => {
 	expect([getNoNewPrivs(), seen("self")]).toEqual([before, before]);
 });
 
+test("in a task the option for every thread of Node changes nothing", async () => {
+	await using task = await Task.clone();
+	const before = seen("self");
+	task.run(() => setNoNewPrivs({ process: true }));
+	expect([seen(task.pid), seen("self")]).toEqual([true, before]);
+	await using other = await Task.clone();
+	await other.batch(() => setNoNewPrivs({ process: true }));
+	expect(seen(other.pid)).toBe(true);
+});
+
+test("in a batch of this process the option for every thread is refused", async () => {
+	await expect(Task.near.batch(() => setNoNewPrivs({ process: true }))).rejects.toThrow(BatchError);
+});
+
+test.each([
+	[{ process: 1 }, "ERR_INVALID_ARG_TYPE"],
+	[{ proces: true }, "ERR_INVALID_ARG_VALUE"],
+])("options %o reach no kernel", async (options, code) => {
+	await using task = await Task.clone();
+	const refused = expect.objectContaining({ code });
+	expect(() => setNoNewPrivs(options as { process?: boolean })).toThrow(refused);
+	expect(() => task.run(() => setNoNewPrivs(options as { process?: boolean }))).toThrow(refused);
+	expect(seen(task.pid)).toBe(seen("self"));
+});
+
 function seen(pid: number | "self"): boolean {
 	return /^NoNewPrivs:\t1$/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
 }
