@@ -11,7 +11,7 @@ export const houses = {
 		[["sequence/"], "calls that travel together: encoding, memfd, reply"],
 		[["calls/"], "one file for each family of system calls, nothing but calls"],
 		[
-			["call", "error", "flags/", "own_descriptor", "owned", "wire"],
+			["call", "error", "flags/", "own_descriptor", "owned", "users", "wire"],
 			"the ground: calls, failures, flags, the format of messages",
 		],
 	],

@@ -13,6 +13,7 @@ pub mod error;
 pub mod flags;
 mod own_descriptor;
 pub mod owned;
+pub mod users;
 pub mod wire;
 
 pub mod calls;

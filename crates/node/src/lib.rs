@@ -42,4 +42,5 @@ mod targets;
 mod task;
 mod throw;
 mod transfer;
+mod users;
 mod weak;

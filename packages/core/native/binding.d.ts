@@ -227,6 +227,12 @@ export declare function fdatasync(fd: number): void
 /** fstatfs(2): the number that stands for the type of the file system. */
 export declare function fileSystemType(fd: number): number
 
+/** getpwuid_r(3) and, with `groups`, getgrouplist(3). Returns nothing if no user has the id. */
+export declare function findUserById(uid: number, gid: number | undefined | null, groups: boolean): UserIds | null
+
+/** getpwnam_r(3) and, with `groups`, getgrouplist(3). Returns nothing if no user has the name. */
+export declare function findUserByName(name: Text, gid: number | undefined | null, groups: boolean): UserIds | null
+
 /** flock(2). */
 export declare function flock(fd: number, operation: number, wait: boolean): void
 
@@ -595,6 +601,16 @@ export declare function unwatchReadable(id: Id): void
  * run there.
  */
 export declare function useCopy(number: number): boolean
+
+/** The ids of a user. */
+export interface UserIds {
+  /** The user id. */
+  uid: number
+  /** The group id. */
+  gid: number
+  /** The groups, ascending. Empty if they were not asked for. */
+  groups: Array<number>
+}
 
 /** waitid(2): CLD code, status, pid, uid, or nothing. */
 export declare function waitid(idtype: number, id: number, options: number): Array<number>

@@ -17,6 +17,7 @@ export { sharersOf } from "./identity.ts";
 export * from "./process/child-state.ts";
 export { holdChild, livingChild, visiblePid } from "./process/child-tracker.ts";
 export { signalName, signalNumber } from "./process/signal.ts";
+export { checkUser, resolveUser, type UserIds } from "./process/users.ts";
 export { toAsked, toWanted, waitBits } from "./process/waiters.ts";
 export { type LogMessage, logLines } from "./target/context-log.ts";
 export { onEveryThread } from "./target/every-thread.ts";
