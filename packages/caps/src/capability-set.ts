@@ -1,4 +1,14 @@
-import { type Capability, capabilities, integer, outOfRange, wrongType, wrongValue } from "@nearfar/core/internal";
+import {
+	type Capability,
+	capabilities,
+	text as checkText,
+	integer,
+	native,
+	outOfRange,
+	wrongType,
+	wrongValue,
+} from "@nearfar/core/internal";
+import { numbersOf, readList, writeList } from "./capability-list.ts";
 
 /**
  * A set of capabilities as the functions of this package take it: an iterable of names and of numbers from 0 to 63, a
@@ -48,6 +58,41 @@ export class CapabilitySet implements Iterable<Capability> {
 		return isSet(source) ? source : new CapabilitySet(toCapabilityBits(source, "source"));
 	}
 
+	/**
+	 * Returns the capabilities that the running kernel has, from number 0 to the last one.
+	 *
+	 * @returns The same set near and in every task.
+	 * @example
+	 * ```ts
+	 * const last = [...CapabilitySet.all()].at(-1);
+	 * console.log(last); // checkpointRestore, since Linux 5.9
+	 * ```
+	 * @see PR_CAPBSET_READ(2const), Linux 2.6.25; no privilege
+	 */
+	static all(): CapabilitySet {
+		return new CapabilitySet((1n << BigInt(native().lastCapability() + 1)) - 1n);
+	}
+
+	/**
+	 * Reads a set from a list in the text form of libcap: `"cap_net_admin,CAP_NET_RAW,41"`.
+	 *
+	 * @param text - Names with `cap_` in any case, numbers from 0 to 63 as strtoul(3) reads them (`0x10` and `020` are 16),
+	 * and `all` for {@link CapabilitySet.all}, divided by commas without white space. The empty text means no capability.
+	 * @returns The set.
+	 * @throws `TypeError` `text` is not a string.
+	 * @throws `TypeError` An entry is neither a name, nor a number from 0 to 63, nor `all`.
+	 * @example
+	 * ```ts
+	 * console.log(`${CapabilitySet.parse("cap_net_admin,CAP_NET_RAW,41")}`); // netAdmin,netRaw,41
+	 * ```
+	 * @see cap_text_formats(7); no privilege
+	 */
+	static parse(text: string): CapabilitySet {
+		const bits = checkText(text, "text") === "" ? 0n : readList(text, CapabilitySet.all().bits);
+		if (bits === undefined) throw wrongValue("text", "a list like cap_net_admin,cap_net_raw,41 or all", text);
+		return new CapabilitySet(bits);
+	}
+
 	static {
 		isSet = (source): source is CapabilitySet => typeof source === "object" && source !== null && #numbers in source;
 	}
@@ -67,11 +112,54 @@ export class CapabilitySet implements Iterable<Capability> {
 	/**
 	 * Tells whether another set has the same capabilities, with or without names.
 	 *
-	 * @param other - The set to compare with.
+	 * @param other - The capabilities to compare with: what {@link CapabilitySet.from} takes.
 	 * @returns `true` if all 64 bits are the same.
+	 * @throws `TypeError` `other` is neither an iterable nor a bigint, or a name is no capability.
+	 * @throws `RangeError` A number is not one from 0 to 63, or the bigint is not one from 0 to 2^64-1.
 	 */
-	equals(other: CapabilitySet): boolean {
-		return this.bits === other.bits;
+	equals(other: Caps): boolean {
+		return this.bits === toCapabilityBits(other, "other");
+	}
+
+	/**
+	 * Returns the capabilities that are in this set, in the other one, or in both.
+	 *
+	 * @param other - The other capabilities: what {@link CapabilitySet.from} takes.
+	 * @returns A new set.
+	 * @throws `TypeError` `other` is neither an iterable nor a bigint, or a name is no capability.
+	 * @throws `RangeError` A number is not one from 0 to 63, or the bigint is not one from 0 to 2^64-1.
+	 */
+	union(other: Caps): CapabilitySet {
+		return new CapabilitySet(this.bits | toCapabilityBits(other, "other"));
+	}
+
+	/**
+	 * Returns the capabilities that are in both sets.
+	 *
+	 * @param other - The other capabilities: what {@link CapabilitySet.from} takes.
+	 * @returns A new set.
+	 * @throws `TypeError` `other` is neither an iterable nor a bigint, or a name is no capability.
+	 * @throws `RangeError` A number is not one from 0 to 63, or the bigint is not one from 0 to 2^64-1.
+	 */
+	intersection(other: Caps): CapabilitySet {
+		return new CapabilitySet(this.bits & toCapabilityBits(other, "other"));
+	}
+
+	/**
+	 * Returns the capabilities of this set that are not in the other one.
+	 *
+	 * @param other - The capabilities to leave out: what {@link CapabilitySet.from} takes.
+	 * @returns A new set.
+	 * @throws `TypeError` `other` is neither an iterable nor a bigint, or a name is no capability.
+	 * @throws `RangeError` A number is not one from 0 to 63, or the bigint is not one from 0 to 2^64-1.
+	 * @example
+	 * ```ts
+	 * const allowed = CapabilitySet.all().difference(["sysAdmin", "sysModule"]);
+	 * console.log(allowed.has("sysAdmin"), allowed.has("kill")); // false true
+	 * ```
+	 */
+	difference(other: Caps): CapabilitySet {
+		return new CapabilitySet(this.bits & ~toCapabilityBits(other, "other"));
 	}
 
 	/** Yields the names in the order of the kernel's numbers. A capability without a name is left out. */
@@ -82,13 +170,23 @@ export class CapabilitySet implements Iterable<Capability> {
 		}
 	}
 
-	/** Returns names and, where there is no name, numbers: `"netAdmin,sysAdmin"`; `""` for the empty set. */
-	toString(): string {
-		return [...this.#numbers()].map((number) => names.get(number) ?? number).join(",");
+	/**
+	 * Writes the set as a list in the text form of libcap, which {@link CapabilitySet.parse} reads.
+	 *
+	 * @returns `"cap_net_admin,cap_net_raw,41"`; `"all"` if the set is {@link CapabilitySet.all}; `""` for the empty set.
+	 * @see cap_text_formats(7)
+	 */
+	toText(): string {
+		return this.bits === CapabilitySet.all().bits ? "all" : writeList(this.#numbers());
 	}
 
-	*#numbers(): Generator<number, void> {
-		for (let number = 0; number < 64; number++) if ((this.bits >> BigInt(number)) & 1n) yield number;
+	/** Returns names and, where there is no name, numbers: `"netAdmin,sysAdmin"`; `""` for the empty set. */
+	toString(): string {
+		return Array.from(this.#numbers(), (number) => names.get(number) ?? number).join(",");
+	}
+
+	#numbers(): Generator<number, void> {
+		return numbersOf(this.bits);
 	}
 }
 

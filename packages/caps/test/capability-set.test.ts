@@ -1,8 +1,22 @@
 import { readFileSync } from "node:fs";
+import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { type Capability, CapabilitySet } from "../src/index.ts";
+import { type Capability, CapabilitySet, type Caps, dropCapabilities } from "../src/index.ts";
+import { randomSets } from "./libcap.ts";
+import { sets } from "./task.ts";
 
 const last = Number(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8"));
+
+const wrongSources: [source: unknown, code: string][] = [
+	[["cap_kill"], "ERR_INVALID_ARG_VALUE"],
+	[5, "ERR_INVALID_ARG_TYPE"],
+	["kill", "ERR_INVALID_ARG_TYPE"],
+	[null, "ERR_INVALID_ARG_TYPE"],
+	[{ bits: 5n }, "ERR_INVALID_ARG_TYPE"],
+	[[64], "ERR_OUT_OF_RANGE"],
+	[-1n, "ERR_OUT_OF_RANGE"],
+	[1n << 64n, "ERR_OUT_OF_RANGE"],
+];
 
 test("a set is made of names, of bits, or of another set", () => {
 	const named = CapabilitySet.from(["sysAdmin", "chown", "sysAdmin"]);
@@ -38,6 +52,96 @@ test("a set does not change", () => {
 		(set as { bits: bigint }).bits = 0n;
 	}).toThrow(TypeError);
 	expect(set.has("kill")).toBe(true);
+});
+
+test("sets are united, intersected and subtracted with every source of a set", () => {
+	const set = CapabilitySet.from(["kill", "netRaw", 63]);
+	for (const other of [["kill", 41], CapabilitySet.from(["kill", 41]), new Set([5, 41]), (1n << 41n) | 32n] as Caps[]) {
+		expect(`${set.union(other)}`).toBe("kill,netRaw,41,63");
+		expect(`${set.intersection(other)}`).toBe("kill");
+		expect(`${set.difference(other)}`).toBe("netRaw,63");
+		expect([set.equals(other), set.intersection(other).equals([5])]).toEqual([false, true]);
+	}
+	expect(`${set}`).toBe("kill,netRaw,63");
+	const full = CapabilitySet.from(2n ** 64n - 1n);
+	expect(full.difference(0n).bits).toBe(full.bits);
+	expect(CapabilitySet.from(0n).difference(full).bits).toBe(0n);
+});
+
+test.each(["equals", "union", "intersection", "difference"] as const)("%s refuses what is no source", (method) => {
+	const set = CapabilitySet.from(["kill"]);
+	for (const [other, code] of wrongSources) {
+		expect(() => set[method](other as Caps)).toThrow(expect.objectContaining({ code }));
+	}
+	expect(() => set[method](undefined as unknown as Caps)).toThrow(TypeError);
+});
+
+test("CAP-15 github.com/SinusBot/docker #40: all is what this kernel has, and not what the library knows", async () => {
+	const all = CapabilitySet.all();
+	expect(all.bits).toBe(2n ** BigInt(last + 1) - 1n);
+	await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
+	expect(task.run(() => CapabilitySet.all()).equals(all)).toBe(true);
+	// The kernel gives a new user namespace everything, and refuses to give what it does not have.
+	expect(sets(task.pid)).toMatchObject({ Prm: all.bits, Bnd: all.bits });
+	task.run(() => dropCapabilities(all));
+	expect(sets(task.pid)).toMatchObject({ Prm: all.bits, Bnd: all.bits });
+	await task.batch(() => dropCapabilities(CapabilitySet.all().difference(["sysAdmin"])));
+	expect(sets(task.pid).Prm).toBe(all.bits & ~(1n << 21n));
+});
+
+test.each([
+	["", 0n],
+	["cap_kill", 1n << 5n],
+	["cap_net_admin,CAP_NET_RAW,41", (1n << 12n) | (1n << 13n) | (1n << 41n)],
+	["0x10,020,16,cap_sys_pacct,0", (1n << 16n) | (1n << 20n) | 1n],
+	["63", 1n << 63n],
+	["all", CapabilitySet.all().bits],
+	["All,63", CapabilitySet.all().bits | (1n << 63n)],
+])("a set is read from the text %j", (text, bits) => {
+	expect(CapabilitySet.parse(text).bits).toBe(bits);
+});
+
+test.each([
+	" ",
+	"cap_kill ",
+	" cap_kill",
+	"cap_kill cap_chown",
+	"cap_kill,",
+	",",
+	",cap_kill",
+	"kill",
+	"netAdmin",
+	"cap_kill=p",
+	"=",
+	"64",
+	"-1",
+	"+1",
+	"0b11",
+	"1n",
+	"alle",
+	"toString",
+	"cap_\u212aill",
+	"cap_kill\0",
+])("no set is read from the text %j", (text) => {
+	expect(() => CapabilitySet.parse(text)).toThrow(
+		expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_VALUE" }),
+	);
+});
+
+test("toText writes what parse reads", () => {
+	const all = CapabilitySet.all();
+	expect([CapabilitySet.from([]).toText(), all.toText()]).toEqual(["", "all"]);
+	expect(CapabilitySet.from([41, "netRaw", "netAdmin", 63]).toText()).toBe("cap_net_admin,cap_net_raw,41,63");
+	expect(all.difference(["chown"]).toText()).toMatch(/^cap_dac_override,.*,cap_checkpoint_restore/);
+	expect(all.union([63]).toText()).toMatch(/^cap_chown,.*,63$/);
+	for (const bits of randomSets(2, 2000).flat()) {
+		const set = CapabilitySet.from(bits);
+		expect(CapabilitySet.parse(set.toText()).bits).toBe(bits);
+	}
+	for (let number = 0; number < 64; number++) {
+		const set = CapabilitySet.from([number]);
+		expect(CapabilitySet.parse(set.toText().toUpperCase()).equals(set)).toBe(true);
+	}
 });
 
 test.each([
