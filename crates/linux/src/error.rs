@@ -18,6 +18,15 @@ pub enum Failure {
     Sealed(&'static str),
     /// The call would change only one of the threads of this process. The number says what the call is about, if one does.
     Multithreaded(&'static str, Option<i64>),
+    /// Something is in the way of a change of all threads of this process, and no thread was changed.
+    Unchanged(Box<Unchanged>),
+    /// This process has more threads than can be changed at once, and no thread was changed.
+    TooManyThreads {
+        /// How many threads there are.
+        count: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// The task has sent something that no stub sends, and is killed: another process may have got hold of it.
     Broken(String),
     /// nearfar itself has a fault.
@@ -43,6 +52,28 @@ pub struct Refusal {
     pub words: Option<Cow<'static, str>>,
     /// Further facts for the message. The box keeps a [`Result`] small.
     pub detail: Option<Box<Detail>>,
+}
+
+/// What is in the way of a change of all threads of this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unchanged {
+    /// `IO_URING`, `THREAD_SILENT` or `THREADS_DIFFER`.
+    pub code: &'static str,
+    /// The obstacle in words.
+    pub words: String,
+    /// The thread that is in the way, if there is one.
+    pub thread: Option<ThreadInTheWay>,
+}
+
+/// A thread of this process that is in the way of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadInTheWay {
+    /// The id of the thread.
+    pub tid: i32,
+    /// The name of the thread.
+    pub name: String,
+    /// The state of the thread, as `/proc/<pid>/stat` has it; empty: unknown.
+    pub state: String,
 }
 
 /// Facts about a refused call, for the message of its error.

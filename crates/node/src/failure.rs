@@ -1,17 +1,17 @@
 //! Failures as JavaScript gets them.
 
-use linux::error::{Detail, Failure, Refusal};
+use linux::error::{Detail, Failure, Refusal, ThreadInTheWay, Unchanged};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
 /// Everything that core's `errors.ts` needs to make an error.
 #[napi(object)]
 pub struct FailureData {
-    /// "refused", "gone", "batch", "sealed", "multithreaded", "broken" or "internal".
+    /// "refused", "gone", "batch", "sealed", "multithreaded", "unchanged", "threads", "broken" or "internal".
     pub kind: String,
-    /// "EPERM".
+    /// "EPERM"; for "unchanged" the code of core's error.
     pub code: Option<String>,
-    /// Positive, as the kernel counts.
+    /// Positive, as the kernel counts; for "threads" the number of threads, and `number` the most there may be.
     pub errno: Option<i32>,
     /// What went wrong, in words.
     pub message: Option<String>,
@@ -37,6 +37,19 @@ pub struct FailureData {
     pub key: Option<Buffer>,
     /// The messages of this context.
     pub log: Vec<Buffer>,
+    /// The thread of this process that is in the way.
+    pub thread: Option<ThreadData>,
+}
+
+/// A thread of this process.
+#[napi(object)]
+pub struct ThreadData {
+    /// The id of the thread.
+    pub tid: i32,
+    /// Its name.
+    pub name: String,
+    /// Its state; empty: unknown.
+    pub state: String,
 }
 
 impl From<Failure> for FailureData {
@@ -57,6 +70,7 @@ impl From<Failure> for FailureData {
             data: None,
             key: None,
             log: Vec::new(),
+            thread: None,
         };
         match failure {
             Failure::Gone | Failure::Executed => plain("gone"),
@@ -64,6 +78,14 @@ impl From<Failure> for FailureData {
             Failure::Sealed(name) => FailureData { syscall: Some(name.into()), ..plain("sealed") },
             Failure::Multithreaded(name, number) => {
                 FailureData { syscall: Some(name.into()), number, ..plain("multithreaded") }
+            }
+            Failure::Unchanged(unchanged) => {
+                let Unchanged { code, words, thread } = *unchanged;
+                let thread = thread.map(|ThreadInTheWay { tid, name, state }| ThreadData { tid, name, state });
+                FailureData { code: Some(code.into()), words: Some(words), thread, ..plain("unchanged") }
+            }
+            Failure::TooManyThreads { count, most } => {
+                FailureData { errno: Some(count as i32), number: Some(most as i64), ..plain("threads") }
             }
             Failure::Broken(message) => FailureData { message: Some(message), ..plain("broken") },
             Failure::Internal(message) => FailureData { message: Some(message.into()), ..plain("internal") },

@@ -174,11 +174,11 @@ export declare function exitTask(task: Id, code: number): void
 
 /** Everything that core's `errors.ts` needs to make an error. */
 export interface FailureData {
-  /** "refused", "gone", "batch", "sealed", "multithreaded", "broken" or "internal". */
+  /** "refused", "gone", "batch", "sealed", "multithreaded", "unchanged", "threads", "broken" or "internal". */
   kind: string
-  /** "EPERM". */
+  /** "EPERM"; for "unchanged" the code of core's error. */
   code?: string
-  /** Positive, as the kernel counts. */
+  /** Positive, as the kernel counts; for "threads" the number of threads, and `number` the most there may be. */
   errno?: number
   /** What went wrong, in words. */
   message?: string
@@ -204,6 +204,8 @@ export interface FailureData {
   key?: Buffer
   /** The messages of this context. */
   log: Array<Buffer>
+  /** The thread of this process that is in the way. */
+  thread?: ThreadData
 }
 
 /** fchdir(2). */
@@ -571,6 +573,16 @@ export type Text = string | Uint8Array
 
 /** tgkill(2). */
 export declare function tgkill(tgid: number, tid: number, signal: number): void
+
+/** A thread of this process. */
+export interface ThreadData {
+  /** The id of the thread. */
+  tid: number
+  /** Its name. */
+  name: string
+  /** Its state; empty: unknown. */
+  state: string
+}
 
 /** umask(2), whose answer nobody wants. */
 export declare function umask(mask: number): void

@@ -61,6 +61,11 @@ impl Request {
         Ok(result)
     }
 
+    /// Returns the arguments of a call that uses no memory but its input. They are good as long as the request is not changed.
+    pub(crate) fn near_args(&mut self) -> [u64; 6] {
+        self.args.map(|arg| self.word(arg, &|_| None))
+    }
+
     fn word(&mut self, arg: Arg, slot: &impl Fn(u32) -> Option<i32>) -> u64 {
         match arg {
             Arg::Number(number) => number,

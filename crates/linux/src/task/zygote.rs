@@ -6,8 +6,9 @@ mod table;
 
 use self::exec_stub::exec_stub;
 use self::kinship::Kinship;
+use self::table::NoZygote;
 use crate::calls::pidfd;
-use crate::error::Result;
+use crate::error::{Failure, Result, Unchanged};
 use crate::task::ambient::Ambient;
 use crate::task::channel::Channel;
 use crate::task::spawner::Spawner;
@@ -17,6 +18,10 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+/// How long a zygote that is to end may take, in milliseconds, before it is killed, and again before it is given up.
+const PATIENCE: u16 = 1000;
 
 /// A zygote, and the state of this process that its tasks inherit.
 #[derive(Debug)]
@@ -39,11 +44,37 @@ impl Zygote {
         table::matching()
     }
 
+    /// Ends the zygote and waits for its end, as soon as it has replied to what was sent.
+    fn end(&self) -> Result<()> {
+        let begin = Instant::now();
+        self.channel.continue_if_stopped();
+        while !self.channel.is_idle() && begin.elapsed() < Duration::from_millis(PATIENCE.into()) {
+            thread::sleep(Duration::from_micros(200));
+        }
+        self.channel.hang_up();
+        let Some(process) = self.channel.process() else { return Ok(()) };
+        if process.await_end(PATIENCE) {
+            return Ok(());
+        }
+        process.signal(libc::SIGKILL)?;
+        if process.await_end(PATIENCE) {
+            return Ok(());
+        }
+        let words = format!("process {}, which clones tasks, did not end", self.pid);
+        Err(Failure::Unchanged(Box::new(Unchanged { code: "THREAD_SILENT", words, thread: None })))
+    }
+
     /// Returns whether the zygote lives and replies. A zygote that was stopped is continued.
     fn can_clone(&self) -> bool {
         self.channel.continue_if_stopped();
         !self.channel.is_hung_up() && !self.channel.is_late()
     }
+}
+
+/// Ends all zygotes and waits for their end. No zygote starts before the returned value is dropped: a thread that clones a task
+/// waits until then.
+pub(crate) fn end_all() -> Result<NoZygote> {
+    table::end_all()
 }
 
 /// Returns the pid of the zygote that was used last; 0 where no zygote was started yet.

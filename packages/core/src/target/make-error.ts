@@ -1,5 +1,6 @@
 import type { FailureData } from "../../native/binding.js";
-import { BatchError, MultithreadedError, NearfarError } from "../errors.ts";
+import { outOfRange } from "../arguments.ts";
+import { BatchError, MultithreadedError, NearfarError, ThreadsError } from "../errors.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { logLines } from "./context-log.ts";
 import { hintFor } from "./hint.ts";
@@ -63,6 +64,17 @@ export function makeError(failure: FailureData, executing?: Executing): Error {
 			return new MultithreadedError(
 				`${call} would change this thread of Node (process ${process.pid}) and leave its other threads as they are: make it in a task`,
 			);
+		case "unchanged": {
+			const { code = "", words, thread } = failure;
+			const about = thread && {
+				tid: thread.tid,
+				threadName: thread.name,
+				...(thread.state && { state: thread.state }),
+			};
+			return new ThreadsError(code, `cannot change this process: ${words}`, about);
+		}
+		case "threads":
+			return outOfRange("the number of threads of this process", `at most ${failure.number}`, failure.errno);
 		default:
 			return new NearfarError("INTERNAL", failure.message ?? `unknown failure ${failure.kind}`);
 	}

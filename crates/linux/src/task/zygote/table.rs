@@ -28,6 +28,11 @@ struct Retired {
     starter: ThreadId,
 }
 
+/// Keeps other threads from starting a zygote.
+pub struct NoZygote {
+    _table: MutexGuard<'static, Table>,
+}
+
 /// Returns a zygote whose tasks inherit what a child of the calling thread would inherit now: one of the table if one
 /// matches, else a new one.
 pub(super) fn matching() -> Result<Arc<Zygote>> {
@@ -46,6 +51,16 @@ pub(super) fn matching() -> Result<Arc<Zygote>> {
 /// Returns the pid of the zygote that was used last; 0 where no zygote was started yet.
 pub(super) fn last_pid() -> i32 {
     lock().zygotes.first().map_or(0, |zygote| zygote.pid)
+}
+
+/// Ends all zygotes and waits for their end, after they have replied to what was sent. No zygote starts before the returned value
+/// is dropped: a thread that clones a task waits until then.
+pub(super) fn end_all() -> Result<NoZygote> {
+    let mut table = lock();
+    let zygotes = std::mem::take(&mut table.zygotes);
+    table.retire(&zygotes);
+    zygotes.iter().try_for_each(|zygote| zygote.end())?;
+    Ok(NoZygote { _table: table })
 }
 
 /// Reads the state on a new thread, which has inherited the state. The files of `/proc` that are read stay open until their
@@ -102,6 +117,12 @@ impl Table {
         leave.extend(stay.drain(stay.len().min(MOST - 1)..));
         self.zygotes.push(new);
         self.zygotes.append(&mut stay);
+        self.retire(&leave);
+        leave
+    }
+
+    /// Remembers the spawners of zygotes that have left the table.
+    fn retire(&mut self, leave: &[Arc<Zygote>]) {
         self.retired.retain(|retired| retired.spawner.strong_count() > 0);
         // A zygote that was killed may have left children that its spawner reaps at its end. That spawner has to end.
         let unharmed = leave.iter().filter(|zygote| zygote.can_clone());
@@ -110,6 +131,5 @@ impl Table {
             ambient: zygote.ambient.clone(),
             starter: zygote.starter,
         }));
-        leave
     }
 }

@@ -1,0 +1,341 @@
+//! The threads of this process as `/proc` shows them. Nothing here allocates after a value was made: the other threads may
+//! stand still, and one of them may hold the lock of the allocator.
+
+use super::raw;
+use crate::error::{refused, Failure, Refusal, Result};
+use crate::wait::proc_directory::stat_field;
+use nix::errno::Errno;
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+/// The most bytes that a file of a thread has: 65536 groups of eleven bytes, and the other lines of `status`.
+const LONGEST: usize = 1 << 20;
+/// The lines of `status` that say what a thread may do.
+const IDENTITY: [&[u8]; 5] = [b"Uid:", b"Gid:", b"Groups:", b"Cap", b"NoNewPrivs:"];
+/// PF_IO_WORKER and PF_USER_WORKER: a thread of the kernel that works for this process, with the credentials of whatever it works on.
+const KERNEL_WORKER: u32 = 0x10 | 0x4000;
+/// The most digits of a thread id, with a NUL.
+const NUMBER: usize = 12;
+
+/// An error number of the kernel, and the call that returned it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Error {
+    pub call: &'static str,
+    pub errno: i32,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        refused(error.call, Errno::from_raw(error.errno))
+    }
+}
+
+/// The result of a function that may run while the other threads stand still.
+pub(super) type Raw<T> = std::result::Result<T, Error>;
+
+/// `/proc`, and the folder of the threads of this process in it. Both stay open, because after a change of ids this process may
+/// not be allowed to look them up again.
+#[derive(Debug)]
+pub(super) struct Procfs {
+    root: OwnedFd,
+    tasks: OwnedFd,
+}
+
+/// The memory for looks at the threads. It is made before the first look.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// For the names of a folder.
+    pub names: Text,
+    /// For a file.
+    pub text: Text,
+    /// For what a thread may do.
+    pub identity: Identity,
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        Memory { names: Text::new(), text: Text::new(), identity: Identity::new() }
+    }
+}
+
+/// Memory for one file.
+#[derive(Debug)]
+pub(super) struct Text {
+    bytes: Box<[u8]>,
+}
+
+/// What a thread may do: the lines of its `status` that say so.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    bytes: Box<[u8]>,
+    length: usize,
+}
+
+/// What `stat` says about a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    pub name: [u8; 15],
+    pub state: u8,
+    pub is_kernel_worker: bool,
+}
+
+impl Stat {
+    /// True when the thread is one of the kernel that polls a ring of io_uring(7).
+    pub(super) fn polls_ring(&self) -> bool {
+        self.name.starts_with(b"iou-sqp")
+    }
+
+    /// True when the thread has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.state, b'Z' | b'X')
+    }
+}
+
+impl Procfs {
+    /// Opens `/proc`. Fails where another file system, or none, is there: its files would be made up.
+    pub(super) fn open() -> Result<Self> {
+        let folder = libc::O_PATH | libc::O_DIRECTORY;
+        let root = open(libc::AT_FDCWD, c"/proc", folder, 0)?;
+        if file_system(&root)? != libc::PROC_SUPER_MAGIC as u64 {
+            let words = Some("the change of every thread reads /proc, and what is mounted there is no procfs".into());
+            let path = Some(b"/proc".to_vec());
+            let refusal = Refusal { words, path, ..Refusal::new("openat2", libc::ENOENT) };
+            return Err(Failure::Refused(refusal));
+        }
+        let tasks = open(root.as_raw_fd(), c"self/task", libc::O_RDONLY | libc::O_DIRECTORY, libc::RESOLVE_NO_XDEV)?;
+        Ok(Procfs { root, tasks })
+    }
+
+    /// Opens a file or a folder of this process.
+    pub(super) fn open_own(&self, path: &CStr, flags: i32) -> Raw<OwnedFd> {
+        open(self.root.as_raw_fd(), path, flags, libc::RESOLVE_NO_XDEV)
+    }
+
+    /// Returns the number of the calling thread in `/proc`, which may show another pid namespace.
+    pub(super) fn own_number(&self) -> Raw<i32> {
+        let mut target = [0u8; 64];
+        let length = read_link(self.root.as_raw_fd(), c"thread-self", &mut target)?;
+        let last = target.get(..length).and_then(|target| target.rsplit(|byte| *byte == b'/').next());
+        last.and_then(number).ok_or(Error { call: "readlinkat", errno: libc::EINVAL })
+    }
+
+    /// Calls `each` with the number of each thread in `/proc`.
+    pub(super) fn each_thread<E: From<Error>>(
+        &self,
+        names: &mut Text,
+        mut each: impl FnMut(i32) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let begin = [self.tasks.as_raw_fd() as u64, 0, libc::SEEK_SET as u64, 0];
+        checked("lseek", raw::numbers(libc::SYS_lseek, begin))?;
+        each_name(&self.tasks, names, |name| number(name).map_or(Ok(()), &mut each))
+    }
+
+    /// Reads what a thread may do into `identity`.
+    pub(super) fn read_identity(&self, thread: i32, text: &mut Text, identity: &mut Identity) -> Raw<()> {
+        let status = self.read(thread, c"status", text)?;
+        identity.length = 0;
+        for line in status.split_inclusive(|byte| *byte == b'\n') {
+            if IDENTITY.iter().any(|name| line.starts_with(name)) {
+                identity.add(line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns how many threads this process has, including those that have ended and that the kernel has not removed.
+    pub(super) fn thread_count(&self, own: i32, text: &mut Text) -> Raw<usize> {
+        let count = status_words(self.read(own, c"status", text)?, b"Threads:").find_map(number);
+        count.map(|count| count as usize).ok_or(Error { call: "read", errno: libc::EINVAL })
+    }
+
+    /// Returns the id of a thread in the pid namespace of this process.
+    pub(super) fn tid(&self, thread: i32, text: &mut Text) -> Raw<i32> {
+        let own = status_words(self.read(thread, c"status", text)?, b"NSpid:").last().and_then(number);
+        own.ok_or(Error { call: "read", errno: libc::EINVAL })
+    }
+
+    /// True when `/proc` shows the pid namespace of this process, so that a thread has one number.
+    pub(super) fn shows_own_namespace(&self, own: i32, text: &mut Text) -> Raw<bool> {
+        Ok(status_words(self.read(own, c"status", text)?, b"NSpid:").count() == 1)
+    }
+
+    /// True when a thread blocks a signal.
+    pub(super) fn blocks(&self, thread: i32, signal: i32, text: &mut Text) -> bool {
+        let Ok(status) = self.read(thread, c"status", text) else { return false };
+        let mask = status_words(status, b"SigBlk:").next().and_then(|mask| std::str::from_utf8(mask).ok());
+        mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+    }
+
+    /// Returns what `stat` says about a thread. `None`: the thread is gone.
+    pub(super) fn stat(&self, thread: i32, text: &mut Text) -> Raw<Option<Stat>> {
+        let stat = match self.read(thread, c"stat", text) {
+            Err(Error { errno: libc::ENOENT | libc::ESRCH, .. }) => return Ok(None),
+            stat => stat?,
+        };
+        let unreadable = Error { call: "read", errno: libc::EINVAL };
+        let mut name = [0; 15];
+        let begin = stat.iter().position(|byte| *byte == b'(').ok_or(unreadable)?;
+        let end = stat.iter().rposition(|byte| *byte == b')').ok_or(unreadable)?;
+        let bytes = stat.get(begin + 1..end).ok_or(unreadable)?;
+        name.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+        let state = stat_field(stat, 0).and_then(|state| state.bytes().next()).ok_or(unreadable)?;
+        let flags: u32 = stat_field(stat, 6).and_then(|flags| flags.parse().ok()).ok_or(unreadable)?;
+        Ok(Some(Stat { name, state, is_kernel_worker: flags & KERNEL_WORKER != 0 }))
+    }
+
+    fn read<'a>(&self, thread: i32, file: &CStr, text: &'a mut Text) -> Raw<&'a [u8]> {
+        let mut path = [0u8; NUMBER + 8];
+        let path = path_of(thread, file, &mut path);
+        let file = open(self.tasks.as_raw_fd(), path, libc::O_RDONLY, 0)?;
+        text.read(&file)
+    }
+}
+
+impl Text {
+    pub(super) fn new() -> Self {
+        // Zeroed memory of this size is not touched before the kernel writes to it.
+        Text { bytes: vec![0; LONGEST].into_boxed_slice() }
+    }
+
+    /// Reads a whole file.
+    fn read(&mut self, file: &OwnedFd) -> Raw<&[u8]> {
+        let mut length = 0;
+        loop {
+            let room = self.bytes.get_mut(length..).unwrap_or_default();
+            if room.is_empty() {
+                return Err(Error { call: "read", errno: libc::EFBIG });
+            }
+            match read(file, room)? {
+                0 => return Ok(self.bytes.get(..length).unwrap_or_default()),
+                more => length += more,
+            }
+        }
+    }
+
+    /// Calls `each` with pieces of a file that may be longer than a text. The last `overlap` bytes of each piece come again at the
+    /// beginning of the next piece.
+    pub(super) fn each_piece(&mut self, file: &OwnedFd, overlap: usize, mut each: impl FnMut(&[u8])) -> Raw<()> {
+        let mut kept = 0;
+        loop {
+            let more = read(file, self.bytes.get_mut(kept..).unwrap_or_default())?;
+            if more == 0 {
+                return Ok(());
+            }
+            let length = kept + more;
+            each(self.bytes.get(..length).unwrap_or_default());
+            kept = overlap.min(length);
+            self.bytes.copy_within(length - kept..length, 0);
+        }
+    }
+}
+
+impl Identity {
+    pub(super) fn new() -> Self {
+        Identity { bytes: vec![0; LONGEST].into_boxed_slice(), length: 0 }
+    }
+
+    /// True when both say the same.
+    pub(super) fn equals(&self, other: &Identity) -> bool {
+        self.text() == other.text()
+    }
+
+    fn text(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    fn add(&mut self, line: &[u8]) -> Raw<()> {
+        let end = self.length + line.len();
+        let place = self.bytes.get_mut(self.length..end).ok_or(Error { call: "read", errno: libc::EFBIG })?;
+        place.copy_from_slice(line);
+        self.length = end;
+        Ok(())
+    }
+}
+
+/// Calls `each` with the name of each entry of an open folder.
+pub(super) fn each_name<E: From<Error>>(
+    folder: &OwnedFd,
+    text: &mut Text,
+    mut each: impl FnMut(&[u8]) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    const NAME: usize = 19; // struct linux_dirent64: inode, offset, length of the entry at 16, type, name
+    loop {
+        let args = [folder.as_raw_fd() as u64, text.bytes.as_mut_ptr() as u64, text.bytes.len() as u64, 0, 0, 0];
+        // SAFETY: the kernel writes at most as many bytes as `text` has, which is borrowed.
+        let length = checked("getdents64", unsafe { raw::syscall(libc::SYS_getdents64, args) })? as usize;
+        if length == 0 {
+            return Ok(());
+        }
+        let mut rest = text.bytes.get(..length).unwrap_or_default();
+        while let Some(size) = rest.get(16..18) {
+            let size = usize::from(size.iter().rev().fold(0, |size: u16, byte| size << 8 | u16::from(*byte)));
+            let entry = rest.get(NAME..size).unwrap_or_default();
+            each(entry.split(|byte| *byte == 0).next().unwrap_or_default())?;
+            rest = rest.get(size.max(1)..).unwrap_or_default();
+        }
+    }
+}
+
+/// Reads a symbolic link below an open folder, and returns how many bytes of `target` it has.
+pub(super) fn read_link(folder: RawFd, path: &CStr, target: &mut [u8]) -> Raw<usize> {
+    let args = [folder as u64, path.as_ptr() as u64, target.as_mut_ptr() as u64, target.len() as u64, 0, 0];
+    // SAFETY: the kernel reads `path`, which ends with a NUL, and writes at most as many bytes as `target` has. Both are borrowed.
+    checked("readlinkat", unsafe { raw::syscall(libc::SYS_readlinkat, args) }).map(|length| length as usize)
+}
+
+fn open(folder: RawFd, path: &CStr, flags: i32, resolve: u64) -> Raw<OwnedFd> {
+    let how = [(flags | libc::O_CLOEXEC) as u64, 0, resolve];
+    let args = [folder as u64, path.as_ptr() as u64, (&raw const how) as u64, size_of_val(&how) as u64, 0, 0];
+    // SAFETY: the kernel reads `path`, which ends with a NUL, and the `open_how` in `how`. Both live until the call returns.
+    let fd = checked("openat2", unsafe { raw::syscall(libc::SYS_openat2, args) })?;
+    // SAFETY: the kernel has just made this descriptor in this process's table, and nothing else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
+}
+
+fn read(file: &OwnedFd, bytes: &mut [u8]) -> Raw<usize> {
+    let args = [file.as_raw_fd() as u64, bytes.as_mut_ptr() as u64, bytes.len() as u64, 0, 0, 0];
+    // SAFETY: the kernel writes at most as many bytes as `bytes` has, which are borrowed.
+    checked("read", unsafe { raw::syscall(libc::SYS_read, args) }).map(|length| length as usize)
+}
+
+fn file_system(root: &OwnedFd) -> Raw<u64> {
+    let mut statfs = [0u64; 15]; // struct statfs has 120 bytes, and its type comes first
+    let args = [root.as_raw_fd() as u64, statfs.as_mut_ptr() as u64, 0, 0, 0, 0];
+    // SAFETY: the kernel writes a `struct statfs` to `statfs`, which is as long and lives in this frame.
+    checked("fstatfs", unsafe { raw::syscall(libc::SYS_fstatfs, args) })?;
+    Ok(statfs[0])
+}
+
+pub(super) fn checked(call: &'static str, result: i64) -> Raw<i64> {
+    if result < 0 {
+        return Err(Error { call, errno: -result as i32 });
+    }
+    Ok(result)
+}
+
+/// Returns the words of a line of `status`.
+fn status_words<'a>(status: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_default().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
+}
+
+fn number(digits: &[u8]) -> Option<i32> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Writes `<thread>/<file>` to `path`.
+fn path_of<'a>(thread: i32, file: &CStr, path: &'a mut [u8; NUMBER + 8]) -> &'a CStr {
+    let mut digits = [0u8; NUMBER];
+    let (mut rest, mut count) = (thread.unsigned_abs(), 0);
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        (rest, count) = (rest / 10, count + 1);
+        if rest == 0 {
+            break;
+        }
+    }
+    let number = digits.iter().skip(NUMBER - count);
+    let bytes = number.chain(b"/").chain(file.to_bytes_with_nul());
+    path.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+    CStr::from_bytes_until_nul(path).unwrap_or(c"")
+}
