@@ -13,12 +13,12 @@ mod rings;
 mod signal;
 mod standstill;
 
-use self::obstacle::Obstacle;
+use self::obstacle::{Obstacle, PATIENCE};
 use self::plan::{Plan, Refused};
 use self::procfs::{Error, Identity, Memory, Procfs};
 use self::rehearsal::Rehearsal;
 use self::signal::{Stop, MOST};
-use self::standstill::{Moving, Standstill, PATIENCE};
+use self::standstill::{Moving, Standstill};
 use crate::call::Request;
 use crate::error::Result;
 use crate::task::zygote;

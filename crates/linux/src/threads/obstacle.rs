@@ -3,8 +3,11 @@
 use super::procfs::{Error, Stat};
 use super::rings::Ring;
 use super::signal::{MOST, SIGNAL};
-use super::standstill::PATIENCE;
 use crate::error::{Failure, Refusal, ThreadInTheWay, Unchanged};
+use std::time::Duration;
+
+/// How long this process waits for its threads to stop.
+pub(super) const PATIENCE: Duration = Duration::from_millis(5000);
 
 /// The reason why no thread was changed. The value has no memory of its own, because it is made while the other threads stand
 /// still.

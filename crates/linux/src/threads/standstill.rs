@@ -1,7 +1,7 @@
 //! The time in which all threads of this process but two stand still: the calling thread, which makes the change, and the one that
 //! rehearses it. The calling thread takes no lock and allocates nothing meanwhile: another thread may hold the lock.
 
-use super::obstacle::{Obstacle, Thread};
+use super::obstacle::{Obstacle, Thread, PATIENCE};
 use super::plan::Plan;
 use super::procfs::{Memory, Procfs, Text};
 use super::raw;
@@ -15,8 +15,6 @@ const ROUND: Duration = Duration::from_millis(200);
 const LOOK_AGAIN: u64 = 2_000_000;
 /// The longest pause between two rounds.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
-/// How long all rounds take together.
-pub(super) const PATIENCE: Duration = Duration::from_millis(5000);
 
 /// The calling thread and the one that rehearses, by their numbers in `/proc`. They do not stop.
 #[derive(Clone, Copy, Debug)]
