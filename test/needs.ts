@@ -63,6 +63,8 @@ const probes = {
 	"a login uid that is not set": () => read("/proc/self/loginuid") === "4294967295",
 	"no_new_privs that is not set": () => status("NoNewPrivs") === "0",
 
+	"the headers of libcap": () =>
+		spawnSync("cc", ["-fsyntax-only", "-x", "c", "-"], { input: "#include <sys/capability.h>\n" }).status === 0,
 	"a Node that builds single executables": () => Number(process.versions.node.split(".")[0]) > 25,
 
 	// The CPU.
