@@ -1,5 +1,6 @@
 //! The current target of a thread, in which its calls run: near, unless a task or a batch was entered.
 
+pub mod ambient_set;
 pub mod capability_sets;
 pub mod mounts;
 
@@ -119,13 +120,17 @@ pub fn collecting<T>(add: impl FnOnce(&mut Batch) -> T) -> Option<T> {
     })
 }
 
-/// Runs calls in the current target of the calling thread until one is refused. In a task they travel in one message.
+/// Runs calls in the current target of the calling thread until one is refused. In a task they travel in one message. In a batch the
+/// `step` of a failure counts them as one.
 pub fn run_all<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
+    if calls.is_empty() {
+        return Ok(Vec::new());
+    }
     CURRENT.with_borrow_mut(|target| match target {
         Target::Near => calls.into_iter().map(Call::near).collect(),
         Target::EveryThread => run_in_every_thread(calls),
         Target::Far(channel) => run_far(channel, calls),
-        Target::Batch(batch) => calls.into_iter().map(|call| batch.push(call)).collect(),
+        Target::Batch(batch) => batch.push_all(calls),
     })
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { MultithreadedError, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { refused } from "../../../test/refusal.ts";
+import { refusal, refused } from "../../../test/refusal.ts";
 import { type Capability, CapabilitySet, dropCapabilities } from "../src/index.ts";
 import { capset, prctl, sets, setsAfterExec } from "./task.ts";
 
@@ -57,11 +57,33 @@ test("dropping again, and more, needs no privilege where the bounding set has no
 	expect(sets(other.pid)).toEqual(none);
 });
 
-test("without CAP_SETPCAP: EPERM, and nothing is dropped", async () => {
+test("CAP_SETPCAP that is permitted and not effective, as after a change of user ids, is made effective first", async () => {
+	await using task = await powerful();
+	capset(task, KILL, KILL | SETPCAP, 0n);
+	task.run(() => dropCapabilities(["kill"]));
+	expect(sets(task.pid)).toEqual({ ...none, Prm: KILL, Eff: KILL, Bnd: KILL });
+	capset(task, 0n, KILL, 0n); // nothing to lose in the bounding set
+	task.run(() => dropCapabilities(["kill"]));
+	expect(sets(task.pid)).toEqual({ ...none, Prm: KILL, Eff: KILL, Bnd: KILL });
+});
+
+test("a batch leaves CAP_SETPCAP as it is: EPERM where it is not effective, and nothing is dropped", async () => {
 	await using task = await powerful();
 	capset(task, KILL, KILL | SETPCAP, 0n);
 	const before = sets(task.pid);
-	expect(() => task.run(() => dropCapabilities())).toThrow(refused("EPERM", "prctl"));
+	await expect(task.batch(() => dropCapabilities())).rejects.toThrow(refused("EPERM", "prctl"));
+	expect(sets(task.pid)).toEqual(before);
+});
+
+test("without CAP_SETPCAP: EPERM, and nothing is dropped", async () => {
+	await using task = await powerful();
+	capset(task, KILL, KILL, 0n);
+	const before = sets(task.pid);
+	expect(refusal(() => task.run(() => dropCapabilities()))).toMatchObject({
+		code: "EPERM",
+		syscall: "prctl",
+		hint: expect.stringContaining("CAP_SETPCAP"),
+	});
 	await expect(task.batch(() => dropCapabilities())).rejects.toThrow(refused("EPERM", "prctl"));
 	expect(sets(task.pid)).toEqual(before);
 });

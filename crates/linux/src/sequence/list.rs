@@ -69,10 +69,12 @@ impl Sequence {
         self.requests.len() - 1
     }
 
-    /// Lets `add` add steps that the caller of nearfar has not asked for. A failure does not count them in its `step`.
+    /// Lets `add` add steps that the caller of nearfar has not asked for. A failure does not count them in its `step`. All steps that
+    /// `add` adds are such steps, also those that it adds with this function.
     pub(crate) fn aside<T>(&mut self, add: impl FnOnce(&mut Sequence) -> T) -> T {
-        let first = self.len();
+        let (first, asides) = (self.len(), self.asides.len());
         let added = add(self);
+        self.asides.truncate(asides);
         self.asides.extend(first..self.len());
         added
     }

@@ -114,6 +114,12 @@ impl Sequence {
         Some(request.refusal(number, Some(self.asked_step(last))))
     }
 
+    /// Returns the failure of a step, also if the sequence has gone on after it.
+    pub(crate) fn refusal(&self, reply: &Reply, step: usize) -> Option<Failure> {
+        let number = reply.error(step)?;
+        Some(self.requests.get(step)?.refusal(number, Some(self.asked_step(step))))
+    }
+
     /// Returns the number of the file system context that the failed step was made on, if it was made on one.
     pub(crate) fn failed_context(&self, reply: &Reply) -> Option<i32> {
         let last = reply.results.len().checked_sub(1).filter(|last| reply.error(*last).is_some())?;

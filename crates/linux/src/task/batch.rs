@@ -35,6 +35,19 @@ impl Batch {
         }
     }
 
+    /// Adds calls that are one call to the caller of nearfar. The first of them counts in the `step` of a failure.
+    pub(crate) fn push_all<T>(&mut self, calls: Vec<Call<T>>) -> Result<Vec<T>> {
+        let mut calls = calls.into_iter();
+        let Some(first) = calls.next() else { return Ok(Vec::new()) };
+        let mut values = vec![self.push(first)?];
+        let sequence = &mut self.outgoing.sequence;
+        for value in sequence.aside(|sequence| calls.map(|call| death_signal::push(sequence, call)).collect::<Vec<_>>())
+        {
+            values.push(value?);
+        }
+        Ok(values)
+    }
+
     /// Adds steps that are one call to the caller of nearfar, with the name `call`. The first of them counts in the `step` of a failure.
     pub(crate) fn push_steps(
         &mut self,
