@@ -7,8 +7,8 @@ import {
 	onEveryThread,
 	wrongType,
 } from "@nearfar/core/internal";
-import { type Caps, toCapabilityBits } from "./capability-set.ts";
-import { explained, kernelBits, named, setpcap } from "./kernel.ts";
+import { CapabilitySet, type Caps, toCapabilityBits } from "./capability-set.ts";
+import { explained, named, setpcap } from "./kernel.ts";
 
 /**
  * Sets the effective, permitted and inheritable capabilities of the current task. A set that is left out stays as it is.
@@ -84,7 +84,7 @@ function bitsOrNothing(source: Caps | undefined, parameter: string): bigint | un
 export function hintForSets(effective: bigint, permitted: bigint, inheritable: bigint, pid = 0): string | undefined {
 	const sets = native().capabilitySets();
 	const [nowEffective = 0n, nowPermitted = 0n, nowInheritable = 0n, bounding = 0n] = sets;
-	const kernel = (bits: bigint) => bits & kernelBits();
+	const kernel = (bits: bigint) => bits & CapabilitySet.all().bits;
 	const regained = kernel(permitted & ~nowPermitted);
 	if (regained) return `${named(regained)} cannot become permitted: nothing that is not permitted now ever can`;
 	const above = kernel(effective & ~permitted);

@@ -9,9 +9,9 @@ import {
 } from "@nearfar/core/internal";
 import { hintForAmbient } from "./ambient.ts";
 import { hintForBounding } from "./bounding.ts";
-import { type Caps, toCapabilityBits } from "./capability-set.ts";
+import { CapabilitySet, type Caps, toCapabilityBits } from "./capability-set.ts";
 import { hintForSets } from "./capset.ts";
-import { explained, isRefusal, kernelBits, named, setpcap } from "./kernel.ts";
+import { explained, isRefusal, named, setpcap } from "./kernel.ts";
 
 const setNames = ["effective", "permitted", "inheritable", "bounding", "ambient"] as const;
 
@@ -74,7 +74,7 @@ export function dropCapabilities(
 	keep: Caps = [],
 	options?: ProcessOption & { ambient?: boolean; noNewPrivs?: boolean },
 ): void {
-	const all = kernelBits();
+	const all = CapabilitySet.all().bits;
 	const kept = toCapabilityBits(keep, "keep") & all;
 	const checked = checkOptions(options, ["process", "ambient", "noNewPrivs"]);
 	const ambient = optionalBoolean(checked.ambient, "options.ambient") ?? false;

@@ -5,15 +5,10 @@ import { CapabilitySet, type Caps, toCapabilityBits } from "./capability-set.ts"
 /** CAP_SETPCAP, which most changes of sets need. */
 export const setpcap = 1n << 8n;
 
-/** Returns the bits of all capabilities that the running kernel has. */
-export function kernelBits(): bigint {
-	return (1n << BigInt(native().lastCapability() + 1)) - 1n;
-}
-
 /** Returns the bits of a set. Throws a `RangeError` for a capability that the running kernel does not have. */
 export function toKernelBits(source: Caps, parameter: string): bigint {
 	const bits = toCapabilityBits(source, parameter);
-	const unknown = bits & ~kernelBits();
+	const unknown = bits & ~CapabilitySet.all().bits;
 	if (unknown !== 0n) {
 		const allowed = `made of capabilities that this kernel has, up to number ${native().lastCapability()}`;
 		throw outOfRange(parameter, allowed, named(unknown));
