@@ -2,6 +2,7 @@
 
 pub mod ambient_set;
 pub mod capability_sets;
+pub mod file_ids;
 pub mod mounts;
 
 use crate::call::{Answer, Call, Request, Short};

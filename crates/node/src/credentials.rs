@@ -118,16 +118,16 @@ pub fn setregid(real: u32, effective: u32) -> Result<()> {
     linux::calls::credentials::setregid(real, effective).run().or_throw()
 }
 
-/// setfsuid(2): the former id.
+/// setfsuid(2), and again for what has become of the id: the former id.
 #[napi]
 pub fn setfsuid(uid: u32) -> Result<u32> {
-    linux::calls::credentials::setfsuid(uid).run().or_throw()
+    linux::target::file_ids::set_user(uid).or_throw()
 }
 
-/// setfsgid(2): the former id.
+/// setfsgid(2), and again for what has become of the id: the former id.
 #[napi]
 pub fn setfsgid(gid: u32) -> Result<u32> {
-    linux::calls::credentials::setfsgid(gid).run().or_throw()
+    linux::target::file_ids::set_group(gid).or_throw()
 }
 
 /// setresuid(2).

@@ -487,10 +487,10 @@ export declare function setDeathSignal(signal: number): void
 /** fcntl(2) with F_SETFD. */
 export declare function setFlags(fd: number, flags: number): void
 
-/** setfsgid(2): the former id. */
+/** setfsgid(2), and again for what has become of the id: the former id. */
 export declare function setfsgid(gid: number): number
 
-/** setfsuid(2): the former id. */
+/** setfsuid(2), and again for what has become of the id: the former id. */
 export declare function setfsuid(uid: number): number
 
 /** setgid(2). */

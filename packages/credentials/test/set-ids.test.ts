@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { isRoot, needs } from "../../../test/needs.ts";
+import { refusal } from "../../../test/refusal.ts";
 import { statusNumbers } from "../../../test/status.ts";
 import {
 	getgroups,
@@ -14,6 +15,7 @@ import {
 	setgid,
 	setgroups,
 	setregid,
+	setresgid,
 	setresuid,
 	setreuid,
 	setuid,
@@ -121,3 +123,24 @@ needs("root").test("CRE-07 setfsuid returns the former id, and takes capabilitie
 	expect(task.run(() => setfsuid(0))).toBe(1000);
 	expect(capabilities(task)).toBe(before);
 });
+
+const fileIds = { setfsuid, setfsgid };
+
+test.each(Object.entries(fileIds))("CRE-07 %s: an id that the kernel leaves as it was is EPERM", async (name, set) => {
+	await using task = await Task.clone();
+	if (isRoot) task.run(() => [setgroups([]), setresgid(1, 1, 1), setresuid(1, 1, 1)]);
+	const own = task.run(() => set(-1));
+	for (const id of [0, 4711, 4294967294])
+		expect(refusal(() => task.run(() => set(id)))).toMatchObject({ code: "EPERM", syscall: name });
+	expect(task.run(() => [set(-1), set(own)])).toEqual([own, own]);
+	expect([statusNumbers(task.pid, "Uid")[3], statusNumbers(task.pid, "Gid")[3]]).toContain(own);
+});
+
+test.each(Object.entries(fileIds))(
+	"CRE-07 %s: an id that the user namespace does not map is EINVAL",
+	async (name, set) => {
+		await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
+		expect(refusal(() => task.run(() => set(7)))).toMatchObject({ code: "EINVAL", syscall: name });
+		expect(task.run(() => [set(-1), set(0)])).toEqual([0, 0]);
+	},
+);

@@ -2,6 +2,9 @@
 
 use crate::call::{Call, Short};
 
+/// The id that stands for "unchanged" in calls that set ids.
+pub const UNCHANGED: u32 = u32::MAX;
+
 /// getuid(2).
 pub const GETUID: Short = Short::new("getuid", libc::SYS_getuid);
 /// geteuid(2).
@@ -129,6 +132,16 @@ pub fn setreuid(real: u32, effective: u32) -> Call<()> {
 /// `setregid(real, effective)`.
 pub fn setregid(real: u32, effective: u32) -> Call<()> {
     Call::new("setregid", libc::SYS_setregid).number(real).number(effective).one_thread().clears_death_signal()
+}
+
+/// `setfsuid(-1)`: returns the id, and changes nothing.
+pub fn getfsuid() -> Call<u32> {
+    Call::new("setfsuid", libc::SYS_setfsuid).number(UNCHANGED).one_thread().value(|answer| answer.result as u32)
+}
+
+/// `setfsgid(-1)`: returns the id, and changes nothing.
+pub fn getfsgid() -> Call<u32> {
+    Call::new("setfsgid", libc::SYS_setfsgid).number(UNCHANGED).one_thread().value(|answer| answer.result as u32)
 }
 
 /// `setfsuid(uid)`: returns the former id, also where the kernel refuses the new one.
