@@ -112,7 +112,7 @@ export class CapabilitySet implements Iterable<Capability> {
 	/**
 	 * Tells whether another set has the same capabilities, with or without names.
 	 *
-	 * @param other - The capabilities to compare with: what {@link CapabilitySet.from} takes.
+	 * @param other - The capabilities to compare with, as {@link CapabilitySet.from} takes them.
 	 * @returns `true` if all 64 bits are the same.
 	 * @throws `TypeError` `other` is neither an iterable nor a bigint, or a name is no capability.
 	 * @throws `RangeError` A number is not one from 0 to 63, or the bigint is not one from 0 to 2^64-1.
@@ -124,7 +124,7 @@ export class CapabilitySet implements Iterable<Capability> {
 	/**
 	 * Returns the capabilities that are in this set, in the other one, or in both.
 	 *
-	 * @param other - The other capabilities: what {@link CapabilitySet.from} takes.
+	 * @param other - The other capabilities, as {@link CapabilitySet.from} takes them.
 	 * @returns A new set.
 	 * @throws `TypeError` `other` is neither an iterable nor a bigint, or a name is no capability.
 	 * @throws `RangeError` A number is not one from 0 to 63, or the bigint is not one from 0 to 2^64-1.
@@ -136,7 +136,7 @@ export class CapabilitySet implements Iterable<Capability> {
 	/**
 	 * Returns the capabilities that are in both sets.
 	 *
-	 * @param other - The other capabilities: what {@link CapabilitySet.from} takes.
+	 * @param other - The other capabilities, as {@link CapabilitySet.from} takes them.
 	 * @returns A new set.
 	 * @throws `TypeError` `other` is neither an iterable nor a bigint, or a name is no capability.
 	 * @throws `RangeError` A number is not one from 0 to 63, or the bigint is not one from 0 to 2^64-1.
@@ -148,7 +148,7 @@ export class CapabilitySet implements Iterable<Capability> {
 	/**
 	 * Returns the capabilities of this set that are not in the other one.
 	 *
-	 * @param other - The capabilities to leave out: what {@link CapabilitySet.from} takes.
+	 * @param other - The capabilities to leave out, as {@link CapabilitySet.from} takes them.
 	 * @returns A new set.
 	 * @throws `TypeError` `other` is neither an iterable nor a bigint, or a name is no capability.
 	 * @throws `RangeError` A number is not one from 0 to 63, or the bigint is not one from 0 to 2^64-1.

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
-import { type Capability, CapabilitySet, type Caps, dropCapabilities } from "../src/index.ts";
+import { refused } from "../../../test/refusal.ts";
+import { type Capability, CapabilitySet, type Caps, capget, dropCapabilities } from "../src/index.ts";
 import { randomSets } from "./libcap.ts";
-import { sets } from "./task.ts";
+import { capset, sets } from "./task.ts";
 
 const last = Number(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8"));
 
@@ -76,7 +77,7 @@ test.each(["equals", "union", "intersection", "difference"] as const)("%s refuse
 	expect(() => set[method](undefined as unknown as Caps)).toThrow(TypeError);
 });
 
-test("CAP-15 github.com/SinusBot/docker #40: all is what this kernel has, and not what the library knows", async () => {
+test("SinusBot/docker #40, CAP-15: all is what this kernel has, and not what the library knows", async () => {
 	const all = CapabilitySet.all();
 	expect(all.bits).toBe(2n ** BigInt(last + 1) - 1n);
 	await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
@@ -87,6 +88,17 @@ test("CAP-15 github.com/SinusBot/docker #40: all is what this kernel has, and no
 	expect(sets(task.pid)).toMatchObject({ Prm: all.bits, Bnd: all.bits });
 	await task.batch(() => dropCapabilities(CapabilitySet.all().difference(["sysAdmin"])));
 	expect(sets(task.pid).Prm).toBe(all.bits & ~(1n << 21n));
+});
+
+test("lucab/caps-rs #28: one capability leaves permitted only together with effective", async () => {
+	await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
+	const { effective, permitted, inheritable } = task.run(capget);
+	const rest = permitted.difference(["netRaw"]);
+	expect(() => capset(task, effective.bits, rest.bits, inheritable.bits)).toThrow(refused("EPERM", "syscall"));
+	expect(sets(task.pid)).toMatchObject({ Eff: effective.bits, Prm: permitted.bits });
+	capset(task, effective.intersection(rest).bits, rest.bits, inheritable.bits);
+	expect(sets(task.pid)).toMatchObject({ Eff: rest.bits, Prm: rest.bits });
+	expect(task.run(capget).permitted.has("netRaw")).toBe(false);
 });
 
 test.each([
