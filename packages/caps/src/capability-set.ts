@@ -64,8 +64,7 @@ export class CapabilitySet implements Iterable<Capability> {
 	 * @returns The same set near and in every task.
 	 * @example
 	 * ```ts
-	 * const last = [...CapabilitySet.all()].at(-1);
-	 * console.log(last); // checkpointRestore, since Linux 5.9
+	 * console.log(CapabilitySet.all().has("bpf")); // true since Linux 5.8
 	 * ```
 	 * @see PR_CAPBSET_READ(2const), Linux 2.6.25; no privilege
 	 */
