@@ -1,7 +1,19 @@
 import { readFileSync } from "node:fs";
-import { type ChildProcess, type Process, pipe, type Task } from "@nearfar/core";
+import { type ChildProcess, type Process, pipe, Task } from "@nearfar/core";
 
 const [CAPGET, CAPSET, PRCTL] = process.arch === "arm64" ? [90, 91, 167] : [125, 126, 157];
+
+/** Returns a task that is user 0 of a new user namespace: the task has every capability there, for any caller. */
+export function powerful(): Promise<Task> {
+	return Task.clone({ namespaces: ["user"], idMap: "root" });
+}
+
+/** Returns a task that is user 1000 of a new user namespace, and has every capability there. */
+export function powerfulUser(): Promise<Task> {
+	const map = (id: number | undefined) => [{ inside: 1000, outside: id ?? 0, count: 1 }];
+	const idMap = { uids: map(process.getuid?.()), gids: map(process.getgid?.()) };
+	return Task.clone({ namespaces: ["user"], idMap });
+}
 
 /** Returns the five sets of a process as /proc shows them. */
 export function sets(pid: number | "self" | "thread-self"): Record<"Inh" | "Prm" | "Eff" | "Bnd" | "Amb", bigint> {

@@ -1,5 +1,5 @@
 import type { FailureData } from "../../native/binding.js";
-import { atFlags } from "../addon/flags.generated.ts";
+import { atFlags, prctlOptions } from "../addon/flags.generated.ts";
 
 /** The kinds of namespaces that a task needs for file systems which show a namespace. */
 const ofNamespace: Readonly<Record<string, string>> = {
@@ -24,7 +24,7 @@ const since: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns what may stand in the way of a call on mounts, and what to do about it. The call, the file system and the error decide:
+ * Returns what may stand in the way of a call on mounts or capabilities, and what to do about it. The call, the file system and the error decide:
  * no further call is made.
  *
  * @param failure - The failure.
@@ -34,7 +34,7 @@ export function hintFor(failure: FailureData, paths: { path?: string; dest?: str
 	const { code, syscall = "", fstype, number } = failure;
 	switch (code) {
 		case "EPERM":
-			return hintForPermission(syscall, fstype?.toString());
+			return privileges(syscall, number ?? -1) ?? hintForPermission(syscall, fstype?.toString());
 		case "ENOSYS":
 			return (
 				since[syscall] &&
@@ -49,6 +49,26 @@ export function hintFor(failure: FailureData, paths: { path?: string; dest?: str
 			return syscall === "umount2" ? busyMount : undefined;
 		case "ELOOP":
 			return fstype?.toString() === "overlay" ? nestedLayers : undefined;
+		default:
+			return undefined;
+	}
+}
+
+/** Returns what a call on capabilities needs. The functions of @nearfar/caps say more where they can read the sets. */
+function privileges(syscall: string, option: number): string | undefined {
+	if (syscall === "capset") {
+		return "permitted never grows; effective is a part of permitted; and what is added to inheritable has to be in the bounding set, and permitted unless CAP_SETPCAP is effective";
+	}
+	if (syscall !== "prctl") return undefined;
+	switch (option) {
+		case prctlOptions.capbsetDrop:
+			return "CAP_SETPCAP has to be effective, also for a capability that the bounding set has lost already";
+		case prctlOptions.capAmbient:
+			return "each capability has to be permitted and inheritable, and the securebit noCapAmbientRaise must not be set";
+		case prctlOptions.setSecurebits:
+			return "CAP_SETPCAP has to be effective; a locked bit cannot change, a lock stays, and a bit that the kernel does not know is refused";
+		case prctlOptions.setKeepcaps:
+			return "the securebit keepCaps is locked";
 		default:
 			return undefined;
 	}
