@@ -339,3 +339,53 @@ fn path_of<'a>(thread: i32, file: &CStr, path: &'a mut [u8; NUMBER + 8]) -> &'a 
     path.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
     CStr::from_bytes_until_nul(path).unwrap_or(c"")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_finds_itself_and_what_it_may_do() {
+        let (procfs, mut memory) = (Procfs::open().unwrap(), Memory::new());
+        let own = procfs.own_number().unwrap();
+        procfs.read_identity(own, &mut memory.text, &mut memory.identity).unwrap();
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let names = ["Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs"];
+        let lines = status.lines().filter(|line| names.iter().any(|name| line.starts_with(&format!("{name}:"))));
+        let wanted: Vec<_> = lines.flat_map(|line| [line, "\n"]).collect();
+        assert_eq!(memory.identity.text(), wanted.concat().as_bytes());
+        assert_eq!(procfs.tid(own, &mut memory.text), Ok(nix::unistd::gettid().as_raw()));
+        assert!(procfs.thread_count(own, &mut memory.text).unwrap() >= 1);
+    }
+
+    #[test]
+    fn a_name_with_parentheses_hides_no_state() {
+        let (procfs, mut memory) = (Procfs::open().unwrap(), Memory::new());
+        let look = move || {
+            nix::sys::prctl::set_name(c"a) Z (b").unwrap();
+            let own = procfs.own_number().unwrap();
+            (procfs.stat(own, &mut memory.text), procfs.blocks(own, libc::SIGUSR2, &mut memory.text))
+        };
+        let (stat, blocks) = std::thread::spawn(look).join().unwrap();
+        let Stat { name, state, is_kernel_worker } = stat.unwrap().unwrap();
+        assert!(name.starts_with(b"a) Z (b\0"));
+        assert_eq!((state, is_kernel_worker, blocks), (b'R', false, false));
+    }
+
+    #[test]
+    fn a_thread_that_is_not_there_has_no_state() {
+        let (procfs, mut memory) = (Procfs::open().unwrap(), Memory::new());
+        assert_eq!(procfs.stat(i32::MAX, &mut memory.text), Ok(None));
+        let error = procfs.read_identity(i32::MAX, &mut memory.text, &mut memory.identity).unwrap_err();
+        assert_eq!((error.call, error.errno), ("openat2", libc::ENOENT));
+    }
+
+    #[test]
+    fn pieces_of_a_file_overlap() {
+        let file: OwnedFd = std::fs::File::open("/proc/self/maps").unwrap().into();
+        let mut text = Text { bytes: vec![0; 64].into_boxed_slice() };
+        let mut longest = 0;
+        text.each_piece(&file, 16, |piece| longest = longest.max(piece.len())).unwrap();
+        assert!(longest > 16 && longest <= 64);
+    }
+}
