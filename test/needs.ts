@@ -63,8 +63,7 @@ const probes = {
 	"a login uid that is not set": () => read("/proc/self/loginuid") === "4294967295",
 	"no_new_privs that is not set": () => status("NoNewPrivs") === "0",
 
-	"the headers of libcap": () =>
-		spawnSync("cc", ["-fsyntax-only", "-x", "c", "-"], { input: "#include <sys/capability.h>\n" }).status === 0,
+	"the headers of libcap 2.66": () => libcapIsAtLeast(2, 66),
 	"a Node that builds single executables": () => Number(process.versions.node.split(".")[0]) > 25,
 
 	// The CPU.
@@ -213,6 +212,13 @@ function hasCapabilitiesOfRoot(): boolean {
 	const used = [DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_RAW, SYS_CHROOT, SYS_PTRACE, SYS_ADMIN, SYS_NICE];
 	const effective = BigInt(`0x${status("CapEff")}`);
 	return used.every((capability) => (effective >> capability) & 1n);
+}
+
+/** True when the C compiler finds the headers of libcap, of this version or of a later one. */
+function libcapIsAtLeast(major: number, minor: number): boolean {
+	const later = `LIBCAP_MAJOR > ${major} || LIBCAP_MAJOR == ${major} && LIBCAP_MINOR >= ${minor}`;
+	const input = `#include <sys/capability.h>\n#if !(${later})\n#error\n#endif\n`;
+	return spawnSync("cc", ["-fsyntax-only", "-x", "c", "-"], { input }).status === 0;
 }
 
 function speculationCanBeDisabled(): boolean {
