@@ -15,7 +15,7 @@ mod standstill;
 
 use self::obstacle::{Obstacle, PATIENCE};
 use self::plan::{Plan, Refused};
-use self::procfs::{Error, Identity, Memory, Procfs};
+use self::procfs::{group_count, Error, Identity, Memory, Procfs};
 use self::rehearsal::Rehearsal;
 use self::signal::{Stop, MOST};
 use self::standstill::{Moving, Standstill};
@@ -37,7 +37,8 @@ pub fn change(requests: Vec<Request>) -> Result<Vec<i64>> {
     let plan = Arc::new(Plan::new(requests)?);
     let _alone = CHANGING.lock().unwrap_or_else(|broken| broken.into_inner());
     let procfs = Arc::new(Procfs::open()?);
-    let mut memory = Memory::new();
+    let groups = group_count() + plan.most_groups();
+    let mut memory = Memory::new(groups);
     let own = procfs.own_number()?;
     let count = procfs.thread_count(own, &mut memory.text)?;
     if count > MOST {
@@ -47,11 +48,17 @@ pub fn change(requests: Vec<Request>) -> Result<Vec<i64>> {
     let _no_zygote = zygote::end_all();
     refuse_ring(&procfs, &mut memory)?;
     signal::install()?;
-    let rehearsal = Rehearsal::start(plan.clone(), procfs.clone())?;
+    let rehearsal = Rehearsal::start(plan.clone(), procfs.clone(), groups)?;
     let same_namespace = procfs.shows_own_namespace(own, &mut memory.text)?;
     let moving = Moving { own, rehearsal: rehearsal.number(), same_namespace };
-    let mut change =
-        Change { plan: &plan, procfs: &procfs, own, memory, other: Identity::new(), results: vec![0; plan.len()] };
+    let mut change = Change {
+        plan: &plan,
+        procfs: &procfs,
+        own,
+        memory,
+        other: Identity::new(groups),
+        results: vec![0; plan.len()],
+    };
     let standstill = Standstill::begin(&procfs, moving, &mut change.memory)?;
     let made = change.make(&standstill, &rehearsal);
     drop(standstill);

@@ -43,6 +43,11 @@ impl Plan {
         self.calls.len()
     }
 
+    /// Returns how many groups a thread can have afterwards that it had not before.
+    pub(super) fn most_groups(&self) -> usize {
+        self.calls.iter().map(|call| call.request.input.len() / size_of::<u32>()).sum()
+    }
+
     /// Makes the calls in the calling thread, and passes the index and the result of each to `report`. Allocates nothing, and
     /// leaves `errno` alone.
     pub(super) fn perform(&self, mut report: impl FnMut(usize, i64)) -> std::result::Result<(), Refused> {

@@ -8,8 +8,10 @@ use nix::errno::Errno;
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
-/// The most bytes that a file of a thread has: 65536 groups of eleven bytes, and the other lines of `status`.
-const LONGEST: usize = 1 << 20;
+/// Room for every file of a thread that has no groups.
+const ROOM: usize = 32 << 10;
+/// The most bytes that a group takes in `status`.
+const GROUP: usize = 11;
 /// The lines of `status` that say what a thread may do.
 const IDENTITY: [&[u8]; 5] = [b"Uid:", b"Gid:", b"Groups:", b"Cap", b"NoNewPrivs:"];
 /// PF_IO_WORKER and PF_USER_WORKER: a thread of the kernel that works for this process, with the credentials of whatever it works on.
@@ -53,9 +55,15 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new() -> Self {
-        Memory { names: Text::new(), text: Text::new(), identity: Identity::new() }
+    /// Makes memory for threads with at most so many groups.
+    pub(super) fn new(groups: usize) -> Self {
+        Memory { names: Text::new(0), text: Text::new(groups), identity: Identity::new(groups) }
     }
+}
+
+/// Returns how many groups the calling thread has.
+pub(super) fn group_count() -> usize {
+    usize::try_from(raw::numbers(libc::SYS_getgroups, [0; 4])).unwrap_or(0)
 }
 
 /// Memory for one file.
@@ -192,9 +200,8 @@ impl Procfs {
 }
 
 impl Text {
-    pub(super) fn new() -> Self {
-        // Zeroed memory of this size is not touched before the kernel writes to it.
-        Text { bytes: vec![0; LONGEST].into_boxed_slice() }
+    pub(super) fn new(groups: usize) -> Self {
+        Text { bytes: vec![0; ROOM + GROUP * groups].into_boxed_slice() }
     }
 
     /// Reads a whole file.
@@ -230,8 +237,8 @@ impl Text {
 }
 
 impl Identity {
-    pub(super) fn new() -> Self {
-        Identity { bytes: vec![0; LONGEST].into_boxed_slice(), length: 0 }
+    pub(super) fn new(groups: usize) -> Self {
+        Identity { bytes: vec![0; ROOM + GROUP * groups].into_boxed_slice(), length: 0 }
     }
 
     /// True when both say the same.
@@ -346,7 +353,7 @@ mod tests {
 
     #[test]
     fn a_thread_finds_itself_and_what_it_may_do() {
-        let (procfs, mut memory) = (Procfs::open().unwrap(), Memory::new());
+        let (procfs, mut memory) = (Procfs::open().unwrap(), Memory::new(group_count()));
         let own = procfs.own_number().unwrap();
         procfs.read_identity(own, &mut memory.text, &mut memory.identity).unwrap();
         let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
@@ -360,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_hides_no_state() {
-        let (procfs, mut memory) = (Procfs::open().unwrap(), Memory::new());
+        let (procfs, mut memory) = (Procfs::open().unwrap(), Memory::new(group_count()));
         let look = move || {
             nix::sys::prctl::set_name(c"a) Z (b").unwrap();
             let own = procfs.own_number().unwrap();
@@ -374,7 +381,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_is_not_there_has_no_state() {
-        let (procfs, mut memory) = (Procfs::open().unwrap(), Memory::new());
+        let (procfs, mut memory) = (Procfs::open().unwrap(), Memory::new(group_count()));
         assert_eq!(procfs.stat(i32::MAX, &mut memory.text), Ok(None));
         let error = procfs.read_identity(i32::MAX, &mut memory.text, &mut memory.identity).unwrap_err();
         assert_eq!((error.call, error.errno), ("openat2", libc::ENOENT));

@@ -43,15 +43,15 @@ const END: u32 = 4;
 
 impl Rehearsal {
     /// Starts the thread, and waits until the thread is ready.
-    pub(super) fn start(plan: Arc<Plan>, procfs: Arc<Procfs>) -> Result<Self> {
-        let outcome = Outcome { refused: None, identity: Identity::new(), securebits: 0, unreadable: None };
+    pub(super) fn start(plan: Arc<Plan>, procfs: Arc<Procfs>, groups: usize) -> Result<Self> {
+        let outcome = Outcome { refused: None, identity: Identity::new(groups), securebits: 0, unreadable: None };
         let shared = Arc::new(Shared {
             state: AtomicU32::new(STARTING),
             number: AtomicI32::new(0),
             outcome: Mutex::new(outcome),
         });
         let of_thread = shared.clone();
-        thread::spawn("nearfar-rehearse", move || rehearse(&of_thread, &plan, &procfs))?;
+        thread::spawn("nearfar-rehearse", move || rehearse(&of_thread, &plan, &procfs, Text::new(groups)))?;
         raw::wait_while(&shared.state, STARTING);
         let rehearsal = Rehearsal { shared };
         if rehearsal.number() == 0 {
@@ -91,8 +91,7 @@ impl Shared {
 }
 
 /// Runs on the thread that rehearses.
-fn rehearse(shared: &Shared, plan: &Plan, procfs: &Procfs) {
-    let mut text = Text::new();
+fn rehearse(shared: &Shared, plan: &Plan, procfs: &Procfs, mut text: Text) {
     let number = procfs.own_number().unwrap_or(0);
     shared.number.store(number, SeqCst);
     shared.set(READY);

@@ -15,6 +15,8 @@ pub(super) const SIGNAL: i32 = if cfg!(target_env = "musl") { 34 } else { 33 };
 /// The most threads that can stand still at once.
 pub(super) const MOST: usize = 4096;
 
+/// The code of a signal that carries a value.
+const SI_QUEUE: i32 = -1;
 /// Marks the value of a signal as one of nearfar's.
 const MAGIC: u64 = 0x6e66;
 /// The size of the kernel's set of signals in bytes.
@@ -22,6 +24,8 @@ const SIGSET: u64 = 8;
 
 /// `siginfo_t` in words: signal and errno, code, sender, value.
 type SigInfo = [u64; 16];
+
+type Handler = extern "C" fn(c_int, *mut SigInfo, *mut c_void);
 
 /// One stop of a thread.
 pub(super) struct Slot {
@@ -67,8 +71,10 @@ static PHASE: AtomicU32 = AtomicU32::new(Phase::Release as u32);
 static ARRIVALS: AtomicU32 = AtomicU32::new(0);
 /// The plan, from before [`Phase::Apply`] until every thread that stands still has performed it.
 static PLAN: AtomicPtr<Plan> = AtomicPtr::new(std::ptr::null_mut());
-/// The handler that had the signal before: libc's own, or that of another library of this kind.
-static FORMER: AtomicUsize = AtomicUsize::new(0);
+/// The handler that had the signal when nearfar first took it, which is libc's own as a rule.
+static FIRST: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
+/// The handler that had the signal when nearfar last took it: the same, or that of another library of this kind.
+static LAST: AtomicUsize = AtomicUsize::new(libc::SIG_DFL);
 
 /// `struct sigaction` as the kernel has it.
 #[repr(C)]
@@ -170,7 +176,7 @@ pub(super) fn send(generation: u32, index: usize, pid: i32, tid: i32) -> Raw<()>
     let value = MAGIC << 48 | u64::from(generation) << 16 | index as u64;
     let mut info: SigInfo = [0; 16];
     info[0] = SIGNAL as u64;
-    info[1] = u64::from(libc::SI_QUEUE as u32);
+    info[1] = u64::from(SI_QUEUE as u32);
     info[2] = pid as u64;
     info[3] = value;
     let args = [pid as u64, tid as u64, SIGNAL as u64, (&raw const info) as u64, 0, 0];
@@ -210,12 +216,13 @@ pub(super) fn end_by_abort() -> ! {
 pub(super) fn install() -> Raw<()> {
     let mut present = Action { handler: 0, flags: 0, restorer: 0, mask: 0 };
     sigaction(SIGNAL, None, Some(&mut present))?;
-    let own = handle as extern "C" fn(c_int, *const SigInfo, *mut c_void);
+    let own: Handler = handle;
     if present.handler == own as usize {
         return Ok(());
     }
     pin(own as usize);
-    FORMER.store(present.handler, SeqCst);
+    LAST.store(present.handler, SeqCst);
+    let _ = FIRST.compare_exchange(libc::SIG_DFL, present.handler, SeqCst, SeqCst);
     let flags = (libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART) as u64;
     sigaction(SIGNAL, Some(&restoring(Action { handler: own as usize, flags, restorer: 0, mask: u64::MAX })), None)
 }
@@ -264,20 +271,23 @@ fn restoring(action: Action) -> Action {
 }
 
 /// The handler of the signal.
-extern "C" fn handle(signal: c_int, info: *const SigInfo, context: *mut c_void) {
-    // SAFETY: the kernel passes a `siginfo_t`, which has this size and lives until the handler returns.
-    let words = unsafe { *info };
+extern "C" fn handle(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
+    // SAFETY: the kernel passes a `siginfo_t`, which has this size, lives until the handler returns, and is this handler's.
+    let words = unsafe { &mut *info };
     let (code, value) = (words[1] as i32, words[3]);
-    if code == libc::SI_QUEUE && value >> 48 == MAGIC {
+    if code == SI_QUEUE && value >> 48 == MAGIC {
         return stand_still((value >> 16) as u32, (value & 0xffff) as usize);
     }
-    let former = FORMER.load(SeqCst);
+    // A library that took the signal after nearfar may pass it on to nearfar, which has passed it to the library. The kernel leaves
+    // the last word alone.
+    let comes_back = std::mem::replace(&mut words[15], MAGIC) == MAGIC;
+    let former = if comes_back { &FIRST } else { &LAST }.load(SeqCst);
     if former == libc::SIG_DFL || former == libc::SIG_IGN {
         return;
     }
     // SAFETY: the kernel had this address as the handler of the same signal. A handler without SA_SIGINFO leaves the second and
     // the third argument alone.
-    let former = unsafe { std::mem::transmute::<usize, extern "C" fn(c_int, *const SigInfo, *mut c_void)>(former) };
+    let former = unsafe { std::mem::transmute::<usize, Handler>(former) };
     former(signal, info, context);
 }
 
