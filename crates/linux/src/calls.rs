@@ -23,3 +23,4 @@ pub mod process;
 pub mod signals;
 pub mod statmount;
 pub mod stub;
+pub mod xattr;

@@ -44,3 +44,4 @@ mod throw;
 mod transfer;
 mod users;
 mod weak;
+mod xattr;

@@ -15,3 +15,5 @@ export * from "./capget.ts";
 export { capset } from "./capset.ts";
 export * from "./drop-capabilities.ts";
 export { type SecureBit, type SecureBits, securebits } from "./securebits.ts";
+export { fileCapabilities, type NewFileCapabilities } from "./file-capabilities.ts";
+export type { FileCapabilities } from "./file-capability-value.ts";

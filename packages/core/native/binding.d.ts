@@ -346,6 +346,9 @@ export declare function gettid(): number
 /** getuid(2). */
 export declare function getuid(): number
 
+/** getxattr(2), or the one of its kin that reaches the place. */
+export declare function getxattr(at: number, path: Text, flags: number, attribute: string, length: number): Buffer
+
 /** Returns whether the kernel has the securebits about execve(2) of Linux 6.14. */
 export declare function hasExecSecurebits(): boolean
 
@@ -469,6 +472,9 @@ export declare function reduceCapabilities(before: Array<bigint> | undefined | n
 /** Lets a child be reaped after a successful `hold_child`. */
 export declare function releaseChild(child: Id): void
 
+/** removexattr(2), or the one of its kin that reaches the place. */
+export declare function removexattr(at: number, path: Text, flags: number, attribute: string): void
+
 /** renameat2(2). */
 export declare function renameat2(from: number, fromPath: Text, to: number, toPath: Text, flags: number): void
 
@@ -546,6 +552,9 @@ export declare function setStatus(fd: number, flags: number): void
 
 /** setuid(2). */
 export declare function setuid(uid: number): void
+
+/** setxattr(2), or the one of its kin that reaches the place. */
+export declare function setxattr(at: number, path: Text, flags: number, attribute: string, value: Uint8Array): void
 
 /** sigaction(2): ignored, or the default action. */
 export declare function sigaction(signal: number, ignore: boolean): void
