@@ -225,7 +225,12 @@ function fromText(text: string): Parameters<typeof encodeValue>[0] {
 	if (effective.bits !== 0n && effective.bits !== all) {
 		throw wrongValue("caps", "a text in which all permitted and inheritable capabilities are effective, or none", text);
 	}
-	return { permitted: permitted.bits, inheritable: inheritable.bits, effective: effective.bits !== 0n, rootId: undefined };
+	return {
+		permitted: permitted.bits,
+		inheritable: inheritable.bits,
+		effective: effective.bits !== 0n,
+		rootId: undefined,
+	};
 }
 
 /** Returns the error for a file that the call cannot be made for, as the kernel's own for bytes that it does not understand. */

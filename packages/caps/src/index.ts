@@ -14,6 +14,6 @@ export { formatCapabilities, parseCapabilities } from "./capability-text.ts";
 export * from "./capget.ts";
 export { capset } from "./capset.ts";
 export * from "./drop-capabilities.ts";
-export { type SecureBit, type SecureBits, securebits } from "./securebits.ts";
 export { fileCapabilities, type NewFileCapabilities } from "./file-capabilities.ts";
 export type { FileCapabilities } from "./file-capability-value.ts";
+export { type SecureBit, type SecureBits, securebits } from "./securebits.ts";

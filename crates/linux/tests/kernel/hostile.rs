@@ -3,6 +3,7 @@
 use crate::channel::PATIENCE;
 use crate::raw::{step, Raw};
 use nearfar_linux::call::Call;
+use nearfar_linux::calls::xattr::{self, File};
 use nearfar_linux::calls::{affinity, caps, credentials, descriptor, eventfd, process};
 use nearfar_linux::error::{Failure, Result};
 use nearfar_linux::sequence::list::Sequence;
@@ -82,6 +83,9 @@ fn a_result_beyond_what_was_asked_for_is_broken() {
         is_broken(result_of(descriptor::write(1, b"1234567890", None), result));
         is_broken(result_of(affinity::sched_getaffinity(0, 8), result));
         is_broken(result_of(credentials::getgroups(10), result));
+        for file in [File::Fd(3), File::Path(b"/"), File::At(3, b"a", 0)] {
+            is_broken(result_of(xattr::getxattr(file, b"security.capability", 10), result));
+        }
     }
     for result in [1 << 31, i64::MAX, i64::MIN, -5000] {
         is_broken(result_of(descriptor::openat(libc::AT_FDCWD, b"/", 0, 0), result));

@@ -1,5 +1,6 @@
 import type { FailureData } from "../../native/binding.js";
 import { atFlags, prctlOptions } from "../addon/flags.generated.ts";
+import { hintForXattr } from "./xattr-hint.ts";
 
 /** The kinds of namespaces that a task needs for file systems which show a namespace. */
 const ofNamespace: Readonly<Record<string, string>> = {
@@ -24,14 +25,15 @@ const since: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns what may stand in the way of a call on mounts or capabilities, and what to do about it. The call, the file system and the error decide:
- * no further call is made.
+ * Returns what may stand in the way of a call on mounts, on capabilities or on those of a file, and what to do about it. The call,
+ * the file system and the error decide: no further call is made.
  *
  * @param failure - The failure.
  * @param paths - The paths that the error has.
  */
 export function hintFor(failure: FailureData, paths: { path?: string; dest?: string }): string | undefined {
-	const { code, syscall = "", fstype, number } = failure;
+	const { code = "", syscall = "", fstype, number } = failure;
+	if (/xattr(at)?$/.test(syscall)) return hintForXattr(syscall, code);
 	switch (code) {
 		case "EPERM":
 			return privileges(syscall, number ?? -1) ?? hintForPermission(syscall, fstype?.toString());
