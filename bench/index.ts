@@ -1,6 +1,7 @@
 // `npm run bench [-- --json FILE] [-- --only NAME,NAME]`: every row of the table against its peer.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { everyThread } from "./every-thread.ts";
 import { exec } from "./exec.ts";
 import { far } from "./far.ts";
 import { imports } from "./import.ts";
@@ -19,6 +20,7 @@ const rows = [
 	...near,
 	...far,
 	...task,
+	...everyThread,
 	...exec,
 	...spawnProgram,
 	...spawnPipes,
