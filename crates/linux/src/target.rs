@@ -2,6 +2,7 @@
 
 pub mod ambient_set;
 pub mod capability_sets;
+pub mod drop_to;
 pub mod file_ids;
 pub mod mounts;
 

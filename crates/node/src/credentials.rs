@@ -1,8 +1,41 @@
 //! Ids: JavaScript sees numbers.
 
 use crate::throw::OrThrow;
-use napi::bindgen_prelude::Result;
+use linux::target::drop_to::{self, Found, User};
+use napi::bindgen_prelude::{BigInt, Result};
 use napi_derive::napi;
+
+/// What a target has become.
+#[napi(object)]
+pub struct FoundCredentials {
+    /// The user ids: for file accesses, real, effective and saved.
+    pub uids: Vec<u32>,
+    /// The group ids in the same order.
+    pub gids: Vec<u32>,
+    /// The effective, permitted and inheritable set, and what of the kept capabilities is ambient.
+    pub sets: Vec<BigInt>,
+    /// The supplementary groups. Empty if they were to stay.
+    pub groups: Vec<u32>,
+}
+
+impl From<Found> for FoundCredentials {
+    fn from(Found { uids, gids, sets, groups }: Found) -> Self {
+        FoundCredentials { uids, gids, sets: sets.into_iter().map(BigInt::from).collect(), groups }
+    }
+}
+
+/// setgroups(2), setresgid(2), setresuid(2) and capset(2), to another user with the capabilities `keep`. Returns nothing in a batch.
+#[napi]
+pub fn drop_to(
+    uid: u32,
+    gid: u32,
+    groups: Option<Vec<u32>>,
+    keep: BigInt,
+    ambient: bool,
+) -> Result<Option<FoundCredentials>> {
+    let user = User { uid, gid, groups, keep: keep.get_u64().1, ambient };
+    drop_to::drop_to(&user).or_throw().map(|found| found.map(FoundCredentials::from))
+}
 
 /// getuid(2).
 #[napi]

@@ -104,6 +104,9 @@ export declare function drain(): Array<Event>
 /** PR_CAPBSET_DROP of these capabilities. */
 export declare function dropBounding(caps: bigint): void
 
+/** setgroups(2), setresgid(2), setresuid(2) and capset(2), to another user with the capabilities `keep`. Returns nothing in a batch. */
+export declare function dropTo(uid: number, gid: number, groups: Array<number> | undefined | null, keep: bigint, ambient: boolean): FoundCredentials | null
+
 /** fcntl(2) with F_DUPFD or F_DUPFD_CLOEXEC. */
 export declare function dup(fd: number, min: number, closeOnExec: boolean): number
 
@@ -255,6 +258,18 @@ export declare function forgetChild(child: Id): void
 
 /** Lets go of a task's channel: a task that still serves ends. */
 export declare function forgetTask(task: Id): void
+
+/** What a target has become. */
+export interface FoundCredentials {
+  /** The user ids: for file accesses, real, effective and saved. */
+  uids: Array<number>
+  /** The group ids in the same order. */
+  gids: Array<number>
+  /** The effective, permitted and inheritable set, and what of the kept capabilities is ambient. */
+  sets: Array<bigint>
+  /** The supplementary groups. Empty if they were to stay. */
+  groups: Array<number>
+}
 
 /** fsconfig(2) with text, or without a value. `fstype` is for the error. */
 export declare function fsconfig(fd: number, command: number, key: string | undefined | null, value: Text | undefined | null, aux: number, fstype?: string | undefined | null): void

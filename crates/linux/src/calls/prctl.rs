@@ -96,6 +96,16 @@ pub fn get_death_signal() -> Call<i32> {
         .value(|answer| answer.u32(0) as i32)
 }
 
+/// `prctl(PR_GET_KEEPCAPS, 0, 0, 0, 0)`: 1 where permitted capabilities survive leaving user 0.
+pub(crate) fn get_keep_caps() -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).named_number(libc::PR_GET_KEEPCAPS)
+}
+
+/// `prctl(PR_SET_KEEPCAPS, flag, 0, 0, 0)`.
+pub(crate) fn set_keep_caps(flag: Arg) -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).named_number(libc::PR_SET_KEEPCAPS).arg(flag).one_thread()
+}
+
 /// `prctl(PR_SET_CHILD_SUBREAPER, 1)`: the orphans among the descendants of the process become its children. Linux 3.4.
 pub fn set_child_subreaper() -> Call<()> {
     Call::new("prctl", libc::SYS_prctl).named_number(libc::PR_SET_CHILD_SUBREAPER).number(1)
