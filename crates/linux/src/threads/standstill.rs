@@ -56,7 +56,7 @@ impl<'a> Standstill<'a> {
             let generation = signal::next_generation();
             let mut standstill = Standstill { procfs, moving, generation, listed, mask: signal::block_all() };
             signal::set_phase(generation, Phase::Park);
-            let obstacle = match standstill.stop_all(Instant::now() + ROUND, memory) {
+            let obstacle = match standstill.stop_all(memory) {
                 Ok(()) => return Ok(standstill),
                 Err(obstacle) => obstacle,
             };
@@ -71,9 +71,13 @@ impl<'a> Standstill<'a> {
     }
 
     /// Stops threads until a look finds no other one. A thread that stands still starts no thread, and so this ends.
-    fn stop_all(&mut self, until: Instant, memory: &mut Memory) -> Result<(), Obstacle> {
+    fn stop_all(&mut self, memory: &mut Memory) -> Result<(), Obstacle> {
+        let mut until = Instant::now() + ROUND;
         loop {
+            let look = Instant::now();
             let Look { new, others } = self.ask_new(memory)?;
+            // A look takes long where threads have many groups, and is no waiting.
+            until += look.elapsed();
             self.await_asked(until, &mut memory.text)?;
             // A look may miss a thread while others end. The kernel's own number tells.
             let standing = self.standing().count() + others + 2;
