@@ -4,7 +4,7 @@
  * @module @nearfar/process
  */
 
-export type { Caps } from "@nearfar/caps";
+export type { Caps, SecureBit } from "@nearfar/caps";
 export type {
 	ChildState,
 	Command,

@@ -1,5 +1,6 @@
 import { type ExecOptions, FileDescriptor, type PathLike, type Task } from "@nearfar/core";
 import { copyEnvironment, executeFor } from "@nearfar/core/internal";
+import { Privileges } from "./privileges.ts";
 import type { SpawnRequest } from "./request.ts";
 import { type PlacedFiles, prepareTask, setFileLimit } from "./state.ts";
 import type { OpenStdio } from "./stdio.ts";
@@ -9,6 +10,7 @@ import { groupNumber } from "./tree.ts";
 export class FirstBatch {
 	readonly #stdio: OpenStdio;
 	readonly #group: number | undefined;
+	readonly #privileges: Privileges;
 	#request: SpawnRequest;
 	#snapshotError: unknown;
 	#placed: PlacedFiles | undefined; // a reference to all of its descriptors until exec
@@ -18,12 +20,13 @@ export class FirstBatch {
 		this.#request = request;
 		this.#stdio = stdio;
 		this.#group = groupNumber(request);
+		this.#privileges = new Privileges(request);
 	}
 
 	/** Collects all calls; with a `setup` all but {@link exec}. */
 	readonly collect = (task: Task): void => {
 		if (this.#snapshotError !== undefined) throw this.#snapshotError;
-		this.#placed = prepareTask(task, this.#request, this.#stdio, this.#group);
+		this.#placed = prepareTask(task, this.#request, this.#stdio, this.#privileges, this.#group);
 		if (this.#request.setup) return;
 		this.exec(task);
 		this.#complete = true;
@@ -43,10 +46,21 @@ export class FirstBatch {
 		}
 	}
 
-	/** Sets the limit of open files and executes the program, as part of a batch. */
+	/** Reads what the task has after the `setup`. Called before {@link exec}, outside of a batch. */
+	afterSetup(task: Task): void {
+		this.#privileges.afterSetup(task);
+	}
+
+	/** Adds to the error of a call of this batch what stands in the way. */
+	explain(error: unknown): void {
+		this.#privileges.explain(error);
+	}
+
+	/** Reduces the capabilities, sets the limit of open files and executes the program, as part of a batch. */
 	exec(task: Task): void {
 		const { executable, kept = [] } = this.#placed ?? {};
 		const { argv, descriptor } = this.#request;
+		this.#privileges.reduce();
 		setFileLimit(this.#request);
 		const file = executable ?? (this.#request.file as PathLike);
 		executeFor({ call: "spawn", descriptor }, task, file, argv, execOptions(this.#request, kept));

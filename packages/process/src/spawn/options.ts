@@ -1,3 +1,4 @@
+import type { Caps, SecureBit } from "@nearfar/caps";
 import type { ChildProcess, CloneOptions, ExecOptions, FileDescriptor, PathLike, Signal, Task } from "@nearfar/core";
 import type { Resource } from "@nearfar/core/internal";
 import type { Limit, Limits } from "../rlimit.ts";
@@ -43,7 +44,7 @@ export interface SpawnOptions<S extends StdioOption = StdioOption>
 	/**
 	 * The real, effective and saved user id, 0 to 4294967294. Default: the ids of Node. Without `groups` the
 	 * supplementary groups are cleared, where the task has CAP_SETGID. With another id than 0 the program has no
-	 * capabilities, and `setup` has none either; the bounding set stays.
+	 * capabilities but those of `capabilities`, and `setup` has no others either. Without `capabilities` the bounding set stays.
 	 */
 	uid?: number;
 	/**
@@ -55,6 +56,31 @@ export interface SpawnOptions<S extends StdioOption = StdioOption>
 	 * The supplementary groups, at most 65536 ids from 0 to 4294967294. Default: the groups of Node. Needs CAP_SETGID.
 	 */
 	groups?: readonly number[];
+	/**
+	 * The user: `uid`, `gid` and `groups` of this user, as the C library of Node knows them at the call. A string is a name, also
+	 * one of digits. A number is a user id. Nothing is looked up in `root` or in the namespaces. Default: the ids of Node.
+	 * Refused: `uid`, `gid` or `groups` beside it, and a user that nobody has (`ERR_NEARFAR_UNKNOWN_USER`).
+	 */
+	user?: string | number;
+	/**
+	 * The capabilities of the program, by name, number or bit: its permitted, effective, inheritable, ambient and bounding set
+	 * are exactly these. With another user than 0 they survive the change of the ids. Default: what execve(2) makes of the
+	 * capabilities of Node. Needs CAP_SETPCAP, unless the bounding set has no other capability. Refused: a capability that the
+	 * kernel does not have.
+	 *
+	 * Before the program `setup` still has the capabilities of Node, or with another `uid` than 0 these alone. A file with
+	 * capabilities of its own gets those instead of the ambient ones, and no others than these.
+	 */
+	capabilities?: Caps;
+	/**
+	 * The securebits of the program. Names: exactly these, while locks stay as they are. A number from 0 to 2^32-1: the bits as
+	 * they are in `linux/securebits.h`. execve(2) clears `keepCaps`. Default: the securebits of Node. A change needs CAP_SETPCAP,
+	 * and `EPERM` is also that of a locked or an unknown bit.
+	 *
+	 * Without `capabilities` they are set before the ids, so that `noSetuidFixup` and `keepCaps` count there. With
+	 * `capabilities` they are set together with those.
+	 */
+	securebits?: readonly SecureBit[] | number;
 	/** `true`: a new session without a terminal, which Node calls `detached`. Default: `false`, the session of Node. */
 	session?: boolean;
 	/**

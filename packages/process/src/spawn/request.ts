@@ -16,12 +16,16 @@ import {
 	wrongValue,
 } from "@nearfar/core/internal";
 import { toRlimit } from "../rlimit.ts";
+import { type CheckedPrivileges, checkPrivileges, resolveIds } from "./check-privileges.ts";
 import { type CheckedStdio, checkNumbers, checkStdio, type NumberedDescriptors } from "./check-stdio.ts";
 import { copyOptions } from "./copy-options.ts";
 import type { SpawnOptions } from "./options.ts";
 
+/** The options that a request has in another form. */
+type ConvertedOption = "stdio" | "fds" | "group" | "argv0" | "user" | "capabilities" | "securebits";
+
 /** What `spawn` was asked for, with everything checked that can be checked before there is a task. */
-export interface SpawnRequest extends Omit<SpawnOptions, "stdio" | "fds" | "group"> {
+export interface SpawnRequest extends CheckedPrivileges, Omit<SpawnOptions, ConvertedOption> {
 	readonly file: PathLike | FileDescriptor;
 	readonly argv: readonly string[];
 	/** The number of `file` where it is a descriptor, as the caller knows it. */
@@ -38,7 +42,8 @@ export interface SpawnRequest extends Omit<SpawnOptions, "stdio" | "fds" | "grou
 export const spawnOptions = [
 	...(["namespaces", "idMap", "cgroup", "setTid", "join"] as const),
 	...(["stdio", "fds", "argv0", "env", "lookup", "cwd", "root", "umask"] as const),
-	...(["uid", "gid", "groups", "session", "group", "noNewPrivs", "limits", "nice", "cpus", "setup"] as const),
+	...(["uid", "gid", "groups", "user", "capabilities", "securebits"] as const),
+	...(["session", "group", "noNewPrivs", "limits", "nice", "cpus", "setup"] as const),
 	...(["signal", "timeout", "killSignal", "grace", "killTree", "init", "deathSignal"] as const),
 ] as const;
 
@@ -48,7 +53,16 @@ export function checkSpawn(
 	args: readonly string[],
 	options: SpawnOptions | undefined,
 ): SpawnRequest {
-	const { stdio = "pipe", fds = [], group, argv0, ...given } = copyOptions(options, spawnOptions);
+	const {
+		stdio = "pipe",
+		fds = [],
+		group,
+		argv0,
+		user,
+		capabilities,
+		securebits,
+		...given
+	} = copyOptions(options, spawnOptions);
 	if (!(file instanceof FileDescriptor)) pathText(file, "file");
 	const words = array(args, "args").map((arg, index) => text(arg, `args[${index}]`));
 	const name = file instanceof FileDescriptor ? `fd ${file.fd}` : `${file}`;
@@ -63,6 +77,7 @@ export function checkSpawn(
 		timeout: integer(given.timeout ?? 0, "options.timeout", 0, 2 ** 31 - 1),
 		...(given.grace !== undefined && { grace: integer(given.grace, "options.grace", 0, 2 ** 31 - 1) }),
 		...checkGroup(group, given.session),
+		...checkPrivileges(capabilities, securebits),
 	};
 	checkNumbers(request.stdio, request.fds);
 	checkTree(request);
@@ -70,11 +85,11 @@ export function checkSpawn(
 	if (signalNumber(request.killSignal, "options.killSignal") === 0) {
 		throw outOfRange("options.killSignal", "a signal from 1 to 64: 0 sends nothing", request.killSignal);
 	}
-	return request;
+	return { ...request, ...resolveIds(user, given) };
 }
 
 /** Copies the lists among the options: `spawn` reads some of them later, when the caller may have changed its own. */
-function copyLists(given: Omit<SpawnOptions, "stdio" | "fds" | "group" | "argv0">): typeof given {
+function copyLists(given: Omit<SpawnOptions, ConvertedOption>): typeof given {
 	const { limits, groups, cpus, join, setTid } = given;
 	const list = <T>(value: T): T => (Array.isArray(value) ? ([...value] as T) : value);
 	const limit = <T>(value: T): T => (value !== null && typeof value === "object" ? { ...value } : value);

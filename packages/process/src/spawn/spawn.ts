@@ -18,8 +18,9 @@ export type { Spawned } from "./spawned.ts";
  * Options, environment, descriptors, working directory and umask are those of the moment of the call.
  *
  * The task that becomes the program applies the options in this order: `namespaces`, `cgroup`, `setTid`, `join`,
- * descriptors, `session`, `group`, `limits`, `nice`, `cpus`, `umask`, `root`, `cwd`, `groups`, `gid`, `uid`,
- * `noNewPrivs`, `setup`, `limits.nofile`, `deathSignal`. The program is then looked up, inside `root` and `cwd`, in the
+ * descriptors, `session`, `group`, `limits`, `nice`, `cpus`, `umask`, `root`, `cwd`, `securebits`, `groups`, `gid`, `uid`,
+ * `noNewPrivs`, `setup`, `capabilities`, `limits.nofile`, `deathSignal`. With another `uid` than 0 the capabilities are reduced
+ * together with the ids. The program is then looked up, inside `root` and `cwd`, in the
  * `PATH` of `options.env`.
  *
  * A running program keeps the event loop alive, unless it is `unref`'d. When `exited` resolves, output may still be in
@@ -41,7 +42,10 @@ export type { Spawned } from "./spawned.ts";
  * @throws `EFBIG` The arguments and the environment have more than 400 KiB together, and this process may not write a file
  * of that length (RLIMIT_FSIZE).
  * @throws `EMFILE` This process or the task has no free descriptor.
- * @throws `EPERM` An option needs a privilege; `error.syscall` is the call that needs it, such as `setgroups`.
+ * @throws `EPERM` An option needs a privilege; `error.syscall` is the call that needs it, such as `setgroups`. For `user`, the ids,
+ * `capabilities` and `securebits`, `error.hint` names the capability that is missing.
+ * @throws `EINVAL` An id of `user`, `uid`, `gid` or `groups` is not mapped in the user namespace of the program.
+ * @throws `ERR_NEARFAR_UNKNOWN_USER` No user has the name or the id of `options.user`.
  * @throws `ABORT_ERR` `options.signal` was aborted before the program ran. `error.cause` is the reason of the signal.
  * @throws `ERR_NEARFAR_TIMEOUT` The program did not run within `options.timeout`.
  * @throws `TypeError` An argument or an option has a wrong type or value.

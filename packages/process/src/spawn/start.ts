@@ -12,27 +12,31 @@ import { cloneTree, type Tree } from "./tree.ts";
 /** Starts the program of a request, which the deadline ends. If the promise rejects, nothing is left of the program. */
 export async function start<S extends StdioOption>(request: SpawnRequest, deadline: Deadline): Promise<Started<S>> {
 	let stdio: OpenStdio | undefined;
+	let batch: FirstBatch | undefined;
 	let tree: Tree | undefined;
 	try {
 		throwIfAborted(deadline.signal);
 		// Near, even inside `task.run`: the descriptors belong to this process.
 		stdio = Task.near.run(() => openStdio(request.stdio));
-		const batch = new FirstBatch(request, stdio);
-		const cloning = cloneTree(request, batch.collect, deadline);
-		batch.snapshot();
+		const first = new FirstBatch(request, stdio);
+		batch = first;
+		const cloning = cloneTree(request, first.collect, deadline);
+		first.snapshot();
 		tree = await cloning;
 		stdio.closeTaskEnds();
 		const { task } = tree;
 		const { setup } = request;
 		if (setup) {
 			await deadline.race(() => runSetup(task, setup));
-			await deadline.race(() => task.batch(() => batch.exec(task)));
+			first.afterSetup(task);
+			await deadline.race(() => task.batch(() => first.exec(task)));
 		}
 		return toSpawned(tree, toPipes(stdio), request, deadline);
 	} catch (error) {
 		deadline.end();
 		stdio?.close();
 		await tree?.end();
+		batch?.explain(error);
 		throw deadline.toThrown(error);
 	}
 }

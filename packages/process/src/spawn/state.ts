@@ -4,6 +4,7 @@ import { schedSetaffinity } from "../affinity.ts";
 import { getrlimit, type Limit, setrlimit } from "../limits.ts";
 import { setNoNewPrivs } from "../prctl/no-new-privs.ts";
 import { moveToNumbers, putStdio } from "./place-stdio.ts";
+import type { Privileges } from "./privileges.ts";
 import type { SpawnRequest } from "./request.ts";
 import type { OpenStdio } from "./stdio.ts";
 
@@ -26,12 +27,14 @@ export interface PlacedFiles {
  * The order is part of the contract of `spawn`. Calls that need a privilege come before the privilege is given up.
  * Paths are looked up after the namespaces have been joined, and inside the new root.
  *
+ * @param privileges - Changes the ids.
  * @param group - The id of the process group to enter; 0: a new one. `undefined`: the group stays.
  */
 export function prepareTask(
 	task: Task,
 	request: SpawnRequest,
 	stdio: OpenStdio,
+	privileges: Privileges,
 	group: number | undefined,
 ): PlacedFiles {
 	const held: FileDescriptor[] = [];
@@ -60,7 +63,7 @@ export function prepareTask(
 		chdir("/");
 	}
 	if (request.cwd !== undefined) chdir(request.cwd);
-	setIds(request);
+	privileges.setIds();
 	if (request.noNewPrivs) setNoNewPrivs();
 	return { executable, kept, held };
 }
@@ -88,12 +91,4 @@ function toNumber(limit: Limit): number | bigint {
  */
 export function setFileLimit({ limits }: SpawnRequest): void {
 	if (limits?.nofile !== undefined) setrlimit("nofile", limits.nofile);
-}
-
-function setIds({ uid, gid, groups }: SpawnRequest): void {
-	if (groups !== undefined) native().setgroups([...groups], false);
-	// An error of this call is ignored: without CAP_SETGID the task keeps its groups, as the README says.
-	else if (uid !== undefined || gid !== undefined) native().setgroups([], true);
-	if (gid !== undefined) native().setresgid(gid, gid, gid);
-	if (uid !== undefined) native().setresuid(uid, uid, uid);
 }

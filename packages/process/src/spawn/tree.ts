@@ -1,6 +1,7 @@
 import { ChildProcess, type CloneOptions, type FileDescriptor, Task } from "@nearfar/core";
-import { checkDescriptor, endTask, namespaceFlags, native, numberOf, wrongValue } from "@nearfar/core/internal";
+import { checkDescriptor, endTask, wrongValue } from "@nearfar/core/internal";
 import type { Deadline } from "./deadline.ts";
+import { joinsNamespace } from "./joined.ts";
 import type { SpawnRequest } from "./request.ts";
 
 /** The task that becomes the program, and with `killTree` or `init` its parent, the supervisor. */
@@ -19,7 +20,7 @@ export interface Tree {
 export async function cloneTree(request: SpawnRequest, begin: (task: Task) => void, deadline: Deadline): Promise<Tree> {
 	const { init = false, killTree = false, setTid, join = [] } = request;
 	const supervised = init || killTree;
-	if (supervised && Task.near.run(() => join.some(isPidNamespace))) {
+	if (supervised && joinsNamespace(join, "pid")) {
 		const allowed =
 			"without a pid namespace while options.killTree or options.init is true: its init would get the orphans";
 		throw wrongValue("options.join", allowed, join);
@@ -98,12 +99,4 @@ function cloneOptions(
 		...(cgroup && !programCgroup && { cgroup }),
 		...(setTid && !supervised && { setTid }),
 	};
-}
-
-function isPidNamespace(fd: FileDescriptor): boolean {
-	try {
-		return native().namespaceKind(numberOf(fd)) === namespaceFlags.pid;
-	} catch {
-		return false; // setns(2) reports what is wrong with the descriptor
-	}
 }

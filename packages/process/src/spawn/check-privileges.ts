@@ -1,0 +1,45 @@
+import type { Caps } from "@nearfar/caps";
+import { checkUser, resolveUser, wrongValue } from "@nearfar/core/internal";
+import { capabilityBits } from "./capability-bits.ts";
+import type { SpawnOptions } from "./options.ts";
+import { checkSecureBits, type GivenSecureBits } from "./secure-bits.ts";
+
+/** The options `capabilities` and `securebits`, checked. */
+export interface CheckedPrivileges {
+	/** One bit for each capability. */
+	readonly capabilities?: bigint;
+	readonly securebits?: GivenSecureBits;
+}
+
+/** Checks and copies the options `capabilities` and `securebits`. */
+export function checkPrivileges(
+	capabilities: Caps | undefined,
+	securebits: GivenSecureBits | undefined,
+): CheckedPrivileges {
+	return {
+		...(capabilities !== undefined && { capabilities: capabilityBits(capabilities, "options.capabilities") }),
+		...(securebits !== undefined && { securebits: checkSecureBits(securebits, "options.securebits") }),
+	};
+}
+
+/**
+ * Returns the ids of the option `user`, and nothing without it. Called when all other options have been checked, because the
+ * directory service may take its time.
+ */
+export function resolveIds(
+	user: SpawnOptions["user"],
+	others: Pick<SpawnOptions, "uid" | "gid" | "groups">,
+): Pick<SpawnOptions, "uid" | "gid" | "groups"> {
+	if (user === undefined) return {};
+	checkUser(user, "options.user");
+	for (const name of ["uid", "gid", "groups"] as const) {
+		if (others[name] === undefined) continue;
+		throw wrongValue(
+			`options.${name}`,
+			"absent with options.user, which sets the user, the group and the groups",
+			others[name],
+		);
+	}
+	const { uid, gid, groups } = resolveUser(user, "options.user");
+	return { uid, gid, groups };
+}

@@ -1,0 +1,32 @@
+import { SyscallError } from "@nearfar/core";
+import { native } from "@nearfar/core/internal";
+
+/** What stands in the way when the kernel refuses a call with an error of this code. */
+export type Hints = Readonly<Partial<Record<"EPERM" | "EINVAL", string>>>;
+
+/** The hints for the calls of a batch. */
+export class PrivilegeHints {
+	#marked: { from: number; to: number; hints: Hints }[] = [];
+
+	/** Calls `collect`, which collects calls, and keeps the hints for these calls. */
+	mark(hints: Hints, collect: () => void): void {
+		const from = native().collected();
+		collect();
+		this.#marked.push({ from, to: native().collected(), hints });
+	}
+
+	/** Drops all hints. Called before another batch, whose calls are numbered from 0 again. */
+	clear(): void {
+		this.#marked = [];
+	}
+
+	/** Adds its hint to the error of a call, if the call has one. */
+	addTo(error: unknown): void {
+		if (!(error instanceof SyscallError) || error.step === undefined || error.hint !== undefined) return;
+		const { step } = error;
+		const hints: Partial<Record<string, string>> =
+			this.#marked.find(({ from, to }) => from <= step && step < to)?.hints ?? {};
+		const hint = hints[error.code];
+		if (hint !== undefined) Object.assign(error, { hint });
+	}
+}

@@ -1,0 +1,154 @@
+import { CapabilitySet } from "@nearfar/caps";
+import type { Task } from "@nearfar/core";
+import {
+	capabilities as capabilityNumbers,
+	native,
+	prctlOptions,
+	securebits as secureBits,
+} from "@nearfar/core/internal";
+import { type Held, hasExactly, heldAtFirst, readHeld } from "./held.ts";
+import { PrivilegeHints } from "./privilege-hints.ts";
+import type { SpawnRequest } from "./request.ts";
+import { applySecureBits } from "./secure-bits.ts";
+
+const SETPCAP = 1n << BigInt(capabilityNumbers.setpcap);
+
+/**
+ * Gives a program its user, its capabilities and its securebits, by calls of the batches that are being collected.
+ *
+ * A batch reads nothing. So what the calls depend on is read before: near for the first batch, and in the task after a `setup`.
+ */
+export class Privileges {
+	readonly #request: SpawnRequest;
+	readonly #hints = new PrivilegeHints();
+	/** What the task has before the calls of the next batch. `undefined`: no call depends on it. */
+	#held: Held | undefined;
+	/** True when the capabilities of the task are those of the program already. */
+	#reduced = false;
+
+	constructor(request: SpawnRequest) {
+		this.#request = request;
+		const { capabilities, securebits } = request;
+		if (capabilities !== undefined || securebits !== undefined) this.#held = heldAtFirst(request);
+	}
+
+	/**
+	 * Changes the ids. If the new user is not 0, the capabilities are reduced here: the task would lose them otherwise, and
+	 * gives up what it needs for that.
+	 */
+	setIds(): void {
+		const { uid, capabilities } = this.#request;
+		const held = this.#held;
+		if (held && capabilities === undefined) this.#setSecurebits(held);
+		if (!held || capabilities === undefined || uid === undefined || uid === 0) {
+			this.#changeIds();
+			return;
+		}
+		const keepCaps = (held.securebits & secureBits.keepCapsLocked) === 0;
+		this.#dropBounding(held, capabilities);
+		if (keepCaps) native().setPrctl(prctlOptions.setKeepcaps, [1]);
+		this.#changeIds();
+		this.#setSets(held, capabilities);
+		if (keepCaps) native().setPrctl(prctlOptions.setKeepcaps, [0]);
+		this.#reduced = true;
+	}
+
+	/** Reads what a `setup` has left to the task. */
+	afterSetup(task: Task): void {
+		this.#hints.clear();
+		const { capabilities } = this.#request;
+		if (capabilities === undefined) return;
+		task.run(() => {
+			const held = readHeld();
+			this.#held = held;
+			this.#reduced = this.#wanted(held) === held.securebits && hasExactly(held, capabilities);
+		});
+	}
+
+	/** Reduces the capabilities to those of the program, if that has not been done with the ids. */
+	reduce(): void {
+		const { capabilities } = this.#request;
+		if (this.#reduced || !this.#held || capabilities === undefined) return;
+		this.#dropBounding(this.#held, capabilities);
+		this.#setSets(this.#held, capabilities);
+	}
+
+	/** Adds to the error of one of these calls which capability is missing. */
+	explain(error: unknown): void {
+		this.#hints.addTo(error);
+	}
+
+	#changeIds(): void {
+		const { uid, gid, groups } = this.#request;
+		if (groups !== undefined) this.#hints.mark(forGroups, () => native().setgroups([...groups], false));
+		// An error of this call is ignored: without CAP_SETGID the task keeps its groups, as the README says.
+		else if (uid !== undefined || gid !== undefined) native().setgroups([], true);
+		if (gid !== undefined) this.#hints.mark(forGid, () => native().setresgid(gid, gid, gid));
+		if (uid !== undefined) this.#hints.mark(forUid, () => native().setresuid(uid, uid, uid));
+	}
+
+	/** Takes out of the bounding set what is there and the program does not get. */
+	#dropBounding({ effective, permitted, inheritable, bounding }: Held, capabilities: bigint): void {
+		const drop = bounding & ~capabilities;
+		if (drop === 0n) return;
+		// A change of the user id that keeps the permitted capabilities makes none of them effective.
+		if (permitted & ~effective & SETPCAP) native().capset(0, [permitted, permitted, inheritable]);
+		this.#hints.mark(forBounding, () => native().dropBounding(drop));
+	}
+
+	/** Sets the other four sets, and the securebits before the last privilege for that is given up. */
+	#setSets(held: Held, capabilities: bigint): void {
+		const changes = this.#wanted(held) !== held.securebits;
+		const first = changes ? capabilities | SETPCAP : capabilities;
+		this.#hints.mark({ EPERM: hintForSets(first, capabilities, held) }, () =>
+			native().capset(0, [first, first, capabilities]),
+		);
+		// The ambient set has lost what is not inheritable any more.
+		const hint = "the securebit noCapAmbientRaise is set: no capability can become ambient";
+		this.#hints.mark({ EPERM: hint }, () => native().raiseAmbient(capabilities));
+		if (!changes) return;
+		this.#setSecurebits(held);
+		native().capset(0, [capabilities, capabilities, capabilities]);
+	}
+
+	#setSecurebits(held: Held): void {
+		const wanted = this.#wanted(held);
+		if (wanted === held.securebits) return;
+		const missing =
+			held.permitted & SETPCAP ? "" : "CAP_SETPCAP is missing, without which securebits do not change; or ";
+		const hint = `${missing}a securebit is locked, or unknown to the kernel`;
+		this.#hints.mark({ EPERM: hint }, () => native().setPrctl(prctlOptions.setSecurebits, [wanted]));
+	}
+
+	/** Returns the securebits that the program gets. */
+	#wanted(held: Held): number {
+		const { securebits } = this.#request;
+		return securebits === undefined ? held.securebits : applySecureBits(securebits, held.securebits);
+	}
+}
+
+const unmapped = "the user namespace of the task has no such id";
+
+const forBounding = {
+	EPERM:
+		"CAP_SETPCAP is missing, without which no capability leaves the bounding set; a task in a user namespace of its own has it",
+};
+const forGroups = {
+	EPERM: 'CAP_SETGID is missing; or the user namespace of the task denies setgroups(2), as with idMap: "root"',
+	EINVAL: unmapped,
+};
+const forGid = { EPERM: "CAP_SETGID is missing, and the task does not have this group id", EINVAL: unmapped };
+const forUid = { EPERM: "CAP_SETUID is missing, and the task does not have this user id", EINVAL: unmapped };
+
+function hintForSets(wanted: bigint, inheritable: bigint, held: Held): string {
+	const missing = wanted & ~held.permitted;
+	if (missing !== 0n) return `not permitted to the task: ${namesOf(missing)}`;
+	const outside = inheritable & ~(held.bounding | held.inheritable);
+	if (outside !== 0n) return `no longer in the bounding set of the task: ${namesOf(outside)}`;
+	return "the securebit keepCaps is locked: the change of the user id has taken the permitted capabilities";
+}
+
+/** Returns the kernel's names of capabilities. */
+function namesOf(capabilities: bigint): string {
+	return CapabilitySet.from(capabilities).toText().toUpperCase();
+}
