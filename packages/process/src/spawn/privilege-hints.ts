@@ -20,9 +20,9 @@ export class PrivilegeHints {
 		this.#marked = [];
 	}
 
-	/** Adds its hint to the error of a call, if the call has one. */
+	/** Adds to the error of a call the hint for the call, if there is one: it says more than that of a call anywhere else. */
 	addTo(error: unknown): void {
-		if (!(error instanceof SyscallError) || error.step === undefined || error.hint !== undefined) return;
+		if (!(error instanceof SyscallError) || error.step === undefined) return;
 		const { step } = error;
 		const hints: Partial<Record<string, string>> =
 			this.#marked.find(({ from, to }) => from <= step && step < to)?.hints ?? {};
