@@ -70,7 +70,7 @@ function batch(task: Task): Promise<void> {
  * The scheduler's placement of two processes that wait for each other decides more than anything else: waking an idle CPU
  * can cost several times as much as the messages. On one CPU, both sides of the comparison are at their best and alike.
  */
-async function onOneCpu(sides: (task: Task) => Sides): Promise<Sides | string> {
+export async function onOneCpu(sides: (task: Task) => Sides): Promise<Sides | string> {
 	const first = await Task.clone(); // threads that the first clone starts keep all CPUs
 	await first.exit();
 	const before = affinity();

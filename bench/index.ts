@@ -1,6 +1,7 @@
 // `npm run bench [-- --json FILE] [-- --only NAME,NAME]`: every row of the table against its peer.
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { caps } from "./caps.ts";
 import { everyThread } from "./every-thread.ts";
 import { exec } from "./exec.ts";
 import { far } from "./far.ts";
@@ -19,6 +20,7 @@ import { task } from "./task.ts";
 const rows = [
 	...near,
 	...far,
+	...caps,
 	...task,
 	...everyThread,
 	...exec,

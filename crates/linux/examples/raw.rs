@@ -1,6 +1,6 @@
 //! Measures the machine without Node and without nearfar, for `npm run bench`, and prints the nanoseconds for each operation.
 //!
-//! `raw getppid COUNT` is the system call in a loop, `raw pingpong COUNT SIZE` a message of SIZE bytes each way between
+//! `raw getppid COUNT` and `raw capget COUNT` are the system call in a loop, `raw pingpong COUNT SIZE` a message of SIZE bytes each way between
 //! two processes over a SOCK_SEQPACKET pair.
 
 mod timing;
@@ -18,9 +18,15 @@ fn main() {
             // SAFETY: takes nothing and gives a number back.
             std::hint::black_box(unsafe { libc::syscall(libc::SYS_getppid) });
         }),
+        (Some("capget"), Some(count), _) => each(count, || {
+            let (mut header, mut sets) = ([0x2008_0522_u32, 0], [0_u32; 6]);
+            // SAFETY: both arrays outlive the call, and have the lengths that the version in the header has.
+            let result = unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) };
+            std::hint::black_box((result, sets));
+        }),
         (Some("pingpong"), Some(count), Some(size)) => pingpong(count, size),
         _ => {
-            eprintln!("usage: raw getppid COUNT | raw pingpong COUNT SIZE");
+            eprintln!("usage: raw getppid COUNT | raw capget COUNT | raw pingpong COUNT SIZE");
             std::process::exit(2);
         }
     };

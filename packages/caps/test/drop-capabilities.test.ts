@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { MultithreadedError, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
@@ -6,14 +8,23 @@ import { becomeOrdinary } from "../../../test/ordinary.ts";
 import { refusal, refused } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
 import { status } from "../../../test/status.ts";
-import { type Capability, CapabilitySet, dropCapabilities } from "../src/index.ts";
-import { capset, powerful, powerfulUser, prctl, sets, setsAfterExec } from "./task.ts";
+import {
+	ambient,
+	bounding,
+	type Capability,
+	CapabilitySet,
+	capset,
+	dropCapabilities,
+	fileCapabilities,
+} from "../src/index.ts";
+import { powerful, powerfulUser, prctl, capset as rawCapset, sets, setsAfterExec } from "./task.ts";
 
 const KILL = 1n << 5n;
 const SETPCAP = 1n << 8n;
 const NET_ADMIN = 1n << 12n;
 const EPERM = 1;
 const PR_SET_KEEPCAPS = 8;
+const PR_SET_NO_NEW_PRIVS = 38;
 const PR_CAPBSET_READ = 23;
 const PR_CAPBSET_DROP = 24;
 const PR_SET_SECUREBITS = 28;
@@ -36,7 +47,7 @@ test.each([
 	["a set", CapabilitySet.from(KILL | NET_ADMIN)],
 ])("%s can be kept: effective, permitted and bounding, and no more inheritable", async (_, keep) => {
 	await using task = await powerful();
-	capset(task, sets(task.pid).Eff, sets(task.pid).Prm, KILL | NET_ADMIN);
+	rawCapset(task, sets(task.pid).Eff, sets(task.pid).Prm, KILL | NET_ADMIN);
 	prctl(task, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 5);
 	expect(sets(task.pid).Amb).toBe(KILL);
 	task.run(() => dropCapabilities(keep));
@@ -46,7 +57,7 @@ test.each([
 
 test("what was not permitted is not gained by keeping it", async () => {
 	await using task = await powerful();
-	capset(task, SETPCAP, SETPCAP | KILL, 0n);
+	rawCapset(task, SETPCAP, SETPCAP | KILL, 0n);
 	task.run(() => dropCapabilities(["kill", "netAdmin"]));
 	expect(sets(task.pid)).toEqual({ Inh: 0n, Prm: KILL, Eff: KILL, Bnd: KILL | NET_ADMIN, Amb: 0n });
 });
@@ -67,17 +78,17 @@ test("dropping again, and more, needs no privilege where the bounding set has no
 
 test("CAP_SETPCAP that is permitted and not effective, as after a change of user ids, is made effective first", async () => {
 	await using task = await powerful();
-	capset(task, KILL, KILL | SETPCAP, 0n);
+	rawCapset(task, KILL, KILL | SETPCAP, 0n);
 	task.run(() => dropCapabilities(["kill"]));
 	expect(sets(task.pid)).toEqual({ ...none, Prm: KILL, Eff: KILL, Bnd: KILL });
-	capset(task, 0n, KILL, 0n); // nothing to lose in the bounding set
+	rawCapset(task, 0n, KILL, 0n); // nothing to lose in the bounding set
 	task.run(() => dropCapabilities(["kill"]));
 	expect(sets(task.pid)).toEqual({ ...none, Prm: KILL, Eff: KILL, Bnd: KILL });
 });
 
 test("a batch leaves CAP_SETPCAP as it is: EPERM where it is not effective, and nothing is dropped", async () => {
 	await using task = await powerful();
-	capset(task, KILL, KILL | SETPCAP, 0n);
+	rawCapset(task, KILL, KILL | SETPCAP, 0n);
 	const before = sets(task.pid);
 	await expect(task.batch(() => dropCapabilities())).rejects.toThrow(refused("EPERM", "prctl"));
 	expect(sets(task.pid)).toEqual(before);
@@ -85,7 +96,7 @@ test("a batch leaves CAP_SETPCAP as it is: EPERM where it is not effective, and 
 
 test("without CAP_SETPCAP: EPERM, and nothing is dropped", async () => {
 	await using task = await powerful();
-	capset(task, KILL, KILL, 0n);
+	rawCapset(task, KILL, KILL, 0n);
 	const before = sets(task.pid);
 	expect(refusal(() => task.run(() => dropCapabilities()))).toMatchObject({
 		code: "EPERM",
@@ -155,7 +166,7 @@ test("bubblewrap #149 a task of a user namespace, which begins with a full bound
 
 test("CVE-2022-24769 the inheritable set is empty afterwards, whatever was in it", async () => {
 	await using task = await powerful();
-	capset(task, sets(task.pid).Eff, sets(task.pid).Prm, KILL | NET_ADMIN);
+	rawCapset(task, sets(task.pid).Eff, sets(task.pid).Prm, KILL | NET_ADMIN);
 	task.run(() => dropCapabilities(["kill"]));
 	expect(sets(task.pid).Inh).toBe(0n);
 });
@@ -166,7 +177,7 @@ test("bubblewrap #174 where a filter refuses the bounding set: EPERM, and nothin
 		[KILL, KILL | SETPCAP], // CAP_SETPCAP is made effective, and taken back
 	] as const) {
 		await using task = await powerful();
-		capset(task, effective, permitted, KILL);
+		rawCapset(task, effective, permitted, KILL);
 		prctl(task, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 5);
 		forbid(task, process.arch === "arm64" ? 167 : 157, EPERM, PR_CAPBSET_DROP);
 		const before = sets(task.pid);
@@ -199,7 +210,7 @@ test("with ambient what is kept is inheritable and ambient, and programs of user
 
 test("with ambient, what was not permitted does not become ambient", async () => {
 	await using task = await powerful();
-	capset(task, 0n, SETPCAP | KILL, 0n);
+	rawCapset(task, 0n, SETPCAP | KILL, 0n);
 	task.run(() => dropCapabilities(["kill", "netAdmin"], { ambient: true }));
 	expect(sets(task.pid)).toEqual({ Inh: KILL, Prm: KILL, Eff: KILL, Bnd: KILL | NET_ADMIN, Amb: KILL });
 });
@@ -270,7 +281,7 @@ test("ERR_NEARFAR_CAPABILITIES_LEFT: a filter lets the calls succeed without an 
 		[CAPSET, undefined],
 	] as const) {
 		await using task = await powerful();
-		capset(task, sets(task.pid).Eff, sets(task.pid).Prm, KILL);
+		rawCapset(task, sets(task.pid).Eff, sets(task.pid).Prm, KILL);
 		prctl(task, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 5);
 		forbid(task, number, 0, argument);
 		expect(() => task.run(() => dropCapabilities())).toThrow(left);
@@ -306,3 +317,54 @@ test("a name that is none is refused before anything is done", async () => {
 	expect(() => task.run(() => dropCapabilities(["kill", "cap_kill" as "kill"]))).toThrow(error);
 	expect(sets(task.pid)).toEqual(before);
 });
+
+needs("root", "a temporary folder whose files can be executed").describe(
+	"moby #45491 a program with file capabilities",
+	() => {
+		const NET_RAW = 1n << 13n;
+
+		test("with no_new_privs it starts, without these capabilities and without the ambient ones", async () => {
+			using program = new CapableCat();
+			await using task = await Task.clone();
+			prctl(task, PR_SET_KEEPCAPS, 1);
+			becomeOrdinary(task);
+			task.run(() => {
+				capset({ effective: [], permitted: ["netBindService"] });
+				ambient.raise(["netBindService"], { inheritable: true });
+			});
+			prctl(task, PR_SET_NO_NEW_PRIVS, 1);
+			expect(await setsAfterExec(task, program.path)).toMatchObject({ Eff: 0n, Prm: 0n, Amb: 0n });
+		});
+
+		test("without no_new_privs it starts with these capabilities, and without the ambient ones", async () => {
+			using program = new CapableCat();
+			await using task = await Task.clone();
+			becomeOrdinary(task);
+			expect(await setsAfterExec(task, program.path)).toMatchObject({ Eff: NET_RAW, Prm: NET_RAW, Amb: 0n });
+		});
+
+		test("where the bounding set lacks one of them, execve is EPERM", async () => {
+			using program = new CapableCat();
+			await using task = await Task.clone();
+			task.run(() => bounding.drop(["netRaw"]));
+			becomeOrdinary(task);
+			await expect(setsAfterExec(task, program.path)).rejects.toThrow(refused("EPERM", "execve"));
+		});
+	},
+);
+
+/** A copy of cat(1) whose file has CAP_NET_RAW, permitted and effective. */
+class CapableCat {
+	readonly #folder = mkdtempSync(join(tmpdir(), "nearfar-caps-"));
+	readonly path = join(this.#folder, "cat");
+
+	constructor() {
+		chmodSync(this.#folder, 0o755);
+		copyFileSync("/bin/cat", this.path);
+		fileCapabilities.write(this.path, "cap_net_raw=ep");
+	}
+
+	[Symbol.dispose](): void {
+		rmSync(this.#folder, { recursive: true });
+	}
+}

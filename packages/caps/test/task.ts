@@ -51,12 +51,12 @@ export function capset(task: Task, effective: bigint, permitted: bigint, inherit
 }
 
 /** Executes a program that shows its status, and reads its sets. */
-export async function setsAfterExec(task: Task): Promise<ReturnType<typeof sets>> {
+export async function setsAfterExec(task: Task, program = "cat"): Promise<ReturnType<typeof sets>> {
 	const [read, write] = pipe();
 	try {
 		const far = task.put(write);
 		task.run(() => far.dupTo(1, { closeOnExec: false }));
-		const child: ChildProcess = task.exec("cat", ["cat", "/proc/self/status"]);
+		const child: ChildProcess = task.exec(program, ["cat", "/proc/self/status"]);
 		write.close();
 		await child.check();
 		return parse(read.read(65536).toString());
