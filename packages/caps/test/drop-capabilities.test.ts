@@ -343,10 +343,11 @@ needs("root", "a temporary folder whose files can be executed").describe(
 			expect(await setsAfterExec(task, program.path)).toMatchObject({ Eff: NET_RAW, Prm: NET_RAW, Amb: 0n });
 		});
 
-		test("where the bounding set lacks one of them, execve is EPERM", async () => {
+		test.each([false, true])("where the bounding set lacks one, execve is EPERM; no_new_privs: %s", async (set) => {
 			using program = new CapableCat();
 			await using task = await Task.clone();
 			task.run(() => bounding.drop(["netRaw"]));
+			if (set) prctl(task, PR_SET_NO_NEW_PRIVS, 1);
 			becomeOrdinary(task);
 			await expect(setsAfterExec(task, program.path)).rejects.toThrow(refused("EPERM", "execve"));
 		});
