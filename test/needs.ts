@@ -208,10 +208,11 @@ function statFields(): string[] {
 /** True when user 0 has the capabilities that these tests use. In a container, user 0 has only a few. */
 function hasCapabilitiesOfRoot(): boolean {
 	const [DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_RAW] = [1n, 5n, 6n, 7n, 8n, 13n];
-	const [SYS_CHROOT, SYS_PTRACE, SYS_ADMIN, SYS_NICE] = [18n, 19n, 21n, 23n];
-	const used = [DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_RAW, SYS_CHROOT, SYS_PTRACE, SYS_ADMIN, SYS_NICE];
+	const [SYS_CHROOT, SYS_PTRACE, SYS_ADMIN, SYS_NICE, SETFCAP] = [18n, 19n, 21n, 23n, 31n];
+	const general = [DAC_OVERRIDE, KILL, SETGID, SETUID, SETPCAP, NET_RAW, SETFCAP];
+	const ofTheSystem = [SYS_CHROOT, SYS_PTRACE, SYS_ADMIN, SYS_NICE];
 	const effective = BigInt(`0x${status("CapEff")}`);
-	return used.every((capability) => (effective >> capability) & 1n);
+	return [...general, ...ofTheSystem].every((capability) => (effective >> capability) & 1n);
 }
 
 /** True when the C compiler finds the headers of libcap, of this version or of a later one. */

@@ -93,9 +93,9 @@ export const fileCapabilities = {
 	/**
 	 * Replaces the capabilities of a file.
 	 *
-	 * Both sets may be empty, which is not the same as no capabilities: user 0 then executes the program without any capability. The kernel
-	 * removes the capabilities of a file when the file is written, truncated or changes its owner, and keeps them when it
-	 * changes its mode.
+	 * Both sets may be empty, which is not the same as no capabilities: a set-user-id program of user 0 then gets no capability from
+	 * another user's execve(2). The kernel removes the capabilities of a file when the file is written, truncated or changes its owner,
+	 * and keeps them when the file changes its mode.
 	 *
 	 * In a user namespace the kernel stores version 3 in place of version 2, with the id of that namespace's user 0. Capabilities
 	 * that the kernel does not have are stored, and give nothing.
