@@ -97,8 +97,8 @@ export const fileCapabilities = {
 	 * another user's execve(2). The kernel removes the capabilities of a file when the file is written, truncated or changes its owner,
 	 * and keeps them when the file changes its mode.
 	 *
-	 * In a user namespace the kernel stores version 3 in place of version 2, with the id of that namespace's user 0. Capabilities
-	 * that the kernel does not have are stored, and give nothing.
+	 * In a user namespace, on a file system that was mounted outside, the kernel stores version 3 in place of version 2, with the id
+	 * of that namespace's user 0. Capabilities that the kernel does not have are stored, and give nothing.
 	 *
 	 * A batch does not ask statx(2) whether the file is a regular one: the kernel then takes other files as well, to no effect.
 	 *
