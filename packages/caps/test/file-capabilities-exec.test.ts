@@ -18,26 +18,36 @@ function copyCat(): void {
 	chmod(program, 0o755);
 }
 
-/** Returns the sets of a program that shows its status, by names, and its user ids. */
-async function execute(task: Task): Promise<Record<"Inh" | "Prm" | "Eff" | "Amb", string> & { Uid: string }> {
+/** Executes the program, and returns what it shows of a file of its own. */
+async function show(task: Task, path: string): Promise<Buffer> {
 	const [read, write] = pipe();
 	try {
 		const far = task.put(write);
 		task.run(() => far.dupTo(1, { closeOnExec: false }));
-		const child = task.exec(program, ["program", "/proc/self/status"]);
+		const child = task.exec(program, ["program", path]);
 		write.close();
 		await child.check();
-		const status = `${read.read(65536)}`;
-		const set = (name: string) => [
-			name,
-			`${CapabilitySet.from(BigInt(`0x${new RegExp(`^Cap${name}:\t(.*)$`, "m").exec(status)?.[1]}`))}`,
-		];
-		const Uid = /^Uid:\t(.*)$/m.exec(status)?.[1] ?? "";
-		return { ...Object.fromEntries(["Inh", "Prm", "Eff", "Amb"].map(set)), Uid };
+		return read.read(65536);
 	} finally {
 		read.close();
 		write.close();
 	}
+}
+
+/** Executes the program, and returns its sets by names, and its user ids. */
+async function execute(task: Task): Promise<Record<"Inh" | "Prm" | "Eff" | "Amb" | "Uid", string>> {
+	const status = `${await show(task, "/proc/self/status")}`;
+	const line = (name: string) => new RegExp(`^${name}:\t(.*)$`, "m").exec(status)?.[1] ?? "";
+	const set = (name: string) => `${CapabilitySet.from(BigInt(`0x${line(`Cap${name}`)}`))}`;
+	return { Inh: set("Inh"), Prm: set("Prm"), Eff: set("Eff"), Amb: set("Amb"), Uid: line("Uid") };
+}
+
+/** Executes the program, and returns whether the kernel starts it in secure mode. */
+async function isSecure(task: Task): Promise<boolean> {
+	const AT_SECURE = 23n;
+	const auxv = await show(task, "/proc/self/auxv");
+	const words = Array.from({ length: auxv.length / 8 }, (_, index) => auxv.readBigUInt64LE(index * 8));
+	return words.some((word, index) => index % 2 === 0 && word === AT_SECURE && words[index + 1] === 1n);
 }
 
 /** Makes a task with the program on a tmpfs of its own. */
@@ -153,6 +163,22 @@ needs("root").describe("a program of user 1000", () => {
 			become1000();
 		});
 		expect(await execute(task)).toMatchObject({ Prm: "kill", Eff: "" });
+	});
+
+	test("nodejs #37588 starts in secure mode with capabilities of its file, and not with ambient ones", async () => {
+		await using withFile = await withProgram();
+		withFile.run(() => {
+			write(program, "cap_dac_override=ep"); // the file in /proc of such a program is one of user 0
+			become1000();
+		});
+		expect(await isSecure(withFile)).toBe(true);
+		await using withAmbient = await withProgram();
+		withAmbient.run(() => {
+			securebits.set(["noSetuidFixup"]);
+			become1000();
+			ambient.raise(["dacOverride"], { inheritable: true });
+		});
+		expect(await isSecure(withAmbient)).toBe(false);
 	});
 
 	test("becomes user 0 by the set-user-id bit, and gets no capability if the sets of the file are empty", async () => {

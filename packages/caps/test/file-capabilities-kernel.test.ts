@@ -7,6 +7,7 @@ import {
 	type IdMaps,
 	Location,
 	mkdir,
+	mknod,
 	openat2,
 	type SyscallError,
 	Task,
@@ -298,6 +299,19 @@ describe("gvisor #13282 the kernel removes the capabilities of a file that chang
 		using open = openat2(file, { flags: ["wronly"] });
 		fn(open);
 	}
+});
+
+test("a named pipe and a socket block nothing: they have no capabilities, and get none", async () => {
+	await using place = await farPlace();
+	place.run(() => {
+		for (const type of ["fifo", "socket"] as const) {
+			const path = `/tmp/${type}`;
+			mknod(path, type);
+			expect(read(path)).toBeUndefined();
+			expect(failure(() => write(path, netRaw))).toMatchObject({ code: "EINVAL", path });
+			expect(remove(path)).toBe(false);
+		}
+	});
 });
 
 test("a read-only file system is EROFS, and can be read", async () => {
