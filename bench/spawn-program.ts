@@ -9,6 +9,19 @@ const BURST = 500;
 
 const peerName = "child_process.spawn of /bin/true";
 
+/** Measures what the option `capabilities` takes: reading the sets of this thread, and some forty calls of the task. */
+const spawnCaps: Row = {
+	name: "spawn-caps",
+	unit: "ms",
+	peerName: "spawn of /bin/true without the option",
+	bar: 1.15,
+	async start() {
+		const ours = () => ended({ capabilities: [] });
+		const refused = await ours().catch((error: Error) => error.message);
+		return refused ?? { ours: () => wall(COUNT, ours), peer: () => wall(COUNT, () => ended()) };
+	},
+};
+
 /** Measures a program from its start to its end. */
 export const spawnProgram: Row[] = [
 	row("spawn-true", (side) => wall(COUNT, side), ended),
@@ -19,6 +32,7 @@ export const spawnProgram: Row[] = [
 		() => ended({ killTree: true }),
 	),
 	{ ...row("spawn-burst", (side) => wall(1, () => burst(side)), ended), bar: 0.5, rounds: 7 },
+	spawnCaps,
 	heapRow({ name: "spawn-50", bar: 0.35, clock: "wall", ours: "spawn", peer: "node", peerName }),
 	heapRow({ name: "spawn-50-blocked", bar: 0.18, clock: "blocked", ours: "spawn", peer: "node", peerName }),
 	heapRow({ name: "spawn-tree-50", bar: 0.42, clock: "wall", ours: "tree", peer: "node", peerName }),

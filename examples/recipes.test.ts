@@ -17,15 +17,17 @@ import {
 import { type AddressInfo, connect, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { SyscallError, Task } from "@nearfar/core";
+import { openat2, SyscallError, Task } from "@nearfar/core";
 import { setresgid, setresuid } from "@nearfar/credentials";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isRoot, needs } from "../test/needs.ts";
 import { runAgent } from "./recipes/agent.ts";
 import { build } from "./recipes/build.ts";
 import { runImage } from "./recipes/image.ts";
+import { startServer } from "./recipes/low-port.ts";
 import { enterNewRoot } from "./recipes/new-root.ts";
 import { createService } from "./recipes/service.ts";
 import * as typescript from "./recipes/supervisor.ts";
@@ -280,6 +282,30 @@ needs("root").describe("the privileged service", () => {
 			server.close();
 		}
 	});
+});
+
+describe("the server on a low port", () => {
+	const script = 'require("node:net").createServer().listen(80, "0.0.0.0", () => console.log("listening"))';
+
+	needs("root").test("listens on port 80 as another user, and has no other capability in any set", async () => {
+		await using container = await Task.clone({ namespaces: ["net"] });
+		using network = openat2(`/proc/${container.pid}/ns/net`);
+		await using server = await startServer(process.execPath, ["-e", script], "nobody", [network]);
+		const [line] = await once(server.stdout as Readable, "data");
+		expect(`${line}`).toBe("listening\n");
+		const status = readFileSync(`/proc/${server.pid}/status`, "utf8");
+		expect(status).toMatch(/^Uid:\t65534\t65534\t65534\t65534\n/m);
+		expect(status.match(/^Cap\w+:\t0{13}400$/gm)).toHaveLength(5);
+		expect(readFileSync(`/proc/${server.pid}/net/tcp`, "utf8")).toMatch(/ 00000000:0050 00000000:0000 0A /);
+	});
+
+	needs("an ordinary user").test(
+		"is refused to an ordinary user, and the error says which capability is missing",
+		async () => {
+			const error = await startServer(process.execPath, ["-e", script], "nobody").catch((error) => error);
+			expect(error).toMatchObject({ code: "EPERM", hint: expect.stringContaining("CAP_SETPCAP") });
+		},
+	);
 });
 
 /** Makes two layers of an image: an application, and a system with a few programs of this host and their libraries. */
