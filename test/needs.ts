@@ -44,7 +44,7 @@ const x64 = process.arch === "x64";
 const syscalls = x64
 	? { prctl: 157, keyctl: 250, setMempolicy: 238, getMempolicy: 239, ioprioGet: 252, kcmp: 312 }
 	: { prctl: 167, keyctl: 219, setMempolicy: 237, getMempolicy: 236, ioprioGet: 31, kcmp: 272 };
-const landlockCreateRuleset = 444;
+const [ioUringSetup, landlockCreateRuleset] = [425, 444];
 const { O_NOCTTY } = constants;
 const O_TMPFILE = 0o20_000_000 | constants.O_DIRECTORY | constants.O_RDWR;
 
@@ -84,6 +84,7 @@ const probes = {
 	kcmp: () => works(() => Task.near.syscall(syscalls.kcmp, process.pid, process.pid, 3, 0, 0)), // KCMP_FS
 	"I/O priorities": () => works(() => Task.near.syscall(syscalls.ioprioGet, 1, 0)),
 	"real-time scheduling": () => spawnSync("chrt", ["--fifo", "1", "true"]).status === 0,
+	io_uring: () => works(() => closeSync(Number(Task.near.syscall(ioUringSetup, 1, Buffer.alloc(120)))) as never),
 	Landlock: () => works(() => Task.near.syscall(landlockCreateRuleset, 0, 0, 1)), // returns the ABI version
 	Yama: () => existsSync("/proc/sys/kernel/yama"),
 	"a kernel without Yama": () => !existsSync("/proc/sys/kernel/yama"),

@@ -1,5 +1,5 @@
 // Namespaces, mounts, capabilities and credentials.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { capget, dropCapabilities } from "@nearfar/caps";
 import { mkdir, openat2, statx, Task } from "@nearfar/core";
@@ -18,7 +18,7 @@ import {
 import { mount, mountSetattr, moveMount, openTree, umount } from "@nearfar/mount";
 import { namespaceKinds, sethostname, setns, unshare } from "@nearfar/namespaces";
 import { run } from "@nearfar/process";
-import { equal, throws, truthy, withRoot, withTask } from "../tools.mjs";
+import { equal, startProgram, throws, truthy, withRoot, withTask } from "../tools.mjs";
 
 export const isolation = {
 	"a host name is set inside, and nowhere else": () =>
@@ -104,6 +104,16 @@ export const isolation = {
 	"near, one thread's ids are not changed": () => {
 		truthy(Task.near.isNear);
 		throws(() => setresuid(getuid(), getuid(), getuid()), "ERR_NEARFAR_MULTITHREADED");
+	},
+	"with { process: true } every thread is changed": async () => {
+		const { child, line, ended } = startProgram("threads.mjs");
+		const { pid, made } = JSON.parse(await line);
+		equal(made, 100);
+		const threads = readdirSync(`/proc/${pid}/task`);
+		const texts = threads.map((tid) => readFileSync(`/proc/${pid}/task/${tid}/status`, "latin1"));
+		truthy(threads.length > 1 && texts.every((text) => text.includes("\nNoNewPrivs:\t1\n")));
+		child.kill("SIGKILL");
+		await ended;
 	},
 	"a program in namespaces of its own": () =>
 		withRoot([], async () => {

@@ -1,0 +1,60 @@
+// The handler of the C library's own signal, which a change takes over and passes on to.
+import { expect } from "vitest";
+import { needs } from "../../../../test/needs.ts";
+import { NodeUnderTest } from "./node.ts";
+import { expectEnd, expectEqualThreads } from "./snapshot.ts";
+import { strangeAddon } from "./strange.ts";
+
+const env = strangeAddon();
+const { test } = needs("the program cc");
+
+test.each([0, 1])("a native handler from before the change gets other signals (it passes on: %i)", async (passesOn) => {
+	await using node = await NodeUnderTest.start({ env });
+	const handled = await node.evaluate(({ programs, strange }, passesOn) => {
+		strange.handler(passesOn);
+		programs.setNoNewPrivs({ process: true });
+		for (let i = 0; i < 3; i++) strange.raise33();
+		return strange.handled();
+	}, passesOn);
+	expect(handled).toBe(3);
+	expect(expectEqualThreads(node)).toContain("NoNewPrivs:\t1");
+	await expectEnd(node);
+});
+
+test.each([0, 1])(
+	"a native handler from after a change does not stop the next (it passes on: %i)",
+	async (passesOn) => {
+		await using node = await NodeUnderTest.start({ env });
+		const handled = await node.evaluate(async ({ inWorker, programs, strange, works }, passesOn) => {
+			for (let round = 0; round < 3; round++) {
+				programs.setNoNewPrivs({ process: true });
+				strange.handler(passesOn);
+				await works();
+			}
+			programs.setNoNewPrivs({ process: true });
+			await inWorker(({ programs }) => programs.setNoNewPrivs({ process: true }));
+			strange.raise33();
+			return strange.handled();
+		}, passesOn);
+		expect(handled).toBeGreaterThan(0);
+		expect(expectEqualThreads(node)).toContain("NoNewPrivs:\t1");
+		await expectEnd(node);
+	},
+);
+
+needs("root").test("process.seteuid of Node works before and after a change", async () => {
+	await using node = await NodeUnderTest.start();
+	await node.evaluate(({ credentials }) => {
+		process.seteuid?.(1000);
+		process.seteuid?.(0);
+		credentials.setgroups([], { process: true });
+		process.seteuid?.(1000);
+	});
+	expect(expectEqualThreads(node)).toMatch(/^Uid:\t0\t1000\t0\t1000$/m);
+	await node.evaluate(({ credentials }) => {
+		process.seteuid?.(0);
+		credentials.setresuid(1000, 1000, 1000, { process: true });
+	});
+	expect(expectEqualThreads(node)).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m);
+	await expectEnd(node);
+});

@@ -1,0 +1,126 @@
+// Refusals: each leaves all threads, the descriptors and the dumpable flag as they were.
+import { expect, test } from "vitest";
+import { needs } from "../../../../test/needs.ts";
+import { NodeUnderTest } from "./node.ts";
+import type { Scope } from "./scope.ts";
+import { expectEnd, expectEqualThreads, expectRefused, snapshot } from "./snapshot.ts";
+import { strangeAddon } from "./strange.ts";
+
+const env = strangeAddon();
+const [ENOMEM, EACCES] = [12, 13];
+const numbers =
+	process.arch === "arm64"
+		? { capset: 91, setresuid: 147, setresgid: 149, setgroups: 159, rt_tgsigqueueinfo: 240, prctl: 167 }
+		: { capset: 126, setresuid: 117, setresgid: 119, setgroups: 116, rt_tgsigqueueinfo: 297, prctl: 157 };
+
+/** What a process without any capability cannot change. */
+const unprivileged: Record<string, [change: (scope: Scope) => void, syscall: string]> = {
+	setresuid: [({ credentials }) => credentials.setresuid(7, 7, 7, { process: true }), "setresuid"],
+	setresgid: [({ credentials }) => credentials.setresgid(7, 7, 7, { process: true }), "setresgid"],
+	setgroups: [({ credentials }) => credentials.setgroups([], { process: true }), "setgroups"],
+	capset: [({ caps }) => caps.capset({ permitted: ["kill"], effective: [] }, { process: true }), "capset"],
+	"ambient.raise": [({ caps }) => caps.ambient.raise(["kill"], { process: true }), "prctl"],
+	"bounding.drop": [({ caps }) => caps.bounding.drop(["kill"], { process: true }), "prctl"],
+	"securebits.set": [({ caps }) => caps.securebits.set(["noRoot"], { process: true }), "prctl"],
+	dropCapabilities: [({ caps }) => caps.dropCapabilities([], { process: true }), "prctl"],
+};
+
+needs("an ordinary user").test.each(Object.entries(unprivileged))(
+	"%s by an ordinary user is EPERM, and nothing changes",
+	async (_, [change, syscall]) => {
+		await using node = await NodeUnderTest.start();
+		await expectRefused(node, { name: "SyscallError", code: "EPERM", syscall }, change);
+		await expectEnd(node);
+	},
+);
+
+needs("root", "the program setpriv").test.each(Object.entries(unprivileged))(
+	"%s by user 0 without capabilities is EPERM, and nothing changes",
+	async (_, [change, syscall]) => {
+		// With the securebit noroot, execve(2) gives user 0 no capabilities.
+		const wrapper = ["setpriv", "--securebits=+noroot,+no_setuid_fixup", "--inh-caps=-all"];
+		await using node = await NodeUnderTest.start({ wrapper });
+		await expectRefused(node, { name: "SyscallError", code: "EPERM", syscall }, change);
+		await expectEnd(node);
+	},
+);
+
+/** Calls that a filter refuses, and changes in whose middle they lie. */
+const filtered: Record<string, [number: number, syscall: string, change: (scope: Scope) => void]> = {
+	"rt_tgsigqueueinfo before the first thread is parked": [
+		numbers.rt_tgsigqueueinfo,
+		"rt_tgsigqueueinfo",
+		({ credentials }) => credentials.setresuid(7, 7, 7, { process: true }),
+	],
+	"capset after the bounding set": [
+		numbers.capset,
+		"capset",
+		({ caps }) => caps.dropCapabilities(["kill"], { process: true }),
+	],
+};
+
+needs("root", "the program cc").test.each(Object.entries(filtered))(
+	"a filter that refuses %s: nothing changes",
+	async (_, [number, syscall, change]) => {
+		for (const errno of [ENOMEM, EACCES]) {
+			await using node = await NodeUnderTest.start({ env });
+			const made = await node.evaluate(({ strange }, { number, errno }) => strange.refuseCall(number, errno, 0), {
+				number,
+				errno,
+			});
+			expect(made).toBe(0);
+			const code = errno === ENOMEM ? "ENOMEM" : "EACCES";
+			await expectRefused(node, { name: "SyscallError", code, syscall }, change);
+			await expectEnd(node);
+		}
+	},
+);
+
+needs("the program cc").test(
+	"a filter that refuses to send the signal to an ordinary user: nothing changes",
+	async () => {
+		await using node = await NodeUnderTest.start({ env });
+		const { rt_tgsigqueueinfo: number } = numbers;
+		expect(await node.evaluate(({ strange }, number) => strange.refuseCall(number, 1, 1), number)).toBe(0);
+		const refused = { name: "SyscallError", code: "EPERM", syscall: "rt_tgsigqueueinfo" };
+		await expectRefused(node, refused, ({ programs }) => programs.setNoNewPrivs({ process: true }));
+		await expectEnd(node);
+	},
+);
+
+test("without a free descriptor nothing changes", async () => {
+	await using node = await NodeUnderTest.start();
+	await node.evaluate(({ core, fs }) => {
+		Number(core.Task.near.syscall(process.arch === "arm64" ? 172 : 39, 0)); // loads the addon
+		const held: number[] = [];
+		Object.assign(globalThis, { held });
+		for (;;) {
+			try {
+				held.push(fs.openSync("/dev/null", "r"));
+			} catch {
+				return;
+			}
+		}
+	});
+	const before = await snapshot(node);
+	const error = await node.refusal(({ programs }) => programs.setNoNewPrivs({ process: true }));
+	expect(error).toMatchObject({ name: "SyscallError", code: "EMFILE" });
+	await expect.poll(() => snapshot(node)).toEqual(before);
+	await node.evaluate(({ fs }) => {
+		const { held } = globalThis as never as { held: number[] };
+		for (const fd of held) fs.closeSync(fd);
+	});
+	await node.evaluate(({ programs }) => programs.setNoNewPrivs({ process: true }));
+	expect(expectEqualThreads(node)).toContain("NoNewPrivs:\t1");
+	await node.evaluate(({ works }) => works());
+	await expectEnd(node);
+});
+
+test("in a batch near, the change is refused", async () => {
+	await using node = await NodeUnderTest.start();
+	const refused = { name: "BatchError", code: "ERR_NEARFAR_BATCH" };
+	await expectRefused(node, refused, ({ core, programs }) =>
+		core.Task.near.batch(() => programs.setNoNewPrivs({ process: true })),
+	);
+	await expectEnd(node);
+});
