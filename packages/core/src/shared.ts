@@ -12,7 +12,7 @@ export { type Encoding, toEncoding } from "./files/encoding.ts";
 export { followedPath, refuseNotFollowed, toAt, toPath } from "./files/location.ts";
 export { openOwnProc } from "./files/own-proc.ts";
 export { pathText } from "./files/path.ts";
-export { openProcessFolder, pidOfPidfd } from "./files/pidfd.ts";
+export { openProcessFolder, pidInProc, pidOfPidfd } from "./files/pidfd.ts";
 export { sharersOf } from "./identity.ts";
 export * from "./process/child-state.ts";
 export { holdChild, livingChild, visiblePid } from "./process/child-tracker.ts";

@@ -7,6 +7,7 @@
 export type { Caps } from "@nearfar/caps";
 export type { ProcessOption } from "@nearfar/core";
 export * from "./change.ts";
+export * from "./credentials-of.ts";
 export * from "./drop-to.ts";
 export * from "./groups.ts";
 export * from "./ids.ts";

@@ -77,6 +77,16 @@ export function openProcessFolder(pidfd: number): FileDescriptor | undefined {
 }
 
 /**
+ * Returns the pid by which the mounted `/proc` shows the process of a pidfd of the current task. `undefined`: the process was reaped, or
+ * is not visible there. Throws ENOTTY for another descriptor.
+ *
+ * @param pidfd - The number of the descriptor.
+ */
+export function pidInProc(pidfd: number): number | undefined {
+	return pidsInProc(pidfd)[0];
+}
+
+/**
  * Returns one pid for each pid namespace, from that of the mounted `/proc` down to the process's own. The list is empty if
  * the process was reaped or is not visible in that namespace.
  */
