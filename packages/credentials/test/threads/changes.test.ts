@@ -48,6 +48,19 @@ const changes: Record<string, [change: (scope: Scope) => void, ...expected: stri
 		({ caps }) => caps.dropCapabilities(["netBindService"], { ambient: true, process: true }),
 		...["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"].map((name) => `${name}:\t0000000000000400`),
 	],
+	dropTo: [
+		({ credentials }) => credentials.dropTo(12345, { gid: 54321, groups: [7, 5], process: true }),
+		...["Uid:\t12345\t12345\t12345\t12345", "Gid:\t54321\t54321\t54321\t54321", "Groups:\t5 7 "],
+		...["CapInh", "CapPrm", "CapEff", "CapAmb"].map((name) => `${name}:\t${none}`),
+	],
+	"dropTo with keep and ambient": [
+		({ credentials }) => {
+			const options = { gid: 1000, groups: [], keep: ["netBindService"], ambient: true, process: true } as const;
+			credentials.dropTo(12345, options);
+		},
+		"Uid:\t12345\t12345\t12345\t12345",
+		...["CapInh", "CapPrm", "CapEff", "CapAmb"].map((name) => `${name}:\t0000000000000400`),
+	],
 };
 
 for (const [name, [change, ...expected]] of Object.entries(changes)) {

@@ -90,6 +90,36 @@ needsPrivilege().test(
 	120_000,
 );
 
+test("programs that Workers spawn all the time begin and end as without changes", async () => {
+	await using node = await NodeUnderTest.start({ limit: 80_000 });
+	const statuses = await node.evaluate(async ({ programs, sleep, startWorker, workers }) => {
+		for (let i = 0; i < 3; i++) await startWorker();
+		const spawning = workers.map((worker) =>
+			worker.evaluate(({ childProcess }) => {
+				const statuses: unknown[] = [];
+				for (let i = 0; i < 30; i++) {
+					const { status, signal, error } = childProcess.spawnSync("/bin/true");
+					statuses.push(status ?? signal ?? error?.message);
+				}
+				return statuses;
+			}),
+		);
+		const state = { ended: false };
+		const all = Promise.all(spawning);
+		all.finally(() => {
+			state.ended = true;
+		});
+		while (!state.ended) {
+			programs.setNoNewPrivs({ process: true });
+			await sleep(1);
+		}
+		return (await all).flat();
+	});
+	expect(statuses).toEqual(new Array(90).fill(0));
+	expect(expectEqualThreads(node)).toContain("NoNewPrivs:\t1");
+	await expectEnd(node);
+}, 90_000);
+
 /** Changes in a Worker, while the main thread calls process.seteuid in a loop: libc's change of all threads, by the same signal. */
 async function besideSeteuid(ids: number[]) {
 	await using node = await NodeUnderTest.start({ limit: 60_000 });

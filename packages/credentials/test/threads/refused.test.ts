@@ -1,6 +1,7 @@
 // Refusals: each leaves all threads, the descriptors and the dumpable flag as they were.
+import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { needs } from "../../../../test/needs.ts";
+import { isRoot, needs } from "../../../../test/needs.ts";
 import { NodeUnderTest } from "./node.ts";
 import type { Scope } from "./scope.ts";
 import { expectEnd, expectEqualThreads, expectRefused, snapshot } from "./snapshot.ts";
@@ -18,6 +19,7 @@ const unprivileged: Record<string, [change: (scope: Scope) => void, syscall: str
 	setresuid: [({ credentials }) => credentials.setresuid(7, 7, 7, { process: true }), "setresuid"],
 	setresgid: [({ credentials }) => credentials.setresgid(7, 7, 7, { process: true }), "setresgid"],
 	setgroups: [({ credentials }) => credentials.setgroups([], { process: true }), "setgroups"],
+	dropTo: [({ credentials }) => credentials.dropTo(7, { gid: 7, groups: [], process: true }), "setgroups"],
 	capset: [({ caps }) => caps.capset({ permitted: ["kill"], effective: [] }, { process: true }), "capset"],
 	"ambient.raise": [({ caps }) => caps.ambient.raise(["kill"], { process: true }), "prctl"],
 	"bounding.drop": [({ caps }) => caps.bounding.drop(["kill"], { process: true }), "prctl"],
@@ -51,6 +53,21 @@ const filtered: Record<string, [number: number, syscall: string, change: (scope:
 		numbers.rt_tgsigqueueinfo,
 		"rt_tgsigqueueinfo",
 		({ credentials }) => credentials.setresuid(7, 7, 7, { process: true }),
+	],
+	"setresuid after groups and group ids": [
+		numbers.setresuid,
+		"setresuid",
+		({ credentials }) => credentials.dropTo(7, { gid: 7, groups: [5], process: true }),
+	],
+	"setresgid after groups": [
+		numbers.setresgid,
+		"setresgid",
+		({ credentials }) => credentials.dropTo(7, { gid: 7, groups: [5], process: true }),
+	],
+	"capset after the ids": [
+		numbers.capset,
+		"capset",
+		({ credentials }) => credentials.dropTo(7, { gid: 7, groups: [5], keep: ["kill"], process: true }),
 	],
 	"capset after the bounding set": [
 		numbers.capset,
@@ -113,6 +130,18 @@ test("without a free descriptor nothing changes", async () => {
 	await node.evaluate(({ programs }) => programs.setNoNewPrivs({ process: true }));
 	expect(expectEqualThreads(node)).toContain("NoNewPrivs:\t1");
 	await node.evaluate(({ works }) => works());
+	await expectEnd(node);
+});
+
+needs("the program prlimit").test("where the user may start no more threads, nothing changes", async () => {
+	await using node = await NodeUnderTest.start();
+	expect(spawnSync("prlimit", ["--pid", `${node.pid}`, "--nproc=1:"]).status).toBe(0);
+	// The limit does not count for user 0.
+	if (isRoot) await node.evaluate(({ credentials }) => credentials.setresuid(12345, 12345, 12345, { process: true }));
+	const before = await snapshot(node);
+	const error = await node.refusal(({ programs }) => programs.setNoNewPrivs({ process: true }));
+	expect(error).toMatchObject({ code: "EAGAIN" });
+	await expect.poll(() => snapshot(node)).toEqual(before);
 	await expectEnd(node);
 });
 
