@@ -17,7 +17,7 @@ import { decodeValue, encodeValue, type FileCapabilities, LONGEST_VALUE } from "
 const ATTRIBUTE = "security.capability";
 const EINVAL = 22;
 
-/** What {@link fileCapabilities} writes: what is left out is empty. */
+/** Capabilities that {@link fileCapabilities} writes. An object that it has read may be written too: the `version` is ignored. */
 export interface NewFileCapabilities {
 	/** The capabilities that the program gets, as far as its bounding set has them. Default: none. */
 	permitted?: Caps;
@@ -29,7 +29,7 @@ export interface NewFileCapabilities {
 	 * The user id, as the current task counts, that is user 0 in the user namespaces in which the program gets the capabilities:
 	 * 0 to 4294967294. Default: user 0 of the current task's user namespace.
 	 */
-	rootId?: number;
+	rootId?: number | undefined;
 }
 
 /**
@@ -104,7 +104,7 @@ export const fileCapabilities = {
 	 *
 	 * @param file - A path, whose link at the end is followed; an open file; or a {@link Location}. The file has to be a regular one.
 	 * @param caps - The sets, each default empty; `effective`, default true if a set is not empty; `rootId`, 0 to 4294967294, default
-	 * none. Or a text as setcap(8) takes it, such as `"cap_net_raw=ep"`.
+	 * none. Or what `read` has returned for another file. Or a text as setcap(8) takes it, such as `"cap_net_raw=ep"`.
 	 * @throws `EPERM` The caller has no CAP_SETFCAP over the file. To own the file is not enough.
 	 * @throws `EPERM` The file is immutable or can only be appended to.
 	 * @throws `EINVAL` The file is not a regular one.
@@ -204,7 +204,7 @@ function unlessMissing<T>(fn: () => T): T | undefined {
 
 function fromObject(caps: NewFileCapabilities): Parameters<typeof encodeValue>[0] {
 	if (caps === undefined) throw wrongType("caps", "an object or a string", caps);
-	const wanted = checkOptions(caps, ["permitted", "inheritable", "effective", "rootId"], "caps");
+	const wanted = checkOptions(caps, ["permitted", "inheritable", "effective", "rootId"], "caps", ["version"]);
 	const { permitted = 0n, inheritable = 0n, effective, rootId } = wanted;
 	const [given, kept] = [
 		toCapabilityBits(permitted, "caps.permitted"),

@@ -12,9 +12,10 @@ import {
 	type SyscallError,
 	Task,
 } from "@nearfar/core";
+import { native } from "@nearfar/core/internal";
 import { setresgid, setresuid } from "@nearfar/credentials";
 import { mount, mountSetattr, overlay } from "@nearfar/mount";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { isRoot, needs } from "../../../test/needs.ts";
 import { becomeOrdinary } from "../../../test/ordinary.ts";
 import { neverOpen, refusal, refused } from "../../../test/refusal.ts";
@@ -25,6 +26,7 @@ import { farPlace, makeFile, nearPlace } from "./file-place.ts";
 const { read, write, remove } = fileCapabilities;
 const netRaw = { permitted: ["netRaw"] } as const;
 const file = "/tmp/file";
+const AT_FDCWD = -100;
 
 /** Returns the id map in which one id of a user namespace is an id of this process. */
 function idMap(inside: number, outside = process.geteuid?.() ?? 0, outsideGroup = process.getegid?.() ?? 0): IdMaps {
@@ -312,6 +314,52 @@ test("a named pipe and a socket block nothing: they have no capabilities, and ge
 			expect(remove(path)).toBe(false);
 		}
 	});
+});
+
+test("what was read from one file can be written to another", async () => {
+	await using place = await farPlace();
+	place.run(() => {
+		makeFile("/tmp/other");
+		for (const text of ["cap_net_raw,cap_kill=ep", "cap_chown=i", "="]) {
+			write(file, text);
+			const capabilities = read(file);
+			if (capabilities) write("/tmp/other", capabilities);
+			expect([read("/tmp/other"), capabilities?.version]).toEqual([capabilities, 2]);
+		}
+	});
+});
+
+test("the kernel takes no version 1, no other length and no unknown flag: EINVAL", async () => {
+	await using place = await farPlace();
+	const set = (...words: number[]) => {
+		const bytes = new Uint8Array(new Uint32Array(words).buffer);
+		place.run(() => native().setxattr(AT_FDCWD, file, 0, "security.capability", bytes));
+	};
+	for (const words of [
+		[0x0100_0001, 0x20, 0],
+		[0x0200_0001, 0x20, 0],
+		[0x0200_0001, 0x20, 0, 0, 0, 0],
+		[0x0300_0001, 0x20, 0, 0, 0],
+		[0x0200_0002, 0x20, 0, 0, 0],
+		[0x0400_0000, 0x20, 0, 0, 0, 0],
+		[0x0200_0001],
+	]) {
+		expect(() => set(...words)).toThrow(refused("EINVAL", "setxattr"));
+	}
+	set(0x0200_0001, 0x20, 0, 0, 0);
+	expect(place.run(() => read(file))).toMatchObject({ permitted: CapabilitySet.from(["kill"]), version: 2 });
+});
+
+test("an answer of an unknown version is EINVAL with the path, and never half a set", () => {
+	const answer = vi.spyOn(native(), "getxattr");
+	try {
+		for (const bytes of [Buffer.alloc(0), Buffer.alloc(24), Buffer.from([1, 0, 0, 2]), Buffer.alloc(20, 0xff)]) {
+			answer.mockReturnValueOnce(bytes);
+			expect(failure(() => read("/etc"))).toMatchObject({ code: "EINVAL", syscall: "getxattr", path: "/etc" });
+		}
+	} finally {
+		answer.mockRestore();
+	}
 });
 
 test("a read-only file system is EROFS, and can be read", async () => {
