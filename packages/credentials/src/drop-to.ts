@@ -19,7 +19,7 @@ export interface DropToOptions extends ProcessOption {
 	gid?: number;
 	/**
 	 * The supplementary groups: exactly these, up to 65536. `"keep"`: the groups stay as they are, which is the only way where the
-	 * user namespace denies setgroups(2). Default: those of {@link groupsOf}.
+	 * user namespace denies setgroups(2). Default: the groups that {@link groupsOf} returns.
 	 */
 	groups?: readonly number[] | "keep";
 	/**
@@ -31,7 +31,7 @@ export interface DropToOptions extends ProcessOption {
 	ambient?: boolean;
 }
 
-/** What a task or this process becomes. */
+/** The ids, groups and capabilities that a task or this process shall have. */
 interface Wanted {
 	readonly uid: number;
 	readonly gid: number;
@@ -52,7 +52,7 @@ interface Wanted {
  * If the kernel refuses setgroups(2), nothing was changed. After another refusal a task has other groups or ids already: throw the
  * task away. The error names the refused call. With `process` nothing has changed after any refusal.
  *
- * A batch cannot read: nothing is checked there.
+ * A batch cannot read: the function checks nothing there.
  *
  * @param user - The name of a user, or a user id from 0 to 4294967294. A user id that no user has needs `gid` and `groups`.
  * @param options - `gid`, `groups`, `keep` and `ambient`: see {@link DropToOptions}. `process`: `true` lets the call change every thread

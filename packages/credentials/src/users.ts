@@ -7,7 +7,7 @@ export type User = string | number;
  * Returns the groups of a user, as a login of the user would get them.
  *
  * The C library of Node is asked, wherever the current task runs: files and directory services of a container are never read. So the
- * function also works in a batch. It takes as long as the directory service does, and asks anew every time. The C library does not
+ * function also works in a batch. The function takes as long as the directory service does, and asks anew every time. The C library does not
  * report a directory service that fails while it lists the groups.
  *
  * @param user - The name of a user, or a user id from 0 to 4294967294.

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { ambient, bounding, type Capability, CapabilitySet, capset, dropCapabilities, securebits } from "@nearfar/caps";
 import { type CloneOptions, pipe, Task } from "@nearfar/core";
@@ -67,8 +68,8 @@ root.test("a user of the host: ids, groups and capabilities are the user's", asy
 });
 
 function nobodyOfHost() {
-	const line = /^nobody:[^:]*:(\d+):(\d+):/m.exec(readFileSync("/etc/passwd", "utf8"));
-	return { uid: Number(line?.[1]), gid: Number(line?.[2]) };
+	const [uid, gid] = ["-u", "-g"].map((option) => Number(execFileSync("id", [option, "nobody"])));
+	return { uid, gid };
 }
 
 root.test("haskell/process #149 coreos/ignition #2242: root's supplementary groups do not stay", async () => {

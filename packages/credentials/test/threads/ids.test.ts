@@ -12,7 +12,7 @@ const bind = "0000000000000400";
 const setNames = ["CapInh", "CapPrm", "CapEff", "CapAmb"];
 
 /** Changes that root can make, with lines that all threads have afterwards. */
-const changes: Record<string, [change: (scope: Scope) => void, ...expected: string[]]> = {
+const changes: Record<string, [change: (scope: Scope) => unknown, ...expected: string[]]> = {
 	setuid: [({ credentials }) => credentials.setuid(1001, { process: true }), "Uid:\t1001\t1001\t1001\t1001"],
 	seteuid: [({ credentials }) => credentials.seteuid(1001, { process: true }), "Uid:\t0\t1001\t0\t1001"],
 	setreuid: [({ credentials }) => credentials.setreuid(1001, 1002, { process: true }), "Uid:\t1001\t1002\t1002\t1002"],
@@ -25,10 +25,7 @@ const changes: Record<string, [change: (scope: Scope) => void, ...expected: stri
 	setgid: [({ credentials }) => credentials.setgid(1001, { process: true }), "Gid:\t1001\t1001\t1001\t1001"],
 	setegid: [({ credentials }) => credentials.setegid(1001, { process: true }), "Gid:\t0\t1001\t0\t1001"],
 	setregid: [({ credentials }) => credentials.setregid(1001, 1002, { process: true }), "Gid:\t1001\t1002\t1002\t1002"],
-	setfsgid: [
-		({ credentials }) => credentials.setfsgid(1001, { process: true }) as unknown as void,
-		"Gid:\t0\t0\t0\t1001",
-	],
+	setfsgid: [({ credentials }) => credentials.setfsgid(1001, { process: true }), "Gid:\t0\t0\t0\t1001"],
 	initgroups: [
 		({ credentials }) => credentials.initgroups("root", 4711, { process: true }),
 		`Groups:\t${groupsOf("root", 4711).join(" ")} `,
