@@ -1,7 +1,10 @@
 import { Task } from "@nearfar/core";
-import { native, prctlOptions } from "@nearfar/core/internal";
+import { capabilities, native, prctlOptions } from "@nearfar/core/internal";
 import { joinsNamespace } from "./joined.ts";
 import type { SpawnRequest } from "./request.ts";
+
+/** The bit of CAP_SETPCAP. */
+export const SETPCAP = 1n << BigInt(capabilities.setpcap);
 
 /** What a task has, as far as the calls depend on it that give a program its capabilities. */
 export interface Held {
@@ -18,17 +21,37 @@ export interface Held {
  * Returns what the task of a request has before any option is applied: what the calling thread has, or with a user namespace
  * everything over that.
  */
-export function heldAtFirst({ namespaces = [], join = [] }: SpawnRequest): Held {
-	if (!namespaces.includes("user") && !joinsNamespace(join, "user")) return Task.near.run(heldNear);
+export function heldAtFirst(request: SpawnRequest): Held {
+	const { namespaces = [], join = [] } = request;
+	if (!namespaces.includes("user") && !joinsNamespace(join, "user")) return Task.near.run(() => heldNear(request));
 	const all = (1n << BigInt(native().lastCapability() + 1)) - 1n;
-	return { effective: all, permitted: all, inheritable: 0n, bounding: all, ambient: 0n, securebits: 0 };
+	return { effective: all, permitted: all, inheritable: 0n, bounding: all, ambient: undefined, securebits: 0 };
 }
 
-/** Reads what the calling thread has. Near, each system call that is left out counts. */
-function heldNear(): Held {
+/** Reads what the calling thread has. The time of every system call here is time that the event loop is blocked. */
+function heldNear({ uid, securebits }: SpawnRequest): Held {
 	const [effective = 0n, permitted = 0n, inheritable = 0n] = native().capget(0);
-	const bounding = native().boundingSet();
-	return { effective, permitted, inheritable, bounding, ambient: undefined, securebits: readSecurebits() };
+	const needsSecurebits = uid !== undefined || securebits !== undefined;
+	return {
+		effective,
+		permitted,
+		inheritable,
+		bounding: boundingNear((effective & SETPCAP) !== 0n),
+		ambient: undefined,
+		securebits: needsSecurebits ? readSecurebits() : 0,
+	};
+}
+
+/** The bounding set of this thread when it was read last. */
+let lastBounding: bigint | undefined;
+
+/**
+ * Returns the bounding set of the calling thread, or a larger set that the thread had earlier. The bounding set of a thread never
+ * grows. With CAP_SETPCAP it does no harm to drop what has been dropped, and without it the kernel refuses that.
+ */
+function boundingNear(maySayMore: boolean): bigint {
+	if (!maySayMore || lastBounding === undefined) lastBounding = native().boundingSet();
+	return lastBounding;
 }
 
 /** Reads what the current task has. */
@@ -42,9 +65,6 @@ function readSecurebits(): number {
 }
 
 /** Returns whether all five sets are exactly these capabilities. */
-export function hasExactly(
-	{ effective, permitted, inheritable, bounding, ambient }: Held,
-	capabilities: bigint,
-): boolean {
-	return [effective, permitted, inheritable, bounding, ambient].every((set) => set === capabilities);
+export function hasExactly({ effective, permitted, inheritable, bounding, ambient }: Held, wanted: bigint): boolean {
+	return [effective, permitted, inheritable, bounding, ambient].every((set) => set === wanted);
 }

@@ -1,17 +1,10 @@
 import { CapabilitySet } from "@nearfar/caps";
 import type { Task } from "@nearfar/core";
-import {
-	capabilities as capabilityNumbers,
-	native,
-	prctlOptions,
-	securebits as secureBits,
-} from "@nearfar/core/internal";
-import { type Held, hasExactly, heldAtFirst, readHeld } from "./held.ts";
+import { native, prctlOptions, securebits as secureBits } from "@nearfar/core/internal";
+import { type Held, hasExactly, heldAtFirst, readHeld, SETPCAP } from "./held.ts";
 import { PrivilegeHints } from "./privilege-hints.ts";
 import type { SpawnRequest } from "./request.ts";
 import { applySecureBits } from "./secure-bits.ts";
-
-const SETPCAP = 1n << BigInt(capabilityNumbers.setpcap);
 
 /**
  * Gives a program its user, its capabilities and its securebits, by calls of the batches that are being collected.
