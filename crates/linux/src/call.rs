@@ -8,6 +8,7 @@ mod near;
 mod request;
 
 pub use self::answer::Answer;
+pub(crate) use self::near::capget as near_capget;
 pub use self::near::Short;
 pub use self::request::{Arg, Request, Yields, SLOT};
 pub(crate) use self::request::{Named, Pointer};

@@ -3,7 +3,7 @@
 use crate::throw::OrThrow;
 use linux::target::ambient_set::{self, Inheriting};
 use linux::target::capability_sets::{self, Reduction};
-use napi::bindgen_prelude::{BigInt, Result};
+use napi::bindgen_prelude::{BigInt, BigUint64Array, Result};
 use napi_derive::napi;
 
 /// Returns effective, permitted and inheritable.
@@ -14,8 +14,17 @@ fn three(sets: Vec<BigInt>) -> [u64; 3] {
 
 /// capget(2): effective, permitted, inheritable.
 #[napi]
-pub fn capget(pid: i32) -> Result<Vec<BigInt>> {
-    linux::calls::caps::capget(pid).run().or_throw().map(|sets| sets.map(|set| u64::from_ne_bytes(set).into()).into())
+pub fn capget(pid: i32) -> Result<Vec<u64>> {
+    capability_sets::three(pid).or_throw().map(Vec::from)
+}
+
+/// capget(2): writes effective, permitted and inheritable to an array of three words, which takes half the time.
+#[napi]
+pub fn capget_into(pid: i32, mut sets: BigUint64Array) -> Result<()> {
+    let read = capability_sets::three(pid).or_throw()?;
+    // SAFETY: JavaScript is in this call, and so nothing else uses the memory of the array.
+    unsafe { sets.as_mut() }.iter_mut().zip(read).for_each(|(place, set)| *place = set);
+    Ok(())
 }
 
 /// capset(2): effective, permitted, inheritable.
@@ -38,14 +47,14 @@ pub fn has_exec_securebits() -> bool {
 
 /// Returns effective, permitted, inheritable, bounding, ambient, and 1 for no_new_privs.
 #[napi]
-pub fn capability_sets() -> Result<Vec<BigInt>> {
-    capability_sets::sets().or_throw().map(|sets| sets.map(BigInt::from).into())
+pub fn capability_sets() -> Result<Vec<u64>> {
+    capability_sets::sets().or_throw().map(Vec::from)
 }
 
 /// PR_CAPBSET_READ of all capabilities.
 #[napi]
-pub fn bounding_set() -> Result<BigInt> {
-    capability_sets::bounding().or_throw().map(BigInt::from)
+pub fn bounding_set() -> Result<u64> {
+    capability_sets::bounding().or_throw()
 }
 
 /// PR_CAPBSET_DROP of these capabilities.
@@ -56,8 +65,8 @@ pub fn drop_bounding(caps: BigInt) -> Result<()> {
 
 /// PR_CAP_AMBIENT_IS_SET of all capabilities.
 #[napi]
-pub fn ambient_set() -> Result<BigInt> {
-    capability_sets::ambient().or_throw().map(BigInt::from)
+pub fn ambient_set() -> Result<u64> {
+    capability_sets::ambient().or_throw()
 }
 
 /// PR_CAP_AMBIENT_RAISE of these capabilities, of all or of none. `before` and `during` are sets for capset(2) around that.
@@ -84,9 +93,9 @@ pub fn reduce_capabilities(
     ambient: bool,
     no_new_privs: bool,
     read_back: bool,
-) -> Result<Vec<BigInt>> {
+) -> Result<Vec<u64>> {
     let reduction =
         Reduction { before: before.map(three), drop: drop.get_u64().1, keep: keep.get_u64().1, ambient, no_new_privs };
     let sets = capability_sets::reduce(reduction, read_back).or_throw()?;
-    Ok(sets.into_iter().flatten().map(BigInt::from).collect())
+    Ok(sets.into_iter().flatten().collect())
 }

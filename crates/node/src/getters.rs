@@ -3,6 +3,7 @@
 use crate::throw::OrThrow;
 use linux::calls::credentials;
 use linux::calls::pidfd;
+use linux::target::capability_sets::three;
 use linux::target::run_short;
 use napi::bindgen_prelude::{Env, JsObjectValue, Object, Result};
 use napi::{sys, JsError};
@@ -15,7 +16,7 @@ macro_rules! getters {
             number(env, run_short(credentials::$SHORT, [0; 4], |id| id as u32, credentials::$name))
         })*
         const SHORTEST: &[(&str, sys::napi_callback)] =
-            &[$((stringify!($name), Some($name))),*, ("pidfdSendSignal", Some(pidfd_send_signal))];
+            &[$((stringify!($name), Some($name))),*, ("pidfdSendSignal", Some(pidfd_send_signal)), ("capgetInto", Some(capget_into))];
     };
 }
 
@@ -40,21 +41,24 @@ fn number(env: sys::napi_env, answer: linux::error::Result<u32>) -> sys::napi_va
     value
 }
 
-/// Returns the first three arguments, which JavaScript has checked. A value that is no number becomes 0.
-fn numbers(env: sys::napi_env, info: sys::napi_callback_info) -> [i32; 3] {
+/// Returns the first three arguments.
+fn arguments(env: sys::napi_env, info: sys::napi_callback_info) -> [sys::napi_value; 3] {
     let (mut values, mut count) = ([null_mut(); 3], 3);
     // SAFETY: `env` and `info` belong to the call under way. Node writes at most `count` handles, for which `values` has room.
     unsafe { sys::napi_get_cb_info(env, info, &mut count, values.as_mut_ptr(), null_mut(), null_mut()) };
-    values.map(|value| {
-        let mut number = 0;
-        // SAFETY: the handle belongs to the call under way. Node writes the number to `number`, which outlives the call.
-        unsafe { sys::napi_get_value_int32(env, value, &mut number) };
-        number
-    })
+    values
+}
+
+/// Returns the number of an argument, which JavaScript has checked. A value that is no number becomes 0.
+fn number_of(env: sys::napi_env, value: sys::napi_value) -> i32 {
+    let mut number = 0;
+    // SAFETY: the handle belongs to the call under way. Node writes the number to `number`, which outlives the call.
+    unsafe { sys::napi_get_value_int32(env, value, &mut number) };
+    number
 }
 
 extern "C" fn pidfd_send_signal(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    let [fd, signal, flags] = numbers(env, info);
+    let [fd, signal, flags] = arguments(env, info).map(|value| number_of(env, value));
     let args = [fd.into(), signal.into(), 0, (flags as u32).into()];
     let call = || pidfd::pidfd_send_signal(fd, signal, flags as u32);
     if let Err(error) = run_short(pidfd::PIDFD_SEND_SIGNAL, args, |_| (), call).or_throw() {
@@ -64,7 +68,26 @@ extern "C" fn pidfd_send_signal(env: sys::napi_env, info: sys::napi_callback_inf
     null_mut()
 }
 
-/// Exports these functions in the place of those of the same name in `credentials.rs` and `pidfd.rs`, which document them.
+extern "C" fn capget_into(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    let [pid, array, _] = arguments(env, info);
+    let (mut kind, mut length, mut data) = (0, 0, null_mut());
+    // SAFETY: the handle belongs to the call under way. Node writes to variables that outlive the call, and nothing for null pointers.
+    unsafe {
+        sys::napi_get_typedarray_info(env, array, &mut kind, &mut length, &mut data, null_mut(), null_mut());
+    }
+    match three(number_of(env, pid)).or_throw() {
+        Ok(sets) if kind == sys::TypedarrayType::biguint64_array && length == sets.len() => {
+            // SAFETY: the array has room for three words and is aligned for them. JavaScript, which has the array, is in this call.
+            unsafe { data.cast::<u64>().copy_from_nonoverlapping(sets.as_ptr(), sets.len()) };
+        }
+        Ok(_) => {}
+        // SAFETY: `env` belongs to the call under way, which returns to JavaScript right after.
+        Err(error) => unsafe { JsError::from(error).throw_into(env) },
+    }
+    null_mut()
+}
+
+/// Exports these functions in the place of those of the same name in `caps.rs`, `credentials.rs` and `pidfd.rs`, which document them.
 #[napi(module_exports)]
 pub fn replace_shortest(mut exports: Object, env: Env) -> Result<()> {
     for (name, getter) in SHORTEST {

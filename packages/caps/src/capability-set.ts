@@ -16,6 +16,9 @@ import { numbersOf, readList, writeList } from "./capability-list.ts";
  */
 export type Caps = Iterable<Capability | number> | bigint;
 
+/** The first number that a set of 64 bits cannot have. */
+const LIMIT = 1n << 64n;
+
 const names = new Map<number, Capability>();
 for (const [name, number] of Object.entries(capabilities)) names.set(number, name as Capability);
 
@@ -198,7 +201,7 @@ export class CapabilitySet implements Iterable<Capability> {
 export function toCapabilityBits(source: Caps, parameter: string): bigint {
 	if (isSet(source)) return source.bits;
 	if (typeof source === "bigint") {
-		if (source < 0n || source >= 1n << 64n) throw outOfRange(parameter, "a bigint from 0 to 2^64-1", source);
+		if (source < 0n || source >= LIMIT) throw outOfRange(parameter, "a bigint from 0 to 2^64-1", source);
 		return source;
 	}
 	// A string is iterable too, but yields characters instead of names. A Proxy of a set would yield only what has a name.

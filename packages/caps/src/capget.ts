@@ -1,6 +1,9 @@
 import { pid as checkPid, native } from "@nearfar/core/internal";
 import { CapabilitySet } from "./capability-set.ts";
 
+/** The addon writes the three sets here. An array of new numbers would take longer to make than the kernel takes to answer. */
+const words = new BigUint64Array(3);
+
 /** The three sets that capget(2) returns. */
 export interface Capabilities {
 	/** The capabilities that the kernel checks. */
@@ -30,10 +33,10 @@ export interface Capabilities {
  * @see capget(2), Linux 2.2; no privilege
  */
 export function capget(pid = 0): Capabilities {
-	const [effective = 0n, permitted = 0n, inheritable = 0n] = native().capget(checkPid(pid, "pid", 0));
+	native().capgetInto(checkPid(pid, "pid", 0), words);
 	return {
-		effective: CapabilitySet.from(effective),
-		permitted: CapabilitySet.from(permitted),
-		inheritable: CapabilitySet.from(inheritable),
+		effective: CapabilitySet.from(words[0] ?? 0n),
+		permitted: CapabilitySet.from(words[1] ?? 0n),
+		inheritable: CapabilitySet.from(words[2] ?? 0n),
 	};
 }

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MultithreadedError, Task } from "@nearfar/core";
@@ -317,6 +317,19 @@ test("a name that is none is refused before anything is done", async () => {
 	expect(() => task.run(() => dropCapabilities(["kill", "cap_kill" as "kill"]))).toThrow(error);
 	expect(sets(task.pid)).toEqual(before);
 });
+
+needs("root", "a temporary folder whose files can be executed").test(
+	"CAP-18 a set-user-id program of an ordinary user loses what is ambient in a task of root",
+	async () => {
+		using program = new CapableCat();
+		fileCapabilities.remove(program.path);
+		chownSync(program.path, 1000, 1000);
+		chmodSync(program.path, 0o4755);
+		await using task = await Task.clone();
+		task.run(() => ambient.raise(["netBindService"], { inheritable: true }));
+		expect(await setsAfterExec(task, program.path)).toMatchObject({ Eff: 0n, Amb: 0n });
+	},
+);
 
 needs("root", "a temporary folder whose files can be executed").describe(
 	"moby #45491 a program with file capabilities",

@@ -105,6 +105,17 @@ impl Short {
     }
 }
 
+/// `capget(&header, &data)` in the calling thread, without a [`Call`], which takes longer to build than the kernel takes to answer. The
+/// header has the version 3, with which the kernel writes six words.
+pub(crate) fn capget([version, pid]: [u32; 2]) -> Result<[u32; 6]> {
+    let (mut header, mut sets) = ([version, pid], [0; 6]);
+    let args = [header.as_mut_ptr() as u64, sets.as_mut_ptr() as u64, 0, 0, 0, 0];
+    // SAFETY: both arrays outlive the call. The kernel uses two words of the first one, and for no version more than six of the second.
+    unsafe { make(libc::SYS_capget as u64, args) }
+        .map_err(|number| Failure::Refused(Refusal::new("capget", number)))?;
+    Ok(sets)
+}
+
 /// Makes a system call, and returns its result or its error number.
 ///
 /// # Safety

@@ -1,6 +1,7 @@
 //! Capabilities: capget(2), capset(2) and the prctl(2) options of the other sets.
 
-use crate::call::{Answer, Call};
+use crate::call::{near_capget, Answer, Call};
+use crate::error::Result;
 use nix::errno::Errno;
 
 const VERSION_3: u32 = 0x2008_0522;
@@ -10,6 +11,12 @@ const AT_EXECVE_CHECK: i32 = 0x1_0000;
 pub fn capget(pid: i32) -> Call<[[u8; 8]; 3]> {
     let header = [VERSION_3.to_ne_bytes(), pid.to_ne_bytes()].concat();
     Call::new("capget", libc::SYS_capget).input(&header).output(24).value(|answer| halves(answer).map(u64::to_ne_bytes))
+}
+
+/// capget(2) in the calling thread, faster than [`capget`].
+pub(crate) fn capget_near(pid: i32) -> Result<[u64; 3]> {
+    let [a, b, c, high_a, high_b, high_c] = near_capget([VERSION_3, pid as u32])?.map(u64::from);
+    Ok([a | high_a << 32, b | high_b << 32, c | high_c << 32])
 }
 
 /// Reads the output of capget(2): two structs of effective, permitted, inheritable, with the low halves and the high ones.

@@ -2,11 +2,12 @@
 
 use crate::call::Call;
 use crate::calls::caps::{
-    capget, capset, clear_ambient, drop_bounding, halves, is_ambient, lower_ambient, raise_ambient, read_bounding,
+    capget, capget_near, capset, clear_ambient, drop_bounding, halves, is_ambient, lower_ambient, raise_ambient,
+    read_bounding,
 };
 use crate::calls::prctl::{get_no_new_privs, set_no_new_privs};
 use crate::error::{Failure, Result};
-use crate::target::run_all;
+use crate::target::{run_all, NEAR};
 use nix::errno::Errno;
 use std::sync::OnceLock;
 
@@ -32,6 +33,15 @@ pub fn last() -> Result<u32> {
             }
             Err(failure) => return Err(failure),
         }
+    }
+}
+
+/// Returns the effective, permitted and inheritable set of a process; 0 is the current target.
+pub fn three(pid: i32) -> Result<[u64; 3]> {
+    if NEAR.get() {
+        capget_near(pid)
+    } else {
+        capget(pid).reading(halves).run()
     }
 }
 
