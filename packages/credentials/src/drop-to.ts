@@ -110,20 +110,25 @@ function resolve(user: User, gid: number | undefined, groups: number[] | "keep" 
 	return { uid: found.uid, gid: found.gid, groups: groups === undefined ? found.groups : list };
 }
 
-/** Runs `fn`. The error of a refused call says what has changed in the task before it. */
+/** Runs `fn`. The error of a refused call says what to do, and what has changed in the task before it. */
 function explained<T>(wanted: Wanted, fn: () => T): T {
 	try {
 		return fn();
 	} catch (error) {
-		if (error instanceof SyscallError && !currentTask().isNear) {
-			const changed = changedBefore(error.syscall, wanted);
-			if (changed.length > 0) {
-				const hint = `the task has other ${changed.join(" and ")} already: throw it away`;
-				Object.assign(error, { hint: error.hint === undefined ? hint : `${error.hint}; ${hint}` });
-			}
+		if (error instanceof SyscallError) {
+			const hints = [error.hint, hintFor(error, wanted)].filter((hint) => hint !== undefined);
+			if (hints.length > 0) Object.assign(error, { hint: hints.join("; ") });
 		}
 		throw error;
 	}
+}
+
+function hintFor({ code, syscall }: SyscallError, wanted: Wanted): string | undefined {
+	if (syscall === "setgroups" && code === "EPERM") {
+		return 'CAP_SETGID is missing, or the user namespace denies setgroups: groups: "keep" leaves the groups as they are';
+	}
+	const changed = currentTask().isNear ? [] : changedBefore(syscall, wanted);
+	return changed.length > 0 ? `the task has other ${changed.join(" and ")} already: throw it away` : undefined;
 }
 
 /** Returns what a task has changed before a call was refused. */
