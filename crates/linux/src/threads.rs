@@ -15,7 +15,7 @@ mod standstill;
 
 use self::obstacle::{Obstacle, PATIENCE};
 use self::plan::{Plan, Refused};
-use self::procfs::{group_count, Error, Identity, Memory, Procfs};
+use self::procfs::{group_count, Error, Identity, Memory, Procfs, Text};
 use self::rehearsal::Rehearsal;
 use self::signal::{Stop, MOST};
 use self::standstill::{Moving, Standstill};
@@ -45,7 +45,7 @@ pub fn change(requests: Vec<Request>) -> Result<Vec<i64>> {
         return Err(Obstacle::TooMany(count).into());
     }
     // A zygote has the credentials of this process. Another thread must not start one before all threads have changed.
-    let _no_zygote = zygote::end_all();
+    let _no_zygote = zygote::end_all()?;
     refuse_ring(&procfs, &mut memory)?;
     signal::install()?;
     let rehearsal = Rehearsal::start(plan.clone(), procfs.clone(), groups)?;
@@ -64,8 +64,16 @@ pub fn change(requests: Vec<Request>) -> Result<Vec<i64>> {
     drop(standstill);
     match made {
         Ok(()) => Ok(change.results),
-        Err(Refusing::Obstacle(obstacle)) => Err(obstacle.into()),
-        Err(Refusing::Call(refused)) => Err(plan.failure(refused)),
+        Err(refusing) => {
+            // The thread that rehearses may have other credentials now.
+            if !matches!(refusing, Refusing::Obstacle(Obstacle::NoRehearsal)) {
+                rehearsal.await_end(&mut change.memory.text);
+            }
+            match refusing {
+                Refusing::Obstacle(obstacle) => Err(obstacle.into()),
+                Refusing::Call(refused) => Err(plan.failure(refused)),
+            }
+        }
     }
 }
 
@@ -103,17 +111,21 @@ impl Change<'_> {
         refuse_ring(self.procfs, &mut self.memory)?;
         self.procfs.read_identity(self.own, &mut self.memory.text, &mut self.memory.identity)?;
         standstill.compare(&mut self.memory, &mut self.other)?;
-        let wanted = rehearse(rehearsal)?;
+        let dumpable = raw::numbers(libc::SYS_prctl, [libc::PR_GET_DUMPABLE as u64, 0, 0, 0]);
+        let wanted = rehearse(rehearsal, &mut self.memory.text).inspect_err(|_| keep_dumpable(dumpable))?;
         let results = &mut self.results;
         let own =
             self.plan.perform(|step, result| results.iter_mut().skip(step).take(1).for_each(|place| *place = result));
         match own {
             Ok(()) => {}
             // The calling thread is the first: nothing has changed yet.
-            Err(refused) if refused.step == 0 => return Err(Refusing::Call(refused)),
+            Err(refused) if refused.step == 0 => {
+                keep_dumpable(dumpable);
+                return Err(Refusing::Call(refused));
+            }
             Err(refused) => abort_after(self.plan, refused, raw::gettid()),
         }
-        standstill.apply(self.plan);
+        standstill.apply(self.plan, &mut self.memory.text);
         self.verify(standstill, &wanted.identity, wanted.securebits);
         Ok(())
     }
@@ -121,8 +133,10 @@ impl Change<'_> {
     /// Ends the process unless every thread may do what the rehearsal has led to.
     fn verify(&mut self, standstill: &Standstill, wanted: &Identity, securebits: i64) {
         for (number, slot) in standstill.slots() {
-            if slot.stop() == Stop::Refused {
-                abort_after(self.plan, slot.refused(), slot.tid());
+            match slot.stop() {
+                Stop::Refused => abort_after(self.plan, slot.refused(), slot.tid()),
+                Stop::Gone => continue,
+                _ => {}
             }
             self.verify_one(number, slot.tid(), wanted, slot.securebits() == securebits);
         }
@@ -154,20 +168,25 @@ fn refuse_ring(procfs: &Procfs, memory: &mut Memory) -> std::result::Result<(), 
     }
 }
 
-/// Has the other thread make the calls. If the kernel refuses one, the process can be traced and its files in `/proc` read as before.
-fn rehearse(rehearsal: &Rehearsal) -> std::result::Result<std::sync::MutexGuard<'_, rehearsal::Outcome>, Refusing> {
-    let dumpable = raw::numbers(libc::SYS_prctl, [libc::PR_GET_DUMPABLE as u64, 0, 0, 0]);
-    let outcome = rehearsal.run();
-    let refusing = match (outcome.refused, outcome.unreadable) {
-        (Some(refused), _) => Refusing::Call(refused),
-        (None, Some(error)) => error.into(),
-        (None, None) => return Ok(outcome),
-    };
-    // The kernel clears the flag, which all threads share, when one of them changes its ids. It takes no other value back.
+/// Has the other thread make the calls.
+fn rehearse<'a>(
+    rehearsal: &'a Rehearsal,
+    text: &mut Text,
+) -> std::result::Result<std::sync::MutexGuard<'a, rehearsal::Outcome>, Refusing> {
+    let outcome = rehearsal.run(text)?;
+    match (outcome.refused, outcome.unreadable) {
+        (Some(refused), _) => Err(Refusing::Call(refused)),
+        (None, Some(error)) => Err(error.into()),
+        (None, None) => Ok(outcome),
+    }
+}
+
+/// Lets the process be traced, and its files in `/proc` be read, as before a change that was not made. The kernel clears the flag,
+/// which all threads share, when one of them changes its ids. It takes no other value than 1 back.
+fn keep_dumpable(dumpable: i64) {
     if dumpable == 1 {
         raw::numbers(libc::SYS_prctl, [libc::PR_SET_DUMPABLE as u64, 1, 0, 0]);
     }
-    Err(refusing)
 }
 
 fn abort_after(plan: &Plan, refused: Refused, tid: i32) -> ! {

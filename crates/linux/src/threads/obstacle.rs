@@ -21,6 +21,10 @@ pub(super) enum Obstacle {
     Poller(Thread),
     /// A thread did not stop.
     Silent(Thread),
+    /// The kernel has killed the thread that rehearses.
+    Killed,
+    /// The thread that rehearses did not get ready, or did not make the calls.
+    NoRehearsal,
     /// Threads begin and end all the time.
     Restless,
     /// A thread may do other things than the calling thread.
@@ -76,6 +80,14 @@ impl From<Obstacle> for Failure {
                 let blocks = if thread.blocks_signal { format!(", it blocks signal {SIGNAL}") } else { String::new() };
                 let words = format!("{thread} did not answer for {} ms{blocks}", PATIENCE.as_millis());
                 unchanged("THREAD_SILENT", words, Some(thread))
+            }
+            Obstacle::Killed => {
+                let words = "the kernel has killed the thread that tried the calls, as a filter of seccomp(2) demands";
+                unchanged("THREAD_SILENT", words.into(), None)
+            }
+            Obstacle::NoRehearsal => {
+                let words = format!("the thread that tries the calls did not answer for {} ms", PATIENCE.as_millis());
+                unchanged("THREAD_SILENT", words, None)
             }
             Obstacle::Restless => {
                 let words = format!("threads began and ended all the time for {} ms", PATIENCE.as_millis());

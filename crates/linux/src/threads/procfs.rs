@@ -12,8 +12,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 const ROOM: usize = 32 << 10;
 /// The most bytes that a group takes in `status`.
 const GROUP: usize = 11;
-/// The lines of `status` that say what a thread may do.
-const IDENTITY: [&[u8]; 5] = [b"Uid:", b"Gid:", b"Groups:", b"Cap", b"NoNewPrivs:"];
+/// The lines of `status` that say what a thread may do. A thread with more filters of seccomp(2) than the others may be refused, or
+/// killed, after others have changed.
+const IDENTITY: [&[u8]; 6] = [b"Uid:", b"Gid:", b"Groups:", b"Cap", b"NoNewPrivs:", b"Seccomp"];
 /// PF_IO_WORKER and PF_USER_WORKER: a thread of the kernel that works for this process, with the credentials of whatever it works on.
 const KERNEL_WORKER: u32 = 0x10 | 0x4000;
 /// The most digits of a thread id, with a NUL.
@@ -194,7 +195,7 @@ impl Procfs {
     fn read<'a>(&self, thread: i32, file: &CStr, text: &'a mut Text) -> Raw<&'a [u8]> {
         let mut path = [0u8; NUMBER + 8];
         let path = path_of(thread, file, &mut path);
-        let file = open(self.tasks.as_raw_fd(), path, libc::O_RDONLY, 0)?;
+        let file = open(self.tasks.as_raw_fd(), path, libc::O_RDONLY, libc::RESOLVE_NO_XDEV)?;
         text.read(&file)
     }
 }
@@ -357,7 +358,19 @@ mod tests {
         let own = procfs.own_number().unwrap();
         procfs.read_identity(own, &mut memory.text, &mut memory.identity).unwrap();
         let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-        let names = ["Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs"];
+        let names = [
+            "Uid",
+            "Gid",
+            "Groups",
+            "CapInh",
+            "CapPrm",
+            "CapEff",
+            "CapBnd",
+            "CapAmb",
+            "NoNewPrivs",
+            "Seccomp",
+            "Seccomp_filters",
+        ];
         let lines = status.lines().filter(|line| names.iter().any(|name| line.starts_with(&format!("{name}:"))));
         let wanted: Vec<_> = lines.flat_map(|line| [line, "\n"]).collect();
         assert_eq!(memory.identity.text(), wanted.concat().as_bytes());

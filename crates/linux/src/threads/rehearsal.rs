@@ -1,17 +1,24 @@
 //! The rehearsal of a change: a thread that ends afterwards makes the calls first, while all others stand still.
 
+use super::obstacle::{Obstacle, PATIENCE};
 use super::plan::{Plan, Refused};
 use super::procfs::{Error, Identity, Procfs, Text};
 use super::raw;
 use crate::error::{Failure, Result};
 use crate::wait::thread;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicI32, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// How long the thread is waited for before it is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// The thread that rehearses. It has what its maker has.
 pub(super) struct Rehearsal {
     shared: Arc<Shared>,
+    /// True when the kernel has killed the thread alone, as a filter of seccomp(2) demands.
+    killed: AtomicBool,
 }
 
 /// What a rehearsal has led to.
@@ -27,6 +34,8 @@ pub(super) struct Outcome {
 }
 
 struct Shared {
+    plan: Arc<Plan>,
+    procfs: Arc<Procfs>,
     /// One of the states below. Both threads sleep on this word.
     state: AtomicU32,
     /// The number of the thread in `/proc`, which may show another pid namespace; 0: unknown.
@@ -46,14 +55,16 @@ impl Rehearsal {
     pub(super) fn start(plan: Arc<Plan>, procfs: Arc<Procfs>, groups: usize) -> Result<Self> {
         let outcome = Outcome { refused: None, identity: Identity::new(groups), securebits: 0, unreadable: None };
         let shared = Arc::new(Shared {
+            plan,
+            procfs,
             state: AtomicU32::new(STARTING),
             number: AtomicI32::new(0),
             outcome: Mutex::new(outcome),
         });
         let of_thread = shared.clone();
-        thread::spawn("nearfar-rehearse", move || rehearse(&of_thread, &plan, &procfs, Text::new(groups)))?;
-        raw::wait_while(&shared.state, STARTING);
-        let rehearsal = Rehearsal { shared };
+        thread::spawn("nearfar-rehearse", move || rehearse(&of_thread, Text::new(groups)))?;
+        let rehearsal = Rehearsal { shared, killed: AtomicBool::new(false) };
+        rehearsal.await_end_of(STARTING, || false)?;
         if rehearsal.number() == 0 {
             return Err(Failure::Internal("the thread that rehearses a change does not find itself in /proc"));
         }
@@ -66,16 +77,53 @@ impl Rehearsal {
     }
 
     /// Has the thread make the calls and read itself back. The thread ends afterwards.
-    pub(super) fn run(&self) -> MutexGuard<'_, Outcome> {
+    pub(super) fn run(&self, text: &mut Text) -> std::result::Result<MutexGuard<'_, Outcome>, Obstacle> {
         self.shared.set(REHEARSE);
-        raw::wait_while(&self.shared.state, REHEARSE);
-        self.shared.outcome()
+        self.await_end_of(REHEARSE, || self.has_ended(text))?;
+        Ok(self.shared.outcome())
+    }
+
+    /// Waits until the thread has ended, which has other credentials than the rest of this process after a rehearsal that was
+    /// refused. Called when no thread stands still.
+    pub(super) fn await_end(&self, text: &mut Text) {
+        self.shared.set(END);
+        let begin = Instant::now();
+        while !self.has_ended(text) && begin.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+    }
+
+    /// Waits until the state of the thread is another one. A tracer may hold the thread. The time in which this whole process is
+    /// stopped does not count, because there are no looks then.
+    fn await_end_of(&self, state: u32, mut has_ended: impl FnMut() -> bool) -> std::result::Result<(), Obstacle> {
+        let (begin, mut looks) = (Instant::now(), 0);
+        while self.shared.state.load(SeqCst) == state {
+            raw::wait(&self.shared.state, state, LOOK_AGAIN.as_nanos() as u64);
+            if self.shared.state.load(SeqCst) == state && has_ended() && self.shared.state.load(SeqCst) == state {
+                self.killed.store(true, SeqCst);
+                return Err(Obstacle::Killed);
+            }
+            looks += 1;
+            if begin.elapsed() > PATIENCE && looks > PATIENCE.as_millis() / LOOK_AGAIN.as_millis() {
+                return Err(Obstacle::NoRehearsal);
+            }
+        }
+        Ok(())
+    }
+
+    fn has_ended(&self, text: &mut Text) -> bool {
+        let stat = self.shared.procfs.stat(self.number(), text);
+        stat.is_ok_and(|stat| stat.is_none_or(|stat| stat.has_ended()))
     }
 }
 
 impl Drop for Rehearsal {
     fn drop(&mut self) {
         self.shared.set(END);
+        if self.killed.load(SeqCst) {
+            // SAFETY: the thread has owned one reference, and was killed inside of `rehearse`. So nothing else drops that reference.
+            unsafe { Arc::decrement_strong_count(Arc::as_ptr(&self.shared)) };
+        }
     }
 }
 
@@ -91,10 +139,15 @@ impl Shared {
 }
 
 /// Runs on the thread that rehearses.
-fn rehearse(shared: &Shared, plan: &Plan, procfs: &Procfs, mut text: Text) {
+fn rehearse(shared: &Shared, mut text: Text) {
+    let Shared { plan, procfs, .. } = shared;
     let number = procfs.own_number().unwrap_or(0);
     shared.number.store(number, SeqCst);
-    shared.set(READY);
+    // END: the other thread does not wait any more.
+    if shared.state.compare_exchange(STARTING, READY, SeqCst, SeqCst).is_err() {
+        return;
+    }
+    raw::wake(&shared.state);
     raw::wait_while(&shared.state, READY);
     if shared.state.load(SeqCst) != REHEARSE {
         return;

@@ -73,15 +73,18 @@ impl<'a> Standstill<'a> {
     /// Stops threads until a look finds no other one. A thread that stands still starts no thread, and so this ends.
     fn stop_all(&mut self, memory: &mut Memory) -> Result<(), Obstacle> {
         let mut until = Instant::now() + ROUND;
+        let mut others_before = 0;
         loop {
             let look = Instant::now();
             let Look { new, others } = self.ask_new(memory)?;
             // A look takes long where threads have many groups, and is no waiting.
             until += look.elapsed();
             self.await_asked(until, &mut memory.text)?;
-            // A look may miss a thread while others end. The kernel's own number tells.
+            // A look may miss a thread while others end. The kernel's own number tells, unless a thread of the others has ended since
+            // the look: so there are two looks with the same number of others.
             let standing = self.standing().count() + others + 2;
-            if new == 0 && standing == self.procfs.thread_count(self.moving.own, &mut memory.text)? {
+            let same_others = std::mem::replace(&mut others_before, others) == others;
+            if new == 0 && same_others && standing == self.procfs.thread_count(self.moving.own, &mut memory.text)? {
                 return Ok(());
             }
             if Instant::now() > until {
@@ -180,15 +183,18 @@ impl<'a> Standstill<'a> {
     }
 
     /// Has every thread that stands still make the calls of the plan, and waits for all of them.
-    pub(super) fn apply(&self, plan: &Plan) {
+    ///
+    /// A thread that ends instead has nothing to be changed: a filter of seccomp(2) may kill a thread for a call.
+    pub(super) fn apply(&self, plan: &Plan, text: &mut Text) {
         signal::set_plan(plan);
         signal::set_phase(self.generation, Phase::Apply);
         loop {
             let seen = signal::arrivals();
-            if self.standing().next().is_none() {
-                return;
-            }
+            let Some((number, slot)) = self.standing().next() else { return };
             signal::await_arrival(seen, LOOK_AGAIN);
+            if signal::arrivals() == seen && self.has_ended(number, slot, text).unwrap_or(false) {
+                slot.set_gone(self.generation);
+            }
         }
     }
 

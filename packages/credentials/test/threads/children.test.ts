@@ -1,6 +1,8 @@
 // The zygote, tasks and programs of a Node whose threads are changed.
 import { readdirSync } from "node:fs";
+import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { hold } from "../../../../test/held.ts";
 import { needs } from "../../../../test/needs.ts";
 import { read, stat } from "../../../../test/processes.ts";
 import { status } from "../../../../test/status.ts";
@@ -100,6 +102,32 @@ needsPrivilege().test("clones that are under way during the change end, and none
 	await node.evaluate(({ core }) => core.Task.clone().then((task) => task.exit().then(() => {})));
 	await expectEnd(node);
 });
+
+needs("a process that another one may trace").test(
+	"a zygote that does not end keeps the change from being made",
+	async () => {
+		await using node = await NodeUnderTest.start();
+		const zygote = await node.evaluate(async ({ core, native }) => {
+			await (await core.Task.clone()).exit();
+			return native().zygotePid();
+		});
+		await hold(zygote);
+		try {
+			const silent = { name: "ThreadsError", code: "ERR_NEARFAR_THREAD_SILENT" };
+			for (let i = 0; i < 2; i++) {
+				expect(await node.refusal(({ programs }) => programs.setNoNewPrivs({ process: true }))).toMatchObject(silent);
+				expect(expectEqualThreads(node)).toContain("NoNewPrivs:\t0");
+			}
+		} finally {
+			// A dead process stays until its tracer has waited for it.
+			const [wait4, WALL] = [process.arch === "arm64" ? 260 : 61, 0x40000000];
+			Task.near.syscall(wait4, zygote, 0, WALL, 0);
+		}
+		await node.evaluate(({ programs }) => programs.setNoNewPrivs({ process: true }));
+		expect(expectEqualThreads(node)).toContain("NoNewPrivs:\t1");
+		await expectEnd(node);
+	},
+);
 
 needsPrivilege().test("tasks that the change finds go on, with a batch under way", async () => {
 	await using node = await NodeUnderTest.start({ wrapper: privileged });

@@ -93,6 +93,39 @@ needs("root", "the program cc").test.each(Object.entries(filtered))(
 	},
 );
 
+needs("root", "the program cc").test("a filter that kills a thread for one of the calls: nothing changes", async () => {
+	await using node = await NodeUnderTest.start({ env });
+	expect(await node.evaluate(({ strange }, number) => strange.refuseCall(number, -1, 0), numbers.setresgid)).toBe(0);
+	for (let i = 0; i < 3; i++) {
+		const refused = { name: "ThreadsError", code: "ERR_NEARFAR_THREAD_SILENT" };
+		await expectRefused(node, refused, ({ credentials }) => credentials.setresgid(7, 7, 7, { process: true }));
+	}
+	await node.evaluate(({ credentials }) => credentials.setgroups([7], { process: true }));
+	expect(expectEqualThreads(node)).toContain("Groups:\t7 ");
+	await expectEnd(node);
+});
+
+needs("root", "the program cc").test(
+	"after changes that were refused in their middle, all threads are equal at once",
+	async () => {
+		await using node = await NodeUnderTest.start({ env });
+		const argument = { number: numbers.capset, errno: EACCES };
+		await node.evaluate(({ strange }, { number, errno }) => strange.refuseCall(number, errno, 0), argument);
+		const codes = await node.evaluate(async ({ credentials, refusal }) => {
+			const codes: unknown[] = [];
+			for (let i = 0; i < 100; i++) {
+				// The groups and the ids come before the capabilities.
+				const keep = { gid: 7, groups: [7], keep: ["kill"], process: true } as const;
+				codes.push((await refusal(() => credentials.dropTo(7, keep)))?.code);
+				process.seteuid?.(0);
+			}
+			return codes;
+		});
+		expect(new Set(codes)).toEqual(new Set(["EACCES"]));
+		await expectEnd(node);
+	},
+);
+
 needs("the program cc").test(
 	"a filter that refuses to send the signal to an ordinary user: nothing changes",
 	async () => {

@@ -40,7 +40,12 @@ interface Strange {
 	raise33(): number;
 	/** Returns how often the handler was called. */
 	handled(): number;
-	/** From now on the kernel refuses a system call to every thread. With `noNewPrivs` 1 that flag is set first. */
+	/** From now on the kernel refuses a system call to one thread, though all threads have the same filter. */
+	refuseIn(number: number, tid: number): number;
+	/**
+	 * From now on the kernel refuses a system call to every thread; `errno` -1: it kills a thread for the call. With `noNewPrivs` 1
+	 * that flag is set first.
+	 */
 	refuseCall(number: number, errno: number, noNewPrivs: number): number;
 }
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -131,12 +132,12 @@ static void has_securebits(int bits) { prctl(PR_SET_SECUREBITS, bits, 0, 0, 0); 
 
 static void has_user(int uid) { syscall(SYS_setresuid, -1, uid, -1); wait_for_ever(); }
 
-// From now on the kernel refuses one system call, with EPERM: to this thread alone, or to all threads.
+// From now on the kernel refuses one system call, or kills a thread for it (error -1): this thread alone, or all threads.
 static int refuse(int number, int error, unsigned flags) {
   struct sock_filter program[] = {
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+    BPF_STMT(BPF_RET | BPF_K, error < 0 ? SECCOMP_RET_KILL_THREAD : SECCOMP_RET_ERRNO | error),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   struct sock_fprog all = {sizeof program / sizeof *program, program};
@@ -299,7 +300,36 @@ static value_t raise33(env_t env, info_t info) {
 
 static value_t count_handled(env_t env, info_t info) { (void)info; return number(env, handled); }
 
-// refuseCall(number, errno): from now on the kernel refuses a system call to every thread.
+// refuseIn(number, tid): from now on the kernel refuses a system call to one thread, though all threads have the same filter.
+static value_t refuse_in(env_t env, info_t info) {
+  int numbers[3] = {0};
+  arguments(env, info, NULL, 0, numbers);
+  struct sock_filter program[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, numbers[0], 0, 1),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog all = {sizeof program / sizeof *program, program};
+  unsigned flags = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH | SECCOMP_FILTER_FLAG_NEW_LISTENER;
+  int listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &all);
+  if (listener < 0) return number(env, -errno);
+  if (fork() == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
+      struct seccomp_notif asked = {0};
+      if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &asked)) continue;
+      struct seccomp_notif_resp reply = {.id = asked.id};
+      if ((int)asked.pid == numbers[1]) reply.error = -EPERM;
+      else reply.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+      ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &reply);
+    }
+  }
+  close(listener);
+  return number(env, 0);
+}
+
+// refuseCall(number, errno, noNewPrivs): from now on the kernel refuses a system call to every thread; -1: kills the thread.
 static value_t refuse_call(env_t env, info_t info) {
   int numbers[3] = {0};
   arguments(env, info, NULL, 0, numbers);
@@ -311,7 +341,7 @@ __attribute__((visibility("default"))) value_t napi_register_module_v1(env_t env
   static const struct { const char *name; callback_t function; } functions[] = {
     {"thread", thread}, {"rawThread", raw_thread}, {"writeByte", write_byte}, {"bytesRead", count_bytes},
     {"readsFailed", count_failed}, {"ring", ring}, {"handler", handler}, {"raise33", raise33}, {"handled", count_handled},
-    {"refuseCall", refuse_call},
+    {"refuseCall", refuse_call}, {"refuseIn", refuse_in},
   };
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
     value_t function;

@@ -9,6 +9,8 @@ import { strangeAddon } from "./strange.ts";
 const env = strangeAddon();
 const { test } = needs("the program cc");
 
+const setresgid = process.arch === "arm64" ? 149 : 119;
+
 /** Starts a Node that has the addon. */
 function start(options: NodeOptions = {}): Promise<NodeUnderTest> {
 	return NodeUnderTest.start({ ...options, env: { ...options.env, ...env } });
@@ -109,6 +111,7 @@ const differing: Record<string, [kind: string, number: number]> = {
 	"its own no_new_privs": ["hasNoNewPrivs", 0],
 	"its own effective capabilities": ["lacksCapability", 13],
 	"its own securebits": ["hasSecurebits", 1],
+	"its own filter of system calls": ["isRefused", setresgid],
 };
 
 needsPrivilege("the program cc").test.each(Object.entries(differing))(
@@ -129,9 +132,24 @@ needs("root", "the program cc").test("a thread with its own user id is named, an
 	await expectRefused(node, expected, ({ credentials }) => credentials.setgroups([5], { process: true }));
 });
 
+needsPrivilege("the program cc").test(
+	"a call that is refused in the calling thread alone changes nothing",
+	async () => {
+		await using node = await start({ wrapper: privileged });
+		const { pid } = node;
+		const made = await node.evaluate(({ strange }, setresgid) => strange.refuseIn(setresgid, process.pid), setresgid);
+		expect(made).toBe(0);
+		const refused = { name: "SyscallError", code: "EPERM", syscall: "setresgid" };
+		await expectRefused(node, refused, ({ credentials }) => credentials.setresgid(0, 0, 0, { process: true }));
+		expect(pid).toBeGreaterThan(0);
+	},
+);
+
 needsPrivilege("the program cc").test("the process aborts where a call is refused in one thread alone", async () => {
 	await using node = await start({ wrapper: privileged });
-	const tid = await startThread(node, "isRefused", process.arch === "arm64" ? 149 : 119); // setresgid
+	const tid = await startThread(node, "sleeps");
+	const number = { setresgid, tid };
+	expect(await node.evaluate(({ strange }, { setresgid, tid }) => strange.refuseIn(setresgid, tid), number)).toBe(0);
 	await node.refusal(({ credentials }) => credentials.setresgid(0, 0, 0, { process: true }));
 	const { signal, stderr } = await node.ended;
 	expect(signal).toBe("SIGABRT");

@@ -59,7 +59,11 @@ pub(super) fn end_all() -> Result<NoZygote> {
     let mut table = lock();
     let zygotes = std::mem::take(&mut table.zygotes);
     table.retire(&zygotes);
-    zygotes.iter().try_for_each(|zygote| zygote.end())?;
+    if let Err(failure) = zygotes.iter().try_for_each(|zygote| zygote.end()) {
+        // The next attempt waits for them again.
+        table.zygotes = zygotes;
+        return Err(failure);
+    }
     Ok(NoZygote { _table: table })
 }
 
