@@ -22,7 +22,9 @@ const PR_CAP_AMBIENT_CLEAR_ALL = 4;
  *
  * @example A program of another user than 0 keeps one capability
  * ```ts
- * await using task = await Task.clone({ namespaces: ["user"] });
+ * const user = (outside = 0) => [{ inside: 1000, outside, count: 1 }];
+ * const idMap = { uids: user(process.getuid?.()), gids: user(process.getgid?.()) };
+ * await using task = await Task.clone({ namespaces: ["user"], idMap });
  * task.run(() => ambient.raise(["netAdmin"], { inheritable: true }));
  * const child = task.exec("/bin/grep", ["grep", "CapEff", "/proc/self/status"]); // CapEff: 0000000000001000
  * await child.exited;
