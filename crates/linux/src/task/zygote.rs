@@ -44,11 +44,12 @@ impl Zygote {
         table::matching()
     }
 
-    /// Ends the zygote and waits for its end, as soon as it has replied to what was sent.
-    fn end(&self) -> Result<()> {
+    /// Ends the zygote and waits for its end, as soon as it has replied to what was sent, and to what other threads are about to
+    /// send: a thread that clones a task holds a reference until the reply has come.
+    fn end(self: &Arc<Self>) -> Result<()> {
         let begin = Instant::now();
         self.channel.continue_if_stopped();
-        while !self.channel.is_idle() && begin.elapsed() < Duration::from_millis(PATIENCE.into()) {
+        while (Arc::strong_count(self) > 1 || !self.channel.is_idle()) && begin.elapsed() < Duration::from_millis(PATIENCE.into()) {
             thread::sleep(Duration::from_micros(200));
         }
         self.channel.hang_up();

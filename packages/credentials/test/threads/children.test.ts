@@ -103,6 +103,39 @@ needsPrivilege().test("clones that are under way during the change end, and none
 	await expectEnd(node);
 });
 
+test("tasks that a Worker clones meanwhile are not lost by changes", async () => {
+	await using node = await NodeUnderTest.start({ limit: 60_000 });
+	const outcomes = await node.evaluate(async ({ programs, sleep, startWorker, workers }) => {
+		await Promise.all([startWorker(), startWorker()]);
+		const cloning = workers.map((worker) =>
+			worker.evaluate(async ({ core }) => {
+				const outcomes: string[] = [];
+				for (let i = 0; i < 100; i++) {
+					const exit = core.Task.clone().then((task) => task.exit());
+					outcomes.push(
+						await exit.then(
+							() => "ended",
+							(error) => `${error.code}`,
+						),
+					);
+				}
+				return outcomes;
+			}),
+		);
+		const state = { ended: false };
+		const outcomes = Promise.all(cloning).finally(() => {
+			state.ended = true;
+		});
+		while (!state.ended) {
+			programs.setNoNewPrivs({ process: true });
+			await sleep(2);
+		}
+		return (await outcomes).flat();
+	});
+	expect(new Set(outcomes)).toEqual(new Set(["ended"]));
+	await expectEnd(node);
+}, 70_000);
+
 needs("a process that another one may trace").test(
 	"a zygote that does not end keeps the change from being made",
 	async () => {
