@@ -49,7 +49,9 @@ impl Zygote {
     fn end(self: &Arc<Self>) -> Result<()> {
         let begin = Instant::now();
         self.channel.continue_if_stopped();
-        while (Arc::strong_count(self) > 1 || !self.channel.is_idle()) && begin.elapsed() < Duration::from_millis(PATIENCE.into()) {
+        while (Arc::strong_count(self) > 1 || !self.channel.is_idle())
+            && begin.elapsed() < Duration::from_millis(PATIENCE.into())
+        {
             thread::sleep(Duration::from_micros(200));
         }
         self.channel.hang_up();
