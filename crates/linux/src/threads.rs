@@ -46,7 +46,7 @@ pub fn change(requests: Vec<Request>) -> Result<Vec<i64>> {
     }
     // A zygote has the credentials of this process. Another thread must not start one before all threads have changed.
     let _no_zygote = zygote::end_all()?;
-    refuse_ring(&procfs, &mut memory)?;
+    refuse_ring(&procfs, &mut memory, false)?;
     signal::install()?;
     let rehearsal = Rehearsal::start(plan.clone(), procfs.clone(), groups)?;
     let same_namespace = procfs.shows_own_namespace(own, &mut memory.text)?;
@@ -108,7 +108,7 @@ impl From<Obstacle> for Refusing {
 impl Change<'_> {
     fn make(&mut self, standstill: &Standstill, rehearsal: &Rehearsal) -> std::result::Result<(), Refusing> {
         // A thread may have made a ring since the first look.
-        refuse_ring(self.procfs, &mut self.memory)?;
+        refuse_ring(self.procfs, &mut self.memory, true)?;
         self.procfs.read_identity(self.own, &mut self.memory.text, &mut self.memory.identity)?;
         standstill.compare(&mut self.memory, &mut self.other)?;
         let dumpable = raw::numbers(libc::SYS_prctl, [libc::PR_GET_DUMPABLE as u64, 0, 0, 0]);
@@ -161,8 +161,8 @@ impl Change<'_> {
 }
 
 /// Refuses a change while there is a ring of io_uring(7).
-fn refuse_ring(procfs: &Procfs, memory: &mut Memory) -> std::result::Result<(), Obstacle> {
-    match rings::find(procfs, &mut memory.text)? {
+fn refuse_ring(procfs: &Procfs, memory: &mut Memory, standing_still: bool) -> std::result::Result<(), Obstacle> {
+    match rings::find(procfs, memory, standing_still)? {
         None => Ok(()),
         Some(ring) => Err(Obstacle::Ring(ring)),
     }

@@ -17,6 +17,8 @@ const GROUP: usize = 11;
 const IDENTITY: [&[u8]; 6] = [b"Uid:", b"Gid:", b"Groups:", b"Cap", b"NoNewPrivs:", b"Seccomp"];
 /// PF_IO_WORKER and PF_USER_WORKER: a thread of the kernel that works for this process, with the credentials of whatever it works on.
 const KERNEL_WORKER: u32 = 0x10 | 0x4000;
+/// The most rings of libuv: one for each event loop, and two more.
+const MOST_RINGS: usize = 8192;
 /// The most digits of a thread id, with a NUL.
 const NUMBER: usize = 12;
 
@@ -53,12 +55,15 @@ pub(super) struct Memory {
     pub text: Text,
     /// For what a thread may do.
     pub identity: Identity,
+    /// For the inodes of rings that are not in the way.
+    pub rings: Vec<u64>,
 }
 
 impl Memory {
     /// Makes memory for threads with at most so many groups.
     pub(super) fn new(groups: usize) -> Self {
-        Memory { names: Text::new(0), text: Text::new(groups), identity: Identity::new(groups) }
+        let rings = Vec::with_capacity(MOST_RINGS);
+        Memory { names: Text::new(0), text: Text::new(groups), identity: Identity::new(groups), rings }
     }
 }
 
@@ -195,7 +200,12 @@ impl Procfs {
     fn read<'a>(&self, thread: i32, file: &CStr, text: &'a mut Text) -> Raw<&'a [u8]> {
         let mut path = [0u8; NUMBER + 8];
         let path = path_of(thread, file, &mut path);
-        let file = open(self.tasks.as_raw_fd(), path, libc::O_RDONLY, libc::RESOLVE_NO_XDEV)?;
+        Self::read_in(&self.tasks, path, text)
+    }
+
+    /// Reads a file of an open folder.
+    pub(super) fn read_in<'a>(folder: &OwnedFd, path: &CStr, text: &'a mut Text) -> Raw<&'a [u8]> {
+        let file = open(folder.as_raw_fd(), path, libc::O_RDONLY, libc::RESOLVE_NO_XDEV)?;
         text.read(&file)
     }
 }

@@ -33,7 +33,7 @@ interface Strange {
 	bytesRead(): number;
 	readsFailed(): number;
 	/** Opens an io_uring and returns its descriptor. With `closes` 1 only its mapping stays. */
-	ring(flags: number, closes: number): number;
+	ring(entries: number, flags: number, closes: number): number;
 	/** Installs a handler of signal 33. With `passesOn` 1 the handler calls the former one. */
 	handler(passesOn: number): number;
 	/** Sends signal 33 to the calling thread. */

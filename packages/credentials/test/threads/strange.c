@@ -240,16 +240,16 @@ static value_t write_byte(env_t env, info_t info) { (void)info; return number(en
 static value_t count_bytes(env_t env, info_t info) { (void)info; return number(env, bytes_read); }
 static value_t count_failed(env_t env, info_t info) { (void)info; return number(env, reads_failed); }
 
-// ring(flags, closes): opens an io_uring and maps its memory. With `closes`, only the mapping stays. Returns the descriptor,
+// ring(entries, flags, closes): opens an io_uring. With `closes`, only a mapping of its memory stays. Returns the descriptor,
 // 0 with `closes`, or a negative errno.
 static value_t ring(env_t env, info_t info) {
   int numbers[3] = {0};
   arguments(env, info, NULL, 0, numbers);
   uint32_t params[30] = {0};
-  params[2] = (uint32_t)numbers[0]; // flags
-  int descriptor = (int)syscall(SYS_io_uring_setup, 4, params);
+  params[2] = (uint32_t)numbers[1]; // flags
+  int descriptor = (int)syscall(SYS_io_uring_setup, numbers[0], params);
   if (descriptor < 0) return number(env, -errno);
-  if (!numbers[1]) return number(env, descriptor);
+  if (!numbers[2]) return number(env, descriptor);
   if (mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0) == MAP_FAILED) return number(env, -errno);
   close(descriptor);
   return number(env, 0);
