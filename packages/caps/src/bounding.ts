@@ -1,7 +1,7 @@
 import type { ProcessOption } from "@nearfar/core";
 import { options as checkOptions, currentBatch, native, onEveryThread } from "@nearfar/core/internal";
 import { CapabilitySet, type Caps } from "./capability-set.ts";
-import { explained, isRefusal, setpcap, toKernelBits } from "./kernel.ts";
+import { explained, filtered, isRefusal, setpcap, toKernelBits } from "./kernel.ts";
 
 /**
  * The bounding set: what execve(2) can give, and what can become inheritable. Nothing is ever added to it.
@@ -83,7 +83,7 @@ function drop(bits: bigint): void {
 /** Returns why the kernel refuses to take a capability out of the bounding set. */
 export function hintForBounding(): string {
 	const [effective = 0n, permitted = 0n] = native().capget(0);
-	if (effective & setpcap) return "CAP_SETPCAP is effective: a security module or a seccomp filter refuses the call";
+	if (effective & setpcap) return `CAP_SETPCAP is effective: ${filtered}`;
 	return permitted & setpcap
 		? "CAP_SETPCAP is permitted and not effective: capset makes it effective"
 		: "CAP_SETPCAP is missing: it is neither effective nor permitted";

@@ -11,7 +11,7 @@ import { hintForAmbient } from "./ambient.ts";
 import { hintForBounding } from "./bounding.ts";
 import { CapabilitySet, type Caps, toCapabilityBits } from "./capability-set.ts";
 import { hintForSets } from "./capset.ts";
-import { explained, isRefusal, named, setpcap } from "./kernel.ts";
+import { explained, filtered, isRefusal, named, setpcap } from "./kernel.ts";
 
 const setNames = ["effective", "permitted", "inheritable", "bounding", "ambient"] as const;
 
@@ -108,7 +108,7 @@ function dropFrom(before: readonly bigint[], { drop, keep, ...options }: Rest): 
 	const sets = explained(
 		() => send(rest, true, first),
 		(refusal) => {
-			const hint = hintFor(refusal, rest);
+			const hint = hintFor(refusal, rest, raises);
 			// The task has changed nothing but that CAP_SETPCAP is effective. In this process no thread has changed.
 			const unchanged = refusal.syscall === "prctl" && native().boundingSet() === bounding;
 			if (raises && unchanged && !currentTask().isNear) native().capset(0, [effective, permitted, inheritable]);
@@ -122,10 +122,16 @@ function send({ drop, keep, ambient, noNewPrivs }: Rest, readBack: boolean, firs
 	return native().reduceCapabilities(first, drop, keep, ambient, noNewPrivs, readBack);
 }
 
-/** Returns why the kernel refuses to reduce the sets. Reads the present sets of the current task. */
-function hintFor({ syscall }: SyscallError, { drop, keep, ambient }: Rest): string | undefined {
+/**
+ * Returns why the kernel refuses to reduce the sets. Reads the present sets: a task has made the calls before the refused one, and
+ * in this process no thread has made any. `raises`: the first of the calls makes CAP_SETPCAP effective.
+ */
+function hintFor({ syscall }: SyscallError, { drop, keep, ambient }: Rest, raises: boolean): string | undefined {
 	if (syscall === "capset") return hintForSets(keep, keep, ambient ? keep : 0n);
-	return native().boundingSet() & drop ? hintForBounding() : hintForAmbient(keep);
+	const [effective = 0n, , , bounding = 0n] = native().capabilitySets();
+	const mayDrop = raises || (effective & setpcap) !== 0n;
+	if (bounding & drop && !(mayDrop && currentTask().isNear)) return hintForBounding();
+	return (ambient ? hintForAmbient(keep, keep) : undefined) ?? filtered;
 }
 
 /** Throws if a set has more than it shall have. `bounding` is what the bounding set may have. */

@@ -5,6 +5,9 @@ import { CapabilitySet, type Caps, toCapabilityBits } from "./capability-set.ts"
 /** CAP_SETPCAP, which most changes of sets need. */
 export const setpcap = 1n << 8n;
 
+/** The hint for a call that the capabilities of the task allow. */
+export const filtered = "a security module or a seccomp filter refuses the call";
+
 /** Returns the bits of a set. Throws a `RangeError` for a capability that the running kernel does not have. */
 export function toKernelBits(source: Caps, parameter: string): bigint {
 	const bits = toCapabilityBits(source, parameter);

@@ -186,6 +186,13 @@ test("bubblewrap #174 where a filter refuses the bounding set: EPERM, and nothin
 	}
 });
 
+test("where a filter refuses no_new_privs, the hint names the filter and no set", async () => {
+	await using task = await powerful();
+	forbid(task, process.arch === "arm64" ? 167 : 157, EPERM, PR_SET_NO_NEW_PRIVS);
+	const error = refusal(() => task.run(() => dropCapabilities(["kill"], { noNewPrivs: true })));
+	expect(error).toMatchObject({ code: "EPERM", syscall: "prctl", hint: expect.stringMatching(/^a .* filter/) });
+});
+
 test("SinusBot #40 all capabilities of a newer kernel can be named: dropping and keeping takes those that this kernel has", async () => {
 	await using task = await powerful();
 	task.run(() => dropCapabilities(2n ** 64n - 1n));

@@ -16,6 +16,8 @@ const expected: [string, bigint, bigint, bigint, bigint, bigint, 0 | 1, number][
 	["ambient.clear", KILL | NET_ADMIN | CHOWN, all, all, all, 0n, 0, 0],
 	["bounding.drop", KILL | NET_ADMIN | CHOWN, all, all, all & ~(SYS_TIME | KILL), 0n, 0, 0],
 	["bounding.drop, again", KILL | NET_ADMIN | CHOWN, all, all, all & ~(SYS_TIME | KILL), 0n, 0, 0],
+	["securebits.set, two", KILL | NET_ADMIN | CHOWN, all, all, all & ~(SYS_TIME | KILL), 0n, 0, 0x44],
+	["dropCapabilities, refused", KILL | NET_ADMIN | CHOWN, all, all, all & ~(SYS_TIME | KILL), 0n, 0, 0x44],
 	["securebits.set", KILL | NET_ADMIN | CHOWN, all, all, all & ~(SYS_TIME | KILL), 0n, 0, 4],
 	["securebits.lock", KILL | NET_ADMIN | CHOWN, all, all, all & ~(SYS_TIME | KILL), 0n, 0, 6],
 	["capset, without CAP_SETPCAP in effect", KILL | NET_ADMIN | CHOWN, all, CHOWN, all & ~(SYS_TIME | KILL), 0n, 0, 6],
@@ -32,6 +34,7 @@ needs("user namespaces", "the program unshare", "/proc").test(
 		expect(count).toBeGreaterThan(8);
 		const refusals: Record<string, string> = {
 			"ambient.raise, refused": "sysAdmin is not inheritable",
+			"dropCapabilities, refused": "the securebit noCapAmbientRaise is set",
 			"bounding.drop, refused": "CAP_SETPCAP is permitted and not effective: capset makes it effective",
 		};
 		for (const [index, [name, inh, prm, eff, bnd, amb, noNewPrivs, securebits]] of expected.entries()) {
