@@ -1,4 +1,4 @@
-// Each kind of change, seen from outside; who may make it; and what Node can do afterwards.
+// Looks at each kind of change from outside, makes changes from several threads, and checks that Node works afterwards.
 import { expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
 import { NodeUnderTest } from "./node.ts";

@@ -14,7 +14,7 @@ const numbers =
 		? { capset: 91, setresuid: 147, setresgid: 149, setgroups: 159, rt_tgsigqueueinfo: 240, prctl: 167 }
 		: { capset: 126, setresuid: 117, setresgid: 119, setgroups: 116, rt_tgsigqueueinfo: 297, prctl: 157 };
 
-/** What a process without any capability cannot change. */
+/** Changes that the kernel refuses to a process without capabilities. */
 const unprivileged: Record<string, [change: (scope: Scope) => void, syscall: string]> = {
 	setresuid: [({ credentials }) => credentials.setresuid(7, 7, 7, { process: true }), "setresuid"],
 	setresgid: [({ credentials }) => credentials.setresgid(7, 7, 7, { process: true }), "setresgid"],

@@ -1,4 +1,4 @@
-// What the threads of a Node are, seen from outside.
+// Looks at the threads of a Node from outside.
 import { readdirSync, readlinkSync } from "node:fs";
 import { expect } from "vitest";
 import { read } from "../../../../test/processes.ts";
@@ -31,7 +31,7 @@ export function expectEqualThreads({ pid }: NodeUnderTest): string {
 	return first;
 }
 
-/** What a refused change leaves as it was. */
+/** The state that a refused change leaves as it was. */
 interface Snapshot {
 	threads: Record<number, string>;
 	descriptors: string[];

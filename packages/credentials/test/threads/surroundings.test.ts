@@ -1,4 +1,4 @@
-// What a Node may be started with: its options, the /proc that it finds, its root, a death signal.
+// Starts Node with several options, in several places: another /proc, another root, a death signal.
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
