@@ -1,3 +1,6 @@
+import { chmodSync, chownSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { BatchError, MultithreadedError, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
@@ -142,6 +145,27 @@ needs("root").test.each([
 	if (how === 2) task.run(() => securebits.set(["noSetuidFixup"]));
 	becomeOrdinary(task);
 	expect(sets(task.pid).Amb).toBe(left);
+});
+
+needs("root", "a temporary folder whose files can be executed").test.each([
+	["keeps them at a file of user 0", 0, 0, 0o755, "Amb"],
+	["keeps them at a set-user-id file of user 0", 0, 0, 0o4755, "Amb"],
+	["loses them at a set-user-id file of another user, and nothing is effective", 1234, 0, 0o4755, undefined],
+	["loses them at a set-group-id file of another group, and stays user 0", 0, 1234, 0o2755, "Eff"],
+] as const)("CAP-18 user 0 with ambient capabilities %s", async (_, uid, gid, mode, left) => {
+	const folder = mkdtempSync(join(tmpdir(), "nearfar-caps-"));
+	try {
+		const program = join(folder, "cat");
+		copyFileSync("/bin/cat", program);
+		chownSync(program, uid, gid);
+		chmodSync(program, mode);
+		await using task = await Task.clone();
+		task.run(() => ambient.raise(["kill"], { inheritable: true }));
+		const { Eff, Amb, Inh } = await setsAfterExec(task, program);
+		expect([Inh, Amb, Eff & KILL]).toEqual([KILL, left === "Amb" ? KILL : 0n, left ? KILL : 0n]);
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
 });
 
 test("a batch raises, lowers and clears, each as one step, without reading and undoing", async () => {

@@ -26,7 +26,7 @@ const expected: [string, bigint, bigint, bigint, bigint, bigint, 0 | 1, number][
 ];
 
 needs("user namespaces", "the program unshare", "/proc").test(
-	"libuv #4416 each function with { process: true } leaves all threads of Node equal, or unchanged",
+	"gosu #1 each function with { process: true } leaves all threads of Node equal, or unchanged",
 	async () => {
 		const end = await runFixture("caps/every-thread", { wrapper: ["unshare", "--user", "--map-root-user"] });
 		expect(end).toMatchObject({ code: 0, stderr: "" });
