@@ -34,6 +34,10 @@ static CHANGING: Mutex<()> = Mutex::new(());
 ///
 /// After a failure no thread was changed. The process aborts if the kernel refuses a call to one thread after others have made it.
 pub fn change(requests: Vec<Request>) -> Result<Vec<i64>> {
+    change_or_refuse(requests).map_err(plan::say_unchanged)
+}
+
+fn change_or_refuse(requests: Vec<Request>) -> Result<Vec<i64>> {
     let plan = Arc::new(Plan::new(requests)?);
     let _alone = CHANGING.lock().unwrap_or_else(|broken| broken.into_inner());
     let procfs = Arc::new(Procfs::open()?);

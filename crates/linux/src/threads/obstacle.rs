@@ -3,7 +3,7 @@
 use super::procfs::{Error, Stat};
 use super::rings::Ring;
 use super::signal::{MOST, SIGNAL};
-use crate::error::{Failure, Refusal, ThreadInTheWay, Unchanged};
+use crate::error::{Failure, ThreadInTheWay, Unchanged};
 use std::time::Duration;
 
 /// How long this process waits for its threads to stop.
@@ -58,11 +58,7 @@ impl From<Obstacle> for Failure {
             Failure::Unchanged(Box::new(Unchanged { code, words, thread }))
         };
         match obstacle {
-            Obstacle::Kernel(Error { call, errno }) => {
-                let refusal = Refusal::new(call, errno);
-                let words = super::plan::unchanged(refusal.errno.desc());
-                Failure::Refused(Refusal { words: Some(words), ..refusal })
-            }
+            Obstacle::Kernel(error) => error.into(),
             Obstacle::Ring(Ring::Descriptor(fd)) => unchanged(
                 "IO_URING",
                 format!("ring at descriptor {fd} would keep its credentials; start Node without UV_USE_IO_URING"),

@@ -4,7 +4,7 @@ use super::raw;
 use crate::call::Request;
 use crate::error::{Failure, Refusal, Result};
 use crate::wire::Policy;
-use std::borrow::Cow;
+use nix::errno::Errno;
 
 /// Calls that each thread makes. The memory of their inputs stays where it is as long as the plan lives.
 #[derive(Debug)]
@@ -71,27 +71,24 @@ impl Plan {
 
     /// Returns the failure for a call that the kernel has refused before any thread was changed.
     pub(super) fn failure(&self, refused: Refused) -> Failure {
-        let failure = match self.calls.get(refused.step as usize) {
+        match self.calls.get(refused.step as usize) {
             Some(call) => call.request.refusal(refused.errno, None),
             None => Failure::Refused(Refusal::new("prctl", refused.errno)),
-        };
-        match failure {
-            Failure::Refused(refusal) => {
-                let words = refusal.words.unwrap_or_else(|| words_of(refusal.errno.desc()));
-                Failure::Refused(Refusal { words: Some(unchanged(&words)), ..refusal })
-            }
-            other => other,
         }
     }
 }
 
-/// Adds to the description of an error that no thread was changed.
-pub(super) fn unchanged(words: &str) -> Cow<'static, str> {
-    format!("{words}, and every thread of this process is as it was").into()
-}
-
-fn words_of(description: &'static str) -> Cow<'static, str> {
-    description.to_lowercase().into()
+/// Adds to a failure of a call that no thread was changed. For a thread that cannot be started, JavaScript says which limit is
+/// reached.
+pub(super) fn say_unchanged(failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused(refusal) if (refusal.syscall, refusal.errno) != ("clone", Errno::EAGAIN) => {
+            let words = refusal.words.unwrap_or_else(|| refusal.errno.desc().to_lowercase().into());
+            let words = Some(format!("{words}, and every thread of this process is as it was").into());
+            Failure::Refused(Refusal { words, ..refusal })
+        }
+        other => other,
+    }
 }
 
 impl PlannedCall {
