@@ -15,8 +15,10 @@ const GROUP: usize = 11;
 /// The lines of `status` that say what a thread may do. A thread with more filters of seccomp(2) than the others may be refused, or
 /// killed, after others have changed.
 const IDENTITY: [&[u8]; 6] = [b"Uid:", b"Gid:", b"Groups:", b"Cap", b"NoNewPrivs:", b"Seccomp"];
-/// PF_IO_WORKER and PF_USER_WORKER: a thread of the kernel that works for this process, with the credentials of whatever it works on.
-const KERNEL_WORKER: u32 = 0x10 | 0x4000;
+/// The flag of a thread of the kernel that works for io_uring(7).
+const PF_IO_WORKER: u32 = 0x10;
+/// The flag of a thread of the kernel that works for this process.
+const PF_USER_WORKER: u32 = 0x4000;
 /// The most rings of libuv: one for each event loop, and two more.
 const MOST_RINGS: usize = 8192;
 /// The most digits of a thread id, with a NUL.
@@ -90,13 +92,20 @@ pub(super) struct Identity {
 pub(super) struct Stat {
     pub name: [u8; 15],
     pub state: u8,
-    pub is_kernel_worker: bool,
+    pub flags: u32,
 }
 
 impl Stat {
-    /// True when the thread is one of the kernel that polls a ring of io_uring(7).
+    /// True when the thread is one of the kernel, which has the credentials of whatever it works on, and makes no call of this process.
+    pub(super) fn is_kernel_worker(&self) -> bool {
+        self.flags & (PF_IO_WORKER | PF_USER_WORKER) != 0
+    }
+
+    /// True when the thread is one of the kernel that polls a ring of io_uring(7). Those that work off the requests of a ring have the
+    /// credentials of each request's submitter.
     pub(super) fn polls_ring(&self) -> bool {
-        self.name.starts_with(b"iou-sqp")
+        let works_off = self.name.starts_with(b"iou-wrk-");
+        self.name.starts_with(b"iou-sqp-") || self.flags & PF_IO_WORKER != 0 && !works_off
     }
 
     /// True when the thread has ended.
@@ -194,7 +203,7 @@ impl Procfs {
         name.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
         let state = stat_field(stat, 0).and_then(|state| state.bytes().next()).ok_or(unreadable)?;
         let flags: u32 = stat_field(stat, 6).and_then(|flags| flags.parse().ok()).ok_or(unreadable)?;
-        Ok(Some(Stat { name, state, is_kernel_worker: flags & KERNEL_WORKER != 0 }))
+        Ok(Some(Stat { name, state, flags }))
     }
 
     fn read<'a>(&self, thread: i32, file: &CStr, text: &'a mut Text) -> Raw<&'a [u8]> {
@@ -397,9 +406,9 @@ mod tests {
             (procfs.stat(own, &mut memory.text), procfs.blocks(own, libc::SIGUSR2, &mut memory.text))
         };
         let (stat, blocks) = std::thread::spawn(look).join().unwrap();
-        let Stat { name, state, is_kernel_worker } = stat.unwrap().unwrap();
+        let Stat { name, state, .. } = stat.unwrap().unwrap();
         assert!(name.starts_with(b"a) Z (b\0"));
-        assert_eq!((state, is_kernel_worker, blocks), (b'R', false, false));
+        assert_eq!((state, stat.unwrap().unwrap().is_kernel_worker(), blocks), (b'R', false, false));
     }
 
     #[test]

@@ -107,7 +107,7 @@ impl<'a> Standstill<'a> {
                 look.new += 1;
                 return Ok(());
             };
-            if stat.is_kernel_worker || stat.has_ended() || stat.polls_ring() {
+            if stat.is_kernel_worker() || stat.has_ended() || stat.polls_ring() {
                 look.others += 1;
                 return if stat.polls_ring() { Err(Obstacle::Poller(self.thread(number, text))) } else { Ok(()) };
             }
