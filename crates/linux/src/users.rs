@@ -13,6 +13,9 @@ use std::ptr::null_mut;
 const FIRST_BUFFER: usize = 1024;
 /// The largest buffer. The files have one line for each entry, and no entry is this long.
 const LARGEST_BUFFER: usize = 64 << 20;
+/// The longest name that the C library is asked for. Modules of it copy the name onto the stack, and a name of some million bytes
+/// ends the process. A user name has up to 32 bytes, and one of a directory service some hundred.
+const LONGEST_NAME: usize = 4096;
 /// The first size of the list of groups.
 const FIRST_GROUPS: usize = 64;
 
@@ -94,7 +97,8 @@ fn find(key: Key) -> Result<Option<Entry>> {
 /// True for a name that a user can have. The C library is not asked for other names, because a line of the file may match: with
 /// `+` or `-` a line begins that includes or excludes users of a service, and a line without a name is broken.
 fn is_name(name: &[u8]) -> bool {
-    !matches!(name.first(), None | Some(b'+' | b'-')) && !name.iter().any(|byte| matches!(byte, b':' | b'\n' | 0))
+    let first = !matches!(name.first(), None | Some(b'+' | b'-'));
+    first && name.len() <= LONGEST_NAME && !name.iter().any(|byte| matches!(byte, b':' | b'\n' | 0))
 }
 
 /// Asks getgrouplist(3), with a list that grows.
@@ -152,8 +156,9 @@ mod tests {
 
     #[test]
     fn names_that_no_user_can_have_are_unknown() {
-        for name in ["", "+", "+root", "-root", "root:", "root\n", "ro\0ot", "0", "no such user"] {
-            assert_eq!(resolve(Key::Name(name.as_bytes()), None, true).unwrap(), None, "{name:?}");
+        let long = "x".repeat(10_000_000);
+        for name in ["", "+", "+root", "-root", "root:", "root\n", "ro\0ot", "0", "no such user", &long] {
+            assert_eq!(resolve(Key::Name(name.as_bytes()), None, true).unwrap(), None, "{:?}", name.get(..20));
         }
         assert_eq!(resolve(Key::Id(u32::MAX - 1), None, true).unwrap(), None);
     }

@@ -163,6 +163,12 @@ test("what is neither a name nor an id is refused before the C library is asked"
 	expect(refusal(() => groupsOf("root", "0" as never)).code).toBe("ERR_INVALID_ARG_TYPE");
 });
 
+test("a name of ten million letters is no user's, and its message is short", () => {
+	const error = refusal(() => groupsOf("x".repeat(10_000_000)));
+	expect(error).toMatchObject(unknown);
+	expect(error.message.length).toBeLessThan(1000);
+});
+
 test("the message for a name of digits says how to give an id", () => {
 	expect(refusal(() => groupsOf("4294967294")).message).toMatch(/number/);
 });

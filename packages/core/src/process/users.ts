@@ -5,6 +5,7 @@ import { nearTask } from "../target/target.ts";
 
 const LARGEST_ID = 2 ** 32 - 2; // the next number means "unchanged" in system calls
 const MOST_GROUPS = 65536; // NGROUPS_MAX
+const SHOWN = 100; // characters of a name in a message
 
 /** The ids of a user. */
 export interface UserIds {
@@ -52,6 +53,7 @@ export function checkUser(user: unknown, parameter: string): void {
 
 function unknownUser(user: string | number): NearfarError {
 	if (typeof user === "number") return new NearfarError("UNKNOWN_USER", `no user has the id ${user}`);
-	const help = /^\d+$/.test(user) ? `: a user id is given as a number, ${user}, not as a string` : "";
-	return new NearfarError("UNKNOWN_USER", `no user has the name ${JSON.stringify(user)}${help}`);
+	const name = user.length > SHOWN ? `${user.slice(0, SHOWN)}…` : user;
+	const help = name === user && /^\d+$/.test(user) ? `: a user id is given as a number, ${user}, not as a string` : "";
+	return new NearfarError("UNKNOWN_USER", `no user has the name ${JSON.stringify(name)}${help}`);
 }
