@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { type ChildProcess, type Process, pipe, Task } from "@nearfar/core";
+import { type Process, Task } from "@nearfar/core";
+import { outputOfProgram } from "../../../test/output-of-program.ts";
 
 const [CAPGET, CAPSET, PRCTL] = process.arch === "arm64" ? [90, 91, 167] : [125, 126, 157];
 
@@ -51,17 +52,6 @@ export function capset(task: Task, effective: bigint, permitted: bigint, inherit
 }
 
 /** Executes a program that shows its status, and reads its sets. */
-export async function setsAfterExec(task: Task, program = "cat"): Promise<ReturnType<typeof sets>> {
-	const [read, write] = pipe();
-	try {
-		const far = task.put(write);
-		task.run(() => far.dupTo(1, { closeOnExec: false }));
-		const child: ChildProcess = task.exec(program, ["cat", "/proc/self/status"]);
-		write.close();
-		await child.check();
-		return parse(read.read(65536).toString());
-	} finally {
-		read.close();
-		write.close();
-	}
+export async function setsAfterExec(task: Task, program?: string): Promise<ReturnType<typeof sets>> {
+	return parse(await outputOfProgram(task, ["cat", "/proc/self/status"], program));
 }

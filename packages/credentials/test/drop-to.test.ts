@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { ambient, bounding, type Capability, CapabilitySet, capset, dropCapabilities, securebits } from "@nearfar/caps";
-import { type CloneOptions, pipe, Task } from "@nearfar/core";
+import { type CloneOptions, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { isRoot, needs } from "../../../test/needs.ts";
+import { outputOfProgram } from "../../../test/output-of-program.ts";
 import { refusal, refused } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
 import { statusNumbers } from "../../../test/status.ts";
@@ -42,22 +43,6 @@ const of = (uid: number, gid: number, groups: number[]) => ({
 });
 const without = { Inh: 0n, Prm: 0n, Eff: 0n, Amb: 0n };
 
-/** Executes a program that shows its status. */
-async function lookAtProgram(task: Task): Promise<Look> {
-	const [read, write] = pipe();
-	try {
-		const far = task.put(write);
-		task.run(() => far.dupTo(1, { closeOnExec: false }));
-		const child = task.exec("cat", ["cat", "/proc/self/status"]);
-		write.close();
-		await child.check();
-		return parse(read.read(65536).toString());
-	} finally {
-		read.close();
-		write.close();
-	}
-}
-
 const keepCaps = (task: Task) => Number(task.syscall(SYS.prctl, GET_KEEPCAPS, 0, 0, 0, 0));
 
 root.test("a user of the host: ids, groups and capabilities are the user's", async () => {
@@ -72,13 +57,19 @@ function nobodyOfHost() {
 	return { uid, gid };
 }
 
-root.test("haskell/process #149 coreos/ignition #2242: root's supplementary groups do not stay", async () => {
-	await using task = await Task.clone();
-	task.run(() => setgroups([0, 4, 27]));
-	task.run(() => dropTo(4711, { gid: 4711, groups: [] }));
-	expect(look(task.pid)).toEqual({ ...of(4711, 4711, []), ...without });
-	expect(await lookAtProgram(task)).toEqual({ ...of(4711, 4711, []), ...without });
-});
+root.test(
+	"haskell/process #149 coreos/ignition #2242 nvidia-persistenced #13 yggdrasil-go #1202 node #4025: root's supplementary groups do not stay",
+	async () => {
+		await using task = await Task.clone();
+		task.run(() => setgroups([0, 4, 27]));
+		task.run(() => dropTo(4711, { gid: 4711, groups: [] }));
+		expect(look(task.pid)).toEqual({ ...of(4711, 4711, []), ...without });
+		expect(parse(await outputOfProgram(task, ["cat", "/proc/self/status"]))).toEqual({
+			...of(4711, 4711, []),
+			...without,
+		});
+	},
+);
 
 root.test("CRE-06 there is no way back, and an id without a user needs gid and groups", async () => {
 	await using task = await Task.clone();
@@ -98,7 +89,10 @@ root.test("what is kept is effective and permitted in the task, and no program h
 	task.run(() => dropTo(4711, { ...nobody, keep: ["netBindService"] }));
 	expect(look(task.pid)).toMatchObject({ Inh: 0n, Prm: bind, Eff: bind, Amb: 0n });
 	expect(keepCaps(task)).toBe(0);
-	expect(await lookAtProgram(task)).toEqual({ ...of(4711, 1234, [4, 5, 1234]), ...without });
+	expect(parse(await outputOfProgram(task, ["cat", "/proc/self/status"]))).toEqual({
+		...of(4711, 1234, [4, 5, 1234]),
+		...without,
+	});
 });
 
 root.test("systemd #16972: ambient capabilities are raised after the ids, which take them away", async () => {
@@ -111,8 +105,41 @@ root.test("systemd #16972: ambient capabilities are raised after the ids, which 
 	task.run(() => dropTo(4711, { ...nobody, keep: ["netBindService"], ambient: true }));
 	const all = { Inh: bind, Prm: bind, Eff: bind, Amb: bind };
 	expect(look(task.pid)).toMatchObject(all);
-	expect(await lookAtProgram(task)).toEqual({ ...of(4711, 1234, [4, 5, 1234]), ...all });
+	expect(parse(await outputOfProgram(task, ["cat", "/proc/self/status"]))).toEqual({
+		...of(4711, 1234, [4, 5, 1234]),
+		...all,
+	});
 });
+
+/** Sends a message for each claim of a pid and a user id, and writes what the receiver hears, or the name of the error. */
+const claims = `
+import errno, os, socket, struct
+sender, receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+receiver.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+for pid, uid in [(os.getpid(), os.getuid()), (os.getpid(), 0), (os.getpid(), 4712), (os.getppid(), os.getuid())]:
+    claim = struct.pack("3i", pid, uid, os.getgid())
+    try:
+        sender.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, claim)])
+        heard = receiver.recvmsg(1, socket.CMSG_SPACE(12))[1][0][2]
+        print("ok" if heard == claim else "another")
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+`;
+
+needs("root", "the program python3").test(
+	"CRE-09 after dropTo no program claims to be another user over a socket",
+	async () => {
+		const answers = async (drop?: () => void) => {
+			await using task = await Task.clone();
+			if (drop) task.run(drop);
+			return (await outputOfProgram(task, ["python3", "-c", claims])).trim().split("\n");
+		};
+		expect(await answers()).toEqual(["ok", "ok", "ok", "ok"]);
+		expect(await answers(() => dropTo(4711, nobody))).toEqual(["ok", "EPERM", "EPERM", "EPERM"]);
+		const keep = () => dropTo(4711, { ...nobody, keep: ["setuid"], ambient: true });
+		expect(await answers(keep)).toEqual(["ok", "ok", "ok", "EPERM"]); // another pid needs CAP_SYS_ADMIN
+	},
+);
 
 root.test("systemd #16727: securebits come before the ids, and afterwards they are EPERM", async () => {
 	await using task = await Task.clone();
@@ -126,7 +153,7 @@ root.test("systemd #16727: securebits come before the ids, and afterwards they a
 	expect(() => task.run(() => securebits.set([]))).toThrow(refused("EPERM", "prctl"));
 });
 
-root.test("CVE-2022-24769 CVE-2022-29162: nothing stays inheritable", async () => {
+root.test("CVE-2022-24769 CVE-2022-29162 CVE-2022-27650: nothing stays inheritable", async () => {
 	await using task = await Task.clone();
 	task.run(() => capset({ inheritable: ["netRaw", "sysAdmin"] }));
 	expect(look(task.pid).Inh).not.toBe(0n);

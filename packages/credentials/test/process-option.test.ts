@@ -2,36 +2,23 @@ import { type ProcessOption, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { refusal } from "../../../test/refusal.ts";
 import { statusNumbers } from "../../../test/status.ts";
-import {
-	initgroups,
-	setegid,
-	seteuid,
-	setfsgid,
-	setfsuid,
-	setgid,
-	setgroups,
-	setregid,
-	setresgid,
-	setresuid,
-	setreuid,
-	setuid,
-} from "../src/index.ts";
+import * as credentials from "../src/index.ts";
 
 const [uid = -1, gid = -1] = [process.geteuid?.(), process.getegid?.()];
 
 const setters: [name: string, set: (options?: ProcessOption) => unknown][] = [
-	["setuid", (options) => setuid(uid, options)],
-	["seteuid", (options) => seteuid(uid, options)],
-	["setreuid", (options) => setreuid(uid, uid, options)],
-	["setresuid", (options) => setresuid(uid, uid, uid, options)],
-	["setfsuid", (options) => setfsuid(uid, options)],
-	["setgid", (options) => setgid(gid, options)],
-	["setegid", (options) => setegid(gid, options)],
-	["setregid", (options) => setregid(gid, gid, options)],
-	["setresgid", (options) => setresgid(gid, gid, gid, options)],
-	["setfsgid", (options) => setfsgid(gid, options)],
-	["setgroups", (options) => setgroups([], options)],
-	["initgroups", (options) => initgroups("root", undefined, options)],
+	["setuid", (options) => credentials.setuid(uid, options)],
+	["seteuid", (options) => credentials.seteuid(uid, options)],
+	["setreuid", (options) => credentials.setreuid(uid, uid, options)],
+	["setresuid", (options) => credentials.setresuid(uid, uid, uid, options)],
+	["setfsuid", (options) => credentials.setfsuid(uid, options)],
+	["setgid", (options) => credentials.setgid(gid, options)],
+	["setegid", (options) => credentials.setegid(gid, options)],
+	["setregid", (options) => credentials.setregid(gid, gid, options)],
+	["setresgid", (options) => credentials.setresgid(gid, gid, gid, options)],
+	["setfsgid", (options) => credentials.setfsgid(gid, options)],
+	["setgroups", (options) => credentials.setgroups([], options)],
+	["initgroups", (options) => credentials.initgroups("root", undefined, options)],
 ];
 
 test.each(setters)("%s: in a task the option changes nothing about where the call runs", async (_, set) => {

@@ -64,26 +64,29 @@ const changes: Record<string, [change: (scope: Scope) => void, ...expected: stri
 };
 
 for (const [name, [change, ...expected]] of Object.entries(changes)) {
-	needs("root").test(`${name} with { process: true } changes every thread (gosu 1)`, async () => {
-		await using node = await NodeUnderTest.start();
-		await node.evaluate(({ startWorker }) => startWorker().then(() => {}));
-		await node.evaluate(change);
-		const lines = expectEqualThreads(node).split("\n");
-		expect(lines).toEqual(expect.arrayContaining(expected));
-		// A thread alone can read its securebits and its flag "keep capabilities".
-		const [near, ...others] = await node.evaluate(async (scope) => {
-			await scope.startWorker();
-			const read = ({ caps, programs }: Scope) => [caps.securebits.read(), programs.getKeepCaps()];
-			return Promise.all([read(scope), ...scope.workers.map((worker) => worker.evaluate(read))]);
-		});
-		expect(others).toEqual([near, near]);
-		expect(expectEqualThreads(node).split("\n")).toEqual(lines);
-		await node.evaluate(({ works }) => works());
-		await expectEnd(node);
-	});
+	needs("root").test(
+		`${name} with { process: true } changes every thread (gosu 1, golang/go 1435, zig 1337)`,
+		async () => {
+			await using node = await NodeUnderTest.start();
+			await node.evaluate(({ startWorker }) => startWorker().then(() => {}));
+			await node.evaluate(change);
+			const lines = expectEqualThreads(node).split("\n");
+			expect(lines).toEqual(expect.arrayContaining(expected));
+			// A thread alone can read its securebits and its flag "keep capabilities".
+			const [near, ...others] = await node.evaluate(async (scope) => {
+				await scope.startWorker();
+				const read = ({ caps, programs }: Scope) => [caps.securebits.read(), programs.getKeepCaps()];
+				return Promise.all([read(scope), ...scope.workers.map((worker) => worker.evaluate(read))]);
+			});
+			expect(others).toEqual([near, near]);
+			expect(expectEqualThreads(node).split("\n")).toEqual(lines);
+			await node.evaluate(({ works }) => works());
+			await expectEnd(node);
+		},
+	);
 }
 
-test("near, a change without the option is refused and one thread alone is never offered (rustix 1006)", async () => {
+test("near, a change without the option is refused and one thread alone is never offered (rustix 1006, noobaa-core 7287, falcosecurity/libs 165)", async () => {
 	await using node = await NodeUnderTest.start();
 	const refused = { name: "MultithreadedError", code: "ERR_NEARFAR_MULTITHREADED" };
 	const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];

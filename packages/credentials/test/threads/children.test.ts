@@ -182,7 +182,7 @@ needsPrivilege().test("tasks that the change finds go on, with a batch under way
 	await expectEnd(node);
 });
 
-test("in a task the option changes the task alone (unshare 34)", async () => {
+test("in a task the option changes the task alone (unshare 34, northstar 401)", async () => {
 	await using node = await NodeUnderTest.start();
 	const before = expectEqualThreads(node);
 	const [task, batched] = await node.evaluate(async ({ core, programs }) => {

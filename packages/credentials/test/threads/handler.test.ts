@@ -2,7 +2,8 @@
 import { expect } from "vitest";
 import { needs } from "../../../../test/needs.ts";
 import { NodeUnderTest } from "./node.ts";
-import { expectEnd, expectEqualThreads } from "./snapshot.ts";
+import type { Scope } from "./scope.ts";
+import { expectEnd, expectEqualThreads, threadsOf } from "./snapshot.ts";
 import { strangeAddon } from "./strange.ts";
 
 const env = strangeAddon();
@@ -58,3 +59,30 @@ needs("root").test("process.seteuid of Node works before and after a change", as
 	expect(expectEqualThreads(node)).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m);
 	await expectEnd(node);
 });
+
+needs("root").test(
+	"CRE-04 the raw call changes one thread, and the C library and { process: true } change all (golang/go 1435, zig 1337)",
+	async () => {
+		await using node = await NodeUnderTest.start();
+		await node.evaluate(async ({ startWorker }) => {
+			await startWorker();
+		});
+		const others = () => Object.values(threadsOf(node.pid)).filter((text) => text.includes("Uid:\t0\t1000\t0\t1000"));
+		const raw = (user: number) =>
+			node.evaluate(({ workers }, user) => {
+				const makeCall = ({ core }: Scope, user: number) => {
+					core.Task.near.syscall(process.arch === "arm64" ? 147 : 117, 0, user, 0);
+				};
+				return workers[0]?.evaluate(makeCall, user);
+			}, user);
+		await raw(1000);
+		expect(others()).toHaveLength(1);
+		await raw(0);
+		expect(others()).toHaveLength(0);
+		await node.evaluate(() => process.seteuid?.(1000));
+		expect(expectEqualThreads(node)).toMatch(/^Uid:\t0\t1000\t0\t1000$/m);
+		await node.evaluate(({ credentials }) => credentials.seteuid(0, { process: true }));
+		expect(expectEqualThreads(node)).toMatch(/^Uid:\t0\t0\t0\t0$/m);
+		await expectEnd(node);
+	},
+);

@@ -21,7 +21,7 @@ const rings: Record<string, [entries: number, flags: number, closes: number]> = 
 };
 
 needs("the program cc", "io_uring").test.each(Object.entries(rings))(
-	"with %s nothing is changed (libuv 4416)",
+	"libuv 4416, Haraka 3510: with %s nothing is changed",
 	async (_, ring) => {
 		await using node = await NodeUnderTest.start({ env });
 		const [, , closes] = ring;
@@ -31,7 +31,7 @@ needs("the program cc", "io_uring").test.each(Object.entries(rings))(
 		expect(made).toBeGreaterThanOrEqual(0);
 		const refusal = await expectRefused(node, refused, ({ programs }) => programs.setNoNewPrivs({ process: true }));
 		if (closes) return;
-		// The message says what to do (Haraka 3510).
+		// The message says what to do.
 		expect(refusal?.message).toContain(`descriptor ${made} `);
 		expect(refusal?.message).toContain("UV_USE_IO_URING");
 		// After the ring is closed, its thread ends a moment later.
