@@ -24,7 +24,7 @@ pub enum Target {
     /// In the thread itself.
     Near,
     /// In every thread of this process, or in none: see [`crate::threads`].
-    EveryThread,
+    EveryThread(threads::Turn),
     /// In a task, through its channel.
     Far(Arc<Channel>),
     /// Nowhere yet: the calls are collected.
@@ -92,7 +92,7 @@ fn run_unread(request: Request) -> Result<(i64, Vec<u8>)> {
     let call = Call { request, read: copy };
     let (result, out) = CURRENT.with_borrow_mut(|target| match target {
         Target::Near => call.request.near().map(|(result, out)| (result, Some(out))),
-        Target::EveryThread => only(run_in_every_thread(vec![call])?),
+        Target::EveryThread(_) => only(run_in_every_thread(vec![call])?),
         Target::Far(channel) if call.request.clears_death_signal => only(run_far(channel, vec![call])?),
         Target::Far(channel) => channel.call(call).map_err(|failure| match context {
             // If the task is gone by now, there are no messages.
@@ -130,7 +130,7 @@ pub fn run_all<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
     }
     CURRENT.with_borrow_mut(|target| match target {
         Target::Near => calls.into_iter().map(Call::near).collect(),
-        Target::EveryThread => run_in_every_thread(calls),
+        Target::EveryThread(_) => run_in_every_thread(calls),
         Target::Far(channel) => run_far(channel, calls),
         Target::Batch(batch) => batch.push_all(calls),
     })
@@ -184,7 +184,7 @@ fn run_in_every_thread<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
 /// Takes all messages from the log of a file system context, the oldest first.
 pub fn read_context_log(context: i32) -> Result<Vec<Vec<u8>>> {
     CURRENT.with_borrow_mut(|target| match target {
-        Target::Near | Target::EveryThread => context_log::read_near(context),
+        Target::Near | Target::EveryThread(_) => context_log::read_near(context),
         Target::Far(channel) => task::context_log::read(channel, context),
         Target::Batch(_) => Err(Failure::Batch("read", None)),
     })

@@ -12,6 +12,7 @@ mod rehearsal;
 mod rings;
 mod signal;
 mod standstill;
+mod turn;
 
 use self::obstacle::{Obstacle, PATIENCE};
 use self::plan::{Plan, Refused};
@@ -19,15 +20,13 @@ use self::procfs::{group_count, Error, Identity, Memory, Procfs, Text};
 use self::rehearsal::Rehearsal;
 use self::signal::{Stop, MOST};
 use self::standstill::{Moving, Standstill};
+pub use self::turn::Turn;
 use crate::call::Request;
 use crate::error::Result;
 use crate::task::zygote;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
-
-/// Held by the thread that makes a change. The table of slots is for one change at a time.
-static CHANGING: Mutex<()> = Mutex::new(());
 
 /// Makes the same calls in every thread of this process, and checks that all threads are equal afterwards. Returns the results
 /// that the calling thread has got. The calls take numbers and inputs.
@@ -39,7 +38,8 @@ pub fn change(requests: Vec<Request>) -> Result<Vec<i64>> {
 
 fn change_or_refuse(requests: Vec<Request>) -> Result<Vec<i64>> {
     let plan = Arc::new(Plan::new(requests)?);
-    let _alone = CHANGING.lock().unwrap_or_else(|broken| broken.into_inner());
+    // The table of slots is for one change at a time.
+    let _turn = Turn::take();
     let procfs = Arc::new(Procfs::open()?);
     let groups = group_count() + plan.most_groups();
     let mut memory = Memory::new(groups);

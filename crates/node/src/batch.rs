@@ -6,6 +6,7 @@ use crate::targets;
 use crate::throw::OrThrow;
 use linux::target::{self, Target};
 use linux::task::batch::Batch;
+use linux::threads::Turn;
 use napi::bindgen_prelude::Result;
 use napi_derive::napi;
 
@@ -20,10 +21,10 @@ pub fn enter(task: Id) -> Result<()> {
     Ok(())
 }
 
-/// Makes all threads of this process the current target, each for its own part of a call.
+/// Makes all threads of this process the current target, each for its own part of a call. Waits until no other thread has done so.
 #[napi]
 pub fn enter_every_thread() {
-    targets::enter(Target::EveryThread);
+    targets::enter(Target::EveryThread(Turn::take()));
 }
 
 /// Makes the target before the current one current again.

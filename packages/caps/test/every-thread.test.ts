@@ -49,6 +49,15 @@ needs("user namespaces", "the program unshare", "/proc").test(
 	},
 );
 
+needs("user namespaces", "the program unshare", "/proc").test(
+	"what one thread takes away from all stays away, while other threads change another set",
+	async () => {
+		const end = await runFixture("caps/turns", { wrapper: ["unshare", "--user", "--map-root-user"] });
+		expect(end).toMatchObject({ code: 0, stderr: "" });
+		expect(end.report).toEqual(Array(20).fill("setpcap"));
+	},
+);
+
 needs("an ordinary user", "/proc").test(
 	"an ordinary user cannot drop the bounding set of Node: EPERM, and no thread has changed",
 	async () => {

@@ -125,7 +125,7 @@ export declare function endSupervision(task: Id): void
 /** Makes a task the current target, or this thread for task 0. */
 export declare function enter(task: Id): void
 
-/** Makes all threads of this process the current target, each for its own part of a call. */
+/** Makes all threads of this process the current target, each for its own part of a call. Waits until no other thread has done so. */
 export declare function enterEveryThread(): void
 
 /** move_mount(2), fchdir(2), pivot_root(2) and umount2(2). */

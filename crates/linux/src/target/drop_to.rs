@@ -59,7 +59,7 @@ pub struct Found {
 pub fn drop_to(user: &User) -> Result<Option<Found>> {
     CURRENT.with_borrow_mut(|target| match target {
         Target::Near => Err(Failure::Multithreaded("setresuid", None)),
-        Target::EveryThread => {
+        Target::EveryThread(_) => {
             let changes = user.changes();
             let count = changes.len();
             let words = run_in_every_thread(changes.into_iter().chain(user.reads(MOST_GROUPS)).collect())?;

@@ -28,7 +28,7 @@ const PROC_SUPER_MAGIC: u64 = libc::PROC_SUPER_MAGIC as u64;
 /// needs no directory. Near, the call is refused.
 pub fn enter_root(mount: i32) -> Result<()> {
     CURRENT.with_borrow_mut(|target| match target {
-        Target::Near | Target::EveryThread => Err(Failure::Multithreaded("pivot_root", None)),
+        Target::Near | Target::EveryThread(_) => Err(Failure::Multithreaded("pivot_root", None)),
         Target::Far(channel) => {
             let mut sequence = Sequence::default();
             add_enter_root(&mut sequence, mount)?;
@@ -78,7 +78,7 @@ fn add_enter_root(sequence: &mut Sequence, mount: i32) -> Result<()> {
 #[inline(never)]
 pub fn unmount(mount: i32, near: bool) -> Result<()> {
     CURRENT.with_borrow_mut(|target| match target {
-        Target::Near | Target::EveryThread => unmount_near(mount),
+        Target::Near | Target::EveryThread(_) => unmount_near(mount),
         Target::Far(channel) => match until_gone(|| unmount_through_proc(channel, mount)) {
             // The task sees no procfs. Only a directory can be reached in another way.
             Err(failure) if failure.has_errno(Errno::ENOENT) => {
