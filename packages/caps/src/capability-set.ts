@@ -1,10 +1,10 @@
 import {
 	type Capability,
 	capabilities,
+	capabilityBit,
+	capabilityBits,
 	text as checkText,
-	integer,
 	native,
-	outOfRange,
 	wrongType,
 	wrongValue,
 } from "@nearfar/core/internal";
@@ -15,9 +15,6 @@ import { numbersOf, readList, writeList } from "./capability-list.ts";
  * {@link CapabilitySet}, or the bits from 0 to 2^64-1.
  */
 export type Caps = Iterable<Capability | number> | bigint;
-
-/** The first number that a set of 64 bits cannot have. */
-const LIMIT = 1n << 64n;
 
 const names = new Map<number, Capability>();
 for (const [name, number] of Object.entries(capabilities)) names.set(number, name as Capability);
@@ -108,7 +105,7 @@ export class CapabilitySet implements Iterable<Capability> {
 	 * @throws `RangeError` The number is not a whole number from 0 to 63.
 	 */
 	has(capability: Capability | number): boolean {
-		return (this.bits & bit(capability, "capability")) !== 0n;
+		return (this.bits & capabilityBit(capability, "capability")) !== 0n;
 	}
 
 	/**
@@ -200,25 +197,9 @@ export class CapabilitySet implements Iterable<Capability> {
  */
 export function toCapabilityBits(source: Caps, parameter: string): bigint {
 	if (isSet(source)) return source.bits;
-	if (typeof source === "bigint") {
-		if (source < 0n || source >= LIMIT) throw outOfRange(parameter, "a bigint from 0 to 2^64-1", source);
-		return source;
-	}
-	// A string is iterable too, but yields characters instead of names. A Proxy of a set would yield only what has a name.
-	const iterable = typeof source === "object" && source !== null && !((source as object) instanceof CapabilitySet);
-	if (!iterable || typeof source[Symbol.iterator] !== "function") {
+	// A Proxy of a set would yield only what has a name.
+	if ((source as object) instanceof CapabilitySet) {
 		throw wrongType(parameter, "an iterable of names and numbers, or a bigint", source);
 	}
-	let bits = 0n;
-	for (const capability of source) bits |= bit(capability, parameter);
-	return bits;
-}
-
-function bit(capability: Capability | number, parameter: string): bigint {
-	if (typeof capability === "number") return 1n << BigInt(integer(capability, parameter, 0, 63));
-	// The type is checked first, because an object would be converted to a name twice, and could be two names.
-	if (typeof capability !== "string" || !Object.hasOwn(capabilities, capability)) {
-		throw wrongValue(parameter, `made of numbers and of ${Object.keys(capabilities).join(", ")}`, capability);
-	}
-	return 1n << BigInt(capabilities[capability]);
+	return capabilityBits(source, parameter);
 }

@@ -14,6 +14,7 @@ export { openOwnProc } from "./files/own-proc.ts";
 export { pathText } from "./files/path.ts";
 export { openProcessFolder, pidInProc, pidOfPidfd } from "./files/pidfd.ts";
 export { sharersOf } from "./identity.ts";
+export { capabilityBit, capabilityBits } from "./process/capability-bits.ts";
 export * from "./process/child-state.ts";
 export { holdChild, livingChild, visiblePid } from "./process/child-tracker.ts";
 export { signalName, signalNumber } from "./process/signal.ts";

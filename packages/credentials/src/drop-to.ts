@@ -1,6 +1,7 @@
 import { CapabilitySet, type Caps } from "@nearfar/caps";
 import { NearfarError, type ProcessOption, SyscallError } from "@nearfar/core";
 import {
+	capabilityBits,
 	options as checkOptions,
 	checkUser,
 	currentTask,
@@ -90,7 +91,7 @@ interface Wanted {
 export function dropTo(user: User, options?: DropToOptions): void {
 	checkUser(user, "user");
 	const checked = checkOptions(options, ["process", "gid", "groups", "keep", "ambient"]);
-	const keep = CapabilitySet.from(checked.keep ?? 0n).bits & CapabilitySet.all().bits;
+	const keep = keptBits(checked.keep);
 	const ambient = optionalBoolean(checked.ambient, "options.ambient") ?? false;
 	const gid = checked.gid === undefined ? undefined : id(checked.gid, "options.gid");
 	const given = checked.groups;
@@ -100,6 +101,13 @@ export function dropTo(user: User, options?: DropToOptions): void {
 		const found = explained(wanted, () => native().dropTo(wanted.uid, wanted.gid, wanted.groups, keep, ambient));
 		if (found) check(found, wanted);
 	});
+}
+
+/** Returns the bits of the option `keep`, without those that the running kernel does not have. */
+function keptBits(keep: Caps = 0n): bigint {
+	// The iteration of a set leaves out what has no name.
+	const bits = capabilityBits(keep instanceof CapabilitySet ? keep.bits : keep, "options.keep");
+	return bits & CapabilitySet.all().bits;
 }
 
 function resolve(user: User, gid: number | undefined, groups: number[] | "keep" | undefined) {

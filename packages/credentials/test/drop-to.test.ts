@@ -361,6 +361,14 @@ test.each<[string, () => void, string]>([
 	expect(refusal(() => task.run(drop)).code).toBe(code);
 });
 
+test("capabilities that are refused are named by the option", () => {
+	for (const keep of [["cap_kill"], 7, [64], -1n] as never[]) {
+		expect(() => dropTo(0, { keep })).toThrow(
+			expect.objectContaining({ message: expect.stringContaining("options.keep") }),
+		);
+	}
+});
+
 test("near it needs the option, and a batch near cannot have it", async () => {
 	const same = { gid, groups: "keep" as const };
 	expect(refusal(() => dropTo(uid, same)).code).toBe("ERR_NEARFAR_MULTITHREADED");

@@ -1,6 +1,5 @@
-import type { Caps } from "@nearfar/caps";
-import { checkUser, resolveUser, wrongValue } from "@nearfar/core/internal";
-import { capabilityBits } from "./capability-bits.ts";
+import { CapabilitySet, type Caps } from "@nearfar/caps";
+import { capabilityBits, checkUser, native, outOfRange, resolveUser, wrongValue } from "@nearfar/core/internal";
 import type { SpawnOptions } from "./options.ts";
 import { checkSecureBits, type GivenSecureBits } from "./secure-bits.ts";
 
@@ -17,9 +16,18 @@ export function checkPrivileges(
 	securebits: GivenSecureBits | undefined,
 ): CheckedPrivileges {
 	return {
-		...(capabilities !== undefined && { capabilities: capabilityBits(capabilities, "options.capabilities") }),
+		...(capabilities !== undefined && { capabilities: checkCapabilities(capabilities, "options.capabilities") }),
 		...(securebits !== undefined && { securebits: checkSecureBits(securebits, "options.securebits") }),
 	};
+}
+
+/** Returns the bits of capabilities. Throws where the running kernel does not have one of them. */
+function checkCapabilities(caps: Caps, option: string): bigint {
+	const last = native().lastCapability();
+	// The iteration of a set leaves out what has no name.
+	const bits = capabilityBits(caps instanceof CapabilitySet ? caps.bits : caps, option);
+	if (bits >> BigInt(last + 1) === 0n) return bits;
+	throw outOfRange(option, `made of capabilities of this kernel, 0 to ${last}`, caps);
 }
 
 /**

@@ -15,6 +15,8 @@ export interface Held {
 	/** `undefined`: the set was not read, as no call depends on it. */
 	readonly ambient: bigint | undefined;
 	readonly securebits: number;
+	/** True when these are the sets of the calling thread, whose bounding set may be smaller by now. */
+	readonly near?: true;
 }
 
 /**
@@ -39,6 +41,7 @@ function heldNear({ uid, securebits }: SpawnRequest): Held {
 		bounding: boundingNear((effective & SETPCAP) !== 0n),
 		ambient: undefined,
 		securebits: needsSecurebits ? readSecurebits() : 0,
+		near: true,
 	};
 }
 
@@ -52,6 +55,11 @@ let lastBounding: bigint | undefined;
 function boundingNear(maySayMore: boolean): bigint {
 	if (!maySayMore || lastBounding === undefined) lastBounding = native().boundingSet();
 	return lastBounding;
+}
+
+/** Returns the bounding set without what the calling thread has dropped since it was read. */
+export function presentBounding({ bounding, near }: Held): bigint {
+	return near ? Task.near.run(() => native().boundingSet()) : bounding;
 }
 
 /** Reads what the current task has. */

@@ -1,8 +1,8 @@
 import { SyscallError } from "@nearfar/core";
 import { native } from "@nearfar/core/internal";
 
-/** What stands in the way when the kernel refuses a call with an error of this code. */
-export type Hints = Readonly<Partial<Record<"EPERM" | "EINVAL", string>>>;
+/** What stands in the way when the kernel refuses a call with an error of this code. A function is called for the error alone. */
+export type Hints = Readonly<Partial<Record<"EPERM" | "EINVAL", string | (() => string | undefined)>>>;
 
 /** The hints for the calls of a batch. */
 export class PrivilegeHints {
@@ -24,9 +24,10 @@ export class PrivilegeHints {
 	addTo(error: unknown): void {
 		if (!(error instanceof SyscallError) || error.step === undefined) return;
 		const { step } = error;
-		const hints: Partial<Record<string, string>> =
+		const hints: Partial<Record<string, Hints["EPERM"]>> =
 			this.#marked.find(({ from, to }) => from <= step && step < to)?.hints ?? {};
-		const hint = hints[error.code];
+		const found = hints[error.code];
+		const hint = typeof found === "function" ? found() : found;
 		if (hint !== undefined) Object.assign(error, { hint });
 	}
 }

@@ -1,7 +1,7 @@
 import { CapabilitySet } from "@nearfar/caps";
 import type { Task } from "@nearfar/core";
 import { native, prctlOptions, securebits as secureBits } from "@nearfar/core/internal";
-import { type Held, hasExactly, heldAtFirst, readHeld, SETPCAP } from "./held.ts";
+import { type Held, hasExactly, heldAtFirst, presentBounding, readHeld, SETPCAP } from "./held.ts";
 import { PrivilegeHints } from "./privilege-hints.ts";
 import type { SpawnRequest } from "./request.ts";
 import { applySecureBits } from "./secure-bits.ts";
@@ -32,7 +32,7 @@ export class Privileges {
 	setIds(): void {
 		const { uid, capabilities } = this.#request;
 		const held = this.#held;
-		if (held && capabilities === undefined) this.#setSecurebits(held);
+		if (held && capabilities === undefined) this.#setSecurebits(held, held.effective);
 		if (!held || capabilities === undefined || uid === undefined || uid === 0) {
 			this.#changeIds();
 			return;
@@ -41,8 +41,8 @@ export class Privileges {
 		this.#dropBounding(held, capabilities);
 		if (keepCaps) native().setPrctl(prctlOptions.setKeepcaps, [1]);
 		this.#changeIds();
+		if (keepCaps) native().setPrctl(prctlOptions.setKeepcaps, [0]); // before the securebits, which may lock this one
 		this.#setSets(held, capabilities);
-		if (keepCaps) native().setPrctl(prctlOptions.setKeepcaps, [0]);
 		this.#reduced = true;
 	}
 
@@ -85,7 +85,11 @@ export class Privileges {
 		const drop = bounding & ~capabilities;
 		if (drop === 0n) return;
 		// A change of the user id that keeps the permitted capabilities makes none of them effective.
-		if (permitted & ~effective & SETPCAP) native().capset(0, [permitted, permitted, inheritable]);
+		if (permitted & ~effective & SETPCAP) {
+			// As user 0 the task has lost at execve(2) what this process still has outside of its bounding set.
+			const raised = permitted & bounding;
+			native().capset(0, [raised, raised, inheritable]);
+		}
 		this.#hints.mark(forBounding, () => native().dropBounding(drop));
 	}
 
@@ -93,22 +97,23 @@ export class Privileges {
 	#setSets(held: Held, capabilities: bigint): void {
 		const changes = this.#wanted(held) !== held.securebits;
 		const first = changes ? capabilities | SETPCAP : capabilities;
-		this.#hints.mark({ EPERM: hintForSets(first, capabilities, held) }, () =>
+		this.#hints.mark({ EPERM: () => hintForSets(first, capabilities, held) }, () =>
 			native().capset(0, [first, first, capabilities]),
 		);
 		// The ambient set has lost what is not inheritable any more.
 		const hint = "the securebit noCapAmbientRaise is set: no capability can become ambient";
 		this.#hints.mark({ EPERM: hint }, () => native().raiseAmbient(capabilities));
 		if (!changes) return;
-		this.#setSecurebits(held);
+		this.#setSecurebits(held, held.permitted);
 		native().capset(0, [capabilities, capabilities, capabilities]);
 	}
 
-	#setSecurebits(held: Held): void {
+	/** Sets the securebits. `effective`: the capabilities that the task has for this call. */
+	#setSecurebits(held: Held, effective: bigint): void {
 		const wanted = this.#wanted(held);
 		if (wanted === held.securebits) return;
 		const missing =
-			held.permitted & SETPCAP ? "" : "CAP_SETPCAP is missing, without which securebits do not change; or ";
+			effective & SETPCAP ? "" : "CAP_SETPCAP is not effective, without which securebits do not change; or ";
 		const hint = `${missing}a securebit is locked, or unknown to the kernel`;
 		this.#hints.mark({ EPERM: hint }, () => native().setPrctl(prctlOptions.setSecurebits, [wanted]));
 	}
@@ -133,11 +138,13 @@ const forGroups = {
 const forGid = { EPERM: "CAP_SETGID is missing, and the task does not have this group id", EINVAL: unmapped };
 const forUid = { EPERM: "CAP_SETUID is missing, and the task does not have this user id", EINVAL: unmapped };
 
-function hintForSets(wanted: bigint, inheritable: bigint, held: Held): string {
+/** Returns the hint for a refused capset(2). `undefined`: what this process can see does not explain the refusal. */
+function hintForSets(wanted: bigint, inheritable: bigint, held: Held): string | undefined {
 	const missing = wanted & ~held.permitted;
 	if (missing !== 0n) return `not permitted to the task: ${namesOf(missing)}`;
-	const outside = inheritable & ~(held.bounding | held.inheritable);
+	const outside = inheritable & ~(presentBounding(held) | held.inheritable);
 	if (outside !== 0n) return `no longer in the bounding set of the task: ${namesOf(outside)}`;
+	if ((held.securebits & secureBits.keepCapsLocked) === 0) return undefined;
 	return "the securebit keepCaps is locked: the change of the user id has taken the permitted capabilities";
 }
 

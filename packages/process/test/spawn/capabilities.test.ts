@@ -220,6 +220,18 @@ needs("root", "the program setpriv").test.each([
 	else expect(report.sets).toEqual(Object.values(expected).map(Number));
 });
 
+needs("root").test(
+	"a program after a capability has left the bounding set of every thread, and after seteuid",
+	async () => {
+		const { report } = await runFixture("process/spawn-after-drop");
+		expect(report).toEqual({
+			dropped: expect.stringContaining("no longer in the bounding set of the task: CAP_CHOWN"),
+			sets: Object.values(allFive(1n << 5n)).map(Number),
+			securebits: expect.stringContaining("CAP_SETPCAP is not effective"),
+		});
+	},
+);
+
 test.each<[string, unknown, string]>([
 	["a name that is none", ["netBind"], "ERR_INVALID_ARG_VALUE"],
 	["a string", "chown", "ERR_INVALID_ARG_TYPE"],
@@ -230,6 +242,7 @@ test.each<[string, unknown, string]>([
 	["a negative bigint", -1n, "ERR_OUT_OF_RANGE"],
 	["bits that the kernel does not have", 1n << 63n, "ERR_OUT_OF_RANGE"],
 	["an object in a list", [{}], "ERR_INVALID_ARG_VALUE"],
+	["an object that has only the prototype of a set", Object.create(CapabilitySet.prototype), "ERR_INVALID_ARG_TYPE"],
 ])("capabilities: %s is refused by the name of the option", async (_, capabilities, code) => {
 	const options = { capabilities } as SpawnOptions;
 	for (const start of [() => spawn("true", [], options), () => run("true", [], options)]) {

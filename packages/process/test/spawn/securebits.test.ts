@@ -46,6 +46,18 @@ describe("a program has the securebits of the option", () => {
 	});
 });
 
+needs("root").test("locks do not hinder the change of the user that keeps capabilities", async () => {
+	for (const securebits of [0x20, NO_ROOT | LOCKS, 0xef]) {
+		const sets = await seenFromOutside({ securebits, capabilities: ["chown"], uid: 1000 });
+		expect(sets).toMatchObject({ sets: allFive(1n), uid: "1000 1000 1000 1000" });
+	}
+	const map = [{ inside: 0, outside: 100_000, count: 2000 }];
+	const options: SpawnOptions = { namespaces: ["user"], idMap: { uids: map, gids: map }, uid: 1000, gid: 0 };
+	expect(await seenInside({ ...options, securebits: NO_ROOT | LOCKS, capabilities: ["dacReadSearch"] })).toBe(
+		NO_ROOT | LOCKS,
+	);
+});
+
 needs("root").test(
 	"CAP-14: noSetuidFixup counts when the ids change, and noRoot when the program is executed",
 	async () => {
