@@ -51,7 +51,6 @@ fn change_or_refuse(requests: Vec<Request>) -> Result<Vec<i64>> {
     // A zygote has the credentials of this process. Another thread must not start one before all threads have changed.
     let _no_zygote = zygote::end_all()?;
     refuse_ring(&procfs, &mut memory, false)?;
-    signal::install()?;
     let rehearsal = Rehearsal::start(plan.clone(), procfs.clone(), groups)?;
     let same_namespace = procfs.shows_own_namespace(own, &mut memory.text)?;
     let moving = Moving { own, rehearsal: rehearsal.number(), same_namespace };

@@ -17,7 +17,7 @@ pub(super) const MOST: usize = 4096;
 
 /// The code of a signal that carries a value.
 const SI_QUEUE: i32 = -1;
-/// Marks the value of a signal as one of nearfar's.
+/// Marks the value of a signal as one of nearfar's, together with the address of the table of slots.
 const MAGIC: u64 = 0x6e66;
 /// The size of the kernel's set of signals in bytes.
 const SIGSET: u64 = 8;
@@ -171,9 +171,15 @@ pub(super) fn await_arrival(seen: u32, nanoseconds: u64) {
     raw::wait(&ARRIVALS, seen, nanoseconds);
 }
 
+/// Returns 16 bits that mark the signals of this copy of nearfar. Another copy in this process has a table elsewhere, and gets the
+/// signals that it has sent, also while its handler is not installed.
+fn magic() -> u64 {
+    (MAGIC ^ (&raw const SLOTS as u64) >> 12) & 0xffff
+}
+
 /// Sends the signal that stops a thread.
 pub(super) fn send(generation: u32, index: usize, pid: i32, tid: i32) -> Raw<()> {
-    let value = MAGIC << 48 | u64::from(generation) << 16 | index as u64;
+    let value = magic() << 48 | u64::from(generation) << 16 | index as u64;
     let mut info: SigInfo = [0; 16];
     info[0] = SIGNAL as u64;
     info[1] = u64::from(SI_QUEUE as u32);
@@ -275,7 +281,7 @@ extern "C" fn handle(signal: c_int, info: *mut SigInfo, context: *mut c_void) {
     // SAFETY: the kernel passes a `siginfo_t`, which has this size, lives until the handler returns, and is this handler's.
     let words = unsafe { &mut *info };
     let (code, value) = (words[1] as i32, words[3]);
-    if code == SI_QUEUE && value >> 48 == MAGIC {
+    if code == SI_QUEUE && value >> 48 == magic() {
         return stand_still((value >> 16) as u32, (value & 0xffff) as usize);
     }
     // A library that took the signal after nearfar may pass it on to nearfar, which has passed it to the library. The kernel leaves

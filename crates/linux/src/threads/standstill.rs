@@ -52,6 +52,8 @@ impl<'a> Standstill<'a> {
         let begin = Instant::now();
         let mut pause = Duration::ZERO;
         loop {
+            // Another library may have taken the signal since the last round.
+            signal::install()?;
             let listed = Vec::with_capacity(MOST);
             let generation = signal::next_generation();
             let mut standstill = Standstill { procfs, moving, generation, listed, mask: signal::block_all() };
