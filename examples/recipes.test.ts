@@ -22,6 +22,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { openat2, SyscallError, Task } from "@nearfar/core";
 import { setresgid, setresuid } from "@nearfar/credentials";
+import ts from "typescript";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isRoot, needs } from "../test/needs.ts";
 import { runAgent } from "./recipes/agent.ts";
@@ -306,6 +307,42 @@ describe("the server on a low port", () => {
 			expect(error).toMatchObject({ code: "EPERM", hint: expect.stringContaining("CAP_SETPCAP") });
 		},
 	);
+});
+
+describe("the Node that gives root up", () => {
+	/** Runs the recipe in a Node of its own, as plain JavaScript, and returns what that Node prints. */
+	function giveUp(user: string): { stdout: string; stderr: string; status: number | null } {
+		const source = readFileSync(join(recipes, "give-up-root.ts"), "utf8");
+		const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
+		const { outputText } = ts.transpileModule(source, { compilerOptions });
+		const end = `
+			import { readdirSync, readFileSync } from "node:fs";
+			const server = await listenAndGiveUpRoot(0, "${user}", ["netBindService"], (_, response) => response.end("served"));
+			const lines = readdirSync("/proc/self/task").map((thread) =>
+				readFileSync("/proc/self/task/" + thread + "/status", "utf8").match(/^(Uid|Groups|Cap...|NoNewPrivs):.*$/gm).join(" "));
+			const answer = await fetch("http://127.0.0.1:" + server.address().port);
+			console.log(await answer.text(), lines.length > 1, [...new Set(lines)].join("; "));
+			process.exit();
+		`;
+		symlinkSync(join(recipes, "../../node_modules"), join(folder, "node_modules"));
+		const file = join(folder, "program.mjs");
+		writeFileSync(file, outputText + end);
+		return spawnSync(process.execPath, [file], { encoding: "utf8" });
+	}
+
+	needs("root").test("serves as another user, with one capability in every thread", () => {
+		const { stdout, stderr } = giveUp("nobody");
+		expect(stderr).toBe("");
+		expect(stdout).toMatch(/^served true Uid:\t65534\t65534\t65534\t65534 Groups:\t65534 [^;]*NoNewPrivs:\t1\n$/);
+		const sets = stdout.match(/Cap...:\t\w+/g)?.map((set) => set.replace(/\t0*/, ""));
+		expect(sets).toEqual(["CapInh:", "CapPrm:400", "CapEff:400", "CapBnd:400", "CapAmb:"]);
+	});
+
+	needs("an ordinary user").test("ends for an ordinary user, with a message", () => {
+		const { stdout, stderr, status } = giveUp("nobody");
+		expect([stdout, status]).toEqual(["", 1]);
+		expect(stderr).toContain("EPERM");
+	});
 });
 
 /** Makes two layers of an image: an application, and a system with a few programs of this host and their libraries. */

@@ -71,7 +71,7 @@ export function makeError(failure: FailureData, executing?: Executing): Error {
 				threadName: thread.name,
 				...(thread.state && { state: thread.state }),
 			};
-			return new ThreadsError(code, `cannot change this process: ${words}`, about);
+			return new ThreadsError(code, `cannot change this process: ${words}; every thread is as it was`, about);
 		}
 		case "threads":
 			return outOfRange("the number of threads of this process", `at most ${failure.number}`, failure.errno);
