@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { fixturePath } from "../../../test/fixture.ts";
 import { refused } from "../../../test/refusal.ts";
+import { forbid } from "../../../test/seccomp.ts";
 import { type Capability, CapabilitySet, type Caps, capget, dropCapabilities } from "../src/index.ts";
 import { randomSets } from "./libcap.ts";
-import { capset, sets } from "./task.ts";
+import { capset, powerful, sets } from "./task.ts";
 
+const PR_CAPBSET_READ = 23;
 const last = Number(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8"));
 
 const wrongSources: [source: unknown, code: string][] = [
@@ -202,4 +205,10 @@ test("has refuses a name that is none, inherited ones too", () => {
 	for (const name of ["", "toString", "CAP_KILL"]) {
 		expect(() => CapabilitySet.from(0n).has(name as Capability)).toThrow(refusal);
 	}
+});
+
+test("where a filter accepts every number, all has 64 capabilities", async () => {
+	await using task = await powerful();
+	forbid(task, process.arch === "arm64" ? 167 : 157, 0, PR_CAPBSET_READ);
+	await task.exec(process.execPath, [process.execPath, fixturePath("caps/all-of-64")]).check();
 });
