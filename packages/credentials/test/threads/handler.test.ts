@@ -1,5 +1,9 @@
 // The handler of the C library's own signal, which a change takes over and passes on to.
-import { expect } from "vitest";
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { test as anywhere, expect } from "vitest";
 import { needs } from "../../../../test/needs.ts";
 import { NodeUnderTest } from "./node.ts";
 import type { Scope } from "./scope.ts";
@@ -85,4 +89,52 @@ needs("root").test(
 		expect(expectEqualThreads(node)).toMatch(/^Uid:\t0\t0\t0\t0$/m);
 		await expectEnd(node);
 	},
+);
+
+const changes = `
+	import { setNoNewPrivs } from "@nearfar/process";
+	for (let i = 0; i < 100; i++) setNoNewPrivs({ process: true });
+`;
+
+anywhere(
+	"two copies of nearfar in one process change all threads at once",
+	async () => {
+		const folder = mkdtempSync(join(tmpdir(), "nearfar-copy-"));
+		try {
+			const packages = fileURLToPath(new URL("../../../", import.meta.url));
+			for (const name of ["caps", "core", "credentials", "pidfd", "process"]) {
+				for (const part of ["package.json", "dist", "native"].filter((part) =>
+					existsSync(join(packages, name, part)),
+				)) {
+					const copy = join(folder, "node_modules/@nearfar", name, part);
+					cpSync(join(packages, name, part), copy, { recursive: true, dereference: true });
+				}
+			}
+			const program = join(folder, "changes.mjs");
+			writeFileSync(program, changes);
+			await using node = await NodeUnderTest.start();
+			const code = await node.evaluate(async ({ programs, sleep, Worker }, program) => {
+				const other = new Worker(program);
+				const state: { error?: unknown; code?: number } = {};
+				other.once("error", (error) => {
+					state.error = error;
+				});
+				other.once("exit", (code) => {
+					state.code = code;
+				});
+				while (state.code === undefined) {
+					programs.setNoNewPrivs({ process: true });
+					await sleep(1);
+				}
+				if (state.error) throw state.error;
+				return state.code;
+			}, program);
+			expect(code).toBe(0);
+			expect(expectEqualThreads(node)).toContain("NoNewPrivs:\t1");
+			expect(await node.end()).toMatchObject({ code: 0, signal: null });
+		} finally {
+			rmSync(folder, { recursive: true });
+		}
+	},
+	40_000,
 );
