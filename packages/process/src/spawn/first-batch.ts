@@ -63,7 +63,8 @@ export class FirstBatch {
 		this.#privileges.reduce();
 		setFileLimit(this.#request);
 		const file = executable ?? (this.#request.file as PathLike);
-		executeFor({ call: "spawn", descriptor }, task, file, argv, execOptions(this.#request, kept));
+		const options = execOptions(this.#request, kept);
+		this.#privileges.execute(() => executeFor({ call: "spawn", descriptor }, task, file, argv, options));
 	}
 }
 

@@ -68,8 +68,8 @@ export interface SpawnOptions<S extends StdioOption = StdioOption>
 	 * capabilities of Node. Needs CAP_SETPCAP, unless the bounding set has no other capability. Refused: a capability that the
 	 * kernel does not have.
 	 *
-	 * Before the program `setup` still has the capabilities of Node, or with another `uid` than 0 these alone. A file with
-	 * capabilities of its own gets those instead of the ambient ones, and no others than these.
+	 * Before the program `setup` still has the capabilities of Node, or with another `uid` than 0 these alone. As another user than
+	 * 0 a file with capabilities of its own gets those instead of the ambient ones, and no others than these.
 	 */
 	capabilities?: Caps;
 	/**

@@ -66,6 +66,12 @@ export class Privileges {
 		this.#setSets(this.#held, capabilities);
 	}
 
+	/** Calls `collect`, which collects the execution of the program. */
+	execute(collect: () => void): void {
+		if (this.#request.capabilities === undefined) collect();
+		else this.#hints.mark(forFile, collect);
+	}
+
 	/** Adds to the error of one of these calls which capability is missing. */
 	explain(error: unknown): void {
 		this.#hints.addTo(error);
@@ -81,7 +87,7 @@ export class Privileges {
 	}
 
 	/** Takes out of the bounding set what is there and the program does not get. */
-	#dropBounding({ effective, permitted, inheritable, bounding }: Held, capabilities: bigint): void {
+	#dropBounding({ effective, permitted, inheritable, bounding, near }: Held, capabilities: bigint): void {
 		const drop = bounding & ~capabilities;
 		if (drop === 0n) return;
 		// A change of the user id that keeps the permitted capabilities makes none of them effective.
@@ -90,7 +96,7 @@ export class Privileges {
 			const raised = permitted & bounding;
 			native().capset(0, [raised, raised, inheritable]);
 		}
-		this.#hints.mark(forBounding, () => native().dropBounding(drop));
+		this.#hints.mark({ EPERM: hintForBounding(permitted, near) }, () => native().dropBounding(drop));
 	}
 
 	/** Sets the other four sets, and the securebits before the last privilege for that is given up. */
@@ -127,10 +133,6 @@ export class Privileges {
 
 const unmapped = "the user namespace of the task has no such id";
 
-const forBounding = {
-	EPERM:
-		"CAP_SETPCAP is missing, without which no capability leaves the bounding set; a task in a user namespace of its own has it",
-};
 const forGroups = {
 	EPERM: 'CAP_SETGID is missing; or the user namespace of the task denies setgroups(2), as with idMap: "root"',
 	EINVAL: unmapped,
@@ -138,13 +140,26 @@ const forGroups = {
 const forGid = { EPERM: "CAP_SETGID is missing, and the task does not have this group id", EINVAL: unmapped };
 const forUid = { EPERM: "CAP_SETUID is missing, and the task does not have this user id", EINVAL: unmapped };
 
+const forFile = {
+	EPERM: "the file may have capabilities, which getcap(8) shows, and one of them is not among options.capabilities",
+};
+
+/** What stands in the way where the thread that calls `spawn` has what a call needs, and the task has not. */
+const lost =
+	"a task begins with execve(2), and has of the capabilities of Node the ambient ones, or as user 0 those of the bounding set";
+
+function hintForBounding(permitted: bigint, near: true | undefined): string {
+	if (near && permitted & SETPCAP) return `CAP_SETPCAP is missing in the task: ${lost}`;
+	return "CAP_SETPCAP is missing, without which no capability leaves the bounding set; a task in a user namespace of its own has it";
+}
+
 /** Returns the hint for a refused capset(2). `undefined`: what this process can see does not explain the refusal. */
 function hintForSets(wanted: bigint, inheritable: bigint, held: Held): string | undefined {
 	const missing = wanted & ~held.permitted;
 	if (missing !== 0n) return `not permitted to the task: ${namesOf(missing)}`;
 	const outside = inheritable & ~(presentBounding(held) | held.inheritable);
 	if (outside !== 0n) return `no longer in the bounding set of the task: ${namesOf(outside)}`;
-	if ((held.securebits & secureBits.keepCapsLocked) === 0) return undefined;
+	if ((held.securebits & secureBits.keepCapsLocked) === 0) return held.near && lost;
 	return "the securebit keepCaps is locked: the change of the user id has taken the permitted capabilities";
 }
 

@@ -44,6 +44,7 @@ export type { Spawned } from "./spawned.ts";
  * @throws `EMFILE` This process or the task has no free descriptor.
  * @throws `EPERM` An option needs a privilege; `error.syscall` is the call that needs it, such as `setgroups`. For `user`, the ids,
  * `capabilities` and `securebits`, `error.hint` names the capability that is missing.
+ * @throws `EPERM` With `capabilities`: the file has effective capabilities, and one of them is not among these.
  * @throws `EINVAL` An id of `user`, `uid`, `gid` or `groups` is not mapped in the user namespace of the program.
  * @throws `ERR_NEARFAR_UNKNOWN_USER` No user has the name or the id of `options.user`.
  * @throws `ABORT_ERR` `options.signal` was aborted before the program ran. `error.cause` is the reason of the signal.

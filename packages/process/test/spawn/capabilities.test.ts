@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CapabilitySet, dropCapabilities } from "@nearfar/caps";
+import { CapabilitySet, dropCapabilities, fileCapabilities } from "@nearfar/caps";
 import { openat2, type SyscallError, Task } from "@nearfar/core";
 import { setresgid, setresuid } from "@nearfar/credentials";
 import { afterAll, describe, expect, test } from "vitest";
@@ -112,6 +112,25 @@ needs("root").describe("with capabilities", () => {
 		const args = ["-E", "^(Uid|CapPrm|CapEff|CapBnd)", `${ownProc}/self/status`];
 		const { stdout } = await run(grep, args, { capabilities: ["chown"], uid: 1000 });
 		expect(stdout.replaceAll(/\s+/g, " ")).toMatch(/Uid: 1000 0 0 0 .*CapPrm: 0{15}1 CapEff: 0{15}1 CapBnd: 0{15}1/);
+	});
+
+	test("a file with capabilities gets those of the option among them, and is refused if it needs more", async () => {
+		const cat = join(folder, "cat");
+		copyFileSync(spawnSync("sh", ["-c", "command -v cat"], { encoding: "utf8" }).stdout.trim(), cat);
+		const permitted = async (options: SpawnOptions) => {
+			const { stdout } = await run(cat, [`${ownProc}/self/status`], { capabilities: ["kill", "chown"], ...options });
+			return BigInt(`0x${/CapPrm:\s+(\w+)/.exec(stdout)?.[1]}`);
+		};
+		for (const noNewPrivs of [false, true]) {
+			fileCapabilities.write(cat, "cap_kill,cap_setuid=p");
+			expect(await permitted({ uid: 1000, noNewPrivs })).toBe(1n << 5n);
+			expect(await permitted({ noNewPrivs })).toBe((1n << 5n) | CHOWN);
+			fileCapabilities.write(cat, "cap_kill,cap_setuid=ep");
+			for (const options of [{ uid: 1000 }, {}]) {
+				const error = await reason(() => permitted({ ...options, noNewPrivs }));
+				expect(error).toMatchObject({ code: "EPERM", syscall: "execve", hint: expect.stringContaining("getcap") });
+			}
+		}
 	});
 
 	test("what needs a privilege is done before the privilege is given up", async () => {
@@ -228,6 +247,7 @@ needs("root").test(
 			dropped: expect.stringContaining("no longer in the bounding set of the task: CAP_CHOWN"),
 			sets: Object.values(allFive(1n << 5n)).map(Number),
 			securebits: expect.stringContaining("CAP_SETPCAP is not effective"),
+			lost: expect.stringContaining("a task begins with execve(2)"),
 		});
 	},
 );
