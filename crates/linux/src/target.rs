@@ -13,7 +13,7 @@ use crate::sequence::list::Sequence;
 use crate::task::channel::Channel;
 use crate::task::death_signal;
 use crate::task::{self, batch::Batch};
-use crate::threads;
+use crate::threads::{self, Change};
 use nix::errno::Errno;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -163,6 +163,15 @@ fn run_far<T>(channel: &Arc<Channel>, calls: Vec<Call<T>>) -> Result<Vec<T>> {
 /// Makes calls in order. Consecutive calls that change a thread are one change of all threads, which happens as a whole or not at
 /// all. The calling thread alone makes every other call.
 fn run_in_every_thread<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
+    run_in_every_thread_if(calls, &|_| true)?.map_err(|_| Failure::Internal("a change of all threads was not wanted"))
+}
+
+/// Runs calls as [`run_in_every_thread`] does. The inner error is what a rehearsal has led to that does not agree: nothing has
+/// changed then.
+fn run_in_every_thread_if<T>(
+    calls: Vec<Call<T>>,
+    agrees: threads::Agrees,
+) -> Result<std::result::Result<Vec<T>, Vec<u8>>> {
     let mut answers = Vec::with_capacity(calls.len());
     let mut calls = calls.into_iter().peekable();
     while let Some(call) = calls.next() {
@@ -175,10 +184,13 @@ fn run_in_every_thread<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
             requests.push(request);
             reads.push(read);
         }
-        let results = threads::change(requests)?;
+        let results = match threads::change(requests, agrees)? {
+            Change::Made(results) => results,
+            Change::NotWanted(lines) => return Ok(Err(lines)),
+        };
         answers.extend(results.into_iter().zip(reads).map(|(result, read)| read(&Answer { result, out: &[] })));
     }
-    Ok(answers)
+    Ok(Ok(answers))
 }
 
 /// Takes all messages from the log of a file system context, the oldest first.

@@ -32,11 +32,25 @@ use std::time::Instant;
 /// that the calling thread has got. The calls take numbers and inputs.
 ///
 /// After a failure no thread was changed. The process aborts if the kernel refuses a call to one thread after others have made it.
-pub fn change(requests: Vec<Request>) -> Result<Vec<i64>> {
-    change_or_refuse(requests).map_err(plan::say_unchanged)
+///
+/// `agrees` looks at the lines of `status` that the rehearsal has led to, and may not allocate. If it returns false, no thread is
+/// changed, and the lines are returned.
+pub fn change(requests: Vec<Request>, agrees: Agrees) -> Result<Change> {
+    change_or_refuse(requests, agrees).map_err(plan::say_unchanged)
 }
 
-fn change_or_refuse(requests: Vec<Request>) -> Result<Vec<i64>> {
+/// Returns true when the lines of `status`, as the rehearsal has led to, are what the caller wants.
+pub type Agrees<'a> = &'a dyn Fn(&[u8]) -> bool;
+
+/// What has become of a change that the kernel has not refused.
+pub enum Change {
+    /// All threads were changed. The calls have returned these numbers to the calling thread.
+    Made(Vec<i64>),
+    /// No thread was changed, because the rehearsal has led to these lines of `status`.
+    NotWanted(Vec<u8>),
+}
+
+fn change_or_refuse(requests: Vec<Request>, agrees: Agrees) -> Result<Change> {
     let plan = Arc::new(Plan::new(requests)?);
     // The table of slots is for one change at a time.
     let _turn = Turn::take();
@@ -54,7 +68,8 @@ fn change_or_refuse(requests: Vec<Request>) -> Result<Vec<i64>> {
     let rehearsal = Rehearsal::start(plan.clone(), procfs.clone(), groups)?;
     let same_namespace = procfs.shows_own_namespace(own, &mut memory.text)?;
     let moving = Moving { own, rehearsal: rehearsal.number(), same_namespace };
-    let mut change = Change {
+    let mut change = Work {
+        agrees,
         plan: &plan,
         procfs: &procfs,
         own,
@@ -66,7 +81,7 @@ fn change_or_refuse(requests: Vec<Request>) -> Result<Vec<i64>> {
     let made = change.make(&standstill, &rehearsal);
     drop(standstill);
     match made {
-        Ok(()) => Ok(change.results),
+        Ok(()) => Ok(Change::Made(change.results)),
         Err(refusing) => {
             // The thread that rehearses may have other credentials now.
             if !matches!(refusing, Refusing::Obstacle(Obstacle::NoRehearsal)) {
@@ -75,13 +90,15 @@ fn change_or_refuse(requests: Vec<Request>) -> Result<Vec<i64>> {
             match refusing {
                 Refusing::Obstacle(obstacle) => Err(obstacle.into()),
                 Refusing::Call(refused) => Err(plan.failure(refused)),
+                Refusing::NotWanted => Ok(Change::NotWanted(rehearsal.identity())),
             }
         }
     }
 }
 
 /// A change for which all threads stand still. Its memory was made before.
-struct Change<'a> {
+struct Work<'a> {
+    agrees: Agrees<'a>,
     plan: &'a Plan,
     procfs: &'a Procfs,
     own: i32,
@@ -94,6 +111,8 @@ struct Change<'a> {
 enum Refusing {
     Obstacle(Obstacle),
     Call(Refused),
+    /// The caller does not want what the rehearsal has led to.
+    NotWanted,
 }
 
 impl From<Error> for Refusing {
@@ -108,7 +127,7 @@ impl From<Obstacle> for Refusing {
     }
 }
 
-impl Change<'_> {
+impl Work<'_> {
     fn make(&mut self, standstill: &Standstill, rehearsal: &Rehearsal) -> std::result::Result<(), Refusing> {
         // A thread may have made a ring since the first look.
         refuse_ring(self.procfs, &mut self.memory, true)?;
@@ -116,6 +135,10 @@ impl Change<'_> {
         standstill.compare(&mut self.memory, &mut self.other)?;
         let dumpable = raw::numbers(libc::SYS_prctl, [libc::PR_GET_DUMPABLE as u64, 0, 0, 0]);
         let wanted = rehearse(rehearsal, &mut self.memory.text).inspect_err(|_| keep_dumpable(dumpable))?;
+        if !(self.agrees)(wanted.identity.lines()) {
+            keep_dumpable(dumpable);
+            return Err(Refusing::NotWanted);
+        }
         let results = &mut self.results;
         let own =
             self.plan.perform(|step, result| results.iter_mut().skip(step).take(1).for_each(|place| *place = result));

@@ -16,11 +16,13 @@ pub struct FoundCredentials {
     pub sets: Vec<BigInt>,
     /// The supplementary groups. Empty if they were to stay.
     pub groups: Vec<u32>,
+    /// True when no thread of this process was changed, because the rehearsal has led to this.
+    pub unchanged: bool,
 }
 
 impl From<Found> for FoundCredentials {
-    fn from(Found { uids, gids, sets, groups }: Found) -> Self {
-        FoundCredentials { uids, gids, sets: sets.into_iter().map(BigInt::from).collect(), groups }
+    fn from(Found { uids, gids, sets, groups, unchanged }: Found) -> Self {
+        FoundCredentials { uids, gids, sets: sets.into_iter().map(BigInt::from).collect(), groups, unchanged }
     }
 }
 

@@ -272,6 +272,8 @@ export interface FoundCredentials {
   sets: Array<bigint>
   /** The supplementary groups. Empty if they were to stay. */
   groups: Array<number>
+  /** True when no thread of this process was changed, because the rehearsal has led to this. */
+  unchanged: boolean
 }
 
 /** fsconfig(2) with text, or without a value. `fstype` is for the error. */

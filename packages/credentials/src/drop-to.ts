@@ -51,7 +51,7 @@ interface Wanted {
  * `dropCapabilities` before, while the task may still drop from the bounding set. For user id 0 all capabilities stay.
  *
  * If the kernel refuses setgroups(2), nothing was changed. After another refusal a task has other groups or ids already: throw the
- * task away. The error names the refused call. With `process` nothing has changed after any refusal.
+ * task away. The error names the refused call. With `process` nothing has changed after any error.
  *
  * A batch cannot read: the function checks nothing there.
  *
@@ -66,7 +66,7 @@ interface Wanted {
  * @throws `EINVAL` The user namespace does not map an id.
  * @throws `EAGAIN` The user has reached its limit of processes (RLIMIT_NPROC).
  * @throws `ERR_NEARFAR_CREDENTIALS_LEFT` The kernel accepted every call, and the ids, groups or capabilities are not the wanted ones. The
- * message names them. Throw the task away.
+ * message names them. Throw the task away. With `process` no thread of Node was changed.
  * @throws `ERR_NEARFAR_UNKNOWN_USER` No user has the name or the id.
  * @throws `EMFILE` Node has no free descriptor to read the files of users with.
  * @throws `EACCES` Node may not read the files of users.
@@ -160,7 +160,7 @@ function changedBefore(syscall: string, { uid, groups }: Wanted): string[] {
 type Found = NonNullable<ReturnType<ReturnType<typeof native>["dropTo"]>>;
 
 /** Throws if what the kernel reports is not what was asked for. */
-function check({ uids, gids, groups, sets }: Found, wanted: Wanted): void {
+function check({ uids, gids, groups, sets, unchanged }: Found, wanted: Wanted): void {
 	const left: string[] = [];
 	if (uids.some((uid) => uid !== wanted.uid)) left.push(`the user ids ${uids.join(" ")}, not ${wanted.uid}`);
 	if (gids.some((gid) => gid !== wanted.gid)) left.push(`the group ids ${gids.join(" ")}, not ${wanted.gid}`);
@@ -174,6 +174,10 @@ function check({ uids, gids, groups, sets }: Found, wanted: Wanted): void {
 			const [has = 0n, should = 0n] = [sets[index], expected[index]];
 			if (has !== should) left.push(`"${CapabilitySet.from(has)}" ${name}, not "${CapabilitySet.from(should)}"`);
 		}
+	}
+	if (unchanged) {
+		const words = `${currentTask()} would have ${left.join("; ")}, and every thread of it is as it was`;
+		throw new NearfarError("CREDENTIALS_LEFT", words);
 	}
 	if (left.length > 0) throw new NearfarError("CREDENTIALS_LEFT", `${currentTask()} has ${left.join("; ")}`);
 }

@@ -10,7 +10,7 @@ use crate::calls::stub::expect;
 use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
 use crate::target::capability_sets::each;
-use crate::target::{run_in_every_thread, Target, CURRENT};
+use crate::target::{run_in_every_thread_if, Target, CURRENT};
 use crate::task::channel::Channel;
 use crate::task::death_signal;
 use nix::errno::Errno;
@@ -50,6 +50,8 @@ pub struct Found {
     pub sets: Vec<u64>,
     /// The supplementary groups. Empty if they were to stay.
     pub groups: Vec<u32>,
+    /// True when no thread of this process was changed, because the rehearsal has led to this.
+    pub unchanged: bool,
 }
 
 /// Makes the current target a process of another user, and reads back what has become of it. In a batch nothing is read: `None`.
@@ -62,8 +64,14 @@ pub fn drop_to(user: &User) -> Result<Option<Found>> {
         Target::EveryThread(_) => {
             let changes = user.changes();
             let count = changes.len();
-            let words = run_in_every_thread(changes.into_iter().chain(user.reads(MOST_GROUPS)).collect())?;
-            Ok(Some(user.found(words.into_iter().skip(count).collect())))
+            let calls = changes.into_iter().chain(user.reads(MOST_GROUPS)).collect();
+            let mut groups = user.groups.clone();
+            groups.iter_mut().for_each(|groups| groups.sort_unstable());
+            let found = run_in_every_thread_if(calls, &|status| user.agrees(groups.as_deref(), status))?;
+            Ok(Some(match found {
+                Ok(words) => user.found(words.into_iter().skip(count).collect()),
+                Err(status) => user.found_in(&status),
+            }))
         }
         Target::Far(channel) => user.change_far(channel).map(Some),
         Target::Batch(batch) => batch
@@ -162,6 +170,40 @@ impl User {
         Ok(self.found(answers.map(Option::unwrap_or_default).collect()))
     }
 
+    /// True when the lines of `status` are those of the user. `groups` is sorted, and has no duplicates. Allocates nothing, because all
+    /// threads stand still.
+    fn agrees(&self, groups: Option<&[u32]>, status: &[u8]) -> bool {
+        let same_groups = groups.is_none_or(|groups| {
+            let listed = || numbers(status, "Groups:", 10);
+            listed().count() == groups.len()
+                && listed().all(|gid| u32::try_from(gid).is_ok_and(|gid| groups.binary_search(&gid).is_ok()))
+        });
+        let set = |name, wanted| numbers(status, name, 16).eq([wanted]);
+        let inherited = self.inherited();
+        let same_sets = self.uid == 0
+            || set("CapEff:", self.keep)
+                && set("CapPrm:", self.keep)
+                && set("CapInh:", inherited)
+                && set("CapAmb:", inherited);
+        let ids = |name, id| numbers(status, name, 10).eq([u64::from(id); 4]);
+        ids("Uid:", self.uid) && ids("Gid:", self.gid) && same_groups && same_sets
+    }
+
+    /// Returns what a rehearsal has led to, by the lines of `status`.
+    fn found_in(&self, status: &[u8]) -> Found {
+        let list = |name| numbers(status, name, 10).map(|id| id as u32);
+        // The last id of a line is the one for file accesses.
+        let ids = |name| list(name).skip(3).chain(list(name).take(3)).collect();
+        let sets = ["CapEff:", "CapPrm:", "CapInh:", "CapAmb:"].into_iter();
+        Found {
+            uids: ids("Uid:"),
+            gids: ids("Gid:"),
+            sets: sets.flat_map(|name| numbers(status, name, 16)).collect(),
+            groups: if self.groups.is_some() { list("Groups:").collect() } else { Vec::new() },
+            unchanged: true,
+        }
+    }
+
     /// Returns the calls that read what [`User::found`] wants. If there are more groups than `room`, no list of them is read.
     fn reads(&self, room: u32) -> Vec<Call<Words>> {
         let id = |call: Call<u32>| call.reading(|answer| vec![answer.result as u32 as u64]);
@@ -201,6 +243,20 @@ impl User {
         let ambient = each(self.inherited()).filter(|_| next().first() == Some(&1)).fold(0, |set, bit| set | 1 << bit);
         sets.push(ambient);
         let ids = |first: Words, rest: Words| first.into_iter().chain(rest).map(|id| id as u32).collect();
-        Found { uids: ids(fsuid, uids), gids: ids(fsgid, gids), sets, groups: ids(groups, Words::new()) }
+        Found {
+            uids: ids(fsuid, uids),
+            gids: ids(fsgid, gids),
+            sets,
+            groups: ids(groups, Words::new()),
+            unchanged: false,
+        }
     }
+}
+
+/// Returns the numbers of a line of `status`. Allocates nothing.
+fn numbers<'a>(status: &'a [u8], name: &'a str, base: u32) -> impl Iterator<Item = u64> + 'a {
+    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name.as_bytes()));
+    let words = line.and_then(|line| std::str::from_utf8(line).ok()).unwrap_or_default().split_ascii_whitespace();
+    // A word that is no number becomes a number that is no id and no set.
+    words.map(move |word| u64::from_str_radix(word, base).unwrap_or(u64::MAX))
 }

@@ -263,10 +263,10 @@ impl Identity {
 
     /// True when both say the same.
     pub(super) fn equals(&self, other: &Identity) -> bool {
-        self.text() == other.text()
+        self.lines() == other.lines()
     }
 
-    fn text(&self) -> &[u8] {
+    pub(super) fn lines(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
@@ -392,7 +392,7 @@ mod tests {
         ];
         let lines = status.lines().filter(|line| names.iter().any(|name| line.starts_with(&format!("{name}:"))));
         let wanted: Vec<_> = lines.flat_map(|line| [line, "\n"]).collect();
-        assert_eq!(memory.identity.text(), wanted.concat().as_bytes());
+        assert_eq!(memory.identity.lines(), wanted.concat().as_bytes());
         assert_eq!(procfs.tid(own, &mut memory.text), Ok(nix::unistd::gettid().as_raw()));
         assert!(procfs.thread_count(own, &mut memory.text).unwrap() >= 1);
     }

@@ -83,6 +83,11 @@ impl Rehearsal {
         Ok(self.shared.outcome())
     }
 
+    /// Returns the lines of `status` that the rehearsal has led to. Called when no thread stands still.
+    pub(super) fn identity(&self) -> Vec<u8> {
+        self.shared.outcome().identity.lines().to_vec()
+    }
+
     /// Waits until the thread has ended, which has other credentials than the rest of this process after a rehearsal that was
     /// refused. Called when no thread stands still.
     pub(super) fn await_end(&self, text: &mut Text) {

@@ -93,6 +93,19 @@ needs("root", "the program cc").test.each(Object.entries(filtered))(
 	},
 );
 
+needs("root", "the program cc").test.each(["setgroups", "setresgid", "setresuid", "capset"] as const)(
+	"a filter that answers %s without the call: dropTo says what would be left, and nothing changes",
+	async (syscall) => {
+		await using node = await NodeUnderTest.start({ env });
+		expect(await node.evaluate(({ strange }, number) => strange.refuseCall(number, 0, 0), numbers[syscall])).toBe(0);
+		const left = { name: "NearfarError", code: "ERR_NEARFAR_CREDENTIALS_LEFT" };
+		await expectRefused(node, left, ({ credentials }) => {
+			credentials.dropTo(7, { gid: 7, groups: [5, 4], keep: ["kill"], process: true });
+		});
+		await expectEnd(node);
+	},
+);
+
 needs("root", "the program cc").test("a filter that kills a thread for one of the calls: nothing changes", async () => {
 	await using node = await NodeUnderTest.start({ env });
 	expect(await node.evaluate(({ strange }, number) => strange.refuseCall(number, -1, 0), numbers.setresgid)).toBe(0);
