@@ -107,6 +107,9 @@ export function setregid(real: number, effective: number, options?: ProcessOptio
  * The kernel does not report whether the id has changed. So the function reads the id back, in the same message, and throws if
  * the kernel has left it as it was. The id follows the effective group id whenever that one changes.
  *
+ * 65534 stands for every id that the user namespace does not map. Where it maps neither 65534 nor the present id, a change to 65534
+ * looks as if it had been made.
+ *
  * @param gid - 0 to 4294967294, as the user namespace of the current task counts; -1 leaves the id as it is.
  * @param options - `process`: `true` lets the call change every thread of Node, or none, where it is made near.
  * Default: `false`.

@@ -116,6 +116,9 @@ export function setreuid(real: number, effective: number, options?: ProcessOptio
  * the kernel has left it as it was. The id follows the effective user id whenever that one changes. If the id leaves 0, CAP_CHOWN, CAP_DAC_OVERRIDE and the other
  * capabilities over files leave the effective set; if the id becomes 0, they come back.
  *
+ * 65534 stands for every id that the user namespace does not map. Where it maps neither 65534 nor the present id, a change to 65534
+ * looks as if it had been made.
+ *
  * @param uid - 0 to 4294967294, as the user namespace of the current task counts; -1 leaves the id as it is.
  * @param options - `process`: `true` lets the call change every thread of Node, or none, where it is made near.
  * Default: `false`.
