@@ -1,20 +1,8 @@
-import { chmodSync, chownSync, truncateSync, writeFileSync } from "node:fs";
-import {
-	BatchError,
-	chmod,
-	chown,
-	ftruncate,
-	type IdMaps,
-	Location,
-	mkdir,
-	mknod,
-	openat2,
-	type SyscallError,
-	Task,
-} from "@nearfar/core";
+import { chownSync } from "node:fs";
+import { BatchError, type IdMaps, Location, mkdir, mknod, openat2, type SyscallError, Task } from "@nearfar/core";
 import { native } from "@nearfar/core/internal";
 import { setresgid, setresuid } from "@nearfar/credentials";
-import { mount, mountSetattr, overlay } from "@nearfar/mount";
+import { mount, mountSetattr } from "@nearfar/mount";
 import { describe, expect, test, vi } from "vitest";
 import { isRoot, needs } from "../../../test/needs.ts";
 import { becomeOrdinary } from "../../../test/ordinary.ts";
@@ -155,17 +143,20 @@ describe("EPERM names CAP_SETFCAP", () => {
 		expect(error).toMatchObject({ code: "EPERM", syscall });
 		expect(error.hint).toContain("CAP_SETFCAP");
 	};
-
-	needs("an ordinary user").test("near, for the owner of the file", async () => {
-		await using place = nearPlace();
+	const expectBothRefused = (path: string) => {
 		expectRefusal(
-			failure(() => write(place.at("file"), netRaw)),
+			failure(() => write(path, netRaw)),
 			"setxattr",
 		);
 		expectRefusal(
-			failure(() => remove(place.at("file"))),
+			failure(() => remove(path)),
 			"removexattr",
 		);
+	};
+
+	needs("an ordinary user").test("near, for the owner of the file", async () => {
+		await using place = nearPlace();
+		expectBothRefused(place.at("file"));
 		using open = openat2(place.at("file"));
 		expectRefusal(
 			failure(() => write(open, netRaw)),
@@ -184,14 +175,7 @@ describe("EPERM names CAP_SETFCAP", () => {
 		await using task = await Task.clone();
 		becomeOrdinary(task);
 		task.run(() => {
-			expectRefusal(
-				failure(() => write(place.at("file"), netRaw)),
-				"setxattr",
-			);
-			expectRefusal(
-				failure(() => remove(place.at("file"))),
-				"removexattr",
-			);
+			expectBothRefused(place.at("file"));
 			expect(read(place.at("file"))).toBeUndefined();
 		});
 	});
@@ -215,92 +199,9 @@ describe("EPERM names CAP_SETFCAP", () => {
 		chownSync(place.at("file"), 10_000, 10_000);
 		await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
 		task.run(() => {
-			expectRefusal(
-				failure(() => write(place.at("file"), netRaw)),
-				"setxattr",
-			);
-			expectRefusal(
-				failure(() => remove(place.at("file"))),
-				"removexattr",
-			);
+			expectBothRefused(place.at("file"));
 		});
 	});
-});
-
-describe("gvisor #13282 the kernel removes the capabilities of a file that changes", () => {
-	needs("root").test.each<[string, (path: string) => void]>([
-		["written", (path) => writeFileSync(path, "new", { flag: "a" })],
-		["truncated", (path) => truncateSync(path)],
-		["given to another user", (path) => chownSync(path, 1, -1)],
-		["given to another group", (path) => chownSync(path, -1, 1)],
-	])("near, when it is %s", async (_, change) => {
-		await using place = nearPlace();
-		writeFileSync(place.at("file"), "old");
-		write(place.at("file"), netRaw);
-		chmodSync(place.at("file"), 0o700);
-		expect(read(place.at("file"))).toBeDefined();
-		change(place.at("file"));
-		expect(read(place.at("file"))).toBeUndefined();
-		expect(remove(place.at("file"))).toBe(false);
-	});
-
-	const changes: [string, () => void][] = [
-		["written", () => void useFile((open) => open.write(Buffer.from("new")))],
-		["truncated", () => useFile((open) => ftruncate(open, 100))],
-		["given to another user", () => chown(file, 0, undefined)],
-	];
-
-	test.each(changes)("in a task, when it is %s", async (_, change) => {
-		await using place = await farPlace();
-		place.run(() => {
-			write(file, netRaw);
-			chmod(file, 0o700);
-			expect(read(file)).toBeDefined();
-			change();
-			expect(read(file)).toBeUndefined();
-		});
-	});
-
-	needs("the file system overlay", "Linux 6.6").test.each(changes)(
-		"on an overlay, whose copy of a lower file loses them when it is %s, and keeps them when its mode changes",
-		async (_, change) => {
-			await using place = await farPlace();
-			place.run(() => {
-				for (const name of ["lower", "upper", "work"]) mkdir(`/tmp/${name}`);
-				makeFile("/tmp/lower/file");
-				write("/tmp/lower/file", netRaw);
-				overlay("/tmp", { lower: ["/tmp/lower"], upper: "/tmp/upper", work: "/tmp/work" });
-				expect(read(file)).toMatchObject({ permitted: CapabilitySet.from(["netRaw"]) });
-				chmod(file, 0o700);
-				expect(read(file)).toMatchObject({ permitted: CapabilitySet.from(["netRaw"]) });
-				change();
-				expect(read(file)).toBeUndefined();
-				write(file, { permitted: ["kill"] });
-				expect([`${read(file)?.permitted}`, remove(file), remove(file)]).toEqual(["kill", true, false]);
-			});
-		},
-	);
-
-	needs("the file system overlay", "Linux 6.6").test(
-		"on an overlay, capabilities are written to the copy alone",
-		async () => {
-			await using place = await farPlace();
-			place.run(() => {
-				for (const name of ["lower", "upper", "work"]) mkdir(`/tmp/${name}`);
-				makeFile("/tmp/lower/file");
-				using lower = openat2("/tmp/lower/file");
-				overlay("/tmp", { lower: ["/tmp/lower"], upper: "/tmp/upper", work: "/tmp/work" });
-				write(file, netRaw);
-				expect([read(lower), read(file)?.version]).toEqual([undefined, 2]);
-			});
-		},
-	);
-
-	/** Opens the file for writing, and closes it again. */
-	function useFile(fn: (open: ReturnType<typeof openat2>) => void): void {
-		using open = openat2(file, { flags: ["wronly"] });
-		fn(open);
-	}
 });
 
 test("a named pipe and a socket block nothing: they have no capabilities, and get none", async () => {

@@ -47,8 +47,9 @@ interface Wanted {
  * what the kernel has made of them.
  *
  * The C library of Node resolves the user before the task is asked for anything, so that files of a container are never read. The
- * rest is one message to the task. The bounding set, the environment, the working directory and the umask stay as they are: call
- * `dropCapabilities` before, while the task may still drop from the bounding set. For user id 0 all capabilities stay.
+ * rest is one message to the task. The bounding set, the environment, the working directory and the umask stay as they are. To
+ * reduce the bounding set too, keep `setpcap` and call `dropCapabilities` afterwards, or call `bounding.drop` before. For user id 0 all
+ * capabilities stay.
  *
  * If the kernel refuses setgroups(2), nothing was changed. After another refusal a task has other groups or ids already: throw the
  * task away. The error names the refused call. With `process` nothing has changed after any error.
