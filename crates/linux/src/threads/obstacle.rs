@@ -27,8 +27,8 @@ pub(super) enum Obstacle {
     NoRehearsal,
     /// Threads begin and end all the time.
     Restless,
-    /// A thread may do other things than the calling thread.
-    Different(Thread),
+    /// A thread may do other things than the calling thread: this line of `status` differs.
+    Different(Thread, &'static str),
     /// There are more threads than slots.
     TooMany(usize),
 }
@@ -89,9 +89,9 @@ impl From<Obstacle> for Failure {
                 let words = format!("threads began and ended all the time for {} ms", PATIENCE.as_millis());
                 unchanged("THREAD_SILENT", words, None)
             }
-            Obstacle::Different(thread) => {
+            Obstacle::Different(thread, line) => {
                 let name = thread.name();
-                let words = format!("thread {} ({name}) has other credentials than this one", thread.tid);
+                let words = format!("thread {} ({name}) has other credentials than this one ({line})", thread.tid);
                 unchanged("THREADS_DIFFER", words, Some(thread))
             }
             Obstacle::TooMany(count) => Failure::TooManyThreads { count, most: MOST },

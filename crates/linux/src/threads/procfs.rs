@@ -15,6 +15,20 @@ const GROUP: usize = 11;
 /// The lines of `status` that say what a thread may do. A thread with more filters of seccomp(2) than the others may be refused, or
 /// killed, after others have changed.
 const IDENTITY: [&[u8]; 6] = [b"Uid:", b"Gid:", b"Groups:", b"Cap", b"NoNewPrivs:", b"Seccomp"];
+/// The names of these lines.
+const LINES: [&str; 11] = [
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Seccomp_filters",
+];
 /// The flag of a thread of the kernel that works for io_uring(7).
 const PF_IO_WORKER: u32 = 0x10;
 /// The flag of a thread of the kernel that works for this process.
@@ -270,6 +284,18 @@ impl Identity {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
+    /// Returns the name of the first line that differs.
+    pub(super) fn difference(&self, other: &Identity) -> Option<&'static str> {
+        if self.equals(other) {
+            return None;
+        }
+        let [own, others] = [self, other].map(|identity| identity.lines().split(|byte| *byte == b'\n'));
+        let unequal = own.zip(others).find(|(line, other)| line != other);
+        let (line, _) = unequal.unwrap_or_default();
+        let has_name = |name: &&&str| line.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b":"));
+        LINES.iter().find(has_name).copied().or(Some("another line of status"))
+    }
+
     fn add(&mut self, line: &[u8]) -> Raw<()> {
         let end = self.length + line.len();
         let place = self.bytes.get_mut(self.length..end).ok_or(Error { call: "read", errno: libc::EFBIG })?;
@@ -377,24 +403,25 @@ mod tests {
         let own = procfs.own_number().unwrap();
         procfs.read_identity(own, &mut memory.text, &mut memory.identity).unwrap();
         let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-        let names = [
-            "Uid",
-            "Gid",
-            "Groups",
-            "CapInh",
-            "CapPrm",
-            "CapEff",
-            "CapBnd",
-            "CapAmb",
-            "NoNewPrivs",
-            "Seccomp",
-            "Seccomp_filters",
-        ];
-        let lines = status.lines().filter(|line| names.iter().any(|name| line.starts_with(&format!("{name}:"))));
+        let lines = status.lines().filter(|line| LINES.iter().any(|name| line.starts_with(&format!("{name}:"))));
         let wanted: Vec<_> = lines.flat_map(|line| [line, "\n"]).collect();
         assert_eq!(memory.identity.lines(), wanted.concat().as_bytes());
         assert_eq!(procfs.tid(own, &mut memory.text), Ok(nix::unistd::gettid().as_raw()));
         assert!(procfs.thread_count(own, &mut memory.text).unwrap() >= 1);
+    }
+
+    #[test]
+    fn the_first_line_that_differs_is_named() {
+        let identity = |lines: &str| {
+            let mut identity = Identity::new(0);
+            lines.split_inclusive('\n').for_each(|line| identity.add(line.as_bytes()).unwrap());
+            identity
+        };
+        let own = identity("Uid:\t0\nSeccomp:\t2\nSeccomp_filters:\t1\n");
+        assert_eq!(own.difference(&identity("Uid:\t0\nSeccomp:\t2\nSeccomp_filters:\t1\n")), None);
+        assert_eq!(own.difference(&identity("Uid:\t1\nSeccomp:\t2\nSeccomp_filters:\t2\n")), Some("Uid"));
+        assert_eq!(own.difference(&identity("Uid:\t0\nSeccomp:\t2\nSeccomp_filters:\t2\n")), Some("Seccomp_filters"));
+        assert_eq!(own.difference(&identity("Uid:\t0\n")), Some("Seccomp"));
     }
 
     #[test]

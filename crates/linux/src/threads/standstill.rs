@@ -173,12 +173,12 @@ impl<'a> Standstill<'a> {
         let securebits = raw::securebits();
         let standing = self.standing().map(|(number, slot)| (number, slot.securebits()));
         for (number, bits) in standing.chain([(self.moving.rehearsal, securebits)]) {
-            let same = match self.procfs.read_identity(number, &mut memory.text, other) {
-                Err(error) if error.errno == libc::EFBIG => false, // the thread has more groups than there is room for
-                read => read.map(|()| memory.identity.equals(other))?,
+            let difference = match self.procfs.read_identity(number, &mut memory.text, other) {
+                Err(error) if error.errno == libc::EFBIG => Some("Groups"), // more than there is room for
+                read => read.map(|()| memory.identity.difference(other))?,
             };
-            if !same || bits != securebits {
-                return Err(Obstacle::Different(self.thread(number, &mut memory.text)));
+            if let Some(line) = difference.or((bits != securebits).then_some("securebits")) {
+                return Err(Obstacle::Different(self.thread(number, &mut memory.text), line));
             }
         }
         Ok(())
