@@ -1,13 +1,15 @@
 // Checks that the documents are true. The first line of a code block says how the block is checked:
-//   ```ts            a program, which is type-checked and run
+//   ```ts            a program, which is type-checked and run, in a Node of its own if it changes every thread of Node
 //   ```<kind> <file> a part of that file, word for word
 //   ```sh            commands whose npm scripts exist; .ci/run runs them
 //   ```text          a picture
 //   ```json          a value that can be parsed
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import ts from "typescript";
 import { afterAll, describe, expect, test } from "vitest";
 import { typeErrors } from "../test/type-errors.ts";
 
@@ -66,10 +68,28 @@ test("every code block is of a kind that is looked at, and every README has one 
 });
 
 describe("programs run", () => {
-	test.each(programs.map((block, index) => [nameOf(block), files[index] as string]))("%s", async (_, file) => {
-		await import(/* @vite-ignore */ file);
-	});
+	test.each(programs.map((block, index) => [nameOf(block), files[index] as string, block.text]))(
+		"%s",
+		async (_, file, text) => {
+			if (changesNode(text)) expect(runAlone(file, text)).toEqual({ status: 0, stderr: "" });
+			else await import(/* @vite-ignore */ file);
+		},
+	);
 });
+
+/** Returns true for a program that changes every thread of the Node that runs it. */
+function changesNode(text: string): boolean {
+	return text.includes("process: true");
+}
+
+/** Runs a program in a Node of its own, as plain JavaScript. */
+function runAlone(file: string, text: string): { status: number | null; stderr: string } {
+	const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
+	const program = file.replace(/\.ts$/, ".mjs");
+	writeFileSync(program, ts.transpileModule(text, { compilerOptions }).outputText);
+	const { status, stderr } = spawnSync(process.execPath, [program], { encoding: "utf8" });
+	return { status, stderr };
+}
 
 test("programs have no type errors", () => {
 	expect(typeErrors(files, programs.map(nameOf))).toEqual([]);

@@ -56,7 +56,7 @@ export const fileCapabilities = {
 	 * no_new_privs set, or under a tracer without CAP_SYS_PTRACE, the program gets no more than the process had before. execve(2) fails
 	 * with `EPERM` if `effective` is true and the bounding set lacks a capability of `permitted`.
 	 *
-	 * @param file - A path, whose link at the end is followed; an open file; or a {@link Location}. With `symlinks: false` a link itself
+	 * @param file - A path, whose link at the end is followed; an open file; or a `Location`. With `symlinks: false` a link itself
 	 * is meant, which has no capabilities.
 	 * @returns The capabilities; `undefined` if the file has none.
 	 * @throws `EOVERFLOW` The file has capabilities in other user namespaces only, and their user 0 is not mapped in this one.
@@ -102,7 +102,7 @@ export const fileCapabilities = {
 	 *
 	 * A batch does not ask statx(2) whether the file is a regular one: the kernel then takes other files as well, to no effect.
 	 *
-	 * @param file - A path, whose link at the end is followed; an open file; or a {@link Location}. The file has to be a regular one.
+	 * @param file - A path, whose link at the end is followed; an open file; or a `Location`. The file has to be a regular one.
 	 * @param caps - The sets, each default empty; `effective`, default true if a set is not empty; `rootId`, 0 to 4294967294, default
 	 * none. Or what `read` has returned for another file. Or a text as setcap(8) takes it, such as `"cap_net_raw=ep"`.
 	 * @throws `EPERM` The caller has no CAP_SETFCAP over the file. To own the file is not enough.
@@ -152,7 +152,7 @@ export const fileCapabilities = {
 	/**
 	 * Removes the capabilities of a file.
 	 *
-	 * @param file - A path, whose link at the end is followed; an open file; or a {@link Location}. With `symlinks: false` a link itself
+	 * @param file - A path, whose link at the end is followed; an open file; or a `Location`. With `symlinks: false` a link itself
 	 * is meant.
 	 * @returns `true` if the file had capabilities.
 	 * @throws `EPERM` The caller has no CAP_SETFCAP over the file. To own the file is not enough.

@@ -37,9 +37,14 @@ needs("the program cc", "io_uring").test.each(Object.entries(rings))(
 		// After the ring is closed, its thread ends a moment later.
 		await node.evaluate(async ({ fs, programs, sleep }, ring) => {
 			fs.closeSync(ring);
-			const names = () =>
-				fs.readdirSync("/proc/self/task").map((tid) => fs.readFileSync(`/proc/self/task/${tid}/comm`));
-			while (names().some((name) => `${name}`.startsWith("iou-"))) await sleep(1);
+			const polls = (tid: string) => {
+				try {
+					return `${fs.readFileSync(`/proc/self/task/${tid}/comm`)}`.startsWith("iou-");
+				} catch {
+					return false; // the thread has ended meanwhile
+				}
+			};
+			while (fs.readdirSync("/proc/self/task").some(polls)) await sleep(1);
 			programs.setNoNewPrivs({ process: true });
 		}, made);
 		expect(expectEqualThreads(node)).toContain("NoNewPrivs:\t1");
