@@ -211,7 +211,7 @@ describe("in a new user namespace an ordinary user gives up all of it", () => {
 
 	test("also in one that is joined", async () => {
 		await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
-		using namespace = openat2(`/proc/${task.pid}/ns/user`);
+		using namespace = openat2(`${ownProc}/${task.pid}/ns/user`);
 		const options: SpawnOptions = { join: [namespace], capabilities: ["chown"] };
 		expect((await seenFromOutside(options)).sets).toEqual(allFive(CHOWN));
 		expect((await seenFromOutside({ ...options, killTree: true })).sets).toEqual(allFive(CHOWN));
