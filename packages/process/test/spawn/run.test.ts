@@ -170,6 +170,6 @@ test("a stream that fails while the program is being started rejects the run, an
 });
 
 test("a process that writes for ever to the pipe of a program that has ended does not keep the run", async () => {
-	const result = await script("yes & exit 3", { maxOutput: 1000 }); // `yes` ends when the pipe is closed
+	const result = await script("(while kill -0 $$; do :; done; yes) 2>&- & exit 3", { maxOutput: 1000 }); // `yes` ends when the pipe is closed
 	expect(result).toMatchObject({ code: 3, truncated: { stdout: true } });
 });
