@@ -239,7 +239,7 @@ needs("root", "the program setpriv").test.each([
 	else expect(report.sets).toEqual(Object.values(expected).map(Number));
 });
 
-needs("root").test(
+needs("root", "/proc").test(
 	"a program after a capability has left the bounding set of every thread, and after seteuid",
 	async () => {
 		const { report } = await runFixture("process/spawn-after-drop");
