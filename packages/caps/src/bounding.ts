@@ -1,7 +1,7 @@
 import type { ProcessOption } from "@nearfar/core";
-import { options as checkOptions, currentBatch, native, onEveryThread } from "@nearfar/core/internal";
+import { options as checkOptions, currentBatch, native, onEveryThread, setpcap } from "@nearfar/core/internal";
 import { CapabilitySet, type Caps } from "./capability-set.ts";
-import { explained, filtered, isRefusal, setpcap, toKernelBits } from "./kernel.ts";
+import { explained, filtered, isRefusal, toKernelBits } from "./kernel.ts";
 
 /**
  * The bounding set: what execve(2) can give, and what can become inheritable. Nothing is ever added to it.

@@ -5,10 +5,11 @@ import {
 	integer,
 	native,
 	onEveryThread,
+	setpcap,
 	wrongType,
 } from "@nearfar/core/internal";
 import { CapabilitySet, type Caps, toCapabilityBits } from "./capability-set.ts";
-import { explained, named, setpcap } from "./kernel.ts";
+import { explained, named } from "./kernel.ts";
 
 /**
  * Sets the effective, permitted and inheritable capabilities of the current task. A set that is left out stays as it is.

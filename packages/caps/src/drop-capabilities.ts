@@ -6,12 +6,13 @@ import {
 	native,
 	onEveryThread,
 	optionalBoolean,
+	setpcap,
 } from "@nearfar/core/internal";
 import { hintForAmbient } from "./ambient.ts";
 import { hintForBounding } from "./bounding.ts";
 import { CapabilitySet, type Caps, toCapabilityBits } from "./capability-set.ts";
 import { hintForSets } from "./capset.ts";
-import { explained, filtered, isRefusal, named, setpcap } from "./kernel.ts";
+import { explained, filtered, isRefusal, named } from "./kernel.ts";
 
 const setNames = ["effective", "permitted", "inheritable", "bounding", "ambient"] as const;
 

@@ -2,9 +2,6 @@ import { SyscallError } from "@nearfar/core";
 import { native, outOfRange } from "@nearfar/core/internal";
 import { CapabilitySet, type Caps, toCapabilityBits } from "./capability-set.ts";
 
-/** CAP_SETPCAP, which most changes of sets need. */
-export const setpcap = 1n << 8n;
-
 /** The hint for a call that the capabilities of the task allow. */
 export const filtered = "a security module or a seccomp filter refuses the call";
 

@@ -1,25 +1,18 @@
 import { BatchError, type ProcessOption } from "@nearfar/core";
 import {
-	array,
+	applySecureBits,
 	options as checkOptions,
+	checkSecureBits,
 	currentBatch,
-	securebits as flags,
-	integer,
+	namedSecureBits,
 	native,
 	onEveryThread,
 	prctlOptions,
-	toChoice,
+	secureBitsOf,
+	secureBitValues,
+	setpcap,
 } from "@nearfar/core/internal";
-import { explained, setpcap } from "./kernel.ts";
-
-const values = {
-	noRoot: flags.noroot,
-	noSetuidFixup: flags.noSetuidFixup,
-	keepCaps: flags.keepCaps,
-	noCapAmbientRaise: flags.noCapAmbientRaise,
-	execRestrictFile: flags.execRestrictFile,
-	execDenyInteractive: flags.execDenyInteractive,
-} as const;
+import { explained } from "./kernel.ts";
 
 /**
  * The name of a securebit.
@@ -31,7 +24,7 @@ const values = {
  * - `execRestrictFile`: interpreters shall ask the kernel before they run a file. Linux 6.14.
  * - `execDenyInteractive`: interpreters shall not run interactive commands. Linux 6.14.
  */
-export type SecureBit = keyof typeof values;
+export type SecureBit = keyof typeof secureBitValues;
 
 /** The securebits of a task. */
 export interface SecureBits {
@@ -43,11 +36,8 @@ export interface SecureBits {
 	bits: number;
 }
 
-/** The bits with a name. The lock of a bit is the bit above it. */
-const every = toBits(Object.keys(values) as SecureBit[], "bits");
 /** The bits that kernels before Linux 6.14 refuse. */
-const young = values.execRestrictFile | values.execDenyInteractive;
-const UINT_MAX = 2 ** 32 - 1;
+const young = secureBitValues.execRestrictFile | secureBitValues.execDenyInteractive;
 
 /**
  * The securebits: how user 0, changes of user ids and the ambient set behave. Programs and clones inherit them.
@@ -139,30 +129,25 @@ export const securebits: {
 		return { set: namesOf(bits), locked: namesOf(bits >>> 1), bits };
 	},
 	set(bits, options) {
-		const number = typeof bits === "number" ? integer(bits, "bits", 0, UINT_MAX) : undefined;
-		const wanted = number ?? toBits(bits as readonly SecureBit[], "bits");
+		const given = checkSecureBits(bits, "bits");
 		onEveryThread(checkOptions(options, ["process"]), "prctl", () => {
-			if (number === undefined) {
-				refuseBatch("securebits.set with names");
-				change((before) => (before & ~every) | wanted);
+			if (typeof given === "number") {
+				write(given);
 			} else {
-				write(number);
+				refuseBatch("securebits.set with names");
+				write(applySecureBits(given, read()));
 			}
 		});
 	},
 	lock(bits, options) {
-		const given = bits === undefined ? undefined : toBits(bits, "bits");
+		const given = bits === undefined ? undefined : secureBitsOf(bits, "bits");
 		onEveryThread(checkOptions(options, ["process"]), "prctl", () => {
 			refuseBatch("securebits.lock");
-			const wanted = given ?? (native().hasExecSecurebits() ? every : every & ~young);
-			change((before) => before | (wanted << 1));
+			const wanted = given ?? (native().hasExecSecurebits() ? namedSecureBits : namedSecureBits & ~young);
+			write((read() | (wanted << 1)) >>> 0);
 		});
 	},
 };
-
-function change(after: (before: number) => number): void {
-	write(after(read()) >>> 0);
-}
 
 function read(): number {
 	return Number(native().prctl(prctlOptions.getSecurebits, []).result);
@@ -180,7 +165,7 @@ function hintFor(wanted: number): string | undefined {
 	const before = read();
 	const locked = namesOf((before >>> 1) & (before ^ wanted));
 	const unlocked = namesOf((before & ~wanted) >>> 1);
-	const unknown = wanted & ~(every | (every << 1));
+	const unknown = wanted & ~(namedSecureBits | (namedSecureBits << 1));
 	if (locked.length > 0) return `${locked.join(", ")} cannot change any more, because a lock is set`;
 	if (unlocked.length > 0) return `the lock of ${unlocked.join(", ")} cannot be taken away`;
 	if (unknown) return `no kernel that is known here has the bits 0x${(unknown >>> 0).toString(16)}`;
@@ -189,7 +174,7 @@ function hintFor(wanted: number): string | undefined {
 	}
 	const [effective = 0n] = native().capget(0);
 	if (effective & setpcap) return undefined;
-	return (before ^ wanted) === values.keepCaps
+	return (before ^ wanted) === secureBitValues.keepCaps
 		? "CAP_SETPCAP is not effective; keepCaps alone needs no privilege in setKeepCaps of @nearfar/process"
 		: "CAP_SETPCAP is not effective";
 }
@@ -199,11 +184,6 @@ function refuseBatch(call: string): void {
 	throw new BatchError(`${call} reads the bits first, and a batch cannot read: pass a number to securebits.set`);
 }
 
-function toBits(names: readonly SecureBit[], parameter: string): number {
-	const bits = array(names, parameter).map((name, index) => toChoice(values, name, `${parameter}[${index}]`));
-	return bits.reduce((all, bit) => all | bit, 0);
-}
-
 function namesOf(bits: number): SecureBit[] {
-	return (Object.keys(values) as SecureBit[]).filter((name) => bits & values[name]);
+	return (Object.keys(secureBitValues) as SecureBit[]).filter((name) => bits & secureBitValues[name]);
 }

@@ -4,6 +4,9 @@ import { integer, outOfRange, wrongType, wrongValue } from "../arguments.ts";
 /** The first number that a set of 64 bits cannot have. */
 const LIMIT = 1n << 64n;
 
+/** The bit of CAP_SETPCAP, which most changes of capability sets need. */
+export const setpcap = 1n << BigInt(capabilities.setpcap);
+
 /**
  * Returns the bits of capabilities that a caller has given. Throws a `TypeError` or a `RangeError` for anything else.
  *

@@ -1,7 +1,15 @@
 import { CapabilitySet, type Caps } from "@nearfar/caps";
-import { capabilityBits, checkUser, native, outOfRange, resolveUser, wrongValue } from "@nearfar/core/internal";
+import {
+	capabilityBits,
+	checkSecureBits,
+	checkUser,
+	type GivenSecureBits,
+	native,
+	outOfRange,
+	resolveUser,
+	wrongValue,
+} from "@nearfar/core/internal";
 import type { SpawnOptions } from "./options.ts";
-import { checkSecureBits, type GivenSecureBits } from "./secure-bits.ts";
 
 /** The options `capabilities` and `securebits`, checked. */
 export interface CheckedPrivileges {

@@ -1,10 +1,7 @@
 import { Task } from "@nearfar/core";
-import { capabilities, native, prctlOptions } from "@nearfar/core/internal";
+import { native, prctlOptions, setpcap } from "@nearfar/core/internal";
 import { joinsNamespace } from "./joined.ts";
 import type { SpawnRequest } from "./request.ts";
-
-/** The bit of CAP_SETPCAP. */
-export const SETPCAP = 1n << BigInt(capabilities.setpcap);
 
 /** What a task has, as far as the calls depend on it that give a program its capabilities. */
 export interface Held {
@@ -38,7 +35,7 @@ function heldNear({ uid, securebits }: SpawnRequest): Held {
 		effective,
 		permitted,
 		inheritable,
-		bounding: boundingNear((effective & SETPCAP) !== 0n),
+		bounding: boundingNear((effective & setpcap) !== 0n),
 		ambient: undefined,
 		securebits: needsSecurebits ? readSecurebits() : 0,
 		near: true,

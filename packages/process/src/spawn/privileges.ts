@@ -1,10 +1,9 @@
 import { CapabilitySet } from "@nearfar/caps";
 import type { Task } from "@nearfar/core";
-import { native, prctlOptions, securebits as secureBits } from "@nearfar/core/internal";
-import { type Held, hasExactly, heldAtFirst, presentBounding, readHeld, SETPCAP } from "./held.ts";
+import { applySecureBits, native, prctlOptions, securebits as secureBits, setpcap } from "@nearfar/core/internal";
+import { type Held, hasExactly, heldAtFirst, presentBounding, readHeld } from "./held.ts";
 import { PrivilegeHints } from "./privilege-hints.ts";
 import type { SpawnRequest } from "./request.ts";
-import { applySecureBits } from "./secure-bits.ts";
 
 /**
  * Gives a program its user, its capabilities and its securebits, by calls of the batches that are being collected.
@@ -91,7 +90,7 @@ export class Privileges {
 		const drop = bounding & ~capabilities;
 		if (drop === 0n) return;
 		// A change of the user id that keeps the permitted capabilities makes none of them effective.
-		if (permitted & ~effective & SETPCAP) {
+		if (permitted & ~effective & setpcap) {
 			// As user 0 the task has lost at execve(2) what this process still has outside of its bounding set.
 			const raised = permitted & bounding;
 			native().capset(0, [raised, raised, inheritable]);
@@ -102,7 +101,7 @@ export class Privileges {
 	/** Sets the other four sets, and the securebits before the last privilege for that is given up. */
 	#setSets(held: Held, capabilities: bigint): void {
 		const changes = this.#wanted(held) !== held.securebits;
-		const first = changes ? capabilities | SETPCAP : capabilities;
+		const first = changes ? capabilities | setpcap : capabilities;
 		this.#hints.mark({ EPERM: () => hintForSets(first, capabilities, held) }, () =>
 			native().capset(0, [first, first, capabilities]),
 		);
@@ -119,7 +118,7 @@ export class Privileges {
 		const wanted = this.#wanted(held);
 		if (wanted === held.securebits) return;
 		const missing =
-			effective & SETPCAP ? "" : "CAP_SETPCAP is not effective, without which securebits do not change; or ";
+			effective & setpcap ? "" : "CAP_SETPCAP is not effective, without which securebits do not change; or ";
 		const hint = `${missing}a securebit is locked, or unknown to the kernel`;
 		this.#hints.mark({ EPERM: hint }, () => native().setPrctl(prctlOptions.setSecurebits, [wanted]));
 	}
@@ -149,7 +148,7 @@ const lost =
 	"a task begins with execve(2), and has of the capabilities of Node the ambient ones, or as user 0 those of the bounding set";
 
 function hintForBounding(permitted: bigint, near: true | undefined): string {
-	if (near && permitted & SETPCAP) return `CAP_SETPCAP is missing in the task: ${lost}`;
+	if (near && permitted & setpcap) return `CAP_SETPCAP is missing in the task: ${lost}`;
 	return "CAP_SETPCAP is missing, without which no capability leaves the bounding set; a task in a user namespace of its own has it";
 }
 
