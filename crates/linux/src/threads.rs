@@ -4,6 +4,8 @@
 //! refused. Here all threads stand still first, in the handler of a signal. A thread that ends afterwards makes the calls. Only
 //! when the kernel has accepted all of them do the other threads make the same calls. Equal threads get equal answers.
 
+mod files;
+mod identity;
 mod obstacle;
 mod plan;
 mod procfs;
@@ -14,9 +16,11 @@ mod signal;
 mod standstill;
 mod turn;
 
+use self::files::{Error, Text};
+use self::identity::{group_count, Identity};
 use self::obstacle::{Obstacle, PATIENCE};
 use self::plan::{Plan, Refused};
-use self::procfs::{group_count, Error, Identity, Memory, Procfs, Text};
+use self::procfs::{Memory, Procfs};
 use self::rehearsal::Rehearsal;
 use self::signal::{Stop, MOST};
 use self::standstill::{Moving, Standstill};

@@ -1,6 +1,7 @@
 //! What keeps a change of all threads from being made.
 
-use super::procfs::{Error, Stat};
+use super::files::Error;
+use super::procfs::Stat;
 use super::rings::Ring;
 use super::signal::{MOST, SIGNAL};
 use crate::error::{Failure, ThreadInTheWay, Unchanged};

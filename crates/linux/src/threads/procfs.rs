@@ -1,34 +1,14 @@
 //! The threads of this process as `/proc` shows them. Nothing here allocates after a value was made: the other threads may
 //! stand still, and one of them may hold the lock of the allocator.
 
+use super::files::{checked, each_name, file_system, open, read_link, Error, Raw, Text};
+use super::identity::{room, Identity};
 use super::raw;
-use crate::error::{refused, Failure, Refusal, Result};
+use crate::error::{Failure, Refusal, Result};
 use crate::wait::proc_directory::stat_field;
-use nix::errno::Errno;
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
-/// Room for every file of a thread that has no groups.
-const ROOM: usize = 32 << 10;
-/// The most bytes that a group takes in `status`.
-const GROUP: usize = 11;
-/// The lines of `status` that say what a thread may do. A thread with more filters of seccomp(2) than the others may be refused, or
-/// killed, after others have changed.
-const IDENTITY: [&[u8]; 6] = [b"Uid:", b"Gid:", b"Groups:", b"Cap", b"NoNewPrivs:", b"Seccomp"];
-/// The names of these lines.
-const LINES: [&str; 11] = [
-    "Uid",
-    "Gid",
-    "Groups",
-    "CapInh",
-    "CapPrm",
-    "CapEff",
-    "CapBnd",
-    "CapAmb",
-    "NoNewPrivs",
-    "Seccomp",
-    "Seccomp_filters",
-];
 /// The flag of a thread of the kernel that works for io_uring(7).
 const PF_IO_WORKER: u32 = 0x10;
 /// The flag of a thread of the kernel that works for this process.
@@ -37,22 +17,6 @@ const PF_USER_WORKER: u32 = 0x4000;
 const MOST_RINGS: usize = 8192;
 /// The most digits of a thread id, with a NUL.
 const NUMBER: usize = 12;
-
-/// An error number of the kernel, and the call that returned it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Error {
-    pub call: &'static str,
-    pub errno: i32,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        refused(error.call, Errno::from_raw(error.errno))
-    }
-}
-
-/// The result of a function that may run while the other threads stand still.
-pub(super) type Raw<T> = std::result::Result<T, Error>;
 
 /// `/proc`, and the folder of the threads of this process in it. Both stay open, because after a change of ids this process may
 /// not be allowed to look them up again.
@@ -79,26 +43,8 @@ impl Memory {
     /// Makes memory for threads with at most so many groups.
     pub(super) fn new(groups: usize) -> Self {
         let rings = Vec::with_capacity(MOST_RINGS);
-        Memory { names: Text::new(0), text: Text::new(groups), identity: Identity::new(groups), rings }
+        Memory { names: Text::new(room(0)), text: Text::new(room(groups)), identity: Identity::new(groups), rings }
     }
-}
-
-/// Returns how many groups the calling thread has.
-pub(super) fn group_count() -> usize {
-    usize::try_from(raw::numbers(libc::SYS_getgroups, [0; 4])).unwrap_or(0)
-}
-
-/// Memory for one file.
-#[derive(Debug)]
-pub(super) struct Text {
-    bytes: Box<[u8]>,
-}
-
-/// What a thread may do: the lines of its `status` that say so.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    bytes: Box<[u8]>,
-    length: usize,
 }
 
 /// What `stat` says about a thread.
@@ -170,13 +116,7 @@ impl Procfs {
     /// Reads what a thread may do into `identity`.
     pub(super) fn read_identity(&self, thread: i32, text: &mut Text, identity: &mut Identity) -> Raw<()> {
         let status = self.read(thread, c"status", text)?;
-        identity.length = 0;
-        for line in status.split_inclusive(|byte| *byte == b'\n') {
-            if IDENTITY.iter().any(|name| line.starts_with(name)) {
-                identity.add(line)?;
-            }
-        }
-        Ok(())
+        identity.set(status)
     }
 
     /// Returns how many threads this process has, including those that have ended and that the kernel has not removed.
@@ -233,139 +173,6 @@ impl Procfs {
     }
 }
 
-impl Text {
-    pub(super) fn new(groups: usize) -> Self {
-        Text { bytes: vec![0; ROOM + GROUP * groups].into_boxed_slice() }
-    }
-
-    /// Reads a whole file.
-    fn read(&mut self, file: &OwnedFd) -> Raw<&[u8]> {
-        let mut length = 0;
-        loop {
-            let room = self.bytes.get_mut(length..).unwrap_or_default();
-            if room.is_empty() {
-                return Err(Error { call: "read", errno: libc::EFBIG });
-            }
-            match read(file, room)? {
-                0 => return Ok(self.bytes.get(..length).unwrap_or_default()),
-                more => length += more,
-            }
-        }
-    }
-
-    /// Calls `each` with pieces of a file that may be longer than a text. The last `overlap` bytes of each piece come again at the
-    /// beginning of the next piece.
-    pub(super) fn each_piece(&mut self, file: &OwnedFd, overlap: usize, mut each: impl FnMut(&[u8])) -> Raw<()> {
-        let mut kept = 0;
-        loop {
-            let more = read(file, self.bytes.get_mut(kept..).unwrap_or_default())?;
-            if more == 0 {
-                return Ok(());
-            }
-            let length = kept + more;
-            each(self.bytes.get(..length).unwrap_or_default());
-            kept = overlap.min(length);
-            self.bytes.copy_within(length - kept..length, 0);
-        }
-    }
-}
-
-impl Identity {
-    pub(super) fn new(groups: usize) -> Self {
-        Identity { bytes: vec![0; ROOM + GROUP * groups].into_boxed_slice(), length: 0 }
-    }
-
-    /// True when both say the same.
-    pub(super) fn equals(&self, other: &Identity) -> bool {
-        self.lines() == other.lines()
-    }
-
-    pub(super) fn lines(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
-
-    /// Returns the name of the first line that differs.
-    pub(super) fn difference(&self, other: &Identity) -> Option<&'static str> {
-        if self.equals(other) {
-            return None;
-        }
-        let [own, others] = [self, other].map(|identity| identity.lines().split(|byte| *byte == b'\n'));
-        let unequal = own.zip(others).find(|(line, other)| line != other);
-        let (line, _) = unequal.unwrap_or_default();
-        let has_name = |name: &&&str| line.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b":"));
-        LINES.iter().find(has_name).copied().or(Some("another line of status"))
-    }
-
-    fn add(&mut self, line: &[u8]) -> Raw<()> {
-        let end = self.length + line.len();
-        let place = self.bytes.get_mut(self.length..end).ok_or(Error { call: "read", errno: libc::EFBIG })?;
-        place.copy_from_slice(line);
-        self.length = end;
-        Ok(())
-    }
-}
-
-/// Calls `each` with the name of each entry of an open folder.
-pub(super) fn each_name<E: From<Error>>(
-    folder: &OwnedFd,
-    text: &mut Text,
-    mut each: impl FnMut(&[u8]) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
-    const NAME: usize = 19; // struct linux_dirent64: inode, offset, length of the entry at 16, type, name
-    loop {
-        let args = [folder.as_raw_fd() as u64, text.bytes.as_mut_ptr() as u64, text.bytes.len() as u64, 0, 0, 0];
-        // SAFETY: the kernel writes at most as many bytes as `text` has, which is borrowed.
-        let length = checked("getdents64", unsafe { raw::syscall(libc::SYS_getdents64, args) })? as usize;
-        if length == 0 {
-            return Ok(());
-        }
-        let mut rest = text.bytes.get(..length).unwrap_or_default();
-        while let Some(size) = rest.get(16..18) {
-            let size = usize::from(size.iter().rev().fold(0, |size: u16, byte| size << 8 | u16::from(*byte)));
-            let entry = rest.get(NAME..size).unwrap_or_default();
-            each(entry.split(|byte| *byte == 0).next().unwrap_or_default())?;
-            rest = rest.get(size.max(1)..).unwrap_or_default();
-        }
-    }
-}
-
-/// Reads a symbolic link below an open folder, and returns how many bytes of `target` it has.
-pub(super) fn read_link(folder: RawFd, path: &CStr, target: &mut [u8]) -> Raw<usize> {
-    let args = [folder as u64, path.as_ptr() as u64, target.as_mut_ptr() as u64, target.len() as u64, 0, 0];
-    // SAFETY: the kernel reads `path`, which ends with a NUL, and writes at most as many bytes as `target` has. Both are borrowed.
-    checked("readlinkat", unsafe { raw::syscall(libc::SYS_readlinkat, args) }).map(|length| length as usize)
-}
-
-fn open(folder: RawFd, path: &CStr, flags: i32, resolve: u64) -> Raw<OwnedFd> {
-    let how = [(flags | libc::O_CLOEXEC) as u64, 0, resolve];
-    let args = [folder as u64, path.as_ptr() as u64, (&raw const how) as u64, size_of_val(&how) as u64, 0, 0];
-    // SAFETY: the kernel reads `path`, which ends with a NUL, and the `open_how` in `how`. Both live until the call returns.
-    let fd = checked("openat2", unsafe { raw::syscall(libc::SYS_openat2, args) })?;
-    // SAFETY: the kernel has just made this descriptor in this process's table, and nothing else knows its number.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
-}
-
-fn read(file: &OwnedFd, bytes: &mut [u8]) -> Raw<usize> {
-    let args = [file.as_raw_fd() as u64, bytes.as_mut_ptr() as u64, bytes.len() as u64, 0, 0, 0];
-    // SAFETY: the kernel writes at most as many bytes as `bytes` has, which are borrowed.
-    checked("read", unsafe { raw::syscall(libc::SYS_read, args) }).map(|length| length as usize)
-}
-
-fn file_system(root: &OwnedFd) -> Raw<u64> {
-    let mut statfs = [0u64; 15]; // struct statfs has 120 bytes, and its type comes first
-    let args = [root.as_raw_fd() as u64, statfs.as_mut_ptr() as u64, 0, 0, 0, 0];
-    // SAFETY: the kernel writes a `struct statfs` to `statfs`, which is as long and lives in this frame.
-    checked("fstatfs", unsafe { raw::syscall(libc::SYS_fstatfs, args) })?;
-    Ok(statfs[0])
-}
-
-pub(super) fn checked(call: &'static str, result: i64) -> Raw<i64> {
-    if result < 0 {
-        return Err(Error { call, errno: -result as i32 });
-    }
-    Ok(result)
-}
-
 /// Returns the words of a line of `status`.
 fn status_words<'a>(status: &'a [u8], name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name));
@@ -396,6 +203,7 @@ fn path_of<'a>(thread: i32, file: &CStr, path: &'a mut [u8; NUMBER + 8]) -> &'a 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::threads::identity::{group_count, LINES};
 
     #[test]
     fn a_thread_finds_itself_and_what_it_may_do() {
@@ -408,20 +216,6 @@ mod tests {
         assert_eq!(memory.identity.lines(), wanted.concat().as_bytes());
         assert_eq!(procfs.tid(own, &mut memory.text), Ok(nix::unistd::gettid().as_raw()));
         assert!(procfs.thread_count(own, &mut memory.text).unwrap() >= 1);
-    }
-
-    #[test]
-    fn the_first_line_that_differs_is_named() {
-        let identity = |lines: &str| {
-            let mut identity = Identity::new(0);
-            lines.split_inclusive('\n').for_each(|line| identity.add(line.as_bytes()).unwrap());
-            identity
-        };
-        let own = identity("Uid:\t0\nSeccomp:\t2\nSeccomp_filters:\t1\n");
-        assert_eq!(own.difference(&identity("Uid:\t0\nSeccomp:\t2\nSeccomp_filters:\t1\n")), None);
-        assert_eq!(own.difference(&identity("Uid:\t1\nSeccomp:\t2\nSeccomp_filters:\t2\n")), Some("Uid"));
-        assert_eq!(own.difference(&identity("Uid:\t0\nSeccomp:\t2\nSeccomp_filters:\t2\n")), Some("Seccomp_filters"));
-        assert_eq!(own.difference(&identity("Uid:\t0\n")), Some("Seccomp"));
     }
 
     #[test]
@@ -444,14 +238,5 @@ mod tests {
         assert_eq!(procfs.stat(i32::MAX, &mut memory.text), Ok(None));
         let error = procfs.read_identity(i32::MAX, &mut memory.text, &mut memory.identity).unwrap_err();
         assert_eq!((error.call, error.errno), ("openat2", libc::ENOENT));
-    }
-
-    #[test]
-    fn pieces_of_a_file_overlap() {
-        let file: OwnedFd = std::fs::File::open("/proc/self/maps").unwrap().into();
-        let mut text = Text { bytes: vec![0; 64].into_boxed_slice() };
-        let mut longest = 0;
-        text.each_piece(&file, 16, |piece| longest = longest.max(piece.len())).unwrap();
-        assert!(longest > 16 && longest <= 64);
     }
 }

@@ -1,8 +1,10 @@
 //! The rehearsal of a change: a thread that ends afterwards makes the calls first, while all others stand still.
 
+use super::files::{Error, Text};
+use super::identity::{room, Identity};
 use super::obstacle::{Obstacle, PATIENCE};
 use super::plan::{Plan, Refused};
-use super::procfs::{Error, Identity, Procfs, Text};
+use super::procfs::Procfs;
 use super::raw;
 use crate::error::{Failure, Result};
 use crate::wait::thread;
@@ -62,7 +64,7 @@ impl Rehearsal {
             outcome: Mutex::new(outcome),
         });
         let of_thread = shared.clone();
-        thread::spawn("nearfar-rehearse", move || rehearse(&of_thread, Text::new(groups)))?;
+        thread::spawn("nearfar-rehearse", move || rehearse(&of_thread, Text::new(room(groups))))?;
         let rehearsal = Rehearsal { shared, killed: AtomicBool::new(false) };
         rehearsal.await_end_of(STARTING, || false)?;
         if rehearsal.number() == 0 {

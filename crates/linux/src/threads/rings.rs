@@ -3,7 +3,8 @@
 //! ring stands in the way, but for those of libuv: Node has one for each event loop since Node 22, and adds descriptors to epoll(7)
 //! with it. No thread polls these, and libuv registers nothing.
 
-use super::procfs::{each_name, read_link, Memory, Procfs, Raw, Text};
+use super::files::{each_name, read_link, Raw, Text};
+use super::procfs::{Memory, Procfs};
 use super::raw;
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, OwnedFd};

@@ -3,8 +3,8 @@
 //! libc itself keeps this signal open in every thread, for its own `setuid`, also where a thread blocks all signals. The handler
 //! runs between any two instructions of a thread: it takes no lock, allocates nothing, and leaves `errno` alone.
 
+use super::files::{checked, Raw};
 use super::plan::{Plan, Refused};
-use super::procfs::{checked, Raw};
 use super::raw;
 use std::ffi::{c_int, c_void, CStr};
 use std::sync::atomic::Ordering::SeqCst;

@@ -1,9 +1,11 @@
 //! The time in which all threads of this process but two stand still: the calling thread, which makes the change, and the one that
 //! rehearses it. The calling thread takes no lock and allocates nothing meanwhile: another thread may hold the lock.
 
+use super::files::Text;
+use super::identity::Identity;
 use super::obstacle::{Obstacle, Thread, PATIENCE};
 use super::plan::Plan;
-use super::procfs::{Identity, Memory, Procfs, Text};
+use super::procfs::{Memory, Procfs};
 use super::raw;
 use super::signal::{self, Phase, Slot, Stop, MOST};
 use std::time::{Duration, Instant};
