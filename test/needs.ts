@@ -21,7 +21,7 @@ import { release, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openat2, Task } from "@nearfar/core";
-import { describe, test } from "vitest";
+import { describe, TestRunner, test } from "vitest";
 
 /** The names of the features. Each one ends the sentence "This test needs …". */
 export type Need =
@@ -140,6 +140,14 @@ export function needs(...all: readonly Need[]): Declare {
 	if (missing.length === 0) return { test, describe };
 	const why = ` (skipped: needs ${missing.join(", ")})`;
 	return { test: skipping(test.skip, why), describe: skipping(describe.skip, why) };
+}
+
+/** Skips the test that runs if it lacks what only the test itself can find out. The report names the need, as for {@link needs}. */
+export function skipUnless(has: boolean, need: string): void {
+	const running = TestRunner.getCurrentTest();
+	if (has || !running) return;
+	(running.meta as { needs?: string }).needs = need;
+	running.context.skip(`needs ${need}`);
 }
 
 /** Returns a function that declares skipped tests, whose names end with the reason. */

@@ -2,7 +2,7 @@ import { statfsSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { type LocationLike, openat2, type SyscallError, Task } from "@nearfar/core";
 import { bind, type Mount, mount, moveMount, proc, tmpfs, umount } from "@nearfar/mount";
 import { describe, expect, test } from "vitest";
-import { has, needs } from "../../../test/needs.ts";
+import { has, needs, skipUnless } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
 import { mappedOwners, mountAt, mountsOf, namespaceFor, ownMounts, type Sandbox, sandbox, traces } from "./sandbox.ts";
@@ -225,8 +225,8 @@ describe("id maps", () => {
 		expect(mountAt(box.task, made)?.options).toContain("idmapped");
 	});
 
-	needs("root").test("IDM-05 ext4 takes an id map", async ({ skip }) => {
-		if (statfsSync("/").type !== EXT4_MAGIC) skip("needs ext4 on /");
+	needs("root").test("IDM-05 ext4 takes an id map", async () => {
+		skipUnless(statfsSync("/").type === EXT4_MAGIC, "ext4 on /");
 		await using box = await sandbox();
 		const place = box.folder("place");
 		await using map = await mapping(box);

@@ -1,7 +1,7 @@
 // Many threads, many changes, many groups; and other changes beside them.
 import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
-import { needs } from "../../../../test/needs.ts";
+import { needs, skipUnless } from "../../../../test/needs.ts";
 import { NodeUnderTest } from "./node.ts";
 import { needsPrivilege, privileged } from "./privileged.ts";
 import { expectEnd, expectEqualThreads, expectRefused, snapshot, threadsOf } from "./snapshot.ts";
@@ -239,14 +239,15 @@ async function startThreads(node: NodeUnderTest, count: number): Promise<number>
 
 needs("the program cc").test(
 	"4000 threads are changed, and more than 4096 are a RangeError",
-	async ({ skip }) => {
+	async () => {
 		await using node = await NodeUnderTest.start({ env, limit: 100_000 });
 		const count = await startThreads(node, 4000);
-		skip(count < 4000, `this host allows ${count} threads`);
+		skipUnless(count >= 4000, `4000 threads, and this host allows ${count}`);
 		await node.evaluate(({ programs }) => programs.setNoNewPrivs({ process: true }));
 		expect(Object.keys(threadsOf(node.pid))).toHaveLength(count);
 		expect(expectEqualThreads(node)).toContain("NoNewPrivs:\t1");
-		skip((await startThreads(node, MOST_THREADS + 10)) < MOST_THREADS + 10, "this host allows no 4106 threads");
+		const most = MOST_THREADS + 10;
+		skipUnless((await startThreads(node, most)) >= most, `${most} threads`);
 		const refused = { name: "RangeError", code: "ERR_OUT_OF_RANGE" };
 		await expectRefused(node, refused, ({ programs }) => programs.setNoNewPrivs({ process: true }));
 	},
