@@ -19,7 +19,7 @@ export * from "./process/child-state.ts";
 export { holdChild, livingChild, visiblePid } from "./process/child-tracker.ts";
 export * from "./process/secure-bits.ts";
 export { signalName, signalNumber } from "./process/signal.ts";
-export { checkUser, resolveUser, type UserIds } from "./process/users.ts";
+export { checkUser, MOST_GROUPS, resolveUser, type UserIds } from "./process/users.ts";
 export { toAsked, toWanted, waitBits } from "./process/waiters.ts";
 export { type LogMessage, logLines } from "./target/context-log.ts";
 export { onEveryThread } from "./target/every-thread.ts";

@@ -1,7 +1,5 @@
 import { SyscallError } from "@nearfar/core";
-import { native } from "@nearfar/core/internal";
-
-const MOST = 65536; // NGROUPS_MAX
+import { MOST_GROUPS, native } from "@nearfar/core/internal";
 
 /**
  * Returns the supplementary groups.
@@ -24,7 +22,7 @@ export function getgroups(): number[] {
 		return native().getgroups(Math.max(1, native().getgroupsCount()));
 	} catch (error) {
 		// Another thread may have added groups after they were counted: the list did not fit.
-		if (error instanceof SyscallError && error.code === "EINVAL") return native().getgroups(MOST);
+		if (error instanceof SyscallError && error.code === "EINVAL") return native().getgroups(MOST_GROUPS);
 		throw error;
 	}
 }

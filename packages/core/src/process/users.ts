@@ -4,7 +4,8 @@ import { NearfarError } from "../errors.ts";
 import { nearTask } from "../target/target.ts";
 
 const LARGEST_ID = 2 ** 32 - 2; // the next number means "unchanged" in system calls
-const MOST_GROUPS = 65536; // NGROUPS_MAX
+/** The most supplementary groups that the kernel allows, NGROUPS_MAX. */
+export const MOST_GROUPS = 65536;
 const SHOWN = 100; // characters of a name in a message
 
 /** The ids of a user. */

@@ -4,6 +4,7 @@ import {
 	array,
 	id,
 	integer,
+	MOST_GROUPS,
 	optionalBoolean,
 	options as optionsObject,
 	outOfRange,
@@ -146,8 +147,8 @@ function checkState(request: SpawnRequest): void {
 	if (uid !== undefined) id(uid, "options.uid");
 	if (gid !== undefined) id(gid, "options.gid");
 	if (groups !== undefined) array(groups, "options.groups").map((group, i) => id(group, `options.groups[${i}]`));
-	if (groups !== undefined && groups.length > 65_536)
-		throw outOfRange("options.groups.length", "at most 65536", groups.length);
+	if (groups !== undefined && groups.length > MOST_GROUPS)
+		throw outOfRange("options.groups.length", `at most ${MOST_GROUPS}`, groups.length);
 	if (join !== undefined) checkDescriptors(join, "options.join");
 	optionalBoolean(noNewPrivs, "options.noNewPrivs");
 	const names = Object.keys(resources) as Resource[];
