@@ -21,6 +21,7 @@ export const houses = {
 		[["process/"], "Process, ChildProcess, waiting for a child, signals"],
 		[["files/"], "FileDescriptor, EventFd, Location, and the calls that open, stat and change files"],
 		[["target/"], "which task makes the calls now"],
+		[["obstacles/"], "what can stand in the way of namespaces and tasks, and how it is found"],
 		[["addon/"], "loading the addon, its events, the tables of flags"],
 		[
 			[

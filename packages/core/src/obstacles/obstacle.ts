@@ -1,0 +1,418 @@
+// The one table of what can stand in the way of namespaces and tasks. `probe()` makes its report from the table, and the hints
+// of errors have the same sentences. Nothing is read here: every value in a sentence was read by the caller.
+import type { NamespaceKind } from "../addon/flags.generated.ts";
+
+/** The values that the sentence and the fixes of each obstacle are made of. A value that is absent could not be read. */
+export interface ObstacleValues {
+	/** A call needs a capability that is not effective. `kinds`: the namespaces that were refused, if the call makes any. */
+	"no-capability": { capability: string; effective?: string; kinds?: readonly string[]; prevents?: string };
+	/** `file` has the limit, `limit` is its text. A limit other than 0 is used up. */
+	"userns-limit": { kind: NamespaceKind; file: string; limit: string };
+	/** The kind of namespace that is nested too deep: `"user"` or `"pid"`. */
+	nesting: { kind: NamespaceKind };
+	"unprivileged-userns-clone": { value: string };
+	/** `value` is the text of the sysctl, `label` the AppArmor label of the process. */
+	"apparmor-userns": { value: string; label?: string };
+	/** `filters` is the number of filters, `call` the call that was refused, `code` its error. */
+	seccomp: { filters?: string; call?: string; code?: string; kinds?: readonly string[] };
+	/** `root` is what mountinfo says of `/`, if `/` is no mount point there. */
+	chroot: { root?: string };
+	/** The ids that the user namespace of the process does not map, as in `uid 1000`, and the maps. */
+	"unmapped-ids": { ids: readonly string[]; uidMap?: string; gidMap?: string };
+	/** The capabilities that the bounding set lacks, and the set as in `status`. */
+	"bounding-set": { missing: readonly string[]; bounding?: string; prevents?: string };
+	/** The calls that the kernel does not know, each with the first Linux that has it. `filtered`: a seccomp filter is active. */
+	"not-in-kernel": { calls: readonly (readonly [call: string, since?: string])[]; kernel?: string; filtered?: boolean };
+	/** The file system that cannot be mounted, and the mount points that cover parts of the mounted one. */
+	"masked-proc": { fstype: "proc" | "sysfs"; covers: readonly string[]; readOnly?: boolean };
+	/** The mount point of the read-only sysfs. */
+	"read-only-sys": { path: string };
+	/** What is at `/proc`: nothing, another file system, or the procfs of another pid namespace. */
+	"no-proc": { found: "nothing" | "another file system" | "another pid namespace" };
+	/** `options` are the ones of `Task.clone` that need clone3. */
+	"hidden-clone3": { options?: readonly string[] };
+	"memfd-noexec": { value: string };
+	/** What the process cannot do: for example run newuidmap with its privilege. */
+	"no-new-privs": { prevents?: string };
+	"helper-missing": { helper: string; path?: string };
+	/** `reason`: the file has neither bit nor capability, its owner is not root, or its mount is nosuid. */
+	"helper-not-setuid": {
+		helper: string;
+		path: string;
+		reason: "no bit" | "not root's" | "nosuid mount";
+		mountPoint?: string;
+	};
+	/** `user` is the login name or the uid, `file` the file that has no line for the user. */
+	"no-subordinate-ids": { user: string; file: string };
+	/** `controllers` are those that lie in cgroup v1 hierarchies. */
+	"cgroup-v1": { controllers: readonly string[]; unified?: string };
+	/** `path` is the folder of the cgroup, `code` the error of the call that was refused there. */
+	"cgroup-not-delegated": { path: string; code?: string; uid?: number };
+	unknown: { syscall?: string; code?: string; prevents?: string };
+}
+
+/** What can stand in the way, most important first. */
+export type ObstacleName = keyof ObstacleValues;
+
+/** What stands in the way of something, as {@link probe} has found it. */
+export interface Obstacle {
+	/** The name of the obstacle, which does not change between releases. */
+	readonly name: ObstacleName;
+	/** What was found, where, and what it prevents. */
+	readonly sentence: string;
+	/** Commands or settings that remove the obstacle: the one that changes least comes first. */
+	readonly fix: string[];
+	/** The file, the sysctl or the call that the value comes from. */
+	readonly source?: string;
+	/** What was read there. */
+	readonly value?: string;
+	/** False where the obstacle is inferred, because nothing says so and everything else was ruled out. */
+	readonly certain: boolean;
+}
+
+/** What an entry of the table makes of the values. */
+interface Described {
+	sentence: string;
+	/** The narrow fix first. */
+	fix: string[];
+	/** The fixes inside a container, where the administrator of the machine or the user that starts the container can help. */
+	inContainer?: string[];
+	source?: string;
+	value?: string;
+	/** False for what is always inferred. */
+	certain?: boolean;
+}
+
+type Table = { readonly [Name in ObstacleName]: (values: ObstacleValues[Name]) => Described };
+
+/** Where the process runs, which decides the fixes. */
+export interface Surroundings {
+	/** True when there are signs of a container. */
+	readonly container?: boolean;
+	/** False where the obstacle was inferred. Default: as the table says, which is true for most. */
+	readonly certain?: boolean;
+}
+
+const list = new Intl.ListFormat("en");
+const inNamespaces = 'Task.clone({ namespaces: ["user", …], idMap: "root" })';
+/** What newuidmap(1) of Debian, Fedora and Alpine lies in. */
+const packages = "the package `uidmap` (Debian, Ubuntu), `shadow-utils` (Fedora) or `shadow-uidmap` (Alpine)";
+
+/** Marks a fix that only the administrator of the machine can make. */
+function asRoot(command: string): string {
+	return `as the administrator: ${command}`;
+}
+
+const program = () => process.execPath;
+
+const table: Table = {
+	"no-proc": ({ found }) => ({
+		sentence: {
+			nothing:
+				"Nothing is mounted on /proc: namespaces cannot be opened by path, and the maps of ids cannot be written.",
+			"another file system":
+				"What is mounted on /proc is no procfs: namespaces cannot be opened by path, and the maps of ids cannot be written.",
+			"another pid namespace":
+				"The procfs on /proc belongs to another pid namespace and does not show this process: namespaces cannot be opened by path, and the maps of ids cannot be written.",
+		}[found],
+		fix: ["mount -t proc proc /proc, in the pid namespace of this process, before Node starts"],
+		inContainer: ["start the container with its own /proc, which is the default of docker, podman and Kubernetes"],
+		source: "/proc",
+		value: found,
+	}),
+	chroot: ({ root }) => ({
+		sentence: `The root directory of this process is not the root of its mount namespace${root === undefined ? "" : ` (${root} in /proc/self/mountinfo)`}, as after chroot(2): no new user namespace can be made, by root neither.`,
+		fix: [
+			"enter the directory by pivot_root(2) in a mount namespace of its own instead of chroot: unshare --mount, mount --rbind DIR DIR, pivot_root; systemd's RootDirectory= and bwrap do so",
+			"start this program outside of the chroot",
+		],
+		source: "/proc/self/mountinfo",
+		...(root !== undefined && { value: root }),
+	}),
+	"unprivileged-userns-clone": ({ value }) => ({
+		sentence: `kernel.unprivileged_userns_clone is ${value}: a process without CAP_SYS_ADMIN cannot make a user namespace.`,
+		fix: [
+			asRoot(
+				`start this program with the capability: setpriv --ambient-caps +sys_admin --inh-caps +sys_admin ${program()} …`,
+			),
+			asRoot("sysctl -w kernel.unprivileged_userns_clone=1"),
+		],
+		inContainer: [asRoot("on the host of the container: sysctl -w kernel.unprivileged_userns_clone=1")],
+		source: "/proc/sys/kernel/unprivileged_userns_clone",
+		value,
+	}),
+	"userns-limit": ({ kind, file, limit }) => {
+		const name = file.split("/").at(-1) ?? file;
+		const [own, most] = [`user.${name}`, kind === "user" ? "user namespace" : `${kind} namespace`];
+		const reached = limit === "0" ? `is 0` : `is ${limit}, and this user has that many`;
+		return {
+			sentence: `${own} ${reached} (${file}, of this user namespace): no new ${most} can be made. "No space left on device" means this limit, and no disk.`,
+			fix: [
+				...(limit === "0" ? [] : [`end processes of this user that hold ${most}s: lsns --type ${kind} lists them`]),
+				asRoot(`sysctl -w ${own}=10000, in the user namespace that has the limit`),
+			],
+			inContainer: [
+				asRoot(`on the host of the container, or where its user namespace is made: sysctl -w ${own}=10000`),
+			],
+			source: file,
+			value: limit,
+		};
+	},
+	nesting: ({ kind }) => ({
+		sentence: `This process is 32 ${kind} namespaces deep, which is the most that the kernel nests: no ${kind} namespace can be made in the innermost. "No space left on device" means the depth, and no disk.`,
+		fix: [
+			`make the namespace from a process that is less deep: clone tasks side by side by Task.clone(), instead of each from the one before`,
+		],
+		certain: false,
+	}),
+	"unmapped-ids": ({ ids, uidMap, gidMap }) => ({
+		sentence: `The user namespace of this process does not map its ${list.format(ids)}${mapsText(uidMap, gidMap)}: a process without mapped ids cannot make another user namespace.`,
+		fix: [
+			"set mapped ids first, the group before the user: setresgid(gid, gid, gid), then setresuid(uid, uid, uid), with ids that the maps have inside",
+			"map the ids when the user namespace is made: its /proc/PID/uid_map and gid_map can be written once",
+		],
+		source: ids.some((id) => id.startsWith("uid")) ? "/proc/self/uid_map" : "/proc/self/gid_map",
+		value: list.format(ids),
+	}),
+	"apparmor-userns": ({ value, label }) => ({
+		sentence: `kernel.apparmor_restrict_unprivileged_userns is ${value}${label === undefined ? "" : ` and the AppArmor label of this process is ${label}`}: a new user namespace gets no capabilities, so that mounts, networks and host names in it are refused.`,
+		fix: [
+			asRoot(
+				`give this Node a profile: printf '%s\\n' 'abi <abi/4.0>,' 'include <tunables/global>' 'profile node-userns ${program()} flags=(unconfined) { userns, }' > /etc/apparmor.d/node-userns && apparmor_parser -r /etc/apparmor.d/node-userns`,
+			),
+			asRoot("sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"),
+		],
+		inContainer: [
+			"start the container with a profile that has the rule `userns,`: --security-opt apparmor=PROFILE, in Kubernetes securityContext.appArmorProfile",
+			asRoot("on the host of the container: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"),
+		],
+		source: "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+		value,
+	}),
+	seccomp: ({ filters, call, code, kinds }) => ({
+		sentence: `A seccomp filter is active (Seccomp: 2 in /proc/self/status${filters === undefined ? "" : `, ${filters} of them`}), and nothing else explains the ${code ?? "refusal"} of ${call ?? "the call"}: the filter probably refuses ${kinds?.length ? `new namespaces (${kinds.join(", ")})` : "the call"}, as the one of a container does.`,
+		fix: [
+			"whoever starts this process allows clone, clone3, unshare, setns and mount in its filter: SystemCallFilter= and RestrictNamespaces= of the systemd unit",
+		],
+		inContainer: [
+			"start the container with a filter that allows clone, clone3, unshare, setns and mount: --security-opt seccomp=PROFILE.json, in Kubernetes securityContext.seccompProfile of the type Localhost",
+			"start the container without a filter: --security-opt seccomp=unconfined, in Kubernetes securityContext.seccompProfile.type: Unconfined",
+		],
+		source: "/proc/self/status",
+		value: `Seccomp: 2${filters === undefined ? "" : `, Seccomp_filters: ${filters}`}`,
+		certain: false,
+	}),
+	"masked-proc": ({ fstype, covers, readOnly }) => {
+		const path = fstype === "proc" ? "/proc" : "/sys";
+		const covered = covers.length > 0 ? `Mounts cover ${list.format(covers)}` : undefined;
+		const state = covered ?? (readOnly ? `${path} is mounted read-only` : `No ${fstype} is mounted in sight`);
+		return {
+			sentence: `${state}: a task with a user namespace of its own cannot mount a new ${fstype}, which would show what is hidden here.`,
+			fix: [
+				...(covers.length > 0 ? [asRoot(`umount ${covers.join(" ")}`)] : []),
+				`bind ${path} into the new root instead of mounting a new ${fstype}: mount("${path}", "…", null, { flags: ["bind", "rec"] })`,
+			],
+			inContainer: [
+				`start the container with ${path} unmasked: podman --security-opt unmask=ALL, docker --security-opt systempaths=unconfined, in Kubernetes securityContext.procMount: Unmasked`,
+				"start the container with --privileged",
+			],
+			source: "/proc/self/mountinfo",
+			value: covers.join(" "),
+		};
+	},
+	"read-only-sys": ({ path }) => ({
+		sentence: `The sysfs on ${path} is mounted read-only: a task with a user namespace of its own can mount a sysfs with "ro" only.`,
+		fix: ['mount the new sysfs with the flag "ro"', asRoot(`mount -o remount,rw ${path}`)],
+		inContainer: [
+			'mount the new sysfs with the flag "ro"',
+			"start the container with --privileged, or podman --security-opt unmask=ALL",
+		],
+		source: "/proc/self/mountinfo",
+		value: path,
+	}),
+	"hidden-clone3": ({ options }) => ({
+		sentence: `clone3(2) is ENOSYS and clone(2) works: a seccomp filter hides clone3, so that ${options?.length ? `${list.format(options)} of Task.clone cannot be used` : 'Task.clone has no "time", `cgroup` and `setTid`'}.`,
+		fix: [
+			'leave the options out: unshare(["time"]) in the task makes a time namespace without clone3',
+			"whoever starts this process allows clone3 in its seccomp filter",
+		],
+		inContainer: [
+			'leave the options out: unshare(["time"]) in the task makes a time namespace without clone3',
+			"start the container with a filter that allows clone3: --security-opt seccomp=PROFILE.json",
+		],
+		source: "clone3",
+		value: "ENOSYS",
+	}),
+	"memfd-noexec": ({ value }) => ({
+		sentence: `vm.memfd_noexec is ${value}, in this pid namespace: memory files cannot be executed${value === "2" ? ", and an executable one cannot be made" : " unless they ask for it"}.`,
+		fix: [
+			"keep the files of @nearfar/core unpacked on a mount without noexec: the task program beside the addon is executed from there",
+			asRoot(
+				"sysctl -w vm.memfd_noexec=0, in this pid namespace; a pid namespace made later has the same value or a higher one",
+			),
+		],
+		source: "/proc/sys/vm/memfd_noexec",
+		value,
+	}),
+	"helper-missing": ({ helper, path }) => ({
+		sentence: `${helper} is not found in ${path ?? "PATH"}: an ordinary user cannot map more than its own id.`,
+		fix: ['map one id: idMap: "root" or "identity" needs no helper', asRoot(`install ${packages}`)],
+		inContainer: ['map one id: idMap: "root" or "identity" needs no helper', `install ${packages} in the image`],
+		source: "PATH",
+		...(path !== undefined && { value: path }),
+	}),
+	"helper-not-setuid": ({ helper, path, reason, mountPoint }) => {
+		const capability = helper === "newgidmap" ? "cap_setgid" : "cap_setuid";
+		const nosuid = reason === "nosuid mount";
+		const found = {
+			"no bit": `${path} has neither the set-user-id bit nor the file capability ${capability}`,
+			"not root's": `${path} has the set-user-id bit, and does not belong to root`,
+			"nosuid mount": `${path} lies on a mount with nosuid${mountPoint ? ` (${mountPoint})` : ""}`,
+		}[reason];
+		const bit = `chown root ${path} && chmod u+s ${path}`;
+		return {
+			sentence: `${found}: ${helper} gets no privilege, and an ordinary user cannot map more than its own id.`,
+			fix: nosuid
+				? [asRoot(`mount -o remount,suid ${mountPoint ?? "of that place"}`)]
+				: [asRoot(`setcap ${capability}=ep ${path}`), asRoot(bit)],
+			...(!nosuid && {
+				inContainer: [`in the image: setcap ${capability}=ep ${path}`, `in the image: ${bit}`],
+			}),
+			source: path,
+			value: reason,
+		};
+	},
+	"no-new-privs": ({ prevents }) => ({
+		sentence: `no_new_privs is set (NoNewPrivs: 1 in /proc/self/status): set-user-id programs and programs with file capabilities get no privilege, so that ${prevents ?? "newuidmap and newgidmap cannot map ids"}.`,
+		fix: [
+			'map one id: idMap: "root" or "identity" needs no helper',
+			"whoever starts this process leaves no_new_privs off: NoNewPrivileges=no in the systemd unit. A process cannot clear it",
+		],
+		inContainer: [
+			'map one id: idMap: "root" or "identity" needs no helper',
+			"start the container without --security-opt no-new-privileges, in Kubernetes with securityContext.allowPrivilegeEscalation: true",
+		],
+		source: "/proc/self/status",
+		value: "NoNewPrivs: 1",
+	}),
+	"bounding-set": ({ missing, bounding, prevents }) => ({
+		sentence: `The bounding set lacks ${list.format(missing)}${bounding === undefined ? "" : ` (CapBnd: ${bounding} in /proc/self/status)`}: no program that this process executes gets these, set-user-id ones neither, so that ${prevents ?? "root and newuidmap are refused as well"}.`,
+		fix: [
+			`whoever starts this process leaves ${list.format(missing)} in the bounding set: CapabilityBoundingSet= of the systemd unit`,
+		],
+		inContainer: [
+			`start the container with ${missing.map((name) => `--cap-add ${name.replace(/^CAP_/, "")}`).join(" ")}, in Kubernetes securityContext.capabilities.add`,
+		],
+		source: "/proc/self/status",
+		...(bounding !== undefined && { value: `CapBnd: ${bounding}` }),
+	}),
+	"no-subordinate-ids": ({ user, file }) => ({
+		sentence: `${file} has no line for ${user}: an ordinary user cannot map more than its own id.`,
+		fix: [
+			asRoot(`usermod --add-sub${file.endsWith("gid") ? "gids" : "uids"} 100000-165535 ${user}`),
+			asRoot(`add the line ${user}:100000:65536 to ${file}, with a range that no other line has`),
+		],
+		inContainer: [`in the image: echo ${user}:100000:65536 >> ${file}`],
+		source: file,
+	}),
+	"cgroup-v1": ({ controllers, unified }) => ({
+		sentence: `${controllers.length > 0 ? `The controllers ${list.format(controllers)} are` : "This machine is"} on cgroup v1${unified === undefined ? ", and no cgroup v2 is mounted" : ` and not on the cgroup v2 of ${unified}`}: limits for tasks by \`cgroup\` are not to be had.`,
+		fix: [
+			"set limits by setrlimit or prlimit in the task instead",
+			asRoot("start the machine with systemd.unified_cgroup_hierarchy=1 on the kernel's command line"),
+		],
+		source: "/proc/self/cgroup",
+		value: controllers.join(","),
+	}),
+	"cgroup-not-delegated": ({ path, code, uid }) => ({
+		sentence: `${path} is not delegated to ${uid === undefined ? "this user" : `uid ${uid}`}${code === undefined ? "" : ` (${code})`}: tasks cannot be put into cgroups of their own.`,
+		fix: [
+			`start this program in a scope of its own: systemd-run --user --scope -p Delegate=yes ${program()} …`,
+			asRoot("delegate to all sessions: Delegate=yes in user@.service"),
+		],
+		inContainer: [
+			"start the container with a writable cgroup of its own: --cgroupns private with --security-opt writable-cgroups=true, or podman --cgroups split",
+		],
+		source: path,
+		...(code !== undefined && { value: code }),
+	}),
+	"not-in-kernel": ({ calls, kernel, filtered }) => ({
+		sentence: `The kernel${kernel === undefined ? "" : ` (${kernel})`}${filtered ? ", or its seccomp filter," : ""} does not have ${list.format(calls.map(([call, since]) => (since ? `${call} (Linux ${since})` : call)))}: functions that need ${calls.length > 1 ? "these" : "this"} fail, and others take the older way.`,
+		fix: [
+			...(filtered ? ["whoever starts this process allows the calls in its seccomp filter"] : []),
+			asRoot("a newer kernel, or one with the option that the feature needs"),
+		],
+		source: "uname",
+		...(kernel !== undefined && { value: kernel }),
+		certain: !filtered,
+	}),
+	"no-capability": ({ capability, effective, kinds, prevents }) => ({
+		sentence: `${capability} is not effective in this process${effective === undefined ? "" : ` (CapEff: ${effective} in /proc/self/status)`}: ${prevents ?? `${kinds?.length ? `the namespaces ${list.format(kinds)} need` : "the call needs"} it, or a new user namespace along with them`}${prevents ? " is refused" : ""}.`,
+		fix: [
+			`add "user": ${inNamespaces} needs no privilege`,
+			asRoot(
+				`start this program with the capability: setpriv --ambient-caps +${capabilityName(capability)} --inh-caps +${capabilityName(capability)} ${program()} …`,
+			),
+		],
+		inContainer: [
+			`add "user": ${inNamespaces} needs no privilege`,
+			`start the container with --cap-add ${capability.replace(/^CAP_/, "")}`,
+		],
+		source: "/proc/self/status",
+		...(effective !== undefined && { value: `CapEff: ${effective}` }),
+	}),
+	unknown: ({ syscall, code, prevents }) => ({
+		sentence: `${syscall ?? "A call"} is refused${code === undefined ? "" : ` with ${code}`}, and nothing that can be read explains it${prevents === undefined ? "" : `: ${prevents}`}.`,
+		fix: [
+			`look whether a security module has logged a denial: dmesg, ausearch -m avc, journalctl -k; strace -f shows the call`,
+		],
+		...(syscall !== undefined && { source: syscall }),
+		...(code !== undefined && { value: code }),
+		certain: false,
+	}),
+};
+
+/** The names of all obstacles, most important first: the order in which `probe` reports them. */
+export const obstacleNames = Object.keys(table) as ObstacleName[];
+
+function mapsText(uidMap: string | undefined, gidMap: string | undefined): string {
+	const one = (name: string, text: string | undefined) => {
+		if (text === undefined) return undefined;
+		return `${name}: ${text.trim().replaceAll(/ +/g, " ").replaceAll(/\n ?/g, ", ") || "empty"}`;
+	};
+	const maps = [one("uid_map", uidMap), one("gid_map", gidMap)].filter(Boolean);
+	return maps.length > 0 ? ` (${maps.join("; ")})` : "";
+}
+
+function capabilityName(capability: string): string {
+	return capability.replace(/^CAP_/, "").toLowerCase();
+}
+
+/**
+ * Returns an obstacle, with its sentence and its fixes.
+ *
+ * @param name - The name of the obstacle.
+ * @param values - What was read.
+ * @param surroundings - Where the process runs. Default: on a machine, and the obstacle is as certain as the table says.
+ */
+export function obstacle<Name extends ObstacleName>(
+	name: Name,
+	values: ObstacleValues[Name],
+	{ container = false, certain }: Surroundings = {},
+): Obstacle {
+	const described = (table[name] as (values: ObstacleValues[Name]) => Described)(values);
+	const { sentence, fix, inContainer, source, value } = described;
+	return {
+		name,
+		sentence,
+		fix: container && inContainer ? inContainer : fix,
+		...(source !== undefined && { source }),
+		...(value !== undefined && { value }),
+		certain: certain ?? described.certain ?? true,
+	};
+}
+
+/** Returns the hint of an error about an obstacle: its sentence and its fixes as one sentence, without a full stop. */
+export function hintOf({ sentence, fix }: Obstacle): string {
+	return [`${sentence.replace(/\.$/, "")}; ${fix[0]}`, ...fix.slice(1)].join("; or ");
+}
