@@ -52,6 +52,7 @@ export { AddressSpace, FDTable, OpenFile, PidNamespace } from "./identity.ts";
 export { ChildProcess, ThreadProcess } from "./process/child.ts";
 export type { ChildState, ExitStatus, ResourceUsage } from "./process/child-state.ts";
 export { Process } from "./process/process.ts";
+export type { ProcessLike } from "./process/process-like.ts";
 export type { Signal } from "./process/signal.ts";
 export type { WaitOptions } from "./process/waiters.ts";
 export { SyscallError } from "./syscall-error.ts";

@@ -17,6 +17,7 @@ export { sharersOf } from "./identity.ts";
 export { capabilityBit, capabilityBits, setpcap } from "./process/capability-bits.ts";
 export * from "./process/child-state.ts";
 export { holdChild, livingChild, visiblePid } from "./process/child-tracker.ts";
+export { isTask, withNearDescriptor, withPidfd } from "./process/process-like.ts";
 export * from "./process/secure-bits.ts";
 export { signalName, signalNumber } from "./process/signal.ts";
 export { checkUser, MOST_GROUPS, resolveUser, type UserIds } from "./process/users.ts";
