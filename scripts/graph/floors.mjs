@@ -18,6 +18,7 @@ export const houses = {
 	"packages/core/src": [
 		[["index", "internal", "shared"], "what users, and what the other packages may import"],
 		[["task/"], "Task: cloning, batches, exec, shared memory and descriptors"],
+		[["idmap/"], "IdMap, subordinate ids and their allocation"],
 		[["process/"], "Process, ChildProcess, waiting for a child, signals"],
 		[["files/"], "FileDescriptor, EventFd, Location, and the calls that open, stat and change files"],
 		[["target/"], "which task makes the calls now"],

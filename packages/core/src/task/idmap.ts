@@ -6,21 +6,12 @@ import { openat2 } from "../files/files.ts";
 import { Location } from "../files/location.ts";
 import { openProcessFolder } from "../files/pidfd.ts";
 import { sharersOf } from "../identity.ts";
+import type { IdMapping } from "../idmap/mapping.ts";
 import type { ChildProcess } from "../process/child.ts";
 import { trackerOf } from "../process/child-tracker.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { type AnyTask, nearTask, withFile } from "../target/target.ts";
 import type { Task } from "./task.ts";
-
-/** A range of ids that a user namespace maps. */
-export interface IdMapping {
-	/** First id inside. */
-	inside: number;
-	/** First id outside, in the parent user namespace. */
-	outside: number;
-	/** How many ids the range has. */
-	count: number;
-}
 
 /** Maps for user ids and group ids. */
 export interface IdMaps {
