@@ -12,6 +12,7 @@ use crate::sequence::context_log;
 use crate::sequence::list::Sequence;
 use crate::task::channel::Channel;
 use crate::task::death_signal;
+use crate::task::thread::ThreadTask;
 use crate::task::{self, batch::Batch};
 use crate::threads::{self, Change};
 use nix::errno::Errno;
@@ -27,6 +28,8 @@ pub enum Target {
     EveryThread(threads::Turn),
     /// In a task, through its channel.
     Far(Arc<Channel>),
+    /// In a thread of this process that makes calls and nothing else.
+    Thread(Arc<ThreadTask>),
     /// Nowhere yet: the calls are collected.
     Batch(Batch),
 }
@@ -80,7 +83,7 @@ pub fn run_short<T>(short: Short, args: [i64; 4], read: fn(i64) -> T, call: impl
 }
 
 /// Runs a call without reading its answer, so that the code is compiled once and not once for each type.
-fn run_unread(request: Request) -> Result<(i64, Vec<u8>)> {
+fn run_unread(mut request: Request) -> Result<(i64, Vec<u8>)> {
     let name = request.name;
     if request.lacks_memory {
         return Err(refused(name, Errno::ENOMEM));
@@ -89,9 +92,13 @@ fn run_unread(request: Request) -> Result<(i64, Vec<u8>)> {
     if NEAR.get() {
         return request.near().map_err(|failure| context_log::add_near(failure, context));
     }
+    if let Some(thread) = current_thread() {
+        request.permit_in_thread();
+        return thread.run(move || request.near()).map_err(|failure| context_log::add_near(failure, context));
+    }
     let call = Call { request, read: copy };
     let (result, out) = CURRENT.with_borrow_mut(|target| match target {
-        Target::Near => call.request.near().map(|(result, out)| (result, Some(out))),
+        Target::Near | Target::Thread(_) => call.request.near().map(|(result, out)| (result, Some(out))),
         Target::EveryThread(_) => only(run_in_every_thread(vec![call])?),
         Target::Far(channel) if call.request.clears_death_signal => only(run_far(channel, vec![call])?),
         Target::Far(channel) => channel.call(call).map_err(|failure| match context {
@@ -114,6 +121,14 @@ fn copy(answer: &Answer) -> (i64, Option<Vec<u8>>) {
     (answer.result, Some(out))
 }
 
+/// Returns the thread in which the calls of the calling thread run now, if they run in one.
+fn current_thread() -> Option<Arc<ThreadTask>> {
+    CURRENT.with_borrow(|target| match target {
+        Target::Thread(thread) => Some(thread.clone()),
+        _ => None,
+    })
+}
+
 /// Calls `add` with the batch that the calling thread collects. `None`: the current target is not a batch.
 pub fn collecting<T>(add: impl FnOnce(&mut Batch) -> T) -> Option<T> {
     CURRENT.with_borrow_mut(|target| match target {
@@ -124,12 +139,16 @@ pub fn collecting<T>(add: impl FnOnce(&mut Batch) -> T) -> Option<T> {
 
 /// Runs calls in the current target of the calling thread until one is refused. In a task they travel in one message. In a batch the
 /// `step` of a failure counts them as one.
-pub fn run_all<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
+pub fn run_all<T: Send + 'static>(mut calls: Vec<Call<T>>) -> Result<Vec<T>> {
     if calls.is_empty() {
         return Ok(Vec::new());
     }
+    if let Some(thread) = current_thread() {
+        calls.iter_mut().for_each(|call| call.request.permit_in_thread());
+        return thread.run(|| calls.into_iter().map(Call::near).collect());
+    }
     CURRENT.with_borrow_mut(|target| match target {
-        Target::Near => calls.into_iter().map(Call::near).collect(),
+        Target::Near | Target::Thread(_) => calls.into_iter().map(Call::near).collect(),
         Target::EveryThread(_) => run_in_every_thread(calls),
         Target::Far(channel) => run_far(channel, calls),
         Target::Batch(batch) => batch.push_all(calls),
@@ -196,7 +215,8 @@ fn run_in_every_thread_if<T>(
 /// Takes all messages from the log of a file system context, the oldest first.
 pub fn read_context_log(context: i32) -> Result<Vec<Vec<u8>>> {
     CURRENT.with_borrow_mut(|target| match target {
-        Target::Near | Target::EveryThread(_) => context_log::read_near(context),
+        // A thread of this process has the same descriptors.
+        Target::Near | Target::Thread(_) | Target::EveryThread(_) => context_log::read_near(context),
         Target::Far(channel) => task::context_log::read(channel, context),
         Target::Batch(_) => Err(Failure::Batch("read", None)),
     })

@@ -13,5 +13,6 @@ pub mod share;
 pub mod spawner;
 pub mod stub;
 pub mod supervise;
+pub mod thread;
 pub mod transfer;
 pub mod zygote;

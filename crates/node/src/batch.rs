@@ -10,12 +10,13 @@ use linux::threads::Turn;
 use napi::bindgen_prelude::Result;
 use napi_derive::napi;
 
-/// Makes a task the current target, or this thread for task 0.
+/// Makes a task or a thread the current target, or this thread for task 0.
 #[napi]
 pub fn enter(task: Id) -> Result<()> {
-    let target = match task {
-        0 => Target::Near,
-        id => Target::Far(tables::task(id).or_throw()?),
+    let target = match (task, tables::thread(task)) {
+        (0, _) => Target::Near,
+        (_, Some(thread)) => Target::Thread(thread),
+        _ => Target::Far(tables::task(task).or_throw()?),
     };
     targets::enter(target);
     Ok(())
@@ -33,10 +34,11 @@ pub fn leave() {
     targets::leave();
 }
 
-/// Collects the calls from now on, until `leave` drops them or `batch` runs them.
+/// Collects the calls from now on for a task or a thread, until `leave` drops them or `batch` runs them.
 #[napi]
-pub fn collect() {
-    targets::enter(Target::Batch(Batch::default()));
+pub fn collect(task: Id) {
+    let batch = if tables::thread(task).is_some() { Batch::in_thread() } else { Batch::default() };
+    targets::enter(Target::Batch(batch));
 }
 
 /// Returns how many calls have been collected.
@@ -45,7 +47,7 @@ pub fn collected() -> u32 {
     target::collecting(|batch| batch.asked() as u32).unwrap_or(0)
 }
 
-/// Leaves, and runs the collected calls in a task, or in this thread for task 0. Returns the event
+/// Leaves, and runs the collected calls in a task or a thread, or in this thread for task 0. Returns the event
 /// "batch" if the reply has come already. Otherwise returns an event "sent", and "batch" follows, perhaps already: the caller has
 /// to drain, unless this is the first batch of a task that is being cloned.
 #[napi]
@@ -57,6 +59,8 @@ pub fn batch(task: Id, first: bool) -> Result<Event> {
         let (made, failure) = batch.near();
         events::expect_reply(id);
         done(failure.map_or(Ok(made), Err));
+    } else if let Some(thread) = tables::thread(task) {
+        batch.submit_to_thread(&thread, done);
     } else {
         let channel = tables::task(task).or_throw()?;
         if !first {

@@ -3,6 +3,7 @@
 use crate::copies::PerCopy;
 use linux::error::{Failure, Result};
 use linux::task::channel::Channel;
+use linux::task::thread::ThreadTask;
 use linux::wait::child::Child;
 use linux::wait::readable::Readable;
 use napi_derive::napi;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 #[derive(Default)]
 struct Tables {
     tasks: HashMap<Id, Arc<Channel>>,
+    threads: Vec<(Id, Arc<ThreadTask>)>,
     children: HashMap<Id, Arc<Child>>,
     readables: HashMap<Id, Arc<Readable>>,
 }
@@ -74,16 +76,33 @@ pub fn task(id: Id) -> Result<Arc<Channel>> {
     with(|tables| tables.tasks.get(&id).cloned()).ok_or(Failure::Gone)
 }
 
+/// Returns the thread with this id, if it is the id of one.
+pub fn thread(id: Id) -> Option<Arc<ThreadTask>> {
+    with(|tables| tables.threads.iter().find(|(known, _)| *known == id).map(|(_, thread)| thread.clone()))
+}
+
+/// Keeps a thread until it is forgotten or the JavaScript thread ends.
+pub fn keep_thread(id: Id, thread: ThreadTask) {
+    with(|tables| {
+        tables.threads.push((id, Arc::new(thread)));
+        Some(())
+    });
+}
+
 /// Makes a task known, also one that is still being cloned.
 pub fn keep_task(id: Id, channel: Arc<Channel>) {
     with(|tables| tables.tasks.insert(id, channel));
 }
 
-/// Lets go of a task's channel: a task that still serves ends.
+/// Lets go of a task's channel, or of a thread: a task that still serves ends.
 pub fn forget_task(id: Id) {
     // Dropped after the cell is closed.
     let channel = with(|tables| tables.tasks.remove(&id));
-    drop(channel);
+    let thread = with(|tables| {
+        let at = tables.threads.iter().position(|(known, _)| *known == id)?;
+        Some(tables.threads.swap_remove(at))
+    });
+    drop((channel, thread));
 }
 
 /// Returns the child with this id, until it is forgotten.

@@ -1,7 +1,9 @@
 //! The channels of tasks.
 
+use crate::events;
 use crate::tables::{self, Id};
 use crate::throw::OrThrow;
+use linux::task::thread::{self, Begin, ThreadTask};
 use napi::bindgen_prelude::Result;
 use napi_derive::napi;
 
@@ -15,6 +17,22 @@ pub fn channel_fd(task: Id) -> Result<i32> {
 #[napi]
 pub fn forget_task(task: Id) {
     tables::forget_task(task);
+}
+
+/// Starts a thread of this process that makes calls and nothing else. "thread" follows with its id, and once more, gone, when a thread
+/// that has begun has ended. `join` are the numbers of namespaces to enter, each followed by the flag of its kind.
+#[napi]
+pub fn start_thread(join: Vec<i64>, make: i64) -> Result<Id> {
+    let (id, queue) = (tables::next_id(), events::queue().or_throw()?);
+    let pairs = join.chunks_exact(2).filter_map(|pair| Some((*pair.first()? as i32, *pair.last()? as u64)));
+    let join = pairs.map(|(fd, kind)| Ok((thread::copy(fd)?, kind))).collect::<linux::error::Result<_>>().or_throw()?;
+    let notify = move |tid: linux::error::Result<i32>| match tid {
+        Ok(tid) => queue.post(id, "thread", None, vec![tid.into()]),
+        Err(failure) => queue.post(id, "thread", Some(failure), Vec::new()),
+    };
+    let begin = Begin { join, make: make as u64 };
+    tables::keep_thread(id, ThreadTask::start(begin, Box::new(notify)).or_throw()?);
+    Ok(id)
 }
 
 /// Ends a task's channel and kills the task, also one that is still being cloned.

@@ -16,7 +16,7 @@ export declare function attach(onEvents: () => unknown, makeError: (arg: Failure
 export declare function awaitEnd(child: Id, milliseconds: number): boolean
 
 /**
- * Leaves, and runs the collected calls in a task, or in this thread for task 0. Returns the event
+ * Leaves, and runs the collected calls in a task or a thread, or in this thread for task 0. Returns the event
  * "batch" if the reply has come already. Otherwise returns an event "sent", and "batch" follows, perhaps already: the caller has
  * to drain, unless this is the first batch of a task that is being cloned.
  */
@@ -92,8 +92,8 @@ export declare function closeLater(task: Id, fds: Array<number>): void
 /** close_range(2). */
 export declare function closeRange(first: number, last: number, flags: number): void
 
-/** Collects the calls from now on, until `leave` drops them or `batch` runs them. */
-export declare function collect(): void
+/** Collects the calls from now on for a task or a thread, until `leave` drops them or `batch` runs them. */
+export declare function collect(task: Id): void
 
 /** Returns how many calls have been collected. */
 export declare function collected(): number
@@ -122,7 +122,7 @@ export declare function endHandover(fd: number): void
 /** Ends a supervisor and the processes that it watches over. */
 export declare function endSupervision(task: Id): void
 
-/** Makes a task the current target, or this thread for task 0. */
+/** Makes a task or a thread the current target, or this thread for task 0. */
 export declare function enter(task: Id): void
 
 /** Makes all threads of this process the current target, each for its own part of a call. Waits until no other thread has done so. */
@@ -135,7 +135,7 @@ export declare function enterRoot(fd: number): void
 export interface Event {
   /** Which request, task or watch it is about. */
   id: Id
-  /** "sent", "cloned", "batch", "death", "state", "readable" or "ended". */
+  /** "sent", "cloned", "thread", "batch", "death", "state", "readable" or "ended". */
   kind: string
   /** Why it failed, if it did. */
   failure?: FailureData
@@ -587,6 +587,12 @@ export declare function sigqueue(pid: number, signal: number, value: bigint, sen
 
 /** socketpair(2). */
 export declare function socketpair(domain: number, kind: number): Array<number>
+
+/**
+ * Starts a thread of this process that makes calls and nothing else. "thread" follows with its id, and once more, gone, when a thread
+ * that has begun has ended. `join` are the numbers of namespaces to enter, each followed by the flag of its kind.
+ */
+export declare function startThread(join: Array<number>, make: number): Id
 
 /**
  * statmount(2): fills a buffer, whose length the kernel is told, with a `struct statmount` and its strings. `fd` takes the place

@@ -64,3 +64,4 @@ export type { Command, ExecOptions } from "./task/exec-options.ts";
 export type { IdMaps } from "./task/idmap.ts";
 export type { SyscallArgument, SyscallOptions, SyscallStruct } from "./task/raw.ts";
 export { Task } from "./task/task.ts";
+export type { ThreadKind, ThreadOptions } from "./task/thread.ts";

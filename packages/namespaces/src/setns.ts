@@ -7,6 +7,7 @@ import {
 	namespaceFlags,
 	native,
 	numberOf,
+	threadId,
 	toBits,
 	wrongType,
 } from "@nearfar/core/internal";
@@ -23,6 +24,7 @@ import { kindsOf } from "./kinds.ts";
  * least one.
  * @throws `EPERM` The task has no CAP_SYS_ADMIN in the user namespace that owns the entered one.
  * @throws `EPERM` `"mnt"` is entered without CAP_SYS_CHROOT in the task's own user namespace.
+ * @throws `ENOTTY` In a thread of Node, without `kinds`: the descriptor is no namespace.
  * @throws `EINVAL` The descriptor is neither a namespace nor a pidfd, or the namespace is of another kind.
  * @throws `EINVAL` The namespace is the task's own user namespace, or a pid namespace that is no descendant of the
  * task's.
@@ -31,7 +33,8 @@ import { kindsOf } from "./kinds.ts";
  * @throws `EBADF` The descriptor is not open.
  * @throws `EUSERS` User namespaces would be nested more than 32 deep.
  * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor belongs to another table; `task.put` copies it.
- * @throws `ERR_NEARFAR_MULTITHREADED` The call is made in Node: the kernel would change one thread of many.
+ * @throws `ERR_NEARFAR_MULTITHREADED` The call is made in Node: the kernel would change one thread of many. A thread of
+ * `Task.thread` may enter `"cgroup"`, `"ipc"`, `"mnt"`, `"net"` and `"uts"`.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @throws `TypeError` `fd` is no `FileDescriptor`, or a name is no kind of namespace.
  * @throws `RangeError` `kinds` is a number that does not fit 32 bits.
@@ -47,15 +50,21 @@ import { kindsOf } from "./kinds.ts";
  */
 export function setns(fd: FileDescriptor, kinds?: readonly NamespaceKind[] | number): void {
 	if (!(fd instanceof FileDescriptor)) throw wrongType("fd", "a FileDescriptor", fd);
-	const flags = integer(toBits(namespaceFlags, kinds, "kinds"), "kinds", 0, 2 ** 32 - 1);
 	const task = currentTask();
+	const asked = integer(toBits(namespaceFlags, kinds, "kinds"), "kinds", 0, 2 ** 32 - 1);
+	// In a thread of Node the kernel is asked first: it would move the thread alone into a namespace of any kind.
+	const flags = asked === 0 && threadId(task) !== undefined ? kindIn(task, fd) : asked;
 	native().setns(numberOf(fd), flags);
 	entersNamespaces(task, flags === 0 ? () => kindsOf(kindFlag(task, fd)) : kindsOf(flags));
 }
 
+function kindIn(task: AnyTask, fd: FileDescriptor): number {
+	return task.run(() => native().namespaceKind(numberOf(fd)));
+}
+
 function kindFlag(task: AnyTask, fd: FileDescriptor): number {
 	try {
-		return task.run(() => native().namespaceKind(numberOf(fd)));
+		return kindIn(task, fd);
 	} catch {
 		// A batch has closed the descriptor, or the task is gone. To assume all kinds is safe: handles of processes are then
 		// refused wherever their numbers could mean other processes, and no namespace is taken for the task's own. A user

@@ -15,7 +15,8 @@ import { kindsOf } from "./kinds.ts";
  * @throws `EINVAL` The kernel does not know a flag, or `"pid"` is asked for a second time.
  * @throws `ENOSPC` A limit of namespaces in `/proc/sys/user` is reached.
  * @throws `EUSERS` User namespaces would be nested more than 32 deep, on kernels before 4.9.
- * @throws `ERR_NEARFAR_MULTITHREADED` The call is made in Node: the kernel would change one thread of many.
+ * @throws `ERR_NEARFAR_MULTITHREADED` The call is made in Node: the kernel would change one thread of many. A thread of
+ * `Task.thread` may make `"cgroup"`, `"ipc"`, `"mnt"`, `"net"` and `"uts"`.
  * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
  * @throws `TypeError` `kinds` is neither an array of kinds nor a number.
  * @throws `RangeError` `kinds` is a number that is out of its range.

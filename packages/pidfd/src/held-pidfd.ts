@@ -64,6 +64,7 @@ export class HeldPidfd {
 	 * The task that waits: the current task if the descriptor is in its table, otherwise another task with that table.
 	 */
 	get task(): AnyTask {
+		if (this.#table === Task.near.fdTable) return Task.near; // not a thread of it, which may end before the wait
 		const current = currentTask();
 		return current.fdTable === this.#table ? current : sharersOf(this.#table).pickTask();
 	}

@@ -1,5 +1,5 @@
 import { MultithreadedError, type Signal } from "@nearfar/core";
-import { changesSignals, currentTask, native, signalNumber, wrongValue } from "@nearfar/core/internal";
+import { changesSignals, currentTask, isInNode, native, signalNumber, wrongValue } from "@nearfar/core/internal";
 
 const dispositions = ["default", "ignore", "handler"] as const;
 
@@ -53,7 +53,7 @@ export function sigaction(signal: Signal, disposition?: "default" | "ignore"): D
 		throw wrongValue("disposition", '"default" or "ignore"', disposition);
 	}
 	const task = currentTask();
-	if (task.isNear) {
+	if (isInNode(task)) {
 		throw new MultithreadedError(
 			`cannot change the disposition of ${signal} in this process, whose handlers belong to Node: use a task`,
 		);

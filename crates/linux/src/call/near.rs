@@ -5,25 +5,28 @@ use crate::error::{Failure, Refusal, Result};
 use crate::owned;
 use nix::errno::Errno;
 
+/// Returns the number that an argument stands for which an earlier call of the sequence decides. `None`: there is no such number.
+pub(crate) type Known<'a> = &'a dyn Fn(Arg) -> Option<u64>;
+
 impl Request {
     /// Makes the call in the calling thread. Returns the result and the bytes that the kernel has written.
     pub(crate) fn near(mut self) -> Result<(i64, Vec<u8>)> {
-        let result = self.make_near(|_| None)?;
+        let result = self.make_near(&|_| None)?;
         Ok((result, self.out))
     }
 
-    /// Makes the call in the calling thread. `slot` returns the descriptors that earlier calls have made.
-    pub(crate) fn make_near(&mut self, slot: impl Fn(u32) -> Option<i32>) -> Result<i64> {
+    /// Makes the call in the calling thread. `known` returns what earlier calls of the sequence have led to.
+    pub(crate) fn make_near(&mut self, known: Known) -> Result<i64> {
         if self.one_thread {
             return Err(self.multithreaded());
         }
-        if let Some(Arg::Slot(index)) = self.path_of {
-            self.input = format!("/proc/self/fd/{}", slot(index).unwrap_or(-1)).into_bytes();
+        if let Some(slot) = self.path_of {
+            self.input = format!("/proc/self/fd/{}", self.word(slot, known) as i32).into_bytes();
             self.paths[0] = Some((0, self.input.len() as u32));
             self.input.push(0);
         }
         for Pointer { at, to, width } in std::mem::take(&mut self.pointers) {
-            let word = self.word(to, &slot).to_ne_bytes();
+            let word = self.word(to, known).to_ne_bytes();
             let (bytes, at) = match at {
                 Arg::Input(at) => (&mut self.input, at as usize),
                 Arg::Out(at) => (&mut self.out, at as usize),
@@ -35,7 +38,7 @@ impl Request {
         if self.room > 0 && self.out.try_reserve_exact(self.room).is_err() {
             return Err(self.refusal(libc::ENOMEM, None));
         }
-        let args = self.args.map(|arg| self.word(arg, &slot));
+        let args = self.args.map(|arg| self.word(arg, known));
         if let Some(closed) = self.closes {
             // Before the call: as soon as close(2) has freed the number, another thread may get it, even with an error.
             let [first, last] = closed.map(|at| {
@@ -66,13 +69,12 @@ impl Request {
         self.args.map(|arg| self.word(arg, &|_| None))
     }
 
-    fn word(&mut self, arg: Arg, slot: &impl Fn(u32) -> Option<i32>) -> u64 {
+    fn word(&mut self, arg: Arg, known: Known) -> u64 {
         match arg {
             Arg::Number(number) => number,
             Arg::Out(at) => self.out.as_mut_ptr() as u64 + at as u64,
             Arg::Input(at) => self.input.as_mut_ptr() as u64 + at as u64,
-            Arg::Slot(index) => slot(index).unwrap_or(-1) as u64,
-            Arg::InputOf(..) | Arg::Result(_) | Arg::Written(_) | Arg::Passed(_) | Arg::Channel(_) => u64::MAX,
+            other => known(other).unwrap_or(u64::MAX),
         }
     }
 }

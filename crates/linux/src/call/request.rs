@@ -183,7 +183,7 @@ impl Request {
         self.number_at(at.into())
     }
 
-    fn number_at(&self, at: usize) -> Option<i64> {
+    pub(crate) fn number_at(&self, at: usize) -> Option<i64> {
         match self.args.get(at) {
             Some(Arg::Number(number)) => Some(*number as i64),
             _ => None,

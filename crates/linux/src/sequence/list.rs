@@ -137,11 +137,10 @@ impl Sequence {
                 close_made(&mut made);
                 return (made, Some(at_step(failure, self.asked_step(step))));
             }
-            let ran =
-                request.make_near(|slot| made.get(slot as usize).copied()).and_then(|result| match whole(request) {
-                    Some(all) if result != all => Err(short(request.name)),
-                    _ => Ok(result),
-                });
+            let ran = request.make_near(&|arg| known(arg, &made, &results)).and_then(|result| match whole(request) {
+                Some(all) if result != all => Err(short(request.name)),
+                _ => Ok(result),
+            });
             match ran {
                 Ok(result) => {
                     let out = std::mem::take(&mut request.out);
@@ -211,13 +210,20 @@ struct Seen {
 
 /// True when both numbers of an expectation are equal.
 fn is_met(expectation: &Request, results: &[Seen]) -> bool {
-    let number = |arg: &Arg| match arg {
-        Arg::Number(number) => *number,
-        Arg::Result(step) => results.get(*step as usize).map_or(0, |seen| seen.result as u64),
-        Arg::Written(step) => results.get(*step as usize).map_or(0, |seen| seen.written.into()),
-        _ => u64::MAX,
-    };
-    number(&expectation.args[0]) == number(&expectation.args[1])
+    let number = |arg| known(arg, &[], results).unwrap_or(u64::MAX);
+    number(expectation.args[0]) == number(expectation.args[1])
+}
+
+/// Returns the number that an argument stands for in a sequence that runs near.
+fn known(arg: Arg, made: &[i32], results: &[Seen]) -> Option<u64> {
+    let seen = |step: u32| results.get(step as usize);
+    match arg {
+        Arg::Number(number) => Some(number),
+        Arg::Slot(slot) => made.get(slot as usize).map(|fd| *fd as u64),
+        Arg::Result(step) => seen(step).map(|seen| seen.result as u64),
+        Arg::Written(step) => seen(step).map(|seen| seen.written.into()),
+        _ => None,
+    }
 }
 
 /// Closes the descriptors that a sequence has made near.

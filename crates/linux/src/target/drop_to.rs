@@ -60,7 +60,7 @@ pub struct Found {
 /// "keep capabilities" is as before.
 pub fn drop_to(user: &User) -> Result<Option<Found>> {
     CURRENT.with_borrow_mut(|target| match target {
-        Target::Near => Err(Failure::Multithreaded("setresuid", None)),
+        Target::Near | Target::Thread(_) => Err(Failure::Multithreaded("setresuid", None)),
         Target::EveryThread(_) => {
             let changes = user.changes();
             let count = changes.len();

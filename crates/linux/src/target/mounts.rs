@@ -34,6 +34,11 @@ pub fn enter_root(mount: i32) -> Result<()> {
             add_enter_root(&mut sequence, mount)?;
             run(channel, &sequence)
         }
+        Target::Thread(thread) => {
+            let mut sequence = Sequence::default();
+            add_enter_root(&mut sequence, mount)?;
+            thread.run(move || sequence.near().1.map_or(Ok(()), |failure| Err(failure.without_step())))
+        }
         Target::Batch(batch) => batch.push_steps("pivot_root", |sequence| add_enter_root(sequence, mount)),
     })
 }
@@ -79,6 +84,7 @@ fn add_enter_root(sequence: &mut Sequence, mount: i32) -> Result<()> {
 pub fn unmount(mount: i32, near: bool) -> Result<()> {
     CURRENT.with_borrow_mut(|target| match target {
         Target::Near | Target::EveryThread(_) => unmount_near(mount),
+        Target::Thread(thread) => thread.run(move || unmount_near(mount)),
         Target::Far(channel) => match until_gone(|| unmount_through_proc(channel, mount)) {
             // The task sees no procfs. Only a directory can be reached in another way.
             Err(failure) if failure.has_errno(Errno::ENOENT) => {

@@ -9,6 +9,7 @@ use crate::task::context_log;
 use crate::task::death_signal;
 use crate::task::exec::{Attempt, Exec};
 use crate::task::outgoing::Outgoing;
+use crate::task::thread::ThreadTask;
 use crate::task::transfer;
 use crate::wire;
 use nix::errno::Errno;
@@ -24,14 +25,21 @@ const PATIENCE: Duration = Duration::from_micros(50);
 pub struct Batch {
     outgoing: Outgoing,
     exec: Option<Box<Attempt>>,
+    /// True when a thread of this process runs the batch.
+    in_thread: bool,
 }
 
 impl Batch {
+    /// Returns a batch for a [`ThreadTask`].
+    pub fn in_thread() -> Self {
+        Batch { in_thread: true, ..Batch::default() }
+    }
+
     /// Adds a call. Returns a placeholder for its result, which is good until the batch has run.
     pub fn push<T>(&mut self, call: Call<T>) -> Result<T> {
         match self.exec {
             Some(_) => Err(Failure::Sealed(call.request.name)),
-            None => death_signal::push(&mut self.outgoing.sequence, call),
+            None => add(&mut self.outgoing.sequence, self.in_thread, call),
         }
     }
 
@@ -40,9 +48,8 @@ impl Batch {
         let mut calls = calls.into_iter();
         let Some(first) = calls.next() else { return Ok(Vec::new()) };
         let mut values = vec![self.push(first)?];
-        let sequence = &mut self.outgoing.sequence;
-        for value in sequence.aside(|sequence| calls.map(|call| death_signal::push(sequence, call)).collect::<Vec<_>>())
-        {
+        let (sequence, in_thread) = (&mut self.outgoing.sequence, self.in_thread);
+        for value in sequence.aside(|sequence| calls.map(|call| add(sequence, in_thread, call)).collect::<Vec<_>>()) {
             values.push(value?);
         }
         Ok(values)
@@ -89,6 +96,16 @@ impl Batch {
         Ok(())
     }
 
+    /// Runs the batch in a thread of this process. `done` is called once there, with the descriptors made.
+    pub fn submit_to_thread(self, thread: &ThreadTask, done: impl FnOnce(Result<Vec<i32>>) + Send + 'static) {
+        thread.submit(Box::new(move |alive| {
+            done(alive.and_then(|()| match self.near() {
+                (_, Some(failure)) => Err(failure),
+                (made, None) => Ok(made),
+            }))
+        }));
+    }
+
     /// Runs the batch in the calling thread; see [`crate::sequence::list::Sequence::near`].
     pub fn near(self) -> (Vec<i32>, Option<Failure>) {
         self.outgoing.sequence.near()
@@ -98,7 +115,7 @@ impl Batch {
     /// is called once with the descriptors made, on this thread or on the reactor's. When a call fails, the descriptors
     /// that were made before it are closed first.
     pub fn submit(self, task: &Arc<Channel>, first: bool, done: impl FnOnce(Result<Vec<i32>>) + Send + 'static) {
-        let Batch { outgoing, exec } = self;
+        let Batch { outgoing, exec, .. } = self;
         if first {
             // A cloned task has a working directory and a umask of its own. Node may change its own again only then.
             task.await_clone();
@@ -135,6 +152,18 @@ impl Batch {
         };
         outgoing.submit_with_patience(task, patience, Box::new(ended));
     }
+}
+
+/// Adds a call to the sequence of a batch.
+fn add<T>(sequence: &mut Sequence, in_thread: bool, mut call: Call<T>) -> Result<T> {
+    if !in_thread {
+        return death_signal::push(sequence, call);
+    }
+    call.request.permit_in_thread();
+    if call.request.one_thread {
+        return Err(call.request.multithreaded());
+    }
+    sequence.push(call)
 }
 
 /// Closes the descriptors that a batch has made, and then reports its failure. Before that it reads the messages of `context`, the

@@ -13,7 +13,7 @@ import {
 } from "../arguments.ts";
 import { BatchError } from "../errors.ts";
 import { type FDTable, OpenFile } from "../identity.ts";
-import { currentBatch, currentTask, nearTask, taskControl } from "../target/target.ts";
+import { currentBatch, currentTask, isInNode, nearTask, taskControl } from "../target/target.ts";
 import { Handle, hasOwner, invalidateHandles } from "./handle.ts";
 
 const CLOEXEC = 1; // FD_CLOEXEC
@@ -102,7 +102,7 @@ export class FileDescriptor implements Disposable {
 	 */
 	static from<T extends FileDescriptor>(this: Kind<T>, fd: number): T {
 		// biome-ignore lint/complexity/noThisInStatic: a subclass makes its own kind
-		return currentTask().isNear ? wrapNear(this, fd, true) : adoptNumber(this, fd);
+		return isInNode() ? wrapNear(this, fd, true) : adoptNumber(this, fd);
 	}
 
 	/**
@@ -223,7 +223,7 @@ export class FileDescriptor implements Disposable {
 		const task = currentTask();
 		taskControl().refuseChannel(task, to, "fd");
 		const number = this.#number();
-		if (task.isNear && isOpen(to)) throw outOfRange("fd", "a number that is not in use in this process", fd);
+		if (isInNode(task) && isOpen(to)) throw outOfRange("fd", "a number that is not in use in this process", fd);
 		const made = native().dup3(number, to, cloexec ? openFlags.cloexec : 0);
 		invalidateHandles(this.table, to, to);
 		return adoptCopy(this, made);

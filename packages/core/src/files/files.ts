@@ -10,7 +10,7 @@ import { joinBits, toBits } from "../addon/flags.ts";
 import { native } from "../addon/native.ts";
 import { options as checkOptions, integer, optionalBoolean } from "../arguments.ts";
 import { BatchError, NearfarError } from "../errors.ts";
-import { currentBatch, currentTask, taskControl } from "../target/target.ts";
+import { currentBatch, currentTask, isInNode, taskControl } from "../target/target.ts";
 import { adoptDescriptor, type FileDescriptor } from "./descriptor.ts";
 import { invalidateHandles } from "./handle.ts";
 import { type LocationLike, toAt } from "./location.ts";
@@ -138,7 +138,7 @@ export function closeRange(first: number, last: number, options?: { closeOnExec?
 	const { closeOnExec, unshare } = checkOptions(options, ["closeOnExec", "unshare"]);
 	const mark = optionalBoolean(closeOnExec, "closeOnExec") ?? false;
 	const task = currentTask();
-	if (task.isNear) {
+	if (isInNode(task)) {
 		throw new NearfarError(
 			"NEAR",
 			"cannot close a range of descriptors in this process: they belong to Node; call closeRange in task.run()",

@@ -1,6 +1,6 @@
 import { native } from "../addon/native.ts";
 import { MultithreadedError } from "../errors.ts";
-import { currentTask, nearTask } from "./target.ts";
+import { currentTask, isInNode, nearTask } from "./target.ts";
 
 /**
  * Refuses a call by pid that would change one thread of Node, even if a task makes the call.
@@ -9,7 +9,7 @@ import { currentTask, nearTask } from "./target.ts";
  * @param pid - The pid that the call gets; 0 means the caller.
  */
 export function refuseOneThread(what: string, pid: number): void {
-	if (pid === 0 ? !currentTask().isNear : !isOwnThread(pid)) return;
+	if (pid === 0 ? !isInNode() : !isOwnThread(pid)) return;
 	throw new MultithreadedError(
 		`${what} would change one thread of Node (process ${process.pid}) and leave its other threads as they are: make it in a task, for itself`,
 	);
@@ -19,7 +19,7 @@ export function refuseOneThread(what: string, pid: number): void {
  * Returns true when a pid of the current task's namespace is the id of a thread of Node. Asks with tgkill(2), because `/proc`
  * may belong to another pid namespace.
  */
-function isOwnThread(pid: number): boolean {
+export function isOwnThread(pid: number): boolean {
 	if (currentTask().pidNamespace !== nearTask().pidNamespace) return false;
 	try {
 		nearTask().run(() => native().tgkill(process.pid, pid, 0));

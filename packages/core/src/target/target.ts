@@ -80,6 +80,11 @@ export function nearTask(): AnyTask {
 	return taskControl().near();
 }
 
+/** Returns true for this process and for its threads, whose descriptors and memory are those of Node. */
+export function isInNode(task: AnyTask = currentTask()): boolean {
+	return task.isNear || task.fdTable === nearTask().fdTable;
+}
+
 /** Returns the property of an error that says which task has made the call. For this process there is none. */
 export function taskOf(task: AnyTask = currentTask()): { task?: string } {
 	return task.isNear ? {} : { task: task.toString() };

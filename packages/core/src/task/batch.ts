@@ -22,7 +22,7 @@ export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appear
 	let sent = false;
 	try {
 		const [result, reply] = withTarget(task, batch, () => {
-			native().collect();
+			native().collect(id);
 			try {
 				const result = refusePromise(fn());
 				sent = true; // from here on the addon ends the collecting itself, even if it fails

@@ -5,9 +5,9 @@ import { beginClosing, endClosing, refuseDuringSharedClone, sharersOf } from "..
 import { currentBatch } from "../target/target.ts";
 import { NEAR, stateOf, type TaskState } from "./state.ts";
 
-/** Returns the number of the descriptor that a task is controlled through; `undefined` for this process. */
+/** Returns the number of the descriptor that a task is controlled through; `undefined` for this process and its threads. */
 export function channelOf(state: TaskState): number | undefined {
-	return state.id === NEAR ? undefined : state.attributed(() => native().channelFd(state.id));
+	return state.id === NEAR || state.thread ? undefined : state.attributed(() => native().channelFd(state.id));
 }
 
 /** Returns the number of a task's channel; -1 when the task has ended, even if that is not known here yet. */

@@ -2,13 +2,13 @@ import { cloneFlags } from "../addon/flags.generated.ts";
 import { native } from "../addon/native.ts";
 import { TaskGoneError } from "../errors.ts";
 import { refuseDuringSharedClone, sharersOf } from "../identity.ts";
-import type { AnyTask } from "../target/target.ts";
+import { type AnyTask, isInNode, nearTask } from "../target/target.ts";
 import { channelIfLive, channelsInTable } from "./channels.ts";
 import { type Leftovers, stateOf, type TaskState } from "./state.ts";
 
 /** Closes a descriptor of a task without waiting for it. */
 export function closeLater(task: AnyTask, number: number): void {
-	if (task.isNear) task.run(() => native().close(number));
+	if (isInNode(task)) nearTask().run(() => native().close(number));
 	else native().closeLater(stateOf(task).id, [number]);
 }
 

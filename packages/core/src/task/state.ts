@@ -4,6 +4,7 @@ import { AddressSpace, FDTable, type PidNamespace } from "../identity.ts";
 import type { Process } from "../process/process.ts";
 import { type AnyTask, withTarget } from "../target/target.ts";
 import type { Command } from "./exec-options.ts";
+import type { ThreadPart } from "./thread.ts";
 
 /** The addon's number for this process. */
 export const NEAR = 0;
@@ -27,6 +28,8 @@ export interface TaskParts<P extends Process> {
 	readonly nested?: boolean;
 	/** True when it may ignore or block a signal. */
 	readonly signalsTouched?: boolean;
+	/** Present for a thread of this process. */
+	readonly thread?: ThreadPart;
 }
 
 /** Namespaces that a task makes or enters by a call of a batch which is collected, or under way. */
@@ -67,6 +70,8 @@ export class TaskState {
 	readonly task: AnyTask;
 	readonly id: number;
 	readonly nested: boolean;
+	/** Present for a thread of this process. */
+	readonly thread: ThreadPart | undefined;
 	/** The kinds of namespaces that the task, or one above it, has made or entered. */
 	readonly kinds: Set<NamespaceKind>;
 	/** The kinds among them that the clone of the task has made. */
@@ -94,7 +99,7 @@ export class TaskState {
 
 	constructor(
 		task: AnyTask,
-		{ id, kinds, cloned, entered, entering = [], pids, nested, signalsTouched }: TaskParts<Process>,
+		{ id, kinds, cloned, entered, entering = [], pids, nested, signalsTouched, thread }: TaskParts<Process>,
 	) {
 		this.task = task;
 		this.id = id;
@@ -106,6 +111,7 @@ export class TaskState {
 		this.pids = pids;
 		this.childPids = pids;
 		this.nested = nested ?? false;
+		this.thread = thread;
 		this.signalsTouched = signalsTouched ?? false;
 		states.set(task, this);
 		if (id !== NEAR) unreachable.register(task, id, task);
@@ -149,6 +155,11 @@ export class TaskState {
 /** Returns the state of a task. */
 export function stateOf(task: AnyTask): TaskState {
 	return states.get(task) as TaskState; // the constructor of a task makes its state
+}
+
+/** Returns the id of the thread that a task is. `undefined`: the task is a process. */
+export function threadId(task: AnyTask): number | undefined {
+	return stateOf(task).thread?.tid;
 }
 
 /** Returns the addon's number for a live task. */

@@ -23,6 +23,7 @@ import { afterPatience } from "./patience.ts";
 import { rawSyscall, type SyscallArgument, type SyscallOptions, syscallArguments } from "./raw.ts";
 import { closeLater, leaveTable } from "./sharing.ts";
 import { NEAR, stateOf, type TaskParts, TaskState } from "./state.ts";
+import { endThread, refuseThread, startThread, type ThreadOptions } from "./thread.ts";
 
 /**
  * A process with one thread that makes system calls for this process until it executes a program or exits.
@@ -138,8 +139,45 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @see clone(2)
 	 */
 	async clone(options?: CloneOptions): Promise<Task> {
+		refuseThread(this.#state, "clone from");
 		if (!this.isNear) this.#assertLive();
 		return cloneTask(this.isNear ? undefined : this, options, (parts) => new Task(parts));
+	}
+
+	/**
+	 * Starts a thread of Node that makes our calls and nothing else: a task without a process of its own, for sockets, mounts and
+	 * names of another namespace.
+	 *
+	 * Descriptors and memory of the thread are those of Node: what the thread opens is usable in Node at once, and the other way
+	 * round. Root, working directory, umask and namespaces are its own: `process.chdir` and `process.umask` do not reach them, and
+	 * `process.setuid` does. A call that would change a single thread in another way is refused with a `MultithreadedError`.
+	 *
+	 * The thread makes the calls of `run` one by one while Node waits. For calls that block, use `batch`: the event loop goes on. The
+	 * thread does not keep the event loop alive. It ends with `await using`, when no code can reach it, with its Worker and with
+	 * Node. Dispose waits for the call under way, which nothing can interrupt.
+	 *
+	 * @param options - The namespaces to enter and to make. Default: those of Node.
+	 * @returns The thread. Declare it with `await using`.
+	 * @throws `EPERM` Node has no CAP_SYS_ADMIN in its own user namespace, or for `"mnt"` no CAP_SYS_CHROOT. An ordinary user clones
+	 * a task with `"user"`, and `task.get(socket)` brings a socket of the task to Node.
+	 * @throws `ENOTTY` A descriptor of `options.join` is no namespace.
+	 * @throws `EAGAIN` A limit on the number of threads is reached.
+	 * @throws `ENOSPC` A limit on the number of namespaces is reached.
+	 * @throws `EMFILE` No descriptor is free.
+	 * @throws `ERR_NEARFAR_MULTITHREADED` A namespace of `options.join` is one that all threads of Node have to be in.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` A descriptor of `options.join` is not one of this process.
+	 * @throws `ERR_NEARFAR_CLOSED` A descriptor of `options.join` is closed.
+	 * @throws `ABORT_ERR` `options.signal` was aborted. `error.cause` is the reason of the signal.
+	 * @throws `TypeError` An option has the wrong type, or a kind is not one of {@link ThreadKind}.
+	 * @example
+	 * ```ts
+	 * await using thread = await Task.thread({ namespaces: ["uts"] });
+	 * thread.run(() => sethostname("inside")); // the host name of Node stays what it is
+	 * ```
+	 * @see unshare(2), setns(2); CAP_SYS_ADMIN in the user namespace of Node
+	 */
+	static async thread(options?: ThreadOptions): Promise<Task<Process>> {
+		return startThread(options, (parts) => new Task<Process>(parts)) as Promise<Task<Process>>;
 	}
 
 	/** Identity of its pid namespace. */
@@ -162,8 +200,15 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		return this.process.pid;
 	}
 
+	/** The id of the thread that makes the calls: of a task its pid, of {@link Task.near} that of the calling thread. */
+	get tid(): number {
+		if (this.isNear) return this.run(() => native().gettid());
+		return this.#state.thread?.tid ?? this.pid;
+	}
+
 	/**
-	 * The number, in its table, of the descriptor through which this process controls it. `undefined` for this process.
+	 * The number, in its table, of the descriptor through which this process controls it. `undefined` for this process and its
+	 * threads.
 	 *
 	 * @throws `ERR_NEARFAR_TASK_GONE` The task has ended.
 	 */
@@ -275,6 +320,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		this.#assertFar("put");
 		const { closeOnExec = true, number: to } = checkOptions(options, ["closeOnExec", "number"]);
 		if (typeof closeOnExec !== "boolean") throw wrongType("options.closeOnExec", "a boolean", closeOnExec);
+		if (this.#state.thread) return this.#copy(fd, closeOnExec, to);
 		if (to !== undefined) refuseChannel(this.#state, descriptorNumber(to, "options.number"), "options.number");
 		const number = withTarget(Task.near, undefined, () => numberOf(fd));
 		const put = () => {
@@ -308,6 +354,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 */
 	get<T extends FileDescriptor>(fd: T): T {
 		this.#assertFar("get");
+		if (this.#state.thread) return this.#copy(fd);
 		const made = this.#state.attributed(() => native().get(this.#id, numberOf(fd)));
 		return adoptCopy(fd, made, Task.near.fdTable);
 	}
@@ -392,6 +439,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @see execve(2), execveat(2)
 	 */
 	exec(path: PathLike | FileDescriptor, argv?: readonly string[], options?: ExecOptions): P {
+		refuseThread(this.#state, "execute a program in");
 		this.#assertFar("exec");
 		const attempt = () => execute(this.#state, path, argv, options);
 		if (isCurrent(this)) attempt();
@@ -442,6 +490,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @see wait(2), PR_SET_CHILD_SUBREAPER(2const), Linux 5.6
 	 */
 	supervise(program: ChildProcess, options?: { forward?: boolean; fds?: readonly FileDescriptor[] }): void {
+		refuseThread(this.#state, "supervise a program with");
 		this.#assertFar("supervise");
 		if (!(program instanceof ChildProcess)) throw wrongType("program", "a ChildProcess", program);
 		if (isCurrent(this) && currentBatch()) {
@@ -476,6 +525,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @see exit_group(2)
 	 */
 	async exit(code = 0): Promise<ExitStatus> {
+		refuseThread(this.#state, "exit");
 		this.#assertFar("exit");
 		integer(code, "code", 0, 255);
 		const child = this.#child("exit");
@@ -490,13 +540,15 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 
 	/**
 	 * Kills and reaps a task that has not ended, and a supervisor with everything that it supervises. Leaves a task alone that
-	 * has executed a program.
+	 * has executed a program. Ends a thread when its call under way has returned.
 	 *
 	 * @throws `ERR_NEARFAR_NEAR` The task is {@link Task.near}: this process.
 	 * @throws `ERR_NEARFAR_BATCH` The task is still being cloned.
 	 */
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#assertNotNear("dispose");
+		const { thread } = this.#state;
+		if (thread) return endThread(this.#state, thread);
 		const child = this.#child("dispose of");
 		if (this.state === "supervisor") {
 			native().endSupervision(this.#id);
@@ -516,11 +568,19 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		await child[Symbol.asyncDispose]();
 	}
 
-	/** Returns `"task 4711 (user mnt pid)"`, or `"this process (4711)"`. */
+	/** Returns `"task 4711 (user mnt pid)"`, `"this process (4711)"`, or `"thread 4712 of this process (net)"`. */
 	toString(): string {
 		if (this.isNear) return `this process (${this.pid})`;
-		const kinds = [...this.#state.kinds].join(" ");
-		return `task ${this.pid}${kinds && ` (${kinds})`}`;
+		const { kinds, thread } = this.#state;
+		const shown = [...kinds].join(" ");
+		return `${thread ? `thread ${thread.tid} of this process` : `task ${this.pid}`}${shown && ` (${shown})`}`;
+	}
+
+	/** Copies a descriptor of this process in its own table, which a thread has too. */
+	#copy<T extends FileDescriptor>(fd: T, closeOnExec = true, to?: number): T {
+		Task.near.run(() => numberOf(fd));
+		const copy = () => (to === undefined ? fd.dup({ closeOnExec }) : fd.dupTo(to, { closeOnExec }));
+		return isCurrent(this) ? copy() : Task.near.run(copy);
 	}
 
 	#signal(signal: Signal): void {

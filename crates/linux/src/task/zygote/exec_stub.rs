@@ -120,5 +120,5 @@ fn make_call<T>(mut call: Call<T>) -> Result<T> {
 fn make(request: &mut Request) -> Result<i64> {
     // The child is a process of its own, with one thread.
     request.one_thread = false;
-    request.make_near(|_| None)
+    request.make_near(&|_| None)
 }

@@ -1,0 +1,150 @@
+import type { Event } from "../../native/binding.js";
+import { abortable, throwIfAborted } from "../abortable.ts";
+import { forget, listen } from "../addon/events.ts";
+import { type NamespaceKind, namespaceFlags } from "../addon/flags.generated.ts";
+import { toBits } from "../addon/flags.ts";
+import { keepAlive } from "../addon/keep-alive.ts";
+import { native } from "../addon/native.ts";
+import { abandon, once } from "../addon/request.ts";
+import { abortSignal, array, options as checkOptions } from "../arguments.ts";
+import { MultithreadedError, NearfarError } from "../errors.ts";
+import { type FileDescriptor, numberOf } from "../files/descriptor.ts";
+import type { Process } from "../process/process.ts";
+import { makeError } from "../target/make-error.ts";
+import { isOwnThread } from "../target/own-thread.ts";
+import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
+import { stateOf, type TaskParts, type TaskState } from "./state.ts";
+
+/**
+ * The kinds of namespaces that a single thread of Node may have of its own.
+ *
+ * @example
+ * ```ts
+ * const kinds: readonly ThreadKind[] = ["net", "uts"];
+ * await using thread = await Task.thread({ namespaces: kinds });
+ * ```
+ */
+export type ThreadKind = keyof typeof threadFlags;
+
+const { cgroup, ipc, mnt, net, uts } = namespaceFlags;
+const threadFlags = { cgroup, ipc, mnt, net, uts } as const;
+
+/** The namespaces of a new thread. */
+export interface ThreadOptions {
+	/** The kinds of namespaces of which the thread makes new ones, after it has entered those of `join`. Default: none. */
+	namespaces?: readonly ThreadKind[];
+	/** The namespaces that the thread enters, in order: descriptors of this process, which the caller closes. Default: none. */
+	join?: readonly FileDescriptor[];
+	/** Gives up when aborted: the thread ends as soon as it has begun. Has no effect after the promise has resolved. */
+	signal?: AbortSignal;
+}
+
+/** What is known of a task that is a thread of this process. */
+export interface ThreadPart {
+	/** The id of the thread. */
+	readonly tid: number;
+	/** Resolves when the thread makes no call any more, and is about to be gone. */
+	readonly ended: Promise<void>;
+}
+
+/**
+ * Starts a thread of this process that makes calls and nothing else.
+ *
+ * @param options - As the user has given them.
+ * @param makeTask - Makes the object.
+ */
+export async function startThread(
+	options: ThreadOptions = {},
+	makeTask: (parts: TaskParts<Process>) => AnyTask,
+): Promise<AnyTask> {
+	const { namespaces = [], join = [], signal } = checkOptions(options, ["namespaces", "join", "signal"]);
+	abortSignal(signal);
+	const make = toBits(threadFlags, array(namespaces, "options.namespaces"), "options.namespaces");
+	const near = nearTask();
+	const entered = near.run(() => array(join, "options.join").map(toEntered));
+	throwIfAborted(signal);
+	const id = near.run(() => native().startThread(entered.flat(), make));
+	let end = () => {};
+	const ended = new Promise<void>((resolve) => {
+		end = resolve;
+	});
+	const begun = once(id, () =>
+		listen(id, () => {
+			forget(id);
+			end();
+		}),
+	);
+	const { failure, numbers } = await abortable<Event>(signal, (resolve, reject) => {
+		begun.then(resolve, reject);
+		return () => {
+			native().forgetTask(id);
+			abandon(id);
+		};
+	});
+	if (failure) {
+		forget(id);
+		native().forgetTask(id);
+		throw withTarget(near, undefined, () => makeError(failure));
+	}
+	const [tid = 0] = numbers;
+	const kinds = entered.map(([, kind]) => kindOf(kind));
+	const thread = makeTask({
+		id,
+		process: near.process,
+		kinds: [...kinds, ...namespaces],
+		cloned: namespaces,
+		entered: kinds.filter((kind) => !namespaces.includes(kind)),
+		pids: () => near.pidNamespace,
+		thread: { tid, ended },
+	});
+	const state = stateOf(thread);
+	state.fdTable = near.fdTable;
+	state.addressSpace = near.addressSpace;
+	return thread;
+}
+
+/** Returns the number of a namespace and the flag of its kind. Refuses a kind that one thread cannot have of its own. */
+function toEntered(fd: FileDescriptor, index: number): [fd: number, kind: number] {
+	const number = numberOf(fd, `options.join[${index}]`);
+	const kind = native().namespaceKind(number);
+	if (!kindOf(kind)) {
+		throw new MultithreadedError(
+			`setns would move one thread of Node (process ${process.pid}) into a namespace that all threads have to be in (options.join[${index}]): a thread may join ${Object.keys(threadFlags).join(", ")}; use Task.clone for the others`,
+		);
+	}
+	return [number, kind];
+}
+
+function kindOf(flag: number): ThreadKind {
+	return Object.entries(threadFlags).find(([, each]) => each === flag)?.[0] as ThreadKind;
+}
+
+/** Ends a thread, and waits until it is gone: also until the call under way has returned, which nothing can interrupt. */
+export async function endThread(state: TaskState, { tid, ended }: ThreadPart): Promise<void> {
+	if (state.phase === "live") state.leave("exited");
+	keepAlive(1);
+	try {
+		await ended;
+	} finally {
+		keepAlive(-1);
+	}
+	// The thread has said that it ends, and the kernel is about to take it away.
+	for (let looks = 0; looks < MOST_LOOKS && isOwnThread(tid); looks++) await new Promise(setImmediate);
+}
+
+const MOST_LOOKS = 1000; // another thread may get the id
+
+/** Refuses what a thread cannot do, because it is no process. */
+export function refuseThread({ thread, task }: TaskState, what: string): void {
+	if (thread) throw new NearfarError("THREAD", `cannot ${what} ${task}: a thread is part of Node: use Task.clone`);
+}
+
+/** Refuses a task that is a thread; see {@link refuseThread}. */
+export function refuseThreadTask(task: AnyTask, what: string): void {
+	refuseThread(stateOf(task), what);
+}
+
+/** True for a kind that a thread may have of its own. */
+export function isThreadKind(kind: NamespaceKind): kind is ThreadKind {
+	return kind in threadFlags;
+}
