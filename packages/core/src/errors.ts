@@ -268,6 +268,43 @@ export class ExitError extends NearfarError {
 }
 
 /**
+ * `ERR_NEARFAR_ID_MAP_HELPER`: newuidmap(1) or newgidmap(1) did not write the map of a user namespace.
+ *
+ * The message has the last line of what the program has said.
+ *
+ * @example
+ * ```ts
+ * const uids = [{ inside: 0, outside: 4_000_000_000, count: 2 }]; // not in /etc/subuid
+ * try {
+ *   await using task = await Task.clone({ namespaces: ["user"], idMap: { uids, helper: "always" } });
+ * } catch (error) {
+ *   if (error instanceof IdMapHelperError) console.log(error.status.code, error.stderr);
+ * }
+ * ```
+ */
+export class IdMapHelperError extends NearfarError {
+	/** How the program ended. */
+	readonly status: ExitStatus;
+	/** The program with its arguments: the pid, and three numbers for each line of the map. */
+	readonly command: Command;
+	/** What the program has written to its standard error: the end of the output, at most 16 KiB. */
+	readonly stderr: string;
+	/** The obstacle, and what to do about it. */
+	declare readonly hint?: string;
+
+	constructor(
+		message: string,
+		{ status, command, stderr, hint }: { status: ExitStatus; command: Command; stderr: string; hint?: string },
+	) {
+		super("ID_MAP_HELPER", message);
+		this.status = status;
+		this.command = command;
+		this.stderr = stderr;
+		if (hint !== undefined) this.hint = hint;
+	}
+}
+
+/**
  * `ERR_NEARFAR_UNSUPPORTED_PLATFORM`: nearfar does not work on this platform. Thrown on first use, never on import.
  *
  * @example

@@ -26,6 +26,7 @@ export {
 	ClosedError,
 	ExitError,
 	FDTableMismatchError,
+	IdMapHelperError,
 	MultithreadedError,
 	NamespaceMismatchError,
 	NearfarError,

@@ -31,10 +31,10 @@ describe("NST-28 malformed maps", () => {
 		["no lines", [], "ERR_INVALID_ARG_VALUE"],
 		[
 			"341 lines",
-			Array.from({ length: 341 }, (_, id) => ({ inside: id, outside: id, count: 1 })),
-			"ERR_INVALID_ARG_VALUE",
+			Array.from({ length: 341 }, (_, id) => ({ inside: 2 * id, outside: id, count: 1 })),
+			"ERR_OUT_OF_RANGE",
 		],
-		["overlapping lines", [one, { ...one, outside: 5 }], "EINVAL"],
+		["overlapping lines", [one, { ...one, outside: 5 }], "ERR_OUT_OF_RANGE"],
 	];
 	test.each(rows)("NST-28 %s", async (_, uids, code) => {
 		const idMap = { uids: uids as IdMapping[], gids: uids as IdMapping[] };

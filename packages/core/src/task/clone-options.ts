@@ -4,7 +4,7 @@ import type { native } from "../addon/native.ts";
 import { abortSignal, array, options as checkOptions, pid as checkPid, wrongType, wrongValue } from "../arguments.ts";
 import { type FileDescriptor, numberOf } from "../files/descriptor.ts";
 import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
-import { checkMaps, type IdMaps, ownMap } from "./idmap.ts";
+import { type CheckedMaps, checkMaps, type IdMaps, ownMap } from "./idmap.ts";
 import { stateOf } from "./state.ts";
 import type { Task } from "./task.ts";
 
@@ -19,7 +19,8 @@ export interface CloneOptions {
 	namespaces?: readonly NamespaceKind[];
 	/**
 	 * With `"user"`: the ids that the new user namespace maps. `"identity"` (default): the present user and group, each
-	 * to itself. `"root"`: each of them to 0. `"none"`: no ids yet. Ranges need CAP_SETUID and CAP_SETGID.
+	 * to itself. `"root"`: each of them to 0. `"none"`: no ids yet. Ranges need CAP_SETUID and CAP_SETGID, or newuidmap(1) and
+	 * newgidmap(1), and the ranges of the user in `/etc/subuid` and `/etc/subgid`: see {@link IdMaps}.
 	 */
 	idMap?: "identity" | "root" | "none" | IdMaps;
 	/**
@@ -72,7 +73,7 @@ export type CloneData = Parameters<ReturnType<typeof native>["clone"]>[0];
 export function checkClone(
 	parent: AnyTask | undefined,
 	options: CloneOptions,
-): { data: CloneData; maps: ReturnType<typeof checkMaps> | undefined } {
+): { data: CloneData; maps: CheckedMaps | undefined } {
 	const {
 		namespaces = [],
 		idMap: map,
@@ -97,7 +98,7 @@ export function checkClone(
 	}
 	const idMap = map === undefined ? "identity" : map;
 	const maps = typeof idMap === "object" ? checkMaps(idMap) : undefined;
-	const own = typeof idMap === "object" && !parent ? ownMap(idMap) : undefined;
+	const own = maps && !parent ? ownMap(maps) : undefined;
 	if (!maps && !["identity", "root", "none"].includes(idMap as string)) {
 		throw wrongValue("options.idMap", '"identity", "root", "none" or an object of uids and gids', idMap);
 	}

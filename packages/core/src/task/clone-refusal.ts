@@ -4,7 +4,7 @@ import { ChildProcess } from "../process/child.ts";
 import { reachedLimit } from "../target/reached-limit.ts";
 import type { AnyTask } from "../target/target.ts";
 import type { CloneOptions } from "./clone-options.ts";
-import { openInProc } from "./idmap.ts";
+import { openInProc } from "./map-target.ts";
 
 /**
  * Returns the failure of a clone, and says in words which limit on processes is reached, or which privilege is missing.

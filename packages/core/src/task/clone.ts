@@ -8,7 +8,8 @@ import { type CloneOptions, checkClone } from "./clone-options.ts";
 import { explainRefusal } from "./clone-refusal.ts";
 import { type MakeTask, startClone } from "./cloning.ts";
 import { stopTask } from "./end.ts";
-import { writeMaps } from "./idmap.ts";
+import { MapTarget } from "./map-target.ts";
+import { writeMaps } from "./map-writer.ts";
 import { afterPatience } from "./patience.ts";
 import type { Task } from "./task.ts";
 
@@ -51,7 +52,10 @@ export async function cloneTask(
 			throw withTarget(parent ?? nearTask(), undefined, () => makeError(explained));
 		}
 		const { task, firstBatch } = cloning;
-		if (maps) writeMaps(task, maps, parent);
+		if (maps) {
+			using target = MapTarget.ofTask(task);
+			await writeMaps(target, maps, parent ?? nearTask(), signal);
+		}
 		await (firstBatch ?? (begin && task.batch(() => begin(task))));
 		throwIfAborted(signal);
 		return task;

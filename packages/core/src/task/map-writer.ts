@@ -1,0 +1,141 @@
+import { prctlOptions } from "../addon/flags.generated.ts";
+import { native } from "../addon/native.ts";
+import type { FileDescriptor } from "../files/descriptor.ts";
+import { openat2 } from "../files/files.ts";
+import { Location } from "../files/location.ts";
+import type { IdMap } from "../idmap/id-map.ts";
+import { SyscallError } from "../syscall-error.ts";
+import { type AnyTask, nearTask, withFile } from "../target/target.ts";
+import type { CheckedMaps } from "./idmap.ts";
+import { type HelperName, runMapHelper } from "./map-helper.ts";
+import type { MapTarget } from "./map-target.ts";
+
+const CAP_SETGID = 6n;
+const CAP_SETUID = 7n;
+
+type FileName = "setgroups" | "gid_map" | "uid_map";
+
+/** One file of a user namespace that is to be written, in the order of the kernel's rules. */
+interface Step {
+	readonly name: FileName;
+	/** What is written into the file. */
+	readonly content: IdMap | "deny";
+	/** True when the writer writes the file itself. Otherwise a helper does. */
+	readonly direct: boolean;
+}
+
+const helpers = { gid_map: "newgidmap", uid_map: "newuidmap" } as const satisfies Partial<Record<FileName, HelperName>>;
+
+/**
+ * Writes the maps of a user namespace from outside. If the second map is refused, the first one stays.
+ *
+ * Every file that the writer writes itself is open before the first call that changes something.
+ *
+ * @param target - A process in the namespace. The writer that has its directory in `/proc` writes to no other process.
+ * @param maps - The maps.
+ * @param by - The task whose credentials decide what is allowed. The ids outside belong to the user namespace of this task.
+ * @param signal - Gives up when aborted, and kills a helper.
+ */
+export async function writeMaps(
+	target: MapTarget,
+	maps: CheckedMaps,
+	by: AnyTask,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	const steps = planSteps(maps, by);
+	const direct = steps.filter(({ direct }) => direct).map(({ name }) => name);
+	const files = direct.length > 0 ? openFiles(target, direct, by) : new Map<FileName, FileDescriptor>();
+	try {
+		for (const { name, content } of steps) {
+			const path = target.pathOf(name);
+			const file = files.get(name);
+			if (file) by.run(() => withFile(path, () => file.write(`${content}`)));
+			else if (name !== "setgroups") {
+				await runMapHelper(helpers[name], content as IdMap, { target, path, by, signal });
+			}
+		}
+	} finally {
+		for (const file of files.values()) file.close();
+	}
+}
+
+/** Decides for each map whether the writer or a helper writes the map. A refusal later does not change the decision. */
+function planSteps({ uids, gids, helper, setgroups }: CheckedMaps, by: AnyTask): Step[] {
+	const [effective = 0n] = by.run(() => native().capget(0));
+	const can = (capability: bigint) => (effective & (1n << capability)) !== 0n;
+	const isDirect = (map: IdMap, capability: bigint, own: () => number) =>
+		helper === "never" || (helper === "auto" && (can(capability) || isOwnId(map, by, own)));
+	const gidsDirect = gids !== undefined && isDirect(gids, CAP_SETGID, () => native().getegid());
+	const uidsDirect = uids !== undefined && isDirect(uids, CAP_SETUID, () => native().geteuid());
+	// Without CAP_SETGID the kernel accepts a group map only after setgroups(2) was denied.
+	const denied = setgroups === "deny" || (setgroups === "auto" && gidsDirect && !can(CAP_SETGID));
+	return [
+		...(denied ? [{ name: "setgroups", content: "deny", direct: true } as const] : []),
+		...(gids ? [{ name: "gid_map", content: gids, direct: gidsDirect } as const] : []),
+		...(uids ? [{ name: "uid_map", content: uids, direct: uidsDirect } as const] : []),
+	];
+}
+
+/** Returns whether a map has a single id, and outside that is the effective id of the writer. */
+function isOwnId({ count, mappings: [line] }: IdMap, by: AnyTask, own: () => number): boolean {
+	return count === 1 && line?.outside === by.run(own);
+}
+
+/** Opens the files that the writer writes itself. If one cannot be opened, none stays open. */
+function openFiles(target: MapTarget, names: readonly FileName[], by: AnyTask): Map<FileName, FileDescriptor> {
+	// The /proc of the writer may be missing, or be that of another pid namespace. So the writer gets Node's directory.
+	using copy = by.isNear ? undefined : by.put(target.folder);
+	const folder = copy ?? target.folder;
+	const files = new Map<FileName, FileDescriptor>();
+	const openAll = () => {
+		for (const name of names) {
+			if (files.has(name)) continue;
+			const open = () => openat2(new Location(folder, name), { flags: ["wronly"] });
+			files.set(
+				name,
+				by.run(() => withFile(target.pathOf(name), open)),
+			);
+		}
+	};
+	try {
+		const { task } = target;
+		// Root owns the files of a task that is not dumpable, and opens them without a message to the task.
+		if (!task) openAll();
+		else if (!(by.isNear && isRoot() && succeeds(openAll))) whileDumpable(task, openAll);
+		return files;
+	} catch (error) {
+		for (const file of files.values()) file.close();
+		throw error;
+	}
+}
+
+/** True when this process is root of its user namespace, and so owns the files in /proc of a task that is not dumpable. */
+function isRoot(): boolean {
+	return nearTask().run(() => native().geteuid()) === 0;
+}
+
+/** Calls `fn`. Returns false if the kernel refuses a call of `fn`. */
+function succeeds(fn: () => void): boolean {
+	try {
+		fn();
+		return true;
+	} catch (error) {
+		if (!(error instanceof SyscallError)) throw error;
+		return false;
+	}
+}
+
+/**
+ * Calls `fn` while a task is dumpable. The files in /proc of a task that is not dumpable are root's, and their owner has
+ * to open them.
+ */
+function whileDumpable(task: AnyTask, fn: () => void): void {
+	const set = (value: number) => task.run(() => native().setPrctl(prctlOptions.setDumpable, [value]));
+	const before = task.run(() => native().prctl(prctlOptions.getDumpable, []).result);
+	set(1);
+	try {
+		fn();
+	} finally {
+		set(before === 1n ? 1 : 0);
+	}
+}
