@@ -10,6 +10,7 @@ pub mod descriptor;
 pub mod directory;
 pub mod eventfd;
 pub mod fs_context;
+pub mod ioctl;
 pub mod limits;
 pub mod locks;
 pub mod memory;

@@ -26,6 +26,7 @@ mod exec;
 mod failure;
 mod fs_context;
 mod getters;
+mod ioctl;
 mod limits;
 mod locks;
 mod mount;

@@ -5,7 +5,7 @@ use crate::tables::{self, Id};
 use crate::throw::OrThrow;
 use linux::calls::process::ChildState;
 use linux::wait::stranger::{self, Until};
-use napi::bindgen_prelude::{Buffer, Result};
+use napi::bindgen_prelude::Result;
 use napi_derive::napi;
 use std::os::fd::BorrowedFd;
 
@@ -25,18 +25,6 @@ pub fn pidfd_send_signal(pidfd: i32, signal: i32, flags: u32) -> Result<()> {
 #[napi]
 pub fn pidfd_getfd(pidfd: i32, fd: i32) -> Result<i32> {
     linux::calls::pidfd::pidfd_getfd(pidfd, fd).run().or_throw()
-}
-
-/// ioctl(2) with a PIDFD_GET_*_NAMESPACE.
-#[napi]
-pub fn pidfd_namespace(pidfd: i32, request: u32, arg: u32) -> Result<i32> {
-    linux::calls::pidfd::pidfd_namespace(pidfd, request, arg).run().or_throw()
-}
-
-/// ioctl(2) with PIDFD_GET_INFO: a `struct pidfd_info` of `length` bytes.
-#[napi]
-pub fn pidfd_info(pidfd: i32, mask: u32, length: u32) -> Result<Buffer> {
-    linux::calls::pidfd::pidfd_info(pidfd, mask.into(), length).run().or_throw().map(Buffer::from)
 }
 
 /// Returns the wait status that `/proc` shows of a process that has ended and was not reaped. `pidfd` is of this process.

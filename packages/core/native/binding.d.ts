@@ -381,6 +381,15 @@ export declare function holdChild(child: Id): boolean
  */
 export type Id = number
 
+/** ioctl(2) with a number. Returns the result, which is a new descriptor or a value. */
+export declare function ioctl(fd: number, request: number, arg: number, descriptor: boolean): number
+
+/**
+ * ioctl(2) with bytes that the kernel reads and writes. Returns the bytes afterwards. A batch collects the call if its bytes are
+ * no `answer`, and returns none.
+ */
+export declare function ioctlBytes(fd: number, request: number, bytes: Uint8Array, answer: boolean): Buffer
+
 /** Says whether events of the copy that calls this keep the event loop alive. */
 export declare function keepAlive(alive: boolean): void
 
@@ -417,17 +426,11 @@ export declare function mknodat(at: number, path: Text, mode: number, major: num
 /** mount(2). */
 export declare function mount(source: Text | undefined | null, target: Text, kind: Text | undefined | null, flags: number, data?: Text | undefined | null): void
 
-/** ioctl(2) with NS_GET_MNTNS_ID: the id of a mount namespace. */
-export declare function mountNamespaceId(fd: number): bigint
-
 /** mount_setattr(2). */
 export declare function mountSetattr(at: number, path: Text, flags: number, set: number, clear: number, propagation: number, userns?: number | undefined | null): void
 
 /** move_mount(2). */
 export declare function moveMount(from: number, fromPath: Text, to: number, toPath: Text, flags: number): void
-
-/** ioctl(2) with NS_GET_NSTYPE: the CLONE_NEW… flag of a namespace's kind. */
-export declare function namespaceKind(fd: number): number
 
 /** openat2(2). */
 export declare function openat2(at: number, path: Text, flags: number, mode: number, resolve: number): number
@@ -440,12 +443,6 @@ export declare function openTreeAttr(at: number, path: Text, flags: number, set:
 
 /** pidfd_getfd(2). */
 export declare function pidfdGetfd(pidfd: number, fd: number): number
-
-/** ioctl(2) with PIDFD_GET_INFO: a `struct pidfd_info` of `length` bytes. */
-export declare function pidfdInfo(pidfd: number, mask: number, length: number): Buffer
-
-/** ioctl(2) with a PIDFD_GET_*_NAMESPACE. */
-export declare function pidfdNamespace(pidfd: number, request: number, arg: number): number
 
 /** pidfd_open(2). */
 export declare function pidfdOpen(pid: number, flags: number): number

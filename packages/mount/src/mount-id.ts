@@ -1,5 +1,5 @@
 import { FileDescriptor, type LocationLike } from "@nearfar/core";
-import { native, numberOf, outOfRange, statxMask, toAt, wrongType } from "@nearfar/core/internal";
+import { namespaceId, native, numberOf, outOfRange, statxMask, toAt, wrongType } from "@nearfar/core/internal";
 
 const END = 1n << 64n; // no id is that large
 const ID = 144; // the offset of the id in a struct statx
@@ -22,7 +22,7 @@ export function toMountId(mount: bigint | LocationLike, name: string): bigint {
 /** Returns the id of a mount namespace, which is given by this id or by a descriptor. */
 export function toNamespaceId(namespace: bigint | FileDescriptor | undefined): bigint | undefined {
 	if (namespace === undefined) return undefined;
-	if (namespace instanceof FileDescriptor) return native().mountNamespaceId(numberOf(namespace, "options.namespace"));
+	if (namespace instanceof FileDescriptor) return namespaceId(numberOf(namespace, "options.namespace"), "mountId");
 	if (typeof namespace !== "bigint") throw wrongType("options.namespace", "a bigint or a FileDescriptor", namespace);
 	// The kernel takes 0 for the namespace of the caller, and so for another one than an id that could not be found.
 	if (namespace === 0n) throw outOfRange("options.namespace", "a bigint from 1 to 2^64-1", namespace);

@@ -4,6 +4,7 @@ import {
 	currentTask,
 	entersNamespaces,
 	integer,
+	namespaceFlag,
 	namespaceFlags,
 	native,
 	numberOf,
@@ -59,7 +60,7 @@ export function setns(fd: FileDescriptor, kinds?: readonly NamespaceKind[] | num
 }
 
 function kindIn(task: AnyTask, fd: FileDescriptor): number {
-	return task.run(() => native().namespaceKind(numberOf(fd)));
+	return task.run(() => namespaceFlag(numberOf(fd)));
 }
 
 function kindFlag(task: AnyTask, fd: FileDescriptor): number {

@@ -1,5 +1,5 @@
 import { SyscallError } from "@nearfar/core";
-import { native, pidfdInfoMask, pidOfPidfd } from "@nearfar/core/internal";
+import { pidfdInfo, pidfdInfoMask, pidOfPidfd } from "@nearfar/core/internal";
 
 const SIZE = 64; // bytes of the first version of struct pidfd_info
 
@@ -16,7 +16,7 @@ export interface Identity {
  */
 export function identifyProcess(pidfd: number): Identity | undefined {
 	try {
-		const info = native().pidfdInfo(pidfd, pidfdInfoMask.pid | pidfdInfoMask.creds, SIZE);
+		const info = pidfdInfo(pidfd, pidfdInfoMask.pid | pidfdInfoMask.creds, SIZE);
 		return { pid: info.readUInt32LE(16), uid: info.readUInt32LE(28) };
 	} catch (error) {
 		if (!(error instanceof SyscallError)) throw error;

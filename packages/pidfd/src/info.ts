@@ -1,6 +1,6 @@
 import type { Buffer } from "node:buffer";
 import type { ExitStatus, Signal } from "@nearfar/core";
-import { native, pidfdCoredump, pidfdInfoMask, signalName } from "@nearfar/core/internal";
+import { pidfdCoredump, pidfdInfo, pidfdInfoMask, signalName } from "@nearfar/core/internal";
 
 /**
  * The properties of a process that the kernel reports. A property that the kernel does not report is `undefined`, as
@@ -68,7 +68,7 @@ const SIZE = 72; // bytes of struct pidfd_info with core dumps; an older kernel 
 /** Returns all properties of the process of a pidfd. */
 export function readInfo(pidfd: number): PidFdInfo {
 	const { pid, creds, cgroupid, exit, coredump } = pidfdInfoMask;
-	return parse(native().pidfdInfo(pidfd, pid | creds | cgroupid | exit | coredump, SIZE));
+	return parse(pidfdInfo(pidfd, pid | creds | cgroupid | exit | coredump, SIZE));
 }
 
 function parse(info: Buffer): PidFdInfo {

@@ -1,14 +1,4 @@
-import { type FileDescriptor, Location, type NamespaceKind, openat2, SyscallError } from "@nearfar/core";
-import {
-	type AnyTask,
-	adoptDescriptor,
-	currentTask,
-	native,
-	openProcessFolder,
-	pidfdNamespaces,
-	taskOf,
-	toChoice,
-} from "@nearfar/core/internal";
+import type { NamespaceKind } from "@nearfar/core";
 
 /**
  * The kinds of namespaces that a process is in, and the two that its children will be in: names in `/proc/<pid>/ns`.
@@ -20,72 +10,3 @@ import {
  * ```
  */
 export type PidFdNamespaceKind = NamespaceKind | "pid_for_children" | "time_for_children";
-
-const requests = {
-	cgroup: pidfdNamespaces.cgroup,
-	ipc: pidfdNamespaces.ipc,
-	mnt: pidfdNamespaces.mnt,
-	net: pidfdNamespaces.net,
-	pid: pidfdNamespaces.pid,
-	pid_for_children: pidfdNamespaces.pidForChildren,
-	time: pidfdNamespaces.time,
-	time_for_children: pidfdNamespaces.timeForChildren,
-	user: pidfdNamespaces.user,
-	uts: pidfdNamespaces.uts,
-} as const satisfies Record<PidFdNamespaceKind, number>;
-
-// Whether a task can use the ioctls. The answer is kept for each task, because a task may have a seccomp filter.
-const hasIoctls = new WeakMap<AnyTask, boolean>();
-
-/** Opens a namespace of the process of a pidfd of the current task. */
-export function openNamespace(pidfd: number, kind: PidFdNamespaceKind): FileDescriptor {
-	const request = toChoice(requests, kind, "kind");
-	const task = currentTask();
-	let ioctls = hasIoctls.get(task);
-	if (ioctls === undefined) {
-		ioctls = task.run(probeIoctls);
-		hasIoctls.set(task, ioctls);
-	}
-	return ioctls ? adoptDescriptor(native().pidfdNamespace(pidfd, request, 0)) : openInProc(pidfd, kind);
-}
-
-/**
- * Returns whether the kernel has the ioctls. A kernel without them fails with ENOTTY, and one with them refuses the
- * argument 1.
- */
-function probeIoctls(): boolean {
-	const self = native().pidfdOpen(native().getpid(), 0);
-	try {
-		native().pidfdNamespace(self, requests.uts, 1);
-		return true;
-	} catch (error) {
-		return !(error instanceof SyscallError && error.code === "ENOTTY");
-	} finally {
-		native().close(self);
-	}
-}
-
-/** Opens a namespace in `/proc`, for kernels before Linux 6.11. */
-function openInProc(pidfd: number, kind: PidFdNamespaceKind): FileDescriptor {
-	using folder = openProcessFolder(pidfd);
-	if (!folder) throw noProcess();
-	try {
-		return openat2(new Location(folder, `ns/${kind}`));
-	} catch (error) {
-		throw hasEnded(folder) ? noProcess() : error;
-	}
-}
-
-/** Returns whether the process of a directory in `/proc` has ended. The kernel reads no file of one that was reaped. */
-function hasEnded(folder: FileDescriptor): boolean {
-	try {
-		using stat = openat2(new Location(folder, "stat"));
-		return /^\d+ \(.*\) [ZX]/s.test(stat.read(512).toString());
-	} catch {
-		return true;
-	}
-}
-
-function noProcess(): SyscallError {
-	return new SyscallError({ code: "ESRCH", errno: 3, syscall: "ioctl" }, taskOf());
-}

@@ -23,6 +23,7 @@ import {
 	livingChild,
 	native,
 	numberOf,
+	openNamespaceOf,
 	optionalBoolean,
 	ownsNumber,
 	pidfdFlags,
@@ -35,7 +36,7 @@ import {
 import { waitForEnd } from "./exited.ts";
 import { HeldPidfd } from "./held-pidfd.ts";
 import { type PidFdInfo, readInfo } from "./info.ts";
-import { openNamespace, type PidFdNamespaceKind } from "./namespace.ts";
+import type { PidFdNamespaceKind } from "./namespace.ts";
 import { assertChild, type NodeChild, pidOfNodeChild } from "./node-child.ts";
 import { findOwnChild } from "./own-child.ts";
 import { checkStartTime, readStartTime } from "./start-time.ts";
@@ -433,7 +434,7 @@ export class PidFd extends FileDescriptor {
 	 * @see ioctl_pidfd(2) PIDFD_GET_UTS_NAMESPACE, Linux 6.11; the right to trace the process, see ptrace(2)
 	 */
 	namespace(kind: PidFdNamespaceKind): FileDescriptor {
-		return openNamespace(numberOf(this), kind);
+		return openNamespaceOf(numberOf(this), kind, FileDescriptor);
 	}
 
 	/**

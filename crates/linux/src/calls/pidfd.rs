@@ -20,11 +20,6 @@ pub fn pidfd_getfd(pidfd: i32, fd: i32) -> Call<i32> {
     Call::new("pidfd_getfd", libc::SYS_pidfd_getfd).fd(pidfd).number(fd).number(0).descriptor()
 }
 
-/// `ioctl(pidfd, request, arg)` with one of the requests that open a namespace: `arg` has to be 0. Linux 6.11.
-pub fn pidfd_namespace(pidfd: i32, request: u32, arg: u32) -> Call<i32> {
-    Call::new("ioctl", libc::SYS_ioctl).fd(pidfd).number(request).number(arg).descriptor()
-}
-
 /// `ioctl(pidfd, PIDFD_GET_INFO, &info)` with a `struct pidfd_info` of `length` bytes. Linux 6.13.
 pub fn pidfd_info(pidfd: i32, mask: u64, length: u32) -> Call<Vec<u8>> {
     let mut info = mask.to_ne_bytes().to_vec();

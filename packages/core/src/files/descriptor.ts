@@ -20,7 +20,7 @@ const CLOEXEC = 1; // FD_CLOEXEC
 const MOST_WRITTEN = 0x7fff_f000; // the kernel's MAX_RW_COUNT: the most bytes that one call writes
 
 /** {@link FileDescriptor} or a class that extends it. Static methods make an object of the class they are called on. */
-interface Kind<T extends FileDescriptor> {
+export interface Kind<T extends FileDescriptor> {
 	readonly prototype: T;
 }
 
@@ -361,6 +361,17 @@ export function adoptDescriptor(number: number, kind: Kind<FileDescriptor> = Fil
  */
 export function adoptCopy<T extends FileDescriptor>(original: T, number: number, table = currentTask().fdTable): T {
 	return make(original.constructor as unknown as Kind<T>, number, table, original.file, true);
+}
+
+/**
+ * Returns an object of another class for a descriptor that a call of the current task has just made. The former object is given up.
+ *
+ * @param kind - The class of the new object.
+ */
+export function changeClass<T extends FileDescriptor>(fd: FileDescriptor, kind: Kind<T>): T {
+	const number = numberOf(fd);
+	handleOf(fd).forget();
+	return make(kind, number, fd.table, fd.file, true);
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import { pidfdInfoMask } from "../addon/flags.generated.ts";
 import { native } from "../addon/native.ts";
 import { SyscallError } from "../syscall-error.ts";
@@ -10,6 +11,19 @@ const LENGTH = 4096; // bytes; no /proc/pid/fdinfo of a pidfd is longer
 const SIZE = 64; // bytes of the first version of struct pidfd_info
 
 /**
+ * Returns the `struct pidfd_info` of a pidfd. Linux 6.13.
+ *
+ * @param pidfd - The number of the descriptor.
+ * @param mask - The fields to fill in.
+ * @param size - The size of the struct, in bytes. A kernel with a smaller struct fills in a part.
+ */
+export function pidfdInfo(pidfd: number, mask: number, size: number): Buffer {
+	const info = new Uint8Array(size);
+	new DataView(info.buffer).setUint32(0, mask, true);
+	return native().ioctlBytes(pidfd, (0xc000_ff0b | (size << 16)) >>> 0, info, true); // _IOWR(0xff, 11, …)
+}
+
+/**
  * Returns the pid of the process of a pidfd, in the pid namespace of the current task. `undefined`: the process was reaped,
  * or is outside of that namespace. Throws ENOTTY for another descriptor.
  *
@@ -20,7 +34,7 @@ const SIZE = 64; // bytes of the first version of struct pidfd_info
  */
 export function pidOfPidfd(pidfd: number): number | undefined {
 	try {
-		return native().pidfdInfo(pidfd, pidfdInfoMask.pid, SIZE).readUInt32LE(16);
+		return pidfdInfo(pidfd, pidfdInfoMask.pid, SIZE).readUInt32LE(16);
 	} catch (error) {
 		if (!(error instanceof SyscallError)) throw error;
 		if (error.code === "ESRCH" || error.code === "EREMOTE") return undefined;
@@ -35,7 +49,7 @@ export function pidOfPidfd(pidfd: number): number | undefined {
 function reportsPids(): boolean {
 	using self = adoptDescriptor(native().pidfdOpen(native().getpid(), 0));
 	try {
-		native().pidfdInfo(numberOf(self), pidfdInfoMask.pid, SIZE);
+		pidfdInfo(numberOf(self), pidfdInfoMask.pid, SIZE);
 		return true;
 	} catch {
 		return false;

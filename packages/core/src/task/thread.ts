@@ -9,6 +9,7 @@ import { abandon, once } from "../addon/request.ts";
 import { abortSignal, array, options as checkOptions } from "../arguments.ts";
 import { MultithreadedError, NearfarError } from "../errors.ts";
 import { type FileDescriptor, numberOf } from "../files/descriptor.ts";
+import { namespaceFlag } from "../files/namespace-file.ts";
 import type { Process } from "../process/process.ts";
 import { makeError } from "../target/make-error.ts";
 import { isOwnThread } from "../target/own-thread.ts";
@@ -106,7 +107,7 @@ export async function startThread(
 /** Returns the number of a namespace and the flag of its kind. Refuses a kind that one thread cannot have of its own. */
 function toEntered(fd: FileDescriptor, index: number): [fd: number, kind: number] {
 	const number = numberOf(fd, `options.join[${index}]`);
-	const kind = native().namespaceKind(number);
+	const kind = namespaceFlag(number);
 	if (!kindOf(kind)) {
 		throw new MultithreadedError(
 			`setns would move one thread of Node (process ${process.pid}) into a namespace that all threads have to be in (options.join[${index}]): a thread may join ${Object.keys(threadFlags).join(", ")}; use Task.clone for the others`,

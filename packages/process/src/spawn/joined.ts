@@ -1,5 +1,5 @@
 import { type FileDescriptor, Task } from "@nearfar/core";
-import { namespaceFlags, native, numberOf } from "@nearfar/core/internal";
+import { namespaceFlag, namespaceFlags, numberOf } from "@nearfar/core/internal";
 
 /**
  * Returns whether a namespace of this kind is among descriptors of this process.
@@ -12,7 +12,7 @@ export function joinsNamespace(join: readonly FileDescriptor[], kind: keyof type
 
 function kindOf(fd: FileDescriptor): number | undefined {
 	try {
-		return native().namespaceKind(numberOf(fd));
+		return namespaceFlag(numberOf(fd));
 	} catch {
 		return undefined; // setns(2) reports what is wrong with the descriptor
 	}

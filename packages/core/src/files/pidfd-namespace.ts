@@ -1,0 +1,89 @@
+import { type NamespaceKind, pidfdNamespaces } from "../addon/flags.generated.ts";
+import { toChoice } from "../addon/flags.ts";
+import { native } from "../addon/native.ts";
+import { SyscallError } from "../syscall-error.ts";
+import { type AnyTask, currentTask, taskOf } from "../target/target.ts";
+import { adoptDescriptor, changeClass, type FileDescriptor, type Kind } from "./descriptor.ts";
+import { openat2 } from "./files.ts";
+import { Location } from "./location.ts";
+import { openProcessFolder } from "./pidfd.ts";
+
+/** The names in `/proc/<pid>/ns`: the kinds of namespaces that a process is in, and the two that its children will be in. */
+export type NamespaceLink = NamespaceKind | "pid_for_children" | "time_for_children";
+
+const requests = {
+	cgroup: pidfdNamespaces.cgroup,
+	ipc: pidfdNamespaces.ipc,
+	mnt: pidfdNamespaces.mnt,
+	net: pidfdNamespaces.net,
+	pid: pidfdNamespaces.pid,
+	pid_for_children: pidfdNamespaces.pidForChildren,
+	time: pidfdNamespaces.time,
+	time_for_children: pidfdNamespaces.timeForChildren,
+	user: pidfdNamespaces.user,
+	uts: pidfdNamespaces.uts,
+} as const satisfies Record<NamespaceLink, number>;
+
+// Whether a task can use the ioctls. The answer is kept for each task, because a task may have a seccomp filter.
+const hasIoctls = new WeakMap<AnyTask, boolean>();
+
+/**
+ * Opens a namespace of the process of a pidfd of the current task. Throws ESRCH when the process has ended.
+ *
+ * @param pidfd - The number of the descriptor.
+ * @param kind - The namespace, which is checked before any call.
+ * @param made - The class of the new object.
+ */
+export function openNamespaceOf<T extends FileDescriptor>(pidfd: number, kind: NamespaceLink, made: Kind<T>): T {
+	const request = toChoice(requests, kind, "kind");
+	const task = currentTask();
+	let ioctls = hasIoctls.get(task);
+	if (ioctls === undefined) {
+		ioctls = task.run(probeIoctls);
+		hasIoctls.set(task, ioctls);
+	}
+	return ioctls
+		? adoptDescriptor(native().ioctl(pidfd, request, 0, true), made)
+		: changeClass(openInProc(pidfd, kind), made);
+}
+
+/**
+ * Returns whether the kernel has the ioctls. A kernel without them fails with ENOTTY, and one with them refuses the
+ * argument 1.
+ */
+function probeIoctls(): boolean {
+	const self = native().pidfdOpen(native().getpid(), 0);
+	try {
+		native().ioctl(self, requests.uts, 1, true);
+		return true;
+	} catch (error) {
+		return !(error instanceof SyscallError && error.code === "ENOTTY");
+	} finally {
+		native().close(self);
+	}
+}
+
+/** Opens a namespace in `/proc`, for kernels before Linux 6.11. */
+function openInProc(pidfd: number, kind: NamespaceLink): FileDescriptor {
+	using folder = openProcessFolder(pidfd);
+	if (!folder) throw noProcess();
+	try {
+		return openat2(new Location(folder, `ns/${kind}`));
+	} catch (error) {
+		throw hasEnded(folder) ? noProcess() : error;
+	}
+}
+
+/** Returns whether the process of a directory in `/proc` has ended. The kernel reads no file of one that was reaped. */
+function hasEnded(folder: FileDescriptor): boolean {
+	try {
+		using stat = openat2(new Location(folder, "stat"));
+		return /^\d+ \(.*\) [ZX]/s.test(stat.read(512).toString());
+	} catch {
+		return true;
+	}
+}
+
+function noProcess(): SyscallError {
+	return new SyscallError({ code: "ESRCH", errno: 3, syscall: "ioctl" }, taskOf());
+}
