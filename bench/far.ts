@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { Task } from "@nearfar/core";
+import { type Process, Task } from "@nearfar/core";
 import { getppid } from "@nearfar/credentials";
 import { setNoNewPrivs } from "@nearfar/process";
 import { loop, wall } from "./clock.ts";
@@ -53,7 +53,23 @@ export const far: Row[] = [
 	},
 ];
 
-function call(task: Task): number {
+/** Measures a call in a thread of Node against a call in a task. */
+export const thread: Row[] = [
+	{
+		name: "thread-call",
+		unit: "µs",
+		peerName: "far-call",
+		bar: 2,
+		async start() {
+			return onOneCpu(async (task) => {
+				const thread = await Task.thread();
+				return { ours: () => call(thread), peer: () => call(task), end: () => thread[Symbol.asyncDispose]() };
+			});
+		},
+	},
+];
+
+function call(task: Task<Process>): number {
 	return loop(COUNT, () => task.run(getppid)) / 1000;
 }
 
@@ -70,18 +86,20 @@ function batch(task: Task): Promise<void> {
  * The scheduler's placement of two processes that wait for each other decides more than anything else: waking an idle CPU
  * can cost several times as much as the messages. On one CPU, both sides of the comparison are at their best and alike.
  */
-export async function onOneCpu(sides: (task: Task) => Sides): Promise<Sides | string> {
+export async function onOneCpu(sides: (task: Task) => Sides | Promise<Sides>): Promise<Sides | string> {
 	const first = await Task.clone(); // threads that the first clone starts keep all CPUs
 	await first.exit();
 	const before = affinity();
 	if (before === undefined) return "taskset (util-linux) is not installed";
 	affinity(before.split(/[-,]/)[0]);
 	const task = await Task.clone();
+	const both = await sides(task);
 	const end = async () => {
+		await both.end?.();
 		await task.exit();
 		affinity(before);
 	};
-	return { ...sides(task), end };
+	return { ...both, end };
 }
 
 /** Returns the CPUs of this thread and its future children. Sets them first if `cpus` is given. */

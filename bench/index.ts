@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { caps } from "./caps.ts";
 import { everyThread } from "./every-thread.ts";
 import { exec } from "./exec.ts";
-import { far } from "./far.ts";
+import { far, thread } from "./far.ts";
 import { imports } from "./import.ts";
 import { isolate } from "./isolate.ts";
 import { mount } from "./mount.ts";
@@ -20,6 +20,7 @@ import { task } from "./task.ts";
 const rows = [
 	...near,
 	...far,
+	...thread,
 	...caps,
 	...task,
 	...everyThread,

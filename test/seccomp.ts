@@ -1,4 +1,4 @@
-import type { Task } from "@nearfar/core";
+import type { Process, Task } from "@nearfar/core";
 
 /**
  * From now on the kernel answers system call `nr` with `errno`, to the task and whatever it executes.
@@ -15,7 +15,12 @@ export function killAt(task: Task, nr: number, value?: number, argument = 0): vo
 	filter(task, nr, 0x8000_0000, value, argument); // SECCOMP_RET_KILL_PROCESS
 }
 
-function filter(task: Task, nr: number, action: number, value: number | undefined, argument: number): void {
+/** From now on system call `nr` ends the thread of Node that `thread` is, and leaves the others alone. */
+export function killThreadAt(thread: Task<Process>, nr: number): void {
+	filter(thread, nr, 0); // SECCOMP_RET_KILL_THREAD
+}
+
+function filter(task: Task<Process>, nr: number, action: number, value?: number, argument = 0): void {
 	const prctl = process.arch === "x64" ? 157 : 167;
 	const [noNewPrivs, setSeccomp, filterMode] = [38, 22, 2];
 	const compared = [

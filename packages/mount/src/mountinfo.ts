@@ -60,7 +60,7 @@ export function mountinfo(process?: number | Process, options?: { encoding?: Enc
 	if (currentBatch()) {
 		throw new BatchError("cannot read mountinfo in a batch: its lines are known only after the batch has run");
 	}
-	using file = pid === undefined ? openOwnProc("self/mountinfo") : openMountinfo(pid);
+	using file = pid === undefined ? openOwnProc("thread-self/mountinfo") : openMountinfo(pid);
 	return parse(readAll(file), encoding);
 }
 

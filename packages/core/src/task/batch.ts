@@ -5,6 +5,8 @@ import { once } from "../addon/request.ts";
 import { wrongType } from "../arguments.ts";
 import { makeError } from "../target/make-error.ts";
 import { type AnyTask, type Batch, withTarget } from "../target/target.ts";
+import { stateOf } from "./state.ts";
+import { unlessKilled } from "./thread-life.ts";
 
 /**
  * Collects the calls of `fn`, sends them to a task, and resolves with the result of `fn` when all have succeeded.
@@ -26,7 +28,7 @@ export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appear
 			try {
 				const result = refusePromise(fn());
 				sent = true; // from here on the addon ends the collecting itself, even if it fails
-				return [result, submit(id, appeared !== undefined)] as const;
+				return [result, submit(task, id, appeared !== undefined)] as const;
 			} finally {
 				if (!sent) native().leave();
 			}
@@ -44,7 +46,7 @@ export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appear
 }
 
 /** Sends the calls that were collected. Returns the event with the reply, or a promise if the reply has not come at once. */
-function submit(id: number, first: boolean): Event | Promise<Event> {
+function submit(task: AnyTask, id: number, first: boolean): Event | Promise<Event> {
 	const event = native().batch(id, first);
 	if (event.kind !== "sent") {
 		deliver([]); // events that were posted before the reply come first
@@ -52,7 +54,8 @@ function submit(id: number, first: boolean): Event | Promise<Event> {
 	}
 	const reply = once(event.id);
 	if (!first) dispatch(); // the reply may be in the queue already
-	return reply;
+	const { thread } = stateOf(task);
+	return thread ? unlessKilled(thread, event.id, reply) : reply;
 }
 
 /** Returns how many calls had succeeded before the one that failed. */

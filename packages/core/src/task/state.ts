@@ -4,7 +4,7 @@ import { AddressSpace, FDTable, type PidNamespace } from "../identity.ts";
 import type { Process } from "../process/process.ts";
 import { type AnyTask, withTarget } from "../target/target.ts";
 import type { Command } from "./exec-options.ts";
-import type { ThreadPart } from "./thread.ts";
+import type { ThreadPart } from "./thread-life.ts";
 
 /** The addon's number for this process. */
 export const NEAR = 0;

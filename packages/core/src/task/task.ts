@@ -23,7 +23,8 @@ import { afterPatience } from "./patience.ts";
 import { rawSyscall, type SyscallArgument, type SyscallOptions, syscallArguments } from "./raw.ts";
 import { closeLater, leaveTable } from "./sharing.ts";
 import { NEAR, stateOf, type TaskParts, TaskState } from "./state.ts";
-import { endThread, refuseThread, startThread, type ThreadOptions } from "./thread.ts";
+import { refuseThread, startThread, type ThreadOptions } from "./thread.ts";
+import { endThread } from "./thread-life.ts";
 
 /**
  * A process with one thread that makes system calls for this process until it executes a program or exits.

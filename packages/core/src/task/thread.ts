@@ -3,7 +3,6 @@ import { abortable, throwIfAborted } from "../abortable.ts";
 import { forget, listen } from "../addon/events.ts";
 import { type NamespaceKind, namespaceFlags } from "../addon/flags.generated.ts";
 import { toBits } from "../addon/flags.ts";
-import { keepAlive } from "../addon/keep-alive.ts";
 import { native } from "../addon/native.ts";
 import { abandon, once } from "../addon/request.ts";
 import { abortSignal, array, options as checkOptions } from "../arguments.ts";
@@ -12,7 +11,6 @@ import { type FileDescriptor, numberOf } from "../files/descriptor.ts";
 import { namespaceFlag } from "../files/namespace-file.ts";
 import type { Process } from "../process/process.ts";
 import { makeError } from "../target/make-error.ts";
-import { isOwnThread } from "../target/own-thread.ts";
 import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
 import { stateOf, type TaskParts, type TaskState } from "./state.ts";
 
@@ -38,14 +36,6 @@ export interface ThreadOptions {
 	join?: readonly FileDescriptor[];
 	/** Gives up when aborted: the thread ends as soon as it has begun. Has no effect after the promise has resolved. */
 	signal?: AbortSignal;
-}
-
-/** What is known of a task that is a thread of this process. */
-export interface ThreadPart {
-	/** The id of the thread. */
-	readonly tid: number;
-	/** Resolves when the thread makes no call any more, and is about to be gone. */
-	readonly ended: Promise<void>;
 }
 
 /**
@@ -119,21 +109,6 @@ function toEntered(fd: FileDescriptor, index: number): [fd: number, kind: number
 function kindOf(flag: number): ThreadKind {
 	return Object.entries(threadFlags).find(([, each]) => each === flag)?.[0] as ThreadKind;
 }
-
-/** Ends a thread, and waits until it is gone: also until the call under way has returned, which nothing can interrupt. */
-export async function endThread(state: TaskState, { tid, ended }: ThreadPart): Promise<void> {
-	if (state.phase === "live") state.leave("exited");
-	keepAlive(1);
-	try {
-		await ended;
-	} finally {
-		keepAlive(-1);
-	}
-	// The thread has said that it ends, and the kernel is about to take it away.
-	for (let looks = 0; looks < MOST_LOOKS && isOwnThread(tid); looks++) await new Promise(setImmediate);
-}
-
-const MOST_LOOKS = 1000; // another thread may get the id
 
 /** Refuses what a thread cannot do, because it is no process. */
 export function refuseThread({ thread, task }: TaskState, what: string): void {
