@@ -28,9 +28,11 @@ pub enum Key<'a> {
     Id(u32),
 }
 
-/// The ids of a user.
+/// The name and the ids of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ids {
+    /// The name, with U+FFFD for bytes that are not UTF-8.
+    pub name: String,
     /// The user id.
     pub uid: u32,
     /// The group id.
@@ -46,7 +48,7 @@ pub fn resolve(key: Key, gid: Option<u32>, groups: bool) -> Result<Option<Ids>> 
     let Some(entry) = find(key)? else { return Ok(None) };
     let gid = gid.unwrap_or(entry.gid);
     let groups = if groups { groups_of(&entry.name, gid)? } else { Vec::new() };
-    Ok(Some(Ids { uid: entry.uid, gid, groups }))
+    Ok(Some(Ids { name: entry.name.to_string_lossy().into_owned(), uid: entry.uid, gid, groups }))
 }
 
 struct Entry {
@@ -151,7 +153,8 @@ mod tests {
         let ids = resolve(Key::Id(0), Some(4_000_000), true).unwrap().unwrap();
         assert_eq!(ids.gid, 4_000_000);
         assert!(ids.groups.contains(&4_000_000));
-        assert_eq!(resolve(Key::Id(0), Some(7), false).unwrap().unwrap(), Ids { uid: 0, gid: 7, groups: Vec::new() });
+        let root = Ids { name: "root".into(), uid: 0, gid: 7, groups: Vec::new() };
+        assert_eq!(resolve(Key::Id(0), Some(7), false).unwrap().unwrap(), root);
     }
 
     #[test]

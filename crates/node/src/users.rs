@@ -6,9 +6,11 @@ use linux::users::{resolve, Ids, Key};
 use napi::bindgen_prelude::Result;
 use napi_derive::napi;
 
-/// The ids of a user.
+/// The name and the ids of a user.
 #[napi(object)]
 pub struct UserIds {
+    /// The name.
+    pub name: String,
     /// The user id.
     pub uid: u32,
     /// The group id.
@@ -18,8 +20,8 @@ pub struct UserIds {
 }
 
 impl From<Ids> for UserIds {
-    fn from(Ids { uid, gid, groups }: Ids) -> Self {
-        UserIds { uid, gid, groups }
+    fn from(Ids { name, uid, gid, groups }: Ids) -> Self {
+        UserIds { name, uid, gid, groups }
     }
 }
 

@@ -667,8 +667,10 @@ export declare function unwatchReadable(id: Id): void
  */
 export declare function useCopy(number: number): boolean
 
-/** The ids of a user. */
+/** The name and the ids of a user. */
 export interface UserIds {
+  /** The name. */
+  name: string
   /** The user id. */
   uid: number
   /** The group id. */

@@ -4,7 +4,7 @@
  * @module @nearfar/namespaces
  */
 
-export { IdMap, type IdMapping, type NamespaceKind } from "@nearfar/core";
+export { IdAllocation, IdMap, type IdMapping, type IdRange, type NamespaceKind, subordinateIds } from "@nearfar/core";
 export { sethostname } from "./hostname.ts";
 export { type NamespaceKindData, namespaceKinds } from "./kinds.ts";
 export { setns } from "./setns.ts";

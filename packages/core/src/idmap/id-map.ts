@@ -1,8 +1,10 @@
 import { id as checkId, integer } from "../arguments.ts";
+import type { ProcessLike } from "../process/process-like.ts";
 import { cutLines } from "./cut.ts";
 import { END_OF_IDS, type IdMapping, lineOf, readMappings } from "./mapping.ts";
 import { freezeLines, joinNeighbours, sortLines } from "./normalise.ts";
 import { parseLines } from "./parse.ts";
+import { readMap } from "./read-map.ts";
 
 /** Sorted lines that the constructor of {@link IdMap} does not join, because the kernel needs each of them as a line. */
 const cut = new WeakSet<object>();
@@ -93,6 +95,36 @@ export class IdMap implements Iterable<IdMapping> {
 	 */
 	static parse(text: string): IdMap {
 		return new IdMap(parseLines(text));
+	}
+
+	/**
+	 * Reads a map of the user namespace of a process, as the current task sees it.
+	 *
+	 * The ids outside are those of the current task's user namespace. For a process in that same namespace they are those of the
+	 * parent. Ids that the current task's user namespace does not have are left out.
+	 *
+	 * @param process - The process, which may also be a pidfd of the current task. A pid is one of the current task's pid namespace.
+	 * @param ids - `"uids"` or `"gids"`.
+	 * @returns The map, which is empty as long as none was written.
+	 * @throws `ESRCH` There is no such process, or it has ended and was reaped, or `/proc` does not show it.
+	 * @throws `ENOENT` No procfs is mounted at `/proc`, or it hides the process (`hidepid`).
+	 * @throws `ENOTTY` The descriptor is not a pidfd.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is collected.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @throws `TypeError` `process` is no process, or `ids` is neither `"uids"` nor `"gids"`.
+	 * @throws `RangeError` A pid is out of its range.
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
+	 * console.log(IdMap.of(task, "uids").toInside(process.geteuid())); // 0
+	 * ```
+	 * @see user_namespaces(7), Linux 3.8; no privilege
+	 */
+	static of(process: ProcessLike, ids: "uids" | "gids"): IdMap {
+		const lines = sortLines(readMap(process, ids), "process");
+		const map = new IdMap(lines);
+		map.#kernelLines = lines;
+		return map;
 	}
 
 	/**

@@ -8,8 +8,9 @@ const LARGEST_ID = 2 ** 32 - 2; // the next number means "unchanged" in system c
 export const MOST_GROUPS = 65536;
 const SHOWN = 100; // characters of a name in a message
 
-/** The ids of a user. */
+/** The name and the ids of a user. */
 export interface UserIds {
+	readonly name: string;
 	readonly uid: number;
 	readonly gid: number;
 	/** The groups, ascending and without duplicates. Empty if they were not asked for. */

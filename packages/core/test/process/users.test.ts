@@ -7,13 +7,18 @@ const NOBODY = 2 ** 32 - 2;
 
 test("root is found by name and by id", () => {
 	const root = resolveUser("root");
-	expect(root).toMatchObject({ uid: 0, gid: 0, groups: expect.arrayContaining([0]) });
+	expect(root).toMatchObject({ name: "root", uid: 0, gid: 0, groups: expect.arrayContaining([0]) });
 	expect(resolveUser(0)).toEqual(root);
 });
 
 test("a group id takes the place of the user's own, and groups can be left out", () => {
 	expect(resolveUser("root", "user", { gid: 4711 }).groups).toContain(4711);
-	expect(resolveUser("root", "user", { gid: 4711, groups: false })).toEqual({ uid: 0, gid: 4711, groups: [] });
+	expect(resolveUser("root", "user", { gid: 4711, groups: false })).toEqual({
+		name: "root",
+		uid: 0,
+		gid: 4711,
+		groups: [],
+	});
 });
 
 test("a string is only ever a name, and a number only ever an id", () => {
