@@ -69,3 +69,4 @@ export type { IdMaps } from "./task/idmap.ts";
 export type { SyscallArgument, SyscallOptions, SyscallStruct } from "./task/raw.ts";
 export { Task } from "./task/task.ts";
 export type { ThreadKind, ThreadOptions } from "./task/thread.ts";
+export { writeIdMap } from "./task/write-id-map.ts";

@@ -3,7 +3,7 @@ import { forget, listen } from "../addon/events.ts";
 import { dispatch, native } from "../addon/native.ts";
 import { BatchError, ChildDeadError } from "../errors.ts";
 import { SyscallError } from "../syscall-error.ts";
-import { currentBatch, withSubject } from "../target/target.ts";
+import { type AnyTask, currentBatch, withSubject } from "../target/target.ts";
 import type { Command } from "../task/exec-options.ts";
 import { Awaited } from "./awaited.ts";
 import type { ChildProcess } from "./child.ts";
@@ -35,6 +35,10 @@ export class ChildTracker {
 	/** The resources that the child has used, in the addon's numbers: the getter converts the numbers. */
 	usage: number[] = [];
 	readonly waiters = new Waiters();
+	/** The child as a task. The tracker does not keep the task from being collected. */
+	task: WeakRef<AnyTask> | undefined;
+	/** The task that has cloned the child. `undefined`: this process has. */
+	cloner: WeakRef<AnyTask> | undefined;
 	readonly #child: ChildProcess;
 	readonly #awaited: Awaited;
 	#cloned = false;

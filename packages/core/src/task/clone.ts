@@ -2,15 +2,19 @@ import { throwIfAborted } from "../abortable.ts";
 import { outsideOtherCopies } from "../copies.ts";
 import { TaskGoneError } from "../errors.ts";
 import { ChildProcess } from "../process/child.ts";
+import { SyscallError } from "../syscall-error.ts";
 import { makeError } from "../target/make-error.ts";
 import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
 import { type CloneOptions, checkClone } from "./clone-options.ts";
 import { explainRefusal } from "./clone-refusal.ts";
 import { type MakeTask, startClone } from "./cloning.ts";
 import { stopTask } from "./end.ts";
+import { goneError } from "./gone.ts";
+import type { CheckedMaps } from "./idmap.ts";
 import { MapTarget } from "./map-target.ts";
 import { writeMaps } from "./map-writer.ts";
 import { afterPatience } from "./patience.ts";
+import { stateOf } from "./state.ts";
 import type { Task } from "./task.ts";
 
 /**
@@ -52,10 +56,7 @@ export async function cloneTask(
 			throw withTarget(parent ?? nearTask(), undefined, () => makeError(explained));
 		}
 		const { task, firstBatch } = cloning;
-		if (maps) {
-			using target = MapTarget.ofTask(task);
-			await writeMaps(target, maps, parent ?? nearTask(), signal);
-		}
+		if (maps) await writeMapsOf(task, maps, parent ?? nearTask(), signal);
 		await (firstBatch ?? (begin && task.batch(() => begin(task))));
 		throwIfAborted(signal);
 		return task;
@@ -65,6 +66,17 @@ export async function cloneTask(
 		throw error;
 	} finally {
 		signal?.removeEventListener("abort", abort);
+	}
+}
+
+/** Writes the maps of a new task. A task that has ended meanwhile is the reason to report, and not the call that has met its end. */
+async function writeMapsOf(task: Task, maps: CheckedMaps, by: AnyTask, signal: AbortSignal | undefined): Promise<void> {
+	try {
+		using target = MapTarget.of(task);
+		await writeMaps(target, maps, by, signal);
+	} catch (error) {
+		if (error instanceof SyscallError && error.code === "ESRCH" && !isAlive(task)) throw goneError(stateOf(task));
+		throw error;
 	}
 }
 

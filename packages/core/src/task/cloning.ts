@@ -106,7 +106,10 @@ function cloneSucceeded(
 	if (creator && share.includes("files")) shareTable(state, creator, channel);
 	// The listener for the task's end must not keep the task from being collected.
 	const self = new WeakRef(task);
-	trackerOf(task.process).appeared(pid, creator?.id ?? NEAR, () => {
+	const tracker = trackerOf(task.process);
+	tracker.task = self;
+	if (parent) tracker.cloner = new WeakRef(parent);
+	tracker.appeared(pid, creator?.id ?? NEAR, () => {
 		const ended = self.deref();
 		if (ended?.state === "live") stateOf(ended).leave("exited");
 		cleanUpAfterDeath(leftovers);

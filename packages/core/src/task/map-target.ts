@@ -1,11 +1,12 @@
 import { native } from "../addon/native.ts";
 import { FileDescriptor } from "../files/descriptor.ts";
-import { openProcessFolder } from "../files/pidfd.ts";
-import type { ChildProcess } from "../process/child.ts";
-import { trackerOf } from "../process/child-tracker.ts";
+import { openProcessFolder, pidInProc, pidOfPidfd } from "../files/pidfd.ts";
+import { ChildProcess } from "../process/child.ts";
+import { livingChild, trackerOf } from "../process/child-tracker.ts";
+import { isTask, type ProcessLike, withPidfd } from "../process/process-like.ts";
 import { SyscallError } from "../syscall-error.ts";
-import { type AnyTask, nearTask } from "../target/target.ts";
-import type { Task } from "./task.ts";
+import { type AnyTask, currentTask, nearTask } from "../target/target.ts";
+import { taskId } from "./state.ts";
 
 /** A process whose user namespace gets maps, held by its pidfd and its directory in `/proc`: another process with its pid is never meant. */
 export class MapTarget implements Disposable {
@@ -20,33 +21,37 @@ export class MapTarget implements Disposable {
 	readonly #pid: number;
 
 	/**
-	 * @param pidfd - A pidfd of this process, which the target takes over.
+	 * @param pidfd - A pidfd of this process. The target takes the pidfd over, unless the constructor throws.
 	 * @param pid - The pid for the paths in errors.
 	 * @param child - The process as a child of nearfar.
 	 * @param task - The process as a task that takes calls.
 	 */
-	constructor(pidfd: FileDescriptor, pid: number, child: ChildProcess | undefined, task: AnyTask | undefined) {
+	private constructor(pidfd: FileDescriptor, pid: number, child: ChildProcess | undefined, task: AnyTask | undefined) {
 		this.pidfd = pidfd;
 		this.child = child;
 		this.task = task;
 		this.#pid = pid;
+		this.folder = openFolder(pidfd, this.pathOf("uid_map"));
+	}
+
+	/** Returns the target for a process. A number, and a descriptor, is one of the current task. */
+	static of(process: ProcessLike): MapTarget {
+		const known = childOf(process);
+		const pidfd = known ? pidfdOf(known) : nearPidfd(process);
 		try {
-			this.folder = openFolder(pidfd, this.pathOf("uid_map"));
+			const child = known ?? nearTask().run(() => livingChild(pidOfPidfd(pidfd.fd) ?? 0));
+			const task = child && trackerOf(child).task?.deref();
+			const pid = child?.pid || nearTask().run(() => pidInProc(pidfd.fd));
+			return new MapTarget(pidfd, pid ?? 0, child, task?.state === "live" ? task : undefined);
 		} catch (error) {
 			pidfd.close();
 			throw error;
 		}
 	}
 
-	/** Returns the target for a task that takes calls. */
-	static ofTask(task: Task): MapTarget {
-		const { process } = task;
-		return new MapTarget(pidfdOf(process), process.pid, process, task);
-	}
-
 	/** Returns the path of a file of the process, for errors. */
 	pathOf(name: string): string {
-		return `/proc/${this.#pid}/${name}`;
+		return this.#pid > 0 ? `/proc/${this.#pid}/${name}` : "/proc";
 	}
 
 	/** Closes the descriptors. */
@@ -54,6 +59,23 @@ export class MapTarget implements Disposable {
 		this.pidfd.close();
 		this.folder.close();
 	}
+}
+
+/** Returns the child that a process is by its object. */
+function childOf(process: ProcessLike): ChildProcess | undefined {
+	const own = isTask(process) ? process.process : process;
+	return own instanceof ChildProcess ? own : undefined;
+}
+
+/** Returns a new pidfd for a process, a descriptor of this process that the caller closes. */
+function nearPidfd(process: ProcessLike): FileDescriptor {
+	const task = currentTask();
+	const copy = (number: number) => {
+		if (task.fdTable === nearTask().fdTable) return native().dup(number, 3, true);
+		return native().get(taskId(task), number);
+	};
+	const number = withPidfd(process, copy, "target");
+	return nearTask().run(() => FileDescriptor.from(number));
 }
 
 /** Opens `/proc/<pid>` of a child. */
@@ -65,9 +87,11 @@ export function openInProc(child: ChildProcess): FileDescriptor {
 /** Returns a pidfd of a child, a descriptor of this process that the caller closes. */
 function pidfdOf(child: ChildProcess): FileDescriptor {
 	const tracker = trackerOf(child);
+	tracker.assertCloned("map the ids of");
 	const number = native().childPidfd(tracker.id);
-	if (number < 0) tracker.throwGone("map the ids of");
-	return nearTask().run(() => FileDescriptor.from(number));
+	if (number >= 0) return nearTask().run(() => FileDescriptor.from(number));
+	const path = `/proc/${child.pid}/uid_map`;
+	throw new SyscallError({ code: "ESRCH", errno: 3, syscall: "pidfd_open", of: `${child}` }, { path });
 }
 
 /**
