@@ -58,6 +58,7 @@ export const pidsRoot =
 const probes = {
 	root: () => isRoot && hasCapabilitiesOfRoot() && /^\s*0\s+0\s+4294967295\s*$/.test(read("/proc/self/uid_map")),
 	"an ordinary user": () => !isRoot,
+	"newuidmap and newgidmap with their bits": () => ["newuidmap", "newgidmap"].every(isSetUserId),
 	"another user as the owner of process 1": () => statSync("/proc/1").uid !== (isRoot ? 1000 : process.geteuid?.()),
 	"the privilege to be an I/O flusher": () => prctl(58) === 0, // PR_GET_IO_FLUSHER, with CAP_SYS_RESOURCE alone
 	"a login uid that is not set": () => read("/proc/self/loginuid") === "4294967295",
@@ -261,6 +262,14 @@ function siblingMayBeTraced(): boolean {
 	const tracer = fileURLToPath(new URL("tracer.py", import.meta.url));
 	const script = 'sleep 1000 & python3 "$0" $!; traced=$?; kill $!; exit $traced';
 	return spawnSync("sh", ["-c", script, tracer]).status === 0;
+}
+
+/** True when a program of `/usr/bin` is root's, and has the set-user-id bit. */
+function isSetUserId(program: string): boolean {
+	const path = `/usr/bin/${program}`;
+	if (!existsSync(path)) return false;
+	const { uid, mode } = statSync(path);
+	return uid === 0 && (mode & 0o4000) !== 0;
 }
 
 /** True when processes can be in a new cgroup, and can be killed and frozen there. */
