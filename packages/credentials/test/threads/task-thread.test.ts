@@ -1,0 +1,127 @@
+// Threads of `Task.thread` beside what else changes all threads of Node, or moves work between them.
+import { readdirSync, readlinkSync } from "node:fs";
+import { expect } from "vitest";
+import { NodeUnderTest } from "./node.ts";
+import { needsPrivilege, privileged } from "./privileged.ts";
+import { expectEnd, expectEqualThreads } from "./snapshot.ts";
+
+const privilegedTest = needsPrivilege("/proc", "uts namespaces", "net namespaces").test;
+
+/** Returns the namespaces of each thread of a process, but for those of the given threads. */
+function namespacesOf(pid: number, except: readonly number[]): Set<string> {
+	const kinds = ["cgroup", "ipc", "mnt", "net", "user", "uts"];
+	const tids = readdirSync(`/proc/${pid}/task`).filter((tid) => !except.includes(Number(tid)));
+	return new Set(
+		tids.flatMap((tid) => {
+			try {
+				return [kinds.map((kind) => readlinkSync(`/proc/${pid}/task/${tid}/ns/${kind}`)).join(" ")];
+			} catch {
+				return []; // the thread has ended meanwhile
+			}
+		}),
+	);
+}
+
+privilegedTest(
+	"netns #17: a hundred threads come and go, and no other thread of Node is ever in their namespaces",
+	async () => {
+		await using node = await NodeUnderTest.start({ wrapper: privileged });
+		const work = node.evaluate(async ({ core, fs, startWorker }) => {
+			const folder = process.cwd();
+			const workers = await Promise.all([startWorker(), startWorker()]);
+			const busy = workers.map((worker) =>
+				worker.evaluate(async ({ fs, sleep }) => {
+					for (let round = 0; round < 40; round++) {
+						await fs.promises.readFile("/proc/self/stat");
+						await sleep(1);
+					}
+				}),
+			);
+			const tids: number[] = [];
+			for (let round = 0; round < 20; round++) {
+				const threads = await Promise.all(
+					Array.from({ length: 5 }, () => core.Task.thread({ namespaces: ["net", "uts", "mnt"] })),
+				);
+				process.chdir(round % 2 ? "/" : folder);
+				await Promise.all([
+					...threads.map((thread) => thread.batch(() => core.chdir("/proc"))),
+					...Array.from({ length: 8 }, () => fs.promises.readFile("/proc/self/stat")),
+				]);
+				tids.push(...threads.map(({ tid }) => tid));
+				await Promise.all(threads.map((thread) => thread[Symbol.asyncDispose]()));
+			}
+			await Promise.all(busy);
+			return { tids, left: fs.readdirSync("/proc/self/task").filter((tid) => tids.slice(-5).includes(Number(tid))) };
+		});
+		const seen = new Set<number>();
+		let done = false;
+		work.finally(() => {
+			done = true;
+		});
+		while (!done) {
+			seen.add(namespacesOf(node.pid, []).size);
+			await new Promise(setImmediate);
+		}
+		const { tids, left } = await work;
+		expect([tids.length, left]).toEqual([100, []]);
+		// All threads but those hundred are in the namespaces of Node.
+		expect(namespacesOf(node.pid, []).size).toBe(1);
+		expect(seen.size).toBeGreaterThan(0);
+		await expectEnd(node);
+	},
+);
+
+privilegedTest("process.setuid and { process: true } reach a thread, also one that waits in a call", async () => {
+	await using node = await NodeUnderTest.start({ wrapper: privileged });
+	const tids = await node.evaluate(async ({ core, caps, credentials }) => {
+		const idle = await core.Task.thread({ namespaces: ["uts"] });
+		const busy = await core.Task.thread();
+		const [near] = [core.Task.near];
+		const [reader, writer] = core.pipe({ blocking: true });
+		const sysRead = process.arch === "arm64" ? 63 : 0;
+		const waiting = busy.batch(() => {
+			busy.syscall(sysRead, reader, new Uint8Array(1), 1);
+		});
+		caps.bounding.drop(["sysBoot"], { process: true });
+		process.setegid?.(0);
+		credentials.setgroups([], { process: true });
+		writer.write("x");
+		await waiting;
+		const scope = globalThis as { held?: unknown };
+		scope.held = [idle, busy];
+		return [near.tid, idle.tid, busy.tid];
+	});
+	expect(readdirSync(`/proc/${node.pid}/task`)).toEqual(expect.arrayContaining(tids.map(String)));
+	expect(expectEqualThreads(node)).toContain("Groups:\t \n");
+	await expectEnd(node);
+});
+
+privilegedTest("a thread ends with its Worker, with what it has opened there", async () => {
+	await using node = await NodeUnderTest.start({ wrapper: privileged });
+	const { before, inside, after } = await node.evaluate(async ({ startWorker, fs, sleep }) => {
+		const count = () => ({
+			tasks: fs.readdirSync("/proc/self/task").length,
+			files: fs.readdirSync("/proc/self/fd").length,
+		});
+		const first = await startWorker();
+		await first.evaluate(({ core }) => core.Task.thread().then((thread) => thread[Symbol.asyncDispose]()));
+		await first.end();
+		const before = count();
+		const worker = await startWorker();
+		const inside = await worker.evaluate(async ({ core }) => {
+			const thread = await core.Task.thread({ namespaces: ["uts"] });
+			const scope = globalThis as { held?: unknown };
+			scope.held = [thread, thread.run(() => core.openat2("/etc")), await thread.batch(() => core.openat2("/etc"))];
+			return thread.tid;
+		});
+		await worker.end();
+		let after = count();
+		for (let look = 0; look < 500 && after.tasks > before.tasks; look++) {
+			await sleep(5);
+			after = count();
+		}
+		return { before, inside, after };
+	});
+	expect([inside > 0, after]).toEqual([true, before]);
+	await expectEnd(node);
+});
