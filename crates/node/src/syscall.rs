@@ -35,12 +35,12 @@ impl Syscalled {
     }
 }
 
-/// Any system call in the current target. Each four of `words` are the block that holds a word, or -1 for an argument; the
-/// offset of the word, or the index of the argument; 1 for the address of a block and 0 for a descriptor; the block or the
-/// descriptor.
+/// Any system call in the current target, by its number, or by a name of `by_number::NAMED`. Each four of `words` are the block
+/// that holds a word, or -1 for an argument; the offset of the word, or the index of the argument; 1 for the address of a block
+/// and 0 for a descriptor; the block or the descriptor.
 #[napi]
 pub fn syscall(
-    nr: i64,
+    nr: Either<i64, String>,
     args: Vec<Either<i64, BigInt>>,
     blocks: Vec<Uint8Array>,
     words: Vec<i32>,
@@ -49,7 +49,11 @@ pub fn syscall(
     let args: Vec<u64> = args.iter().map(number).collect();
     let blocks: Vec<&[u8]> = blocks.iter().map(|block| block.as_ref()).collect();
     let words: Vec<Word> = words.as_chunks().0.iter().map(word).collect();
-    let call = by_number::syscall(nr, &args, &blocks, &words);
+    let which = match &nr {
+        Either::A(nr) => ("syscall", *nr),
+        Either::B(name) => by_number::named(name),
+    };
+    let call = by_number::syscall(which, &args, &blocks, &words);
     if descriptor {
         Syscalled::of(call.descriptor())
     } else {

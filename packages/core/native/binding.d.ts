@@ -607,11 +607,11 @@ export declare function supervise(task: Id, child: Id, forward: boolean, keep: A
 export declare function symlinkat(target: Text, at: number, path: Text): void
 
 /**
- * Any system call in the current target. Each four of `words` are the block that holds a word, or -1 for an argument; the
- * offset of the word, or the index of the argument; 1 for the address of a block and 0 for a descriptor; the block or the
- * descriptor.
+ * Any system call in the current target, by its number, or by a name of `by_number::NAMED`. Each four of `words` are the block
+ * that holds a word, or -1 for an argument; the offset of the word, or the index of the argument; 1 for the address of a block
+ * and 0 for a descriptor; the block or the descriptor.
  */
-export declare function syscall(nr: number, args: Array<number | bigint>, blocks: Array<Uint8Array>, words: Array<number>, descriptor: boolean): Syscalled
+export declare function syscall(nr: number | string, args: Array<number | bigint>, blocks: Array<Uint8Array>, words: Array<number>, descriptor: boolean): Syscalled
 
 /** The result of `syscall`. */
 export interface Syscalled {

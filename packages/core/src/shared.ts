@@ -29,6 +29,7 @@ export { onEveryThread } from "./target/every-thread.ts";
 export { shownData } from "./target/mount-data.ts";
 export { refuseOneThread } from "./target/own-thread.ts";
 export { type AnyTask, afterSuccess, currentBatch, currentTask, isInNode, taskOf, withFile } from "./target/target.ts";
+export { whileDumpable } from "./task/dumpable.ts";
 export { endTask } from "./task/end.ts";
 export { executeFor } from "./task/exec.ts";
 export { copyEnvironment } from "./task/exec-options.ts";

@@ -15,7 +15,9 @@ export {
 	subordinateIds,
 	writeIdMap,
 } from "@nearfar/core";
-export { sethostname } from "./hostname.ts";
+export { setdomainname, sethostname } from "./hostname.ts";
 export { type NamespaceKindData, namespaceKinds } from "./kinds.ts";
+export { loopbackUp } from "./loopback.ts";
 export { setns } from "./setns.ts";
+export { setTimeOffsets, type TimeOffsets, timeOffsets } from "./time-offsets.ts";
 export { unshare } from "./unshare.ts";

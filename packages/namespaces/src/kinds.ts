@@ -12,6 +12,8 @@ export interface NamespaceKindData {
 	 * from its children.
 	 */
 	readonly forChildren?: string;
+	/** True for the kinds that one thread of a process may make and enter for itself. */
+	readonly thread: boolean;
 }
 
 /**
@@ -19,19 +21,19 @@ export interface NamespaceKindData {
  *
  * @example
  * ```ts
- * console.log(namespaceKinds.pid); // { flag: 536870912, proc: "pid", forChildren: "pid_for_children" }
+ * console.log(namespaceKinds.pid); // { flag: 536870912, proc: "pid", forChildren: "pid_for_children", thread: false }
  * ```
  * @see namespaces(7)
  */
 export const namespaceKinds: Readonly<Record<NamespaceKind, NamespaceKindData>> = {
-	cgroup: { flag: namespaceFlags.cgroup, proc: "cgroup" },
-	ipc: { flag: namespaceFlags.ipc, proc: "ipc" },
-	mnt: { flag: namespaceFlags.mnt, proc: "mnt" },
-	net: { flag: namespaceFlags.net, proc: "net" },
-	pid: { flag: namespaceFlags.pid, proc: "pid", forChildren: "pid_for_children" },
-	time: { flag: namespaceFlags.time, proc: "time", forChildren: "time_for_children" },
-	user: { flag: namespaceFlags.user, proc: "user" },
-	uts: { flag: namespaceFlags.uts, proc: "uts" },
+	cgroup: { flag: namespaceFlags.cgroup, proc: "cgroup", thread: true },
+	ipc: { flag: namespaceFlags.ipc, proc: "ipc", thread: true },
+	mnt: { flag: namespaceFlags.mnt, proc: "mnt", thread: true },
+	net: { flag: namespaceFlags.net, proc: "net", thread: true },
+	pid: { flag: namespaceFlags.pid, proc: "pid", forChildren: "pid_for_children", thread: false },
+	time: { flag: namespaceFlags.time, proc: "time", forChildren: "time_for_children", thread: false },
+	user: { flag: namespaceFlags.user, proc: "user", thread: false },
+	uts: { flag: namespaceFlags.uts, proc: "uts", thread: true },
 };
 
 /** Returns the kinds whose flags are set in a word. */

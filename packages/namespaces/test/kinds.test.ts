@@ -15,3 +15,8 @@ test("namespaceKinds has the flags of clone", () => {
 	const flags = Object.entries(namespaceKinds).map(([kind, { flag }]) => [kind, flag]);
 	expect(Object.fromEntries(flags)).toEqual(namespaceFlags);
 });
+
+test("namespaceKinds says which kinds a thread may have for itself", () => {
+	const threads = Object.entries(namespaceKinds).filter(([, { thread }]) => thread);
+	expect(threads.map(([kind]) => kind)).toEqual(["cgroup", "ipc", "mnt", "net", "uts"]);
+});

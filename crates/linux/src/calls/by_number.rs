@@ -22,9 +22,17 @@ pub enum Value {
     Descriptor(i32),
 }
 
+/// The calls that functions of nearfar make without a binding of their own. Their errors have these names.
+const NAMED: [(&str, i64); 2] = [("setdomainname", libc::SYS_setdomainname), ("socket", libc::SYS_socket)];
+
+/// Returns the name of a call and its number. A name that is not in the table has the number -1, which the kernel refuses.
+pub fn named(name: &str) -> (&'static str, i64) {
+    NAMED.into_iter().find(|(known, _)| *known == name).unwrap_or(("syscall", -1))
+}
+
 /// `syscall(nr, …)`. The blocks are bytes that the kernel reads and writes.
-pub fn syscall(nr: i64, args: &[u64], blocks: &[&[u8]], words: &[Word]) -> Call<()> {
-    let mut call = args.iter().fold(Call::new("syscall", nr), |call, number| call.number(*number));
+pub fn syscall((name, nr): (&'static str, i64), args: &[u64], blocks: &[&[u8]], words: &[Word]) -> Call<()> {
+    let mut call = args.iter().fold(Call::new(name, nr), |call, number| call.number(*number));
     let places: Vec<u32> = blocks.iter().map(|bytes| call.request.add_inout(bytes)).collect();
     for Word { block, offset, value } in words {
         let (to, width) = match value {

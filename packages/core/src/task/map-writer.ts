@@ -1,4 +1,3 @@
-import { prctlOptions } from "../addon/flags.generated.ts";
 import { native } from "../addon/native.ts";
 import type { FileDescriptor } from "../files/descriptor.ts";
 import { openat2 } from "../files/files.ts";
@@ -6,6 +5,7 @@ import { Location } from "../files/location.ts";
 import type { IdMap } from "../idmap/id-map.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { type AnyTask, nearTask, withFile } from "../target/target.ts";
+import { whileDumpable } from "./dumpable.ts";
 import type { CheckedMaps } from "./idmap.ts";
 import { type HelperName, runMapHelper } from "./map-helper.ts";
 import type { MapTarget } from "./map-target.ts";
@@ -122,20 +122,5 @@ function succeeds(fn: () => void): boolean {
 	} catch (error) {
 		if (!(error instanceof SyscallError)) throw error;
 		return false;
-	}
-}
-
-/**
- * Calls `fn` while a task is dumpable. The files in /proc of a task that is not dumpable are root's, and their owner has
- * to open them.
- */
-function whileDumpable(task: AnyTask, fn: () => void): void {
-	const set = (value: number) => task.run(() => native().setPrctl(prctlOptions.setDumpable, [value]));
-	const before = task.run(() => native().prctl(prctlOptions.getDumpable, []).result);
-	set(1);
-	try {
-		fn();
-	} finally {
-		set(before === 1n ? 1 : 0);
 	}
 }
