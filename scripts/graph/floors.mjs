@@ -7,7 +7,7 @@ export const houses = {
 		[["target/"], "the current target of a thread; running a call there"],
 		[["threads/"], "changing every thread of this process, or none"],
 		[["task/"], "making, feeding and ending a task"],
-		[["wait/"], "waiting for replies, children and readable descriptors"],
+		[["wait/"], "waiting for replies, children and descriptors that become ready"],
 		[["sequence/"], "calls that travel together: encoding, memfd, reply"],
 		[["calls/"], "one file for each family of system calls, nothing but calls"],
 		[

@@ -22,6 +22,7 @@ pub mod prctl;
 pub mod priority;
 pub mod process;
 pub mod signals;
+pub mod socket;
 pub mod statmount;
 pub mod stub;
 pub mod xattr;

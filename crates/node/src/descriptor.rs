@@ -92,12 +92,6 @@ pub fn socketpair(domain: i32, kind: i32) -> Result<Vec<i32>> {
     linux::calls::descriptor::socketpair(domain, kind).run().or_throw().map(Vec::from)
 }
 
-/// setsockopt(2) with SO_SNDBUF.
-#[napi]
-pub fn set_send_buffer(fd: i32, bytes: i32) -> Result<()> {
-    linux::calls::descriptor::set_send_buffer(fd, bytes).run().or_throw()
-}
-
 /// read(2) or pread64(2).
 #[napi]
 pub fn read(fd: i32, length: u32, position: Option<i64>) -> Result<Buffer> {

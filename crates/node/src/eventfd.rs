@@ -1,11 +1,11 @@
-//! eventfds, and waiting until something can be read: JavaScript sees numbers.
+//! eventfds, and waiting until a descriptor is ready: JavaScript sees numbers.
 
 use crate::events;
 use crate::tables::{self, Id};
 use crate::throw::OrThrow;
 use linux::calls::eventfd;
 use linux::owned;
-use linux::wait::readable::Readable;
+use linux::wait::watched::Watched;
 use napi::bindgen_prelude::{BigInt, Result};
 use napi_derive::napi;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -29,26 +29,27 @@ pub fn eventfd_write(fd: i32, value: BigInt) -> Result<()> {
     eventfd::write(fd, value.get_u64().1).run().or_throw()
 }
 
-/// Takes a descriptor of this process over and watches it: "readable" follows once, with the id that is returned.
+/// Takes a descriptor of this process over and watches it: "ready" follows once, with the id that is returned, when there is
+/// something to read, or with `write` room to write.
 #[napi]
-pub fn watch_readable(fd: i32) -> Result<Id> {
+pub fn watch_ready(fd: i32, write: bool) -> Result<Id> {
     owned::forget(fd, fd);
     // SAFETY: JavaScript gives up the number of an open descriptor with this call, and no other code closes it.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     let (id, queue) = (tables::next_id(), events::queue().or_throw()?);
-    let listener = Box::new(move || queue.post(id, "readable", None, Vec::new()));
-    tables::keep_readable(id, Readable::watch(id as u64, fd, listener).or_throw()?);
+    let listener = Box::new(move || queue.post(id, "ready", None, Vec::new()));
+    tables::keep_watched(id, Watched::watch(id as u64, fd, write, listener).or_throw()?);
     Ok(id)
 }
 
-/// Watches a descriptor once more: "readable" follows once.
+/// Watches a descriptor once more: "ready" follows once.
 #[napi]
 pub fn watch_again(id: Id) -> Result<()> {
-    tables::readable(id).map_or(Ok(()), |readable| readable.again()).or_throw()
+    tables::watched(id).map_or(Ok(()), |watched| watched.again()).or_throw()
 }
 
 /// Stops watching a descriptor, and closes it.
 #[napi]
-pub fn unwatch_readable(id: Id) {
-    tables::forget_readable(id);
+pub fn unwatch_ready(id: Id) {
+    tables::forget_watched(id);
 }

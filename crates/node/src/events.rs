@@ -23,7 +23,7 @@ pub type Wake = ThreadsafeFunction<(), (), (), Status, false, true, 0>;
 pub struct Event {
     /// Which request, task or watch it is about.
     pub id: Id,
-    /// "sent", "cloned", "thread", "batch", "death", "state", "readable" or "ended".
+    /// "sent", "cloned", "thread", "batch", "death", "state", "ready" or "ended".
     pub kind: String,
     /// Why it failed, if it did.
     pub failure: Option<FailureData>,

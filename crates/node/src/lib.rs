@@ -36,6 +36,7 @@ mod pidfd;
 mod prctl;
 mod process;
 mod signals;
+mod socket;
 mod statmount;
 mod syscall;
 mod tables;

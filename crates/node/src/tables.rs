@@ -5,7 +5,7 @@ use linux::error::{Failure, Result};
 use linux::task::channel::Channel;
 use linux::task::thread::ThreadTask;
 use linux::wait::child::Child;
-use linux::wait::readable::Readable;
+use linux::wait::watched::Watched;
 use napi_derive::napi;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ struct Tables {
     tasks: HashMap<Id, Arc<Channel>>,
     threads: Vec<(Id, Arc<ThreadTask>)>,
     children: HashMap<Id, Arc<Child>>,
-    readables: HashMap<Id, Arc<Readable>>,
+    watched: HashMap<Id, Arc<Watched>>,
 }
 
 thread_local! {
@@ -122,17 +122,17 @@ pub fn forget_child(id: Id) {
 }
 
 /// Keeps a watched descriptor until it is forgotten or the thread ends.
-pub fn keep_readable(id: Id, readable: Arc<Readable>) {
-    with(|tables| tables.readables.insert(id, readable));
+pub fn keep_watched(id: Id, watched: Arc<Watched>) {
+    with(|tables| tables.watched.insert(id, watched));
 }
 
 /// Returns the descriptor that is watched with this id.
-pub fn readable(id: Id) -> Option<Arc<Readable>> {
-    with(|tables| tables.readables.get(&id).cloned())
+pub fn watched(id: Id) -> Option<Arc<Watched>> {
+    with(|tables| tables.watched.get(&id).cloned())
 }
 
 /// Stops watching a descriptor, and closes it.
-pub fn forget_readable(id: Id) {
-    let readable = with(|tables| tables.readables.remove(&id));
-    drop(readable);
+pub fn forget_watched(id: Id) {
+    let watched = with(|tables| tables.watched.remove(&id));
+    drop(watched);
 }

@@ -135,7 +135,7 @@ export declare function enterRoot(fd: number): void
 export interface Event {
   /** Which request, task or watch it is about. */
   id: Id
-  /** "sent", "cloned", "thread", "batch", "death", "state", "readable" or "ended". */
+  /** "sent", "cloned", "thread", "batch", "death", "state", "ready" or "ended". */
   kind: string
   /** Why it failed, if it did. */
   failure?: FailureData
@@ -432,6 +432,12 @@ export declare function mountSetattr(at: number, path: Text, flags: number, set:
 /** move_mount(2). */
 export declare function moveMount(from: number, fromPath: Text, to: number, toPath: Text, flags: number): void
 
+/**
+ * bind(2), connect(2), listen(2), setsockopt(2), getsockopt(2), getsockname(2) or getpeername(2), by their place in this list.
+ * `path`: the name of a Unix socket, for errors.
+ */
+export declare function onSocket(call: number, fd: number, args: Array<RawArg>, path: Uint8Array): Syscalled
+
 /** openat2(2). */
 export declare function openat2(at: number, path: Text, flags: number, mode: number, resolve: number): number
 
@@ -558,9 +564,6 @@ export declare function setreuid(real: number, effective: number): void
 /** setrlimit(2). */
 export declare function setrlimit(resource: number, limits: Uint8Array): void
 
-/** setsockopt(2) with SO_SNDBUF. */
-export declare function setSendBuffer(fd: number, bytes: number): void
-
 /** setsid(2). */
 export declare function setsid(): void
 
@@ -581,6 +584,9 @@ export declare function sigprocmask(how: number, set: bigint): void
 
 /** rt_sigqueueinfo(2) with SI_QUEUE. */
 export declare function sigqueue(pid: number, signal: number, value: bigint, sender: number, uid: number): void
+
+/** socket(2). */
+export declare function socket(domain: number, kind: number, protocol: number): number
 
 /** socketpair(2). */
 export declare function socketpair(domain: number, kind: number): Array<number>
@@ -659,7 +665,7 @@ export declare function unshare(flags: number): void
 export declare function unwatch(id: Id): void
 
 /** Stops watching a descriptor, and closes it. */
-export declare function unwatchReadable(id: Id): void
+export declare function unwatchReady(id: Id): void
 
 /**
  * Makes the calls from now on those of a copy. Returns false while a task or a batch of another copy is entered: the calls would
@@ -682,7 +688,7 @@ export interface UserIds {
 /** waitid(2): CLD code, status, pid, uid, or nothing. */
 export declare function waitid(idtype: number, id: number, options: number): Array<number>
 
-/** Watches a descriptor once more: "readable" follows once. */
+/** Watches a descriptor once more: "ready" follows once. */
 export declare function watchAgain(id: Id): void
 
 /**
@@ -692,8 +698,11 @@ export declare function watchAgain(id: Id): void
  */
 export declare function watchPidfd(pidfd: number, how: number): Id
 
-/** Takes a descriptor of this process over and watches it: "readable" follows once, with the id that is returned. */
-export declare function watchReadable(fd: number): Id
+/**
+ * Takes a descriptor of this process over and watches it: "ready" follows once, with the id that is returned, when there is
+ * something to read, or with `write` room to write.
+ */
+export declare function watchReady(fd: number, write: boolean): Id
 
 /** Watches a child for stops and continuations: "state" events follow. */
 export declare function watchStops(child: Id): void

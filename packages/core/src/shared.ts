@@ -5,6 +5,8 @@ export { forget, listen } from "./addon/events.ts";
 export * from "./addon/flags.ts";
 export { keepAlive } from "./addon/keep-alive.ts";
 export { native } from "./addon/native.ts";
+export { intBytes, onSocket } from "./addon/on-socket.ts";
+export { once } from "./addon/request.ts";
 export * from "./arguments.ts";
 export { outsideOtherCopies } from "./copies.ts";
 export { adoptDescriptor, changeClass, checkDescriptor, numberOf, ownsNumber, runInOwner } from "./files/descriptor.ts";

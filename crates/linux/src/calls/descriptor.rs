@@ -116,12 +116,6 @@ pub fn socketpair(domain: i32, kind: i32) -> Call<[i32; 2]> {
     Call::new("socketpair", libc::SYS_socketpair).number(domain).number(kind).number(0).output(8).pair()
 }
 
-/// `setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, 4)`: how much a socket holds for its reader; the kernel doubles the number.
-pub fn set_send_buffer(fd: i32, bytes: i32) -> Call<()> {
-    let call = Call::new("setsockopt", libc::SYS_setsockopt).fd(fd).number(libc::SOL_SOCKET).number(libc::SO_SNDBUF);
-    call.input(&bytes.to_ne_bytes()).number(4)
-}
-
 /// `read(fd, buffer, length)`, or `pread64` at a position.
 pub fn read(fd: i32, length: u32, position: Option<i64>) -> Call<Vec<u8>> {
     let call = match position {

@@ -87,6 +87,24 @@ flags! {
         SETMASK = libc::SIG_SETMASK, "Makes the set the mask";
     }
 
+    /// What a socket speaks, and what its addresses look like.
+    choice SocketFamily: i32, "AF_" in "sys/socket.h", socketFamilies: SocketFamily {
+        INET = libc::AF_INET, "IPv4";
+        INET6 = libc::AF_INET6, "IPv6";
+        UNIX = libc::AF_UNIX, "Processes of one machine, by a path or an abstract name";
+        NETLINK = libc::AF_NETLINK, "Messages with the kernel";
+        PACKET = libc::AF_PACKET, "Frames of a network device";
+        VSOCK = libc::AF_VSOCK, "A virtual machine and its host";
+    }
+
+    /// How a socket carries data.
+    choice SocketType: i32, "SOCK_" in "sys/socket.h", socketTypes: SocketType {
+        STREAM = libc::SOCK_STREAM, "Bytes in order, over a connection";
+        DGRAM = libc::SOCK_DGRAM, "Messages, without a connection";
+        SEQPACKET = libc::SOCK_SEQPACKET, "Messages in order, over a connection";
+        RAW = libc::SOCK_RAW, "Packets with their headers";
+    }
+
     /// What flock(2) does with the lock of an open file.
     choice FlockOperation: i32, "LOCK_" in "linux/fcntl.h", flockOperations: FlockOperation {
         SHARED("LOCK_SH") = libc::LOCK_SH, "Takes a lock that others may share";

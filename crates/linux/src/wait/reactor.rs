@@ -31,6 +31,8 @@ impl<T: Wake> Wake for Weak<T> {
 pub(crate) enum Ready {
     /// Once, by something to read, or by the other end being closed. A pidfd: by the end of its process.
     Read,
+    /// Once, by room to write. A socket that connects: by the end of the attempt, whatever the outcome.
+    Write,
     /// Once, by the other end being closed. A pidfd: by its process being reaped (Linux 6.9).
     HangUp,
     /// A pidfd: by the end of its process, and once more each time the kernel tells the parent of the dead process about it,
@@ -64,6 +66,7 @@ pub(crate) fn watch(id: u64, fd: BorrowedFd, ready: Ready, wake: Arc<dyn Wake>) 
     let reactor = reactor()?;
     let events = match ready {
         Ready::Read => EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT,
+        Ready::Write => EpollFlags::EPOLLOUT | EpollFlags::EPOLLONESHOT,
         Ready::HangUp => EpollFlags::EPOLLONESHOT, // epoll reports a hang-up always
         Ready::End => EpollFlags::EPOLLIN | EpollFlags::EPOLLET,
     };

@@ -1199,6 +1199,56 @@ export const sigprocmaskHow = {
  */
 export type SigprocmaskHow = keyof typeof sigprocmaskHow;
 
+/** What a socket speaks, and what its addresses look like. */
+export const socketFamilies = {
+	/** IPv4 (`AF_INET`). */
+	inet: 2,
+	/** IPv6 (`AF_INET6`). */
+	inet6: 10,
+	/** Processes of one machine, by a path or an abstract name (`AF_UNIX`). */
+	unix: 1,
+	/** Messages with the kernel (`AF_NETLINK`). */
+	netlink: 16,
+	/** Frames of a network device (`AF_PACKET`). */
+	packet: 17,
+	/** A virtual machine and its host (`AF_VSOCK`). */
+	vsock: 40,
+} as const;
+
+/**
+ * What a socket speaks, and what its addresses look like.
+ *
+ * - `inet`: IPv4 (`AF_INET`).
+ * - `inet6`: IPv6 (`AF_INET6`).
+ * - `unix`: Processes of one machine, by a path or an abstract name (`AF_UNIX`).
+ * - `netlink`: Messages with the kernel (`AF_NETLINK`).
+ * - `packet`: Frames of a network device (`AF_PACKET`).
+ * - `vsock`: A virtual machine and its host (`AF_VSOCK`).
+ */
+export type SocketFamily = keyof typeof socketFamilies;
+
+/** How a socket carries data. */
+export const socketTypes = {
+	/** Bytes in order, over a connection (`SOCK_STREAM`). */
+	stream: 1,
+	/** Messages, without a connection (`SOCK_DGRAM`). */
+	dgram: 2,
+	/** Messages in order, over a connection (`SOCK_SEQPACKET`). */
+	seqpacket: 5,
+	/** Packets with their headers (`SOCK_RAW`). */
+	raw: 3,
+} as const;
+
+/**
+ * How a socket carries data.
+ *
+ * - `stream`: Bytes in order, over a connection (`SOCK_STREAM`).
+ * - `dgram`: Messages, without a connection (`SOCK_DGRAM`).
+ * - `seqpacket`: Messages in order, over a connection (`SOCK_SEQPACKET`).
+ * - `raw`: Packets with their headers (`SOCK_RAW`).
+ */
+export type SocketType = keyof typeof socketTypes;
+
 /** What flock(2) does with the lock of an open file. */
 export const flockOperations = {
 	/** Takes a lock that others may share (`LOCK_SH`). */

@@ -224,7 +224,7 @@ export class EventFd extends FileDescriptor {
 		const number = copy.fd;
 		let id: number;
 		try {
-			id = native().watchReadable(number); // takes the number over, also when it fails
+			id = native().watchReady(number, false); // takes the number over, also when it fails
 		} finally {
 			copy.take();
 		}
@@ -243,7 +243,7 @@ export class EventFd extends FileDescriptor {
 		const { id } = this.#watch;
 		this.#watch = undefined;
 		forget(id);
-		native().unwatchReadable(id);
+		native().unwatchReady(id);
 		keepAlive(-1);
 	}
 

@@ -22,7 +22,7 @@ export class PipeTail implements Disposable {
 		});
 		this.#number = read.fd;
 		try {
-			this.#id = native().watchReadable(this.#number); // takes the number over, also when it fails
+			this.#id = native().watchReady(this.#number, false); // takes the number over, also when it fails
 		} finally {
 			read.take();
 		}
@@ -40,7 +40,7 @@ export class PipeTail implements Disposable {
 	/** Closes the pipe. */
 	[Symbol.dispose](): void {
 		forget(this.#id);
-		native().unwatchReadable(this.#id);
+		native().unwatchReady(this.#id);
 	}
 
 	/** Reads once. Returns the number of bytes; 0 at the end of the output, `undefined` if there is nothing to read now. */

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { FileDescriptor, pipe, Task } from "@nearfar/core";
-import { adoptDescriptor, native, numberOf, openFlags } from "@nearfar/core/internal";
+import { adoptDescriptor, intBytes, native, numberOf, onSocket, openFlags } from "@nearfar/core/internal";
 import type { CheckedStdio } from "./check-stdio.ts";
 import { openStream } from "./open-stream.ts";
 
@@ -9,6 +9,7 @@ const STDERR = 2;
 
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 0o2000001;
+const [SOL_SOCKET, SO_SNDBUF] = [1, 7];
 // Bytes: the default of the sysctl `net.core.wmem_max`, of which the kernel takes the double. Where the sysctl is
 // lower, the kernel takes less without an error.
 const SEND_BUFFER = 212_992;
@@ -130,7 +131,7 @@ function aboveStdio(ends: [FileDescriptor, FileDescriptor]): [FileDescriptor, Fi
 
 /** Doubles the bytes that a socket holds for its reader, which then wakes half as often. */
 function enlargeSendBuffer(socket: FileDescriptor): void {
-	native().setSendBuffer(socket.fd, SEND_BUFFER);
+	onSocket("setsockopt", socket.fd, [SOL_SOCKET, SO_SNDBUF, intBytes(SEND_BUFFER), 4]);
 }
 
 /** Makes the streams of this process from its ends, which the streams close. */

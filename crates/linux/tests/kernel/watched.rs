@@ -1,10 +1,10 @@
-//! Descriptors that are watched until there is something to read.
+//! Descriptors that are watched until they are ready.
 
 use crate::channel::PATIENCE;
 use nearfar_linux::calls::eventfd::{eventfd, read, read_now, write};
 use nearfar_linux::error::{Failure, Refusal};
 use nearfar_linux::wait::reactor::next_id;
-use nearfar_linux::wait::readable::Readable;
+use nearfar_linux::wait::watched::Watched;
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::mpsc;
@@ -23,16 +23,16 @@ fn told_once_for_each_time_it_is_asked() {
     let fd = counter(0);
     let (told, hear) = mpsc::channel();
     let again = Box::new(move || told.send(()).unwrap());
-    let readable = Readable::watch(next_id(), fd.try_clone().unwrap(), again).unwrap();
+    let watched = Watched::watch(next_id(), fd.try_clone().unwrap(), false, again).unwrap();
     assert!(hear.try_recv().is_err());
     for value in 1..4 {
         write(fd.as_raw_fd(), value).near().unwrap();
         hear.recv_timeout(PATIENCE).unwrap();
         assert!(hear.try_recv().is_err(), "once, though nobody has read yet");
         assert_eq!(read(fd.as_raw_fd()).near(), Ok(value));
-        readable.again().unwrap();
+        watched.again().unwrap();
     }
-    drop(readable);
+    drop(watched);
     write(fd.as_raw_fd(), 1).near().unwrap();
     assert!(hear.recv().is_err(), "nobody can tell any more");
 }
@@ -43,9 +43,9 @@ fn another_may_have_the_number_and_the_open_file_of_one_that_was_dropped() {
     for _ in 0..3 {
         let (told, hear) = mpsc::channel();
         let tell = Box::new(move || told.send(()).unwrap());
-        let readable = Readable::watch(next_id(), fd.try_clone().unwrap(), tell).unwrap();
+        let watched = Watched::watch(next_id(), fd.try_clone().unwrap(), false, tell).unwrap();
         hear.recv_timeout(PATIENCE).unwrap();
-        drop(readable);
+        drop(watched);
         // The reactor may have been the last to hold it: then the end is a moment away.
         assert!(hear.recv_timeout(PATIENCE).is_err());
     }
@@ -54,7 +54,7 @@ fn another_may_have_the_number_and_the_open_file_of_one_that_was_dropped() {
 #[test]
 fn what_epoll_does_not_take_is_an_error_and_is_closed() {
     let file = std::fs::File::open("/proc/self/exe").unwrap().into();
-    match Readable::watch(next_id(), file, Box::new(|| ())) {
+    match Watched::watch(next_id(), file, false, Box::new(|| ())) {
         Err(Failure::Refused(Refusal { syscall: "epoll_ctl", errno: Errno::EPERM, .. })) => {}
         other => panic!("{other:?}"),
     }
@@ -78,9 +78,9 @@ fn a_panic_in_a_listener_ends_no_other_wait() {
         told_first.send(()).unwrap();
         panic!("on purpose");
     });
-    let first = Readable::watch(next_id(), counter(1), panics).unwrap();
+    let first = Watched::watch(next_id(), counter(1), false, panics).unwrap();
     hear.recv_timeout(PATIENCE).unwrap();
-    let second = Readable::watch(next_id(), counter(1), Box::new(move || told.send(()).unwrap())).unwrap();
+    let second = Watched::watch(next_id(), counter(1), false, Box::new(move || told.send(()).unwrap())).unwrap();
     hear.recv_timeout(PATIENCE).unwrap();
     drop((first, second));
 }
