@@ -54,7 +54,7 @@ export class IdAllocation {
 	 * @returns This allocation.
 	 * @throws `TypeError` `range` is not a range.
 	 * @throws `RangeError` An id or a count is out of its range.
-	 * @throws `RangeError` An id is free already. Nothing was changed.
+	 * @throws `RangeError` An id is free already. The allocation is as before.
 	 */
 	add(range: IdRange): this {
 		const added = checkRange(range, "range");
@@ -77,11 +77,11 @@ export class IdAllocation {
 	}
 
 	/**
-	 * Takes ids in one piece: those that {@link IdAllocation.find} finds.
+	 * Takes the ids in one piece that {@link IdAllocation.find} returns.
 	 *
 	 * @param count - How many ids, 1 to 4294967295.
 	 * @returns The ids, which are no longer free.
-	 * @throws `ERR_NEARFAR_NO_IDS` No free range is large enough. Nothing was changed. The message says how many ids are free.
+	 * @throws `ERR_NEARFAR_NO_IDS` No free range is large enough. The allocation is as before. The message says how many ids are free.
 	 * @throws `TypeError` `count` is not a number.
 	 * @throws `RangeError` `count` is out of its range.
 	 */
@@ -95,16 +95,16 @@ export class IdAllocation {
 	/**
 	 * Takes ids, and returns a map of them.
 	 *
-	 * The ids are one piece if a free range is large enough. Otherwise they are pieces from the lowest range up, and the map has
-	 * them one after the other.
+	 * The ids are one piece if a free range is large enough. Otherwise the pieces are the lowest free
+	 * ranges, and the map has the pieces one after the other.
 	 *
 	 * @param count - How many ids, 1 to 4294967295 - `inside`.
 	 * @param inside - The first id inside, 0 to 4294967294. Default: 0.
 	 * @returns The map, whose ids outside are no longer free.
-	 * @throws `ERR_NEARFAR_NO_IDS` Fewer ids are free. Nothing was changed. The message says how many.
+	 * @throws `ERR_NEARFAR_NO_IDS` Fewer ids are free. The allocation is as before. The message says how many ids are free.
 	 * @throws `TypeError` An argument is not a number.
 	 * @throws `RangeError` An argument is out of its range.
-	 * @throws `RangeError` The map would have more than 340 pieces. Nothing was changed.
+	 * @throws `RangeError` The map would have more than 340 pieces. The allocation is as before.
 	 * @example
 	 * ```ts
 	 * const ids = new IdAllocation([{ start: 100_000, count: 10 }, { start: 200_000, count: 10 }]);
@@ -134,7 +134,7 @@ export class IdAllocation {
 	 * @returns This allocation.
 	 * @throws `TypeError` `range` is not a range.
 	 * @throws `RangeError` An id or a count is out of its range.
-	 * @throws `RangeError` One of the ids is not free. Nothing was changed.
+	 * @throws `RangeError` One of the ids is not free. The allocation is as before.
 	 */
 	reserve(range: IdRange): this {
 		const wanted = checkRange(range, "range");

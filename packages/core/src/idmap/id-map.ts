@@ -17,8 +17,8 @@ let toMap: (source: IdMap) => IdMap;
  * A mapping says that `count` ids from `inside` on are the ids from `outside` on in the parent user namespace. Gaps are
  * allowed: an id without a mapping shows as 65534. An empty map is a value, but it cannot be written.
  *
- * The map is normalised: its lines are sorted by the ids inside, and lines that continue each other are one line. So two maps of
- * the same ids are equal, whatever they were made of.
+ * The map is normalised: the lines are sorted by the ids inside, and lines that continue each other are one line. So two maps of
+ * the same ids are equal, whatever the mappings were that made them.
  *
  * @example
  * ```ts
