@@ -17,12 +17,11 @@ export const houses = {
 	],
 	"packages/core/src": [
 		[["index", "internal", "shared"], "what users, and what the other packages may import"],
-		[["task/"], "Task: cloning, batches, exec, shared memory and descriptors"],
+		[["task/", "obstacles/"], "Task: cloning, batches, exec, sharing; what can stand in the way, and how it is found"],
 		[["idmap/"], "IdMap, subordinate ids and their allocation"],
 		[["process/"], "Process, ChildProcess, waiting for a child, signals"],
 		[["files/"], "FileDescriptor, EventFd, Location, and the calls that open, stat and change files"],
 		[["target/"], "which task makes the calls now"],
-		[["obstacles/"], "what can stand in the way of namespaces and tasks, and how it is found"],
 		[["addon/"], "loading the addon, its events, the tables of flags"],
 		[
 			[

@@ -18,6 +18,7 @@ export { pathText } from "./files/path.ts";
 export { openProcessFolder, pidfdInfo, pidInProc, pidOfPidfd } from "./files/pidfd.ts";
 export { type NamespaceLink, openNamespaceOf } from "./files/pidfd-namespace.ts";
 export { sharersOf } from "./identity.ts";
+export { hintForNamespaces } from "./obstacles/namespace-hint.ts";
 export { capabilityBit, capabilityBits, setpcap } from "./process/capability-bits.ts";
 export * from "./process/child-state.ts";
 export { holdChild, livingChild, visiblePid } from "./process/child-tracker.ts";
@@ -28,6 +29,7 @@ export { checkUser, MOST_GROUPS, resolveUser, type UserIds } from "./process/use
 export { toAsked, toWanted, waitBits } from "./process/waiters.ts";
 export { type LogMessage, logLines } from "./target/context-log.ts";
 export { onEveryThread } from "./target/every-thread.ts";
+export { type Explain, explained } from "./target/explained.ts";
 export { shownData } from "./target/mount-data.ts";
 export { refuseOneThread } from "./target/own-thread.ts";
 export { type AnyTask, afterSuccess, currentBatch, currentTask, isInNode, taskOf, withFile } from "./target/target.ts";

@@ -1,5 +1,13 @@
 import type { NamespaceKind } from "@nearfar/core";
-import { currentTask, makesNamespaces, namespaceFlags, native, toBits } from "@nearfar/core/internal";
+import {
+	currentTask,
+	explained,
+	hintForNamespaces,
+	makesNamespaces,
+	namespaceFlags,
+	native,
+	toBits,
+} from "@nearfar/core/internal";
 import { kindsOf } from "./kinds.ts";
 
 /**
@@ -29,6 +37,11 @@ import { kindsOf } from "./kinds.ts";
  */
 export function unshare(kinds: readonly NamespaceKind[] | number): void {
 	const flags = toBits(namespaceFlags, kinds, "kinds");
-	native().unshare(flags);
-	makesNamespaces(currentTask(), kindsOf(flags));
+	const task = currentTask();
+	const asked = kindsOf(flags);
+	explained(
+		() => native().unshare(flags),
+		(refusal) => hintForNamespaces(task, refusal, { kinds: asked }),
+	);
+	makesNamespaces(task, asked);
 }

@@ -412,7 +412,7 @@ export function obstacle<Name extends ObstacleName>(
 	};
 }
 
-/** Returns the hint of an error about an obstacle: its sentence and its fixes as one sentence, without a full stop. */
+/** Returns the hint of an error about an obstacle: its sentence and the narrow fix, as one sentence without a full stop. */
 export function hintOf({ sentence, fix }: Obstacle): string {
-	return [`${sentence.replace(/\.$/, "")}; ${fix[0]}`, ...fix.slice(1)].join("; or ");
+	return [sentence.replace(/\.$/, ""), ...fix.slice(0, 1)].join("; ");
 }

@@ -3,6 +3,7 @@ import { outOfRange } from "../arguments.ts";
 import { BatchError, MultithreadedError, NearfarError, ThreadsError } from "../errors.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { logLines } from "./context-log.ts";
+import { quietly } from "./explained.ts";
 import { hintFor } from "./hint.ts";
 import { objectText } from "./object-text.ts";
 import { reachedLimit } from "./reached-limit.ts";
@@ -29,7 +30,7 @@ export function makeError(failure: FailureData, executing?: Executing): Error {
 			};
 			const asked = isExec(syscall) ? executing : undefined;
 			const object = objectText(failure, paths, asked?.descriptor ?? failure.fd ?? undefined);
-			const hint = code === "ECHILD" && subject ? subject.hint : hintFor(failure, paths);
+			const hint = code === "ECHILD" && subject ? subject.hint : (reasonFor(failure) ?? hintFor(failure, paths));
 			const about = {
 				...paths,
 				...(failure.step !== undefined && failure.step !== null && { step: failure.step }),
@@ -78,6 +79,12 @@ export function makeError(failure: FailureData, executing?: Executing): Error {
 		default:
 			return new NearfarError("INTERNAL", failure.message ?? `unknown failure ${failure.kind}`);
 	}
+}
+
+/** Returns what stands in the way of a call for which a privilege is missing. */
+function reasonFor(failure: FailureData): string | undefined {
+	if (failure.code !== "EPERM") return undefined;
+	return quietly(() => taskControl().hint(failure));
 }
 
 /** Returns the limit for which a call that starts a process or makes a namespace was refused, in words. */

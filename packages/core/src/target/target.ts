@@ -1,9 +1,11 @@
+import type { FailureData } from "../../native/binding.js";
 import { native } from "../addon/native.ts";
 import { enterCopy } from "../copies.ts";
 import { NearfarError, type TaskGoneError } from "../errors.ts";
 import type { Process } from "../process/process.ts";
 import type { Command } from "../task/exec-options.ts";
 import type { Task } from "../task/task.ts";
+import type { StepHints } from "./explained.ts";
 
 /** A task of any kind: a child, or this process. */
 export type AnyTask = Task<Process>;
@@ -20,6 +22,8 @@ export interface TaskControl {
 	refuseChannel(task: AnyTask, number: number, parameter: string): void;
 	/** Gives a task a descriptor table of its own, if it shares one. */
 	leaveTable(task: AnyTask): void;
+	/** Returns what stands in the way of a refused call of the current task. `undefined`: nothing explains the refusal. */
+	hint(failure: FailureData): string | undefined;
 	/** Returns the error for a call that did not reach a task. `broken`: a message that no stub sends, in words. */
 	goneError(task: AnyTask, broken?: string): TaskGoneError;
 }
@@ -31,6 +35,8 @@ export interface Batch {
 	 * it failed. `succeeded` is the number of calls that have succeeded; -1: the batch was not sent.
 	 */
 	readonly whenEnded: ((numbers: readonly number[] | undefined, succeeded: number) => void)[];
+	/** The hints for calls of the batch. When calls are nested, the inner ones come first. */
+	readonly hints: StepHints[];
 	/** The function for which the batch executes a program, if that is not `Task.exec`. */
 	executing?: Executing;
 }

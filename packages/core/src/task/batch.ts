@@ -3,6 +3,7 @@ import { deliver } from "../addon/events.ts";
 import { dispatch, native } from "../addon/native.ts";
 import { once } from "../addon/request.ts";
 import { wrongType } from "../arguments.ts";
+import { explainStep } from "../target/explained.ts";
 import { makeError } from "../target/make-error.ts";
 import { type AnyTask, type Batch, withTarget } from "../target/target.ts";
 import { stateOf } from "./state.ts";
@@ -17,7 +18,8 @@ import { unlessKilled } from "./thread-life.ts";
  * @param appeared - For a task that is being cloned: resolves when the clone has succeeded or failed.
  */
 export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appeared?: Promise<unknown>): Promise<T> {
-	const batch: Batch = { whenEnded: [] };
+	const batch: Batch = { whenEnded: [], hints: [] };
+	const state = stateOf(task);
 	const end = (numbers: readonly number[] | undefined, succeeded: number) => {
 		for (const callback of batch.whenEnded.splice(0)) callback(numbers, succeeded);
 	};
@@ -33,11 +35,19 @@ export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appear
 				if (!sent) native().leave();
 			}
 		});
+		state.requests++;
 		const { failure, numbers } = await reply;
+		state.requests--;
 		if (appeared) await appeared;
 		// Before the error is made: making it may wait for the end of a child that the batch still holds.
 		end(failure ? undefined : numbers, failure ? succeededBefore(failure) : Number.POSITIVE_INFINITY);
-		if (failure) throw withTarget(task, undefined, () => makeError(failure, batch.executing));
+		if (failure) {
+			throw withTarget(task, undefined, () => {
+				const error = makeError(failure, batch.executing);
+				explainStep(error, batch.hints);
+				return error;
+			});
+		}
 		return result;
 	} catch (error) {
 		end(undefined, -1);

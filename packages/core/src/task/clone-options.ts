@@ -3,6 +3,7 @@ import { toBits } from "../addon/flags.ts";
 import type { native } from "../addon/native.ts";
 import { abortSignal, array, options as checkOptions, pid as checkPid, wrongType, wrongValue } from "../arguments.ts";
 import { type FileDescriptor, numberOf } from "../files/descriptor.ts";
+import type { NamespaceCall } from "../obstacles/namespace-hint.ts";
 import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
 import { type CheckedMaps, checkMaps, type IdMaps, ownMap } from "./idmap.ts";
 import { stateOf } from "./state.ts";
@@ -113,4 +114,11 @@ export function checkClone(
 		setTid: array(setTid, "options.setTid").map((pid, index) => checkPid(pid, `options.setTid[${index}]`)),
 	};
 	return { data, maps: own ? undefined : maps };
+}
+
+/** Returns what a clone makes, for the hint of its error. */
+export function namespaceCall({ namespaces = [], cgroup, setTid }: CloneOptions): NamespaceCall {
+	const named = { time: namespaces.includes("time"), cgroup: cgroup !== undefined, setTid: setTid !== undefined };
+	const options = Object.entries(named).filter(([, given]) => given);
+	return { kinds: namespaces, options: options.map(([name]) => name) };
 }

@@ -1,11 +1,13 @@
 import { throwIfAborted } from "../abortable.ts";
 import { outsideOtherCopies } from "../copies.ts";
 import { TaskGoneError } from "../errors.ts";
+import { hintForNamespaces } from "../obstacles/namespace-hint.ts";
 import { ChildProcess } from "../process/child.ts";
 import { SyscallError } from "../syscall-error.ts";
+import { addHint } from "../target/explained.ts";
 import { makeError } from "../target/make-error.ts";
 import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
-import { type CloneOptions, checkClone } from "./clone-options.ts";
+import { type CloneOptions, checkClone, namespaceCall } from "./clone-options.ts";
 import { explainRefusal } from "./clone-refusal.ts";
 import { type MakeTask, startClone } from "./cloning.ts";
 import { stopTask } from "./end.ts";
@@ -53,7 +55,12 @@ export async function cloneTask(
 		}
 		if (failure) {
 			const explained = explainRefusal(failure, parent, options);
-			throw withTarget(parent ?? nearTask(), undefined, () => makeError(explained));
+			const by = parent ?? nearTask();
+			const error = withTarget(by, undefined, () => makeError(explained));
+			if (error instanceof SyscallError && isClone(error)) {
+				addHint(error, () => hintForNamespaces(by, error, namespaceCall(options)));
+			}
+			throw error;
 		}
 		const { task, firstBatch } = cloning;
 		if (maps) await writeMapsOf(task, maps, parent ?? nearTask(), signal);
@@ -78,6 +85,11 @@ async function writeMapsOf(task: Task, maps: CheckedMaps, by: AnyTask, signal: A
 		if (error instanceof SyscallError && error.code === "ESRCH" && !isAlive(task)) throw goneError(stateOf(task));
 		throw error;
 	}
+}
+
+/** True for an error of the clone itself. An error of a step of the new task, such as its first batch, is not about the namespaces. */
+function isClone({ syscall }: SyscallError): boolean {
+	return syscall === "clone" || syscall === "clone3";
 }
 
 function isAlive(task: AnyTask): boolean {

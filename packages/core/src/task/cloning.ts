@@ -50,7 +50,9 @@ export function startClone(
 	);
 	const task = makeTask(partsOf(id, parent, options));
 	if (table) beginSharedClone(table);
+	if (parent) stateOf(parent).requests++;
 	const receive = (reply: Event) => {
+		if (parent) stateOf(parent).requests--;
 		if (table) endSharedClone(table);
 		if (reply.failure) cloneFailed(task);
 		else cloneSucceeded(task, reply, parent, options);

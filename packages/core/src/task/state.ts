@@ -91,6 +91,8 @@ export class TaskState {
 	phase: "live" | "exec" | "supervisor" | "exited" = "live";
 	/** True when the task may ignore or block a signal: exec has to reset signals only then. */
 	signalsTouched: boolean;
+	/** How many batches and clones the task has still to reply to. A call that is made meanwhile waits for them. */
+	requests = 0;
 	/** Programs that batches under way are going to execute. */
 	readonly executing = new Set<Execution>();
 	readonly leftovers: Leftovers = { stack: undefined, channel: undefined };

@@ -5,6 +5,7 @@ import { adoptCopy, type FileDescriptor, numberOf } from "../files/descriptor.ts
 import { invalidateHandles } from "../files/handle.ts";
 import type { PathLike } from "../files/path.ts";
 import { type AddressSpace, type FDTable, PidNamespace } from "../identity.ts";
+import { hintForRefusal } from "../obstacles/refusal.ts";
 import { ChildProcess } from "../process/child.ts";
 import type { ExitStatus } from "../process/child-state.ts";
 import { trackerOf } from "../process/child-tracker.ts";
@@ -624,5 +625,6 @@ provideTaskControl({
 	channelsToSpare: (task) => channelsToSpare(stateOf(task)),
 	refuseChannel: (task, number, parameter) => refuseChannel(stateOf(task), number, parameter),
 	leaveTable: (task) => leaveTable(stateOf(task)),
+	hint: (failure) => hintForRefusal(currentTask(), failure),
 	goneError: (task, broken) => goneError(stateOf(task), broken),
 });

@@ -1,0 +1,128 @@
+import type { NamespaceKind } from "../addon/flags.generated.ts";
+import type { SyscallError } from "../syscall-error.ts";
+import type { AnyTask } from "../target/target.ts";
+import { stateOf } from "../task/state.ts";
+import { isInitialUserNamespace, namespaceLimit, sysctlOf, userNesting } from "./ask.ts";
+import { hasCapability, idMapOf, isRootMount, readOfTask, type Status, statusOf, unmappedIds } from "./look.ts";
+import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, say } from "./say.ts";
+import { hintForThread } from "./thread-hint.ts";
+
+/** A call that makes namespaces. */
+export interface NamespaceCall {
+	readonly kinds: readonly NamespaceKind[];
+	/** The options of `Task.clone` that need clone3(2), by name. */
+	readonly options?: readonly string[];
+}
+
+type Refusal = Pick<SyscallError, "code" | "syscall">;
+
+const DEEPEST = 32; // levels of user or pid namespaces below the initial one
+
+/**
+ * Returns what stands in the way of new namespaces, and what to do about it.
+ *
+ * @param task - The task that was refused. For a clone by the zygote, this process.
+ * @param refusal - The error of clone3(2), clone(2) or unshare(2).
+ * @param call - What the call was to make.
+ */
+export function hintForNamespaces(task: AnyTask, refusal: Refusal, call: NamespaceCall): string | undefined {
+	const { kinds, options = [] } = call;
+	switch (refusal.code) {
+		case "EPERM":
+			return kinds.includes("user") ? noUserNamespace(task, refusal, call) : noPrivilege(task, refusal, call);
+		case "ENOSPC":
+		case "EUSERS":
+			return reachedLimit(task, kinds);
+		case "ENOMEM":
+			return choosesPids(task) && refusal.syscall !== "unshare" ? deadNamespace : undefined;
+		case "ENOSYS":
+			return refusal.syscall === "clone3" && options.length > 0 ? say("hidden-clone3", { options }) : undefined;
+		case "EINVAL":
+			return refusal.syscall === "unshare" && kinds.includes("pid") && choosesPids(task) ? madeBefore : undefined;
+		default:
+			return undefined;
+	}
+}
+
+const deadNamespace =
+	"process 1 of the pid namespace that children of this task get has ended, and the kernel clones nothing into such a namespace: memory is not short; clone another task, and end process 1 last";
+const madeBefore =
+	'a task makes a pid namespace for its children once, and this one has made or entered one before: clone a task from this one, which is inside, and call unshare(["pid"]) there';
+
+/** True when children of a task get another pid namespace than its own, because of unshare(2) or setns(2). */
+function choosesPids(task: AnyTask): boolean {
+	const { childPids, pids } = stateOf(task);
+	return childPids() !== pids();
+}
+
+function noUserNamespace(task: AnyTask, { syscall, code }: Refusal, { kinds, options }: NamespaceCall) {
+	if (isRootMount(task) === false) return say("chroot", {});
+	const status = statusOf(task);
+	if (!status) return undefined;
+	const ids = unmappedIds(task, status);
+	if (ids.length > 0) return say("unmapped-ids", { ids, ...mapsOf(task) });
+	const value = sysctlOf(task, "kernel/unprivileged_userns_clone");
+	const isInitial = !stateOf(task).kinds.has("user") && isInitialUserNamespace();
+	const isPrivileged = isInitial && hasCapability(status.effective, CAP_SYS_ADMIN);
+	if (value === "0" && !isPrivileged) return say("unprivileged-userns-clone", { value });
+	return lacksPid(status, options) ?? filteredBy(status, syscall, code, kinds) ?? restricted(task);
+}
+
+function mapsOf(task: AnyTask): { uidMap?: string; gidMap?: string } {
+	const [uidMap, gidMap] = [idMapOf(task, "uids"), idMapOf(task, "gids")];
+	return { ...(uidMap !== undefined && { uidMap }), ...(gidMap !== undefined && { gidMap }) };
+}
+
+function noPrivilege(task: AnyTask, { syscall, code }: Refusal, { kinds, options }: NamespaceCall) {
+	const status = statusOf(task);
+	if (!status) return undefined;
+	const { effective, effectiveText } = status;
+	if (kinds.length > 0 && !hasCapability(effective, CAP_SYS_ADMIN)) {
+		return (
+			hintForThread(task) ?? say("no-capability", { capability: "CAP_SYS_ADMIN", effective: effectiveText, kinds })
+		);
+	}
+	const own = stateOf(task).kinds.has("user") ? restricted(task) : undefined;
+	return own ?? lacksPid(status, options) ?? filteredBy(status, syscall, code, kinds);
+}
+
+/** Returns the hint about AppArmor, which gives a user namespace of an ordinary user no capabilities. */
+export function restricted(task: AnyTask): string | undefined {
+	const value = sysctlOf(task, "kernel/apparmor_restrict_unprivileged_userns");
+	if (value === undefined || value === "0") return undefined;
+	const label = readOfTask(task, "attr/current")?.trim();
+	return say("apparmor-userns", { value, ...(label && { label }) });
+}
+
+function lacksPid({ effective, effectiveText }: Status, options: readonly string[] = []): string | undefined {
+	if (!options.includes("setTid")) return undefined;
+	if (hasCapability(effective, CAP_CHECKPOINT_RESTORE) || hasCapability(effective, CAP_SYS_ADMIN)) return undefined;
+	const prevents = "setTid in a pid namespace that exists already";
+	return say("no-capability", { capability: "CAP_CHECKPOINT_RESTORE", effective: effectiveText, prevents });
+}
+
+function filteredBy(status: Status, call: string, code: string, kinds: readonly string[]): string | undefined {
+	if (status.seccomp !== 2) return undefined;
+	const { filters } = status;
+	return say("seccomp", { call, code, kinds, ...(filters !== undefined && { filters: `${filters}` }) });
+}
+
+function reachedLimit(task: AnyTask, kinds: readonly NamespaceKind[]): string | undefined {
+	const limits = kinds.flatMap((kind) => {
+		const found = namespaceLimit(task, kind);
+		return found ? [{ kind, ...found }] : [];
+	});
+	const forbidden = limits.find(({ limit }) => limit === "0");
+	if (forbidden) return say("userns-limit", forbidden);
+	if (kinds.includes("user") && (userNesting(task) ?? 0) >= DEEPEST) return say("nesting", { kind: "user" });
+	if (kinds.includes("pid") && pidNesting(task) >= DEEPEST) return say("nesting", { kind: "pid" });
+	// The limits of the user namespaces above count too, and no file says how many namespaces there are: the smallest limit is the likeliest.
+	const [smallest] = limits.sort((a, b) => Number(a.limit) - Number(b.limit));
+	return smallest && say("userns-limit", smallest);
+}
+
+/** Returns how many pid namespaces lie between the one of `/proc` and the one of a task. */
+function pidNesting(task: AnyTask): number {
+	const pids = /^NSpid:\t(.+)$/m.exec(readOfTask(task, "status") ?? "")?.[1];
+	return pids === undefined ? 0 : pids.split("\t").length - 1;
+}

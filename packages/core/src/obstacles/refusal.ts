@@ -1,0 +1,64 @@
+import type { FailureData } from "../../native/binding.js";
+import type { AnyTask } from "../target/target.ts";
+import { ownNamespaces } from "../task/namespaces.ts";
+import { stateOf } from "../task/state.ts";
+import { coversBelow, hasCapability, mountsOf, statusOf } from "./look.ts";
+import { restricted } from "./namespace-hint.ts";
+import { CAP_NET_ADMIN, CAP_SYS_ADMIN, say } from "./say.ts";
+import { hintForThread } from "./thread-hint.ts";
+
+/** The calls that need a privilege over a namespace, and the capability that each needs. */
+const needed: Readonly<Record<string, readonly [capability: number, name: string]>> = {
+	sethostname: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
+	setdomainname: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
+	ioctl: [CAP_NET_ADMIN, "CAP_NET_ADMIN"],
+	mount: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
+	fsopen: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
+	fsconfig: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
+	fsmount: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
+};
+
+/**
+ * Returns what stands in the way of a call that the kernel has refused with EPERM. `undefined`: nothing that is read explains it.
+ *
+ * @param task - The task that has made the call.
+ * @param failure - The failure.
+ */
+export function hintForRefusal(task: AnyTask, { syscall = "", fstype }: FailureData): string | undefined {
+	const thread = hintForThread(task);
+	if (thread !== undefined) return isAdmin(task) ? undefined : thread;
+	const [capability, name] = needed[syscall] ?? [];
+	if (capability === undefined || name === undefined || !stateOf(task).kinds.has("user")) return undefined;
+	const status = statusOf(task);
+	if (!status) return undefined;
+	const { effective, effectiveText } = status;
+	if (!hasCapability(effective, capability)) {
+		return `${name} is not effective in this task (CapEff: ${effectiveText}), although it has a user namespace of its own: make the call before the task changes its ids or gives up capabilities, or clone the task with idMap: "root"`;
+	}
+	return restricted(task) ?? foreignNamespace(task, syscall) ?? tooRevealing(task, syscall, fstype?.toString());
+}
+
+function isAdmin(task: AnyTask): boolean {
+	const status = statusOf(task);
+	return status === undefined || hasCapability(status.effective, CAP_SYS_ADMIN);
+}
+
+/** Returns the hint about a UTS namespace that does not belong to the task's user namespace. */
+function foreignNamespace(task: AnyTask, syscall: string): string | undefined {
+	if (!/^set(host|domain)name$/.test(syscall) || ownNamespaces(task).has("uts")) return undefined;
+	return 'the UTS namespace of the task belongs to another user namespace than the task\'s own: clone the task with ["user", "uts"], or call unshare(["uts"]) first';
+}
+
+/** Returns the hint about a mount of proc or sysfs, which would show what something is mounted over. */
+function tooRevealing(task: AnyTask, syscall: string, fstype: string | undefined): string | undefined {
+	if (syscall !== "mount" && syscall !== "fsmount") return undefined;
+	if (fstype !== "proc" && fstype !== "sysfs") return undefined;
+	// Without a namespace of its own the task is refused for another reason.
+	if (!ownNamespaces(task).has(fstype === "proc" ? "pid" : "net")) return undefined;
+	const mounts = mountsOf(task);
+	if (!mounts) return undefined;
+	const covers = coversBelow(mounts, fstype);
+	const seen = mounts.filter((mount) => mount.fstype === fstype && mount.root === "/");
+	if (covers.length === 0 && seen.length > 0 && !seen.some(({ readOnly }) => readOnly)) return undefined;
+	return say("masked-proc", { fstype, covers, readOnly: seen.some(({ readOnly }) => readOnly) });
+}
