@@ -67,7 +67,7 @@ needs("the file system ext4").test(
 );
 
 needs("the file system proc", "a /proc and a /sys that nothing hides").test(
-	"EPERM of a proc where something is mounted over the one in sight has the message of the kernel, and the hint",
+	"bubblewrap #284 EPERM of a proc where something is mounted over the one in sight has the message of the kernel, and the hint names what covers it",
 	async () => {
 		await using masked = await Task.clone(ownMounts);
 		masked.run(() => {
@@ -77,7 +77,7 @@ needs("the file system proc", "a /proc and a /sys that nothing hides").test(
 		await using task = await masked.clone({ namespaces: ["user", "mnt", "pid"], idMap: "root" });
 		await using inner = await task.clone();
 		const error = inner.run(() => refused(() => Mount.create("proc")));
-		expect(error).toMatchObject({ code: "EPERM", syscall: "fsmount", hint: expect.stringContaining("mounted over") });
+		expect(error).toMatchObject({ code: "EPERM", syscall: "fsmount", hint: expect.stringContaining("/proc/sys") });
 		expect(error.log).toEqual([expect.stringContaining("too revealing")]);
 	},
 );

@@ -7,7 +7,7 @@ import { ChildProcess } from "../process/child.ts";
 import { trackerOf } from "../process/child-tracker.ts";
 import { readBounded } from "../target/read-bounded.ts";
 import { type AnyTask, nearTask } from "../target/target.ts";
-import { stateOf } from "../task/state.ts";
+import { stateOf, threadId } from "../task/state.ts";
 
 /** Which ids a map is for. */
 export type Ids = "uids" | "gids";
@@ -37,6 +37,8 @@ export interface Status {
  * not show the task, or if the task has ended.
  */
 export function withFolder<T>(task: AnyTask, fn: (folder: string) => T): T | undefined {
+	const tid = threadId(task);
+	if (tid !== undefined) return fn(`/proc/self/task/${tid}`);
 	if (!(task.process instanceof ChildProcess)) return fn("/proc/thread-self");
 	using folder = openFolder(task.process);
 	return folder && fn(`/proc/self/fd/${folder.fd}`);

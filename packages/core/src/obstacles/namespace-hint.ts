@@ -1,7 +1,7 @@
 import type { NamespaceKind } from "../addon/flags.generated.ts";
 import type { SyscallError } from "../syscall-error.ts";
 import type { AnyTask } from "../target/target.ts";
-import { stateOf } from "../task/state.ts";
+import { stateOf, threadId } from "../task/state.ts";
 import { isInitialUserNamespace, namespaceLimit, sysctlOf, userNesting } from "./ask.ts";
 import { hasCapability, idMapOf, isRootMount, readOfTask, type Status, statusOf, unmappedIds } from "./look.ts";
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, say } from "./say.ts";
@@ -55,6 +55,18 @@ function choosesPids(task: AnyTask): boolean {
 	return childPids() !== pids();
 }
 
+/**
+ * Returns what stands in the way of a thread of this process that could not begin.
+ *
+ * @param near - This process.
+ * @param refusal - The error of the thread's unshare(2) or setns(2).
+ * @param kinds - The namespaces that the thread was to make or enter.
+ */
+export function hintForNewThread(near: AnyTask, refusal: Refusal, kinds: readonly NamespaceKind[]): string | undefined {
+	const missing = refusal.code === "EPERM" ? hintForThread(near, kinds) : undefined;
+	return missing ?? hintForNamespaces(near, refusal, { kinds });
+}
+
 function noUserNamespace(task: AnyTask, { syscall, code }: Refusal, { kinds, options }: NamespaceCall) {
 	if (isRootMount(task) === false) return say("chroot", {});
 	const status = statusOf(task);
@@ -78,9 +90,9 @@ function noPrivilege(task: AnyTask, { syscall, code }: Refusal, { kinds, options
 	if (!status) return undefined;
 	const { effective, effectiveText } = status;
 	if (kinds.length > 0 && !hasCapability(effective, CAP_SYS_ADMIN)) {
-		return (
-			hintForThread(task) ?? say("no-capability", { capability: "CAP_SYS_ADMIN", effective: effectiveText, kinds })
-		);
+		// A thread of Node cannot have a user namespace of its own.
+		if (threadId(task) !== undefined) return hintForThread(task, kinds);
+		return say("no-capability", { capability: "CAP_SYS_ADMIN", effective: effectiveText, kinds });
 	}
 	const own = stateOf(task).kinds.has("user") ? restricted(task) : undefined;
 	return own ?? lacksPid(status, options) ?? filteredBy(status, syscall, code, kinds);

@@ -1,7 +1,7 @@
 import type { FailureData } from "../../native/binding.js";
 import type { AnyTask } from "../target/target.ts";
 import { ownNamespaces } from "../task/namespaces.ts";
-import { stateOf } from "../task/state.ts";
+import { stateOf, threadId } from "../task/state.ts";
 import { coversBelow, hasCapability, mountsOf, statusOf } from "./look.ts";
 import { restricted } from "./namespace-hint.ts";
 import { CAP_NET_ADMIN, CAP_SYS_ADMIN, say } from "./say.ts";
@@ -25,8 +25,7 @@ const needed: Readonly<Record<string, readonly [capability: number, name: string
  * @param failure - The failure.
  */
 export function hintForRefusal(task: AnyTask, { syscall = "", fstype }: FailureData): string | undefined {
-	const thread = hintForThread(task);
-	if (thread !== undefined) return isAdmin(task) ? undefined : thread;
+	if (threadId(task) !== undefined) return hintForThread(task);
 	const [capability, name] = needed[syscall] ?? [];
 	if (capability === undefined || name === undefined || !stateOf(task).kinds.has("user")) return undefined;
 	const status = statusOf(task);
@@ -36,11 +35,6 @@ export function hintForRefusal(task: AnyTask, { syscall = "", fstype }: FailureD
 		return `${name} is not effective in this task (CapEff: ${effectiveText}), although it has a user namespace of its own: make the call before the task changes its ids or gives up capabilities, or clone the task with idMap: "root"`;
 	}
 	return restricted(task) ?? foreignNamespace(task, syscall) ?? tooRevealing(task, syscall, fstype?.toString());
-}
-
-function isAdmin(task: AnyTask): boolean {
-	const status = statusOf(task);
-	return status === undefined || hasCapability(status.effective, CAP_SYS_ADMIN);
 }
 
 /** Returns the hint about a UTS namespace that does not belong to the task's user namespace. */

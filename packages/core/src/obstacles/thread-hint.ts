@@ -1,14 +1,24 @@
+import type { NamespaceKind } from "../addon/flags.generated.ts";
 import type { AnyTask } from "../target/target.ts";
-import { stateOf } from "../task/state.ts";
+import { hasCapability, statusOf } from "./look.ts";
+import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from "./say.ts";
 
-const ofThread =
-	'a thread has the privilege of Node, which has no CAP_SYS_ADMIN in its user namespace: a task of Task.clone({ namespaces: ["user", "net"] }), or one that joins both by setns, makes the socket, and task.get(socket) brings the socket into Node';
-
-/** Returns what to use in place of a thread of this process. `undefined`: the task is no thread. */
-export function hintForThread(task: AnyTask): string | undefined {
-	return isThread(task) ? ofThread : undefined;
-}
-
-function isThread(task: AnyTask): boolean {
-	return (stateOf(task) as { thread?: boolean }).thread === true;
+/**
+ * Returns what to use in place of a thread of this process, which the kernel has refused a call with EPERM. `undefined`: the thread has
+ * the privilege, and something else is in the way.
+ *
+ * @param task - The thread. For a thread that could not begin, this process: both have the same privilege.
+ * @param kinds - The namespaces that the call was to make or enter. Default: none.
+ */
+export function hintForThread(task: AnyTask, kinds: readonly NamespaceKind[] = []): string | undefined {
+	const status = statusOf(task);
+	if (!status) return undefined;
+	const { effective, effectiveText } = status;
+	const missing = [
+		...(hasCapability(effective, CAP_SYS_ADMIN) ? [] : ["CAP_SYS_ADMIN"]),
+		...(!kinds.includes("mnt") || hasCapability(effective, CAP_SYS_CHROOT) ? [] : ["CAP_SYS_CHROOT"]),
+	];
+	if (missing.length === 0) return undefined;
+	const own = kinds[0] === undefined ? "" : `, "${kinds.join('", "')}"`;
+	return `a thread has the privilege of Node, which lacks ${missing.join(" and ")} (CapEff: ${effectiveText}): use a task, Task.clone({ namespaces: ["user"${own}] }), or one that joins the user namespace first; task.get(socket) brings a socket of the task into Node`;
 }

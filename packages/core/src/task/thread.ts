@@ -9,7 +9,10 @@ import { abortSignal, array, options as checkOptions } from "../arguments.ts";
 import { MultithreadedError, NearfarError } from "../errors.ts";
 import { type FileDescriptor, numberOf } from "../files/descriptor.ts";
 import { namespaceFlag } from "../files/namespace-file.ts";
+import { hintForNewThread } from "../obstacles/namespace-hint.ts";
 import type { Process } from "../process/process.ts";
+import { SyscallError } from "../syscall-error.ts";
+import { addHint } from "../target/explained.ts";
 import { makeError } from "../target/make-error.ts";
 import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
 import { stateOf, type TaskParts, type TaskState } from "./state.ts";
@@ -75,7 +78,10 @@ export async function startThread(
 	if (failure) {
 		forget(id);
 		native().forgetTask(id);
-		throw withTarget(near, undefined, () => makeError(failure));
+		const error = withTarget(near, undefined, () => makeError(failure));
+		const kinds = [...entered.map(([, kind]) => kindOf(kind)), ...namespaces];
+		if (error instanceof SyscallError) addHint(error, () => hintForNewThread(near, error, kinds));
+		throw error;
 	}
 	const [tid = 0] = numbers;
 	const kinds = entered.map(([, kind]) => kindOf(kind));
