@@ -5,6 +5,7 @@ import { native } from "../addon/native.ts";
 import { FileDescriptor, numberOf } from "../files/descriptor.ts";
 import { openat2 } from "../files/files.ts";
 import { Location } from "../files/location.ts";
+import { namespaceRequests } from "../files/namespace-file.ts";
 import { findCgroups } from "../target/cgroups.ts";
 import { readBounded } from "../target/read-bounded.ts";
 import { type AnyTask, nearTask } from "../target/target.ts";
@@ -84,7 +85,6 @@ export function namespaceLimit(task: AnyTask, kind: NamespaceKind): { file: stri
 	return limit === undefined ? undefined : { file: `/proc/sys/${name}`, limit };
 }
 
-const NS_GET_PARENT = 0xb702;
 const INITIAL_USER_NAMESPACE = "user:[4026531837]";
 const MOST_LEVELS = 64; // more than the kernel has
 
@@ -130,7 +130,7 @@ function openUserNamespace(task: AnyTask): FileDescriptor | undefined {
 function parentOf(namespace: FileDescriptor): FileDescriptor | undefined {
 	return nearTask().run(() => {
 		try {
-			return FileDescriptor.from(native().pidfdNamespace(numberOf(namespace), NS_GET_PARENT, 0));
+			return FileDescriptor.from(native().ioctl(numberOf(namespace), namespaceRequests.parent, 0, true));
 		} catch {
 			return undefined; // EPERM: the namespace of this process, above which nothing is shown
 		}
