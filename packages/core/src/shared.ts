@@ -9,7 +9,15 @@ export { intBytes, onSocket } from "./addon/on-socket.ts";
 export { once } from "./addon/request.ts";
 export * from "./arguments.ts";
 export { outsideOtherCopies } from "./copies.ts";
-export { adoptDescriptor, changeClass, checkDescriptor, numberOf, ownsNumber, runInOwner } from "./files/descriptor.ts";
+export {
+	adoptDescriptor,
+	changeClass,
+	checkDescriptor,
+	type DescriptorClass,
+	numberOf,
+	ownsNumber,
+	runInOwner,
+} from "./files/descriptor.ts";
 export { type Encoding, toEncoding } from "./files/encoding.ts";
 export { followedPath, refuseNotFollowed, toAt, toPath } from "./files/location.ts";
 export { namespaceFlag, namespaceId, namespaceRequests } from "./files/namespace-file.ts";

@@ -12,12 +12,15 @@ export {
 	type IdMaps,
 	type IdRange,
 	type NamespaceKind,
+	type ProcessLike,
 	subordinateIds,
 	writeIdMap,
 } from "@nearfar/core";
 export { setdomainname, sethostname } from "./hostname.ts";
 export { type NamespaceKindData, namespaceKinds } from "./kinds.ts";
+export type { NamespaceLink } from "./links.ts";
 export { loopbackUp } from "./loopback.ts";
+export { Namespace } from "./namespace.ts";
 export { setns } from "./setns.ts";
 export { setTimeOffsets, type TimeOffsets, timeOffsets } from "./time-offsets.ts";
 export { unshare } from "./unshare.ts";

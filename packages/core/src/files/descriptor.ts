@@ -20,7 +20,7 @@ const CLOEXEC = 1; // FD_CLOEXEC
 const MOST_WRITTEN = 0x7fff_f000; // the kernel's MAX_RW_COUNT: the most bytes that one call writes
 
 /** {@link FileDescriptor} or a class that extends it. Static methods make an object of the class they are called on. */
-export interface Kind<T extends FileDescriptor> {
+export interface DescriptorClass<T extends FileDescriptor> {
 	readonly prototype: T;
 }
 
@@ -100,7 +100,7 @@ export class FileDescriptor implements Disposable {
 	 * ```
 	 * @see fcntl(2); no privilege
 	 */
-	static from<T extends FileDescriptor>(this: Kind<T>, fd: number): T {
+	static from<T extends FileDescriptor>(this: DescriptorClass<T>, fd: number): T {
 		// biome-ignore lint/complexity/noThisInStatic: a subclass makes its own kind
 		return isInNode() ? wrapNear(this, fd, true) : adoptNumber(this, fd);
 	}
@@ -120,7 +120,7 @@ export class FileDescriptor implements Disposable {
 	 * ```
 	 * @see fcntl(2); no privilege
 	 */
-	static borrow<T extends FileDescriptor>(this: Kind<T>, fd: number): T {
+	static borrow<T extends FileDescriptor>(this: DescriptorClass<T>, fd: number): T {
 		// biome-ignore lint/complexity/noThisInStatic: a subclass makes its own kind
 		return wrapNear(this, fd, false);
 	}
@@ -349,8 +349,11 @@ export class FileDescriptor implements Disposable {
  * @param kind - The class of the new object. Default: `FileDescriptor`.
  */
 export function adoptDescriptor(number: number): FileDescriptor;
-export function adoptDescriptor<T extends FileDescriptor>(number: number, kind: Kind<T>): T;
-export function adoptDescriptor(number: number, kind: Kind<FileDescriptor> = FileDescriptor): FileDescriptor {
+export function adoptDescriptor<T extends FileDescriptor>(number: number, kind: DescriptorClass<T>): T;
+export function adoptDescriptor(
+	number: number,
+	kind: DescriptorClass<FileDescriptor> = FileDescriptor,
+): FileDescriptor {
 	return make(kind, number, currentTask().fdTable, new OpenFile(), true);
 }
 
@@ -360,7 +363,7 @@ export function adoptDescriptor(number: number, kind: Kind<FileDescriptor> = Fil
  * @param table - The table that the copy is in. Default: the current task's.
  */
 export function adoptCopy<T extends FileDescriptor>(original: T, number: number, table = currentTask().fdTable): T {
-	return make(original.constructor as unknown as Kind<T>, number, table, original.file, true);
+	return make(original.constructor as unknown as DescriptorClass<T>, number, table, original.file, true);
 }
 
 /**
@@ -368,7 +371,7 @@ export function adoptCopy<T extends FileDescriptor>(original: T, number: number,
  *
  * @param kind - The class of the new object.
  */
-export function changeClass<T extends FileDescriptor>(fd: FileDescriptor, kind: Kind<T>): T {
+export function changeClass<T extends FileDescriptor>(fd: FileDescriptor, kind: DescriptorClass<T>): T {
 	const number = numberOf(fd);
 	handleOf(fd).forget();
 	return make(kind, number, fd.table, fd.file, true);
@@ -407,7 +410,7 @@ export function ownsNumber(fd: FileDescriptor): boolean {
 	return handleOf(fd).isRegistered;
 }
 
-function wrapNear<T extends FileDescriptor>(kind: Kind<T>, fd: number, owned: boolean): T {
+function wrapNear<T extends FileDescriptor>(kind: DescriptorClass<T>, fd: number, owned: boolean): T {
 	const number = descriptorNumber(fd);
 	const near = nearTask();
 	near.run(() => native().getFlags(number));
@@ -415,7 +418,7 @@ function wrapNear<T extends FileDescriptor>(kind: Kind<T>, fd: number, owned: bo
 }
 
 /** Takes over a number of the current task, which is not this process. */
-function adoptNumber<T extends FileDescriptor>(kind: Kind<T>, fd: number): T {
+function adoptNumber<T extends FileDescriptor>(kind: DescriptorClass<T>, fd: number): T {
 	const number = descriptorNumber(fd);
 	if (currentBatch()) {
 		throw new BatchError(
@@ -431,7 +434,7 @@ function adoptNumber<T extends FileDescriptor>(kind: Kind<T>, fd: number): T {
 
 /** Calls the constructor, which is protected. A subclass has the same one. */
 function make<T extends FileDescriptor>(
-	kind: Kind<T>,
+	kind: DescriptorClass<T>,
 	...parts: [number: number, table: FDTable, file: OpenFile, owned: boolean]
 ): T {
 	return new (kind as unknown as new (...parts: unknown[]) => T)(...parts);

@@ -3,7 +3,7 @@ import { toChoice } from "../addon/flags.ts";
 import { native } from "../addon/native.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { type AnyTask, currentTask, taskOf } from "../target/target.ts";
-import { adoptDescriptor, changeClass, type FileDescriptor, type Kind } from "./descriptor.ts";
+import { adoptDescriptor, changeClass, type DescriptorClass, type FileDescriptor } from "./descriptor.ts";
 import { openat2 } from "./files.ts";
 import { Location } from "./location.ts";
 import { openProcessFolder } from "./pidfd.ts";
@@ -34,7 +34,11 @@ const hasIoctls = new WeakMap<AnyTask, boolean>();
  * @param kind - The namespace, which is checked before any call.
  * @param made - The class of the new object.
  */
-export function openNamespaceOf<T extends FileDescriptor>(pidfd: number, kind: NamespaceLink, made: Kind<T>): T {
+export function openNamespaceOf<T extends FileDescriptor>(
+	pidfd: number,
+	kind: NamespaceLink,
+	made: DescriptorClass<T>,
+): T {
 	const request = toChoice(requests, kind, "kind");
 	const task = currentTask();
 	let ioctls = hasIoctls.get(task);

@@ -1,0 +1,127 @@
+import {
+	type FileDescriptor,
+	Location,
+	openat2,
+	type Process,
+	type ProcessLike,
+	SyscallError,
+	Task,
+} from "@nearfar/core";
+import {
+	adoptDescriptor,
+	changeClass,
+	currentBatch,
+	currentTask,
+	type DescriptorClass,
+	isTask,
+	type NamespaceLink,
+	native,
+	numberOf,
+	openNamespaceOf,
+	openOwnProc,
+	pidfdFlags,
+	taskOf,
+	threadId,
+	withNearDescriptor,
+	withPidfd,
+} from "@nearfar/core/internal";
+
+const ESRCH = 3;
+const STATUS = 8192; // bytes; no /proc/<pid>/status is longer
+
+/**
+ * Opens a namespace of the thread that makes the calls of the current task.
+ *
+ * @param link - The namespace.
+ * @param made - The class of the new object.
+ */
+export function openCurrent<T extends FileDescriptor>(link: NamespaceLink, made: DescriptorClass<T>): T {
+	const task = currentTask();
+	// Before a batch, because a batch cannot choose between two ways.
+	const folder = task.run(openOwnFolder);
+	if (!folder) {
+		const { tid, pid } = task.run(() => ({ tid: native().gettid(), pid: native().getpid() }));
+		using pidfd = adoptDescriptor(native().pidfdOpen(tid, tid === pid ? 0 : pidfdFlags.thread));
+		return openNamespaceOf(numberOf(pidfd), link, made);
+	}
+	const open = () => changeClass(openat2(new Location(folder, `ns/${link}`)), made);
+	const batch = currentBatch();
+	if (!batch) {
+		using _ = folder;
+		return open();
+	}
+	batch.whenEnded.push(() => folder.close()); // the batch opens the file in the folder
+	return open();
+}
+
+/**
+ * Opens `/proc/thread-self`. `/proc/self` would be about the first thread of Node. `undefined`: `/proc` is missing, is no procfs, or
+ * does not show the caller, because it belongs to another pid namespace.
+ */
+function openOwnFolder(): FileDescriptor | undefined {
+	try {
+		return openOwnProc("thread-self");
+	} catch (error) {
+		if (error instanceof SyscallError && ["EMFILE", "ENFILE", "ENOMEM"].includes(error.code)) throw error;
+		return undefined;
+	}
+}
+
+/**
+ * Opens a namespace of a process, or of a thread of Node, in the current task.
+ *
+ * @param process - The process.
+ * @param link - The namespace.
+ * @param made - The class of the new object.
+ */
+export function openOf<T extends FileDescriptor>(
+	process: ProcessLike,
+	link: NamespaceLink,
+	made: DescriptorClass<T>,
+): T {
+	const tid = isTask(process) ? threadId(process) : undefined;
+	if (tid === undefined) return withPidfd(process, (pidfd) => openNamespaceOf(pidfd, link, made));
+	return openOfThread(process as Task<Process>, tid, link, made);
+}
+
+/** Opens a namespace of a thread of Node. The thread has its id as long as its object is live. */
+function openOfThread<T extends FileDescriptor>(
+	thread: Task<Process>,
+	tid: number,
+	link: NamespaceLink,
+	made: DescriptorClass<T>,
+): T {
+	if (thread.state !== "live") throw hasEnded(thread);
+	let pidfd: FileDescriptor;
+	try {
+		pidfd = Task.near.run(() => adoptDescriptor(native().pidfdOpen(tid, pidfdFlags.thread)));
+	} catch (error) {
+		if (!(error instanceof SyscallError) || error.code !== "EINVAL") throw error;
+		return openInTaskFolder(tid, link, made); // before Linux 6.9
+	}
+	return withNearDescriptor(
+		() => pidfd,
+		(number) => openNamespaceOf(number, link, made),
+	);
+}
+
+/** Opens a namespace of a thread in `/proc/self/task`, in Node, and copies the descriptor into the current task. */
+function openInTaskFolder<T extends FileDescriptor>(tid: number, link: NamespaceLink, made: DescriptorClass<T>): T {
+	const open = () => {
+		using folder = openOwnProc(`self/task/${tid}`);
+		using status = openat2(new Location(folder, "status"));
+		// `/proc` of an outer pid namespace numbers threads in another way.
+		const own = /^NSpid:.*\t(\d+)$/m.exec(status.read(STATUS).toString())?.[1];
+		if (Number(own) !== tid) throw hasEnded(`thread ${tid}`);
+		return changeClass(openat2(new Location(folder, `ns/${link}`)), made);
+	};
+	const near = Task.near.run(open);
+	const task = currentTask();
+	if (task.fdTable === near.table) return near;
+	using original = near;
+	return task.put(original);
+}
+
+function hasEnded(of: unknown): SyscallError {
+	return new SyscallError({ code: "ESRCH", errno: ESRCH, syscall: "pidfd_open", of: String(of) }, taskOf());
+}
