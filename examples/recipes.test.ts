@@ -20,12 +20,13 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { openat2, SyscallError, Task } from "@nearfar/core";
+import { IdMap, openat2, SyscallError, Task } from "@nearfar/core";
 import { setresgid, setresuid } from "@nearfar/credentials";
 import ts from "typescript";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isRoot, needs } from "../test/needs.ts";
 import { runAgent } from "./recipes/agent.ts";
+import { cloneWithAllIds, mapAll } from "./recipes/all-ids.ts";
 import { build } from "./recipes/build.ts";
 import { runImage } from "./recipes/image.ts";
 import { startServer } from "./recipes/low-port.ts";
@@ -369,3 +370,47 @@ async function ask(server: Server, request: string): Promise<string> {
 	client.write(request);
 	return text(client);
 }
+
+describe("all ids of a user", () => {
+	test("are the own one as 0, and the ranges after it", () => {
+		const ranges = [
+			{ start: 100_000, count: 10 },
+			{ start: 200_000, count: 5 },
+		];
+		expect(`${mapAll(1000, ranges)}`).toBe("0 1000 1\n1 100000 10\n11 200000 5\n");
+		expect(`${mapAll(100_000, ranges)}`).toBe("0 100000 10\n10 200000 5\n");
+		expect(`${mapAll(1000, [])}`).toBe("0 1000 1\n");
+	});
+
+	test("are mapped for this user", async () => {
+		await using task = await cloneWithAllIds();
+		expect(IdMap.of(task, "uids").toInside(process.geteuid?.() ?? 0)).toBe(0);
+	});
+
+	needs("root", "newuidmap and newgidmap with their bits").test("are mapped for an ordinary user", async () => {
+		const etc = join(folder, "etc");
+		mkdirSync(etc);
+		const lines = {
+			passwd: "root:x:0:0::/:/bin/sh\nanna:x:1000:1000::/:/bin/sh\n",
+			group: "root:x:0:\nanna:x:1000:\n",
+			subuid: "1000:100000:10\nanna:200000:5\n",
+			subgid: "anna:300000:20\n",
+		};
+		for (const [name, text] of Object.entries(lines)) writeFileSync(join(etc, name), text);
+		const source = readFileSync(join(recipes, "all-ids.ts"), "utf8");
+		const { outputText } = ts.transpileModule(source, { compilerOptions: { target: 9, module: 99 } });
+		const program = `${outputText}
+			const task = await cloneWithAllIds({ namespaces: ["uts"] });
+			const maps = ["uids", "gids"].map((ids) => String(IdMap.of(task, ids)));
+			console.log(JSON.stringify(maps));
+			await task[Symbol.asyncDispose]();
+		`;
+		writeFileSync(join(folder, "program.mjs"), program);
+		symlinkSync(fileURLToPath(new URL("../node_modules", import.meta.url)), join(folder, "node_modules"));
+		const script = 'mount --bind etc /etc && exec setpriv --reuid 1000 --regid 1000 --clear-groups "$@"';
+		const words = ["--mount", "sh", "-c", script, "sh", process.execPath, "program.mjs"];
+		const { stdout, stderr, status } = spawnSync("unshare", words, { cwd: folder, encoding: "utf8" });
+		expect({ stderr, status }).toMatchObject({ status: 0 });
+		expect(JSON.parse(stdout)).toEqual(["0 1000 1\n1 100000 10\n11 200000 5\n", "0 1000 1\n1 300000 20\n"]);
+	});
+});
