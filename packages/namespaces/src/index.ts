@@ -24,3 +24,4 @@ export { Namespace } from "./namespace.ts";
 export { setns } from "./setns.ts";
 export { setTimeOffsets, type TimeOffsets, timeOffsets } from "./time-offsets.ts";
 export { unshare } from "./unshare.ts";
+export { unshareUser } from "./unshare-user.ts";

@@ -2,7 +2,7 @@ import { native } from "../addon/native.ts";
 import type { FileDescriptor } from "../files/descriptor.ts";
 import { openat2 } from "../files/files.ts";
 import { Location } from "../files/location.ts";
-import type { IdMap } from "../idmap/id-map.ts";
+import { IdMap } from "../idmap/id-map.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { type AnyTask, nearTask, withFile } from "../target/target.ts";
 import { whileDumpable } from "./dumpable.ts";
@@ -71,9 +71,22 @@ function planSteps({ uids, gids, helper, setgroups }: CheckedMaps, by: AnyTask):
 	const denied = setgroups === "deny" || (setgroups === "auto" && gidsDirect && !can(CAP_SETGID));
 	return [
 		...(denied ? [{ name: "setgroups", content: "deny", direct: true } as const] : []),
-		...(gids ? [{ name: "gid_map", content: gids, direct: gidsDirect } as const] : []),
-		...(uids ? [{ name: "uid_map", content: uids, direct: uidsDirect } as const] : []),
+		...(gids ? [{ name: "gid_map", content: cut(gids, "gids", by), direct: gidsDirect } as const] : []),
+		...(uids ? [{ name: "uid_map", content: cut(uids, "uids", by), direct: uidsDirect } as const] : []),
 	];
+}
+
+/** Cuts the lines of a map where the lines of the writer's own user namespace end: the kernel takes no line that crosses such an end. */
+function cut(map: IdMap, ids: "uids" | "gids", by: AnyTask): IdMap {
+	if (map.mappings.every(({ count }) => count === 1)) return map;
+	const parent = nearTask().run(() => IdMap.of(by, ids));
+	try {
+		return map.cutBy(parent);
+	} catch (error) {
+		// The writer's user namespace does not have one of the ids outside. The kernel says so, with the path of the file.
+		if (error instanceof RangeError) return map;
+		throw error;
+	}
 }
 
 /** Returns whether a map has a single id, and outside that is the effective id of the writer. */
