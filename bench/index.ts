@@ -10,6 +10,7 @@ import { isolate } from "./isolate.ts";
 import { mount } from "./mount.ts";
 import { lookAtMounts } from "./mountinfo.ts";
 import { near } from "./near.ts";
+import { net } from "./net.ts";
 import { pidfd } from "./pidfd.ts";
 import { compare, type Result, type Row } from "./row.ts";
 import { sandbox } from "./sandbox.ts";
@@ -30,6 +31,7 @@ const rows = [
 	...isolate,
 	...sandbox,
 	...mount,
+	...net,
 	...pidfd,
 	...lookAtMounts,
 	...imports,

@@ -14,7 +14,7 @@ import {
 	symlinkSync,
 	writeFileSync,
 } from "node:fs";
-import { type AddressInfo, connect, type Server } from "node:net";
+import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -28,6 +28,7 @@ import { isRoot, needs } from "../test/needs.ts";
 import { runAgent } from "./recipes/agent.ts";
 import { cloneWithAllIds, mapAll } from "./recipes/all-ids.ts";
 import { build } from "./recipes/build.ts";
+import { runWithServer } from "./recipes/http-inside.ts";
 import { runImage } from "./recipes/image.ts";
 import { startServer } from "./recipes/low-port.ts";
 import { enterNewRoot } from "./recipes/new-root.ts";
@@ -308,6 +309,30 @@ describe("the server on a low port", () => {
 			expect(error).toMatchObject({ code: "EPERM", hint: expect.stringContaining("CAP_SETPCAP") });
 		},
 	);
+});
+
+describe("the program with one HTTP server for a network", () => {
+	test("gets the answer of the server, and reaches nothing else", async () => {
+		const other = createServer().listen(0, "127.0.0.1");
+		await once(other, "listening");
+		const { port } = other.address() as AddressInfo;
+		const script = `
+			const { get } = require("node:http");
+			get("http://127.0.0.1:${port}").on("error", (error) => {
+				if (error.code !== "ECONNREFUSED") throw error;
+				get("http://127.0.0.1/page", (response) => response.on("data", (data) => process.exit(data == "/page" ? 7 : 1)));
+			});`;
+		try {
+			const status = await runWithServer(process.execPath, ["-e", script], ({ url }, response) => response.end(url));
+			expect(status).toEqual({ code: 7, signal: null, dumped: false });
+		} finally {
+			other.close();
+		}
+	});
+
+	test("a program that does not exist rejects, and ends the server", async () => {
+		await expect(runWithServer("/no/such", [], () => {})).rejects.toMatchObject({ code: "ENOENT", syscall: "execve" });
+	});
 });
 
 describe("the Node that gives root up", () => {

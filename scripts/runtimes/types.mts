@@ -4,6 +4,7 @@ import { type FileDescriptor, openat2, Task } from "@nearfar/core";
 import { getresuid } from "@nearfar/credentials";
 import { mount } from "@nearfar/mount";
 import { namespaceKinds } from "@nearfar/namespaces";
+import { type SocketAddress, socket } from "@nearfar/net";
 import { PidFd } from "@nearfar/pidfd";
 import { type ExitStatus, run, type Spawned, spawn } from "@nearfar/process";
 
@@ -14,9 +15,10 @@ export async function use(): Promise<ExitStatus> {
 	task.run(() => mount("scratch", "/mnt", "tmpfs", { flags: ["nosuidd"] }));
 	const fd: FileDescriptor = openat2("/dev/null");
 	const child: Spawned = await spawn("true", [], { stdio: [fd, "pipe", "inherit"] });
+	const address: SocketAddress = { path: `\0${socket("unix", "stream").fd}` };
 	const pidfd: PidFd = PidFd.open(child);
 	const ids: number = getresuid().saved + namespaceKinds.user.flag;
 	const text: string = (await run("true")).stdout;
-	console.log(ids, text, capget().effective.has("chown"), pidfd.fd);
+	console.log(ids, text, capget().effective.has("chown"), pidfd.fd, address.path);
 	return child.closed;
 }

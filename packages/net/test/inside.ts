@@ -1,28 +1,15 @@
 import { type CloneOptions, Task } from "@nearfar/core";
-import { type SocketAddress, socket } from "@nearfar/net";
+import { loopbackUp } from "@nearfar/namespaces";
+import type { SocketAddress } from "@nearfar/net";
 
 /** Options for a task with a network of its own, which an ordinary user may make. */
 export const network = { namespaces: ["user", "net"], idMap: "root" } as const satisfies CloneOptions;
 
-const SYS_ioctl = process.arch === "arm64" ? 29 : 16;
-const [SIOCSIFFLAGS, IFF_UP] = [0x8914, 1];
-
 /** Makes a task with a network of its own, in which the loopback device is up. */
 export async function inside(): Promise<Task> {
 	const task = await Task.clone(network);
-	raiseLoopback(task);
+	task.run(loopbackUp);
 	return task;
-}
-
-/** Sets the loopback device of a task's network namespace up. */
-export function raiseLoopback(task: Task): void {
-	const request = new Uint8Array(40); // struct ifreq
-	request.set(Buffer.from("lo"));
-	request[16] = IFF_UP;
-	task.run(() => {
-		using control = socket("inet", "dgram");
-		task.syscall(SYS_ioctl, control, SIOCSIFFLAGS, request);
-	});
 }
 
 /** Returns the port of an address. */

@@ -1,5 +1,6 @@
 import { dropCapabilities } from "@nearfar/caps";
 import { type FileDescriptor, openat2, Task } from "@nearfar/core";
+import { loopbackUp } from "@nearfar/namespaces";
 import {
 	bind,
 	connect,
@@ -15,7 +16,7 @@ import { setrlimit } from "@nearfar/process";
 import { describe, expect, test } from "vitest";
 import { isRoot, needs } from "../../../test/needs.ts";
 import { neverOpen, refusal } from "../../../test/refusal.ts";
-import { inside, network, portOf, raiseLoopback } from "./inside.ts";
+import { inside, network, portOf } from "./inside.ts";
 
 const [SOL_SOCKET, SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_PROTOCOL, SO_DOMAIN] = [1, 2, 3, 4, 38, 39];
 const local = { address: "127.0.0.1", port: 0 };
@@ -161,7 +162,7 @@ describe("bind, listen and connect", () => {
 		expect(refusalOf(connect, "127.0.0.1")).toMatchObject({ code: "ENETUNREACH", syscall: "connect" });
 		// The kernel has no table of addresses yet, and takes any of IPv4.
 		expect(refusalOf(bind, "198.51.100.1")).toEqual({});
-		raiseLoopback(task);
+		task.run(loopbackUp);
 		expect(refusalOf(bind, "198.51.100.1")).toMatchObject({ code: "EADDRNOTAVAIL", syscall: "bind" });
 		expect(refusalOf(connect, "127.0.0.1")).toMatchObject({ code: "EINPROGRESS", syscall: "connect" });
 		expect(refusalOf(connect, "198.51.100.1")).toMatchObject({ code: "ENETUNREACH", syscall: "connect" });
