@@ -2,13 +2,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { IdMap, openat2, Process, Task } from "@nearfar/core";
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { needs } from "../../../../test/needs.ts";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { neverOpen, refusal } from "../../../../test/refusal.ts";
 
 const [uid = 0, gid = 0] = [process.geteuid?.(), process.getegid?.()];
 const line = (inside: number, outside: number, count = 1) => ({ inside, outside, count });
 const SYS_pidfd_open = 434;
+const { test } = needs("/proc");
 
 test("the map of this process is that of /proc, whatever names the process", async () => {
 	const expected = IdMap.parse(readFileSync("/proc/self/uid_map", "utf8"));
@@ -51,7 +53,7 @@ test("ids that the reader's user namespace does not have are left out", async ()
 	expect(own.count).toBeGreaterThanOrEqual(seen.count);
 });
 
-needs("root").test("a line of another namespace ends where the reader's own line ends", async () => {
+needs("/proc", "root").test("a line of another namespace ends where the reader's own line ends", async () => {
 	await using reader = await Task.clone({
 		namespaces: ["user"],
 		idMap: { uids: [line(0, 1000, 10), line(10, 5000, 10)], gids: [line(0, 0)] },
@@ -62,7 +64,7 @@ needs("root").test("a line of another namespace ends where the reader's own line
 	expect(IdMap.of(other, "uids").mappings).toEqual(sibling.uids);
 });
 
-needs("root").test(
+needs("/proc", "root").test(
 	"podman #8816, D11: neighbours that are two lines of the kernel are joined, and still cut",
 	async () => {
 		await using parent = await Task.clone({ namespaces: ["user"], idMap: "none" });
@@ -78,7 +80,7 @@ needs("root").test(
 		await using child = await parent.clone({ namespaces: ["user"], idMap: "none" });
 		const write = (text: string) =>
 			parent.run(() => {
-				using file = openat2(`/proc/${child.pid}/uid_map`, { flags: ["wronly"] });
+				using file = openat2(`${ownProc}/${child.pid}/uid_map`, { flags: ["wronly"] });
 				file.write(text);
 			});
 		expect(refusal(() => write(`${map}`)).code).toBe("EPERM");

@@ -47,9 +47,14 @@ async function ask(folder: string, question: Question) {
 
 const range = (start: number, count: number) => ({ start, count });
 const none = { uids: [], gids: [], source: "files" };
-const inside = needs("user namespaces", "mnt namespaces", "the program unshare", "the program mount");
-const withProgram = needs("user namespaces", "mnt namespaces", "the program unshare", "the program getsubids");
-const withScript = needs("user namespaces", "mnt namespaces", "a temporary folder whose files can be executed");
+const inside = needs("/proc", "user namespaces", "mnt namespaces", "the program unshare", "the program mount");
+const withProgram = needs("/proc", "user namespaces", "mnt namespaces", "the program unshare", "the program getsubids");
+const withScript = needs(
+	"/proc",
+	"user namespaces",
+	"mnt namespaces",
+	"a temporary folder whose files can be executed",
+);
 
 inside.test(
 	"rootlesskit #141, podman-static #95, D14: lines with the name and with the uid belong to the user",
