@@ -123,3 +123,15 @@ test("arguments are checked before any call", async () => {
 	await expect(task.batch(() => IdMap.of(task, "uids"))).rejects.toMatchObject({ code: "ERR_NEARFAR_BATCH" });
 	expect(refusal(() => task.run(() => IdMap.of(file, "uids"))).code).toBe("ERR_NEARFAR_FD_TABLE_MISMATCH");
 });
+
+needs("/proc", "root").test("the kernel takes 340 lines of 4095 bytes, and refuses one byte more", async () => {
+	const make = (longer: number) =>
+		new IdMap(Array.from({ length: 340 }, (_, i) => [i * 2, (i < longer ? 100_000 : 10_000) + i * 2, 1] as const));
+	const longer = 4095 - `${make(0)}`.length;
+	const gids = [line(0, 0)];
+	await using task = await Task.clone({ namespaces: ["user"], idMap: { uids: make(longer), gids } });
+	expect(`${make(longer)}`).toHaveLength(4095);
+	expect(IdMap.of(task, "uids")).toEqual(make(longer));
+	const refused = Task.clone({ namespaces: ["user"], idMap: { uids: make(longer + 1), gids } });
+	await expect(refused).rejects.toMatchObject({ code: "EINVAL", syscall: "write" });
+});
