@@ -25,3 +25,4 @@ export { setns } from "./setns.ts";
 export { setTimeOffsets, type TimeOffsets, timeOffsets } from "./time-offsets.ts";
 export { unshare } from "./unshare.ts";
 export { unshareUser } from "./unshare-user.ts";
+export { userNamespace } from "./user-namespace.ts";

@@ -45,7 +45,7 @@ import { unshare } from "./unshare.ts";
  * @throws `ERR_NEARFAR_MULTITHREADED` The task is {@link Task.near}: the kernel would change one thread of many.
  * @throws `ERR_NEARFAR_THREAD` The task is a thread of Node.
  * @throws `ERR_NEARFAR_TASK_GONE` The task has executed a program, supervises one, exited or died.
- * @throws `ERR_NEARFAR_ID_MAP_HELPER` newuidmap(1) or newgidmap(1) has failed.
+ * @throws `ERR_NEARFAR_ID_MAP_HELPER` The helper newuidmap(1) or newgidmap(1) has failed.
  * @throws `TypeError` An argument has the wrong type, or a value that is not among those allowed.
  * @throws `RangeError` An id is out of its range, or two ranges of a map overlap.
  * @throws Any error of {@link writeIdMap}, and of `Task#clone` for the writer.
