@@ -8,7 +8,7 @@ use napi::bindgen_prelude::{Either, Result};
 use napi_derive::napi;
 
 /// What `clone` takes.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct CloneData {
     /// CLONE_NEW… flags.
     pub flags: i64,
@@ -43,7 +43,7 @@ impl From<CloneData> for CloneOptions {
 }
 
 /// A clone that is under way.
-#[napi(object)]
+#[napi(object, object_from_js = false)]
 pub struct CloneStarted {
     /// The id of the event "cloned", and of later events of the task.
     pub id: Id,

@@ -1,19 +1,44 @@
 //! What crosses the boundary: strings or bytes for what the kernel takes as bytes.
 
-use napi::bindgen_prelude::{Either, Uint8Array};
+use napi::bindgen_prelude::{Either, FromNapiValue, Result, Uint8Array};
+use napi::sys;
 use napi_derive::napi;
 use std::os::fd::{IntoRawFd, OwnedFd};
+use std::ptr::null_mut;
+use std::slice;
 
 /// A path or another string: text, or bytes as they are. JavaScript has refused NUL bytes.
-#[napi]
-pub type Text = Either<String, Uint8Array>;
+#[napi(js_name = "Text")]
+#[expect(dead_code, reason = "only the declarations of the addon's types use this")]
+pub type TextOfJavaScript = Either<String, Uint8Array>;
+
+/// The bytes of a path or of another string. A copy is smaller to convert and to drop than [`TextOfJavaScript`], whose bytes
+/// keep an object of JavaScript.
+pub struct Text(Vec<u8>);
+
+impl FromNapiValue for Text {
+    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
+        let (mut length, mut data) = (0, null_mut());
+        // SAFETY: the caller promises that `value` belongs to `env` and to the call under way. Node writes to variables that outlive
+        // this call, and nothing for null pointers.
+        let status = unsafe {
+            sys::napi_get_typedarray_info(env, value, null_mut(), &mut length, &mut data, null_mut(), null_mut())
+        };
+        if status != sys::Status::napi_ok {
+            // SAFETY: as above. The value is no array, and so a string.
+            return unsafe { String::from_napi_value(env, value) }.map(|text| Text(text.into_bytes()));
+        }
+        if data.is_null() {
+            return Ok(Text(Vec::new()));
+        }
+        // SAFETY: the array has at least `length` bytes at this address. JavaScript, which has the array, is in this call.
+        Ok(Text(unsafe { slice::from_raw_parts(data.cast(), length) }.to_vec()))
+    }
+}
 
 /// Its bytes.
 pub fn bytes(text: &Text) -> &[u8] {
-    match text {
-        Either::A(text) => text.as_bytes(),
-        Either::B(bytes) => bytes,
-    }
+    &text.0
 }
 
 /// The bytes of each.

@@ -11,7 +11,7 @@ use napi::bindgen_prelude::{Result, Uint8Array};
 use napi_derive::napi;
 
 /// What `exec` takes.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct ExecData {
     /// Candidates; empty: `fd`.
     pub paths: Vec<Text>,
