@@ -9,6 +9,7 @@ import { imports } from "./import.ts";
 import { isolate } from "./isolate.ts";
 import { mount } from "./mount.ts";
 import { lookAtMounts } from "./mountinfo.ts";
+import { namespace } from "./namespace.ts";
 import { near } from "./near.ts";
 import { net } from "./net.ts";
 import { pidfd } from "./pidfd.ts";
@@ -32,6 +33,7 @@ const rows = [
 	...sandbox,
 	...mount,
 	...net,
+	...namespace,
 	...pidfd,
 	...lookAtMounts,
 	...imports,
