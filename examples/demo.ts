@@ -100,7 +100,8 @@ function endAs({ code, signal }: ExitStatus): void {
 	if (number !== null && signal !== "SIGUSR1") process.kill(process.pid, number);
 }
 
-function explain({ message, code, syscall }: SyscallError): string {
+function explain({ message, code, syscall, hint }: SyscallError): string {
+	if (hint !== undefined) return `${message}\n  ${hint}`;
 	if (!syscall.startsWith("clone")) return message;
 	if (code === "ENOSPC") return `${message} (sysctl user.max_user_namespaces, or too many of them inside each other)`;
 	return `${message} (no user namespace for this user: a sysctl, AppArmor or a container's seccomp filter forbids it)`;

@@ -26,6 +26,8 @@ export { pathText } from "./files/path.ts";
 export { openProcessFolder, pidfdInfo, pidInProc, pidOfPidfd } from "./files/pidfd.ts";
 export { type NamespaceLink, openNamespaceOf } from "./files/pidfd-namespace.ts";
 export { sharersOf } from "./identity.ts";
+export { mayAsk } from "./obstacles/ask.ts";
+export { hasCapability, statusOf } from "./obstacles/look.ts";
 export { hintForNamespaces } from "./obstacles/namespace-hint.ts";
 export { capabilityBit, capabilityBits, setpcap } from "./process/capability-bits.ts";
 export * from "./process/child-state.ts";

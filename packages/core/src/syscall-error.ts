@@ -34,7 +34,22 @@ export class SyscallError extends Error {
 	declare readonly command?: Command;
 	/** Messages of the file system about the refusal. */
 	declare readonly log?: string[];
-	/** What stands in the way, and what to do about it. */
+	/**
+	 * What stands in the way, and what to do about it, in one sentence. Absent if nothing explains the refusal.
+	 *
+	 * For calls on namespaces, id maps and mounts the sentence is made of what `/proc` says of the task that was refused, at the time of the
+	 * error. A task that is busy, stopped or under a filter of its own is not asked, and the hint then says less or is absent. `message`
+	 * does not have the hint: print both.
+	 *
+	 * @example
+	 * ```ts
+	 * try {
+	 *   await using task = await Task.clone({ namespaces: ["net"] });
+	 * } catch (error) {
+	 *   if (error instanceof SyscallError) console.error(error.message, error.hint ?? "");
+	 * }
+	 * ```
+	 */
 	declare readonly hint?: string;
 
 	/**

@@ -3,6 +3,7 @@ import {
 	type AnyTask,
 	currentTask,
 	entersNamespaces,
+	explained,
 	integer,
 	namespaceFlag,
 	namespaceFlags,
@@ -13,6 +14,7 @@ import {
 	wrongType,
 } from "@nearfar/core/internal";
 import { kindsOf } from "./kinds.ts";
+import { hintForSetns } from "./setns-hint.ts";
 
 /**
  * Moves the current task into an open namespace, or into namespaces of the process that a pidfd refers to.
@@ -55,7 +57,11 @@ export function setns(fd: FileDescriptor, kinds?: readonly NamespaceKind[] | num
 	const asked = integer(toBits(namespaceFlags, kinds, "kinds"), "kinds", 0, 2 ** 32 - 1);
 	// In a thread of Node the kernel is asked first: it would move the thread alone into a namespace of any kind.
 	const flags = asked === 0 && threadId(task) !== undefined ? kindIn(task, fd) : asked;
-	native().setns(numberOf(fd), flags);
+	const number = numberOf(fd);
+	explained(
+		() => native().setns(number, flags),
+		(refusal) => hintForSetns(task, fd, flags, refusal),
+	);
 	entersNamespaces(task, flags === 0 ? () => kindsOf(kindFlag(task, fd)) : kindsOf(flags));
 }
 

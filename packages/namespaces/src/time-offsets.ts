@@ -1,10 +1,12 @@
-import { Location, MultithreadedError, openat2, SyscallError, TaskGoneError } from "@nearfar/core";
+import { readFileSync } from "node:fs";
+import { Location, MultithreadedError, openat2, SyscallError, Task, TaskGoneError } from "@nearfar/core";
 import {
 	type AnyTask,
 	afterSuccess,
 	options as checkOptions,
 	currentBatch,
 	currentTask,
+	explained,
 	isInNode,
 	native,
 	openOwnProc,
@@ -73,8 +75,7 @@ export function setTimeOffsets(offsets: TimeOffsets): void {
 			"setTimeOffsets is for the children of one thread, and Node has many: call it in a task, after unshare",
 		);
 	}
-	if (currentBatch()) writeInBatch(task, text);
-	else writeOffsets(task, text);
+	explained(() => (currentBatch() ? writeInBatch(task, text) : writeOffsets(task, text)), hintForOffsets);
 }
 
 /**
@@ -101,6 +102,20 @@ export function timeOffsets(): { monotonicNs: bigint; boottimeNs: bigint } {
 	};
 	// The first kernels with the file show the numbers of the clocks.
 	return { monotonicNs: offset(`monotonic|${CLOCK_MONOTONIC}`), boottimeNs: offset(`boottime|${CLOCK_BOOTTIME}`) };
+}
+
+/** Returns why the kernel has refused offsets. */
+function hintForOffsets({ code, syscall }: SyscallError): string | undefined {
+	if (syscall !== "write") return undefined;
+	if (code === "EACCES") {
+		return 'the offsets can be set only before the first child: call setTimeOffsets between unshare(["time"]) and the first clone, and do not clone the task with "time", because it would be in the namespace at once';
+	}
+	if (code !== "ERANGE") return undefined;
+	const { monotonicNs, boottimeNs } = Task.near.run(timeOffsets);
+	const [uptime = "0"] = readFileSync("/proc/uptime", "utf8").split(" ");
+	const monotonic = process.hrtime.bigint() - monotonicNs;
+	const boottime = (BigInt(Math.round(Number(uptime) * 100)) * SECOND) / 100n - boottimeNs;
+	return `the clock would be below zero, or beyond 146 years: now monotonicNs has to be at least -${monotonic}n, and boottimeNs at least -${boottime}n`;
 }
 
 /** Returns the line for a clock, or "" for an offset that is left out. The kernel takes no negative nanoseconds. */

@@ -10,9 +10,10 @@ import { findCgroups } from "../target/cgroups.ts";
 import { readBounded } from "../target/read-bounded.ts";
 import { type AnyTask, nearTask } from "../target/target.ts";
 import { stateOf } from "../task/state.ts";
-import { statusOf, withFolder } from "./look.ts";
+import { type Status, statusOf, withFolder } from "./look.ts";
 
 const LENGTH = 4096; // bytes; no file that is read here is longer
+const MOST_LOOKS = 200; // about 20 ms
 const PROC_SUPER_MAGIC = 0x9fa0;
 
 /**
@@ -25,10 +26,22 @@ export function mayAsk(task: AnyTask): boolean {
 	if (task.isNear) return true;
 	const { phase, requests } = stateOf(task);
 	if (phase !== "live" || requests > 0) return false;
-	const [status, own] = [statusOf(task), statusOf(nearTask())];
-	if (!status || !own || !/^[RS]$/.test(status.state) || status.pending) return false;
+	const [status, own] = [waitingStatus(task), statusOf(nearTask())];
+	if (!status || !own) return false;
 	const isFiltered = status.seccomp !== own.seccomp || status.filters !== own.filters;
 	return !isFiltered && !isFrozen(task);
+}
+
+/**
+ * Returns the status of a task that waits for a call, which is the state `S`. A task is in the state `R` for a moment after it has replied,
+ * and also between a signal that stops it and the stop itself.
+ */
+function waitingStatus(task: AnyTask): Status | undefined {
+	for (let looks = 0; looks < MOST_LOOKS; looks++) {
+		const status = statusOf(task);
+		if (status?.state !== "R") return status?.state === "S" ? status : undefined;
+	}
+	return undefined;
 }
 
 function isFrozen(task: AnyTask): boolean {

@@ -28,8 +28,6 @@ export interface Status {
 	/** The number of filters (Linux 5.9). */
 	readonly filters: number | undefined;
 	readonly noNewPrivs: boolean;
-	/** True when a signal was sent that the thread has not received yet. The signal may stop the thread. */
-	readonly pending: boolean;
 }
 
 /**
@@ -81,7 +79,6 @@ export function parseStatus(text: string): Status {
 		seccomp: Number(words("Seccomp")[0] ?? 0),
 		filters: filters === undefined ? undefined : Number(filters),
 		noNewPrivs: words("NoNewPrivs")[0] === "1",
-		pending: /^(Sig|Shd)Pnd:\s*0*[1-9a-f]/m.test(text),
 	};
 }
 

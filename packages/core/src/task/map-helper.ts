@@ -4,6 +4,7 @@ import { IdMapHelperError } from "../errors.ts";
 import { closeRange, pipe } from "../files/files.ts";
 import { pidInProc } from "../files/pidfd.ts";
 import type { IdMap } from "../idmap/id-map.ts";
+import { hintForHelper } from "../obstacles/helper-hint.ts";
 import { type ExitStatus, howItEnded } from "../process/child-state.ts";
 import { trackerOf } from "../process/child-tracker.ts";
 import { SyscallError } from "../syscall-error.ts";
@@ -44,7 +45,11 @@ export async function runMapHelper(name: HelperName, map: IdMap, run: Run): Prom
 		];
 		const command = { path: name, argv: argv.map(String) };
 		const { status, stderr } = await execute(command, run);
-		if (status.code !== 0) throw new IdMapHelperError(toMessage(name, status, stderr), { status, command, stderr });
+		if (status.code !== 0) {
+			const hint = await hintForHelper(name, map, run.by);
+			const facts = { status, command, stderr, ...(hint !== undefined && { hint }) };
+			throw new IdMapHelperError(toMessage(name, status, stderr), facts);
+		}
 	} finally {
 		release();
 	}

@@ -3,7 +3,9 @@ import type { FileDescriptor } from "../files/descriptor.ts";
 import { openat2 } from "../files/files.ts";
 import { Location } from "../files/location.ts";
 import { IdMap } from "../idmap/id-map.ts";
+import { hintForMap } from "../obstacles/map-hint.ts";
 import { SyscallError } from "../syscall-error.ts";
+import { explained } from "../target/explained.ts";
 import { type AnyTask, nearTask, withFile } from "../target/target.ts";
 import { whileDumpable } from "./dumpable.ts";
 import type { CheckedMaps } from "./idmap.ts";
@@ -49,7 +51,8 @@ export async function writeMaps(
 		for (const { name, content } of steps) {
 			const path = target.pathOf(name);
 			const file = files.get(name);
-			if (file) by.run(() => withFile(path, () => file.write(`${content}`)));
+			const write = (to: FileDescriptor) => by.run(() => withFile(path, () => to.write(`${content}`)));
+			if (file) explainMap(target, name, content, by, () => write(file));
 			else if (name !== "setgroups") {
 				await runMapHelper(helpers[name], content as IdMap, { target, path, by, signal });
 			}
@@ -57,6 +60,12 @@ export async function writeMaps(
 	} finally {
 		for (const file of files.values()) file.close();
 	}
+}
+
+/** Runs `fn`, which opens or writes a file of the target. The error says which rule of the kernel the call has broken. */
+function explainMap<T>(target: MapTarget, name: FileName, content: IdMap | "deny", by: AnyTask, fn: () => T): T {
+	const folder = `/proc/self/fd/${target.folder.fd}`;
+	return explained(fn, (refusal) => hintForMap(refusal, { folder, name, content, by }));
 }
 
 /** Decides for each map whether the writer or a helper writes the map. A refusal later does not change the decision. */
@@ -106,7 +115,7 @@ function openFiles(target: MapTarget, names: readonly FileName[], by: AnyTask): 
 			const open = () => openat2(new Location(folder, name), { flags: ["wronly"] });
 			files.set(
 				name,
-				by.run(() => withFile(target.pathOf(name), open)),
+				explainMap(target, name, "deny", by, () => by.run(() => withFile(target.pathOf(name), open))),
 			);
 		}
 	};

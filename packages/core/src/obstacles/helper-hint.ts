@@ -1,0 +1,78 @@
+import { native } from "../addon/native.ts";
+import type { IdMap } from "../idmap/id-map.ts";
+import { subordinateIds } from "../idmap/subordinate-ids.ts";
+import { type AnyTask, nearTask } from "../target/target.ts";
+import { mountsOf, statusOf } from "./look.ts";
+import { say } from "./say.ts";
+
+const SET_USER_ID = 0o4000;
+const LONGEST = 64; // bytes of a file capability
+
+/**
+ * Returns why newuidmap(1) or newgidmap(1) has failed.
+ *
+ * @param helper - The name of the program.
+ * @param map - The map that the program was to write.
+ * @param by - The task that the program was cloned from.
+ */
+export async function hintForHelper(
+	helper: "newuidmap" | "newgidmap",
+	map: IdMap,
+	by: AnyTask,
+): Promise<string | undefined> {
+	try {
+		return withoutPrivilege(helper, by) ?? (await withoutIds(helper, map, by));
+	} catch {
+		return undefined; // the failure of the helper is the error to report
+	}
+}
+
+function withoutPrivilege(helper: "newuidmap" | "newgidmap", by: AnyTask): string | undefined {
+	const status = statusOf(by);
+	if (!status || status.uid === 0) return undefined;
+	if (status.noNewPrivs) return say("no-new-privs", {});
+	const { existsSync, realpathSync, statSync } = process.getBuiltinModule("node:fs");
+	const folders = [...(process.env.PATH ?? "").split(":"), "/usr/bin"].filter(Boolean);
+	const found = folders.map((folder) => `${folder}/${helper}`).find((path) => existsSync(path));
+	if (found === undefined) return undefined;
+	const path = realpathSync(found);
+	const mount = mountsOf(nearTask())
+		?.filter(({ at }) => at === "/" || path === at || path.startsWith(`${at}/`))
+		.sort((one, other) => one.at.length - other.at.length)
+		.at(-1);
+	if (mount?.nosuid) return say("helper-not-setuid", { helper, path, reason: "nosuid mount", mountPoint: mount.at });
+	const { mode, uid } = statSync(path);
+	if (hasFileCapabilities(path)) return undefined;
+	if ((mode & SET_USER_ID) === 0) return say("helper-not-setuid", { helper, path, reason: "no bit" });
+	return uid === 0 ? undefined : say("helper-not-setuid", { helper, path, reason: "not root's" });
+}
+
+function hasFileCapabilities(path: string): boolean {
+	const AT_FDCWD = -100;
+	try {
+		return nearTask().run(() => native().getxattr(AT_FDCWD, path, 0, "security.capability", LONGEST)).length > 0;
+	} catch {
+		return false; // ENODATA: the file has none
+	}
+}
+
+async function withoutIds(helper: "newuidmap" | "newgidmap", map: IdMap, by: AnyTask): Promise<string | undefined> {
+	const status = statusOf(by);
+	if (!status) return undefined;
+	const isUids = helper === "newuidmap";
+	const file = isUids ? "/etc/subuid" : "/etc/subgid";
+	const { uids, gids } = await subordinateIds(status.uid);
+	const ranges = isUids ? uids : gids;
+	const user = `${status.uid}`;
+	if (ranges.length === 0) return say("no-subordinate-ids", { user, file });
+	const own = isUids ? status.uid : status.gid;
+	const outside = map.mappings.find(
+		(line) =>
+			!(line.count === 1 && line.outside === own) &&
+			!ranges.some(({ start, count }) => start <= line.outside && line.outside + line.count <= start + count),
+	);
+	if (!outside) return undefined;
+	const allowed = ranges.map(({ start, count }) => `${start} to ${start + count - 1}`).join(", ");
+	const last = outside.outside + outside.count - 1;
+	return `${file} gives the user ${user} the ids ${allowed}, and the map has ${outside.outside} to ${last} outside: take the ids from subordinateIds(), or as the administrator add the line ${user}:${outside.outside}:${outside.count} to ${file}`;
+}
