@@ -13,6 +13,7 @@ import { namespace } from "./namespace.ts";
 import { near } from "./near.ts";
 import { net } from "./net.ts";
 import { pidfd } from "./pidfd.ts";
+import { probing } from "./probe.ts";
 import { compare, type Result, type Row } from "./row.ts";
 import { sandbox } from "./sandbox.ts";
 import { spawnPipes } from "./spawn-pipes.ts";
@@ -36,6 +37,7 @@ const rows = [
 	...namespace,
 	...pidfd,
 	...lookAtMounts,
+	...probing,
 	...imports,
 ];
 // npm passes a second `--` on to the program.

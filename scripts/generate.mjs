@@ -1,7 +1,9 @@
-// Writes the generated files that are committed: the flag tables, the types of the addon and the lists of public names.
+// Writes the generated files that are committed: the flag tables, the types of the addon, the lists of public names and
+// docs/troubleshooting.md.
 import { run } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
 run("cargo", ["run", "-q", "-p", "nearfar-linux", "--bin", "generate-flags"]);
 setup();
 run("node", ["scripts/api-report.mjs"]);
+run("node", ["scripts/troubleshooting.mjs"]);

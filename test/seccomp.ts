@@ -21,8 +21,6 @@ export function killThreadAt(thread: Task<Process>, nr: number): void {
 }
 
 function filter(task: Task<Process>, nr: number, action: number, value?: number, argument = 0): void {
-	const prctl = process.arch === "x64" ? 157 : 167;
-	const [noNewPrivs, setSeccomp, filterMode] = [38, 22, 2];
 	const compared = [
 		instruction(0x20, 0, 0, 16 + 8 * argument), // load the lower half of the argument
 		instruction(0x15, 0, 1, value ?? 0),
@@ -35,6 +33,13 @@ function filter(task: Task<Process>, nr: number, action: number, value?: number,
 		instruction(0x06, 0, 0, action),
 		instruction(0x06, 0, 0, 0x7fff_0000), // SECCOMP_RET_ALLOW
 	];
+	apply(task, program);
+}
+
+/** Adds a filter to a task. */
+function apply(task: Task | Task<Process>, program: readonly [number, number][]): void {
+	const prctl = process.arch === "x64" ? 157 : 167;
+	const [noNewPrivs, setSeccomp, filterMode] = [38, 22, 2];
 	task.syscall(prctl, noNewPrivs, 1, 0, 0, 0);
 	const bytes = new Uint8Array(16); // struct sock_fprog: the number of instructions, and their address
 	bytes[0] = program.length;
@@ -44,4 +49,19 @@ function filter(task: Task<Process>, nr: number, action: number, value?: number,
 
 function instruction(code: number, ifTrue: number, ifFalse: number, value: number): [number, number] {
 	return [code | (ifTrue << 16) | (ifFalse << 24), value];
+}
+
+/** From now on new namespaces are refused as by the filter of a container: EPERM, and ENOSYS for clone3. */
+export function forbidNamespaces(task: Task): void {
+	const [clone, unshare, clone3] = process.arch === "x64" ? [56, 272, 435] : [220, 97, 435];
+	forbid(task, clone3, 38);
+	forbid(task, unshare, 1);
+	apply(task, [
+		instruction(0x20, 0, 0, 0),
+		instruction(0x15, 0, 3, clone),
+		instruction(0x20, 0, 0, 16), // the flags
+		instruction(0x45, 0, 1, 0x7e02_0000), // has any of CLONE_NEW*
+		instruction(0x06, 0, 0, 0x0005_0001), // SECCOMP_RET_ERRNO, EPERM
+		instruction(0x06, 0, 0, 0x7fff_0000), // SECCOMP_RET_ALLOW
+	]);
 }

@@ -17,6 +17,7 @@ export const houses = {
 	],
 	"packages/core/src": [
 		[["index", "internal", "shared"], "what users, and what the other packages may import"],
+		[["probe/"], "probe: trying what this process may make, and saying what stands in the way"],
 		[["task/", "obstacles/"], "Task: cloning, batches, exec, sharing; what can stand in the way, and how it is found"],
 		[["idmap/"], "IdMap, subordinate ids and their allocation"],
 		[["process/"], "Process, ChildProcess, waiting for a child, signals"],

@@ -28,7 +28,7 @@ export interface ObstacleValues {
 	/** The mount point of the read-only sysfs. */
 	"read-only-sys": { path: string };
 	/** What is at `/proc`: nothing, another file system, or the procfs of another pid namespace. */
-	"no-proc": { found: "nothing" | "another file system" | "another pid namespace" };
+	"no-proc": { found: "nothing" | "another file system" | "another pid namespace" | "an outer pid namespace" };
 	/** `options` are the ones of `Task.clone` that need clone3. */
 	"hidden-clone3": { options?: readonly string[] };
 	"memfd-noexec": { value: string };
@@ -75,7 +75,7 @@ interface Described {
 	sentence: string;
 	/** The narrow fix first. */
 	fix: string[];
-	/** The fixes inside a container, where the administrator of the machine or the user that starts the container can help. */
+	/** The fixes that come first inside a container: options of whoever starts the container. */
 	inContainer?: string[];
 	source?: string;
 	value?: string;
@@ -114,6 +114,8 @@ const table: Table = {
 				"What is mounted on /proc is no procfs: namespaces cannot be opened by path, and the maps of ids cannot be written.",
 			"another pid namespace":
 				"The procfs on /proc belongs to another pid namespace and does not show this process: namespaces cannot be opened by path, and the maps of ids cannot be written.",
+			"an outer pid namespace":
+				"The procfs on /proc belongs to an outer pid namespace and shows this process by another number: programs that look for a pid there, such as newuidmap, find another process or none.",
 		}[found],
 		fix: ["mount -t proc proc /proc, in the pid namespace of this process, before Node starts"],
 		inContainer: ["start the container with its own /proc, which is the default of docker, podman and Kubernetes"],
@@ -314,6 +316,7 @@ const table: Table = {
 		],
 		inContainer: [`in the image: echo ${user}:100000:65536 >> ${file}`],
 		source: file,
+		value: `no line for ${user}`,
 	}),
 	"cgroup-v1": ({ controllers, unified }) => ({
 		sentence: `${controllers.length > 0 ? `The controllers ${list.format(controllers)} are` : "This machine is"} on cgroup v1${unified === undefined ? ", and no cgroup v2 is mounted" : ` and not on the cgroup v2 of ${unified}`}: limits for tasks by \`cgroup\` are not to be had.`,
@@ -405,11 +408,17 @@ export function obstacle<Name extends ObstacleName>(
 	return {
 		name,
 		sentence,
-		fix: container && inContainer ? inContainer : fix,
+		fix: container ? together(inContainer ?? [], fix) : fix,
 		...(source !== undefined && { source }),
 		...(value !== undefined && { value }),
 		certain: certain ?? described.certain ?? true,
 	};
+}
+
+/** Returns two lists of fixes as one, in which narrow fixes come before broad ones. */
+function together(first: readonly string[], second: readonly string[]): string[] {
+	const narrow = [...first.slice(0, 1), ...second.slice(0, 1)];
+	return [...new Set([...narrow, ...first.slice(1), ...second.slice(1)])];
 }
 
 /** Returns the hint of an error about an obstacle: its sentence and the narrow fix, as one sentence without a full stop. */

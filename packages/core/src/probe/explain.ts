@@ -1,0 +1,415 @@
+// Which obstacles explain what was refused. The answers are there already: what is read here only says why.
+import { capabilities, type NamespaceKind } from "../addon/flags.generated.ts";
+import {
+	type Obstacle,
+	type ObstacleName,
+	type ObstacleValues,
+	obstacle,
+	obstacleNames,
+} from "../obstacles/obstacle.ts";
+import { type AllNamespaces, type Answer, type Feature, since } from "./features.ts";
+import type { Helper, HelperName } from "./helpers.ts";
+import { type Facts, limitName } from "./host.ts";
+import { insideFeatures, kindsOf } from "./inside.ts";
+import { kinds } from "./namespaces.ts";
+
+/** What was tried. */
+export interface Tried {
+	readonly namespaces: AllNamespaces;
+	readonly features: Record<Feature, Answer>;
+	readonly helpers: Record<HelperName, Helper>;
+	/** The files without a line for the user, and the user. */
+	readonly withoutIds: readonly ObstacleValues["no-subordinate-ids"][];
+	/** What the clone of a task was refused with, in words. */
+	readonly taskError?: string;
+}
+
+/** A limit that nothing has set: the highest, which a new user namespace begins with. */
+const NO_LIMIT = 2147483647;
+const SYS_ADMIN = capabilities.sysAdmin;
+
+/** Collects the obstacles of one probe, and why each of them was blamed. */
+class Explanation {
+	readonly #tried: Tried;
+	readonly #facts: Facts;
+	readonly #found = new Map<string, Obstacle>();
+
+	constructor(tried: Tried, facts: Facts) {
+		this.#tried = tried;
+		this.#facts = facts;
+	}
+
+	/** Returns the obstacles, most important first. */
+	get obstacles(): Obstacle[] {
+		const rank = ({ name }: Obstacle) => obstacleNames.indexOf(name);
+		const isFirst = (each: Obstacle) => each === this.#found.get("task");
+		return [...this.#found.values()].sort((a, b) => Number(isFirst(b)) - Number(isFirst(a)) || rank(a) - rank(b));
+	}
+
+	/**
+	 * Notes an obstacle, and returns its name.
+	 *
+	 * @param certain - False where the obstacle is inferred. Default: as the table says.
+	 * @param key - Tells obstacles of one name apart.
+	 */
+	#note<Name extends ObstacleName>(
+		name: Name,
+		values: ObstacleValues[Name],
+		{ certain, key = name }: { certain?: boolean; key?: string } = {},
+	): ObstacleName {
+		const container = this.#facts.host.container.length > 0;
+		if (!this.#found.has(key)) {
+			this.#found.set(key, obstacle(name, values, { container, ...(certain !== undefined && { certain }) }));
+		}
+		return name;
+	}
+
+	/** Explains everything that does not work. */
+	explain(): void {
+		const { features, namespaces } = this.#tried;
+		const { proc } = this.#facts;
+		if (proc !== "ours") this.#note("no-proc", { found: proc });
+		if (!features.task.works) this.#explainTask();
+		this.#explainNamespaces();
+		this.#explainInside();
+		this.#explainUntried();
+		this.#explainIds();
+		this.#explainKernel();
+		this.#explainRest();
+		// What could not be tried has the reasons of what was to be tried before.
+		const before = features.task.works ? namespaces.user.direct : features.task;
+		const mapped = namespaces.user.withUser.because;
+		const withoutProc: ObstacleName[] | undefined = proc === "ours" ? undefined : ["no-proc"];
+		for (const answer of this.#all()) {
+			const because = before.because ?? mapped ?? withoutProc;
+			if (answer.works === undefined && because) answer.because ??= [...because];
+		}
+	}
+
+	/** Explains the features that could not be tried, because one of their namespaces cannot be made. */
+	#explainUntried(): void {
+		const { features, namespaces } = this.#tried;
+		for (const feature of insideFeatures) {
+			const answer = features[feature];
+			const because = kindsOf(feature).flatMap((kind) => namespaces[kind].withUser.because ?? []);
+			const overlay = feature === "overlay" ? (features.mount.because ?? []) : [];
+			const all = [...new Set([...because, ...overlay])];
+			if (answer.works === undefined && all.length > 0) answer.because = all;
+		}
+	}
+
+	*#all(): Iterable<Answer> {
+		yield* Object.values(this.#tried.features);
+		for (const { direct, withUser } of Object.values(this.#tried.namespaces)) yield* [direct, withUser];
+	}
+
+	#explainTask(): void {
+		const { task } = this.#tried.features;
+		const { taskError: prevents } = this.#tried;
+		const values = { syscall: task.syscall ?? "clone", ...(task.code && { code: task.code }) };
+		task.because = [
+			task.code === "SIGSYS" || task.code === "ENOSYS"
+				? this.#seccomp(task)
+				: this.#note("unknown", { ...values, ...(prevents && { prevents }) }, { key: "task" }),
+		];
+	}
+
+	#explainNamespaces(): void {
+		const { namespaces } = this.#tried;
+		const { user } = namespaces;
+		if (user.direct.works === false) user.direct.because = this.#whyNoUser(user.direct);
+		const refused: NamespaceKind[] = [];
+		for (const kind of kinds.filter((kind) => kind !== "user")) {
+			const { direct, withUser } = namespaces[kind];
+			if (direct.works === false) {
+				if (direct.code === "EPERM" && !this.#has(SYS_ADMIN)) refused.push(kind);
+				else direct.because = [this.#whyNotKind(kind, direct)];
+			}
+			if (withUser.works !== false) continue;
+			withUser.because = user.direct.works ? [this.#whyNotKind(kind, withUser)] : [...(user.direct.because ?? [])];
+		}
+		if (refused.length > 0) {
+			const because = this.#noCapability(refused);
+			for (const kind of refused) namespaces[kind].direct.because = because;
+		}
+		if (user.withUser.works !== false) return;
+		user.withUser.because = user.direct.works ? [this.#whyNoMap(user.withUser)] : [...(user.direct.because ?? [])];
+	}
+
+	#has(capability: number): boolean {
+		return (this.#facts.capabilities & (1n << BigInt(capability))) !== 0n;
+	}
+
+	#field(name: string): string | undefined {
+		return new RegExp(`^${name}:\\s*(.*)$`, "m").exec(this.#facts.status)?.[1];
+	}
+
+	/** Returns why this process makes no namespaces without a user namespace. */
+	#noCapability(refused: readonly NamespaceKind[]): ObstacleName[] {
+		const effective = this.#field("CapEff");
+		const because = [
+			this.#note("no-capability", {
+				capability: "CAP_SYS_ADMIN",
+				kinds: refused,
+				...(effective && { effective }),
+			}),
+		];
+		const bounding = this.#missingOfBounding([SYS_ADMIN]);
+		// An ordinary user expects no privilege. Root does, and does not get it.
+		if (this.#facts.uid === 0 && bounding.length > 0) because.push(this.#boundingSet());
+		return because;
+	}
+
+	#missingOfBounding(numbers: readonly number[]): string[] {
+		const set = this.#field("CapBnd");
+		if (set === undefined) return [];
+		const names: Record<number, string> = {
+			[SYS_ADMIN]: "CAP_SYS_ADMIN",
+			[capabilities.setuid]: "CAP_SETUID",
+			[capabilities.setgid]: "CAP_SETGID",
+		};
+		return numbers.filter((bit) => !((BigInt(`0x${set}`) >> BigInt(bit)) & 1n)).map((bit) => names[bit] ?? `${bit}`);
+	}
+
+	#boundingSet(): ObstacleName {
+		const missing = this.#missingOfBounding([SYS_ADMIN, capabilities.setuid, capabilities.setgid]);
+		const bounding = this.#field("CapBnd");
+		return this.#note("bounding-set", { missing, ...(bounding && { bounding }) });
+	}
+
+	/** Returns why no user namespace can be made. */
+	#whyNoUser(answer: Answer): ObstacleName[] {
+		const { host, uidMap, gidMap, proc } = this.#facts;
+		const { code } = answer;
+		if (code === "ENOSPC" || code === "EUSERS") return [this.#limit("user")];
+		if (code !== "EPERM") return [this.#notKnown(answer, "user namespaces")];
+		const found: ObstacleName[] = [];
+		if (host.chroot) found.push(this.#note("chroot", {}));
+		const unmapped = proc === "ours" ? this.#unmappedIds() : [];
+		if (unmapped.length > 0) found.push(this.#note("unmapped-ids", { ids: unmapped, uidMap, gidMap }));
+		const sysctl = host.sysctls["kernel.unprivileged_userns_clone"];
+		if (sysctl === "0" && !this.#has(SYS_ADMIN)) found.push(this.#note("unprivileged-userns-clone", { value: sysctl }));
+		if (found.length === 0 && this.#isRestricted()) found.push(this.#apparmor(false));
+		if (found.length === 0) found.push(this.#refusedByPolicy(answer, ["user"]));
+		return found;
+	}
+
+	#unmappedIds(): string[] {
+		const { uid, gid, uidMap, gidMap } = this.#facts;
+		const isMapped = (id: number, map: string) =>
+			[...map.matchAll(/^\s*(\d+)\s+\d+\s+(\d+)/gm)].some(
+				([, first, count]) => id >= Number(first) && id < Number(first) + Number(count),
+			);
+		return [...(isMapped(uid, uidMap) ? [] : [`uid ${uid}`]), ...(isMapped(gid, gidMap) ? [] : [`gid ${gid}`])];
+	}
+
+	/** True when AppArmor takes the capabilities from new user namespaces of ordinary programs. */
+	#isRestricted(): boolean {
+		const value = this.#facts.host.sysctls["kernel.apparmor_restrict_unprivileged_userns"];
+		return value !== undefined && value !== "0" && !this.#has(SYS_ADMIN);
+	}
+
+	#apparmor(certain: boolean): ObstacleName {
+		const { sysctls, label } = this.#facts.host;
+		const value = sysctls["kernel.apparmor_restrict_unprivileged_userns"] ?? "1";
+		return this.#note("apparmor-userns", { value, ...(label && { label }) }, { certain });
+	}
+
+	/** Returns the filter if there is one, because everything else was ruled out. */
+	#refusedByPolicy({ code, syscall }: Answer, refusedKinds: readonly string[] = []): ObstacleName {
+		const values = { ...(code && { code }), ...(syscall && { syscall }) };
+		if (this.#facts.host.seccomp === "filter") return this.#seccomp({ works: false, ...values }, refusedKinds);
+		return this.#note("unknown", values, { key: `unknown ${syscall} ${code}` });
+	}
+
+	#seccomp({ code, syscall }: Answer, refusedKinds: readonly string[] = []): ObstacleName {
+		const { seccompFilters } = this.#facts.host;
+		return this.#note(
+			"seccomp",
+			{
+				...(seccompFilters !== undefined && { filters: `${seccompFilters}` }),
+				...(syscall && { call: `${syscall}(2)` }),
+				...(code && { code }),
+				kinds: refusedKinds,
+			},
+			code === "SIGSYS" ? { certain: true } : {},
+		);
+	}
+
+	/** Returns the obstacle of a call that the kernel may not know. */
+	#notKnown(answer: Answer, what: string): ObstacleName {
+		if (answer.code === "SIGSYS") return this.#seccomp(answer);
+		if (answer.code === "ENOSYS" && this.#facts.host.seccomp === "filter") return this.#seccomp(answer);
+		const { kernel } = this.#facts;
+		return this.#note("not-in-kernel", { calls: [[what]], kernel }, { key: `not-in-kernel ${what}` });
+	}
+
+	/** Returns which limit of namespaces is reached. */
+	#limit(kind: NamespaceKind): ObstacleName {
+		const { host, uidMap } = this.#facts;
+		const limit = host.limits[kind];
+		const file = `/proc/sys/user/${limitName(kind)}`;
+		const nests = kind === "user" || kind === "pid";
+		if (nests && (limit === undefined || limit >= NO_LIMIT)) {
+			return this.#note("nesting", { kind }, { certain: false, key: `nesting ${kind}` });
+		}
+		// In the initial user namespace nothing is nested, and nothing else has a limit.
+		const isInitial = /^\s*0\s+0\s+4294967295\s*$/.test(uidMap);
+		const certain = limit === 0 || isInitial;
+		return this.#note("userns-limit", { kind, file, limit: `${limit}` }, { certain, key: `userns-limit ${kind}` });
+	}
+
+	/** Returns why namespaces of a kind cannot be made, although capabilities or a user namespace are there. */
+	#whyNotKind(kind: NamespaceKind, answer: Answer): ObstacleName {
+		const { code } = answer;
+		if (code === "ENOSPC" || code === "EUSERS") return this.#limit(kind);
+		if (code === "EPERM") return this.#isRestricted() ? this.#apparmor(true) : this.#refusedByPolicy(answer, [kind]);
+		return this.#notKnown(answer, `${kind} namespaces`);
+	}
+
+	#whyNoMap(answer: Answer): ObstacleName {
+		if (this.#facts.proc !== "ours") return this.#note("no-proc", { found: this.#facts.proc });
+		if (answer.code === "ENOSPC" || answer.code === "EUSERS") return this.#limit("user");
+		if (answer.code === "EPERM" && this.#isRestricted()) return this.#apparmor(true);
+		return this.#refusedByPolicy(answer);
+	}
+
+	#explainInside(): void {
+		const { features, namespaces } = this.#tried;
+		if (!namespaces.user.direct.works) return;
+		for (const feature of ["userCapabilities", "mount", "overlay", "loopback", "mountApi"] as const) {
+			const answer = features[feature];
+			if (answer.works !== false) continue;
+			if (answer.code === "EPERM") answer.because = [this.#whyNoPower(answer)];
+			else if (answer.code !== "ENODEV" && answer.code !== "ENOSYS") answer.because = [this.#refusedByPolicy(answer)];
+		}
+		for (const [feature, fstype, path] of [
+			["proc", "proc", "/proc"],
+			["sysfs", "sysfs", "/sys"],
+		] as const) {
+			const answer = features[feature];
+			if (answer.works !== false) continue;
+			if (answer.code !== "EPERM") answer.because = [this.#notKnown(answer, fstype)];
+			else if (!features.mount.works) answer.because = [this.#whyNoPower(answer)];
+			else answer.because = this.#whyTooRevealing(fstype, path, answer.value === "ro");
+		}
+	}
+
+	#whyNoPower(answer: Answer): ObstacleName {
+		return this.#isRestricted() ? this.#apparmor(true) : this.#refusedByPolicy(answer);
+	}
+
+	/** Returns what hides parts of a file system, so that a new one would show more than the one in sight. */
+	#whyTooRevealing(fstype: "proc" | "sysfs", path: string, readOnlyWorks: boolean): ObstacleName[] {
+		const mounts = [...this.#facts.mountinfo.matchAll(/^\S+ \S+ \S+ (\S+) (\S+) (\S+) (?:\S+ )*?- (\S+)/gm)].map(
+			([, root, place = "", options = "", type]) => ({ root, place, readOnly: /^ro\b/.test(options), type }),
+		);
+		const shown = mounts.filter((mount) => mount.type === fstype && mount.place === path && mount.root === "/").at(-1);
+		if (fstype === "sysfs" && readOnlyWorks) return [this.#note("read-only-sys", { path })];
+		const covers = mounts
+			.map(({ place }) => place)
+			.filter((place) => place.startsWith(`${path}/`) && !emptyPlaces.test(place));
+		if (fstype === "proc" && !shown) {
+			const found = this.#facts.proc === "ours" ? "nothing" : this.#facts.proc;
+			return [this.#note("no-proc", { found })];
+		}
+		const values = { fstype, covers: [...new Set(covers)], readOnly: shown?.readOnly ?? false };
+		return [this.#note("masked-proc", values, { key: `masked-proc ${fstype}`, certain: covers.length > 0 })];
+	}
+
+	#explainIds(): void {
+		const { features, helpers, withoutIds } = this.#tried;
+		for (const name of ["newuidmap", "newgidmap"] as const) {
+			const { problem, searched } = helpers[name];
+			const answer = features[name];
+			if (answer.works) continue;
+			answer.because = [
+				problem
+					? this.#note("helper-not-setuid", problem, { key: `helper-not-setuid ${name}` })
+					: this.#note("helper-missing", { helper: name, path: searched }, { key: `helper-missing ${name}` }),
+			];
+		}
+		for (const values of withoutIds)
+			this.#note("no-subordinate-ids", values, { key: `no-subordinate-ids ${values.file}` });
+		const ids = features.subordinateIds;
+		if (ids.works === false && withoutIds.length > 0) ids.because = ["no-subordinate-ids"];
+		const ranges = features.idMapRanges;
+		if (ranges.works) return;
+		const because = new Set<ObstacleName>([
+			...(this.#facts.host.noNewPrivs && ranges.works === false ? [this.#note("no-new-privs", {})] : []),
+			...(this.#missingOfBounding([capabilities.setuid, capabilities.setgid]).length > 0 ? [this.#boundingSet()] : []),
+			...(features.newuidmap.because ?? []),
+			...(features.newgidmap.because ?? []),
+			...(ids.because ?? []),
+			...(this.#tried.namespaces.user.withUser.because ?? []),
+		]);
+		if (because.size === 0 && ranges.works === false) because.add(this.#refusedByPolicy(ranges));
+		if (because.size > 0) ranges.because = [...because];
+	}
+
+	/** Explains the features that the kernel may not have. */
+	#explainKernel(): void {
+		const { host, kernel } = this.#facts;
+		const filtered = host.seccomp === "filter";
+		const missing: [string, string][] = [];
+		for (const [feature, [call, version]] of Object.entries(since)) {
+			const answer = this.#tried.features[feature as Feature];
+			if (answer.works !== false || answer.because) continue;
+			if (/^SIG|^ERR_|^ETIMEDOUT$|^EPERM$/.test(answer.code ?? "")) answer.because = [this.#refusedByPolicy(answer)];
+			else if (feature === "clone3" && filtered && this.#tried.features.task.works) {
+				answer.because = [this.#note("hidden-clone3", {})];
+			} else {
+				missing.push([call, version]);
+				answer.because = ["not-in-kernel"];
+			}
+		}
+		if (missing.length > 0) this.#note("not-in-kernel", { calls: missing, kernel, filtered });
+	}
+
+	#explainRest(): void {
+		const { memfdExec, thread, cgroup } = this.#tried.features;
+		const { host, cgroup: place, uid } = this.#facts;
+		if (memfdExec.works === false) {
+			const value = host.sysctls["vm.memfd_noexec"];
+			const isForbidden = value !== undefined && value !== "0" && memfdExec.code === "EACCES";
+			memfdExec.because = [isForbidden ? this.#note("memfd-noexec", { value }) : this.#refusedByPolicy(memfdExec)];
+		}
+		if (thread.works === false) {
+			const { direct } = this.#tried.namespaces.net;
+			thread.because = direct.because ? [...direct.because] : [this.#refusedByPolicy(thread)];
+		}
+		const isV1 = place.version === 1;
+		const unified = place.folder && { unified: place.folder };
+		const v1 = () => this.#note("cgroup-v1", { controllers: isV1 ? place.controllers : [], ...unified });
+		if (isV1) v1();
+		if (cgroup.works !== false) return;
+		if (place.folder === undefined) cgroup.because = [v1()];
+		else if (cgroup.code === "ENOSYS" && this.#tried.features.clone3.because) {
+			cgroup.because = [...this.#tried.features.clone3.because];
+		} else {
+			const code = cgroup.code && { code: cgroup.code };
+			const isRefused = ["EACCES", "EPERM", "EROFS", "ENOENT"].includes(cgroup.code ?? "");
+			cgroup.because = [
+				isRefused
+					? this.#note("cgroup-not-delegated", { path: place.folder, uid, ...code })
+					: this.#refusedByPolicy(cgroup),
+			];
+		}
+	}
+}
+
+/** The folders of procfs and sysfs that are empty for ever. Mounts there hide nothing. */
+const emptyPlaces =
+	/^\/proc\/(sys\/fs\/binfmt_misc|fs\/nfsd)$|^\/sys\/(fs|kernel)\/(?!.*\/)|^\/sys\/firmware\/efi\/efivars$|^\/sys\/fs\/cgroup\//;
+
+/**
+ * Returns the obstacles that explain what does not work, most important first, and adds to each answer what is in its way.
+ *
+ * @param tried - The answers, which are completed.
+ * @param facts - What was read.
+ */
+export function explain(tried: Tried, facts: Facts): Obstacle[] {
+	const explanation = new Explanation(tried, facts);
+	explanation.explain();
+	return explanation.obstacles;
+}

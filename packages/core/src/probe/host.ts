@@ -1,0 +1,191 @@
+import { type NamespaceKind, namespaceFlags } from "../addon/flags.generated.ts";
+import { native } from "../addon/native.ts";
+import { numberOf } from "../files/descriptor.ts";
+import { openat2 } from "../files/files.ts";
+import { Location } from "../files/location.ts";
+import { statx } from "../files/statx.ts";
+import type { ObstacleValues } from "../obstacles/obstacle.ts";
+import { SyscallError } from "../syscall-error.ts";
+import { nearTask } from "../target/target.ts";
+import { type CgroupPlace, findCgroup } from "./cgroup.ts";
+import type { Answer, Host } from "./features.ts";
+import { type Tasks, Worker } from "./tasks.ts";
+
+/** What the obstacles are explained with, beside {@link Host}. */
+export interface Facts {
+	readonly host: Host;
+	readonly cgroup: CgroupPlace;
+	/** The text of `/proc/self/status`. */
+	readonly status: string;
+	readonly mountinfo: string;
+	readonly uidMap: string;
+	readonly gidMap: string;
+	/** What is mounted on `/proc`, if it is not the procfs of this process. */
+	readonly proc: "ours" | ObstacleValues["no-proc"]["found"];
+	readonly uid: number;
+	readonly gid: number;
+	readonly capabilities: bigint;
+	readonly kernel: string;
+}
+
+const PROC_SUPER_MAGIC = 0x9fa0;
+const PR_GET_SECCOMP = 21;
+const LENGTH = 256 * 1024; // bytes; a longer file is cut off
+const modes = ["off", "strict", "filter"] as const;
+const sysctls = [
+	"kernel.unprivileged_userns_clone",
+	"kernel.apparmor_restrict_unprivileged_userns",
+	"kernel.apparmor_restrict_unprivileged_unconfined",
+	"vm.memfd_noexec",
+];
+
+/** Returns the name of the limit on a kind of namespace, without the `user.`. */
+export function limitName(kind: NamespaceKind): string {
+	return `max_${kind}_namespaces`;
+}
+
+/** Reads what explains a refusal. Asks nothing that could be refused for another reason than the obstacle itself. */
+export function readFacts(): Facts {
+	return nearTask().run(() => {
+		const status = read("/proc/self/status");
+		const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1];
+		const kinds = Object.keys(namespaceFlags) as NamespaceKind[];
+		const found = [...sysctls, ...kinds.map((kind) => `user.${limitName(kind)}`)]
+			.map((name) => [name, read(`/proc/sys/${name.replaceAll(".", "/")}`).trim()] as const)
+			.filter(([, value]) => value !== "");
+		const values = Object.fromEntries(found);
+		const limits = kinds.map((kind) => [kind, toNumber(values[`user.${limitName(kind)}`])]);
+		const mountinfo = read("/proc/self/mountinfo");
+		const ownCgroup = read("/proc/self/cgroup");
+		const cgroup = findCgroup(mountinfo, ownCgroup, read);
+		const modules = read("/sys/kernel/security/lsm").trim();
+		const mode = Number(field("Seccomp") ?? prctl(PR_GET_SECCOMP));
+		const label = read("/proc/self/attr/current").replace(/[\0\n]+$/, "");
+		const host: Host = {
+			seccomp: modes[mode] ?? "off",
+			seccompFilters: toNumber(field("Seccomp_filters")),
+			noNewPrivs: native().getNoNewPrivs(),
+			lsm: modules ? modules.split(",") : undefined,
+			label: label || undefined,
+			chroot: undefined,
+			container: findSigns(ownCgroup),
+			cgroup: { version: cgroup.version, path: cgroup.path, controllers: cgroup.controllers },
+			sysctls: values,
+			limits: Object.fromEntries(limits) as Host["limits"],
+		};
+		const [capabilities = 0n] = native().capget(0);
+		return {
+			host,
+			cgroup,
+			status,
+			mountinfo,
+			uidMap: read("/proc/self/uid_map"),
+			gidMap: read("/proc/self/gid_map"),
+			proc: whatIsOnProc(),
+			uid: native().geteuid(),
+			gid: native().getegid(),
+			capabilities,
+			kernel: process.getBuiltinModule("node:os").release(),
+		};
+	});
+}
+
+function prctl(option: number): number {
+	return Number(native().prctl(option, []).result);
+}
+
+function toNumber(text: string | undefined): number | undefined {
+	return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/**
+ * Returns the text of a file, or "" if it cannot be read. A named pipe at the path is not waited for, and a path below `/proc` is
+ * read from a procfs only, apart from sysctls.
+ */
+export function read(path: string): string {
+	try {
+		using file = openat2(path, { flags: ["nonblock", "noctty"] });
+		// Some runtimes of containers put their own sysctls there.
+		const mayDiffer = !path.startsWith("/proc/") || path.startsWith("/proc/sys/");
+		if (!mayDiffer && native().fileSystemType(file.fd) !== PROC_SUPER_MAGIC) return "";
+		const parts: Buffer[] = [];
+		for (let left = LENGTH; left > 0; ) {
+			const part = file.read(Math.min(left, 65536));
+			if (part.length === 0) break;
+			parts.push(part);
+			left -= part.length;
+		}
+		return Buffer.concat(parts).toString();
+	} catch (error) {
+		if (error instanceof SyscallError) return "";
+		throw error;
+	}
+}
+
+function whatIsOnProc(): Facts["proc"] {
+	try {
+		using proc = openat2("/proc", { flags: ["path", "directory"] });
+		if (native().fileSystemType(proc.fd) !== PROC_SUPER_MAGIC) {
+			return isEmpty() ? "nothing" : "another file system";
+		}
+		const self = native().readlinkat(proc.fd, "self", 32).toString();
+		return Number(self) === process.pid ? "ours" : "an outer pid namespace";
+	} catch (error) {
+		if (!(error instanceof SyscallError)) throw error;
+		// A procfs of a pid namespace that does not have this process has no `self`.
+		return error.syscall === "readlinkat" ? "another pid namespace" : "nothing";
+	}
+}
+
+function isEmpty(): boolean {
+	try {
+		return process.getBuiltinModule("node:fs").readdirSync("/proc").length === 0;
+	} catch {
+		return false; // a folder that may not be read has been put there
+	}
+}
+
+function findSigns(cgroup: string): string[] {
+	const { existsSync } = process.getBuiltinModule("node:fs");
+	const { container, KUBERNETES_SERVICE_HOST: kubernetes } = process.env;
+	const inside = /^\d+:[^:]*:(.*(?:docker|kubepods|containerd|libpod|crio|lxc).*)$/m.exec(cgroup)?.[1];
+	return [
+		...["/.dockerenv", "/run/.containerenv"].filter((path) => existsSync(path)),
+		...(container ? [`$container=${container}`] : []),
+		...(kubernetes ? ["$KUBERNETES_SERVICE_HOST"] : []),
+		...(inside ? [`cgroup ${inside}`] : []),
+	];
+}
+
+/**
+ * Returns whether this process is in a chroot.
+ *
+ * The kernel makes no user namespace in a chroot, so one that was made is an answer. Otherwise `/` is no mount root in a chroot;
+ * or, with privilege, a task enters its own mount namespace again: its root directory is the one of the namespace then, and
+ * `..` of the former one leads to another mount.
+ *
+ * @param user - Whether a user namespace could be made.
+ */
+export async function findChroot(tasks: Tasks, user: Answer): Promise<boolean | undefined> {
+	if (user.works) return false;
+	if (nearTask().run(isBelowMountRoot)) return true;
+	const worker = new Worker(tasks);
+	const answer = await worker.attempt("openat2", () => {
+		const root = openat2("/", { flags: ["path", "directory"] });
+		const namespace = openat2("/proc/thread-self/ns/mnt", { flags: ["nonblock", "noctty"] });
+		native().setns(numberOf(namespace), namespaceFlags.mnt);
+		openat2(new Location(root, ".."), { flags: ["path"], resolve: ["noXdev"] });
+	});
+	await worker.end();
+	return answer.works ? false : answer.code === "EXDEV" ? true : undefined;
+}
+
+/** True when `/` is no mount root. */
+function isBelowMountRoot(): boolean {
+	try {
+		return statx("/").attributes.mountRoot === false;
+	} catch (error) {
+		if (error instanceof SyscallError) return false; // a filter that does not know statx(2)
+		throw error;
+	}
+}
