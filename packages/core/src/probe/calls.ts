@@ -7,7 +7,7 @@ import { Task } from "../task/task.ts";
 import type { Answer, Feature } from "./features.ts";
 import { refused, type Step, type Tasks, Worker } from "./tasks.ts";
 
-/** The numbers of the calls. Those from 424 on are the same for all architectures. */
+/** The numbers of the calls. The numbers from 424 on are the same for all architectures. */
 const x64 = process.arch === "x64";
 export const numbers = {
 	ioctl: x64 ? 16 : 29,

@@ -55,7 +55,7 @@ let count = 0;
  * Tries to clone a task into a new cgroup, which is removed again.
  *
  * @param tasks - Clones the task.
- * @param facts - What was read of the machine.
+ * @param facts - The facts about the machine.
  */
 export async function tryCgroup(tasks: Tasks, facts: Facts): Promise<Answer> {
 	const { folder, inFolder } = facts.cgroup;

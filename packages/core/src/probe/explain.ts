@@ -1,4 +1,4 @@
-// Which obstacles explain what was refused. The answers are there already: what is read here only says why.
+// Which obstacles explain what was refused. The answers exist before: this file finds only the reasons.
 import { capabilities, type NamespaceKind } from "../addon/flags.generated.ts";
 import {
 	type Obstacle,
@@ -13,14 +13,14 @@ import { type Facts, limitName } from "./host.ts";
 import { insideFeatures, kindsOf } from "./inside.ts";
 import { kinds } from "./namespaces.ts";
 
-/** What was tried. */
+/** The answers, and facts about the attempts. */
 export interface Tried {
 	readonly namespaces: AllNamespaces;
 	readonly features: Record<Feature, Answer>;
 	readonly helpers: Record<HelperName, Helper>;
 	/** The files without a line for the user, and the user. */
 	readonly withoutIds: readonly ObstacleValues["no-subordinate-ids"][];
-	/** What the clone of a task was refused with, in words. */
+	/** The message of the error, if no task could be cloned. */
 	readonly taskError?: string;
 }
 
@@ -76,7 +76,7 @@ class Explanation {
 		this.#explainIds();
 		this.#explainKernel();
 		this.#explainRest();
-		// What could not be tried has the reasons of what was to be tried before.
+		// An answer that could not be had gets the reasons of the attempt before it.
 		const before = features.task.works ? namespaces.user.direct : features.task;
 		const mapped = namespaces.user.withUser.because;
 		const withoutProc: ObstacleName[] | undefined = proc === "ours" ? undefined : ["no-proc"];
@@ -406,7 +406,7 @@ const emptyPlaces =
  * Returns the obstacles that explain what does not work, most important first, and adds to each answer what is in its way.
  *
  * @param tried - The answers, which are completed.
- * @param facts - What was read.
+ * @param facts - The facts about the machine.
  */
 export function explain(tried: Tried, facts: Facts): Obstacle[] {
 	const explanation = new Explanation(tried, facts);

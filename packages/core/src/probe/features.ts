@@ -39,10 +39,10 @@ export const features = [
 	"pidfdExit",
 ] as const;
 
-/** What {@link probe} tries. */
+/** A feature that {@link probe} tries. */
 export type Feature = (typeof features)[number];
 
-/** What came of trying something. */
+/** The outcome of an attempt. */
 export interface Answer {
 	/** True when it works. `undefined`: something else that failed made it impossible to try. */
 	works: boolean | undefined;
@@ -50,15 +50,15 @@ export interface Answer {
 	code?: string;
 	/** The call that was refused. */
 	syscall?: string;
-	/** What was found: a path, a number, a list of names. */
+	/** The value that was found: a path, a number, a list of names. */
 	value?: number | string;
-	/** What stands in the way. */
+	/** The names of the obstacles. */
 	because?: ObstacleName[];
 }
 
-/** What {@link probe} has found out about this process and its machine. */
+/** The findings of {@link probe} about this process and its machine. */
 export interface Probe {
-	/** The release of the kernel. It decides nothing: every answer was tried. */
+	/** The release of the kernel, which decides no answer. */
 	readonly kernel: string;
 	/** The architecture, as `process.arch` names it. */
 	readonly arch: string;
@@ -75,7 +75,7 @@ export interface Probe {
 	readonly namespaces: Record<NamespaceKind, { direct: Answer; withUser: Answer }>;
 	/** What works. */
 	readonly features: Record<Feature, Answer>;
-	/** What was read of the machine and of this process. Nothing of it decides an answer. */
+	/** Facts about the machine and this process. No answer depends on these. */
 	readonly host: {
 		/** The mode of seccomp of this process. */
 		seccomp: "off" | "strict" | "filter";
@@ -87,9 +87,9 @@ export interface Probe {
 		lsm: string[] | undefined;
 		/** The label of this process for the security module. */
 		label: string | undefined;
-		/** True when the root directory is not the root of the mount namespace. `undefined`: nothing shows it. */
+		/** True when the root directory is not the root of the mount namespace. `undefined`: unknown. */
 		chroot: boolean | undefined;
-		/** Signs of a container. They decide nothing, because a virtual machine can have them too. */
+		/** Signs of a container, which a virtual machine can have too. No answer depends on these. */
 		container: string[];
 		/** The version of cgroups that has the controllers, the cgroup of this process, and its controllers. */
 		cgroup: { version: 1 | 2 | undefined; path: string | undefined; controllers: string[] };
@@ -98,7 +98,7 @@ export interface Probe {
 		/** The limits `user.max_*_namespaces` of the user namespace of this process. */
 		limits: Record<NamespaceKind, number | undefined>;
 	};
-	/** What stands in the way, most important first. Empty: everything works. */
+	/** The obstacles, most important first. Empty: everything works. */
 	readonly obstacles: readonly Obstacle[];
 	/** Returns the report: a line for each answer, then each obstacle with its fixes. */
 	toString(): string;
@@ -107,7 +107,7 @@ export interface Probe {
 /** The answers about all kinds of namespaces. */
 export type AllNamespaces = Probe["namespaces"];
 
-/** What was read of the machine. */
+/** The facts about the machine. */
 export type Host = Probe["host"];
 
 /** The calls and the files of features that a kernel may not have, with the first Linux that has each of them. */

@@ -11,7 +11,7 @@ import { type CgroupPlace, findCgroup } from "./cgroup.ts";
 import type { Answer, Host } from "./features.ts";
 import { type Tasks, Worker } from "./tasks.ts";
 
-/** What the obstacles are explained with, beside {@link Host}. */
+/** Facts that explain refusals, beside {@link Host}. */
 export interface Facts {
 	readonly host: Host;
 	readonly cgroup: CgroupPlace;
@@ -20,7 +20,7 @@ export interface Facts {
 	readonly mountinfo: string;
 	readonly uidMap: string;
 	readonly gidMap: string;
-	/** What is mounted on `/proc`, if it is not the procfs of this process. */
+	/** The state of `/proc`. `"ours"`: the procfs of this pid namespace. */
 	readonly proc: "ours" | ObstacleValues["no-proc"]["found"];
 	readonly uid: number;
 	readonly gid: number;
@@ -161,8 +161,8 @@ function findSigns(cgroup: string): string[] {
  * Returns whether this process is in a chroot.
  *
  * The kernel makes no user namespace in a chroot, so one that was made is an answer. Otherwise `/` is no mount root in a chroot;
- * or, with privilege, a task enters its own mount namespace again: its root directory is the one of the namespace then, and
- * `..` of the former one leads to another mount.
+ * or, with privilege, a task enters its own mount namespace again: the task then has the root directory of the namespace, and
+ * `..` of the former root directory leads to another mount.
  *
  * @param user - Whether a user namespace could be made.
  */

@@ -14,8 +14,8 @@ export interface Ids {
 }
 
 /**
- * Tries a map of the own ids and the first subordinate ids. A process with CAP_SETUID and CAP_SETGID needs no subordinate ids: it
- * tries the ids of its own user namespace.
+ * Tries a map of the own ids and the first subordinate ids. A process with CAP_SETUID and CAP_SETGID needs no subordinate ids: the
+ * attempt then uses the ids of its own user namespace.
  */
 export async function tryIds(tasks: Tasks, facts: Facts): Promise<Ids> {
 	const user = process.getuid?.() ?? facts.uid;

@@ -18,7 +18,7 @@ export async function tryDirect(tasks: Tasks): Promise<Map<NamespaceKind, Answer
 }
 
 /**
- * Tries which namespaces can be made along with a new user namespace. Mostly one call answers for all kinds. If the kernel
+ * Tries which namespaces can be made along with a new user namespace. One call answers for all kinds, if the kernel allows all. If the kernel
  * refuses the call, each kind is tried by itself, and one after the other, because of a limit on user namespaces.
  */
 export async function tryWithUser(tasks: Tasks): Promise<Map<NamespaceKind, Answer>> {

@@ -20,7 +20,7 @@ import { tryThread } from "./thread.ts";
  *
  * Each answer comes from the call itself, in throw-away tasks, which are gone when the promise resolves or rejects. The tasks have
  * namespaces of their own. Outside of these, the function makes and removes one folder in the cgroup v2 of this process, and
- * writes nothing else. It needs no privilege, remembers nothing, and takes less than a tenth of a second.
+ * writes nothing else. The function needs no privilege, remembers nothing, and takes less than a tenth of a second.
  *
  * @param options - `signal`: ends all tasks when it is aborted. Default: none.
  * @returns The answers. `toString()` is the report for people.
@@ -100,7 +100,7 @@ function copies(answers: Tried["features"]): Tried["features"] {
 	) as Tried["features"];
 }
 
-/** What is tried with new user namespaces. */
+/** The answers of attempts with new user namespaces. */
 interface UserNamespaces {
 	readonly withUser: Map<NamespaceKind, Answer>;
 	readonly inner: Inner;
