@@ -6,8 +6,8 @@ import type { PidFdNamespaceKind } from "@nearfar/pidfd";
  *
  * @example
  * ```ts
- * const link: NamespaceLink = "time_for_children";
- * using time = Namespace.current(link);
+ * const clocks: NamespaceLink = "time_for_children";
+ * using time = Namespace.current(clocks);
  * console.log(time.kind); // time
  * ```
  */

@@ -141,7 +141,7 @@ export class Namespace extends FileDescriptor {
 	/**
 	 * Opens a namespace by the bytes that {@link Namespace.toHandle} has returned.
 	 *
-	 * @param handle - The bytes. They mean the same namespace until it is gone, in every process.
+	 * @param handle - The bytes. In every process the bytes mean the same namespace, until that namespace is gone.
 	 * @returns A descriptor of the current task. The caller closes it, or declares it with `using`.
 	 * @throws `ESTALE` The namespace is gone, or must not be seen from the user namespace of the current task.
 	 * @throws `EPERM` The current task may not open the namespace.
@@ -248,7 +248,7 @@ export class Namespace extends FileDescriptor {
 	/**
 	 * Returns whether both are one namespace. The descriptors may belong to different tasks.
 	 *
-	 * @param other - The other namespace. Both have to be open, because inodes are used again.
+	 * @param other - The other namespace. Both descriptors have to be open, because inodes are used again.
 	 * @returns `true` if the device and the inode are the same.
 	 * @throws `ERR_NEARFAR_CLOSED` A descriptor is closed.
 	 * @throws `ERR_NEARFAR_BATCH` The call is inside a batch.
@@ -487,7 +487,7 @@ export class Namespace extends FileDescriptor {
 	}
 
 	/**
-	 * Returns bytes that stand for the namespace: for another process, or for a file. They do not keep the namespace alive.
+	 * Returns bytes that stand for the namespace: for another process, or for a file. The bytes do not keep the namespace alive.
 	 *
 	 * @returns The handle, 24 bytes. {@link Namespace.fromHandle} opens it as long as the namespace lives.
 	 * @throws `EOPNOTSUPP` The kernel is older than Linux 6.18.

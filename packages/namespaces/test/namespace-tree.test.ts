@@ -250,7 +250,8 @@ test("what returns a value is refused in a batch", async () => {
 		() => Namespace.fromHandle(new Uint8Array(24)),
 		() => Namespace.list(),
 	];
-	for (const call of calls) await expect(task.batch<unknown>(call)).rejects.toMatchObject({ code: "ERR_NEARFAR_BATCH" });
+	for (const call of calls)
+		await expect(task.batch<unknown>(call)).rejects.toMatchObject({ code: "ERR_NEARFAR_BATCH" });
 	expect(await task.batch(() => far.kind)).toBe("mnt"); // remembered
 });
 

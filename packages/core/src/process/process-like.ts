@@ -70,9 +70,14 @@ export function withNearDescriptor<T>(open: () => FileDescriptor, fn: (fd: numbe
 	return fn(numberOf(copy));
 }
 
+/** Without an object for the pidfd, which would take longer to make than the calls. */
 function withPid<T>(pid: number, fn: (pidfd: number) => T): T {
-	using pidfd = adoptDescriptor(native().pidfdOpen(pid, 0));
-	return fn(numberOf(pidfd));
+	const pidfd = native().pidfdOpen(pid, 0);
+	try {
+		return fn(pidfd);
+	} finally {
+		native().close(pidfd);
+	}
 }
 
 /** Opens the pidfd of this process. */
