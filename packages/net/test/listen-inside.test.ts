@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { dropCapabilities } from "@nearfar/caps";
 import { Task, TaskGoneError } from "@nearfar/core";
 import { bind, connectInside, listen, listenInside, socket } from "@nearfar/net";
-import { setrlimit } from "@nearfar/process";
+import { getrlimit, setrlimit } from "@nearfar/process";
 import { afterAll, expect, test } from "vitest";
 import { inside, network, openIn, portOf } from "./inside.ts";
 
@@ -129,6 +129,25 @@ test("a refusal leaves no descriptor behind, in the task or in Node", async () =
 	await refused({ ...address, port: 80 }).toMatchObject({ code: "EACCES", syscall: "bind" });
 	task.run(() => setrlimit("nofile", { soft: 3, hard: 3 }));
 	await refused(address).toMatchObject({ code: "EMFILE", syscall: "socket" });
+	expect([socketsSince(before), openIn(task)]).toEqual([[], open]);
+	server.close();
+});
+
+test("a Node without a free descriptor is EMFILE, and neither side keeps the socket", async () => {
+	await using task = await inside();
+	const server = await listenInside(task, local);
+	const [before, open] = [sockets(), openIn(task)];
+	const { soft, hard } = getrlimit("nofile");
+	setrlimit("nofile", { soft: 3, hard });
+	const outcomes = await Promise.allSettled([
+		listenInside(task, local),
+		connectInside(task, { address: "127.0.0.1", port: portOf(server.address()) }),
+	]);
+	setrlimit("nofile", { soft, hard });
+	expect(outcomes).toEqual([
+		expect.objectContaining({ reason: expect.objectContaining({ code: "EMFILE" }) }),
+		expect.objectContaining({ reason: expect.objectContaining({ code: "EMFILE" }) }),
+	]);
 	expect([socketsSince(before), openIn(task)]).toEqual([[], open]);
 	server.close();
 });

@@ -38,6 +38,27 @@ fn told_once_for_each_time_it_is_asked() {
 }
 
 #[test]
+fn room_to_write_is_told_when_the_other_end_has_read() {
+    let mut ends = [0; 2];
+    // SAFETY: the kernel writes two descriptors to the array, and both are used by this test alone.
+    assert_eq!(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) }, 0);
+    let [read_end, write_end] = ends.map(owned);
+    let full = vec![0; 1 << 20];
+    // SAFETY: both calls get buffers of the length that they are told.
+    let written = unsafe { libc::write(write_end.as_raw_fd(), full.as_ptr().cast(), full.len()) };
+    assert!(written > 0 && (written as usize) < full.len(), "the pipe is full");
+    let (told, hear) = mpsc::channel();
+    let tell = Box::new(move || told.send(()).unwrap());
+    let watched = Watched::watch(next_id(), write_end.try_clone().unwrap(), true, tell).unwrap();
+    assert!(hear.try_recv().is_err(), "a full pipe has no room");
+    let mut buffer = vec![0_u8; written as usize];
+    // SAFETY: the buffer has the length that the call is told.
+    assert_eq!(unsafe { libc::read(read_end.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) }, written);
+    hear.recv_timeout(PATIENCE).unwrap();
+    drop(watched);
+}
+
+#[test]
 fn another_may_have_the_number_and_the_open_file_of_one_that_was_dropped() {
     let fd = counter(1);
     for _ in 0..3 {
