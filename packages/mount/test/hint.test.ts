@@ -267,3 +267,20 @@ test("the error of a batch has the hint, too", async () => {
 	});
 	await expect(batch).rejects.toMatchObject({ code: "EINVAL", hint: expect.stringContaining("directory") });
 });
+
+needs("the file system ext4").test(
+	"bubblewrap #632 EPERM in a user namespace without capabilities names AppArmor's sysctl and its profile",
+	async () => {
+		await using box = await sandbox({ namespaces: ["user", "mnt"], idMap: "root" });
+		const recorded = box.folder("kernel");
+		box.file("kernel/apparmor_restrict_unprivileged_userns", "1\n");
+		box.task.run(() => {
+			mount(recorded, "/proc/sys/kernel", null, { flags: ["bind"] });
+			const error = refused(() => mount("/dev/null", recorded, "ext4"));
+			expect(error).toMatchObject({ code: "EPERM", syscall: "mount" });
+			for (const words of ["kernel.apparmor_restrict_unprivileged_userns is 1", "userns,"]) {
+				expect(error.hint).toContain(words);
+			}
+		});
+	},
+);

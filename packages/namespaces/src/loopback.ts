@@ -1,4 +1,12 @@
-import { adoptDescriptor, currentBatch, native, numberOf } from "@nearfar/core/internal";
+import {
+	adoptDescriptor,
+	currentBatch,
+	currentTask,
+	explained,
+	hintForNetwork,
+	native,
+	numberOf,
+} from "@nearfar/core/internal";
 
 const [AF_INET, SOCK_DGRAM, SOCK_CLOEXEC] = [2, 2, 0o2_000_000];
 const [SIOCGIFFLAGS, SIOCSIFFLAGS] = [0x8913, 0x8914];
@@ -35,5 +43,9 @@ export function loopbackUp(): void {
 		: native().ioctlBytes(numberOf(socket), SIOCGIFFLAGS, request, true).readUInt16LE(FLAGS);
 	if (before & IFF_UP) return;
 	new DataView(request.buffer).setUint16(FLAGS, before | IFF_UP, true);
-	native().ioctlBytes(numberOf(socket), SIOCSIFFLAGS, request, false);
+	const task = currentTask();
+	explained(
+		() => native().ioctlBytes(numberOf(socket), SIOCSIFFLAGS, request, false),
+		({ code }) => (code === "EPERM" ? hintForNetwork(task) : undefined),
+	);
 }

@@ -5,6 +5,7 @@ import {
 	options as checkOptions,
 	pid as checkPid,
 	currentTask,
+	explained,
 	namespaceRequests,
 	native,
 	numberOf,
@@ -454,7 +455,8 @@ export class Namespace extends FileDescriptor {
 	 */
 	next(): Namespace | undefined {
 		refuseBatch("open the next mount namespace");
-		return remember(this.#related("next", "ENOENT"), "mnt");
+		const found = explained(() => this.#related("next", "ENOENT"), forAdministrators);
+		return remember(found, "mnt");
 	}
 
 	/**
@@ -483,7 +485,8 @@ export class Namespace extends FileDescriptor {
 	 */
 	previous(): Namespace | undefined {
 		refuseBatch("open the mount namespace before this one");
-		return remember(this.#related("previous", "ENOENT"), "mnt");
+		const found = explained(() => this.#related("previous", "ENOENT"), forAdministrators);
+		return remember(found, "mnt");
 	}
 
 	/**
@@ -582,4 +585,10 @@ function remember<T extends Namespace | undefined>(namespace: T, link: Namespace
 	const kind = link && kindOfLink(link);
 	if (namespace && kind) rememberKind(namespace, kind);
 	return namespace;
+}
+
+/** Returns why the kernel shows no other mount namespace. */
+function forAdministrators({ code }: SyscallError): string | undefined {
+	if (code !== "EPERM") return undefined;
+	return "only the administrator of the machine goes from one mount namespace to the next: the task needs CAP_SYS_ADMIN in the initial user namespace, and has to be in the initial pid namespace";
 }

@@ -11,7 +11,6 @@ import { hintForThread } from "./thread-hint.ts";
 const needed: Readonly<Record<string, readonly [capability: number, name: string]>> = {
 	sethostname: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
 	setdomainname: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
-	ioctl: [CAP_NET_ADMIN, "CAP_NET_ADMIN"],
 	mount: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
 	fsopen: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
 	fsconfig: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
@@ -28,13 +27,32 @@ export function hintForRefusal(task: AnyTask, { syscall = "", fstype }: FailureD
 	if (threadId(task) !== undefined) return hintForThread(task);
 	const [capability, name] = needed[syscall] ?? [];
 	if (capability === undefined || name === undefined || !stateOf(task).kinds.has("user")) return undefined;
+	const missing = missingInOwn(task, capability, name);
+	return (
+		missing ?? restricted(task) ?? foreignNamespace(task, syscall) ?? tooRevealing(task, syscall, fstype?.toString())
+	);
+}
+
+/**
+ * Returns what stands in the way of a call on a network device, which the kernel has refused with EPERM. Not every ioctl(2) is about
+ * the network, so that the function that makes the call asks for this hint.
+ *
+ * @param task - The task that has made the call.
+ */
+export function hintForNetwork(task: AnyTask): string | undefined {
+	if (threadId(task) !== undefined) return hintForThread(task);
+	if (!stateOf(task).kinds.has("user")) return undefined;
+	const foreign = ownNamespaces(task).has("net")
+		? undefined
+		: 'the network namespace of the task belongs to another user namespace than the task\'s own: clone the task with ["user", "net"], or call unshare(["net"]) first';
+	return missingInOwn(task, CAP_NET_ADMIN, "CAP_NET_ADMIN") ?? restricted(task) ?? foreign;
+}
+
+/** Returns the hint about a capability that a task in a user namespace of its own lacks. */
+function missingInOwn(task: AnyTask, capability: number, name: string): string | undefined {
 	const status = statusOf(task);
-	if (!status) return undefined;
-	const { effective, effectiveText } = status;
-	if (!hasCapability(effective, capability)) {
-		return `${name} is not effective in this task (CapEff: ${effectiveText}), although it has a user namespace of its own: make the call before the task changes its ids or gives up capabilities, or clone the task with idMap: "root"`;
-	}
-	return restricted(task) ?? foreignNamespace(task, syscall) ?? tooRevealing(task, syscall, fstype?.toString());
+	if (!status || hasCapability(status.effective, capability)) return undefined;
+	return `${name} is not effective in this task (CapEff: ${status.effectiveText}), although it has a user namespace of its own: make the call before the task changes its ids or gives up capabilities, or clone the task with idMap: "root"`;
 }
 
 /** Returns the hint about a UTS namespace that does not belong to the task's user namespace. */

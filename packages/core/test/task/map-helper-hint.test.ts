@@ -1,0 +1,69 @@
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect } from "vitest";
+import { needs } from "../../../../test/needs.ts";
+import { becomeOrdinary } from "../../../../test/ordinary.ts";
+import { reason } from "../../../../test/reason.ts";
+import { IdMap, type IdMapHelperError, type IdMaps, Task } from "../../src/index.ts";
+import { program } from "../executable.ts";
+
+const uid = process.geteuid?.() || 1000;
+const uids = new IdMap([
+	[0, uid, 1],
+	[1, 3_000_000_000, 10],
+]);
+const idMap: IdMaps = { uids, helper: "always" };
+const PR_SET_NO_NEW_PRIVS = 38;
+const PRCTL = process.arch === "arm64" ? 167 : 157;
+const MODE = 0o755;
+
+let folder: string;
+let path: string | undefined;
+
+beforeEach(() => {
+	folder = mkdtempSync(join(tmpdir(), "nearfar-helper-"));
+	chmodSync(folder, MODE);
+	path = process.env.PATH;
+	process.env.PATH = folder;
+	program(folder, "newuidmap", "#!/bin/sh\nexit 1\n", MODE);
+});
+
+afterEach(() => {
+	process.env.PATH = path;
+	rmSync(folder, { recursive: true });
+});
+
+async function hintOf(by: Task): Promise<string> {
+	const error = (await reason(() => by.clone({ namespaces: ["user"], idMap }))) as IdMapHelperError;
+	expect(error).toMatchObject({ code: "ERR_NEARFAR_ID_MAP_HELPER", command: { path: "newuidmap" } });
+	return error.hint ?? "";
+}
+
+needs("/proc", "no_new_privs that is not set").test(
+	"buildkit #1671 a helper without its bit is named, with the command that gives it the bit",
+	async () => {
+		await using by = await Task.clone();
+		becomeOrdinary(by);
+		const hint = await hintOf(by);
+		for (const word of [`${folder}/newuidmap`, "setcap cap_setuid"]) expect(hint).toContain(word);
+	},
+);
+
+needs("/proc").test("rootlesskit #326 a helper under no_new_privs is refused, and the hint says so", async () => {
+	await using by = await Task.clone();
+	becomeOrdinary(by);
+	by.syscall(PRCTL, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	expect(await hintOf(by)).toContain("no_new_privs");
+});
+
+needs("/proc", "no_new_privs that is not set").test(
+	"a helper with its bit and a user without subordinate ids: the hint names the file",
+	async () => {
+		chmodSync(join(folder, "newuidmap"), 0o4755);
+		await using by = await Task.clone();
+		becomeOrdinary(by);
+		// The owner of the file is root only where root runs the tests.
+		expect(await hintOf(by)).toMatch(uid === process.geteuid?.() ? /not belong to root/ : /\/etc\/subuid/);
+	},
+);

@@ -1,0 +1,65 @@
+import { dropCapabilities } from "@nearfar/caps";
+import { type NamespaceKind, type SyscallError, Task } from "@nearfar/core";
+import { loopbackUp, Namespace, sethostname } from "@nearfar/namespaces";
+import { expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
+import { reason } from "../../../test/reason.ts";
+import { powerless } from "./tasks.ts";
+
+const own = (...more: NamespaceKind[]) => Task.clone({ namespaces: ["user", ...more], idMap: "root" });
+
+/** Returns the hint of a call that is refused with EPERM. */
+async function hintOf(syscall: string, call: () => unknown): Promise<string> {
+	const error = (await reason(call)) as SyscallError;
+	expect(error).toMatchObject({ code: "EPERM", syscall });
+	return error.hint ?? "";
+}
+
+needs("/proc").test("EPERM of a host name says that the UTS namespace is not the task's own", async () => {
+	await using task = await own();
+	expect(await hintOf("sethostname", () => task.run(() => sethostname("inside")))).toContain('"uts"');
+	expect(await hintOf("sethostname", () => task.batch(() => sethostname("inside")))).toContain('"uts"');
+});
+
+needs("/proc", "uts namespaces").test("EPERM of a host name says that the task has lost the capability", async () => {
+	await using task = await own("uts");
+	task.run(() => dropCapabilities());
+	const hint = await hintOf("sethostname", () => task.run(() => sethostname("inside")));
+	for (const word of ["CAP_SYS_ADMIN", "CapEff"]) expect(hint).toContain(word);
+});
+
+needs("/proc", "net namespaces").test("EPERM of a loopback device names CAP_NET_ADMIN", async () => {
+	await using task = await own("net");
+	task.run(() => dropCapabilities());
+	expect(await hintOf("ioctl", () => task.run(() => loopbackUp()))).toContain("CAP_NET_ADMIN");
+});
+
+needs("/proc", "Linux 6.12").test("EPERM of the next mount namespace names the administrator", async () => {
+	await using task = await powerless();
+	task.run(() => {
+		using mounts = Namespace.current("mnt");
+		expect(reasonOf(() => mounts.next())).toContain("administrator");
+		expect(reasonOf(() => mounts.previous())).toContain("administrator");
+	});
+});
+
+function reasonOf(call: () => unknown): string | undefined {
+	try {
+		call();
+	} catch (error) {
+		return (error as SyscallError).hint;
+	}
+	return undefined;
+}
+
+needs("/proc", "an ordinary user").test("EPERM of a thread names the task to use in its place", async () => {
+	const error = (await reason(() => Task.thread({ namespaces: ["net"] }))) as SyscallError;
+	expect(error).toMatchObject({ code: "EPERM", syscall: "unshare" });
+	for (const word of ["CAP_SYS_ADMIN", '["user", "net"]', "task.get"]) expect(error.hint).toContain(word);
+});
+
+test("EPERM of a call that has nothing to do with namespaces has no hint", async () => {
+	await using task = await powerless();
+	const error = await reason(() => task.run(() => Task.near.process.kill(0)));
+	if (error !== undefined) expect(error).not.toHaveProperty("hint");
+});
