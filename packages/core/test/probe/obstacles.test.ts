@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect } from "vitest";
-import { has, needs } from "../../../../test/needs.ts";
+import { has, needs, skipUnless } from "../../../../test/needs.ts";
 import { forbid, forbidNamespaces, killAt } from "../../../../test/seccomp.ts";
 import { found, probeIn } from "./probed.ts";
 
@@ -20,6 +20,13 @@ beforeEach(() => {
 	folder = mkdtempSync(join(tmpdir(), "nearfar-obstacle-"));
 });
 afterEach(() => rmSync(folder, { recursive: true }));
+
+/** Returns shell commands that put a folder with the users of /etc in the place of /etc, in a mount namespace of the shell. */
+function privateEtc(): string {
+	return `mkdir ${folder}/etc; cp /etc/passwd /etc/group ${folder}/etc
+		for file in /etc/ld.so*; do [ ! -e $file ] || cp -r $file ${folder}/etc; done
+		chmod 755 ${folder} ${folder}/etc; mount --bind ${folder}/etc /etc`;
+}
 
 inside("bubblewrap #371: a limit of 0 on user namespaces is named, with its file and its value", async () => {
 	const report = await probeIn(`exec ${root} 'echo 0 > /proc/sys/user/max_user_namespaces; exec $PROBE'`);
@@ -219,15 +226,23 @@ inside("a limit of open files at which no task can be cloned is reported", async
 });
 
 asRoot("buildkit #1904: no_new_privs, with which newuidmap gets no privilege, is named", async () => {
-	const script = `echo 1000:100000:65536 > ${folder}/ids
-		mount --bind ${folder}/ids /etc/subuid; mount --bind ${folder}/ids /etc/subgid
+	const script = `${privateEtc()}; echo 1000:100000:65536 | tee /etc/subuid > /etc/subgid
 		exec ${ordinary} --no-new-privs $PROBE`;
-	const report = await probeIn(`touch /etc/subuid /etc/subgid; exec unshare -m sh -e -c '${script}'`);
+	const report = await probeIn(`exec unshare -m sh -e -c '${script}'`);
 	expect(report.host.noNewPrivs).toBe(true);
 	expect(report.features.subordinateIds).toMatchObject({ works: true, value: 65536 });
 	expect(report.features.idMapRanges).toMatchObject({ works: false });
 	expect(report.features.idMapRanges.because).toContain("no-new-privs");
 	expect(found(report, "no-new-privs")).toMatchObject([{ value: "NoNewPrivs: 1", certain: true }]);
+});
+
+asRoot("an ordinary user with subordinate ids and helpers maps ranges", async () => {
+	const script = `${privateEtc()}; echo 1000:100000:65536 | tee /etc/subuid > /etc/subgid; exec ${ordinary} $PROBE`;
+	const report = await probeIn(`exec unshare -m sh -e -c '${script}'`);
+	const { newuidmap, newgidmap, idMapRanges } = report.features;
+	skipUnless(newuidmap.works === true && newgidmap.works === true, "newuidmap and newgidmap");
+	expect(idMapRanges).toEqual({ works: true });
+	expect(found(report, "no-subordinate-ids")).toEqual([]);
 });
 
 asRoot("rootlesskit #326: a helper without its bit is named, with its path", async () => {
@@ -240,10 +255,9 @@ asRoot("rootlesskit #326: a helper without its bit is named, with its path", asy
 });
 
 asRoot("podman #7106: a helper that is not there, and a user without subordinate ids, are named", async () => {
-	const script = `touch ${folder}/ids; mkdir ${folder}/bin; for name in sh env setpriv; do cp "$(command -v $name)" ${folder}/bin; done
-		mount --bind ${folder}/ids /etc/subuid; mount --bind ${folder}/ids /etc/subgid
+	const script = `${privateEtc()}; : > /etc/subuid; : > /etc/subgid; : > ${folder}/nothing
 		for name in newuidmap newgidmap; do for place in /usr/bin /bin /usr/local/bin; do
-			[ -e $place/$name ] && [ ! -L $place ] && mount --bind ${folder}/ids $place/$name; done; done; true
+			[ -e $place/$name ] && [ ! -L $place ] && mount --bind ${folder}/nothing $place/$name; done; done; true
 		exec ${ordinary} $PROBE`;
 	const report = await probeIn(`exec unshare -m sh -e -c '${script}'`);
 	expect(report.features.newuidmap).toMatchObject({ works: false, code: "ENOENT", because: ["helper-missing"] });
