@@ -10,6 +10,7 @@ import {
 	native,
 	numberOf,
 	runInOwner,
+	taskOf,
 	wrongType,
 	wrongValue,
 } from "@nearfar/core/internal";
@@ -22,6 +23,8 @@ import { openFile } from "./namespace-open.ts";
 import { refuseBatch } from "./refuse-batch.ts";
 import { askKind, expectedKind, rememberedKind, rememberKind } from "./remembered-kind.ts";
 import { setns } from "./setns.ts";
+
+const EPERM = 1;
 
 /**
  * An open namespace.
@@ -569,8 +572,9 @@ export class Namespace extends FileDescriptor {
 		try {
 			return adoptDescriptor(native().ioctl(numberOf(this), namespaceRequests[request], 0, true), Namespace);
 		} catch (error) {
-			if (error instanceof SyscallError && error.code === end) return undefined;
-			throw error;
+			if (!(error instanceof SyscallError)) throw error;
+			if (error.code === end) return undefined;
+			throw error.code === "EPERM" ? neighbourRefused() : error;
 		}
 	}
 }
@@ -578,6 +582,12 @@ export class Namespace extends FileDescriptor {
 function checkLink(link: NamespaceLink): NamespaceLink {
 	if (!kindOfLink(link)) throw wrongValue("kind", `one of ${linkNames}`, link);
 	return link;
+}
+
+function neighbourRefused(): SyscallError {
+	const hint =
+		"only a process with CAP_SYS_ADMIN in the initial user namespace, and in the initial pid namespace, may walk the mount namespaces of the machine";
+	return new SyscallError({ code: "EPERM", errno: EPERM, syscall: "ioctl" }, { hint, ...taskOf() });
 }
 
 /** Notes the kind of a namespace, as far as it is known. */

@@ -118,9 +118,9 @@ test("a table without a free descriptor is EMFILE at each step, and nothing stay
 	await using home = await dumpable();
 	await using guest = await Task.clone();
 	const open = () => readdirSync(`/proc/${guest.pid}/fd`).map(Number);
+	const { hard } = guest.run(() => getrlimit("nofile")); // a task that has made a call has only its own descriptors
 	const before = open();
 	const most = Math.max(...before) + 1;
-	const { hard } = guest.run(() => getrlimit("nofile"));
 	for (let free = 0; free < 3; free++) {
 		// The lowest numbers are taken up to the highest one of the task.
 		guest.run(() => setrlimit("nofile", { soft: most + free, hard }));

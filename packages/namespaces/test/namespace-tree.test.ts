@@ -93,7 +93,9 @@ test("the next and the previous mount namespace are for the administrator of the
 	using mounts = Namespace.of(task, "mnt");
 	using put = task.put(mounts);
 	for (const step of ["next", "previous"] as const) {
-		expect(refusal(() => task.run(() => put[step]()))).toMatchObject({ code: "EPERM", syscall: "ioctl" });
+		const error = refusal(() => task.run(() => put[step]())) as unknown as SyscallError;
+		expect(error).toMatchObject({ code: "EPERM", syscall: "ioctl", task: String(task) });
+		expect(error.hint).toContain("initial");
 		using uts = task.run(() => Namespace.current("uts"));
 		expect(refusal(() => task.run(() => uts[step]())).code).toBe("EPERM"); // before the kind is looked at
 	}
