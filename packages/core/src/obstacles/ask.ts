@@ -64,7 +64,7 @@ export function sysctlOf(task: AnyTask, name: string): string | undefined {
 	const ofUser = name.startsWith("user/");
 	const asked =
 		differs && mayAsk(task) ? (ask(task, name) ?? (ofUser ? askThroughProc(task, name) : undefined)) : undefined;
-	// Another user namespace has other limits: those of this process would mislead.
+	// Another user namespace has other limits: the limits of this process would mislead.
 	const near = ofUser && kinds.has("user") ? "" : readBounded(`/proc/sys/${name}`);
 	return (asked ?? near).trim() || undefined;
 }
@@ -102,8 +102,8 @@ const INITIAL_USER_NAMESPACE = "user:[4026531837]";
 const MOST_LEVELS = 64; // more than the kernel has
 
 /**
- * Returns how many user namespaces lie above the one of a task: all of them if this process is in the initial one, else those up to
- * the one of this process.
+ * Returns how many user namespaces lie above the one of a task: every level if this process is in the initial one, otherwise the levels up
+ * to the one of this process.
  */
 export function userNesting(task: AnyTask): number | undefined {
 	let namespace = openUserNamespace(task);

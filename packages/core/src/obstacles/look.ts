@@ -1,4 +1,4 @@
-// What is read of a task to explain a refusal. The files below /proc/<pid> are read by this process, from outside: that works while
+// Readers of the values that explain a refusal. The files below /proc/<pid> are read by this process, from outside: that works while
 // the task is busy, stopped, or under a filter. A value is `undefined` if it cannot be read.
 import { native } from "../addon/native.ts";
 import type { FileDescriptor } from "../files/descriptor.ts";
@@ -102,7 +102,7 @@ export function parseMap(text: string): [inside: number, outside: number, count:
 /**
  * Returns the effective ids of a task that its user namespace does not map, as `uid 1000`. Such a task cannot make a user namespace.
  *
- * Both the ids and the right column of the maps are ids of this process's user namespace, unless the task is in that one.
+ * The ids and the right column of the maps are ids of this process's user namespace, unless the task is in that one.
  */
 export function unmappedIds(task: AnyTask, status: Status): string[] {
 	const column = stateOf(task).kinds.has("user") ? 1 : 0;

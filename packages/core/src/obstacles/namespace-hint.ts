@@ -23,7 +23,7 @@ const DEEPEST = 32; // levels of user or pid namespaces below the initial one
  *
  * @param task - The task that was refused. For a clone by the zygote, this process.
  * @param refusal - The error of clone3(2), clone(2) or unshare(2).
- * @param call - What the call was to make.
+ * @param call - The namespaces that the call was to make.
  */
 export function hintForNamespaces(task: AnyTask, refusal: Refusal, call: NamespaceCall): string | undefined {
 	const { kinds, options = [] } = call;

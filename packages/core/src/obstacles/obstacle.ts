@@ -421,7 +421,7 @@ function together(first: readonly string[], second: readonly string[]): string[]
 	return [...new Set([...narrow, ...first.slice(1), ...second.slice(1)])];
 }
 
-/** Returns the hint of an error about an obstacle: its sentence and the narrow fix, as one sentence without a full stop. */
+/** Returns the hint of an error about an obstacle: the sentence of the table and the narrow fix, as one sentence without a full stop. */
 export function hintOf({ sentence, fix }: Obstacle): string {
 	return [sentence.replace(/\.$/, ""), ...fix.slice(0, 1)].join("; ");
 }

@@ -18,7 +18,7 @@ const needed: Readonly<Record<string, readonly [capability: number, name: string
 };
 
 /**
- * Returns what stands in the way of a call that the kernel has refused with EPERM. `undefined`: nothing that is read explains it.
+ * Returns what stands in the way of a call that the kernel has refused with EPERM. `undefined`: no file explains the refusal.
  *
  * @param task - The task that has made the call.
  * @param failure - The failure.

@@ -7,7 +7,7 @@ export const CAP_SYS_CHROOT = 18;
 export const CAP_SYS_ADMIN = 21;
 export const CAP_CHECKPOINT_RESTORE = 40;
 
-/** Returns the hint about an obstacle: what was found, and the narrow fix. Inside a container the fix is one for containers. */
+/** Returns the hint about an obstacle, which has the narrow fix. Inside a container the fix is one for containers. */
 export function say<Name extends ObstacleName>(name: Name, values: ObstacleValues[Name]): string {
 	return hintOf(obstacle(name, values, { container: looksContained() }));
 }

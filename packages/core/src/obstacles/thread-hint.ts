@@ -7,7 +7,7 @@ import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from "./say.ts";
  * Returns what to use in place of a thread of this process, which the kernel has refused a call with EPERM. `undefined`: the thread has
  * the privilege, and something else is in the way.
  *
- * @param task - The thread. For a thread that could not begin, this process: both have the same privilege.
+ * @param task - The thread. For a thread that could not begin, this process, which has the same privilege.
  * @param kinds - The namespaces that the call was to make or enter. Default: none.
  */
 export function hintForThread(task: AnyTask, kinds: readonly NamespaceKind[] = []): string | undefined {
