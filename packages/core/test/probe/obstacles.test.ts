@@ -201,7 +201,12 @@ inside("the procfs of an outer pid namespace is named", async () => {
 	expect(found(report, "no-proc")).toMatchObject([{ value: "an outer pid namespace" }]);
 });
 
-const { test: withSysctl } = needs("user namespaces", "vm.memfd_noexec", "a /proc and a /sys that nothing hides");
+const { test: withSysctl } = needs(
+	"root",
+	"user namespaces",
+	"vm.memfd_noexec",
+	"a /proc and a /sys that nothing hides",
+);
 withSysctl("vm.memfd_noexec is named where a memory file cannot be executed", async () => {
 	const script = "echo 2 > /proc/sys/vm/memfd_noexec; exec $PROBE";
 	const report = await probeIn(`exec unshare -Urpf --mount-proc sh -e -c '${script}'`);
