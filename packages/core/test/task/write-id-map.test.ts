@@ -52,6 +52,7 @@ describe("writeIdMap", () => {
 			code: "EPERM",
 			syscall: "write",
 			path,
+			hint: expect.stringContaining("written already"),
 		});
 		expect(map(task.pid, "gid")).toEqual([0]);
 	});
@@ -75,7 +76,26 @@ describe("writeIdMap", () => {
 		await using task = await unmapped();
 		const path = `/proc/${task.pid}/gid_map`;
 		const refused = await reason(() => writeIdMap(task, { gids: ownGids, setgroups: "allow" }));
-		expect(refused).toMatchObject({ code: "EPERM", syscall: "write", path });
+		expect(refused).toMatchObject({
+			code: "EPERM",
+			syscall: "write",
+			path,
+			hint: expect.stringContaining("setgroups"),
+		});
+	});
+
+	needs("an ordinary user").test("NST-27 an id of another user is EPERM, and the hint has both ids", async () => {
+		await using task = await unmapped();
+		const uids = new IdMap([[0, uid + 1, 1]]);
+		const hint = expect.stringMatching(new RegExp(`user id ${uid + 1} .* own one is ${uid}, .*newuidmap`));
+		expect(await reason(() => writeIdMap(task, { uids, helper: "never" }))).toMatchObject({ code: "EPERM", hint });
+	});
+
+	needs("root").test("a text of more than 4095 bytes is EINVAL, and the hint has the number", async () => {
+		await using task = await unmapped();
+		const uids = new IdMap(Array.from({ length: 340 }, (_, i) => [10_000 + 2 * i, 100_000_000 + 2 * i, 1] as const));
+		const hint = expect.stringMatching(/\d{4,} bytes/);
+		expect(await reason(() => writeIdMap(task, { uids }))).toMatchObject({ code: "EINVAL", hint });
 	});
 
 	needs("root").test("util-linux #2598: root writes ranges itself, and setgroups stays allowed", async () => {
@@ -119,7 +139,8 @@ describe("writeIdMap", () => {
 		});
 		const clone = () => outer.clone({ namespaces: ["user"], idMap: { uids: new IdMap([[0, 5, 10]]) } });
 		const path = expect.stringMatching(/^\/proc\/\d+\/uid_map$/);
-		expect(await reason(clone)).toMatchObject({ code: "EPERM", syscall: "write", path });
+		const hint = expect.stringMatching(/user id 10 outside .* "0 0 10, 20 500 10"/);
+		expect(await reason(clone)).toMatchObject({ code: "EPERM", syscall: "write", path, hint });
 	});
 
 	needs("root").test("shadow #334: the id 0 of the parent is EPERM for a writer without CAP_SETFCAP", async () => {
@@ -132,7 +153,7 @@ describe("writeIdMap", () => {
 		});
 		await using task = await by.clone({ namespaces: ["user"], idMap: "none" });
 		const refused = await reason(() => writeIdMap(task, { uids: new IdMap([[0, 0, 1]]) }));
-		expect(refused).toMatchObject({ code: "EPERM", syscall: "write" });
+		expect(refused).toMatchObject({ code: "EPERM", syscall: "write", hint: expect.stringContaining("CAP_SETFCAP") });
 		await writeIdMap(task, { uids: new IdMap([[0, 5, 1]]) });
 	});
 
@@ -192,7 +213,11 @@ describe("writeIdMap", () => {
 			const { pid } = await strangerInNamespace(script);
 			const path = `/proc/${pid}/uid_map`;
 			await expect.poll(() => statSync(path).uid).not.toBe(uid);
-			expect(await reason(() => writeIdMap(pid as number, { uids: ownUids }))).toMatchObject({ code: "EACCES", path });
+			expect(await reason(() => writeIdMap(pid as number, { uids: ownUids }))).toMatchObject({
+				code: "EACCES",
+				path,
+				hint: expect.stringContaining("dumpable"),
+			});
 		},
 	);
 
