@@ -1,0 +1,415 @@
+import { spawnSync } from "node:child_process";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dropCapabilities } from "@nearfar/caps";
+import { Location, openat2, type Task } from "@nearfar/core";
+import { mount, umount } from "@nearfar/mount";
+import { type NamespaceKind, sethostname, setns } from "@nearfar/namespaces";
+import { describe, expect, test } from "vitest";
+import { reason } from "../../../test/reason.ts";
+import { refusal } from "../../../test/refusal.ts";
+import { forbid, killAt } from "../../../test/seccomp.ts";
+import { pinNamespace } from "../src/pin.ts";
+import { unpinNamespace } from "../src/unpin.ts";
+import { pinBoard } from "./pin-board.ts";
+import { hostnameIn } from "./tasks.ts";
+
+const [EPERM, EMFILE] = [1, 24];
+const [SYS_open_tree, SYS_move_mount] = [428, 429];
+
+describe("pin", () => {
+	test("NST-42 a pinned namespace outlives its processes, and can be joined", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		const home = await task.clone({ namespaces: ["uts"] });
+		home.run(() => {
+			sethostname("kept");
+			using own = openat2("/proc/thread-self/ns/uts");
+			pinNamespace(own, at("uts"));
+		});
+		await home.exit();
+		await using guest = await task.clone();
+		guest.run(() => {
+			using uts = openat2(at("uts"));
+			setns(uts, ["uts"]);
+		});
+		expect(hostnameIn(guest)).toBe("kept");
+		expect(board.mounts()).toEqual([at("uts")]);
+		task.run(() => unpinNamespace(at("uts")));
+		expect([board.mounts(), board.names()]).toEqual([[], []]);
+	});
+
+	test.each(["cgroup", "ipc", "net", "pid", "time", "user", "uts"] satisfies NamespaceKind[])(
+		"a namespace of the kind %s is pinned and taken away",
+		async (kind) => {
+			await using board = await pinBoard();
+			board.task.run(() => {
+				using own = openat2(`/proc/thread-self/ns/${kind}`);
+				pinNamespace(own, board.at(kind));
+				using pinned = openat2(board.at(kind));
+				expect(pinned.file).not.toBe(own.file);
+				unpinNamespace(board.at(kind));
+			});
+			expect([board.mounts(), board.names()]).toEqual([[], []]);
+		},
+	);
+
+	test("the file has mode 0444, or the mode that was asked for", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		task.run(() => {
+			using own = board.own("uts");
+			pinNamespace(own, at("a"));
+			pinNamespace(own, at("b"), { mode: 0 });
+			for (const name of ["a", "b"]) umount(at(name));
+		});
+		const modes = ["a", "b"].map((name) => lstatSync(board.outside(name)).mode & 0o7777);
+		expect(modes).toEqual([0o444, 0]);
+	});
+
+	test("neutron #59: an empty file that something left over is used again, and a pin is EEXIST", async () => {
+		await using board = await pinBoard();
+		writeFileSync(board.outside("left"), "");
+		board.task.run(() => {
+			using own = board.own("uts");
+			pinNamespace(own, board.at("left"));
+			const again = refusal(() => pinNamespace(own, board.at("left")));
+			expect(again).toMatchObject({ code: "EEXIST", path: board.at("left") });
+		});
+		expect(board.mounts()).toEqual([board.at("left")]);
+	});
+
+	test("a file with content, a directory, a link, a FIFO and a mount are EEXIST, and stay as they are", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		writeFileSync(board.outside("full"), "content");
+		mkdirSync(board.outside("folder"));
+		writeFileSync(board.outside("empty"), "");
+		symlinkSync("empty", board.outside("link"));
+		symlinkSync("nowhere", board.outside("dangling"));
+		spawnSync("mkfifo", [board.outside("fifo")]);
+		writeFileSync(board.outside("mounted"), "");
+		task.run(() => mount(at("empty"), at("mounted"), null, { flags: ["bind"] }));
+		const [names, mounts] = [board.names(), board.mounts()];
+		task.run(() => {
+			using own = board.own("uts");
+			for (const name of ["full", "folder", "folder/", "link", "dangling", "fifo", "mounted", "folder/."])
+				expect([name, refusal(() => pinNamespace(own, at(name)))]).toMatchObject([name, { code: "EEXIST" }]);
+			expect(refusal(() => pinNamespace(own, at("missing/name")))).toMatchObject({
+				code: "ENOENT",
+				syscall: "openat2",
+				path: at("missing/name"),
+			});
+		});
+		expect([board.names(), board.mounts()]).toEqual([names, mounts]);
+	});
+
+	test("an open file is used, and is never stacked either", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		writeFileSync(board.outside("file"), "");
+		writeFileSync(board.outside("other"), "");
+		task.run(() => {
+			using own = board.own("uts");
+			using file = openat2(at("file"));
+			pinNamespace(own, file);
+			expect(board.mounts()).toEqual([at("file")]);
+			expect(refusal(() => pinNamespace(own, file)).code).toBe("EEXIST");
+			using pinned = openat2(at("file"));
+			expect(refusal(() => pinNamespace(own, pinned)).code).toBe("EEXIST");
+			expect(board.mounts()).toEqual([at("file")]);
+			using other = openat2(at("other"), { flags: ["path"] });
+			pinNamespace(own, new Location(other));
+		});
+		expect(board.mounts()).toEqual([at("file"), at("other")]);
+	});
+
+	test("a pin by a Location and by a relative path lies in that directory", async () => {
+		await using board = await pinBoard();
+		board.task.run(() => {
+			using own = board.own("uts");
+			using folder = openat2(board.at(), { flags: ["path", "directory"] });
+			pinNamespace(own, new Location(folder, "there"));
+			pinNamespace(own, Buffer.from(board.at("bytes")));
+			unpinNamespace(new Location(folder, "there"));
+		});
+		expect(board.mounts()).toEqual([board.at("bytes")]);
+	});
+
+	test("a directory that is replaced by a link meanwhile leads nowhere else", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		for (const name of ["folder", "elsewhere"]) mkdirSync(board.outside(name));
+		task.run(() => {
+			using own = board.own("uts");
+			using folder = openat2(at("folder"), { flags: ["path", "directory"] });
+			const place = new Location(folder, "pin");
+			spawnSync("mv", [board.outside("folder"), board.outside("moved")]);
+			symlinkSync("elsewhere", board.outside("folder"));
+			pinNamespace(own, place);
+			expect(board.mounts()).toEqual([at("moved/pin")]);
+			unpinNamespace(place);
+		});
+		expect([board.mounts(), readdirSync(board.outside("moved"))]).toEqual([[], []]);
+	});
+
+	test.each([
+		["open_tree", SYS_open_tree, EPERM, "EPERM"],
+		["open_tree", SYS_open_tree, EMFILE, "EMFILE"],
+		["move_mount", SYS_move_mount, EPERM, "EPERM"],
+	] as const)("a file that pin has made is gone when %s (%i) fails with %i", async (syscall, nr, errno, code) => {
+		await using board = await pinBoard();
+		await using task = await board.task.clone();
+		writeFileSync(board.outside("left"), "");
+		forbid(task, nr, errno);
+		task.run(() => {
+			using own = board.own("uts");
+			for (const name of ["made", "left"])
+				expect(refusal(() => pinNamespace(own, board.at(name)))).toMatchObject({ code, syscall, path: board.at(name) });
+		});
+		expect([board.mounts(), board.names()]).toEqual([[], ["left"]]);
+	});
+
+	test("EMFILE at every step leaves neither a file, a mount nor a descriptor", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		const own = task.run(() => board.own("uts"));
+		const open = () => readdirSync(`/proc/${task.pid}/fd`).length;
+		const before = open();
+		const refusing: string[] = [];
+		for (let limit = 0; limit < 64; limit++) {
+			board.limit(limit);
+			const error = task.run(() => refusal(() => pinNamespace(own, at("pin"))));
+			board.limit(1024);
+			task.run(() => openat2("/").close());
+			expect(open()).toBe(before);
+			if (error.code === undefined) break;
+			expect(error.code).toBe("EMFILE");
+			refusing.push(error.syscall ?? "");
+			expect([board.mounts(), board.names()]).toEqual([[], []]);
+		}
+		expect([...new Set(refusing)]).toEqual(["openat2", "open_tree", "openat2"].slice(0, 2));
+		expect(board.mounts()).toEqual([at("pin")]);
+		for (let limit = 0; limit < 64; limit++) {
+			board.limit(limit);
+			const error = task.run(() => refusal(() => unpinNamespace(at("pin"))));
+			board.limit(1024);
+			if (error.code === undefined) break;
+			expect(error.code).toBe("EMFILE");
+		}
+		expect([board.mounts(), board.names()]).toEqual([[], []]);
+	});
+
+	test("a task that dies in the middle leaves an empty file at most, which the next pin uses", async () => {
+		await using board = await pinBoard();
+		await using task = await board.task.clone();
+		killAt(task, SYS_move_mount);
+		const error = task.run(() => {
+			const own = board.own("uts");
+			return refusal(() => pinNamespace(own, board.at("pin")));
+		});
+		expect(error.code).toBe("ERR_NEARFAR_TASK_GONE");
+		expect([board.mounts(), board.names()]).toEqual([[], ["pin"]]);
+		board.task.run(() => {
+			using own = board.own("uts");
+			pinNamespace(own, board.at("pin"));
+		});
+		expect(board.mounts()).toEqual([board.at("pin")]);
+	});
+
+	test("a read-only pin directory is EROFS", async () => {
+		await using board = await pinBoard();
+		board.task.run(() => {
+			using own = board.own("uts");
+			mount(null, board.at(), null, { flags: ["bind", "remount", "rdonly"] });
+			const refused = refusal(() => pinNamespace(own, board.at("pin")));
+			expect(refused).toMatchObject({ code: "EROFS", syscall: "openat2", path: board.at("pin") });
+		});
+	});
+
+	test("a pin in a shared directory reaches its peers, and pin and unpin change no propagation", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		task.run(() => mount(null, at(), null, { flags: ["shared"] }));
+		await using peer = await task.clone({ namespaces: ["mnt"] });
+		const linesOf = (of: Task) => readFileSync(`/proc/${of.pid}/mountinfo`, "utf8").match(/^.* - nsfs .*$/gm) ?? [];
+		const sharing = () => readFileSync(`/proc/${task.pid}/mountinfo`, "utf8").match(/ shared:\d+ - tmpfs scratch/g);
+		const before = sharing();
+		task.run(() => {
+			using own = board.own("uts");
+			pinNamespace(own, at("pin"));
+		});
+		expect([linesOf(task).length, linesOf(peer).length, sharing()]).toEqual([1, 1, before]);
+		task.run(() => unpinNamespace(at("pin")));
+		expect([linesOf(task), linesOf(peer), sharing(), board.names()]).toEqual([[], [], before, []]);
+	});
+
+	test("pin and unpin without privilege are EPERM, and leave what is there", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		task.run(() => {
+			using own = board.own("uts");
+			pinNamespace(own, at("pin"));
+			dropCapabilities();
+			expect(refusal(() => pinNamespace(own, at("new")))).toMatchObject({ code: "EPERM", syscall: "open_tree" });
+			expect(refusal(() => unpinNamespace(at("pin")))).toMatchObject({ code: "EPERM", syscall: "umount2" });
+		});
+		expect([board.mounts(), board.names()]).toEqual([[at("pin")], ["pin"]]);
+	});
+
+	test("a batch refuses pin and unpin before anything is collected", async () => {
+		await using board = await pinBoard();
+		const own = board.task.run(() => board.own("uts"));
+		const refused = { code: "ERR_NEARFAR_BATCH" };
+		expect(await reason(() => board.task.batch(() => pinNamespace(own, board.at("pin"))))).toMatchObject(refused);
+		expect(await reason(() => board.task.batch(() => unpinNamespace(board.at("pin"))))).toMatchObject(refused);
+		expect(board.names()).toEqual([]);
+	});
+
+	test("wrong arguments of pin and unpin reach no kernel", async () => {
+		await using board = await pinBoard();
+		board.task.run(() => {
+			using own = board.own("uts");
+			const code = (...rest: [unknown, unknown?]) =>
+				refusal(() => pinNamespace(own, ...(rest as unknown as [string]))).code;
+			expect(code(5)).toBe("ERR_INVALID_ARG_TYPE");
+			expect(code("a\0b")).toBe("ERR_INVALID_ARG_VALUE");
+			expect(code(board.at("a"), { mode: 0o10000 })).toBe("ERR_OUT_OF_RANGE");
+			expect(code(board.at("a"), { mod: 0 })).toBe("ERR_INVALID_ARG_VALUE");
+			expect(refusal(() => unpinNamespace(own)).code).toBe("ERR_INVALID_ARG_VALUE");
+			own.close();
+			expect(code(board.at("a"))).toBe("ERR_NEARFAR_CLOSED");
+		});
+		expect(board.names()).toEqual([]);
+	});
+});
+
+describe("pins of mount namespaces", () => {
+	test("NST-43 snapd #17376: the own mount namespace, and an older one, are ELOOP with both ids in the hint", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		const idIn = (of: Task) =>
+			of.run(() => {
+				using own = openat2("/proc/thread-self/ns/mnt");
+				return board.idOf(own);
+			});
+		const before = idIn(task);
+		task.run(() => {
+			using own = board.own("mnt");
+			const error = refusal(() => pinNamespace(own, at("self")));
+			expect(error).toMatchObject({ code: "ELOOP", syscall: "move_mount", path: at("self") });
+			expect((error as { hint?: string }).hint).toContain(`${before}`);
+		});
+		const older = task.run(() => board.own("mnt"));
+		using near = task.get(older);
+		await using younger = await task.clone({ namespaces: ["mnt"] });
+		using inside = younger.put(near);
+		const error = younger.run(() => refusal(() => pinNamespace(inside, at("older"))));
+		if (error.code !== undefined) {
+			expect(error).toMatchObject({ code: "ELOOP", syscall: "move_mount" });
+			expect((error as { hint?: string }).hint).toMatch(new RegExp(`${before}.*${idIn(younger)}.*schedSetaffinity`));
+		}
+		expect(board.names()).toEqual([]);
+	});
+
+	test("util-linux #289: a younger mount namespace whose mounts are private is pinned", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		let pinned = false;
+		for (let round = 0; round < 20 && !pinned; round++) {
+			await using younger = await task.clone({ namespaces: ["mnt"] });
+			using near = younger.get(younger.run(() => openat2("/proc/thread-self/ns/mnt")));
+			using far = task.put(near);
+			const error = task.run(() => refusal(() => pinNamespace(far, at("mnt"))));
+			pinned = error.code === undefined;
+			if (!pinned) expect(error.code).toBe("ELOOP"); // the CPU that made it decides on Linux 6.18
+		}
+		expect(pinned).toBe(true);
+		expect(board.mounts()).toEqual([at("mnt")]);
+		task.run(() => unpinNamespace(at("mnt")));
+		expect(board.names()).toEqual([]);
+	});
+
+	test("util-linux #289: a pin in a shared mount that the namespace has too is EINVAL with a hint", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		task.run(() => mount(null, at(), null, { flags: ["shared"] }));
+		await using younger = await task.clone({ namespaces: ["mnt"] });
+		using near = younger.get(younger.run(() => openat2("/proc/thread-self/ns/mnt")));
+		using far = task.put(near);
+		const error = task.run(() => refusal(() => pinNamespace(far, at("mnt"))));
+		expect(error).toMatchObject({ syscall: "move_mount", code: expect.stringMatching(/^(EINVAL|ELOOP)$/) });
+		expect((error as { hint?: string }).hint).toMatch(/private|schedSetaffinity/);
+		expect(board.names()).toEqual([]);
+	});
+});
+
+describe("unpin", () => {
+	test("a stack of two pins, as mount(2) makes it, goes away as a whole", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		task.run(() => {
+			using own = board.own("uts");
+			pinNamespace(own, at("pin"));
+			mount("/proc/thread-self/ns/net", at("pin"), null, { flags: ["bind"] });
+			expect(board.mounts()).toEqual([at("pin"), at("pin")]);
+			unpinNamespace(at("pin"));
+		});
+		expect([board.mounts(), board.names()]).toEqual([[], []]);
+	});
+
+	test("kata #1765: an empty file without a mount is removed, and a missing one is ENOENT", async () => {
+		await using board = await pinBoard();
+		writeFileSync(board.outside("left"), "");
+		board.task.run(() => {
+			unpinNamespace(board.at("left"));
+			const refused = refusal(() => unpinNamespace(board.at("left")));
+			expect(refused).toMatchObject({ code: "ENOENT", syscall: "openat2", path: board.at("left") });
+			expect(refusal(() => unpinNamespace(board.at("no/where")))).toMatchObject({ code: "ENOENT" });
+		});
+		expect(board.names()).toEqual([]);
+	});
+
+	test("a file with content, a directory, a link to a pin and another mount are EINVAL, and stay", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		writeFileSync(board.outside("full"), "content");
+		mkdirSync(board.outside("folder"));
+		writeFileSync(board.outside("mounted"), "");
+		task.run(() => {
+			using own = board.own("uts");
+			pinNamespace(own, at("pin"));
+			mount(at("full"), at("mounted"), null, { flags: ["bind"] });
+		});
+		symlinkSync("pin", board.outside("link"));
+		const before = [board.names(), board.mounts()];
+		for (const name of ["full", "folder", "folder/", "link", "mounted"]) {
+			const refused = task.run(() => refusal(() => unpinNamespace(at(name))));
+			expect([name, refused]).toMatchObject([name, { code: "EINVAL", syscall: "umount2", path: at(name) }]);
+		}
+		expect([board.names(), board.mounts()]).toEqual(before);
+	});
+
+	test("a pin that is in use goes away, and its descriptors keep the namespace", async () => {
+		await using board = await pinBoard();
+		board.task.run(() => {
+			using own = board.own("uts");
+			pinNamespace(own, board.at("pin"));
+			using open = openat2(board.at("pin"));
+			unpinNamespace(board.at("pin"));
+			setns(open, ["uts"]);
+		});
+		expect(board.names()).toEqual([]);
+	});
+
+	test("a pin that a more privileged mount namespace has made is locked: EINVAL", async () => {
+		await using board = await pinBoard();
+		board.task.run(() => {
+			using own = board.own("uts");
+			pinNamespace(own, board.at("pin"));
+		});
+		await using below = await board.task.clone({ namespaces: ["user", "mnt"], idMap: "identity" });
+		const refused = below.run(() => refusal(() => unpinNamespace(board.at("pin"))));
+		expect(refused).toMatchObject({ code: "EINVAL", syscall: "umount2" });
+		expect(board.names()).toEqual(["pin"]);
+	});
+});
