@@ -97,8 +97,8 @@ fn run_unread(mut request: Request) -> Result<(i64, Vec<u8>)> {
         return thread.run(move || request.near()).map_err(|failure| context_log::add_near(failure, context));
     }
     let call = Call { request, read: copy };
-    let (result, out) = CURRENT.with_borrow_mut(|target| match target {
-        Target::Near | Target::Thread(_) => call.request.near().map(|(result, out)| (result, Some(out))),
+    let answer = CURRENT.with_borrow_mut(|target| match target {
+        Target::Near | Target::Thread(_) => near(call),
         Target::EveryThread(_) => only(run_in_every_thread(vec![call])?),
         Target::Far(channel) if call.request.clears_death_signal => only(run_far(channel, vec![call])?),
         Target::Far(channel) => channel.call(call).map_err(|failure| match context {
@@ -108,17 +108,43 @@ fn run_unread(mut request: Request) -> Result<(i64, Vec<u8>)> {
         }),
         Target::Batch(batch) => batch.push(call),
     })?;
-    out.map(|out| (result, out)).ok_or_else(|| refused(name, Errno::ENOMEM))
+    answer.ok_or_else(|| refused(name, Errno::ENOMEM))
 }
 
-/// Copies an answer. The second value is `None` if there is no memory for the bytes.
-fn copy(answer: &Answer) -> (i64, Option<Vec<u8>>) {
+/// The result of a call, and the bytes that the kernel has written. `None`: there was no memory for a copy of the bytes.
+type Unread = Option<(i64, Vec<u8>)>;
+
+/// Copies an answer.
+fn copy(answer: &Answer) -> Unread {
     let mut out = Vec::new();
-    if out.try_reserve_exact(answer.out.len()).is_err() {
-        return (answer.result, None);
-    }
+    out.try_reserve_exact(answer.out.len()).ok()?;
     out.extend_from_slice(answer.out);
-    (answer.result, Some(out))
+    Some((answer.result, out))
+}
+
+fn near(call: Call<Unread>) -> Result<Unread> {
+    call.request.near().map(Some)
+}
+
+/// The name of a call, and the function that reads its answer.
+type Reader<T> = (&'static str, fn(&Answer) -> T);
+
+/// Takes the readers from calls that run together, so that the code which runs them is compiled once and not once for each type.
+fn take_readers<T>(calls: Vec<Call<T>>) -> (Vec<Call<Unread>>, Vec<Reader<T>>) {
+    let take = |Call { request, read }| -> (_, Reader<T>) {
+        let reader = (request.name, read);
+        (Call { request, read: copy as fn(&Answer) -> Unread }, reader)
+    };
+    calls.into_iter().map(take).unzip()
+}
+
+/// Reads the answers to calls.
+fn read_all<T>(answers: Vec<Unread>, readers: Vec<Reader<T>>) -> Result<Vec<T>> {
+    let answers = answers.into_iter().zip(readers).map(|(answer, (name, read))| {
+        let (result, out) = answer.ok_or_else(|| refused(name, Errno::ENOMEM))?;
+        Ok(read(&Answer { result, out: &out }))
+    });
+    answers.collect()
 }
 
 /// Returns the thread in which the calls of the calling thread run now, if they run in one.
@@ -139,16 +165,21 @@ pub fn collecting<T>(add: impl FnOnce(&mut Batch) -> T) -> Option<T> {
 
 /// Runs calls in the current target of the calling thread until one is refused. In a task they travel in one message. In a batch the
 /// `step` of a failure counts them as one.
-pub fn run_all<T: Send + 'static>(mut calls: Vec<Call<T>>) -> Result<Vec<T>> {
+pub fn run_all<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
+    let (calls, readers) = take_readers(calls);
+    read_all(run_all_unread(calls)?, readers)
+}
+
+fn run_all_unread(mut calls: Vec<Call<Unread>>) -> Result<Vec<Unread>> {
     if calls.is_empty() {
         return Ok(Vec::new());
     }
     if let Some(thread) = current_thread() {
         calls.iter_mut().for_each(|call| call.request.permit_in_thread());
-        return thread.run(|| calls.into_iter().map(Call::near).collect());
+        return thread.run(|| calls.into_iter().map(near).collect());
     }
     CURRENT.with_borrow_mut(|target| match target {
-        Target::Near | Target::Thread(_) => calls.into_iter().map(Call::near).collect(),
+        Target::Near | Target::Thread(_) => calls.into_iter().map(near).collect(),
         Target::EveryThread(_) => run_in_every_thread(calls),
         Target::Far(channel) => run_far(channel, calls),
         Target::Batch(batch) => batch.push_all(calls),
@@ -159,55 +190,45 @@ fn only<T>(answers: Vec<T>) -> Result<T> {
     answers.into_iter().next().ok_or(Failure::Internal("a call has no answer"))
 }
 
-fn run_far<T>(channel: &Arc<Channel>, calls: Vec<Call<T>>) -> Result<Vec<T>> {
+fn run_far(channel: &Arc<Channel>, calls: Vec<Call<Unread>>) -> Result<Vec<Unread>> {
     let mut sequence = Sequence::default();
-    let reads: Vec<_> = calls
-        .into_iter()
-        .map(|call| {
-            let read = call.read;
-            (death_signal::step(&mut sequence, call), read)
-        })
-        .collect();
+    let steps: Vec<usize> = calls.into_iter().map(|call| death_signal::step(&mut sequence, call)).collect();
     let (reply, _) = channel.run(&sequence, &[])?;
     if let Some(failure) = sequence.failure(&reply, 0) {
         return Err(failure.without_step());
     }
     let missing = Failure::Internal("a call of a task returned neither an error nor an answer");
-    reads
-        .into_iter()
-        .map(|(step, read)| reply.answer(step).map(|answer| read(&answer)).ok_or(missing.clone()))
-        .collect()
+    steps.into_iter().map(|step| reply.answer(step).map(|answer| copy(&answer)).ok_or(missing.clone())).collect()
 }
 
 /// Makes calls in order. Consecutive calls that change a thread are one change of all threads, which happens as a whole or not at
 /// all. The calling thread alone makes every other call.
-fn run_in_every_thread<T>(calls: Vec<Call<T>>) -> Result<Vec<T>> {
+fn run_in_every_thread(calls: Vec<Call<Unread>>) -> Result<Vec<Unread>> {
     run_in_every_thread_if(calls, &|_| true)?.map_err(|_| Failure::Internal("a change of all threads was not wanted"))
 }
 
 /// Runs calls as [`run_in_every_thread`] does. The inner error is what a rehearsal has led to that does not agree: nothing has
 /// changed then.
-fn run_in_every_thread_if<T>(
-    calls: Vec<Call<T>>,
+fn run_in_every_thread_if(
+    calls: Vec<Call<Unread>>,
     agrees: threads::Agrees,
-) -> Result<std::result::Result<Vec<T>, Vec<u8>>> {
+) -> Result<std::result::Result<Vec<Unread>, Vec<u8>>> {
     let mut answers = Vec::with_capacity(calls.len());
     let mut calls = calls.into_iter().peekable();
     while let Some(call) = calls.next() {
         if !call.request.one_thread {
-            answers.push(call.near()?);
+            answers.push(near(call)?);
             continue;
         }
-        let (mut requests, mut reads) = (vec![call.request], vec![call.read]);
-        while let Some(Call { request, read }) = calls.next_if(|call| call.request.one_thread) {
+        let mut requests = vec![call.request];
+        while let Some(Call { request, .. }) = calls.next_if(|call| call.request.one_thread) {
             requests.push(request);
-            reads.push(read);
         }
         let results = match threads::change(requests, agrees)? {
             Change::Made(results) => results,
             Change::NotWanted(lines) => return Ok(Err(lines)),
         };
-        answers.extend(results.into_iter().zip(reads).map(|(result, read)| read(&Answer { result, out: &[] })));
+        answers.extend(results.into_iter().map(|result| Some((result, Vec::new()))));
     }
     Ok(Ok(answers))
 }

@@ -10,7 +10,7 @@ use crate::calls::stub::expect;
 use crate::error::{Failure, Result};
 use crate::sequence::list::Sequence;
 use crate::target::capability_sets::each;
-use crate::target::{run_in_every_thread_if, Target, CURRENT};
+use crate::target::{read_all, run_in_every_thread_if, take_readers, Target, CURRENT};
 use crate::task::channel::Channel;
 use crate::task::death_signal;
 use nix::errno::Errno;
@@ -64,12 +64,12 @@ pub fn drop_to(user: &User) -> Result<Option<Found>> {
         Target::EveryThread(_) => {
             let changes = user.changes();
             let count = changes.len();
-            let calls = changes.into_iter().chain(user.reads(MOST_GROUPS)).collect();
+            let (calls, readers) = take_readers(changes.into_iter().chain(user.reads(MOST_GROUPS)).collect());
             let mut groups = user.groups.clone();
             groups.iter_mut().for_each(|groups| groups.sort_unstable());
             let found = run_in_every_thread_if(calls, &|status| user.agrees(groups.as_deref(), status))?;
             Ok(Some(match found {
-                Ok(words) => user.found(words.into_iter().skip(count).collect()),
+                Ok(answers) => user.found(read_all(answers, readers)?.into_iter().skip(count).collect()),
                 Err(status) => user.found_in(&status),
             }))
         }
