@@ -21,6 +21,7 @@ export { type NamespaceKindData, namespaceKinds } from "./kinds.ts";
 export type { NamespaceLink } from "./links.ts";
 export { loopbackUp } from "./loopback.ts";
 export { Namespace } from "./namespace.ts";
+export type { PinOptions } from "./pin.ts";
 export { setns } from "./setns.ts";
 export { setTimeOffsets, type TimeOffsets, timeOffsets } from "./time-offsets.ts";
 export { unshare } from "./unshare.ts";

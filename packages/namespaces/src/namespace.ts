@@ -20,9 +20,11 @@ import { readId, readInode, readMountInfo, readOwnerUid, rememberedInode } from 
 import { currentUserNamespace, idToListAfter, kindsToList, listIds } from "./namespace-list.ts";
 import { openCurrent, openOf } from "./namespace-of.ts";
 import { openFile } from "./namespace-open.ts";
+import { type PinOptions, pinNamespace } from "./pin.ts";
 import { refuseBatch } from "./refuse-batch.ts";
 import { askKind, expectedKind, rememberedKind, rememberKind } from "./remembered-kind.ts";
 import { setns } from "./setns.ts";
+import { unpinNamespace } from "./unpin.ts";
 
 const EPERM = 1;
 
@@ -209,6 +211,40 @@ export class Namespace extends FileDescriptor {
 		const ids = listIds({ kinds: flags, owner: id ?? currentUserNamespace, after: first });
 		if (id === undefined) throw wrongValue("options.owner", "a namespace that has an id", owner);
 		return ids;
+	}
+
+	/**
+	 * Takes a pin away: unmounts what {@link Namespace.pin} has mounted, and removes the file.
+	 *
+	 * If several namespaces lie on each other at the place, all of them are unmounted. An empty file that a pin has left over is removed as
+	 * well. A namespace that a process or a descriptor uses lives on.
+	 *
+	 * @param at - A path, or a `Location` with a path. A link at its end is not followed.
+	 * @throws `ENOENT` Nothing is at the place.
+	 * @throws `EINVAL` The place holds neither a namespace nor an empty regular file, and stays as it is.
+	 * @throws `EINVAL` A more privileged mount namespace has made the pin.
+	 * @throws `EBUSY` The namespace is mounted on the file in another place too, as after the first `ip netns add`. This mount is gone.
+	 * @throws `EPERM` The task has no CAP_SYS_ADMIN over its mount namespace.
+	 * @throws `EACCES` The task may not search or change the directory.
+	 * @throws `EROFS` The directory is read-only. The namespace is unmounted, and the file stays.
+	 * @throws `EMFILE` The table of the current task has no free descriptor.
+	 * @throws `ERR_NEARFAR_BATCH` The call is inside a batch.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @throws `TypeError` `at` is no path, or an open file, whose name is not known.
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone({ namespaces: ["user", "mnt", "net"], idMap: "root" });
+	 * task.run(() => {
+	 *   tmpfs("/tmp");
+	 *   using net = Namespace.current("net");
+	 *   net.pin("/tmp/blue");
+	 *   Namespace.unpin("/tmp/blue");
+	 * });
+	 * ```
+	 * @see umount2(2) MNT_DETACH, unlink(2); CAP_SYS_ADMIN over the mount namespace
+	 */
+	static unpin(at: LocationLike): void {
+		unpinNamespace(at);
 	}
 
 	/**
@@ -550,6 +586,56 @@ export class Namespace extends FileDescriptor {
 	join(): void {
 		numberOf(this); // also checks the table
 		setns(this, [expectedKind(this) ?? currentTask().run(() => askKind(this))]);
+	}
+
+	/**
+	 * Mounts the namespace on a file, where it lives without any process, and can be opened by its path.
+	 *
+	 * The function makes the file, clones the mount of the namespace and attaches the clone to the open file. It makes no directory and changes
+	 * no propagation. An empty regular file that is no mount point is used as it is, since `ip netns` and crashes leave such files. A namespace is
+	 * never pinned on another one. If a step fails, a file that was made is removed. Between the first step and the last the file is empty, and
+	 * `Namespace.open` of another process is `ENOTTY`.
+	 *
+	 * A pin in a shared mount reaches its peers, as any mount. `ip netns` shows what is pinned in `/run/netns`. A pinned pid namespace whose
+	 * process 1 has ended is kept, and gets no process any more.
+	 *
+	 * @param at - The place of the file: a path or a `Location`, whose link at the end is not followed. An open file is used itself, also
+	 * one with content.
+	 * @param options - `mode`: the permissions of a new file, 0 to 0o7777, less the umask. Default: 0o444.
+	 * @throws `EEXIST` The place holds a pin, another mount, a link, a directory or a file with content.
+	 * @throws `EPERM` The task has no CAP_SYS_ADMIN over its mount namespace.
+	 * @throws `ELOOP` `"mnt"`: the namespace is the task's own mount namespace, or not younger; `error.hint` names both ids and says what to do.
+	 * @throws `EINVAL` `"mnt"`: the place lies in a shared mount that the namespace has too.
+	 * @throws `EINVAL` The open file is a directory, or lies in another mount namespace.
+	 * @throws `ENOENT` The directory does not exist.
+	 * @throws `ENOTDIR` A part of the path is no directory.
+	 * @throws `EACCES` The task may not search or change the directory.
+	 * @throws `EROFS` The directory is read-only.
+	 * @throws `ENOSPC` The mount namespace has reached its limit of mounts (`/proc/sys/fs/mount-max`), or the file system is full.
+	 * @throws `EMFILE` The table of the current task has too few free descriptors. The function needs four for a moment.
+	 * @throws `ENOSYS` The kernel is older than Linux 5.2, or a seccomp filter does not know the calls.
+	 * @throws `ERR_NEARFAR_FD_TABLE_MISMATCH` The descriptor is not in the table of the current task.
+	 * @throws `ERR_NEARFAR_CLOSED` The descriptor is closed.
+	 * @throws `ERR_NEARFAR_BATCH` The call is inside a batch.
+	 * @throws `ERR_NEARFAR_TASK_GONE` The current task has executed a program, exited or died.
+	 * @throws `TypeError` `at` is no path, or an option is unknown or has the wrong type.
+	 * @throws `RangeError` `mode` is out of its range.
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone({ namespaces: ["user", "mnt", "uts"], idMap: "root" });
+	 * task.run(() => {
+	 *   tmpfs("/tmp");
+	 *   using uts = Namespace.current("uts");
+	 *   uts.pin("/tmp/blue");
+	 *   unshare(["uts"]);
+	 *   using blue = Namespace.open("/tmp/blue");
+	 *   console.log(blue.same(uts)); // true
+	 * });
+	 * ```
+	 * @see open_tree(2), move_mount(2), Linux 5.2; CAP_SYS_ADMIN over the mount namespace
+	 */
+	pin(at: LocationLike, options?: PinOptions): void {
+		pinNamespace(this, at, options);
 	}
 
 	/**

@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import {
-	BatchError,
 	type FileDescriptor,
 	Location,
 	type LocationLike,
@@ -9,16 +8,7 @@ import {
 	SyscallError,
 	statx,
 } from "@nearfar/core";
-import {
-	adoptDescriptor,
-	currentBatch,
-	native,
-	numberOf,
-	openFlags,
-	taskOf,
-	toAt,
-	withFile,
-} from "@nearfar/core/internal";
+import { adoptDescriptor, native, numberOf, openFlags, taskOf, toAt, withFile } from "@nearfar/core/internal";
 
 const CWD = -100; // AT_FDCWD
 
@@ -90,12 +80,6 @@ export function openPlace(at: LocationLike): PinPlace | undefined {
 	const open = () => adoptDescriptor(native().openat2(place.at, from, flags, 0, 0));
 	const directory = withFile(`${path}`, open);
 	return new PinPlace(`${path}`, directory, whole ? path : name);
-}
-
-/** Refuses a call that has to look at files between its steps. */
-export function refuseBatch(name: string): void {
-	if (!currentBatch()) return;
-	throw new BatchError(`${name} has to look at the file between its steps: call it before the batch, or in task.run()`);
 }
 
 /** Returns whether a file may be a leftover of a pin: an empty regular file, on which nothing is mounted. */

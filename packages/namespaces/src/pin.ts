@@ -13,9 +13,10 @@ import {
 	openTreeFlags,
 	withFile,
 } from "@nearfar/core/internal";
-import { isLeftover, openPlace, type PinPlace, placeError, refuseBatch } from "./pin-place.ts";
+import { isLeftover, openPlace, type PinPlace, placeError } from "./pin-place.ts";
+import { refuseBatch } from "./refuse-batch.ts";
 
-/** Options of {@link Namespace.pin}. */
+/** Options of `Namespace.pin`. */
 export interface PinOptions {
 	/** Permission bits of a file that is made, 0 to 0o7777, less the umask. Default: 0o444. */
 	mode?: number;
@@ -23,12 +24,12 @@ export interface PinOptions {
 
 const CHUNK = 65_536; // bytes
 
-/** Mounts a namespace on a file. {@link Namespace.pin} documents the function. */
+/** Mounts a namespace on a file. `Namespace.pin` documents the function. */
 export function pinNamespace(namespace: FileDescriptor, at: LocationLike, options?: PinOptions): void {
 	const { mode } = checkOptions(options, ["mode"]);
 	const bits = mode === undefined ? 0o444 : integer(mode, "options.mode", 0, 0o7777);
 	numberOf(namespace);
-	refuseBatch("pin");
+	refuseBatch("pin a namespace");
 	using place = openPlace(at);
 	if (!place) {
 		// A Location without a path stands for its open file.

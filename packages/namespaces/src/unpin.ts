@@ -1,12 +1,13 @@
 import { type FileDescriptor, type LocationLike, SyscallError, statx } from "@nearfar/core";
 import { native, numberOf, openOwnProc, toPath, umountFlags, withFile, wrongValue } from "@nearfar/core/internal";
-import { isLeftover, openPlace, placeError, refuseBatch } from "./pin-place.ts";
+import { isLeftover, openPlace, placeError } from "./pin-place.ts";
+import { refuseBatch } from "./refuse-batch.ts";
 
 const NSFS_MAGIC = 0x6e73_6673;
 
-/** Takes a pin away. {@link Namespace.unpin} documents the function. */
+/** Takes a pin away. `Namespace.unpin` documents the function. */
 export function unpinNamespace(at: LocationLike): void {
-	refuseBatch("unpin");
+	refuseBatch("take away a pin");
 	using place = openPlace(at);
 	if (!place) throw wrongValue("at", "a path, or a Location with a path: a file is removed by its name", at);
 	withFile(place.text, () => {
