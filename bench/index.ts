@@ -19,6 +19,7 @@ import { sandbox } from "./sandbox.ts";
 import { spawnPipes } from "./spawn-pipes.ts";
 import { spawnProgram } from "./spawn-program.ts";
 import { task } from "./task.ts";
+import { usernsMap } from "./userns-map.ts";
 
 const rows = [
 	...near,
@@ -38,6 +39,7 @@ const rows = [
 	...pidfd,
 	...lookAtMounts,
 	...probing,
+	...usernsMap,
 	...imports,
 ];
 // npm passes a second `--` on to the program.
