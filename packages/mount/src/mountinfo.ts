@@ -32,7 +32,7 @@ const ESRCH = 3;
  * become U+FFFD; `"buffer"` returns their bytes. Default: `"utf8"`.
  * @returns The mounts, in the order of the file.
  * @throws `ENOENT` The task sees no procfs on `/proc`, or one that does not show the process.
- * @throws `EXDEV` Something is mounted on `/proc/self/mountinfo`.
+ * @throws `EXDEV` Something is mounted on `/proc/thread-self/mountinfo`.
  * @throws `ESRCH` No process has the pid, or the process was reaped meanwhile.
  * @throws `EINVAL` The process has ended and was not reaped yet.
  * @throws `EMFILE` The task has reached its limit of descriptors.

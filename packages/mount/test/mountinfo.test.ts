@@ -148,12 +148,11 @@ test("a named pipe, a link and a file in the place of mountinfo are not read", a
 	await using box = await sandbox();
 	box.task.run(() => {
 		mount("hostile", "/proc", "tmpfs");
-		mkdir("/proc/self");
 		mkdir("/proc/thread-self");
 		mkdir("/proc/thread-self/fdinfo");
 	});
 	const inside = `/proc/${box.task.pid}/root/proc`;
-	const places = [`${inside}/self/mountinfo`, ...[3, 4, 5, 6].map((fd) => `${inside}/thread-self/fdinfo/${fd}`)];
+	const places = [`${inside}/thread-self/mountinfo`, ...[3, 4, 5, 6].map((fd) => `${inside}/thread-self/fdinfo/${fd}`)];
 	for (const make of [
 		(place: string) => execFileSync("mkfifo", [place]),
 		(place: string) => symlinkSync("/dev/zero", place),
@@ -161,7 +160,7 @@ test("a named pipe, a link and a file in the place of mountinfo are not read", a
 	]) {
 		for (const place of places) make(place);
 		box.task.run(() => {
-			expect(refusal(() => mountinfo())).toMatchObject({ code: "ENOENT", path: "/proc/self/mountinfo" });
+			expect(refusal(() => mountinfo())).toMatchObject({ code: "ENOENT", path: "/proc/thread-self/mountinfo" });
 			expect(refusal(() => mountinfo(1)).code).toBe("ENOENT");
 		});
 		for (const place of places) rmSync(place);
@@ -172,7 +171,7 @@ test("without a /proc it is ENOENT", async () => {
 	await using box = await sandbox();
 	box.task.run(() => {
 		mount("nothing", "/proc", "tmpfs");
-		expect(refusal(() => mountinfo())).toMatchObject({ code: "ENOENT", path: "/proc/self/mountinfo" });
+		expect(refusal(() => mountinfo())).toMatchObject({ code: "ENOENT", path: "/proc/thread-self/mountinfo" });
 		expect(refusal(() => mountinfo(1))).toMatchObject({ code: "ENOENT" });
 	});
 	await using task = await Task.clone();
