@@ -30,7 +30,7 @@ const MOST_TYPES = 15; // the bits above are SOCK_NONBLOCK and SOCK_CLOEXEC
 /**
  * Makes a socket in the network namespace of the current task.
  *
- * The socket belongs to that network namespace for ever, whichever process uses it: {@link Task.get} brings a socket of a task to
+ * The socket belongs to that network namespace for ever, whichever process uses it: `task.get` brings a socket of a task to
  * Node, and what it binds or connects to is still inside.
  *
  * @param family - The family of addresses, by name, or a number from 0 to 65535.
