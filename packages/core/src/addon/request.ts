@@ -2,8 +2,8 @@ import type { Event } from "../../native/binding.js";
 import { forget, listen } from "./events.ts";
 import { keepAlive } from "./keep-alive.ts";
 
-// Requests whose reply no longer keeps the event loop alive. The reply is still received.
-const abandoned = new Set<number>();
+// Requests whose reply has not come, and keeps the event loop alive.
+const awaited = new Set<number>();
 
 /**
  * Resolves with the reply to request `id`. The event loop stays alive until then, or until {@link abandon} is called.
@@ -14,9 +14,10 @@ const abandoned = new Set<number>();
 export function once(id: number, receive?: (reply: Event) => void): Promise<Event> {
 	return new Promise((resolve, reject) => {
 		keepAlive(1);
+		awaited.add(id);
 		listen(id, (reply) => {
 			forget(id);
-			if (!abandoned.delete(id)) keepAlive(-1);
+			abandon(id);
 			try {
 				receive?.(reply);
 				resolve(reply);
@@ -27,8 +28,7 @@ export function once(id: number, receive?: (reply: Event) => void): Promise<Even
 	});
 }
 
-/** Lets the event loop end before the reply to request `id` arrives. */
+/** Lets the event loop end before the reply to request `id` arrives. The reply is still received. Does nothing after it has come. */
 export function abandon(id: number): void {
-	abandoned.add(id);
-	keepAlive(-1);
+	if (awaited.delete(id)) keepAlive(-1);
 }

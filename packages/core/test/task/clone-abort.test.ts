@@ -72,3 +72,8 @@ test("a clone that was given up does not keep the event loop alive", async () =>
 	const { code, report } = await runFixture("core/given-up");
 	expect([code, report]).toEqual([0, "AbortError"]);
 });
+
+test("an abort between the reply and its promise takes no reason to stay alive from what comes later", async () => {
+	const { code, report } = await runFixture("core/late-abort");
+	expect([code, report]).toEqual([0, "done"]);
+});
