@@ -166,8 +166,9 @@ fn add<T>(sequence: &mut Sequence, in_thread: bool, mut call: Call<T>) -> Result
     sequence.push(call)
 }
 
-/// Closes the descriptors that a batch has made, and then reports its failure. Before that it reads the messages of `context`, the
-/// file system context that the failed call was made on: the batch itself may have made the context.
+/// Closes the descriptors that a batch has made, and then reports its failure, unless the task runs the next sequence already.
+/// Before that it reads the messages of `context`, the file system context that the failed call was made on: the batch itself may
+/// have made the context.
 fn fail_after_closing(
     task: &Arc<Channel>,
     context: Option<i32>,
@@ -176,7 +177,12 @@ fn fail_after_closing(
     done: impl FnOnce(Result<Vec<i32>>) + Send + 'static,
 ) {
     let Some(context) = context else {
-        return transfer::close_all(task, &made, move || done(Err(failure)));
+        if task.is_idle() {
+            return transfer::close_all(task, &made, move || done(Err(failure)));
+        }
+        // The next sequence is under way already, and may be in a call that never ends. The failure does not wait for that.
+        transfer::close_all(task, &made, || {});
+        return done(Err(failure));
     };
     let channel = task.clone();
     let read = move |log| transfer::close_all(&channel, &made, move || done(Err(failure.with_log(log))));

@@ -42,6 +42,9 @@ pub fn close_all(task: &Arc<Channel>, fds: &[i32], done: impl FnOnce() + Send + 
     for fd in fds.iter().filter(|fd| **fd >= 0) {
         sequence.step(descriptor::close(*fd).go_on());
     }
+    if sequence.is_empty() {
+        return done();
+    }
     // A failure means that the task is gone, and its descriptors with it.
     task.submit(sequence, Vec::new(), Box::new(|_| done()));
 }

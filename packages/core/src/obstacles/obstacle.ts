@@ -93,7 +93,14 @@ export interface Surroundings {
 	readonly certain?: boolean;
 }
 
-const list = new Intl.ListFormat("en");
+/** Lists names in a sentence. The formatter is made when the first sentence needs it: making it on import would take as long as the rest. */
+const list = {
+	format(names: Iterable<string>): string {
+		formatter ??= new Intl.ListFormat("en");
+		return formatter.format(names);
+	},
+};
+let formatter: Intl.ListFormat | undefined;
 const inNamespaces = 'Task.clone({ namespaces: ["user", …], idMap: "root" })';
 /** What newuidmap(1) of Debian, Fedora and Alpine lies in. */
 const packages = "the package `uidmap` (Debian, Ubuntu), `shadow-utils` (Fedora) or `shadow-uidmap` (Alpine)";

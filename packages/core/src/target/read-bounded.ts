@@ -1,16 +1,24 @@
-const LENGTH = 64 * 1024; // bytes; a longer file of /proc is cut off
+const PART = 64 * 1024; // bytes
+const MOST = 16 * 1024 * 1024; // bytes; a list of 100 000 mounts is shorter, which is all that a mount namespace may have
 
-/** Returns the first 64 KiB of a file as text, or "" if the file cannot be read. For messages, which must not fail. */
+/**
+ * Returns the first 16 MiB of a file as text, or "" if the file cannot be read. For messages, which must neither fail nor block:
+ * a named pipe in the place of the file is not waited for.
+ */
 export function readBounded(path: string): string {
-	const { closeSync, openSync, readSync } = process.getBuiltinModule("node:fs");
+	const { closeSync, constants, openSync, readSync } = process.getBuiltinModule("node:fs");
 	let fd: number | undefined;
 	try {
-		fd = openSync(path, "r");
-		const bytes = Buffer.alloc(LENGTH);
-		let length = 0;
-		for (let read = 1; read > 0 && length < LENGTH; length += read)
-			read = readSync(fd, bytes, length, LENGTH - length, -1);
-		return bytes.toString("utf8", 0, length);
+		fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+		const parts: Buffer[] = [];
+		for (let length = 0; length < MOST; ) {
+			const part = Buffer.allocUnsafe(PART);
+			const read = readSync(fd, part, 0, PART, -1);
+			if (read === 0) break;
+			parts.push(part.subarray(0, read));
+			length += read;
+		}
+		return Buffer.concat(parts).toString();
 	} catch {
 		return "";
 	} finally {
