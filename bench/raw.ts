@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Builds a program of crates/linux/examples and returns its path. */
-export function buildRaw(name: "raw" | "far" | "crowd" = "raw"): string {
+export function buildRaw(name: "raw" | "far" | "crowd" | "listen" = "raw"): string {
 	const args = ["build", "--quiet", "--release", "--package", "nearfar-linux", "--example", name];
 	execFileSync("cargo", args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
 	return `${root}target/release/examples/${name}`;
