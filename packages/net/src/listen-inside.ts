@@ -1,5 +1,5 @@
 import cluster from "node:cluster";
-import { createServer, Server, type Socket } from "node:net";
+import { createServer, Server, Socket } from "node:net";
 import { type FileDescriptor, NearfarError, type Process, type Task } from "@nearfar/core";
 import { wrongType, wrongValue } from "@nearfar/core/internal";
 import type { SocketAddress } from "./address.ts";
@@ -33,13 +33,13 @@ const [IPPROTO_IPV6, IPV6_V6ONLY] = [41, 26];
  * @throws `EMFILE` The task or Node has reached its limit of descriptors.
  * @throws `ERR_NEARFAR_TASK_GONE` The task has executed a program, exited or died, also meanwhile.
  * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
- * @throws `ERR_NEARFAR_CLUSTER` This process is a worker of `node:cluster`, in which Node asks the primary process for sockets.
+ * @throws `ERR_NEARFAR_CLUSTER` The address is a path, and this process is a worker of `node:cluster`, in which Node asks the primary
+ * process for the sockets of paths.
  * @throws `TypeError` An argument has the wrong type, or the server listens already.
  * @throws `RangeError` The port or `scopeId` is out of its range, or the path has more than 108 bytes.
  * @example
  * ```ts
- * import cluster from "node:cluster";
-import { createServer } from "node:http";
+ * import { createServer } from "node:http";
  *
  * await using task = await Task.clone({ namespaces: ["user", "net"] });
  * const server = createServer((_, response) => response.end("hello from inside"));
@@ -56,10 +56,10 @@ export async function listenInside<S extends Server = Server>(
 	checkTask(task, "listenInside");
 	const { family } = encodeAddress(address);
 	const server = toServer(listener) as S;
-	if (cluster.isWorker) {
+	if (cluster.isWorker && family === "unix") {
 		throw new NearfarError(
 			"CLUSTER",
-			"cannot listen in a worker of node:cluster, which would ask its primary process for the socket: listen in the primary process",
+			"cannot listen at a path in a worker of node:cluster, which would ask its primary process for the socket: listen in the primary process, or at an IP address",
 		);
 	}
 	const made = await task.batch(() => {
@@ -90,7 +90,7 @@ function serve(server: Server, listening: FileDescriptor): Promise<void> {
 	return new Promise((resolve, reject) => {
 		server.once("error", reject); // where Node refuses the descriptor, the server emits the error in the next turn
 		try {
-			handOver(listening, (fd) => server.listen({ fd }));
+			handOver(listening, (fd) => server.listen(toHandle(server, fd)));
 		} catch (error) {
 			server.off("error", reject);
 			throw error;
@@ -99,4 +99,15 @@ function serve(server: Server, listening: FileDescriptor): Promise<void> {
 		server.off("error", reject);
 		resolve();
 	});
+}
+
+/**
+ * Returns what `server.listen` takes for the number of a listening socket.
+ *
+ * In a worker of `node:cluster` Node does not take the number of a descriptor as one of the worker: Node asks the primary process
+ * for the socket. A TCP handle is served by the worker itself. A server that listens already refuses the number, before a handle owns
+ * the descriptor.
+ */
+function toHandle(server: Server, fd: number): Socket | { fd: number } {
+	return cluster.isWorker && !server.listening ? new Socket({ fd, readable: false, writable: false }) : { fd };
 }
