@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { native, wrongType, wrongValue } from "@nearfar/core/internal";
+import { callByName } from "./call-by-name.ts";
 
 /**
  * Sets the host name of the UTS namespace, for every process in it.
@@ -53,6 +54,5 @@ function checkName(name: string | Buffer): string | Buffer {
  */
 export function setdomainname(name: string | Buffer): void {
 	const bytes = Buffer.from(checkName(name) as string);
-	const address = [-1, 0, 1, 0]; // argument 0 is the address of block 0
-	native().syscall("setdomainname", [0, bytes.length], [bytes], address, false);
+	callByName("setdomainname", [bytes, bytes.length]);
 }

@@ -1,11 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { FileDescriptor } from "@nearfar/core";
 import { atFlags, numberOf, openFlags, wrongType, wrongValue } from "@nearfar/core/internal";
-import { callByNumber } from "./call-by-number.ts";
-
-const arm64 = process.arch === "arm64";
-const nameToHandleAt = { name: "name_to_handle_at", nr: arm64 ? 264 : 303 };
-const openByHandleAt = { name: "open_by_handle_at", nr: arm64 ? 265 : 304 };
+import { callByName } from "./call-by-name.ts";
 
 const FD_NSFS_ROOT = -10003; // stands for the file system of namespaces
 const HEADER = 8; // bytes of a struct file_handle before the bytes of the file system: their count and a type
@@ -16,7 +12,7 @@ export function readHandle(fd: FileDescriptor): Buffer {
 	const handle = Buffer.alloc(HEADER + MOST);
 	handle.writeUInt32LE(MOST);
 	const mountId = new Uint8Array(8);
-	callByNumber(nameToHandleAt, [numberOf(fd), Buffer.from("\0"), handle, mountId, atFlags.emptyPath]);
+	callByName("name_to_handle_at", [numberOf(fd), Buffer.from("\0"), handle, mountId, atFlags.emptyPath]);
 	return Buffer.from(handle.subarray(0, HEADER + handle.readUInt32LE()));
 }
 
@@ -29,5 +25,5 @@ export function openHandle(handle: Uint8Array): number {
 	if (length < 0 || length > MOST || bytes.readUInt32LE() !== length) {
 		throw wrongValue("handle", "the bytes that `toHandle` has returned", handle);
 	}
-	return callByNumber(openByHandleAt, [FD_NSFS_ROOT, bytes, openFlags.cloexec], true);
+	return callByName("open_by_handle_at", [FD_NSFS_ROOT, bytes, openFlags.cloexec], true);
 }

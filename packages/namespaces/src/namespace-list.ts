@@ -1,9 +1,8 @@
 import { Buffer } from "node:buffer";
 import type { NamespaceKind } from "@nearfar/core";
 import { array, namespaceFlags, outOfRange, toBits, wrongType, wrongValue } from "@nearfar/core/internal";
-import { callByNumber } from "./call-by-number.ts";
+import { callByName } from "./call-by-name.ts";
 
-const listns = { name: "listns", nr: 470 };
 const SIZE = 32; // bytes of a struct ns_id_req
 const PAGE = 512; // ids that one call returns at most
 /** Stands for the user namespace of the current task: LISTNS_CURRENT_USER. */
@@ -44,7 +43,7 @@ export function listIds(query: NamespaceQuery): bigint[] {
 		request.writeUInt32LE(query.kinds, 16);
 		request.writeBigUInt64LE(query.owner, 24);
 		const ids = new BigUint64Array(PAGE);
-		const count = callByNumber(listns, [request, new Uint8Array(ids.buffer), PAGE, 0]);
+		const count = callByName("listns", [request, new Uint8Array(ids.buffer), PAGE, 0]);
 		return [...ids.subarray(0, count)];
 	});
 }
