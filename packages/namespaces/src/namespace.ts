@@ -10,7 +10,6 @@ import {
 	native,
 	numberOf,
 	runInOwner,
-	taskOf,
 	wrongType,
 	wrongValue,
 } from "@nearfar/core/internal";
@@ -25,8 +24,6 @@ import { refuseBatch } from "./refuse-batch.ts";
 import { askKind, expectedKind, rememberedKind, rememberKind } from "./remembered-kind.ts";
 import { setns } from "./setns.ts";
 import { unpinNamespace } from "./unpin.ts";
-
-const EPERM = 1;
 
 /**
  * An open namespace.
@@ -216,8 +213,9 @@ export class Namespace extends FileDescriptor {
 	/**
 	 * Takes a pin away: unmounts what {@link Namespace.pin} has mounted, and removes the file.
 	 *
-	 * If several namespaces lie on each other at the place, all of them are unmounted. An empty file that a pin has left over is removed as
-	 * well. A namespace that a process or a descriptor uses lives on.
+	 * If several namespaces lie on each other at the place, all of them are unmounted. A regular file below them is
+	 * removed, also one with content that was given to `pin` as an open file. A device, a FIFO or a socket below them stays. A file without a namespace is removed only if it is empty, because a pin may have left it over. A namespace that a process or a
+	 * descriptor uses lives on.
 	 *
 	 * @param at - A path, or a `Location` with a path. A link at its end is not followed.
 	 * @throws `ENOENT` Nothing is at the place.
@@ -660,7 +658,7 @@ export class Namespace extends FileDescriptor {
 		} catch (error) {
 			if (!(error instanceof SyscallError)) throw error;
 			if (error.code === end) return undefined;
-			throw error.code === "EPERM" ? neighbourRefused() : error;
+			throw error;
 		}
 	}
 }
@@ -668,12 +666,6 @@ export class Namespace extends FileDescriptor {
 function checkLink(link: NamespaceLink): NamespaceLink {
 	if (!kindOfLink(link)) throw wrongValue("kind", `one of ${linkNames}`, link);
 	return link;
-}
-
-function neighbourRefused(): SyscallError {
-	const hint =
-		"only a process with CAP_SYS_ADMIN in the initial user namespace, and in the initial pid namespace, may walk the mount namespaces of the machine";
-	return new SyscallError({ code: "EPERM", errno: EPERM, syscall: "ioctl" }, { hint, ...taskOf() });
 }
 
 /** Notes the kind of a namespace, as far as it is known. */

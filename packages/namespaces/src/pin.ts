@@ -1,4 +1,4 @@
-import { type FileDescriptor, Location, type LocationLike, openat2, SyscallError, statx } from "@nearfar/core";
+import { FileDescriptor, Location, type LocationLike, SyscallError, statx } from "@nearfar/core";
 import {
 	adoptDescriptor,
 	atFlags,
@@ -13,6 +13,7 @@ import {
 	openTreeFlags,
 	withFile,
 } from "@nearfar/core/internal";
+import { openCurrent } from "./namespace-of.ts";
 import { isLeftover, openPlace, type PinPlace, placeError } from "./pin-place.ts";
 import { refuseBatch } from "./refuse-batch.ts";
 
@@ -161,7 +162,7 @@ function idOf(namespace: FileDescriptor): bigint | undefined {
 
 function ownId(): bigint | undefined {
 	try {
-		using own = openat2("/proc/thread-self/ns/mnt");
+		using own = openCurrent("mnt", FileDescriptor);
 		return idOf(own);
 	} catch (error) {
 		if (error instanceof SyscallError) return undefined;

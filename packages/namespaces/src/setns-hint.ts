@@ -1,4 +1,4 @@
-import { type FileDescriptor, openat2, type SyscallError, statx } from "@nearfar/core";
+import { FileDescriptor, type SyscallError, statx } from "@nearfar/core";
 import {
 	type AnyTask,
 	adoptDescriptor,
@@ -11,6 +11,7 @@ import {
 	statusOf,
 } from "@nearfar/core/internal";
 import { kindsOf } from "./kinds.ts";
+import { openCurrent } from "./namespace-of.ts";
 
 const [CAP_SYS_CHROOT, CAP_SYS_ADMIN] = [18, 21];
 
@@ -56,7 +57,7 @@ function ofProcess(flags: number): string {
 }
 
 function isOwn(fd: FileDescriptor): boolean {
-	using own = openat2("/proc/thread-self/ns/user");
+	using own = openCurrent("user", FileDescriptor);
 	return isSame(own, fd);
 }
 

@@ -26,7 +26,8 @@ export interface TimeOffsets {
 	boottimeNs?: bigint | number;
 }
 
-const FILE = "self/timens_offsets";
+const NAME = "timens_offsets";
+const FILE = `self/${NAME}`;
 const PATH = `/proc/${FILE}`;
 const [CLOCK_MONOTONIC, CLOCK_BOOTTIME] = [1, 7];
 const SECOND = 1_000_000_000n; // nanoseconds
@@ -149,10 +150,12 @@ function openForWriting(task: AnyTask) {
 
 /** Collects the calls of {@link writeOffsets}. Whether the task is dumpable before the batch is not known. */
 function writeInBatch(task: AnyTask, text: string): void {
+	// Before the batch, because a batch cannot look whether a procfs is on /proc.
+	const folder = task.run(() => openOwnProc("self", ["path", "directory"]));
+	currentBatch()?.whenEnded.push(() => folder.close());
 	const setDumpable = (value: number) => native().setPrctl(prctlOptions.setDumpable, [value]);
 	setDumpable(1);
-	using proc = openat2("/proc", { flags: ["path", "directory"] });
-	using file = openat2(new Location(proc, FILE), { flags: ["wronly"], resolve: ["noXdev"] });
+	using file = openat2(new Location(folder, NAME), { flags: ["wronly", "nonblock"], resolve: ["noXdev"] });
 	setDumpable(0);
 	// A batch that ends in between leaves the task dumpable.
 	afterSuccess(

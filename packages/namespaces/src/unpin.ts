@@ -22,7 +22,8 @@ export function unpinNamespace(at: LocationLike): void {
 					"no namespace is pinned at that place: unpin takes away pins, and the empty files that they leave over";
 				throw placeError("EINVAL", "umount2", place.text, hint);
 			}
-			place.remove();
+			// A pin on an open file may lie on anything, as on a device, and only the file of a pin is to go.
+			if (statx(file, { mask: ["type"] }).type === "file") place.remove();
 			return;
 		}
 	});

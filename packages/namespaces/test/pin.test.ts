@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dropCapabilities } from "@nearfar/caps";
-import { Location, openat2, type Task } from "@nearfar/core";
+import { Location, mknod, openat2, type Task } from "@nearfar/core";
 import { mount, umount } from "@nearfar/mount";
 import { Namespace, type NamespaceKind, sethostname, setns } from "@nearfar/namespaces";
 import { describe, expect, test } from "vitest";
@@ -385,6 +385,20 @@ describe("unpin", () => {
 			expect([name, refused]).toMatchObject([name, { code: "EINVAL", syscall: "umount2", path: at(name) }]);
 		}
 		expect([board.names(), board.mounts()]).toEqual(before);
+	});
+
+	test("what is no regular file stays when the pin on it goes away", async () => {
+		await using board = await pinBoard();
+		const { task, at } = board;
+		task.run(() => {
+			mknod(at("fifo"), "fifo");
+			using own = board.own("uts");
+			using fifo = openat2(at("fifo"), { flags: ["path"] });
+			own.pin(fifo);
+			Namespace.unpin(at("fifo"));
+		});
+		expect(board.mounts()).toEqual([]);
+		expect(lstatSync(board.outside("fifo")).isFIFO()).toBe(true);
 	});
 
 	test("a pin that is in use goes away, and its descriptors keep the namespace", async () => {

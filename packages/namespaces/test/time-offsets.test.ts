@@ -1,5 +1,7 @@
 import { dropCapabilities } from "@nearfar/caps";
-import { openat2, Task } from "@nearfar/core";
+import { mkdir, mknod, openat2, Task } from "@nearfar/core";
+import { numberOf } from "@nearfar/core/internal";
+import { tmpfs } from "@nearfar/mount";
 import { setTimeOffsets, timeOffsets, unshare } from "@nearfar/namespaces";
 import { getDumpable, setDumpable } from "@nearfar/process";
 import { expect, test } from "vitest";
@@ -105,13 +107,35 @@ describe("time offsets", () => {
 		await expect(task.batch(timeOffsets)).rejects.toMatchObject({ code: "ERR_NEARFAR_BATCH" });
 	});
 
+	test.each(["file", "fifo"] as const)(
+		"a batch neither writes nor waits where /proc has a %s instead",
+		async (type) => {
+			await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+			task.run(() => {
+				tmpfs("/proc");
+				mkdir("/proc/self");
+				mknod("/proc/self/timens_offsets", type);
+			});
+			const refused = task.batch(() => {
+				unshare(["time"]);
+				setTimeOffsets({ boottimeNs: 1 });
+			});
+			await expect(refused).rejects.toMatchObject({ code: "ENOENT", syscall: "openat2" });
+		},
+	);
+
 	test("a batch whose offsets are refused fails, and leaves the task as dumpable as before", async () => {
 		await using task = await Task.clone(root);
 		const refused = task.batch(() => setTimeOffsets({ boottimeNs: 1 }));
 		await expect(refused).rejects.toMatchObject({ code: expect.stringMatching(/^(EACCES|EPERM)$/), syscall: "write" });
 		expect(task.run(getDumpable)).toBe(false);
 		task.run(() => unshare(["time"]));
-		forbid(task, SYS_openat2, EMFILE);
+		// The directory of the file is opened before the batch, while the one of /proc has the lowest free number.
+		const folder = task.run(() => {
+			using lowest = openat2("/dev/null");
+			return numberOf(lowest) + 1;
+		});
+		forbid(task, SYS_openat2, EMFILE, folder);
 		const unopened = task.batch(() => setTimeOffsets({ boottimeNs: 1 }));
 		await expect(unopened).rejects.toMatchObject({ code: "EMFILE", syscall: "openat2", step: 1 });
 		expect(task.run(getDumpable)).toBe(false);

@@ -136,7 +136,7 @@ function openUserNamespace(task: AnyTask): FileDescriptor | undefined {
 		}
 	});
 	if (near || task.isNear || !mayAsk(task)) return near;
-	using far = task.run(() => openat2("/proc/self/ns/user"));
+	using far = task.run(() => openat2("/proc/self/ns/user", { flags: ["nonblock", "noctty"] }));
 	return task.get(far);
 }
 
