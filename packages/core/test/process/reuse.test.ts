@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { runFixtureIn } from "../../../../test/fixture-in-task.ts";
 import { Task } from "../../src/index.ts";
-import { runFixtureIn } from "../fixture-in-task.ts";
 
 const mount = process.arch === "x64" ? 165 : 40;
 const text = (value: string) => Buffer.from(`${value}\0`);

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
+import { runFixtureIn } from "../../../../test/fixture-in-task.ts";
 import { needs } from "../../../../test/needs.ts";
 import { openat2, Task } from "../../src/index.ts";
-import { runFixtureIn } from "../fixture-in-task.ts";
 
 needs("/proc", "sysctls that can be written").test(
 	"snapshot #309 ENOSPC of a clone by Node itself names the limit of Node's own user namespace",

@@ -1,8 +1,8 @@
 import { expect } from "vitest";
+import { runFixtureIn } from "../../../../test/fixture-in-task.ts";
 import { needs } from "../../../../test/needs.ts";
 import { forbid } from "../../../../test/seccomp.ts";
 import { Task } from "../../src/index.ts";
-import { runFixtureIn } from "../fixture-in-task.ts";
 
 const CLOSE_RANGE = 436;
 

@@ -1,11 +1,11 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
+import { runFixtureIn } from "../../../../test/fixture-in-task.ts";
 import { isRoot, type Need, needs } from "../../../../test/needs.ts";
 import { ownProc } from "../../../../test/own-proc.ts";
 import { forbid } from "../../../../test/seccomp.ts";
 import { closeRange, openat2, Task } from "../../src/index.ts";
-import { runFixtureIn } from "../fixture-in-task.ts";
 
 // The kernel does not apply a limit of processes to user 0. Another user may have no access to Node and to this tree.
 const holding: Need[] = isRoot ? ["root", "the program setpriv"] : [];

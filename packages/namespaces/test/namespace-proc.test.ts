@@ -1,0 +1,109 @@
+// Namespaces of Workers and threads, with each kind of /proc, and on kernels without pidfds of threads.
+import { mkdir, mknod, Task } from "@nearfar/core";
+import { mount, tmpfs } from "@nearfar/mount";
+import { Namespace, setns } from "@nearfar/namespaces";
+import { PidFd } from "@nearfar/pidfd";
+import { setDumpable } from "@nearfar/process";
+import { expect, test } from "vitest";
+import { runFixtureIn } from "../../../test/fixture-in-task.ts";
+import { needs } from "../../../test/needs.ts";
+import { refusal } from "../../../test/refusal.ts";
+import { forbid } from "../../../test/seccomp.ts";
+
+const [SYS_ioctl, SYS_pidfd_open] = [process.arch === "arm64" ? 29 : 16, 434];
+const [PIDFD_THREAD, EINVAL, ENOTTY] = [128, 22, 25];
+
+const own = {
+	worker: { isOwn: true, isSame: true, ofProcess: true },
+	thread: { isOwn: true, isSame: [true, true, true], near: true },
+};
+
+test.each(["own", "none", "outer"])(
+	"a Worker and a thread open their own namespaces where /proc is: %s",
+	async (proc) => {
+		const task = await Task.clone({
+			namespaces: proc === "outer" ? ["user", "mnt", "pid"] : ["user", "mnt"],
+			idMap: "root",
+		});
+		const { report } = await runFixtureIn(task, "namespaces/own-namespaces", proc);
+		expect(report).toEqual(own);
+	},
+);
+
+test("before Linux 6.9 a thread's namespaces are found in /proc", async () => {
+	const task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+	forbid(task, SYS_pidfd_open, EINVAL, PIDFD_THREAD, 1);
+	const { report } = await runFixtureIn(task, "namespaces/own-namespaces", "own");
+	expect(report).toEqual(own);
+});
+
+needs("pid namespaces").test.each(["ioctl", "/proc"])(
+	"a pidfd whose pid another process has got meanwhile is ESRCH, by %s",
+	async (way) => {
+		await using init = await Task.clone({ namespaces: ["user", "pid", "mnt"], idMap: "root" });
+		await using guest = await init.clone();
+		init.run(() => mount("proc", "/proc", "proc"));
+		if (way === "/proc") forbid(guest, SYS_ioctl, ENOTTY);
+		const first = await init.clone();
+		first.run(() => setDumpable(true));
+		using inner = Namespace.of(init, "pid");
+		const pid = inner.pidInside(first.pid);
+		using pidfd = guest.run(() => PidFd.open(pid));
+		guest.run(() => Namespace.of(pidfd, "uts")).close();
+		await first.exit();
+		await using second = await init.clone({ setTid: [pid] });
+		second.run(() => setDumpable(true));
+		expect(refusal(() => guest.run(() => Namespace.of(pidfd, "uts"))).code).toBe("ESRCH");
+		guest.run(() => Namespace.of(pid, "uts")).close();
+	},
+);
+
+test("a FIFO in the place of a link of /proc blocks no hint", async () => {
+	await using task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
+	const code = task.run(() => {
+		using user = Namespace.current("user");
+		using mnt = Namespace.current("mnt");
+		tmpfs("/proc");
+		for (const folder of ["/proc/self", "/proc/self/ns", "/proc/thread-self", "/proc/thread-self/ns"]) mkdir(folder);
+		for (const path of ["/proc/self/ns/user", "/proc/thread-self/ns/user", "/proc/thread-self/ns/mnt"]) {
+			mknod(path, "fifo");
+		}
+		tmpfs("/tmp");
+		return [refusal(() => setns(user, ["user"])).code, refusal(() => mnt.pin("/tmp/mnt")).code];
+	});
+	expect(code).toEqual(["EINVAL", "ELOOP"]);
+});
+
+test("NST-37 the parents of a user namespace on the 32nd level lead up to Node's, and the 33rd is refused", async () => {
+	const tasks: Task[] = [];
+	let task = Task.near as unknown as Task;
+	let refused: NodeJS.ErrnoException = {} as NodeJS.ErrnoException;
+	let levels = 0;
+	for (; levels < 40; levels++) {
+		try {
+			task = await task.clone({ namespaces: ["user"], idMap: "root" });
+			tasks.push(task);
+		} catch (error) {
+			refused = error as NodeJS.ErrnoException;
+			break;
+		}
+	}
+	expect(["EUSERS", "ENOSPC"]).toContain(refused.code);
+	let parents = 0;
+	let namespace: Namespace | undefined = Namespace.of(task, "user");
+	using top = Namespace.current("user");
+	while (namespace && !namespace.same(top)) {
+		const parent: Namespace | undefined = namespace.parent();
+		namespace.close();
+		namespace = parent;
+		parents++;
+	}
+	namespace?.close();
+	expect(parents).toBe(levels);
+	using above = task.run(() => {
+		using deepest = Namespace.current("user");
+		return deepest.parent();
+	});
+	expect(above).toBeUndefined();
+	for (const each of tasks.reverse()) await each[Symbol.asyncDispose]();
+});
