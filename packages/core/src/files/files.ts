@@ -15,6 +15,8 @@ import { adoptDescriptor, type FileDescriptor } from "./descriptor.ts";
 import { invalidateHandles } from "./handle.ts";
 import { type LocationLike, toAt } from "./location.ts";
 
+const LAST_OF_STDIO = 2;
+
 /** How {@link openat2} opens a file. */
 export interface OpenHow {
 	/** `O_*` names in lower case, or a number. Default: for reading. Close-on-exec is always added. */
@@ -152,7 +154,9 @@ export function closeRange(first: number, last: number, options?: { closeOnExec?
 		if (from <= to) taskControl().leaveTable(task);
 	}
 	const flags = mark ? closeRangeFlags.cloexec : 0;
-	for (const [start, end] of partsWithout(from, to, taskControl().channelsToSpare(task))) {
+	// The numbers of stdio are never channels. Asking for the channels waits for a new task to start.
+	const spared = to <= LAST_OF_STDIO ? [] : taskControl().channelsToSpare(task);
+	for (const [start, end] of partsWithout(from, to, spared)) {
 		native().closeRange(start, end, flags);
 		if (!mark) invalidateHandles(task.fdTable, start, end);
 	}

@@ -7,10 +7,10 @@ import { openOwnProc } from "../files/own-proc.ts";
 import { openProcessFolder } from "../files/pidfd.ts";
 import { type ProcessLike, withPidfd } from "../process/process-like.ts";
 import { SyscallError } from "../syscall-error.ts";
-import { currentBatch, taskOf, withFile } from "../target/target.ts";
+import { currentBatch, currentTask, taskOf, withFile } from "../target/target.ts";
 import { END_OF_IDS, type IdMapping } from "./mapping.ts";
 
-const LENGTH = 65_536; // bytes; 340 lines of /proc have 34 each
+const LENGTH = 4096; // bytes of one read(2); a map of many lines takes several
 const files = { uids: "uid_map", gids: "gid_map" } as const;
 
 /**
@@ -24,14 +24,15 @@ export function readMap(process: ProcessLike, ids: "uids" | "gids"): IdMapping[]
 	if (ids !== "uids" && ids !== "gids") throw wrongValue("ids", '"uids" or "gids"', ids);
 	if (currentBatch()) throw new BatchError("cannot read an id map in a batch: its lines are known only afterwards");
 	const name = files[ids];
+	using own = openOwnProc(`thread-self/${name}`);
+	const ownText = readAll(own);
+	if (process === currentTask()) return linesOf(ownText);
 	const text = withPidfd(process, (pidfd) => {
 		using folder = openProcessFolder(pidfd);
 		if (!folder) throw notShown(String(process));
 		using file = withFile(name, () => openat2(new Location(folder, name)));
 		return readAll(file);
 	});
-	using own = openOwnProc(`thread-self/${name}`);
-	const ownText = readAll(own);
 	const lines = linesOf(text);
 	// The kernel shows the map of the reader's own namespace with the ids of the parent.
 	return text === ownText ? lines : lines.flatMap((line) => visiblePart(line, linesOf(ownText)));

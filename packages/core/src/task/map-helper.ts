@@ -80,8 +80,8 @@ async function execute({ path, argv }: Command, { by, signal }: Run): Promise<{ 
 	const { PATH } = process.env;
 	const env = { PATH: PATH ? `${PATH}:/usr/bin` : "/usr/bin" };
 	const [read, write] = nearTask().run(() => pipe());
-	using tail = new PipeTail(read);
 	using stderr = write;
+	using tail = new PipeTail(read);
 	const task = await by.clone({
 		...(signal && { signal }),
 		begin(task) {
@@ -90,6 +90,7 @@ async function execute({ path, argv }: Command, { by, signal }: Run): Promise<{ 
 			task.exec(path, argv, { env, deathSignal: "SIGKILL" });
 		},
 	});
+	stderr.close(); // so that the pipe ends with the helper
 	const { process: child } = task;
 	try {
 		const status = await abortable<ExitStatus>(signal, (resolve, reject) => {

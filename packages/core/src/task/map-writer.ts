@@ -88,7 +88,7 @@ function planSteps({ uids, gids, helper, setgroups }: CheckedMaps, by: AnyTask):
 /** Cuts the lines of a map where the lines of the writer's own user namespace end: the kernel takes no line that crosses such an end. */
 function cut(map: IdMap, ids: "uids" | "gids", by: AnyTask): IdMap {
 	if (map.mappings.every(({ count }) => count === 1)) return map;
-	const parent = nearTask().run(() => IdMap.of(by, ids));
+	const parent = nearTask().run(() => IdMap.of(by, ids)); // the writer's own /proc may be missing
 	try {
 		return map.cutBy(parent);
 	} catch (error) {

@@ -6,8 +6,8 @@ import { SyscallError } from "../syscall-error.ts";
 import { nearTask } from "../target/target.ts";
 
 const KEPT = 16_384; // bytes
-const CHUNK = 65_536; // bytes
-const MOST_CHUNKS = 16; // the largest pipe of an ordinary user has 1 MiB
+const CHUNK = 16_384; // bytes
+const MOST_CHUNKS = 64; // the largest pipe of an ordinary user has 1 MiB
 
 /** Reads a pipe while a program writes to it, and keeps the end of the output. Does not keep the event loop alive. */
 export class PipeTail implements Disposable {
