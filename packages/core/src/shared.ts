@@ -48,6 +48,7 @@ export { whileDumpable } from "./task/dumpable.ts";
 export { endTask } from "./task/end.ts";
 export { executeFor } from "./task/exec.ts";
 export { copyEnvironment } from "./task/exec-options.ts";
+export { refuseFirstChild } from "./task/first-child.ts";
 export { checkMaps } from "./task/idmap.ts";
 export { changesSignals, entersNamespaces, makesNamespaces, ownNamespaces } from "./task/namespaces.ts";
 export { fillArrays } from "./task/raw.ts";

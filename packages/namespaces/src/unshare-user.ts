@@ -4,7 +4,6 @@ import {
 	type IdMaps,
 	MultithreadedError,
 	type NamespaceKind,
-	readlink,
 	SyscallError,
 	type Task,
 	writeIdMap,
@@ -17,6 +16,7 @@ import {
 	isTask,
 	namespaceFlags,
 	native,
+	refuseFirstChild,
 	sharersOf,
 	taskOf,
 	threadId,
@@ -40,7 +40,7 @@ import { unshare } from "./unshare.ts";
  * @throws `EPERM` User namespaces are forbidden on this host, or the task is in a chroot.
  * @throws `EPERM` The user or the group of the task is not mapped in its present user namespace.
  * @throws `EINVAL` The task shares its memory with another task.
- * @throws `EINVAL` The task has made a pid namespace that has no process yet: the writer would become process 1 of it.
+ * @throws `EINVAL` The task has made a pid or time namespace that has no process yet: the writer would be the first process there.
  * @throws `ENOSPC` A limit of namespaces in `/proc/sys/user` is reached.
  * @throws `ERR_NEARFAR_MULTITHREADED` The task is {@link Task.near}: the kernel would change one thread of many.
  * @throws `ERR_NEARFAR_THREAD` The task is a thread of Node.
@@ -73,7 +73,7 @@ export async function unshareUser(
 		move();
 		return;
 	}
-	task.run(refuseFreshPidNamespace);
+	refuseFirstChild(task, "unshare");
 	await using writer = await task.clone();
 	move();
 	try {
@@ -120,25 +120,6 @@ function toMaps(idMap: Asked): IdMaps | undefined {
 	const [uid, gid] = [native().geteuid(), native().getegid()];
 	const one = (outside: number) => [{ inside: idMap === "root" ? 0 : outside, outside, count: 1 }];
 	return { uids: one(uid), gids: one(gid), setgroups: "deny" }; // as Task.clone writes these maps
-}
-
-/**
- * Refuses the current task if it has made a pid namespace that has no process yet. The writer would become process 1 there, and
- * with its end no process could be made in that namespace any more.
- */
-function refuseFreshPidNamespace(): void {
-	const has = (kind: string) => {
-		try {
-			return readlink(`/proc/self/ns/${kind}`).length > 0;
-		} catch (error) {
-			if (error instanceof SyscallError && error.code === "ENOENT") return false;
-			throw error;
-		}
-	};
-	if (has("pid_for_children") || !has("pid")) return;
-	const hint =
-		'the task has made a pid namespace that has no process yet: make it along with "user", in options.namespaces';
-	throw new SyscallError({ code: "EINVAL", errno: 22, syscall: "unshare" }, { hint, ...taskOf() });
 }
 
 function withHint(error: unknown, hint: string): unknown {

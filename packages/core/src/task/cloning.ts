@@ -98,12 +98,16 @@ function cloneSucceeded(
 	task: Task,
 	{ numbers }: Event,
 	parent: AnyTask | undefined,
-	{ share = [] }: CloneOptions,
+	{ namespaces = [], share = [] }: CloneOptions,
 ): void {
 	const [pid = 0, block = 0, channel = -1] = numbers;
 	const state = stateOf(task);
 	const { leftovers } = state;
 	const creator = parent && stateOf(parent);
+	// A clone with namespaces of its own leaves those that the children of its creator get as they are.
+	for (const kind of creator?.withoutChild ?? []) {
+		if (!namespaces.includes(kind)) creator?.withoutChild.delete(kind);
+	}
 	if (creator && share.includes("vm")) shareMemory(state, creator, block);
 	if (creator && share.includes("files")) shareTable(state, creator, channel);
 	// The listener for the task's end must not keep the task from being collected.

@@ -8,6 +8,7 @@ import { SyscallError } from "../syscall-error.ts";
 import { explained } from "../target/explained.ts";
 import { type AnyTask, nearTask, withFile } from "../target/target.ts";
 import { whileDumpable } from "./dumpable.ts";
+import { refuseFirstChild } from "./first-child.ts";
 import type { CheckedMaps } from "./idmap.ts";
 import { type HelperName, runMapHelper } from "./map-helper.ts";
 import type { MapTarget } from "./map-target.ts";
@@ -45,6 +46,8 @@ export async function writeMaps(
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	const steps = planSteps(maps, by);
+	const byHelper = steps.find(({ direct }) => !direct);
+	if (byHelper) refuseFirstChild(by, "clone", target.pathOf(byHelper.name));
 	const direct = steps.filter(({ direct }) => direct).map(({ name }) => name);
 	const files = direct.length > 0 ? openFiles(target, direct, by) : new Map<FileName, FileDescriptor>();
 	try {

@@ -51,6 +51,11 @@ function changes(task: AnyTask, expected: Change, result: () => Change): void {
 			apply(change, each, each === state);
 			each.entering.delete(entering);
 		}
+		for (const kind of change.made) {
+			// A task that was cloned while the call was under way is the first child already.
+			if ((kind === "pid" || kind === "time") && entering.states.size === 1) state.withoutChild.add(kind);
+		}
+		for (const kind of change.entered) state.withoutChild.delete(kind);
 		choosesPids = changesPids(change);
 	};
 	afterSuccess(

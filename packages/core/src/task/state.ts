@@ -80,6 +80,8 @@ export class TaskState {
 	readonly entered: Set<NamespaceKind>;
 	/** The kinds among them that only children have: unshare(2) leaves the task itself in its pid and time namespaces. */
 	readonly forChildren = new Set<NamespaceKind>();
+	/** The kinds among `forChildren` of which the namespace has no process yet: no child was cloned since. */
+	readonly withoutChild = new Set<NamespaceKind>();
 	/** The changes that take place when a call that was collected has succeeded. */
 	readonly entering: Set<Entering>;
 	readonly pids: () => PidNamespace;

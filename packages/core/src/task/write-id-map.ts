@@ -33,6 +33,8 @@ import { writeMaps } from "./map-writer.ts";
  * @throws `EPERM` With `setgroups: "deny"` the group map is written already.
  * @throws `EPERM` `/proc` is mounted with `hidepid=1`.
  * @throws `EINVAL` The text of the map is longer than the kernel takes: less than one page, 4096 bytes.
+ * @throws `EINVAL` A helper has to write, and the writer has made a pid or time namespace that has no process yet: the helper would be
+ * the first one there.
  * @throws `EACCES` The target is not dumpable and no task, and the writer is not root.
  * @throws `ENOENT` `/proc` is missing, hides the process (`hidepid=2`), or belongs to another pid namespace.
  * @throws `ENOENT` There is no newuidmap, or no newgidmap: `error.syscall` is `execve`.
@@ -40,6 +42,7 @@ import { writeMaps } from "./map-writer.ts";
  * @throws `ESRCH` The target has ended.
  * @throws `EMFILE` No descriptor is free.
  * @throws `ERR_NEARFAR_ID_MAP_HELPER` The helper has failed, or was killed.
+ * @throws `ERR_NEARFAR_THREAD` A helper has to write, and the writer is a thread of Node, which clones nothing.
  * @throws `ERR_NEARFAR_TASK_GONE` The writer has ended.
  * @throws `ABORT_ERR` `options.signal` was aborted. `error.cause` is the reason of the signal.
  * @throws `TypeError` An argument has the wrong type, or a map has no ids.
