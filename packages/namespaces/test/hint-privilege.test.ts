@@ -1,5 +1,6 @@
 import { dropCapabilities } from "@nearfar/caps";
-import { type NamespaceKind, type SyscallError, Task } from "@nearfar/core";
+import { chroot, type NamespaceKind, type SyscallError, Task } from "@nearfar/core";
+import { mount } from "@nearfar/mount";
 import { loopbackUp, Namespace, sethostname } from "@nearfar/namespaces";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
@@ -63,3 +64,16 @@ test("EPERM of a call that has nothing to do with namespaces has no hint", async
 	const error = await reason(() => task.run(() => Task.near.process.kill(0)));
 	if (error !== undefined) expect(error).not.toHaveProperty("hint");
 });
+
+needs("/proc", "an ordinary user").test(
+	"EPERM in a thread names the capability of the call and the namespaces of the task to use",
+	async () => {
+		await using thread = await Task.thread();
+		const hint = (syscall: string, call: () => unknown) => hintOf(syscall, () => thread.run(call));
+		for (const word of ["CAP_SYS_CHROOT", '["user"]']) expect(await hint("chroot", () => chroot("/"))).toContain(word);
+		const names = await hint("sethostname", () => sethostname("inside"));
+		for (const word of ["CAP_SYS_ADMIN", '["user", "uts"]']) expect(names).toContain(word);
+		const mounts = await hint("mount", () => mount("scratch", "/tmp", "tmpfs"));
+		for (const word of ["CAP_SYS_ADMIN", '["user", "mnt"]']) expect(mounts).toContain(word);
+	},
+);

@@ -5,7 +5,7 @@ import { stateOf, threadId } from "../task/state.ts";
 import { coversBelow, hasCapability, mountsOf, statusOf } from "./look.ts";
 import { restricted } from "./namespace-hint.ts";
 import { CAP_NET_ADMIN, CAP_SYS_ADMIN, say } from "./say.ts";
-import { hintForThread } from "./thread-hint.ts";
+import { hintForCallOfThread, hintForNetworkOfThread } from "./thread-hint.ts";
 
 /** The calls that need a privilege over a namespace, and the capability that each needs. */
 const needed: Readonly<Record<string, readonly [capability: number, name: string]>> = {
@@ -24,7 +24,7 @@ const needed: Readonly<Record<string, readonly [capability: number, name: string
  * @param failure - The failure.
  */
 export function hintForRefusal(task: AnyTask, { syscall = "", fstype }: FailureData): string | undefined {
-	if (threadId(task) !== undefined) return hintForThread(task);
+	if (threadId(task) !== undefined) return hintForCallOfThread(task, syscall);
 	const [capability, name] = needed[syscall] ?? [];
 	if (capability === undefined || name === undefined || !stateOf(task).kinds.has("user")) return undefined;
 	const missing = missingInOwn(task, capability, name);
@@ -40,7 +40,7 @@ export function hintForRefusal(task: AnyTask, { syscall = "", fstype }: FailureD
  * @param task - The task that has made the call.
  */
 export function hintForNetwork(task: AnyTask): string | undefined {
-	if (threadId(task) !== undefined) return hintForThread(task);
+	if (threadId(task) !== undefined) return hintForNetworkOfThread(task);
 	if (!stateOf(task).kinds.has("user")) return undefined;
 	const foreign = ownNamespaces(task).has("net")
 		? undefined
