@@ -1,7 +1,7 @@
 import type { FileDescriptor } from "@nearfar/core";
 import { integer, numberOf, onSocket } from "@nearfar/core/internal";
 import type { SocketAddress } from "./address.ts";
-import { encodeAddress } from "./encode.ts";
+import { type EncodedAddress, encodeAddress } from "./encode.ts";
 
 /** How many connections wait to be accepted by default: as many as for a server of Node. */
 const BACKLOG = 511;
@@ -40,7 +40,11 @@ const BACKLOG = 511;
  * @see bind(2), ip(7), unix(7); CAP_NET_BIND_SERVICE for ports below 1024
  */
 export function bind(fd: FileDescriptor, address: SocketAddress): void {
-	const { bytes, path } = encodeAddress(address);
+	bindTo(fd, encodeAddress(address));
+}
+
+/** Binds a socket to an address that was checked. */
+export function bindTo(fd: FileDescriptor, { bytes, path }: EncodedAddress): void {
 	onSocket("bind", numberOf(fd), [bytes, bytes.length], path);
 }
 

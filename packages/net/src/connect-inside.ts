@@ -3,8 +3,8 @@ import { getSystemErrorMap } from "node:util";
 import { type FileDescriptor, type Process, SyscallError, type Task } from "@nearfar/core";
 import { native, once, taskOf } from "@nearfar/core/internal";
 import type { SocketAddress } from "./address.ts";
-import { connect } from "./connect.ts";
-import { encodeAddress } from "./encode.ts";
+import { connectTo } from "./connect.ts";
+import { type EncodedAddress, encodeAddress } from "./encode.ts";
 import { checkTask, handOver, moveNear } from "./near-socket.ts";
 import { getsockopt } from "./options.ts";
 import { socket } from "./socket.ts";
@@ -46,9 +46,9 @@ const [SOL_SOCKET, SO_ERROR] = [1, 4];
  */
 export async function connectInside(task: Task<Process>, address: SocketAddress): Promise<Socket> {
 	checkTask(task, "connectInside");
-	const encoded = encodeAddress(address);
+	const encoded = encodeAddress(address); // once, since the caller may change the object meanwhile
 	const made = await task.batch(() => socket(encoded.family, "stream"));
-	const attempt = await beginToConnect(task, made, address);
+	const attempt = await beginToConnect(task, made, encoded);
 	using near = moveNear(task, made);
 	if (attempt === "under way") {
 		await whenWritable(near);
@@ -61,10 +61,10 @@ export async function connectInside(task: Task<Process>, address: SocketAddress)
 async function beginToConnect(
 	task: Task<Process>,
 	socket: FileDescriptor,
-	address: SocketAddress,
+	address: EncodedAddress,
 ): Promise<"connected" | "under way"> {
 	try {
-		await task.batch(() => connect(socket, address));
+		await task.batch(() => connectTo(socket, address));
 		return "connected";
 	} catch (error) {
 		if (error instanceof SyscallError && error.code === "EINPROGRESS") return "under way";

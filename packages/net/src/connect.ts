@@ -1,7 +1,7 @@
 import type { FileDescriptor } from "@nearfar/core";
 import { numberOf, onSocket } from "@nearfar/core/internal";
 import type { SocketAddress } from "./address.ts";
-import { encodeAddress } from "./encode.ts";
+import { type EncodedAddress, encodeAddress } from "./encode.ts";
 
 /**
  * Connects a socket to an address, or sets the address that a datagram socket sends to.
@@ -43,6 +43,10 @@ import { encodeAddress } from "./encode.ts";
  * @see connect(2); no privilege
  */
 export function connect(fd: FileDescriptor, address: SocketAddress): void {
-	const { bytes, path } = encodeAddress(address);
+	connectTo(fd, encodeAddress(address));
+}
+
+/** Connects a socket to an address that was checked. */
+export function connectTo(fd: FileDescriptor, { bytes, path }: EncodedAddress): void {
 	onSocket("connect", numberOf(fd), [bytes, bytes.length], path);
 }

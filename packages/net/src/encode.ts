@@ -59,7 +59,7 @@ export function encodeAddress(given: SocketAddress, name = "address"): EncodedAd
 			if (address.includes("%")) {
 				throw wrongValue(`${name}.address`, "an IPv6 address without a zone, whose number is `scopeId`", address);
 			}
-			const scope = Uint32Array.of(integer(scopeId ?? 0, `${name}.scopeId`, 0, 2 ** 32 - 1));
+			const scope = Uint32Array.of(integer(scopeId === undefined ? 0 : scopeId, `${name}.scopeId`, 0, 2 ** 32 - 1));
 			const flow = new Uint8Array(4);
 			const head = [native16(socketFamilies.inet6), portBytes, flow];
 			const bytes = join(...head, parseIPv6(address), new Uint8Array(scope.buffer));

@@ -3,7 +3,7 @@ import { createServer, Server, Socket } from "node:net";
 import { type FileDescriptor, NearfarError, type Process, type Task } from "@nearfar/core";
 import { wrongType, wrongValue } from "@nearfar/core/internal";
 import type { SocketAddress } from "./address.ts";
-import { bind, listen } from "./bind.ts";
+import { bindTo, listen } from "./bind.ts";
 import { encodeAddress } from "./encode.ts";
 import { checkTask, handOver, moveNear } from "./near-socket.ts";
 import { setsockopt } from "./options.ts";
@@ -54,7 +54,8 @@ export async function listenInside<S extends Server = Server>(
 	listener?: S | ((socket: Socket) => void),
 ): Promise<S> {
 	checkTask(task, "listenInside");
-	const { family } = encodeAddress(address);
+	const encoded = encodeAddress(address);
+	const { family } = encoded;
 	const server = toServer(listener) as S;
 	if (cluster.isWorker && family === "unix") {
 		throw new NearfarError(
@@ -66,7 +67,7 @@ export async function listenInside<S extends Server = Server>(
 		const made = socket(family, "stream");
 		if (family !== "unix") setsockopt(made, SOL_SOCKET, SO_REUSEADDR, 1);
 		if (family === "inet6") setsockopt(made, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-		bind(made, address);
+		bindTo(made, encoded);
 		listen(made);
 		return made;
 	});

@@ -109,6 +109,7 @@ const wrong: [string, unknown, string][] = [
 	["a zone in the address", { address: "fe80::1%lo", port: 80 }, "ERR_INVALID_ARG_VALUE"],
 	["a scope for IPv4", { address: "127.0.0.1", port: 80, scopeId: 1 }, "ERR_INVALID_ARG_VALUE"],
 	["a scope that is no number", { address: "fe80::1", port: 80, scopeId: "lo" }, "ERR_INVALID_ARG_TYPE"],
+	["a scope that is null", { address: "fe80::1", port: 80, scopeId: null }, "ERR_INVALID_ARG_TYPE"],
 	["a scope out of range", { address: "fe80::1", port: 80, scopeId: 2 ** 32 }, "ERR_OUT_OF_RANGE"],
 	["a path and an address", { path: "/a", address: "127.0.0.1", port: 80 }, "ERR_INVALID_ARG_VALUE"],
 	["a path and a port", { path: "/a", port: 80 }, "ERR_INVALID_ARG_VALUE"],

@@ -187,6 +187,35 @@ test("many connections at once are all served", async () => {
 	server.close();
 });
 
+test("an address is read once: what the caller changes in the object afterwards does not count", async () => {
+	await using task = await inside();
+	const servers = await Promise.all([1, 2].map(() => listenInside(task, local)));
+	const ports = servers.map((server) => portOf(server.address()));
+	const address = { address: "127.0.0.1", port: 0 };
+	const clients = await Promise.all(
+		ports.map((port) => {
+			address.port = port;
+			return connectInside(task, address);
+		}),
+	);
+	expect(clients.map((client) => client.remotePort)).toEqual(ports);
+	const path = Buffer.from("\0first");
+	const byBytes = listenInside(task, { path });
+	path.write("\0second");
+	servers.push(await byBytes);
+	clients.push(await connectInside(task, { path: "\0first" }));
+	let reads = 0;
+	const changing = {
+		get address() {
+			return reads++ === 0 ? "127.0.0.1" : "::1";
+		},
+		port: 0,
+	};
+	servers.push(await listenInside(task, changing));
+	for (const client of clients) client.destroy();
+	for (const server of servers) server.close();
+});
+
 test("a refused connection rejects, and leaves nothing", async () => {
 	await using task = await inside();
 	const [before, open] = [sockets(), openIn(task)];
