@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { type AddressInfo, createServer } from "node:net";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ChildProcess, type ExitStatus, SyscallError } from "@nearfar/core";
+import { type ChildProcess, type ExitStatus, probe, SyscallError } from "@nearfar/core";
 import { homeOfCaller } from "./host.ts";
 import type { Knowledge } from "./hostile.ts";
 import { isolate } from "./isolate.ts";
@@ -23,7 +23,9 @@ export async function main(command: readonly string[]): Promise<void> {
 	} catch (error) {
 		if (!(error instanceof SyscallError)) throw error;
 		const started = error.syscall === "execve";
-		console.error(`isolate: ${started ? "" : "this system does not let us build the sandbox: "}${explain(error)}`);
+		console.error(
+			`isolate: ${started ? "" : "this system does not let us build the sandbox: "}${await explain(error)}`,
+		);
 		process.exitCode = started ? (error.code === "ENOENT" ? 127 : 126) : 125;
 	}
 }
@@ -100,9 +102,12 @@ function endAs({ code, signal }: ExitStatus): void {
 	if (number !== null && signal !== "SIGUSR1") process.kill(process.pid, number);
 }
 
-function explain({ message, code, syscall, hint }: SyscallError): string {
+/** Returns the message with what stands in the way: the hint of the error, or else what a probe has found. */
+async function explain({ message, syscall, hint }: SyscallError): Promise<string> {
 	if (hint !== undefined) return `${message}\n  ${hint}`;
 	if (!syscall.startsWith("clone")) return message;
-	if (code === "ENOSPC") return `${message} (sysctl user.max_user_namespaces, or too many of them inside each other)`;
-	return `${message} (no user namespace for this user: a sysctl, AppArmor or a container's seccomp filter forbids it)`;
+	const { namespaces, obstacles } = await probe();
+	const reasons = Object.values(namespaces).flatMap(({ withUser }) => withUser.because ?? []);
+	const found = obstacles.filter(({ name }) => reasons.includes(name));
+	return [message, ...found.map(({ sentence, fix }) => `${sentence} Fix: ${fix[0]}`)].join("\n  ");
 }

@@ -71,7 +71,7 @@ const valid: Partial<Record<Feature, readonly [name: string, step: Step]>> = {
 	pidfdInfo: [
 		"ioctl",
 		(task) => {
-			const pidfd = task.syscall(numbers.pidfdOpen, task.pid, 0, { fd: true });
+			using pidfd = task.syscall(numbers.pidfdOpen, task.pid, 0, { fd: true });
 			const info = Buffer.alloc(INFO);
 			info.writeBigUInt64LE(PID);
 			task.syscall(numbers.ioctl, pidfd, PIDFD_GET_INFO, info);
@@ -80,8 +80,8 @@ const valid: Partial<Record<Feature, readonly [name: string, step: Step]>> = {
 	pidfdNamespaces: [
 		"ioctl",
 		(task) => {
-			const pidfd = task.syscall(numbers.pidfdOpen, task.pid, 0, { fd: true });
-			task.syscall(numbers.ioctl, pidfd, PIDFD_GET_UTS_NAMESPACE, 0, { fd: true });
+			using pidfd = task.syscall(numbers.pidfdOpen, task.pid, 0, { fd: true });
+			task.syscall(numbers.ioctl, pidfd, PIDFD_GET_UTS_NAMESPACE, 0, { fd: true }).close();
 		},
 	],
 	pidfdSelf: ["pidfd_send_signal", (task) => void task.syscall(numbers.pidfdSendSignal, PIDFD_SELF, 0, 0, 0)],
@@ -129,7 +129,7 @@ async function tryMemfd(worker: Worker): Promise<Answer> {
 	const step =
 		(flags: number): Step =>
 		(task) => {
-			const memfd = task.syscall(numbers.memfdCreate, Buffer.from("nearfar\0"), flags, { fd: true });
+			using memfd = task.syscall(numbers.memfdCreate, Buffer.from("nearfar\0"), flags, { fd: true });
 			task.syscall(numbers.faccessat2, memfd, Buffer.from("\0"), X_OK, AT_EMPTY_PATH);
 		};
 	const answer = await worker.attempt("faccessat2", step(MFD_CLOEXEC | MFD_EXEC));
@@ -144,20 +144,22 @@ async function tryNamespaceFiles(
 	const byPath = await worker.attempt("openat2", () => openat2(path, { flags: ["nonblock", "noctty"] }).close());
 	const open = (task: Task) => {
 		if (byPath.works) return openat2(path, { flags: ["nonblock", "noctty"] });
-		const pidfd = task.syscall(numbers.pidfdOpen, task.pid, 0, { fd: true });
+		using pidfd = task.syscall(numbers.pidfdOpen, task.pid, 0, { fd: true });
 		return task.syscall(numbers.ioctl, pidfd, PIDFD_GET_UTS_NAMESPACE, 0, { fd: true });
 	};
-	if (!(await worker.attempt("ioctl", (task) => void open(task))).works) {
+	if (!(await worker.attempt("ioctl", (task) => open(task).close())).works) {
 		return { namespaceId: { works: undefined }, namespaceHandle: { works: undefined } };
 	}
 	return {
 		namespaceId: await worker.attempt("ioctl", (task) => {
-			task.syscall(numbers.ioctl, open(task), NS_GET_ID, Buffer.alloc(8));
+			using namespace = open(task);
+			task.syscall(numbers.ioctl, namespace, NS_GET_ID, Buffer.alloc(8));
 		}),
 		namespaceHandle: await worker.attempt("name_to_handle_at", (task) => {
+			using namespace = open(task);
 			const handle = Buffer.alloc(8 + HANDLE);
 			handle.writeUInt32LE(HANDLE);
-			task.syscall(numbers.nameToHandleAt, open(task), Buffer.from("\0"), handle, Buffer.alloc(8), AT_EMPTY_PATH);
+			task.syscall(numbers.nameToHandleAt, namespace, Buffer.from("\0"), handle, Buffer.alloc(8), AT_EMPTY_PATH);
 		}),
 	};
 }

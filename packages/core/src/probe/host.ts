@@ -6,6 +6,7 @@ import { Location } from "../files/location.ts";
 import { statx } from "../files/statx.ts";
 import type { ObstacleValues } from "../obstacles/obstacle.ts";
 import { SyscallError } from "../syscall-error.ts";
+import { readBounded } from "../target/read-bounded.ts";
 import { nearTask } from "../target/target.ts";
 import { type CgroupPlace, findCgroup } from "./cgroup.ts";
 import type { Answer, Host } from "./features.ts";
@@ -30,7 +31,6 @@ export interface Facts {
 
 const PROC_SUPER_MAGIC = 0x9fa0;
 const PR_GET_SECCOMP = 21;
-const LENGTH = 256 * 1024; // bytes; a longer file is cut off
 const modes = ["off", "strict", "filter"] as const;
 const sysctls = [
 	"kernel.unprivileged_userns_clone",
@@ -99,25 +99,20 @@ function toNumber(text: string | undefined): number | undefined {
 }
 
 /**
- * Returns the text of a file, or "" if it cannot be read. A named pipe at the path is not waited for, and a path below `/proc` is
- * read from a procfs only, apart from sysctls.
+ * Returns the text of a file, or "" if it cannot be read. A path below `/proc` is read from a procfs only, apart from sysctls:
+ * some runtimes of containers put their own there.
  */
 export function read(path: string): string {
+	const hasToBeProcfs = path.startsWith("/proc/") && !path.startsWith("/proc/sys/");
+	return hasToBeProcfs && !isProcfs(path) ? "" : readBounded(path);
+}
+
+function isProcfs(path: string): boolean {
 	try {
-		using file = openat2(path, { flags: ["nonblock", "noctty"] });
-		// Some runtimes of containers put their own sysctls there.
-		const mayDiffer = !path.startsWith("/proc/") || path.startsWith("/proc/sys/");
-		if (!mayDiffer && native().fileSystemType(file.fd) !== PROC_SUPER_MAGIC) return "";
-		const parts: Buffer[] = [];
-		for (let left = LENGTH; left > 0; ) {
-			const part = file.read(Math.min(left, 65536));
-			if (part.length === 0) break;
-			parts.push(part);
-			left -= part.length;
-		}
-		return Buffer.concat(parts).toString();
+		using file = openat2(path, { flags: ["path"] });
+		return native().fileSystemType(file.fd) === PROC_SUPER_MAGIC;
 	} catch (error) {
-		if (error instanceof SyscallError) return "";
+		if (error instanceof SyscallError) return false;
 		throw error;
 	}
 }
@@ -171,10 +166,10 @@ export async function findChroot(tasks: Tasks, user: Answer): Promise<boolean | 
 	if (nearTask().run(isBelowMountRoot)) return true;
 	const worker = new Worker(tasks);
 	const answer = await worker.attempt("openat2", () => {
-		const root = openat2("/", { flags: ["path", "directory"] });
-		const namespace = openat2("/proc/thread-self/ns/mnt", { flags: ["nonblock", "noctty"] });
+		using root = openat2("/", { flags: ["path", "directory"] });
+		using namespace = openat2("/proc/thread-self/ns/mnt", { flags: ["nonblock", "noctty"] });
 		native().setns(numberOf(namespace), namespaceFlags.mnt);
-		openat2(new Location(root, ".."), { flags: ["path"], resolve: ["noXdev"] });
+		openat2(new Location(root, ".."), { flags: ["path"], resolve: ["noXdev"] }).close();
 	});
 	await worker.end();
 	return answer.works ? false : answer.code === "EXDEV" ? true : undefined;

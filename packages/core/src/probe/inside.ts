@@ -65,7 +65,7 @@ const table: Partial<Record<Feature, Inside>> = {
 		kinds: ["user", "net"],
 		name: "ioctl",
 		step: () => (task) => {
-			const socket = task.syscall(numbers.socket, AF_INET, SOCK_DGRAM_CLOEXEC, 0, { fd: true });
+			using socket = task.syscall(numbers.socket, AF_INET, SOCK_DGRAM_CLOEXEC, 0, { fd: true });
 			const request = Buffer.alloc(IFREQ);
 			request.write("lo");
 			request.writeUInt16LE(IFF_UP, 16);
