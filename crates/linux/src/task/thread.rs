@@ -168,23 +168,27 @@ struct Slot<T> {
 
 impl<T> Slot<T> {
     fn fill(&self, result: Result<T>) {
-        *self.result.lock().unwrap_or_else(|broken| broken.into_inner()) = Some(result);
+        *self.lock() = Some(result);
         self.filled.notify_one();
     }
 
-    /// Waits for the result. `abandoned` returns true when nothing fills the slot any more.
+    /// Waits for the result. `abandoned` returns true when nothing fills the slot any more. It may fill the slot itself, so that the
+    /// slot is not locked meanwhile.
     fn take(&self, abandoned: impl Fn() -> bool) -> Result<T> {
-        let mut result = self.result.lock().unwrap_or_else(|broken| broken.into_inner());
         loop {
-            if let Some(result) = result.take() {
+            let empty = self.lock();
+            let waited = self.filled.wait_timeout_while(empty, LOOK_AGAIN, |result| result.is_none());
+            if let Some(result) = waited.unwrap_or_else(|broken| broken.into_inner()).0.take() {
                 return result;
             }
-            let waited = self.filled.wait_timeout(result, LOOK_AGAIN).unwrap_or_else(|broken| broken.into_inner());
-            result = waited.0;
-            if waited.1.timed_out() && result.is_none() && abandoned() {
-                return Err(Failure::Gone);
+            if abandoned() {
+                return self.lock().take().unwrap_or(Err(Failure::Gone));
             }
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Result<T>>> {
+        self.result.lock().unwrap_or_else(|broken| broken.into_inner())
     }
 }
 

@@ -241,12 +241,14 @@ privileged.test(
 	"a thread that the kernel has killed alone is gone for run, for a batch under way, and for dispose",
 	async () => {
 		const sysGetppid = process.arch === "arm64" ? 173 : 110;
-		for (const killed of ["run", "batch", "dispose"]) {
+		for (const killed of ["run", "run behind a batch", "batch", "dispose"]) {
 			const thread = await Task.thread();
 			killThreadAt(thread, sysGetppid);
 			if (killed === "run") expect(thrown(() => thread.syscall(sysGetppid))).toBeInstanceOf(TaskGoneError);
 			else {
 				const batch = thread.batch(() => void thread.syscall(sysGetppid));
+				if (killed === "run behind a batch")
+					expect(thrown(() => thread.run(() => chdir("/")))).toBeInstanceOf(TaskGoneError);
 				if (killed === "batch") await expect(batch).rejects.toBeInstanceOf(TaskGoneError);
 				else batch.catch(() => {});
 			}
