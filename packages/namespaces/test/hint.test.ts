@@ -168,6 +168,13 @@ needs("time namespaces").test("moby #43086 ENOSYS of clone3 names the filter and
 	for (const word of ["seccomp", "time", 'unshare(["time"])']) expect(hint).toContain(word);
 });
 
+needs("pid namespaces").test("ENOSYS of clone3 with setTid names the filter and the option", async () => {
+	await using task = await Task.clone(capable);
+	forbid(task, CLONE3, ENOSYS);
+	const hint = await hintOf("ENOSYS", "clone3", () => task.clone({ setTid: [4000] }));
+	for (const word of ["seccomp", "setTid"]) expect(hint).toContain(word);
+});
+
 needs("pid namespaces").test.each(["run", "batch"] as const)(
 	"NST-13 EINVAL of a second pid namespace by %s says: once",
 	async (how) => {
