@@ -84,10 +84,14 @@ export function openProcessFolder(pidfd: number): FileDescriptor | undefined {
 		if (pidsInProc(pidfd)[0] !== pid) return undefined;
 		throw error;
 	}
-	// A process that still has its number after the opening had the number during the opening.
-	if (pidsInProc(pidfd)[0] === pid) return folder;
-	folder.close();
-	return undefined;
+	let isSame = false;
+	try {
+		// A process that still has its number after the opening had the number during the opening.
+		isSame = pidsInProc(pidfd)[0] === pid;
+	} finally {
+		if (!isSame) folder.close(); // also where no descriptor is free for the second look
+	}
+	return isSame ? folder : undefined;
 }
 
 /**
