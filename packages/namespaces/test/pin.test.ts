@@ -5,6 +5,8 @@ import { Location, mknod, openat2, type Task } from "@nearfar/core";
 import { mount, umount } from "@nearfar/mount";
 import { Namespace, type NamespaceKind, sethostname, setns } from "@nearfar/namespaces";
 import { describe, expect, test } from "vitest";
+import { runFixtureIn } from "../../../test/fixture-in-task.ts";
+import { needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid, killAt } from "../../../test/seccomp.ts";
@@ -213,6 +215,18 @@ describe("pin", () => {
 		});
 		expect(board.mounts()).toEqual([board.at("pin")]);
 	});
+
+	needs("/proc").test(
+		"of two that pin on one file at the same moment, one is EEXIST and nothing is stacked",
+		async () => {
+			await using board = await pinBoard();
+			await using runner = await board.task.clone();
+			const { report } = await runFixtureIn(runner, "namespaces/pin-race", board.at());
+			expect(report).toEqual(["EEXIST,pinned"]);
+			expect(board.mounts()).toHaveLength(50);
+			expect(new Set(board.mounts()).size).toBe(50);
+		},
+	);
 
 	test("a read-only pin directory is EROFS", async () => {
 		await using board = await pinBoard();
