@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { rewriteDeclarations, sourceImportsOf } from "./declarations.mjs";
+import { root, run } from "./run.mjs";
 
 test("declarations import declarations, also after a second run", () => {
 	const folder = mkdtempSync(join(tmpdir(), "nearfar-declarations-"));
@@ -31,3 +32,16 @@ test("declarations import declarations, also after a second run", () => {
 	writeFileSync(file, 'export declare const a: import("./a.ts").A;\n');
 	expect(sourceImportsOf(folder)).toHaveLength(1);
 });
+
+test("the declarations of all packages compile with the tsconfig of the README, which checks declarations too", () => {
+	const folder = mkdtempSync(join(tmpdir(), "nearfar-declarations-"));
+	onTestFinished(() => rmSync(folder, { recursive: true }));
+	const [, tsconfig] = /tsconfig\.json:\n\n```json\n([^`]+)```/.exec(readFileSync(join(root, "README.md"), "utf8"));
+	writeFileSync(join(folder, "tsconfig.json"), tsconfig);
+	writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+	symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+	const names = readdirSync(join(root, "packages"));
+	const exported = names.map((name) => `export * as ${name} from "@nearfar/${name}";\n`);
+	writeFileSync(join(folder, "use.ts"), exported.join(""));
+	expect(run("tsc", ["--noEmit", "--project", folder])).toBe("");
+}, 60_000);

@@ -436,7 +436,7 @@ export declare function moveMount(from: number, fromPath: Text, to: number, toPa
  * bind(2), connect(2), listen(2), setsockopt(2), getsockopt(2), getsockname(2) or getpeername(2), by their place in this list.
  * `path`: the name of a Unix socket, for errors.
  */
-export declare function onSocket(call: number, fd: number, args: Array<RawArg>, path: Uint8Array): Syscalled
+export declare function onSocket(call: number, fd: number, args: Array<number | bigint | Uint8Array>, path: Uint8Array): Syscalled
 
 /** openat2(2). */
 export declare function openat2(at: number, path: Text, flags: number, mode: number, resolve: number): number
