@@ -13,7 +13,7 @@ export const page = join(root, "docs/troubleshooting.md");
 /** For each obstacle: what a user sees, and values as a machine has them. */
 const examples = {
 	"no-proc": {
-		see: "`ENOENT`, with a path below `/proc`: from `Task.clone` with an `idMap`, from `Namespace.current`, from `task.supervise`.",
+		see: "`ENOENT`, with a path below `/proc`: from `Task.clone` with an `idMap`, from `task.supervise`. `Namespace.current` works by a pidfd instead (Linux 6.11).",
 		values: { found: "nothing" },
 	},
 	chroot: {
@@ -69,7 +69,7 @@ const examples = {
 		values: { helper: "newuidmap", path: "/usr/bin/newuidmap", reason: "no bit" },
 	},
 	"no-new-privs": {
-		see: "An `IdMapHelperError` with `Could not set caps` or `write to uid_map failed`, although the helper has its bit.",
+		see: "An `IdMapHelperError` with `Could not set caps`, `write to uid_map failed` or `open of gid_map failed: Permission denied`, although the helper has its bit.",
 		values: {},
 	},
 	"bounding-set": {
@@ -78,7 +78,7 @@ const examples = {
 	},
 	"no-subordinate-ids": {
 		see: "An `IdMapHelperError` with `uid range […) -> […) not allowed`, or empty lists of `subordinateIds()`.",
-		values: { user: "anna", file: "/etc/subuid" },
+		values: { user: "anna", files: ["/etc/subuid", "/etc/subgid"] },
 	},
 	"cgroup-v1": {
 		see: "`ENOENT` for files such as `memory.max` in a folder of cgroup v2, or no mount of the type `cgroup2` at all.",
@@ -141,9 +141,16 @@ console.log(\`\${await probe()}\`);
 Obstacles that prevent most come first. A fix that begins with "as the administrator" needs root on the machine, or in the user namespace
 that has the setting.`;
 
-/** Returns a fix as Markdown. What lies between angle brackets would be a tag. */
+/** The programs that fixes run, with their arguments: a command ends before the prose that follows, and quotes hold what they hold. */
+const command =
+	/(?<![\w`])(?:apparmor_parser|chown|echo|lsns|mount|printf|setcap|setpriv|sysctl|systemd-run|umount|unshare|usermod) (?!the )(?:'[^']*'|[,:](?! )|[^,;':`])+(?=[,;]|$)/g;
+/** A call in TypeScript, with one pair of brackets inside at most. */
+const call = /(?<![\w`.])[A-Za-z][\w.]*\((?:[^()]|\([^()]*\))*[{"](?:[^()]|\([^()]*\))*\)/g;
+
+/** Returns a fix as Markdown. Commands and calls are spans of code, which can be copied as they are. */
 function toText(fix) {
-	return fix.replaceAll(process.execPath, "/usr/bin/node").replaceAll(/<(\w[^>]*)>/g, "\\<$1>");
+	const text = fix.replaceAll(process.execPath, "/usr/bin/node");
+	return text.replaceAll(command, (found) => `\`${found.trimEnd()}\``).replaceAll(call, (found) => `\`${found}\``);
 }
 
 /** Loads the table of obstacles, which imports nothing but types. */

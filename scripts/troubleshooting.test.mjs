@@ -13,3 +13,10 @@ test("each section says what is seen, why, and the narrow fix", async () => {
 		for (const part of ["**What you see.** ", "**Why.** ", "**The narrow fix:** "]) expect(section).toContain(part);
 	}
 });
+
+test("commands and calls are spans of code, which can be copied", async () => {
+	const text = await troubleshooting();
+	const outside = text.replaceAll(/```[\s\S]*?```/g, "").replaceAll(/`[^`\n]*`/g, "");
+	expect(text).not.toContain("\\<");
+	expect(outside).not.toMatch(/<abi|sysctl -w|setcap cap_|mount -[ot]|usermod --|Task\.clone\(\{/);
+});

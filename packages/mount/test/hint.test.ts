@@ -1,5 +1,7 @@
-import { symlinkSync } from "node:fs";
-import { Location, type NamespaceKind, openat2, type SyscallError, Task } from "@nearfar/core";
+import { mkdtempSync, rmdirSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chdir, chroot, Location, type NamespaceKind, openat2, type SyscallError, Task } from "@nearfar/core";
 import {
 	fsmount,
 	fsopen,
@@ -15,6 +17,7 @@ import {
 } from "@nearfar/mount";
 import { describe, expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
+import { reason } from "../../../test/reason.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
 import { ownMounts, sandbox } from "./sandbox.ts";
@@ -281,6 +284,39 @@ needs("the file system ext4").test(
 			for (const words of ["kernel.apparmor_restrict_unprivileged_userns is 1", "userns,"]) {
 				expect(error.hint).toContain(words);
 			}
+		});
+	},
+);
+
+needs("/proc").test(
+	"firejail #463: a chroot into a mount point is inferred where nothing else is in the way",
+	async () => {
+		const folder = mkdtempSync(join(tmpdir(), "nearfar-chroot-"));
+		try {
+			await using task = await rootless();
+			task.run(() => {
+				mount("/", folder, null, { flags: ["bind", "rec"] });
+				chroot(folder);
+				chdir("/");
+			});
+			const error = await reason(() => task.clone({ namespaces: ["user"], idMap: "none" }));
+			expect(error).toMatchObject({ code: "EPERM", hint: expect.stringContaining("chroot") });
+		} finally {
+			rmdirSync(folder);
+		}
+	},
+);
+
+needs("/proc", "the file system proc", "pid namespaces").test(
+	"EPERM of a proc below covers says first what the program itself can do",
+	async () => {
+		await using outer = await rootless();
+		outer.run(() => mount("/dev/null", "/proc/uptime", null, { flags: ["bind"] }));
+		await using task = await outer.clone({ namespaces: ["user", "mnt", "pid"], idMap: "root" });
+		task.run(() => {
+			const { code, hint } = refused(() => mount("none", "/tmp", "proc"));
+			expect(code).toBe("EPERM");
+			for (const word of ["/proc/uptime", 'flags: ["bind", "rec"]', "outer pid"]) expect(hint).toContain(word);
 		});
 	},
 );

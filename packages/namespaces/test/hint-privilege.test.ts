@@ -77,3 +77,22 @@ needs("/proc", "an ordinary user").test(
 		for (const word of ["CAP_SYS_ADMIN", '["user", "mnt"]']) expect(mounts).toContain(word);
 	},
 );
+
+needs("/proc").test("EPERM of a host name in a plain task says which namespaces the task needs", async () => {
+	await using task = await powerless();
+	const hint = await hintOf("sethostname", () => task.run(() => sethostname("inside")));
+	for (const word of ["CAP_SYS_ADMIN", '["user", "uts"]']) expect(hint).toContain(word);
+});
+
+needs("/proc").test(
+	"EPERM where no id is mapped says: write the maps first, and does not advise another user namespace",
+	async () => {
+		await using task = await Task.clone({ namespaces: ["user"], idMap: "none" });
+		const hint = await hintOf("clone3", () => task.clone({ namespaces: ["user"], idMap: "none" }));
+		expect(hint).toContain("writeIdMap");
+		task.run(() => dropCapabilities());
+		const other = await hintOf("clone3", () => task.clone({ namespaces: ["net"] }));
+		expect(other).toContain("writeIdMap");
+		expect(other).not.toContain('add "user"');
+	},
+);

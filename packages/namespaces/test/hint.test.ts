@@ -6,7 +6,7 @@ import { unshare } from "@nearfar/namespaces";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
-import { forbid } from "../../../test/seccomp.ts";
+import { forbid, forbidNamespaces } from "../../../test/seccomp.ts";
 import { arm64, capable, powerless } from "./tasks.ts";
 
 const [UNSHARE, CLONE3, EPERM, ENOSYS] = [arm64 ? 97 : 272, 435, 1, 38];
@@ -106,6 +106,13 @@ needs("/proc").test(
 		for (const word of ["seccomp", "probably", "unshare"]) expect(hint).toContain(word);
 	},
 );
+
+needs("/proc").test("a hint names clone(2) where clone(2) was made, and not clone3(2)", async () => {
+	await using task = await Task.clone();
+	forbidNamespaces(task);
+	const hint = await hintOf("EPERM", "clone3", () => task.clone({ namespaces: ["user"], idMap: "none" }));
+	expect(hint).toContain("the EPERM of clone:");
+});
 
 needs("/proc").test(
 	"bubblewrap #284 a user namespace inside of 33 others is ENOSPC, and the hint says how deep it is",

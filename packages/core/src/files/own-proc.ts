@@ -24,7 +24,7 @@ export function openOwnProc(path: string, flags: OpenHow["flags"] = []): FileDes
 		if (native().fileSystemType(numberOf(proc)) === PROC_SUPER_MAGIC) {
 			return openat2(new Location(proc, path), { flags, resolve: ["noXdev"] });
 		}
-		const hint = "what /proc has is not a procfs: mount one there";
+		const hint = "no procfs is mounted on /proc: mount one there";
 		throw new SyscallError({ code: "ENOENT", errno: ENOENT, syscall: "openat2" }, { path: whole, hint, ...taskOf() });
 	});
 }

@@ -2,10 +2,14 @@ import { native } from "../addon/native.ts";
 import type { IdMap } from "../idmap/id-map.ts";
 import { subordinateIds } from "../idmap/subordinate-ids.ts";
 import { type AnyTask, nearTask } from "../target/target.ts";
+import { isInitialUserNamespace } from "./ask.ts";
+import { filesWithout, loginName } from "./login-name.ts";
 import { mountsOf, statusOf } from "./look.ts";
 import { say } from "./say.ts";
 
 const SET_USER_ID = 0o4000;
+/** The owner of a file is shown as this id if the user namespace does not map the owner. */
+export const OVERFLOW_ID = 65534;
 const LONGEST = 64; // bytes of a file capability
 
 /**
@@ -14,17 +18,25 @@ const LONGEST = 64; // bytes of a file capability
  * @param helper - The name of the program.
  * @param map - The map that the program was to write.
  * @param by - The task that the program was cloned from.
+ * @param stderr - The error output of the program.
  */
 export async function hintForHelper(
 	helper: "newuidmap" | "newgidmap",
 	map: IdMap,
 	by: AnyTask,
+	stderr: string,
 ): Promise<string | undefined> {
 	try {
+		if (/Cannot determine your user name/.test(stderr)) return withoutName(helper, by);
 		return withoutPrivilege(helper, by) ?? (await withoutIds(helper, map, by));
 	} catch {
 		return undefined; // the failure of the helper is the error to report
 	}
+}
+
+function withoutName(helper: string, by: AnyTask): string | undefined {
+	const uid = statusOf(by)?.uid;
+	return `the uid${uid === undefined ? "" : ` ${uid}`} has no line in /etc/passwd, and ${helper} goes by the login name: as the administrator add the user, useradd --uid ${uid ?? "UID"} NAME; or map one id, idMap: "root" or "identity", which needs no helper`;
 }
 
 function withoutPrivilege(helper: "newuidmap" | "newgidmap", by: AnyTask): string | undefined {
@@ -44,6 +56,9 @@ function withoutPrivilege(helper: "newuidmap" | "newgidmap", by: AnyTask): strin
 	const { mode, uid } = statSync(path);
 	if (hasFileCapabilities(path)) return undefined;
 	if ((mode & SET_USER_ID) === 0) return say("helper-not-setuid", { helper, path, reason: "no bit" });
+	if (uid === OVERFLOW_ID && !isInitialUserNamespace()) {
+		return say("helper-not-setuid", { helper, path, reason: "owner not mapped" });
+	}
 	return uid === 0 ? undefined : say("helper-not-setuid", { helper, path, reason: "not root's" });
 }
 
@@ -63,8 +78,9 @@ async function withoutIds(helper: "newuidmap" | "newgidmap", map: IdMap, by: Any
 	const file = isUids ? "/etc/subuid" : "/etc/subgid";
 	const { uids, gids } = await subordinateIds(status.uid);
 	const ranges = isUids ? uids : gids;
-	const user = `${status.uid}`;
-	if (ranges.length === 0) return say("no-subordinate-ids", { user, file });
+	const user = loginName(status.uid);
+	const files = filesWithout(uids, gids);
+	if (ranges.length === 0) return say("no-subordinate-ids", { user, files });
 	const own = isUids ? status.uid : status.gid;
 	const outside = map.mappings.find(
 		(line) =>

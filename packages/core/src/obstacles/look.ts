@@ -82,6 +82,15 @@ export function parseStatus(text: string): Status {
 	};
 }
 
+/** Returns the effective capabilities of a task. The kernel tells them without `/proc` as well. */
+export function effectiveOf(task: AnyTask): Pick<Status, "effective" | "effectiveText"> | undefined {
+	const status = statusOf(task);
+	if (status) return status;
+	const pid = task.process instanceof ChildProcess ? task.process.pid : 0;
+	const [effective = 0n] = nearTask().run(() => native().capget(pid));
+	return { effective, effectiveText: effective.toString(16).padStart(16, "0") };
+}
+
 /** Returns whether a set has a capability, which is given by its number. */
 export function hasCapability(set: bigint, capability: number): boolean {
 	return ((set >> BigInt(capability)) & 1n) === 1n;
@@ -173,6 +182,14 @@ export function coversBelow(mounts: readonly SeenMount[], fstype: "proc" | "sysf
 	const folders = mounts.filter((mount) => mount.fstype === fstype && mount.root === "/").map(({ at }) => at);
 	const places = mounts.map(({ at }) => at).filter((at) => folders.some((folder) => at.startsWith(`${folder}/`)));
 	return [...new Set(places)].filter((at) => !EMPTY.test(at));
+}
+
+/** Returns how many processes `/proc` shows. */
+export function processesInSight(): number {
+	return process
+		.getBuiltinModule("node:fs")
+		.readdirSync("/proc")
+		.filter((name) => /^\d+$/.test(name)).length;
 }
 
 /** Returns whether there are signs that this process runs in a container. The fixes for an obstacle depend on that. */

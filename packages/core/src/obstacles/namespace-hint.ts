@@ -3,8 +3,18 @@ import type { SyscallError } from "../syscall-error.ts";
 import type { AnyTask } from "../target/target.ts";
 import { stateOf, threadId } from "../task/state.ts";
 import { isInitialUserNamespace, namespaceLimit, sysctlOf, userNesting } from "./ask.ts";
-import { hasCapability, idMapOf, isRootMount, readOfTask, type Status, statusOf, unmappedIds } from "./look.ts";
-import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, say } from "./say.ts";
+import {
+	effectiveOf,
+	hasCapability,
+	idMapOf,
+	isRootMount,
+	processesInSight,
+	readOfTask,
+	type Status,
+	statusOf,
+	unmappedIds,
+} from "./look.ts";
+import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, CAP_SYS_RESOURCE, say } from "./say.ts";
 import { hintForThread } from "./thread-hint.ts";
 
 /** A call that makes namespaces. */
@@ -68,16 +78,28 @@ export function hintForNewThread(near: AnyTask, refusal: Refusal, kinds: readonl
 }
 
 function noUserNamespace(task: AnyTask, { syscall, code }: Refusal, { kinds, options }: NamespaceCall) {
-	if (isRootMount(task) === false) return say("chroot", {});
 	const status = statusOf(task);
 	if (!status) return undefined;
-	const ids = unmappedIds(task, status);
-	if (ids.length > 0) return say("unmapped-ids", { ids, ...mapsOf(task) });
+	const known = neverUser(task, status);
+	if (known !== undefined) return known;
 	const value = sysctlOf(task, "kernel/unprivileged_userns_clone");
 	const isInitial = !stateOf(task).kinds.has("user") && isInitialUserNamespace();
 	const isPrivileged = isInitial && hasCapability(status.effective, CAP_SYS_ADMIN);
 	if (value === "0" && !isPrivileged) return say("unprivileged-userns-clone", { value });
-	return lacksPid(status, options) ?? filteredBy(status, syscall, code, kinds) ?? restricted(task);
+	const reason = lacksPid(status, options) ?? filteredBy(status, madeCall(syscall, options), code, kinds);
+	return reason ?? restricted(task) ?? say("chroot", { inferred: true });
+}
+
+/** Returns why a task cannot make a user namespace whatever its privilege is. */
+function neverUser(task: AnyTask, status: Status): string | undefined {
+	if (isRootMount(task) === false) return say("chroot", {});
+	const ids = unmappedIds(task, status);
+	return ids.length > 0 ? say("unmapped-ids", { ids, ...mapsOf(task) }) : undefined;
+}
+
+/** Returns the call that was made: Task.clone makes clone3(2) only for options that need it, and an error names clone3 always. */
+function madeCall(syscall: string, options: readonly string[] = []): string {
+	return syscall === "clone3" && options.length === 0 ? "clone" : syscall;
 }
 
 function mapsOf(task: AnyTask): { uidMap?: string; gidMap?: string } {
@@ -86,16 +108,21 @@ function mapsOf(task: AnyTask): { uidMap?: string; gidMap?: string } {
 }
 
 function noPrivilege(task: AnyTask, { syscall, code }: Refusal, { kinds, options }: NamespaceCall) {
+	const found = effectiveOf(task);
+	if (!found) return undefined;
+	const { effective, effectiveText } = found;
 	const status = statusOf(task);
-	if (!status) return undefined;
-	const { effective, effectiveText } = status;
 	if (kinds.length > 0 && !hasCapability(effective, CAP_SYS_ADMIN)) {
 		// A thread of Node cannot have a user namespace of its own.
 		if (threadId(task) !== undefined) return hintForThread(task, kinds);
-		return say("no-capability", { capability: "CAP_SYS_ADMIN", effective: effectiveText, kinds });
+		const known = status && neverUser(task, status);
+		const values = { capability: "CAP_SYS_ADMIN", effective: effectiveText, kinds };
+		if (known === undefined) return say("no-capability", values);
+		return `CAP_SYS_ADMIN is not effective (CapEff: ${effectiveText}), which the namespaces ${kinds.join(", ")} need; a new user namespace is refused as well: ${known}`;
 	}
+	if (!status) return undefined;
 	const own = stateOf(task).kinds.has("user") ? restricted(task) : undefined;
-	return own ?? lacksPid(status, options) ?? filteredBy(status, syscall, code, kinds);
+	return lacksPid(status, options) ?? filteredBy(status, madeCall(syscall, options), code, kinds) ?? own;
 }
 
 /** Returns the hint about AppArmor, which gives a user namespace of an ordinary user no capabilities. */
@@ -125,12 +152,28 @@ function reachedLimit(task: AnyTask, kinds: readonly NamespaceKind[]): string | 
 		return found ? [{ kind, ...found }] : [];
 	});
 	const forbidden = limits.find(({ limit }) => limit === "0");
-	if (forbidden) return say("userns-limit", forbidden);
+	const isInitial = !stateOf(task).kinds.has("user") && isInitialUserNamespace();
+	const writable = !isInitial && hasCapability(effectiveOf(task)?.effective ?? 0n, CAP_SYS_RESOURCE);
+	if (forbidden) return say("userns-limit", { ...forbidden, writable });
 	if (kinds.includes("user") && (userNesting(task) ?? 0) >= DEEPEST) return say("nesting", { kind: "user" });
 	if (kinds.includes("pid") && pidNesting(task) >= DEEPEST) return say("nesting", { kind: "pid" });
 	// The limits of the user namespaces above count too, and no file says how many namespaces there are: the smallest limit is the likeliest.
 	const [smallest] = limits.sort((a, b) => Number(a.limit) - Number(b.limit));
-	return smallest && say("userns-limit", smallest);
+	if (!smallest) return undefined;
+	if (isInitial || !isUnreached(smallest.limit)) return say("userns-limit", { ...smallest, writable });
+	const nested = kinds.find((kind) => kind === "user") ?? kinds.find((kind) => kind === "pid");
+	const nestedLimit = limits.find(({ kind }) => kind === nested)?.limit;
+	// Where this process is in the initial user namespace, every level was counted above.
+	if (nested && nestedLimit && !isInitialUserNamespace()) return say("nesting", { kind: nested, limit: nestedLimit });
+	return say("userns-limit", { ...smallest, above: true });
+}
+
+/** A user that has more namespaces than that has run out of memory before. */
+const IMPLAUSIBLE = 2 ** 20;
+
+/** Returns whether a limit is clearly not reached: there are far fewer processes than the limit allows namespaces. */
+function isUnreached(limit: string): boolean {
+	return Number(limit) >= IMPLAUSIBLE || processesInSight() < Number(limit) / 2;
 }
 
 /** Returns how many pid namespaces lie between the one of `/proc` and the one of a task. */

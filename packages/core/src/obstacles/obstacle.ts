@@ -5,18 +5,28 @@ import type { NamespaceKind } from "../addon/flags.generated.ts";
 /** The values that the sentence and the fixes of each obstacle are made of. A value that is absent could not be read. */
 export interface ObstacleValues {
 	/** A call needs a capability that is not effective. `kinds`: the namespaces that were refused, if the call makes any. */
-	"no-capability": { capability: string; effective?: string; kinds?: readonly string[]; prevents?: string };
-	/** `file` has the limit, `limit` is its text. A limit other than 0 is used up. */
-	"userns-limit": { kind: NamespaceKind; file: string; limit: string };
-	/** The kind of namespace that is nested too deep: `"user"` or `"pid"`. */
-	nesting: { kind: NamespaceKind };
+	"no-capability": {
+		capability: string;
+		effective?: string;
+		kinds?: readonly string[];
+		prevents?: string;
+		/** True when a new user namespace is refused as well, so that "user" is no way out. */
+		withoutUser?: boolean;
+	};
+	/**
+	 * `file` has the limit, `limit` is its text. A limit other than 0 is used up, unless `above`: then a user namespace above has the
+	 * limit. `writable`: this process is root of a user namespace of its own, and may write the file.
+	 */
+	"userns-limit": { kind: NamespaceKind; file: string; limit: string; above?: boolean; writable?: boolean };
+	/** The kind of namespace that is nested too deep: `"user"` or `"pid"`. `limit`: the limit that is not reached, if the depth is inferred. */
+	nesting: { kind: NamespaceKind; limit?: string };
 	"unprivileged-userns-clone": { value: string };
 	/** `value` is the text of the sysctl, `label` the AppArmor label of the process. */
 	"apparmor-userns": { value: string; label?: string };
 	/** `filters` is the number of filters, `call` the call that was refused, `code` its error. */
 	seccomp: { filters?: string; call?: string; code?: string; kinds?: readonly string[] };
-	/** `root` is what mountinfo says of `/`, if `/` is no mount point there. */
-	chroot: { root?: string };
+	/** `root` is what mountinfo says of `/`, if `/` is no mount point there. `inferred`: everything else that refuses was ruled out. */
+	chroot: { root?: string; inferred?: boolean };
 	/** The ids that the user namespace of the process does not map, as in `uid 1000`, and the maps. */
 	"unmapped-ids": { ids: readonly string[]; uidMap?: string; gidMap?: string };
 	/** The capabilities that the bounding set lacks, and the set as in `status`. */
@@ -35,15 +45,15 @@ export interface ObstacleValues {
 	/** What the process cannot do: for example run newuidmap with its privilege. */
 	"no-new-privs": { prevents?: string };
 	"helper-missing": { helper: string; path?: string };
-	/** `reason`: the file has neither bit nor capability, its owner is not root, or its mount is nosuid. */
+	/** `reason`: the file has neither bit nor capability, its owner is not root or has no id in this user namespace, or its mount is nosuid. */
 	"helper-not-setuid": {
 		helper: string;
 		path: string;
-		reason: "no bit" | "not root's" | "nosuid mount";
+		reason: "no bit" | "not root's" | "owner not mapped" | "nosuid mount";
 		mountPoint?: string;
 	};
-	/** `user` is the login name or the uid, `file` the file that has no line for the user. */
-	"no-subordinate-ids": { user: string; file: string };
+	/** `user` is the login name or the uid, `files` are those that have no line for the user. */
+	"no-subordinate-ids": { user: string; files: readonly string[] };
 	/** `controllers` are those that lie in cgroup v1 hierarchies. */
 	"cgroup-v1": { controllers: readonly string[]; unified?: string };
 	/** `path` is the folder of the cgroup, `code` the error of the call that was refused there. */
@@ -129,14 +139,17 @@ const table: Table = {
 		source: "/proc",
 		value: found,
 	}),
-	chroot: ({ root }) => ({
-		sentence: `The root directory of this process is not the root of its mount namespace${root === undefined ? "" : ` (${root} in /proc/self/mountinfo)`}, as after chroot(2): no new user namespace can be made, by root neither.`,
+	chroot: ({ root, inferred }) => ({
+		sentence: inferred
+			? "Neither a limit, a sysctl, a filter nor the id maps explain the refusal: the root directory of this process is probably a mount that is not the root of its mount namespace, as after chroot(2) into a mount point, and no new user namespace can be made, by root neither."
+			: `The root directory of this process is not the root of its mount namespace${root === undefined ? "" : ` (${root} in /proc/self/mountinfo)`}, as after chroot(2): no new user namespace can be made, by root neither.`,
 		fix: [
 			"enter the directory by pivot_root(2) in a mount namespace of its own instead of chroot: unshare --mount, mount --rbind DIR DIR, pivot_root; systemd's RootDirectory= and bwrap do so",
 			"start this program outside of the chroot",
 		],
 		source: "/proc/self/mountinfo",
 		...(root !== undefined && { value: root }),
+		certain: !inferred,
 	}),
 	"unprivileged-userns-clone": ({ value }) => ({
 		sentence: `kernel.unprivileged_userns_clone is ${value}: a process without CAP_SYS_ADMIN cannot make a user namespace.`,
@@ -150,25 +163,31 @@ const table: Table = {
 		source: "/proc/sys/kernel/unprivileged_userns_clone",
 		value,
 	}),
-	"userns-limit": ({ kind, file, limit }) => {
+	"userns-limit": ({ kind, file, limit, above, writable }) => {
 		const name = file.split("/").at(-1) ?? file;
 		const [own, most] = [`user.${name}`, kind === "user" ? "user namespace" : `${kind} namespace`];
-		const reached = limit === "0" ? `is 0` : `is ${limit}, and this user has that many`;
+		const used = above
+			? `is ${limit} and is not used up, so that the limit of a user namespace above is`
+			: `is ${limit}, and this user has that many`;
+		const reached = limit === "0" ? "is 0" : used;
+		const here = writable && !above ? [`as root of this user namespace, in the task itself: echo 10000 > ${file}`] : [];
 		return {
 			sentence: `${own} ${reached} (${file}, of this user namespace): no new ${most} can be made. "No space left on device" means this limit, and no disk.`,
 			fix: [
+				...here,
 				...(limit === "0" ? [] : [`end processes of this user that hold ${most}s: lsns --type ${kind} lists them`]),
 				asRoot(`sysctl -w ${own}=10000, in the user namespace that has the limit`),
 			],
 			inContainer: [
+				...here,
 				asRoot(`on the host of the container, or where its user namespace is made: sysctl -w ${own}=10000`),
 			],
 			source: file,
 			value: limit,
 		};
 	},
-	nesting: ({ kind }) => ({
-		sentence: `This process is 32 ${kind} namespaces deep, which is the most that the kernel nests: no ${kind} namespace can be made in the innermost. "No space left on device" means the depth, and no disk.`,
+	nesting: ({ kind, limit }) => ({
+		sentence: `${limit === undefined ? "This process is" : `user.max_${kind}_namespaces is ${limit} here and is not used up, so that this process is probably`} 32 ${kind} namespaces deep, which is the most that the kernel nests: no ${kind} namespace can be made in the innermost. "No space left on device" means the depth, and no disk.`,
 		fix: [
 			`make the namespace from a process that is less deep: clone tasks side by side by Task.clone(), instead of each from the one before`,
 		],
@@ -177,7 +196,9 @@ const table: Table = {
 	"unmapped-ids": ({ ids, uidMap, gidMap }) => ({
 		sentence: `The user namespace of this process does not map its ${list.format(ids)}${mapsText(uidMap, gidMap)}: a process without mapped ids cannot make another user namespace.`,
 		fix: [
-			"set mapped ids first, the group before the user: setresgid(gid, gid, gid), then setresuid(uid, uid, uid), with ids that the maps have inside",
+			uidMap?.trim() === "" || gidMap?.trim() === ""
+				? "write the maps first: writeIdMap(task, { uids, gids }), or the option idMap of Task.clone"
+				: "set mapped ids first, the group before the user: setresgid(gid, gid, gid), then setresuid(uid, uid, uid), with ids that the maps have inside",
 			"map the ids when the user namespace is made: its /proc/PID/uid_map and gid_map can be written once",
 		],
 		source: ids.some((id) => id.startsWith("uid")) ? "/proc/self/uid_map" : "/proc/self/gid_map",
@@ -214,14 +235,17 @@ const table: Table = {
 	"masked-proc": ({ fstype, covers, readOnly }) => {
 		const path = fstype === "proc" ? "/proc" : "/sys";
 		const covered = covers.length > 0 ? `Mounts cover ${list.format(covers)}` : undefined;
+		const costs =
+			fstype === "proc"
+				? "/proc/self then shows the outer pid, and other processes of the outer pid namespace stay visible"
+				: "/sys/class/net then shows the outer network namespace";
+		const bind = `bind ${path} into the new root instead of mounting a new ${fstype}: mount("${path}", "…", null, { flags: ["bind", "rec"] }); ${costs}`;
 		const state = covered ?? (readOnly ? `${path} is mounted read-only` : `No ${fstype} is mounted in sight`);
 		return {
 			sentence: `${state}: a task with a user namespace of its own cannot mount a new ${fstype}, which would show what is hidden here.`,
-			fix: [
-				...(covers.length > 0 ? [asRoot(`umount ${covers.join(" ")}`)] : []),
-				`bind ${path} into the new root instead of mounting a new ${fstype}: mount("${path}", "…", null, { flags: ["bind", "rec"] })`,
-			],
+			fix: [bind, ...(covers.length > 0 ? [asRoot(`umount ${covers.join(" ")}`)] : [])],
 			inContainer: [
+				bind,
 				`start the container with ${path} unmasked: podman --security-opt unmask=ALL, docker --security-opt systempaths=unconfined, in Kubernetes securityContext.procMount: Unmasked`,
 				"start the container with --privileged",
 			],
@@ -276,6 +300,7 @@ const table: Table = {
 		const found = {
 			"no bit": `${path} has neither the set-user-id bit nor the file capability ${capability}`,
 			"not root's": `${path} has the set-user-id bit, and does not belong to root`,
+			"owner not mapped": `${path} has the set-user-id bit, and the user namespace of this process does not map its owner (shown as uid 65534), so that the kernel ignores the bit`,
 			"nosuid mount": `${path} lies on a mount with nosuid${mountPoint ? ` (${mountPoint})` : ""}`,
 		}[reason];
 		const bit = `chown root ${path} && chmod u+s ${path}`;
@@ -283,10 +308,16 @@ const table: Table = {
 			sentence: `${found}: ${helper} gets no privilege, and an ordinary user cannot map more than its own id.`,
 			fix: nosuid
 				? [asRoot(`mount -o remount,suid ${mountPoint ?? "of that place"}`)]
-				: [asRoot(`setcap ${capability}=ep ${path}`), asRoot(bit)],
-			...(!nosuid && {
-				inContainer: [`in the image: setcap ${capability}=ep ${path}`, `in the image: ${bit}`],
-			}),
+				: reason === "owner not mapped"
+					? [
+							'map one id: idMap: "root" or "identity" needs no helper',
+							`let a process outside of this user namespace write the map: writeIdMap(…, { by })`,
+						]
+					: [asRoot(`setcap ${capability}=ep ${path}`), asRoot(bit)],
+			...(!nosuid &&
+				reason !== "owner not mapped" && {
+					inContainer: [`in the image: setcap ${capability}=ep ${path}`, `in the image: ${bit}`],
+				}),
 			source: path,
 			value: reason,
 		};
@@ -315,14 +346,16 @@ const table: Table = {
 		source: "/proc/self/status",
 		...(bounding !== undefined && { value: `CapBnd: ${bounding}` }),
 	}),
-	"no-subordinate-ids": ({ user, file }) => ({
-		sentence: `${file} has no line for ${user}: an ordinary user cannot map more than its own id.`,
+	"no-subordinate-ids": ({ user, files }) => ({
+		sentence: `${list.format(files)} ${files.length > 1 ? "have" : "has"} no line for ${user}: an ordinary user cannot map more than its own id.`,
 		fix: [
-			asRoot(`usermod --add-sub${file.endsWith("gid") ? "gids" : "uids"} 100000-165535 ${user}`),
-			asRoot(`add the line ${user}:100000:65536 to ${file}, with a range that no other line has`),
+			asRoot(
+				`usermod ${files.map((file) => `--add-sub${file.endsWith("gid") ? "gids" : "uids"} 100000-165535`).join(" ")} ${user}`,
+			),
+			asRoot(`add the line ${user}:100000:65536 to ${list.format(files)}, with a range that no other line has`),
 		],
-		inContainer: [`in the image: echo ${user}:100000:65536 >> ${file}`],
-		source: file,
+		inContainer: [`in the image: echo ${user}:100000:65536 | tee -a ${files.join(" ")}`],
+		source: files.join(" "),
 		value: `no line for ${user}`,
 	}),
 	"cgroup-v1": ({ controllers, unified }) => ({
@@ -356,16 +389,16 @@ const table: Table = {
 		...(kernel !== undefined && { value: kernel }),
 		certain: !filtered,
 	}),
-	"no-capability": ({ capability, effective, kinds, prevents }) => ({
-		sentence: `${capability} is not effective in this process${effective === undefined ? "" : ` (CapEff: ${effective} in /proc/self/status)`}: ${prevents ?? `${kinds?.length ? `the namespaces ${list.format(kinds)} need` : "the call needs"} it, or a new user namespace along with them`}${prevents ? " is refused" : ""}.`,
+	"no-capability": ({ capability, effective, kinds, prevents, withoutUser }) => ({
+		sentence: `${capability} is not effective in this process${effective === undefined ? "" : ` (CapEff: ${effective} in /proc/self/status)`}: ${prevents ?? `${kinds?.length ? `the namespaces ${list.format(kinds)} need` : "the call needs"} it${withoutUser ? ", and a new user namespace along with them is refused as well" : ", or a new user namespace along with them"}`}${prevents ? " is refused" : ""}.`,
 		fix: [
-			`add "user": ${inNamespaces} needs no privilege`,
+			...(withoutUser ? [] : [`add "user": ${inNamespaces} needs no privilege`]),
 			asRoot(
 				`start this program with the capability: setpriv --ambient-caps +${capabilityName(capability)} --inh-caps +${capabilityName(capability)} ${program()} …`,
 			),
 		],
 		inContainer: [
-			`add "user": ${inNamespaces} needs no privilege`,
+			...(withoutUser ? [] : [`add "user": ${inNamespaces} needs no privilege`]),
 			`start the container with --cap-add ${capability.replace(/^CAP_/, "")}`,
 		],
 		source: "/proc/self/status",

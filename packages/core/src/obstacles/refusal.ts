@@ -2,10 +2,12 @@ import type { FailureData } from "../../native/binding.js";
 import type { AnyTask } from "../target/target.ts";
 import { ownNamespaces } from "../task/namespaces.ts";
 import { stateOf, threadId } from "../task/state.ts";
-import { coversBelow, hasCapability, mountsOf, statusOf } from "./look.ts";
+import { coversBelow, effectiveOf, hasCapability, mountsOf } from "./look.ts";
 import { restricted } from "./namespace-hint.ts";
 import { CAP_NET_ADMIN, CAP_SYS_ADMIN, say } from "./say.ts";
 import { hintForCallOfThread, hintForNetworkOfThread } from "./thread-hint.ts";
+
+const nameCalls = /^set(host|domain)name$/;
 
 /** The calls that need a privilege over a namespace, and the capability that each needs. */
 const needed: Readonly<Record<string, readonly [capability: number, name: string]>> = {
@@ -18,19 +20,21 @@ const needed: Readonly<Record<string, readonly [capability: number, name: string
 };
 
 /**
- * Returns what stands in the way of a call that the kernel has refused with EPERM. `undefined`: no file explains the refusal.
+ * Returns what stands in the way of a call that the kernel has refused with EPERM, or with ENOENT below `/proc`. `undefined`: no file explains the refusal.
  *
  * @param task - The task that has made the call.
  * @param failure - The failure.
  */
-export function hintForRefusal(task: AnyTask, { syscall = "", fstype }: FailureData): string | undefined {
+export function hintForRefusal(task: AnyTask, { code, syscall = "", fstype }: FailureData): string | undefined {
+	if (code === "ENOENT") return withoutProc(task);
 	if (threadId(task) !== undefined) return hintForCallOfThread(task, syscall);
 	const [capability, name] = needed[syscall] ?? [];
-	if (capability === undefined || name === undefined || !stateOf(task).kinds.has("user")) return undefined;
+	if (capability === undefined || name === undefined) return undefined;
+	if (!stateOf(task).kinds.has("user")) return noNames(task, syscall);
 	const missing = missingInOwn(task, capability, name);
-	return (
-		missing ?? restricted(task) ?? foreignNamespace(task, syscall) ?? tooRevealing(task, syscall, fstype?.toString())
-	);
+	const reason = missing ?? foreignNamespace(task, syscall) ?? tooRevealing(task, syscall, fstype?.toString());
+	// AppArmor takes no capability from the set that the kernel shows. So AppArmor is the reason only where no other is known.
+	return reason ?? restricted(task);
 }
 
 /**
@@ -50,14 +54,34 @@ export function hintForNetwork(task: AnyTask): string | undefined {
 
 /** Returns the hint about a capability that a task in a user namespace of its own lacks. */
 function missingInOwn(task: AnyTask, capability: number, name: string): string | undefined {
-	const status = statusOf(task);
-	if (!status || hasCapability(status.effective, capability)) return undefined;
-	return `${name} is not effective in this task (CapEff: ${status.effectiveText}), although it has a user namespace of its own: make the call before the task changes its ids or gives up capabilities, or clone the task with idMap: "root"`;
+	const found = effectiveOf(task);
+	if (!found || hasCapability(found.effective, capability)) return undefined;
+	return `${name} is not effective in this task (CapEff: ${found.effectiveText}), although it has a user namespace of its own: make the call before the task changes its ids or gives up capabilities, or clone the task with idMap: "root"`;
+}
+
+/** Returns the hint about a `/proc` on which there is no procfs with this process. The tasks that have mounts of their own may see another. */
+function withoutProc(task: AnyTask): string | undefined {
+	const { existsSync, readdirSync } = process.getBuiltinModule("node:fs");
+	if (stateOf(task).kinds.has("mnt") || existsSync("/proc/self")) return undefined;
+	if (existsSync("/proc/version")) return say("no-proc", { found: "another pid namespace" });
+	const isEmpty = !existsSync("/proc") || readdirSync("/proc").length === 0;
+	return say("no-proc", { found: isEmpty ? "nothing" : "another file system" });
+}
+
+/** Returns the hint about a host or domain name that a task without a user namespace of its own may not set. */
+function noNames(task: AnyTask, syscall: string): string | undefined {
+	const found = effectiveOf(task);
+	if (!found || !nameCalls.test(syscall)) return undefined;
+	const { effective, effectiveText } = found;
+	const reason = hasCapability(effective, CAP_SYS_ADMIN)
+		? "the UTS namespace belongs to another user namespace than the one of this process"
+		: `CAP_SYS_ADMIN over the UTS namespace is not effective in this process (CapEff: ${effectiveText})`;
+	return `${reason}: make the call in a task that has its own, Task.clone({ namespaces: ["user", "uts"], idMap: "root" })`;
 }
 
 /** Returns the hint about a UTS namespace that does not belong to the task's user namespace. */
 function foreignNamespace(task: AnyTask, syscall: string): string | undefined {
-	if (!/^set(host|domain)name$/.test(syscall) || ownNamespaces(task).has("uts")) return undefined;
+	if (!nameCalls.test(syscall) || ownNamespaces(task).has("uts")) return undefined;
 	return 'the UTS namespace of the task belongs to another user namespace than the task\'s own: clone the task with ["user", "uts"], or call unshare(["uts"]) first';
 }
 

@@ -5,6 +5,7 @@ import { hintOf, type ObstacleName, type ObstacleValues, obstacle } from "./obst
 export const CAP_NET_ADMIN = 12;
 export const CAP_SYS_CHROOT = 18;
 export const CAP_SYS_ADMIN = 21;
+export const CAP_SYS_RESOURCE = 24;
 export const CAP_CHECKPOINT_RESTORE = 40;
 
 /** Returns the hint about an obstacle, which has the narrow fix. Inside a container the fix is one for containers. */

@@ -1,6 +1,6 @@
 import type { NamespaceKind } from "../addon/flags.generated.ts";
 import type { AnyTask } from "../target/target.ts";
-import { hasCapability, statusOf } from "./look.ts";
+import { effectiveOf, hasCapability } from "./look.ts";
 import { CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_SYS_CHROOT } from "./say.ts";
 
 const names = {
@@ -51,11 +51,13 @@ export function hintForThread(
 	kinds: readonly NamespaceKind[],
 	capabilities: readonly Capability[] = kinds.includes("mnt") ? [CAP_SYS_ADMIN, CAP_SYS_CHROOT] : [CAP_SYS_ADMIN],
 ): string | undefined {
-	const status = statusOf(task);
-	if (!status) return undefined;
-	const { effective, effectiveText } = status;
+	const found = effectiveOf(task);
+	if (!found) return undefined;
+	const { effective, effectiveText } = found;
 	const missing = capabilities.filter((each) => !hasCapability(effective, each)).map((each) => names[each]);
 	if (missing.length === 0) return undefined;
+	const sockets =
+		kinds.length === 0 || kinds.includes("net") ? "; task.get(socket) brings a socket of the task into Node" : "";
 	const own = kinds[0] === undefined ? "" : `, "${kinds.join('", "')}"`;
-	return `a thread has the privilege of Node, which lacks ${missing.join(" and ")} (CapEff: ${effectiveText}): use a task, Task.clone({ namespaces: ["user"${own}] }), or one that joins the user namespace first; task.get(socket) brings a socket of the task into Node`;
+	return `a thread has the privilege of Node, which lacks ${missing.join(" and ")} (CapEff: ${effectiveText}): use a task, Task.clone({ namespaces: ["user"${own}] }), or one that joins the user namespace first${sockets}`;
 }

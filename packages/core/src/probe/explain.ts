@@ -1,5 +1,6 @@
 // Which obstacles explain what was refused. The answers exist before: this file finds only the reasons.
 import { capabilities, type NamespaceKind } from "../addon/flags.generated.ts";
+import { processesInSight } from "../obstacles/look.ts";
 import {
 	type Obstacle,
 	type ObstacleName,
@@ -18,14 +19,14 @@ export interface Tried {
 	readonly namespaces: AllNamespaces;
 	readonly features: Record<Feature, Answer>;
 	readonly helpers: Record<HelperName, Helper>;
-	/** The files without a line for the user, and the user. */
-	readonly withoutIds: readonly ObstacleValues["no-subordinate-ids"][];
+	/** The files without a line for the user, and the user. `undefined`: the process has the lines, or needs none. */
+	readonly withoutIds: ObstacleValues["no-subordinate-ids"] | undefined;
 	/** The message of the error, if no task could be cloned. */
 	readonly taskError?: string;
 }
 
-/** A limit that nothing has set: the highest, which a new user namespace begins with. */
-const NO_LIMIT = 2147483647;
+/** No user has as many namespaces. A new user namespace begins with 2147483647 as its limit. */
+const IMPLAUSIBLE = 2 ** 20;
 const SYS_ADMIN = capabilities.sysAdmin;
 
 /** Collects the obstacles of one probe, and why each of them was blamed. */
@@ -152,6 +153,7 @@ class Explanation {
 				capability: "CAP_SYS_ADMIN",
 				kinds: refused,
 				...(effective && { effective }),
+				withoutUser: this.#tried.namespaces.user.direct.works === false,
 			}),
 		];
 		const bounding = this.#missingOfBounding([SYS_ADMIN]);
@@ -190,6 +192,9 @@ class Explanation {
 		const sysctl = host.sysctls["kernel.unprivileged_userns_clone"];
 		if (sysctl === "0" && !this.#has(SYS_ADMIN)) found.push(this.#note("unprivileged-userns-clone", { value: sysctl }));
 		if (found.length === 0 && this.#isRestricted()) found.push(this.#apparmor(false));
+		if (found.length === 0 && host.seccomp === "off" && host.chroot === undefined) {
+			found.push(this.#note("chroot", { inferred: true }));
+		}
 		if (found.length === 0) found.push(this.#refusedByPolicy(answer, ["user"]));
 		return found;
 	}
@@ -216,7 +221,10 @@ class Explanation {
 	}
 
 	/** Returns the filter if there is one, because everything else was ruled out. */
-	#refusedByPolicy({ code, syscall }: Answer, refusedKinds: readonly string[] = []): ObstacleName {
+	#refusedByPolicy({ code, syscall: named }: Answer, refusedKinds: readonly string[] = []): ObstacleName {
+		// Task.clone makes clone3(2) for a time namespace, and clone(2) for the others.
+		const isOlder = named === "clone3" && refusedKinds.length > 0 && !refusedKinds.includes("time");
+		const syscall = isOlder ? "clone" : named;
 		const values = { ...(code && { code }), ...(syscall && { syscall }) };
 		if (this.#facts.host.seccomp === "filter") return this.#seccomp({ works: false, ...values }, refusedKinds);
 		return this.#note("unknown", values, { key: `unknown ${syscall} ${code}` });
@@ -250,13 +258,18 @@ class Explanation {
 		const limit = host.limits[kind];
 		const file = `/proc/sys/user/${limitName(kind)}`;
 		const nests = kind === "user" || kind === "pid";
-		if (nests && (limit === undefined || limit >= NO_LIMIT)) {
-			return this.#note("nesting", { kind }, { certain: false, key: `nesting ${kind}` });
-		}
-		// In the initial user namespace nothing is nested, and nothing else has a limit.
+		const isUnreached = limit === undefined || limit >= IMPLAUSIBLE || processesInSight() < limit / 2;
 		const isInitial = /^\s*0\s+0\s+4294967295\s*$/.test(uidMap);
-		const certain = limit === 0 || isInitial;
-		return this.#note("userns-limit", { kind, file, limit: `${limit}` }, { certain, key: `userns-limit ${kind}` });
+		const isKnown = limit === 0 || isInitial;
+		if (nests && !isKnown && isUnreached) {
+			const values = { kind, ...(limit !== undefined && { limit: `${limit}` }) };
+			return this.#note("nesting", values, { certain: false, key: `nesting ${kind}` });
+		}
+		const above = !isKnown && isUnreached;
+		const writable = !isInitial && this.#has(capabilities.sysResource);
+		// In the initial user namespace nothing is nested, and nothing else has a limit.
+		const values = { kind, file, limit: `${limit}`, above, writable };
+		return this.#note("userns-limit", values, { certain: isKnown, key: `userns-limit ${kind}` });
 	}
 
 	/** Returns why namespaces of a kind cannot be made, although capabilities or a user namespace are there. */
@@ -329,10 +342,10 @@ class Explanation {
 					: this.#note("helper-missing", { helper: name, path: searched }, { key: `helper-missing ${name}` }),
 			];
 		}
-		for (const values of withoutIds)
-			this.#note("no-subordinate-ids", values, { key: `no-subordinate-ids ${values.file}` });
+		if (withoutIds) this.#note("no-subordinate-ids", withoutIds);
 		const ids = features.subordinateIds;
-		if (ids.works === false && withoutIds.length > 0) ids.because = ["no-subordinate-ids"];
+		// A process that may map every id needs no subordinate ones: nothing is in the way.
+		if (ids.works === false) ids.because = withoutIds ? ["no-subordinate-ids"] : [];
 		const ranges = features.idMapRanges;
 		if (ranges.works) return;
 		const because = new Set<ObstacleName>([

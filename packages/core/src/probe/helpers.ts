@@ -1,5 +1,7 @@
 import { capabilities } from "../addon/flags.generated.ts";
 import { native } from "../addon/native.ts";
+import { isInitialUserNamespace } from "../obstacles/ask.ts";
+import { OVERFLOW_ID } from "../obstacles/helper-hint.ts";
 import type { ObstacleValues } from "../obstacles/obstacle.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { nearTask } from "../target/target.ts";
@@ -45,7 +47,9 @@ export function findHelper(helper: HelperName, mountinfo: string): Helper {
 	const { mode, uid } = statSync(real);
 	const mount = mountOf(real, mountinfo);
 	const privileged = hasCapability(real, helper) || ((mode & S_ISUID) !== 0 && uid === 0);
-	const reason = mount.nosuid ? "nosuid mount" : privileged ? undefined : mode & S_ISUID ? "not root's" : "no bit";
+	const isHidden = uid === OVERFLOW_ID && !isInitialUserNamespace();
+	const owner = isHidden ? "owner not mapped" : "not root's";
+	const reason = mount.nosuid ? "nosuid mount" : privileged ? undefined : mode & S_ISUID ? owner : "no bit";
 	if (!reason) return { answer: { works: true, value: path }, searched: where };
 	const mountPoint = mount.nosuid ? { mountPoint: mount.path } : {};
 	return { answer: { works: false, value: path }, problem: { helper, path, reason, ...mountPoint }, searched: where };

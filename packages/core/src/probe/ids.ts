@@ -1,6 +1,7 @@
 import { capabilities } from "../addon/flags.generated.ts";
 import { IdMap } from "../idmap/id-map.ts";
 import { subordinateIds } from "../idmap/subordinate-ids.ts";
+import { filesWithout, loginName } from "../obstacles/login-name.ts";
 import type { ObstacleValues } from "../obstacles/obstacle.ts";
 import type { Answer } from "./features.ts";
 import type { Facts } from "./host.ts";
@@ -9,8 +10,8 @@ import { refused, type Tasks, Worker } from "./tasks.ts";
 /** The answers about maps of ranges of ids. */
 export interface Ids {
 	readonly ids: { idMapRanges: Answer; subordinateIds: Answer };
-	/** The files that have no line for the user. */
-	readonly withoutIds: readonly ObstacleValues["no-subordinate-ids"][];
+	/** The files that have no line for the user. `undefined`: the process has the lines, or needs none. */
+	readonly withoutIds: ObstacleValues["no-subordinate-ids"] | undefined;
 }
 
 /**
@@ -24,14 +25,12 @@ export async function tryIds(tasks: Tasks, facts: Facts): Promise<Ids> {
 		found = await subordinateIds(user);
 	} catch (error) {
 		const answer = refused(error, "execve");
-		return { ids: { idMapRanges: { works: undefined }, subordinateIds: answer }, withoutIds: [] };
+		return { ids: { idMapRanges: { works: undefined }, subordinateIds: answer }, withoutIds: undefined };
 	}
 	const { uids, gids } = found;
 	const count = Math.min(...[uids, gids].map((ranges) => ranges.reduce((all, range) => all + range.count, 0)));
-	const withoutIds = [
-		...(uids.length === 0 ? [{ user: nameOf(user), file: "/etc/subuid" }] : []),
-		...(gids.length === 0 ? [{ user: nameOf(user), file: "/etc/subgid" }] : []),
-	];
+	const files = hasBoth(facts.capabilities) ? [] : filesWithout(uids, gids);
+	const withoutIds = files.length > 0 ? { user: loginName(user), files } : undefined;
 	const subordinate: Answer = count > 0 ? { works: true, value: count } : { works: false, value: 0 };
 	const [uid, gid] = [uids[0], gids[0]];
 	const own = hasBoth(facts.capabilities) && !(uid && gid) ? ownRanges(facts) : undefined;
@@ -71,13 +70,4 @@ function ownRanges({ uidMap, gidMap }: Facts): { uids: IdMap; gids: IdMap } | un
 		return first === undefined ? undefined : new IdMap([[0, Number(first), Math.min(Number(count), 2)]]);
 	});
 	return uids && gids && { uids, gids };
-}
-
-/** Returns the login name of a user, as the files have it, or the number. */
-function nameOf(uid: number): string {
-	try {
-		return process.getBuiltinModule("node:os").userInfo().username;
-	} catch {
-		return `${uid}`; // the user has no line in /etc/passwd
-	}
 }

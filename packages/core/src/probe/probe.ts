@@ -71,7 +71,13 @@ async function tryAll(tasks: Tasks, facts: Facts): Promise<Tried> {
 	if (!task.works) {
 		const namespaces = together(new Map(), new Map(), untried);
 		const all = copies({ ...answers, ...known });
-		return { namespaces, features: all, helpers, withoutIds: [], ...(worker.message && { taskError: worker.message }) };
+		return {
+			namespaces,
+			features: all,
+			helpers,
+			withoutIds: undefined,
+			...(worker.message && { taskError: worker.message }),
+		};
 	}
 	const [calls, direct, thread, pidfdExit, atOnce] = await Promise.all([
 		tryCalls(worker, facts.host.seccomp === "filter"),
@@ -105,7 +111,7 @@ interface UserNamespaces {
 	readonly withUser: Map<NamespaceKind, Answer>;
 	readonly inner: Inner;
 	readonly ids: Pick<Tried["features"], "idMapRanges" | "subordinateIds">;
-	readonly withoutIds: readonly ObstacleValues["no-subordinate-ids"][];
+	readonly withoutIds: ObstacleValues["no-subordinate-ids"] | undefined;
 }
 
 /** Tries what needs new user namespaces, at the same time. */

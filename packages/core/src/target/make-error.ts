@@ -30,7 +30,8 @@ export function makeError(failure: FailureData, executing?: Executing): Error {
 			};
 			const asked = isExec(syscall) ? executing : undefined;
 			const object = objectText(failure, paths, asked?.descriptor ?? failure.fd ?? undefined);
-			const hint = code === "ECHILD" && subject ? subject.hint : (reasonFor(failure) ?? hintFor(failure, paths));
+			const hint =
+				code === "ECHILD" && subject ? subject.hint : (reasonFor(failure, paths.path) ?? hintFor(failure, paths));
 			const about = {
 				...paths,
 				...(failure.step !== undefined && failure.step !== null && { step: failure.step }),
@@ -81,9 +82,10 @@ export function makeError(failure: FailureData, executing?: Executing): Error {
 	}
 }
 
-/** Returns what stands in the way of a call for which a privilege is missing. */
-function reasonFor(failure: FailureData): string | undefined {
-	if (failure.code !== "EPERM") return undefined;
+/** Returns what stands in the way of a call for which a privilege is missing, or the /proc that nearfar and its users read. */
+function reasonFor(failure: FailureData, path: string | undefined): string | undefined {
+	const isInProc = failure.code === "ENOENT" && path !== undefined && /^\/proc(\/|$)/.test(path);
+	if (failure.code !== "EPERM" && !isInProc) return undefined;
 	return quietly(() => taskControl().hint(failure));
 }
 

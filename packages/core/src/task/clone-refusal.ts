@@ -1,8 +1,11 @@
 import type { FailureData } from "../../native/binding.js";
 import type { FileDescriptor } from "../files/descriptor.ts";
+import { effectiveOf, hasCapability } from "../obstacles/look.ts";
+import { CAP_SYS_ADMIN } from "../obstacles/say.ts";
 import { ChildProcess } from "../process/child.ts";
+import { quietly } from "../target/explained.ts";
 import { reachedLimit } from "../target/reached-limit.ts";
-import type { AnyTask } from "../target/target.ts";
+import { type AnyTask, nearTask } from "../target/target.ts";
 import type { CloneOptions } from "./clone-options.ts";
 import { openInProc } from "./map-target.ts";
 
@@ -17,7 +20,7 @@ export function explainRefusal(
 	{ cgroup, namespaces = [] }: CloneOptions,
 ): FailureData {
 	if (failure.words) return failure;
-	if (failure.code === "EPERM" && namespaces.length > 0 && !namespaces.includes("user")) {
+	if (failure.code === "EPERM" && namespaces.length > 0 && !namespaces.includes("user") && lacksPrivilege(parent)) {
 		const words = `operation not permitted: namespaces without "user" need CAP_SYS_ADMIN (${namespaces.join(", ")})`;
 		return { ...failure, words };
 	}
@@ -30,6 +33,12 @@ export function explainRefusal(
 	} catch {
 		return { ...failure, words: reachedLimit("", target) }; // the parent has ended, or /proc does not show it
 	}
+}
+
+/** Returns whether the task that was to clone lacks CAP_SYS_ADMIN. */
+function lacksPrivilege(parent: AnyTask | undefined): boolean {
+	const found = quietly(() => effectiveOf(parent ?? nearTask()));
+	return found !== undefined && !hasCapability(found.effective, CAP_SYS_ADMIN);
 }
 
 function pathOf(folder: FileDescriptor): string | undefined {

@@ -5,9 +5,11 @@ import { closeRange, pipe } from "../files/files.ts";
 import { pidInProc } from "../files/pidfd.ts";
 import type { IdMap } from "../idmap/id-map.ts";
 import { hintForHelper } from "../obstacles/helper-hint.ts";
+import { say } from "../obstacles/say.ts";
 import { type ExitStatus, howItEnded } from "../process/child-state.ts";
 import { trackerOf } from "../process/child-tracker.ts";
 import { SyscallError } from "../syscall-error.ts";
+import { addHint } from "../target/explained.ts";
 import { type AnyTask, nearTask } from "../target/target.ts";
 import { endTask } from "./end.ts";
 import type { Command } from "./exec-options.ts";
@@ -46,7 +48,7 @@ export async function runMapHelper(name: HelperName, map: IdMap, run: Run): Prom
 		const command = { path: name, argv: argv.map(String) };
 		const { status, stderr } = await execute(command, run);
 		if (status.code !== 0) {
-			const hint = await hintForHelper(name, map, run.by);
+			const hint = await hintForHelper(name, map, run.by, stderr);
 			const facts = { status, command, stderr, ...(hint !== undefined && { hint }) };
 			throw new IdMapHelperError(toMessage(name, status, stderr), facts);
 		}
@@ -82,14 +84,20 @@ async function execute({ path, argv }: Command, { by, signal }: Run): Promise<{ 
 	const [read, write] = nearTask().run(() => pipe());
 	using stderr = write;
 	using tail = new PipeTail(read);
-	const task = await by.clone({
-		...(signal && { signal }),
-		begin(task) {
-			task.put(stderr, { number: STDERR, closeOnExec: false });
-			closeRange(0, 1);
-			task.exec(path, argv, { env, deathSignal: "SIGKILL" });
-		},
-	});
+	const task = await by
+		.clone({
+			...(signal && { signal }),
+			begin(task) {
+				task.put(stderr, { number: STDERR, closeOnExec: false });
+				closeRange(0, 1);
+				task.exec(path, argv, { env, deathSignal: "SIGKILL" });
+			},
+		})
+		.catch((error) => {
+			const isMissing = error instanceof SyscallError && error.syscall === "execve" && error.code === "ENOENT";
+			if (isMissing) addHint(error, () => say("helper-missing", { helper: path, path: env.PATH }));
+			throw error;
+		});
 	stderr.close(); // so that the pipe ends with the helper
 	const { process: child } = task;
 	try {

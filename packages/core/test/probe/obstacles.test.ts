@@ -111,6 +111,20 @@ inside("firejail #463: a chroot into a mount point is known by entering the own 
 	expect(found(report, "chroot")).toHaveLength(1);
 });
 
+asRoot("firejail #463: a chroot into a mount point is inferred for an ordinary user", async () => {
+	const script = `mount --rbind / ${folder} && exec chroot ${folder} ${ordinary} $PROBE`;
+	const report = await probeIn(`exec unshare -m --propagation private sh -e -c '${script}'`);
+	expect(report.namespaces.user.direct).toMatchObject({ works: false, code: "EPERM", because: ["chroot"] });
+	expect(found(report, "chroot")).toMatchObject([{ certain: false }]);
+});
+
+asRoot("a process that may map every id needs no subordinate ids", async () => {
+	const script = `${privateEtc()}; : > /etc/subuid; : > /etc/subgid; exec $PROBE`;
+	const report = await probeIn(`exec unshare -m sh -e -c '${script}'`);
+	expect(report.features.subordinateIds).toMatchObject({ works: false, value: 0 });
+	expect(found(report, "no-subordinate-ids")).toEqual([]);
+});
+
 inside("ids that the user namespace does not map are named", async () => {
 	const report = await probeIn("exec unshare -U $PROBE");
 	expect(report.namespaces.user.direct).toMatchObject({ works: false, code: "EPERM", because: ["unmapped-ids"] });
@@ -268,7 +282,7 @@ asRoot("podman #7106: a helper that is not there, and a user without subordinate
 	expect(report.features.newuidmap).toMatchObject({ works: false, code: "ENOENT", because: ["helper-missing"] });
 	expect(report.features.subordinateIds).toMatchObject({ works: false, value: 0, because: ["no-subordinate-ids"] });
 	expect(report.features.idMapRanges.works).toBe(undefined);
-	expect(found(report, "no-subordinate-ids").map(({ source }) => source)).toEqual(["/etc/subuid", "/etc/subgid"]);
+	expect(found(report, "no-subordinate-ids").map(({ source }) => source)).toEqual(["/etc/subuid /etc/subgid"]);
 });
 
 const { test: onV1 } = needs("a cgroup whose number of processes can be limited");

@@ -1,11 +1,11 @@
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect } from "vitest";
-import { needs } from "../../../../test/needs.ts";
+import { needs, skipUnless } from "../../../../test/needs.ts";
 import { becomeOrdinary } from "../../../../test/ordinary.ts";
 import { reason } from "../../../../test/reason.ts";
-import { IdMap, type IdMapHelperError, type IdMaps, Task } from "../../src/index.ts";
+import { IdMap, type IdMapHelperError, type IdMaps, type SyscallError, Task } from "../../src/index.ts";
 import { program } from "../executable.ts";
 
 const uid = process.geteuid?.() || 1000;
@@ -67,3 +67,18 @@ needs("/proc", "no_new_privs that is not set").test(
 		expect(await hintOf(by)).toMatch(uid === process.geteuid?.() ? /not belong to root/ : /\/etc\/subuid/);
 	},
 );
+
+needs("/proc").test("a helper that is not there is named, with the package that has it", async () => {
+	skipUnless(!existsSync("/usr/bin/newuidmap"), "a machine without newuidmap");
+	rmSync(join(folder, "newuidmap"));
+	const error = (await reason(() => Task.clone({ namespaces: ["user"], idMap }))) as SyscallError;
+	expect(error).toMatchObject({ code: "ENOENT", syscall: "execve" });
+	expect(error.hint).toContain("newuidmap is not found");
+});
+
+needs("/proc", "no_new_privs that is not set").test("a uid without a line in /etc/passwd is named", async () => {
+	program(folder, "newuidmap", "#!/bin/sh\necho 'newuidmap: Cannot determine your user name.' >&2\nexit 1\n", MODE);
+	await using by = await Task.clone();
+	becomeOrdinary(by);
+	expect(await hintOf(by)).toContain("/etc/passwd");
+});
