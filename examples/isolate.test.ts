@@ -190,7 +190,7 @@ test("nothing stays behind when Node is killed", async () => {
 	await vi.waitFor(() => expect(processesWith(word)).toBe(0));
 });
 
-test("where no user namespace can be made, one line says so", async () => {
+test("where no user namespace can be made, the error says so, and the line below it says which limit", async () => {
 	const ids = [{ inside: 0, outside: 0, count: 65536 }];
 	const idMap = asRoot ? { uids: ids, gids: ids } : "identity";
 	await using task = await Task.clone({ namespaces: ["user"], idMap });
@@ -204,6 +204,6 @@ test("where no user namespace can be made, one line says so", async () => {
 	});
 	const child = task.exec(process.execPath, [process.execPath, isolateFile, "true"]);
 	expect(await child.exited).toMatchObject({ code: 125 });
-	expect(read.read(4096).toString()).toMatch(/^isolate: .*ENOSPC.*\n$/);
+	expect(read.read(4096).toString()).toMatch(/^isolate: .*ENOSPC.*\n.*max_user_namespaces.*\n$/);
 	read.close();
 });

@@ -89,9 +89,9 @@ const refused: [what: string, code: string, call: (task: Task) => unknown][] = [
 	["an unknown idMap", "ERR_INVALID_ARG_VALUE", () => Task.clone({ namespaces: ["user"], idMap: "all" as Any })],
 	["idMap null", "ERR_INVALID_ARG_TYPE", () => Task.clone({ namespaces: ["user"], idMap: null as Any })],
 	[
-		"idMap without gids",
+		"an idMap whose uids are a number",
 		"ERR_INVALID_ARG_TYPE",
-		() => Task.clone({ namespaces: ["user"], idMap: { uids: [{ inside: 0, outside: 0, count: 1 }] } as Any }),
+		() => Task.clone({ namespaces: ["user"], idMap: { uids: 1 as Any } }),
 	],
 	[
 		"an empty idMap",

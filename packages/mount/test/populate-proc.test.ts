@@ -179,10 +179,10 @@ test("CVE-2025-52881: in a source that is no procfs, a link in place of sys is E
 unhidden.test(
 	"bubblewrap #738: a proc over which something lies keeps a nested user namespace from mounting its own",
 	async () => {
-		for (const [options, code] of [
-			[{}, undefined],
-			[{ mask: ["version"] }, "EPERM"],
-			[{ readonly: ["sys"] }, "EPERM"],
+		for (const [options, code, covered] of [
+			[{}, undefined, undefined],
+			[{ mask: ["version"] }, "EPERM", "/proc/version"],
+			[{ readonly: ["sys"] }, "EPERM", "/proc/sys"],
 		] as const) {
 			await using box = await sandbox(ownUser("pid", "ipc", "uts", "net"));
 			const place = box.folder("place");
@@ -190,7 +190,7 @@ unhidden.test(
 			await using nested = await box.task.clone(ownUser("pid"));
 			const error = nested.run(() => refusal(() => proc(place)));
 			expect([options, error.code]).toEqual([options, code]);
-			if (code) expect(error).toMatchObject({ hint: expect.stringContaining("nothing is mounted over") });
+			if (code) expect(error).toMatchObject({ hint: expect.stringContaining(covered) });
 		}
 	},
 );

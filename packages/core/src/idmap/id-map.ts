@@ -116,7 +116,7 @@ export class IdMap implements Iterable<IdMapping> {
 	 * @example
 	 * ```ts
 	 * await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
-	 * console.log(IdMap.of(task, "uids").toInside(process.geteuid())); // 0
+	 * console.log(IdMap.of(task, "uids").toInside(process.geteuid?.() ?? 0)); // 0
 	 * ```
 	 * @see user_namespaces(7), Linux 3.8; no privilege
 	 */
