@@ -320,3 +320,25 @@ needs("/proc", "the file system proc", "pid namespaces").test(
 		});
 	},
 );
+
+needs("/proc", "the file system proc", "pid namespaces").test(
+	"EPERM of a proc below covers does not blame AppArmor, although its sysctl is 1",
+	async () => {
+		await using outer = await rootless();
+		outer.run(() => {
+			mount("none", "/proc/sys/kernel", "tmpfs");
+			using file = openat2("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", {
+				flags: ["wronly", "creat"],
+				mode: 0o644,
+			});
+			file.write("1");
+		});
+		await using task = await outer.clone({ namespaces: ["user", "mnt", "pid"], idMap: "root" });
+		task.run(() => {
+			const { code, hint } = refused(() => mount("none", "/tmp", "proc"));
+			expect(code).toBe("EPERM");
+			expect(hint).toContain("/proc/sys/kernel");
+			expect(hint).not.toContain("apparmor");
+		});
+	},
+);

@@ -48,7 +48,8 @@ for (const [how, syscall, make] of ways) {
 			await using task = await own();
 			limit(task, "max_net_namespaces", 0);
 			const hint = await hintOf("ENOSPC", syscall, () => make(task, ["net"]));
-			for (const word of ["/proc/sys/user/max_net_namespaces", "is 0", "disk"]) expect(hint).toContain(word);
+			for (const word of ["/proc/sys/user/max_net_namespaces", "is 0", "disk", "as root of this user namespace"])
+				expect(hint).toContain(word);
 		},
 	);
 

@@ -122,7 +122,7 @@ function noPrivilege(task: AnyTask, { syscall, code }: Refusal, { kinds, options
 	}
 	if (!status) return undefined;
 	const own = stateOf(task).kinds.has("user") ? restricted(task) : undefined;
-	return lacksPid(status, options) ?? filteredBy(status, madeCall(syscall, options), code, kinds) ?? own;
+	return own ?? lacksPid(status, options) ?? filteredBy(status, madeCall(syscall, options), code, kinds);
 }
 
 /** Returns the hint about AppArmor, which gives a user namespace of an ordinary user no capabilities. */

@@ -64,3 +64,13 @@ needs("/proc").test("a filter that refuses root a namespace is no lack of CAP_SY
 	expect(error).toMatchObject({ code: "EPERM", hint: expect.stringContaining("seccomp") });
 	expect((error as Error).message).not.toContain("CAP_SYS_ADMIN");
 });
+
+needs("/proc", "the program unshare", "user namespaces").test.each(["task", "thread"])(
+	"EPERM of a %s without CAP_SYS_ADMIN names the capability where there is no /proc",
+	async (what) => {
+		const script = 'mount -t tmpfs none /proc; exec setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$@"';
+		const wrapper = ["unshare", "-Urm", "sh", "-e", "-c", script, "sh"];
+		const { report } = await runFixture("core/no-user-namespace", { wrapper, args: [what] });
+		expect(report).toMatchObject({ code: "EPERM", hint: expect.stringContaining("CAP_SYS_ADMIN") });
+	},
+);
