@@ -23,6 +23,17 @@ export async function cloneUninspected(options: CloneOptions, parent?: Task): Pr
 	return parent ? cloneFrom.call(parent, options) : clone.call(Task, options);
 }
 
+/** Calls `fn`, whose own `Task.clone` leaves tasks as they are. */
+export async function whileUninspected<T>(fn: () => Promise<T>): Promise<T> {
+	const { clone: changed } = Task;
+	Task.clone = clone;
+	try {
+		return await fn();
+	} finally {
+		Task.clone = changed;
+	}
+}
+
 /** Makes a task dumpable, if it still makes calls. */
 function inspectable(task: Task): Task {
 	if (task.state !== "live") return task;

@@ -13,6 +13,7 @@ import {
 	currentBatch,
 	currentTask,
 	type DescriptorClass,
+	explained,
 	isTask,
 	type NamespaceLink,
 	native,
@@ -80,8 +81,32 @@ export function openOf<T extends FileDescriptor>(
 	made: DescriptorClass<T>,
 ): T {
 	const tid = isTask(process) ? threadId(process) : undefined;
-	if (tid === undefined) return withPidfd(process, (pidfd) => openNamespaceOf(pidfd, link, made));
+	if (tid === undefined) {
+		return explained(
+			() => ofProcess(process, link, () => withPidfd(process, (pidfd) => openNamespaceOf(pidfd, link, made))),
+			({ code }) => (code === "EACCES" ? hintForOf(process, link) : undefined),
+		);
+	}
 	return openOfThread(process as Task<Process>, tid, link, made);
+}
+
+/** Calls `fn`. If the kernel forbids to look into the process, the error names the process and the namespace. */
+function ofProcess<T>(process: ProcessLike, link: NamespaceLink, fn: () => T): T {
+	try {
+		return fn();
+	} catch (error) {
+		if (!(error instanceof SyscallError) || error.code !== "EACCES") throw error;
+		const name = typeof process === "number" ? `process ${process}` : `${process}`;
+		const of = `${name}, namespace "${link}"`;
+		throw new SyscallError({ code: error.code, errno: -error.errno, syscall: error.syscall, of }, taskOf());
+	}
+}
+
+/** Returns what the caller needs to open a namespace of a process that the kernel does not let the caller look into. */
+function hintForOf(process: ProcessLike, link: NamespaceLink): string {
+	return isTask(process)
+		? `the task is not dumpable: call setDumpable(true) in it, or task.get(task.run(() => Namespace.current("${link}")))`
+		: "the caller may not trace the process (PTRACE_MODE_READ): that needs the same user and group ids and a dumpable process, or CAP_SYS_PTRACE over its user namespace";
 }
 
 /** Opens a namespace of a thread of Node. The thread has its id as long as its object is live. */

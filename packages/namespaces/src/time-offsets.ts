@@ -44,9 +44,9 @@ const LENGTH = 256; // bytes; the file has two short lines
  *
  * @param offsets - `monotonicNs` and `boottimeNs`, in nanoseconds, each from -2^63 to 2^63-1. Negative offsets are allowed as long as
  * the clock stays above zero. A clock that is left out keeps its offset; at least one has to be given.
- * @throws `EACCES` The task has a child already in the time namespace, or was itself cloned into it.
- * @throws `EACCES` The task has made no time namespace.
- * @throws `EPERM` The task has no CAP_SYS_TIME over the time namespace.
+ * @throws `EACCES` The task has a child already in the time namespace, was itself cloned into it, or has made no time namespace.
+ * @throws `EPERM` The task has no CAP_SYS_TIME over the time namespace that its children get: also where the task has made none, and its
+ * children get the one of another user namespace.
  * @throws `ERANGE` A clock would be below zero, or beyond 146 years.
  * @throws `ENOENT` No procfs is mounted on `/proc`, or the kernel is older than Linux 5.6.
  * @throws `ERR_NEARFAR_MULTITHREADED` The call is made in Node, or in a thread of Node.
@@ -109,7 +109,10 @@ export function timeOffsets(): { monotonicNs: bigint; boottimeNs: bigint } {
 function hintForOffsets({ code, syscall }: SyscallError): string | undefined {
 	if (syscall !== "write") return undefined;
 	if (code === "EACCES") {
-		return 'the offsets can be set only before the first child: call setTimeOffsets between unshare(["time"]) and the first clone, and do not clone the task with "time", because it would be in the namespace at once';
+		return 'the offsets can be set only before the first child: call setTimeOffsets between unshare(["time"]) and the first clone, and do not clone the task with "time", because it would be in the namespace at once; another unshare(["time"]) in the same task makes a new one, whose offsets can be set';
+	}
+	if (code === "EPERM") {
+		return 'CAP_SYS_TIME is not effective over the time namespace that children of the task get: call unshare(["time"]) first, in a task with "user" or with CAP_SYS_ADMIN and CAP_SYS_TIME';
 	}
 	if (code !== "ERANGE") return undefined;
 	const { monotonicNs, boottimeNs } = Task.near.run(timeOffsets);

@@ -1,6 +1,7 @@
 import { type FileDescriptor, openat2, type SyscallError, Task } from "@nearfar/core";
-import { setns, setTimeOffsets, unshare } from "@nearfar/namespaces";
+import { Namespace, setns, setTimeOffsets, unshare } from "@nearfar/namespaces";
 import { expect, test } from "vitest";
+import { cloneUninspected } from "../../../test/inspectable.ts";
 import { needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
 import { powerless } from "./tasks.ts";
@@ -74,6 +75,40 @@ needs("/proc", "time namespaces").test("EACCES of time offsets says: before the 
 	expect(await hintOf("EACCES", "write", () => task.run(set))).toContain("before the first child");
 	expect(await hintOf("EACCES", "write", () => task.batch(set))).toContain("before the first child");
 });
+
+needs("/proc").test("EACCES of Namespace.of names the process, and says whether it is not dumpable", async () => {
+	await using reader = await powerless();
+	await using task = await cloneUninspected({ namespaces: ["user"], idMap: "root" });
+	const ofTask = (await reason(() => reader.run(() => Namespace.of(task, "user")))) as SyscallError;
+	expect(ofTask).toMatchObject({
+		code: "EACCES",
+		syscall: "ioctl",
+		hint: expect.stringContaining("setDumpable(true)"),
+	});
+	expect(ofTask.message).toContain(`${task}`);
+	const { pid } = task;
+	const hint = await hintOf("EACCES", "ioctl", () => reader.run(() => Namespace.of(pid, "user")));
+	expect(hint).toContain("PTRACE_MODE_READ");
+});
+
+needs("/proc").test("EPERM of time offsets in a task that has made no time namespace says: unshare first", async () => {
+	await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
+	const hint = await hintOf("EPERM", "write", () => task.run(() => setTimeOffsets({ boottimeNs: 1 })));
+	expect(hint).toContain('unshare(["time"])');
+});
+
+needs("/proc", "time namespaces").test(
+	"another unshare after the first child makes offsets possible again",
+	async () => {
+		await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
+		task.run(() => unshare(["time"]));
+		await using _child = await task.clone();
+		const set = () => task.run(() => setTimeOffsets({ monotonicNs: 1n }));
+		expect(await hintOf("EACCES", "write", set)).toContain('another unshare(["time"])');
+		task.run(() => unshare(["time"]));
+		set();
+	},
+);
 
 test("a refusal that nothing explains has no hint", async () => {
 	await using task = await Task.clone();

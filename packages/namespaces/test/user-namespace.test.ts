@@ -2,6 +2,7 @@ import { IdMap, Task } from "@nearfar/core";
 import { native } from "@nearfar/core/internal";
 import { setns, userNamespace } from "@nearfar/namespaces";
 import { describe, expect, test } from "vitest";
+import { whileUninspected } from "../../../test/inspectable.ts";
 import { needs } from "../../../test/needs.ts";
 import { children } from "../../../test/processes.ts";
 import { reason } from "../../../test/reason.ts";
@@ -19,6 +20,14 @@ describe("userNamespace", () => {
 		task.run(() => setns(inside, ["user"]));
 		expect(task.run(() => [native().geteuid(), native().getegid()])).toEqual([0, 0]);
 	});
+
+	test.each(["root", "identity", { uids: new IdMap([[5, uid, 1]]), gids: new IdMap([[6, gid, 1]]) }] as const)(
+		"%s works although the task is not dumpable",
+		async (maps) => {
+			using namespace = await whileUninspected(() => userNamespace(maps));
+			expect([namespace.kind, namespace.ownerUid()]).toEqual(["user", uid]);
+		},
+	);
 
 	test("identity, and ids of one's own", async () => {
 		using identity = await userNamespace("identity");
