@@ -122,9 +122,13 @@ export function userNesting(task: AnyTask): number | undefined {
 	return levels;
 }
 
-/** Returns true when this process is in the initial user namespace, which has nothing above it. */
+/** Returns true when this process is in the initial user namespace, which has nothing above it. False where `/proc` does not say so. */
 export function isInitialUserNamespace(): boolean {
-	return process.getBuiltinModule("node:fs").readlinkSync("/proc/self/ns/user") === INITIAL_USER_NAMESPACE;
+	try {
+		return process.getBuiltinModule("node:fs").readlinkSync("/proc/self/ns/user") === INITIAL_USER_NAMESPACE;
+	} catch {
+		return false; // no /proc, or the one of another pid namespace
+	}
 }
 
 function openUserNamespace(task: AnyTask): FileDescriptor | undefined {
