@@ -122,34 +122,15 @@ async function tryUserNamespaces(tasks: Tasks, facts: Facts): Promise<UserNamesp
 
 /** Makes the same attempts one after the other, because few user namespaces are allowed. */
 async function tryOneByOne(tasks: Tasks, facts: Facts): Promise<UserNamespaces> {
-	const isRefused = (answers: Iterable<Answer>) => [...answers].some(({ code }) => code === "ENOSPC");
+	tasks.beginToWait();
 	return {
-		withUser: await whenForgotten(
-			() => tryWithUser(tasks),
-			(found) => isRefused(found.values()),
-		),
-		inner: await whenForgotten(
-			() => tryInside(tasks),
-			// A feature that was not tried got no task.
-			({ mapped, answers }) => isRefused([mapped]) || Object.values(answers).some(({ works }) => works === undefined),
-		),
-		...(await whenForgotten(
-			() => tryIds(tasks, facts),
-			({ ids }) => isRefused([ids.idMapRanges]),
-		)),
+		withUser: await tryWithUser(tasks),
+		inner: await tryInside(tasks),
+		...(await tryIds(tasks, facts)),
 	};
 }
 
 /** True when an attempt has found a limit on user namespaces reached, which other attempts may have used up. */
 function isFull({ withUser, inner, ids }: UserNamespaces): boolean {
 	return [...withUser.values(), inner.mapped, ids.idMapRanges].some(({ code }) => code === "ENOSPC");
-}
-
-/** Tries again while a limit is reached. The kernel counts a namespace for some milliseconds after the end of its last process. */
-async function whenForgotten<T>(attempt: () => Promise<T>, isFull: (found: T) => boolean): Promise<T> {
-	for (let left = 5; ; left--) {
-		const found = await attempt();
-		if (left === 0 || !isFull(found)) return found;
-		await new Promise((resolve) => setTimeout(resolve, 10));
-	}
 }

@@ -8,6 +8,9 @@ import type { Answer } from "./features.ts";
 /** Milliseconds after which a step counts as hung. A step takes less than one; a loaded machine takes longer. */
 const PATIENCE = 5000;
 
+/** How often, and for how many milliseconds, an attempt waits for the end of a namespace of an attempt before. */
+const [WAITS, WAIT] = [50, 10];
+
 /** Calls that one step makes in a task. The task collects them as a batch. */
 export type Step = (task: Task) => void;
 
@@ -18,6 +21,7 @@ export class Tasks {
 	readonly #live = new Set<Task>();
 	readonly #cloning = new Set<Promise<Task>>();
 	readonly #abort = () => void this.end();
+	#waits = 0; // that all attempts together have left
 
 	/** @param signal - Ends all tasks when it is aborted, whatever they do. */
 	constructor(signal: AbortSignal | undefined) {
@@ -28,6 +32,22 @@ export class Tasks {
 	/** Throws an `AbortError` if the signal was aborted. */
 	throwIfAborted(): void {
 		throwIfAborted(this.signal);
+	}
+
+	/**
+	 * From now on an attempt that finds a limit on namespaces reached is made again. The kernel counts a namespace for some
+	 * milliseconds after the end of its last process, which may be the one of the attempt before.
+	 */
+	beginToWait(): void {
+		this.#waits = WAITS;
+	}
+
+	/** Waits, and returns true, where an attempt that got this answer has to be made again. */
+	async waited({ code }: { code?: string | undefined }): Promise<boolean> {
+		if (code !== "ENOSPC" || this.#waits === 0) return false;
+		this.#waits--;
+		await new Promise((resolve) => setTimeout(resolve, WAIT));
+		return true;
 	}
 
 	/** Clones a task. Rejects with the error of the clone, or with `ETIMEDOUT` if the clone hangs. */
@@ -117,8 +137,10 @@ export class Worker {
 			this.#task = await this.#tasks.clone(this.#options);
 			return { works: true };
 		} catch (error) {
+			const answer = refused(error, "clone");
+			if (await this.#tasks.waited(answer)) return this.start();
 			this.message = (error as Error).message;
-			return refused(error, "clone");
+			return answer;
 		}
 	}
 
@@ -140,6 +162,7 @@ export class Worker {
 			const { killed, ...answer } = await this.#tasks.attempt(this.#task, syscall, step);
 			const isOver = !killed || answer.code === "SIGSYS" || answer.code === "ETIMEDOUT";
 			if (killed) this.#task = undefined;
+			if (await this.#tasks.waited(answer)) return this.attempt(syscall, step);
 			if (isOver || !again) return answer;
 		}
 	}
