@@ -29,6 +29,7 @@ export { sharersOf } from "./identity.ts";
 export { mayAsk } from "./obstacles/ask.ts";
 export { hasCapability, statusOf } from "./obstacles/look.ts";
 export { hintForNamespaces } from "./obstacles/namespace-hint.ts";
+export { hintForNoNamespace } from "./obstacles/no-namespace-hint.ts";
 export { hintForNetwork } from "./obstacles/refusal.ts";
 export { capabilityBit, capabilityBits, setpcap } from "./process/capability-bits.ts";
 export * from "./process/child-state.ts";

@@ -12,10 +12,8 @@ import {
 	changeClass,
 	currentBatch,
 	type DescriptorClass,
+	hintForNoNamespace,
 	namespaceFlags,
-	native,
-	numberOf,
-	statxMask,
 	taskOf,
 	toAt,
 	toChoice,
@@ -26,8 +24,6 @@ import { askKind, expectKind } from "./remembered-kind.ts";
 
 const EINVAL = 22;
 const ENOTTY = 25;
-const S_IFMT = 0o170000;
-const S_IFREG = 0o100000;
 
 /**
  * Opens the file of a namespace. A batch cannot ask the file for its kind: the kind then has to be said.
@@ -76,17 +72,11 @@ function checkKind(namespace: FileDescriptor, kind: NamespaceKind | undefined, p
 	try {
 		found = askKind(namespace);
 	} catch (error) {
-		if (!(error instanceof SyscallError) || error.code !== "ENOTTY" || !isLeftover(namespace)) throw error;
-		const hint = "the file is empty: it is left over from a namespace that was pinned there, and `unpin` removes it";
+		if (!(error instanceof SyscallError) || error.code !== "ENOTTY") throw error;
+		const hint = hintForNoNamespace(namespace);
 		throw new SyscallError({ code: "ENOTTY", errno: ENOTTY, syscall: "ioctl" }, { path, hint, ...taskOf() });
 	}
 	if (kind === undefined || found === kind) return;
 	const words = `the namespace is of the kind "${found}" and not "${kind}"`;
 	throw new SyscallError({ code: "EINVAL", errno: EINVAL, syscall: "ioctl", words }, { path, ...taskOf() });
-}
-
-/** Returns whether a file is empty and regular, as the file is that a pin is made on. */
-function isLeftover(file: FileDescriptor): boolean {
-	const status = native().statx(numberOf(file), "", atFlags.emptyPath, statxMask.type | statxMask.size);
-	return (status.readUInt16LE(28) & S_IFMT) === S_IFREG && status.readBigUInt64LE(40) === 0n; // stx_mode, stx_size
 }

@@ -3,6 +3,7 @@ import {
 	type AnyTask,
 	adoptDescriptor,
 	hasCapability,
+	hintForNoNamespace,
 	mayAsk,
 	namespaceFlag,
 	namespaceRequests,
@@ -31,7 +32,10 @@ export function hintForSetns(
 	if ((code !== "EPERM" && code !== "EINVAL") || !mayAsk(task)) return undefined;
 	return task.run(() => {
 		const flag = flagOf(fd);
-		if (flag === undefined) return code === "EPERM" ? ofProcess(flags) : undefined;
+		if (flag === undefined) {
+			if (code === "EPERM") return ofProcess(flags);
+			return isPidfd(fd) ? undefined : hintForNoNamespace(fd);
+		}
 		const [kind = ""] = kindsOf(flag);
 		if (code === "EPERM") return notAllowed(task, fd, kind);
 		if (flags !== 0 && flags !== flag) return `the descriptor is a namespace of the kind "${kind}"`;
@@ -48,6 +52,16 @@ function flagOf(fd: FileDescriptor): number | undefined {
 		return namespaceFlag(numberOf(fd));
 	} catch {
 		return undefined; // ENOTTY: a pidfd
+	}
+}
+
+/** True when a descriptor is a pidfd: the signal 0 only asks for the permission. */
+function isPidfd(fd: FileDescriptor): boolean {
+	try {
+		native().pidfdSendSignal(numberOf(fd), 0, 0);
+		return true;
+	} catch (error) {
+		return (error as SyscallError).code !== "EBADF"; // ESRCH, EPERM: a process that has ended, or of another user
 	}
 }
 

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type FileDescriptor, openat2, type SyscallError, Task } from "@nearfar/core";
 import { Namespace, setns, setTimeOffsets, unshare } from "@nearfar/namespaces";
 import { expect, test } from "vitest";
@@ -109,6 +112,24 @@ needs("/proc", "time namespaces").test(
 		set();
 	},
 );
+
+test.each(["", "text"])("a file with the text '%s' is no namespace, and the hint says so", async (content) => {
+	const folder = mkdtempSync(join(tmpdir(), "nearfar-leftover-"));
+	try {
+		const path = join(folder, "blue");
+		writeFileSync(path, content);
+		const says = expect.stringMatching(content === "" ? /no namespace.*may be left over/ : /no namespace$/);
+		using file = openat2(path);
+		await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
+		using far = task.put(file);
+		expect(await hintOf("EINVAL", "setns", () => task.run(() => setns(far)))).toEqual(says);
+		expect(await hintOf("EINVAL", "setns", () => task.batch(() => setns(far)))).toEqual(says);
+		expect(await hintOf("ENOTTY", "ioctl", () => Task.thread({ join: [file] }))).toEqual(says);
+		expect(await hintOf("ENOTTY", "ioctl", () => Namespace.open(path))).toEqual(says);
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
+});
 
 test("a refusal that nothing explains has no hint", async () => {
 	await using task = await Task.clone();

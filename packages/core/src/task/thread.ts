@@ -10,6 +10,7 @@ import { MultithreadedError, NearfarError } from "../errors.ts";
 import { type FileDescriptor, numberOf } from "../files/descriptor.ts";
 import { namespaceFlag } from "../files/namespace-file.ts";
 import { hintForNewThread } from "../obstacles/namespace-hint.ts";
+import { hintForNoNamespace } from "../obstacles/no-namespace-hint.ts";
 import type { Process } from "../process/process.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { addHint } from "../target/explained.ts";
@@ -103,13 +104,23 @@ export async function startThread(
 /** Returns the number of a namespace and the flag of its kind. Refuses a kind that one thread cannot have of its own. */
 function toEntered(fd: FileDescriptor, index: number): [fd: number, kind: number] {
 	const number = numberOf(fd, `options.join[${index}]`);
-	const kind = namespaceFlag(number);
+	const kind = flagOf(fd, number);
 	if (!kindOf(kind)) {
 		throw new MultithreadedError(
 			`setns would move one thread of Node (process ${process.pid}) into a namespace that all threads have to be in (options.join[${index}]): a thread may join ${Object.keys(threadFlags).join(", ")}; use Task.clone for the others`,
 		);
 	}
 	return [number, kind];
+}
+
+/** Asks for the kind of a namespace. A descriptor that is none is refused with a hint. */
+function flagOf(fd: FileDescriptor, number: number): number {
+	try {
+		return namespaceFlag(number);
+	} catch (error) {
+		if (error instanceof SyscallError && error.code === "ENOTTY") addHint(error, () => hintForNoNamespace(fd));
+		throw error;
+	}
 }
 
 function kindOf(flag: number): ThreadKind {
