@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import {
 	chdir,
 	closeRange,
+	EventFd,
 	FileDescriptor,
 	MultithreadedError,
 	NearfarError,
@@ -208,9 +209,14 @@ privileged.test("a call that blocks in a batch leaves the event loop free, and d
 	using writer = FileDescriptor.from(ends[1] ?? -1);
 	const sysRead = process.arch === "arm64" ? 63 : 0;
 	const events: string[] = [];
+	using begun = EventFd.create();
 	const batch = thread
-		.batch(() => void thread.syscall(sysRead, reader, new Uint8Array(1), 1))
+		.batch(() => {
+			begun.write(1n);
+			thread.syscall(sysRead, reader, new Uint8Array(1), 1);
+		})
 		.then(() => events.push("batch"));
+	await begun.readAsync();
 	const later = thread.batch(() => chdir("/"));
 	const ended = thread[Symbol.asyncDispose]().then(() => events.push("dispose"));
 	await expect(later).rejects.toBeInstanceOf(TaskGoneError);
