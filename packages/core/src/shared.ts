@@ -54,4 +54,3 @@ export { checkMaps } from "./task/idmap.ts";
 export { changesSignals, entersNamespaces, makesNamespaces, ownNamespaces } from "./task/namespaces.ts";
 export { fillArrays } from "./task/raw.ts";
 export { taskId, threadId } from "./task/state.ts";
-export { isThreadKind, refuseThreadTask } from "./task/thread.ts";

@@ -1,7 +1,7 @@
 import type { Event } from "../../native/binding.js";
 import { abortable, throwIfAborted } from "../abortable.ts";
 import { forget, listen } from "../addon/events.ts";
-import { type NamespaceKind, namespaceFlags } from "../addon/flags.generated.ts";
+import { namespaceFlags } from "../addon/flags.generated.ts";
 import { toBits } from "../addon/flags.ts";
 import { native } from "../addon/native.ts";
 import { abandon, once } from "../addon/request.ts";
@@ -130,14 +130,4 @@ function kindOf(flag: number): ThreadKind {
 /** Refuses what a thread cannot do, because it is no process. */
 export function refuseThread({ thread, task }: TaskState, what: string): void {
 	if (thread) throw new NearfarError("THREAD", `cannot ${what} ${task}: a thread is part of Node: use Task.clone`);
-}
-
-/** Refuses a task that is a thread; see {@link refuseThread}. */
-export function refuseThreadTask(task: AnyTask, what: string): void {
-	refuseThread(stateOf(task), what);
-}
-
-/** True for a kind that a thread may have of its own. */
-export function isThreadKind(kind: NamespaceKind): kind is ThreadKind {
-	return kind in threadFlags;
 }

@@ -1,5 +1,5 @@
 import { type FileDescriptor, Task } from "@nearfar/core";
-import { namespaceFlag, namespaceFlags, numberOf } from "@nearfar/core/internal";
+import { hintForNoNamespace, namespaceFlag, namespaceFlags, numberOf } from "@nearfar/core/internal";
 
 /**
  * Returns whether a namespace of this kind is among descriptors of this process.
@@ -8,6 +8,11 @@ import { namespaceFlag, namespaceFlags, numberOf } from "@nearfar/core/internal"
  */
 export function joinsNamespace(join: readonly FileDescriptor[], kind: keyof typeof namespaceFlags): boolean {
 	return Task.near.run(() => join.some((fd) => kindOf(fd) === namespaceFlags[kind]));
+}
+
+/** Returns the hint about a descriptor of this process that could not be joined, if it is no namespace. The task has ended by now. */
+export function hintForJoin(fd: FileDescriptor | undefined): string | undefined {
+	return fd && Task.near.run(() => (kindOf(fd) === undefined ? hintForNoNamespace(fd) : undefined));
 }
 
 function kindOf(fd: FileDescriptor): number | undefined {

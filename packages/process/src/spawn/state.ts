@@ -1,8 +1,9 @@
 import { chdir, chroot, FileDescriptor, Task, umask } from "@nearfar/core";
-import { native, numberOf, type Resource } from "@nearfar/core/internal";
+import { explained, native, numberOf, type Resource } from "@nearfar/core/internal";
 import { schedSetaffinity } from "../affinity.ts";
 import { getrlimit, type Limit, setrlimit } from "../limits.ts";
 import { setNoNewPrivs } from "../prctl/no-new-privs.ts";
+import { hintForJoin } from "./joined.ts";
 import { moveToNumbers, putStdio } from "./place-stdio.ts";
 import type { Privileges } from "./privileges.ts";
 import type { SpawnRequest } from "./request.ts";
@@ -47,7 +48,12 @@ export function prepareTask(
 	const file = request.file instanceof FileDescriptor ? hold(task.put(request.file)) : undefined;
 	const toMove = [...putStdio(task, stdio, hold), ...fds];
 
-	for (const namespace of namespaces) native().setns(numberOf(namespace), 0);
+	for (const [at, namespace] of namespaces.entries()) {
+		explained(
+			() => native().setns(numberOf(namespace), 0),
+			() => hintForJoin(request.join?.[at]),
+		);
+	}
 	const min = Math.max(stdio.entries.length, ...fds.map(([number]) => number)) + 1;
 	const executable = file && toMove.length > 0 ? hold(file.dup({ min })) : file; // `moveToNumbers` may overwrite `file`
 	const kept = toMove.length > 0 ? moveToNumbers(toMove, hold) : [];

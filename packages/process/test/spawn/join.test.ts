@@ -15,7 +15,11 @@ needs("the program hostname").test("join enters open namespaces, in their order"
 	expect(await shell("hostname; id -u", { join: [user, uts], killTree: true })).toBe("joined\n0");
 	expect(await shell("hostname")).not.toBe("joined");
 	using file = openat2("/etc/passwd");
-	expect(await reason(() => spawn("true", [], { join: [file] }))).toMatchObject({ code: "EINVAL", syscall: "setns" });
+	expect(await reason(() => spawn("true", [], { join: [file] }))).toMatchObject({
+		code: "EINVAL",
+		syscall: "setns",
+		hint: expect.stringContaining("no namespace"),
+	});
 });
 
 test.each<[string, SpawnOptions]>([
