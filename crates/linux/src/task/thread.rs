@@ -9,6 +9,7 @@ use crate::error::{Failure, Result};
 use crate::own_descriptor;
 use crate::owned::{self, Owner};
 use crate::wait::thread;
+use nix::errno::Errno;
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -148,11 +149,13 @@ impl Shared {
     /// True when the kernel has killed the thread alone, as a filter of seccomp(2) can demand.
     fn was_killed(&self) -> bool {
         let tid = self.lock().tid;
-        let lives = tid == 0 || signals::tgkill(std::process::id() as i32, tid, 0).near().is_ok();
-        if !lives {
+        // Another error than ESRCH says nothing about the thread: a filter may refuse the call.
+        let looked = signals::tgkill(std::process::id() as i32, tid, 0).near();
+        let killed = tid != 0 && looked.is_err_and(|failure| failure.has_errno(Errno::ESRCH));
+        if killed {
             self.end();
         }
-        !lives
+        killed
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,5 +1,6 @@
 import { native } from "../addon/native.ts";
 import { MultithreadedError } from "../errors.ts";
+import { SyscallError } from "../syscall-error.ts";
 import { currentTask, isInNode, nearTask } from "./target.ts";
 
 /**
@@ -24,7 +25,8 @@ export function isOwnThread(pid: number): boolean {
 	try {
 		nearTask().run(() => native().tgkill(process.pid, pid, 0));
 		return true;
-	} catch {
-		return false; // ESRCH: a thread of another process
+	} catch (error) {
+		// Another error says nothing about the thread: a filter may refuse the call.
+		return !(error instanceof SyscallError && error.code === "ESRCH");
 	}
 }
