@@ -173,6 +173,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @throws `TypeError` An option has the wrong type, or a kind is not one of {@link ThreadKind}.
 	 * @example
 	 * ```ts
+	 * // as root
 	 * await using thread = await Task.thread({ namespaces: ["uts"] });
 	 * thread.run(() => sethostname("inside")); // the host name of Node stays what it is
 	 * ```

@@ -23,6 +23,7 @@ import { stateOf, type TaskParts, type TaskState } from "./state.ts";
  *
  * @example
  * ```ts
+ * // as root
  * const kinds: readonly ThreadKind[] = ["net", "uts"];
  * await using thread = await Task.thread({ namespaces: kinds });
  * ```
