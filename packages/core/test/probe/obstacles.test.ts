@@ -12,8 +12,19 @@ const [SETHOSTNAME, UNSHARE, CLONE3] = [x64 ? 170 : 161, x64 ? 272 : 97, 435];
 const [EPERM, ENOSYS] = [1, 38];
 
 const root = "unshare -Urm --propagation private sh -e -c";
-const { test: inside } = needs("user namespaces", "/proc", "the program unshare", "sysctls that can be written");
-const { test: asRoot } = needs("root", "user namespaces", "/proc", "the program unshare", "the program setpriv");
+const { test: inside } = needs(
+	"user namespaces",
+	"a /proc of this pid namespace",
+	"the program unshare",
+	"sysctls that can be written",
+);
+const { test: asRoot } = needs(
+	"root",
+	"user namespaces",
+	"a /proc of this pid namespace",
+	"the program unshare",
+	"the program setpriv",
+);
 
 let folder = "";
 beforeEach(() => {
@@ -216,6 +227,7 @@ inside("the procfs of an outer pid namespace is named", async () => {
 });
 
 const { test: withSysctl } = needs(
+	"a /proc of this pid namespace",
 	"root",
 	"user namespaces",
 	"vm.memfd_noexec",
@@ -285,7 +297,7 @@ asRoot("podman #7106: a helper that is not there, and a user without subordinate
 	expect(found(report, "no-subordinate-ids").map(({ source }) => source)).toEqual(["/etc/subuid /etc/subgid"]);
 });
 
-const { test: onV1 } = needs("a cgroup whose number of processes can be limited");
+const { test: onV1 } = needs("a /proc of this pid namespace", "a cgroup whose number of processes can be limited");
 onV1("controllers that lie in cgroup v1 are named", async () => {
 	const report = await probeIn("exec $PROBE");
 	if (report.host.cgroup.version === 2) return;

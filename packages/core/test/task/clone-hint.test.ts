@@ -48,7 +48,7 @@ needs("/proc", "sysctls that can be written").test.each([undefined, "10000"])(
 	},
 );
 
-needs("/proc", "the program unshare", "user namespaces").test(
+needs("a /proc of this pid namespace", "the program unshare", "user namespaces").test(
 	"ENOENT of a clone without a /proc names the missing procfs",
 	async () => {
 		const wrapper = ["unshare", "-Urm", "sh", "-e", "-c", 'mount -t tmpfs none /proc; exec "$@"', "sh"];

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { native } from "@nearfar/core/internal";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
 import { children } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
@@ -44,8 +44,8 @@ function helper(name: "newuidmap" | "newgidmap", script: string): void {
 const clone = (options: IdMaps = idMap, signal?: AbortSignal) =>
 	Task.clone({ namespaces: ["user"], idMap: options, ...(signal && { signal }) });
 
-describe("a helper", { concurrent: false }, () => {
-	needs("/proc").test(
+needs("/proc").describe("a helper", () => {
+	needs("a /proc of this pid namespace").test(
 		"newgidmap runs first, with the pid and the lines of the map, PATH and nothing else",
 		async () => {
 			const told = join(folder, "told");
@@ -181,17 +181,23 @@ describe("a helper", { concurrent: false }, () => {
 		expect(() => readFileSync(`${folder}/ran`)).toThrow();
 	});
 
-	test("a target that ends while a helper runs keeps its pid until the helper has ended", async () => {
-		const isZombie = "/bin/grep -q 'State:.Z' /proc/$1/status";
-		helper("newgidmap", `kill -9 $1; until ${isZombie}; do [ -e /proc/$1 ] || exit 4; done; exit 3`);
-		expect(await reason(clone)).toMatchObject({ code: "ERR_NEARFAR_ID_MAP_HELPER", status: { code: 3 } });
-	});
+	needs("a /proc of this pid namespace").test(
+		"a target that ends while a helper runs keeps its pid until the helper has ended",
+		async () => {
+			const isZombie = "/bin/grep -q 'State:.Z' /proc/$1/status";
+			helper("newgidmap", `kill -9 $1; until ${isZombie}; do [ -e /proc/$1 ] || exit 4; done; exit 3`);
+			expect(await reason(clone)).toMatchObject({ code: "ERR_NEARFAR_ID_MAP_HELPER", status: { code: 3 } });
+		},
+	);
 
-	test("a process that is no child has its maps written by no helper: the pid could become another's", async () => {
-		const maps: IdMaps = { uids: new IdMap([[0, uid, 1]]), helper: "always" };
-		expect(await reason(() => writeIdMap(process.ppid, maps))).toMatchObject({
-			code: "ECHILD",
-			path: `/proc/${process.ppid}/uid_map`,
-		});
-	});
+	needs("a /proc of this pid namespace").test(
+		"a process that is no child has its maps written by no helper: the pid could become another's",
+		async () => {
+			const maps: IdMaps = { uids: new IdMap([[0, uid, 1]]), helper: "always" };
+			expect(await reason(() => writeIdMap(process.ppid, maps))).toMatchObject({
+				code: "ECHILD",
+				path: `/proc/${process.ppid}/uid_map`,
+			});
+		},
+	);
 });

@@ -17,6 +17,7 @@ exec setpriv --reuid 1000 --regid 1000 --clear-groups "$@"`;
 
 needs(
 	"root",
+	"/proc",
 	"mnt namespaces",
 	"newuidmap and newgidmap with their bits",
 	"no_new_privs that is not set",

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, readlinkSync, statSync } from "node:fs";
 import { native } from "@nearfar/core/internal";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
 import { FileDescriptor, IdMap, Process, Task, writeIdMap } from "../../src/index.ts";
@@ -31,7 +31,7 @@ async function strangerInNamespace(script = "import time; time.sleep(1000)"): Pr
 	return stranger;
 }
 
-describe("writeIdMap", () => {
+needs("/proc").describe("writeIdMap", () => {
 	test("NST-25, crun #1088: setgroups is denied first, then groups, then users", async () => {
 		await using task = await unmapped();
 		await writeIdMap(task, { uids: ownUids, gids: ownGids, setgroups: "deny" });
