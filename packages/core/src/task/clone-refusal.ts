@@ -35,10 +35,10 @@ export function explainRefusal(
 	}
 }
 
-/** Returns whether the task that was to clone lacks CAP_SYS_ADMIN. */
+/** Returns false if the task that was to clone has CAP_SYS_ADMIN, and true if that cannot be found out: it is the usual reason. */
 function lacksPrivilege(parent: AnyTask | undefined): boolean {
 	const found = quietly(() => effectiveOf(parent ?? nearTask()));
-	return found !== undefined && !hasCapability(found.effective, CAP_SYS_ADMIN);
+	return !found || !hasCapability(found.effective, CAP_SYS_ADMIN);
 }
 
 function pathOf(folder: FileDescriptor): string | undefined {

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { afterEach, expect, test, vi } from "vitest";
+import { stat } from "../../../../test/processes.ts";
 import { native } from "../../src/addon/native.ts";
 import { chdir, Process, Task } from "../../src/index.ts";
 
@@ -24,6 +25,7 @@ test("a batch that has ended already does not overtake an earlier one whose even
 	const last = await Task.clone();
 	const order: string[] = [];
 	const earlier = slow.batch(() => new Process(slow.pid).kill("SIGSTOP")).then(() => order.push("earlier"));
+	while (stat(slow.pid)?.state !== "T"); // a signal that comes before the task has stopped would not continue it
 	slow.process.kill("SIGCONT");
 	slow.run(nothing); // returns after the reactor has received the reply to the batch
 	last.process.kill("SIGKILL");
