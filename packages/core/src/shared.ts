@@ -27,11 +27,11 @@ export { openProcessFolder, pidfdInfo, pidInProc, pidOfPidfd } from "./files/pid
 export { type NamespaceLink, openNamespaceOf } from "./files/pidfd-namespace.ts";
 export { sharersOf } from "./identity.ts";
 export { mayAsk } from "./obstacles/ask.ts";
-export { hasCapability, statusOf } from "./obstacles/look.ts";
+export { statusOf } from "./obstacles/look.ts";
 export { hintForNamespaces } from "./obstacles/namespace-hint.ts";
 export { hintForNoNamespace } from "./obstacles/no-namespace-hint.ts";
 export { hintForNetwork } from "./obstacles/refusal.ts";
-export { capabilityBit, capabilityBits, setpcap } from "./process/capability-bits.ts";
+export { capabilityBit, capabilityBits, hasCapability, setpcap } from "./process/capability-bits.ts";
 export * from "./process/child-state.ts";
 export { holdChild, livingChild, visiblePid } from "./process/child-tracker.ts";
 export { isTask, withNearDescriptor, withPidfd } from "./process/process-like.ts";

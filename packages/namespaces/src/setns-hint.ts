@@ -2,6 +2,7 @@ import { FileDescriptor, type SyscallError, statx } from "@nearfar/core";
 import {
 	type AnyTask,
 	adoptDescriptor,
+	capabilities,
 	hasCapability,
 	hintForNoNamespace,
 	mayAsk,
@@ -13,8 +14,6 @@ import {
 } from "@nearfar/core/internal";
 import { kindsOf } from "./kinds.ts";
 import { openCurrent } from "./namespace-of.ts";
-
-const [CAP_SYS_CHROOT, CAP_SYS_ADMIN] = [18, 21];
 
 /**
  * Returns why the kernel has refused setns(2). The descriptor is looked at in the task, if the task replies at once.
@@ -92,9 +91,10 @@ function notAllowed(task: AnyTask, fd: FileDescriptor, kind: string): string | u
 		return `the "${kind}" namespace belongs to another user namespace: join "user" first, setns of its owner or of a pidfd with ["user", "${kind}"]`;
 	}
 	const effective = statusOf(task)?.effective ?? 0n;
-	const name = hasCapability(effective, CAP_SYS_ADMIN) ? "CAP_SYS_CHROOT" : "CAP_SYS_ADMIN";
+	const name = hasCapability(effective, capabilities.sysAdmin) ? "CAP_SYS_CHROOT" : "CAP_SYS_ADMIN";
 	const isMissing =
-		!hasCapability(effective, CAP_SYS_ADMIN) || (kind === "mnt" && !hasCapability(effective, CAP_SYS_CHROOT));
+		!hasCapability(effective, capabilities.sysAdmin) ||
+		(kind === "mnt" && !hasCapability(effective, capabilities.sysChroot));
 	return isMissing
 		? `${name} is not effective in the task, which has to enter the "${kind}" namespace with it`
 		: undefined;

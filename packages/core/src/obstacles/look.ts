@@ -91,11 +91,6 @@ export function effectiveOf(task: AnyTask): Pick<Status, "effective" | "effectiv
 	return { effective, effectiveText: effective.toString(16).padStart(16, "0") };
 }
 
-/** Returns whether a set has a capability, which is given by its number. */
-export function hasCapability(set: bigint, capability: number): boolean {
-	return ((set >> BigInt(capability)) & 1n) === 1n;
-}
-
 /** Returns the map of a task's user namespace, as this process sees it. An empty text: no map was written. */
 export function idMapOf(task: AnyTask, ids: Ids): string | undefined {
 	const name = ids === "uids" ? "uid_map" : "gid_map";

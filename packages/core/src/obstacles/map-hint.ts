@@ -1,12 +1,13 @@
+import { capabilities } from "../addon/flags.generated.ts";
 import type { IdMap } from "../idmap/id-map.ts";
+import { hasCapability } from "../process/capability-bits.ts";
 import type { SyscallError } from "../syscall-error.ts";
 import { readBounded } from "../target/read-bounded.ts";
 import type { AnyTask } from "../target/target.ts";
 import { stateOf } from "../task/state.ts";
-import { hasCapability, idMapOf, parseMap, type Status, statusOf } from "./look.ts";
+import { idMapOf, parseMap, type Status, statusOf } from "./look.ts";
 
 const PAGE = 4096; // bytes; the kernel takes less
-const [CAP_SETGID, CAP_SETUID, CAP_SETFCAP] = [6, 7, 31];
 const NO_ID = 4294967295;
 
 /** One file of a user namespace that was refused. */
@@ -49,8 +50,8 @@ const elsewhere =
 function idRule({ folder, name, by }: RefusedMap, map: IdMap, status: Status): string | undefined {
 	const isUids = name === "uid_map";
 	const [own, capability, label] = isUids
-		? [status.uid, CAP_SETUID, "CAP_SETUID"]
-		: [status.gid, CAP_SETGID, "CAP_SETGID"];
+		? [status.uid, capabilities.setuid, "CAP_SETUID"]
+		: [status.gid, capabilities.setgid, "CAP_SETGID"];
 	const can = (bit: number) => hasCapability(status.effective, bit);
 	const [first] = map.mappings;
 	if (first && !can(capability)) {
@@ -73,7 +74,7 @@ function idRule({ folder, name, by }: RefusedMap, map: IdMap, status: Status): s
 			return `the ids ${outside} to ${outside + count - 1} outside are not in one line of the map of the writer's own user namespace, which has ${lines}: IdMap.cutBy cuts a map so`;
 		}
 	}
-	if (isUids && map.toInside(0) !== undefined && !can(CAP_SETFCAP)) {
+	if (isUids && map.toInside(0) !== undefined && !can(capabilities.setfcap)) {
 		return `the map has the id 0 outside, for which the writer needs CAP_SETFCAP since Linux 5.12 (CapEff: ${status.effectiveText}): leave the id 0 out, or write with the capability`;
 	}
 	return undefined;

@@ -1,11 +1,11 @@
-import type { NamespaceKind } from "../addon/flags.generated.ts";
+import { capabilities, type NamespaceKind } from "../addon/flags.generated.ts";
+import { hasCapability } from "../process/capability-bits.ts";
 import type { SyscallError } from "../syscall-error.ts";
 import type { AnyTask } from "../target/target.ts";
 import { stateOf, threadId } from "../task/state.ts";
 import { isInitialUserNamespace, namespaceLimit, sysctlOf, userNesting } from "./ask.ts";
 import {
 	effectiveOf,
-	hasCapability,
 	idMapOf,
 	isRootMount,
 	processesInSight,
@@ -14,7 +14,7 @@ import {
 	statusOf,
 	unmappedIds,
 } from "./look.ts";
-import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, CAP_SYS_RESOURCE, say } from "./say.ts";
+import { say } from "./say.ts";
 import { hintForThread } from "./thread-hint.ts";
 
 /** A call that makes namespaces. */
@@ -84,7 +84,7 @@ function noUserNamespace(task: AnyTask, { syscall, code }: Refusal, { kinds, opt
 	if (known !== undefined) return known;
 	const value = sysctlOf(task, "kernel/unprivileged_userns_clone");
 	const isInitial = !stateOf(task).kinds.has("user") && isInitialUserNamespace();
-	const isPrivileged = isInitial && hasCapability(status.effective, CAP_SYS_ADMIN);
+	const isPrivileged = isInitial && hasCapability(status.effective, capabilities.sysAdmin);
 	if (value === "0" && !isPrivileged) return say("unprivileged-userns-clone", { value });
 	const reason = lacksPid(status, options) ?? filteredBy(status, madeCall(syscall, options), code, kinds);
 	return reason ?? restricted(task) ?? say("chroot", { inferred: true });
@@ -112,7 +112,7 @@ function noPrivilege(task: AnyTask, { syscall, code }: Refusal, { kinds, options
 	if (!found) return undefined;
 	const { effective, effectiveText } = found;
 	const status = statusOf(task);
-	if (kinds.length > 0 && !hasCapability(effective, CAP_SYS_ADMIN)) {
+	if (kinds.length > 0 && !hasCapability(effective, capabilities.sysAdmin)) {
 		// A thread of Node cannot have a user namespace of its own.
 		if (threadId(task) !== undefined) return hintForThread(task, kinds);
 		const known = status && neverUser(task, status);
@@ -135,7 +135,8 @@ export function restricted(task: AnyTask): string | undefined {
 
 function lacksPid({ effective, effectiveText }: Status, options: readonly string[] = []): string | undefined {
 	if (!options.includes("setTid")) return undefined;
-	if (hasCapability(effective, CAP_CHECKPOINT_RESTORE) || hasCapability(effective, CAP_SYS_ADMIN)) return undefined;
+	if (hasCapability(effective, capabilities.checkpointRestore) || hasCapability(effective, capabilities.sysAdmin))
+		return undefined;
 	const prevents = "setTid in a pid namespace that exists already";
 	return say("no-capability", { capability: "CAP_CHECKPOINT_RESTORE", effective: effectiveText, prevents });
 }
@@ -153,7 +154,7 @@ function reachedLimit(task: AnyTask, kinds: readonly NamespaceKind[]): string | 
 	});
 	const forbidden = limits.find(({ limit }) => limit === "0");
 	const isInitial = !stateOf(task).kinds.has("user") && isInitialUserNamespace();
-	const writable = !isInitial && hasCapability(effectiveOf(task)?.effective ?? 0n, CAP_SYS_RESOURCE);
+	const writable = !isInitial && hasCapability(effectiveOf(task)?.effective ?? 0n, capabilities.sysResource);
 	if (forbidden) return say("userns-limit", { ...forbidden, writable });
 	if (kinds.includes("user") && (userNesting(task) ?? 0) >= DEEPEST) return say("nesting", { kind: "user" });
 	if (kinds.includes("pid") && pidNesting(task) >= DEEPEST) return say("nesting", { kind: "pid" });

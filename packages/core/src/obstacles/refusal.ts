@@ -1,23 +1,18 @@
 import type { FailureData } from "../../native/binding.js";
+import { capabilities } from "../addon/flags.generated.ts";
+import { hasCapability } from "../process/capability-bits.ts";
 import type { AnyTask } from "../target/target.ts";
 import { ownNamespaces } from "../task/namespaces.ts";
 import { stateOf, threadId } from "../task/state.ts";
-import { coversBelow, effectiveOf, hasCapability, mountsOf } from "./look.ts";
+import { coversBelow, effectiveOf, mountsOf } from "./look.ts";
 import { restricted } from "./namespace-hint.ts";
-import { CAP_NET_ADMIN, CAP_SYS_ADMIN, say } from "./say.ts";
+import { say } from "./say.ts";
 import { hintForCallOfThread, hintForNetworkOfThread } from "./thread-hint.ts";
 
 const nameCalls = /^set(host|domain)name$/;
 
-/** The calls that need a privilege over a namespace, and the capability that each needs. */
-const needed: Readonly<Record<string, readonly [capability: number, name: string]>> = {
-	sethostname: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
-	setdomainname: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
-	mount: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
-	fsopen: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
-	fsconfig: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
-	fsmount: [CAP_SYS_ADMIN, "CAP_SYS_ADMIN"],
-};
+/** The calls that need CAP_SYS_ADMIN over a namespace. */
+const needSysAdmin = ["sethostname", "setdomainname", "mount", "fsopen", "fsconfig", "fsmount"];
 
 /**
  * Returns what stands in the way of a call that the kernel has refused with EPERM, or with ENOENT below `/proc`. `undefined`: no file explains the refusal.
@@ -28,10 +23,9 @@ const needed: Readonly<Record<string, readonly [capability: number, name: string
 export function hintForRefusal(task: AnyTask, { code, syscall = "", fstype }: FailureData): string | undefined {
 	if (code === "ENOENT") return withoutProc(task);
 	if (threadId(task) !== undefined) return hintForCallOfThread(task, syscall);
-	const [capability, name] = needed[syscall] ?? [];
-	if (capability === undefined || name === undefined) return undefined;
+	if (!needSysAdmin.includes(syscall)) return undefined;
 	if (!stateOf(task).kinds.has("user")) return noNames(task, syscall);
-	const missing = missingInOwn(task, capability, name);
+	const missing = missingInOwn(task, capabilities.sysAdmin, "CAP_SYS_ADMIN");
 	const reason = missing ?? foreignNamespace(task, syscall) ?? tooRevealing(task, syscall, fstype?.toString());
 	// AppArmor takes no capability from the set that the kernel shows. So AppArmor is the reason only where no other is known.
 	return reason ?? restricted(task);
@@ -49,7 +43,7 @@ export function hintForNetwork(task: AnyTask): string | undefined {
 	const foreign = ownNamespaces(task).has("net")
 		? undefined
 		: 'the network namespace of the task belongs to another user namespace than the task\'s own: clone the task with ["user", "net"], or call unshare(["net"]) first';
-	return missingInOwn(task, CAP_NET_ADMIN, "CAP_NET_ADMIN") ?? restricted(task) ?? foreign;
+	return missingInOwn(task, capabilities.netAdmin, "CAP_NET_ADMIN") ?? restricted(task) ?? foreign;
 }
 
 /** Returns the hint about a capability that a task in a user namespace of its own lacks. */
@@ -73,7 +67,7 @@ function noNames(task: AnyTask, syscall: string): string | undefined {
 	const found = effectiveOf(task);
 	if (!found || !nameCalls.test(syscall)) return undefined;
 	const { effective, effectiveText } = found;
-	const reason = hasCapability(effective, CAP_SYS_ADMIN)
+	const reason = hasCapability(effective, capabilities.sysAdmin)
 		? "the UTS namespace belongs to another user namespace than the one of this process"
 		: `CAP_SYS_ADMIN over the UTS namespace is not effective in this process (CapEff: ${effectiveText})`;
 	return `${reason}: make the call in a task that has its own, Task.clone({ namespaces: ["user", "uts"], idMap: "root" })`;

@@ -8,6 +8,7 @@ import {
 	obstacle,
 	obstacleNames,
 } from "../obstacles/obstacle.ts";
+import { hasCapability } from "../process/capability-bits.ts";
 import { type AllNamespaces, type Answer, type Feature, since } from "./features.ts";
 import type { Helper, HelperName } from "./helpers.ts";
 import { type Facts, limitName } from "./host.ts";
@@ -27,7 +28,6 @@ export interface Tried {
 
 /** No user has as many namespaces. A new user namespace begins with 2147483647 as its limit. */
 const IMPLAUSIBLE = 2 ** 20;
-const SYS_ADMIN = capabilities.sysAdmin;
 
 /** Collects the obstacles of one probe, and why each of them was blamed. */
 class Explanation {
@@ -123,7 +123,7 @@ class Explanation {
 		for (const kind of kinds.filter((kind) => kind !== "user")) {
 			const { direct, withUser } = namespaces[kind];
 			if (direct.works === false) {
-				if (direct.code === "EPERM" && !this.#has(SYS_ADMIN)) refused.push(kind);
+				if (direct.code === "EPERM" && !this.#has(capabilities.sysAdmin)) refused.push(kind);
 				else direct.because = [this.#whyNotKind(kind, direct)];
 			}
 			if (withUser.works !== false) continue;
@@ -138,7 +138,7 @@ class Explanation {
 	}
 
 	#has(capability: number): boolean {
-		return (this.#facts.capabilities & (1n << BigInt(capability))) !== 0n;
+		return hasCapability(this.#facts.capabilities, capability);
 	}
 
 	#field(name: string): string | undefined {
@@ -156,7 +156,7 @@ class Explanation {
 				withoutUser: this.#tried.namespaces.user.direct.works === false,
 			}),
 		];
-		const bounding = this.#missingOfBounding([SYS_ADMIN]);
+		const bounding = this.#missingOfBounding([capabilities.sysAdmin]);
 		// An ordinary user expects no privilege. Root does, and does not get it.
 		if (this.#facts.uid === 0 && bounding.length > 0) because.push(this.#boundingSet());
 		return because;
@@ -166,15 +166,15 @@ class Explanation {
 		const set = this.#field("CapBnd");
 		if (set === undefined) return [];
 		const names: Record<number, string> = {
-			[SYS_ADMIN]: "CAP_SYS_ADMIN",
+			[capabilities.sysAdmin]: "CAP_SYS_ADMIN",
 			[capabilities.setuid]: "CAP_SETUID",
 			[capabilities.setgid]: "CAP_SETGID",
 		};
-		return numbers.filter((bit) => !((BigInt(`0x${set}`) >> BigInt(bit)) & 1n)).map((bit) => names[bit] ?? `${bit}`);
+		return numbers.filter((bit) => !hasCapability(BigInt(`0x${set}`), bit)).map((bit) => names[bit] ?? `${bit}`);
 	}
 
 	#boundingSet(): ObstacleName {
-		const missing = this.#missingOfBounding([SYS_ADMIN, capabilities.setuid, capabilities.setgid]);
+		const missing = this.#missingOfBounding([capabilities.sysAdmin, capabilities.setuid, capabilities.setgid]);
 		const bounding = this.#field("CapBnd");
 		return this.#note("bounding-set", { missing, ...(bounding && { bounding }) });
 	}
@@ -190,7 +190,8 @@ class Explanation {
 		const unmapped = proc === "ours" ? this.#unmappedIds() : [];
 		if (unmapped.length > 0) found.push(this.#note("unmapped-ids", { ids: unmapped, uidMap, gidMap }));
 		const sysctl = host.sysctls["kernel.unprivileged_userns_clone"];
-		if (sysctl === "0" && !this.#has(SYS_ADMIN)) found.push(this.#note("unprivileged-userns-clone", { value: sysctl }));
+		if (sysctl === "0" && !this.#has(capabilities.sysAdmin))
+			found.push(this.#note("unprivileged-userns-clone", { value: sysctl }));
 		if (found.length === 0 && this.#isRestricted()) found.push(this.#apparmor(false));
 		if (found.length === 0 && host.seccomp === "off" && host.chroot === undefined) {
 			found.push(this.#note("chroot", { inferred: true }));
@@ -211,7 +212,7 @@ class Explanation {
 	/** True when AppArmor takes the capabilities from new user namespaces of ordinary programs. */
 	#isRestricted(): boolean {
 		const value = this.#facts.host.sysctls["kernel.apparmor_restrict_unprivileged_userns"];
-		return value !== undefined && value !== "0" && !this.#has(SYS_ADMIN);
+		return value !== undefined && value !== "0" && !this.#has(capabilities.sysAdmin);
 	}
 
 	#apparmor(certain: boolean): ObstacleName {

@@ -3,6 +3,7 @@ import { IdMap } from "../idmap/id-map.ts";
 import { subordinateIds } from "../idmap/subordinate-ids.ts";
 import { filesWithout, loginName } from "../obstacles/login-name.ts";
 import type { ObstacleValues } from "../obstacles/obstacle.ts";
+import { hasCapability } from "../process/capability-bits.ts";
 import type { Answer } from "./features.ts";
 import type { Facts } from "./host.ts";
 import { refused, type Tasks, Worker } from "./tasks.ts";
@@ -60,7 +61,7 @@ async function tryMap(tasks: Tasks, idMap: { uids: IdMap; gids: IdMap } | undefi
 }
 
 function hasBoth(effective: bigint): boolean {
-	return [capabilities.setuid, capabilities.setgid].every((bit) => (effective >> BigInt(bit)) & 1n);
+	return [capabilities.setuid, capabilities.setgid].every((bit) => hasCapability(effective, bit));
 }
 
 /** Returns maps of two ids, or of the only one, that the user namespace of this process has. */

@@ -7,6 +7,11 @@ const LIMIT = 1n << 64n;
 /** The bit of CAP_SETPCAP, which most changes of capability sets need. */
 export const setpcap = 1n << BigInt(capabilities.setpcap);
 
+/** Returns whether a set has a capability, which is given by its number. */
+export function hasCapability(set: bigint, capability: number): boolean {
+	return ((set >> BigInt(capability)) & 1n) === 1n;
+}
+
 /**
  * Returns the bits of capabilities that a caller has given. Throws a `TypeError` or a `RangeError` for anything else.
  *

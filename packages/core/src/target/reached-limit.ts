@@ -1,12 +1,11 @@
 // Which of the limits on processes and threads is reached. clone(2) answers EAGAIN for each of them.
+import { capabilities } from "../addon/flags.generated.ts";
 import { findCgroups } from "./cgroups.ts";
 import { readBounded } from "./read-bounded.ts";
 
 const ALL = "RLIMIT_NPROC, pids.max of a cgroup, kernel.threads-max or kernel.pid_max";
 const RESERVED_PIDS = 300; // the kernel never reuses the pids below
 const MOST_PROCESSES = 4096; // to look at more of them would block the event loop for a tenth of a second
-const CAP_SYS_ADMIN = 21n;
-const CAP_SYS_RESOURCE = 24n;
 
 /**
  * Returns the reason of an EAGAIN of clone(2), in words.
@@ -53,9 +52,9 @@ function fullUser(folder: string): string | undefined {
 /** Returns whether the limit of processes does not bind: for user 0, and for two capabilities in the first user namespace. */
 function isExempt(folder: string, status: string): boolean {
 	if (!/^\s*0\s+0\s+4294967295\s*$/.test(readBounded(`${folder}/uid_map`))) return false;
-	const capabilities = BigInt(`0x${field(status, "CapEff") ?? 0}`);
-	const has = (capability: bigint) => ((capabilities >> capability) & 1n) === 1n;
-	return field(status, "Uid") === "0" || has(CAP_SYS_ADMIN) || has(CAP_SYS_RESOURCE);
+	const effective = BigInt(`0x${field(status, "CapEff") ?? 0}`);
+	const has = (capability: number) => ((effective >> BigInt(capability)) & 1n) === 1n;
+	return field(status, "Uid") === "0" || has(capabilities.sysAdmin) || has(capabilities.sysResource);
 }
 
 /** Returns how many threads a user has. Counts up to `most` of them, in the processes that `/proc` shows. */

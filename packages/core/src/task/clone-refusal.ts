@@ -1,7 +1,8 @@
 import type { FailureData } from "../../native/binding.js";
+import { capabilities } from "../addon/flags.generated.ts";
 import type { FileDescriptor } from "../files/descriptor.ts";
-import { effectiveOf, hasCapability } from "../obstacles/look.ts";
-import { CAP_SYS_ADMIN } from "../obstacles/say.ts";
+import { effectiveOf } from "../obstacles/look.ts";
+import { hasCapability } from "../process/capability-bits.ts";
 import { ChildProcess } from "../process/child.ts";
 import { quietly } from "../target/explained.ts";
 import { reachedLimit } from "../target/reached-limit.ts";
@@ -38,7 +39,7 @@ export function explainRefusal(
 /** Returns false if the task that was to clone has CAP_SYS_ADMIN, and true if that cannot be found out: it is the usual reason. */
 function lacksPrivilege(parent: AnyTask | undefined): boolean {
 	const found = quietly(() => effectiveOf(parent ?? nearTask()));
-	return !found || !hasCapability(found.effective, CAP_SYS_ADMIN);
+	return !found || !hasCapability(found.effective, capabilities.sysAdmin);
 }
 
 function pathOf(folder: FileDescriptor): string | undefined {

@@ -1,7 +1,9 @@
+import { capabilities } from "../addon/flags.generated.ts";
 import { native } from "../addon/native.ts";
 import { options, wrongValue } from "../arguments.ts";
 import { IdMap } from "../idmap/id-map.ts";
 import { type IdMapping, readMappings } from "../idmap/mapping.ts";
+import { hasCapability } from "../process/capability-bits.ts";
 import { nearTask } from "../target/target.ts";
 
 /**
@@ -40,7 +42,6 @@ export interface CheckedMaps {
 	readonly setgroups: "auto" | "deny" | "allow";
 }
 
-const CAP_SETGID = 6n;
 const helpers = ["auto", "always", "never"] as const;
 const denials = ["auto", "deny", "allow"] as const;
 
@@ -90,6 +91,6 @@ export function ownMap({ uids, gids, helper, setgroups }: CheckedMaps): [uid: nu
 		native().getegid(),
 		native().capget(0),
 	]);
-	const denies = setgroups === "deny" || (effective & (1n << CAP_SETGID)) === 0n;
+	const denies = setgroups === "deny" || !hasCapability(effective, capabilities.setgid);
 	return denies && user.outside === uid && group.outside === gid ? [user.inside, group.inside] : undefined;
 }

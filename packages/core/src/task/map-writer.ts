@@ -1,9 +1,11 @@
+import { capabilities } from "../addon/flags.generated.ts";
 import { native } from "../addon/native.ts";
 import type { FileDescriptor } from "../files/descriptor.ts";
 import { openat2 } from "../files/files.ts";
 import { Location } from "../files/location.ts";
 import { IdMap } from "../idmap/id-map.ts";
 import { hintForMap } from "../obstacles/map-hint.ts";
+import { hasCapability } from "../process/capability-bits.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { explained } from "../target/explained.ts";
 import { type AnyTask, nearTask, withFile } from "../target/target.ts";
@@ -12,9 +14,6 @@ import { refuseFirstChild } from "./first-child.ts";
 import type { CheckedMaps } from "./idmap.ts";
 import { type HelperName, runMapHelper } from "./map-helper.ts";
 import type { MapTarget } from "./map-target.ts";
-
-const CAP_SETGID = 6n;
-const CAP_SETUID = 7n;
 
 type FileName = "setgroups" | "gid_map" | "uid_map";
 
@@ -74,13 +73,13 @@ function explainMap<T>(target: MapTarget, name: FileName, content: IdMap | "deny
 /** Decides for each map whether the writer or a helper writes the map. A refusal later does not change the decision. */
 function planSteps({ uids, gids, helper, setgroups }: CheckedMaps, by: AnyTask): Step[] {
 	const [effective = 0n] = by.run(() => native().capget(0));
-	const can = (capability: bigint) => (effective & (1n << capability)) !== 0n;
-	const isDirect = (map: IdMap, capability: bigint, own: () => number) =>
+	const can = (capability: number) => hasCapability(effective, capability);
+	const isDirect = (map: IdMap, capability: number, own: () => number) =>
 		helper === "never" || (helper === "auto" && (can(capability) || isOwnId(map, by, own)));
-	const gidsDirect = gids !== undefined && isDirect(gids, CAP_SETGID, () => native().getegid());
-	const uidsDirect = uids !== undefined && isDirect(uids, CAP_SETUID, () => native().geteuid());
+	const gidsDirect = gids !== undefined && isDirect(gids, capabilities.setgid, () => native().getegid());
+	const uidsDirect = uids !== undefined && isDirect(uids, capabilities.setuid, () => native().geteuid());
 	// Without CAP_SETGID the kernel accepts a group map only after setgroups(2) was denied.
-	const denied = setgroups === "deny" || (setgroups === "auto" && gidsDirect && !can(CAP_SETGID));
+	const denied = setgroups === "deny" || (setgroups === "auto" && gidsDirect && !can(capabilities.setgid));
 	return [
 		...(denied ? [{ name: "setgroups", content: "deny", direct: true } as const] : []),
 		...(gids ? [{ name: "gid_map", content: cut(gids, "gids", by), direct: gidsDirect } as const] : []),
