@@ -8,6 +8,11 @@ import { Location } from "./location.ts";
 const PROC_SUPER_MAGIC = 0x9fa0;
 const ENOENT = 2;
 
+/** Returns whether an open file of the current task lies on a procfs. */
+export function isOnProcfs(file: FileDescriptor): boolean {
+	return native().fileSystemType(numberOf(file)) === PROC_SUPER_MAGIC;
+}
+
 /**
  * Opens a file below `/proc`, if a procfs is mounted on `/proc`.
  *
@@ -21,7 +26,7 @@ export function openOwnProc(path: string, flags: OpenHow["flags"] = []): FileDes
 	const whole = `/proc/${path}`;
 	return withFile(whole, () => {
 		using proc = openat2("/proc", { flags: ["path", "directory"] });
-		if (native().fileSystemType(numberOf(proc)) === PROC_SUPER_MAGIC) {
+		if (isOnProcfs(proc)) {
 			return openat2(new Location(proc, path), { flags, resolve: ["noXdev"] });
 		}
 		const hint = "no procfs is mounted on /proc: mount one there";

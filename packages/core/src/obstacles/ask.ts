@@ -6,6 +6,7 @@ import { FileDescriptor, numberOf } from "../files/descriptor.ts";
 import { openat2 } from "../files/files.ts";
 import { Location } from "../files/location.ts";
 import { namespaceRequests } from "../files/namespace-file.ts";
+import { isOnProcfs } from "../files/own-proc.ts";
 import { findCgroups } from "../target/cgroups.ts";
 import { readBounded } from "../target/read-bounded.ts";
 import { type AnyTask, nearTask } from "../target/target.ts";
@@ -14,7 +15,6 @@ import { type Status, statusOf, withFolder } from "./look.ts";
 
 const LENGTH = 4096; // bytes; no file that is read here is longer
 const MOST_LOOKS = 200; // about 20 ms
-const PROC_SUPER_MAGIC = 0x9fa0;
 
 /**
  * Returns true when a task replies at once, and survives the calls that read a file.
@@ -76,7 +76,7 @@ function ask(task: AnyTask, name: string): string | undefined {
 /** Has a task without a `/proc` of its own read through the one of this process. */
 function askThroughProc(task: AnyTask, name: string): string | undefined {
 	using near = nearTask().run(() => openat2("/proc", { flags: ["path", "directory"] }));
-	if (nearTask().run(() => native().fileSystemType(numberOf(near))) !== PROC_SUPER_MAGIC) return undefined;
+	if (!nearTask().run(() => isOnProcfs(near))) return undefined;
 	using far = task.isNear ? undefined : task.put(near);
 	return task.run(() => readHere(new Location(far ?? near, `sys/${name}`)));
 }
@@ -91,9 +91,14 @@ function readHere(at: string | Location): string | undefined {
 	}
 }
 
+/** Returns the path below `/proc/sys` of the limit on a kind of namespaces. */
+export function namespaceLimitName(kind: NamespaceKind): string {
+	return `user/max_${kind}_namespaces`;
+}
+
 /** Returns the limit of a kind of namespaces in the user namespace of a task. */
 export function namespaceLimit(task: AnyTask, kind: NamespaceKind): { file: string; limit: string } | undefined {
-	const name = `user/max_${kind}_namespaces`;
+	const name = namespaceLimitName(kind);
 	const limit = sysctlOf(task, name);
 	return limit === undefined ? undefined : { file: `/proc/sys/${name}`, limit };
 }

@@ -1,16 +1,10 @@
-import { native } from "../addon/native.ts";
 import type { IdMap } from "../idmap/id-map.ts";
 import { subordinateIds } from "../idmap/subordinate-ids.ts";
 import { type AnyTask, nearTask } from "../target/target.ts";
-import { isInitialUserNamespace } from "./ask.ts";
+import { findHelper } from "./find-helper.ts";
 import { filesWithout, loginName } from "./login-name.ts";
 import { mountsOf, statusOf } from "./look.ts";
 import { say } from "./say.ts";
-
-const SET_USER_ID = 0o4000;
-/** The owner of a file is shown as this id if the user namespace does not map the owner. */
-export const OVERFLOW_ID = 65534;
-const LONGEST = 64; // bytes of a file capability
 
 /**
  * Returns why newuidmap(1) or newgidmap(1) has failed.
@@ -43,32 +37,8 @@ function withoutPrivilege(helper: "newuidmap" | "newgidmap", by: AnyTask): strin
 	const status = statusOf(by);
 	if (!status || status.uid === 0) return undefined;
 	if (status.noNewPrivs) return say("no-new-privs", {});
-	const { existsSync, realpathSync, statSync } = process.getBuiltinModule("node:fs");
-	const folders = [...(process.env.PATH ?? "").split(":"), "/usr/bin"].filter(Boolean);
-	const found = folders.map((folder) => `${folder}/${helper}`).find((path) => existsSync(path));
-	if (found === undefined) return undefined;
-	const path = realpathSync(found);
-	const mount = mountsOf(nearTask())
-		?.filter(({ at }) => at === "/" || path === at || path.startsWith(`${at}/`))
-		.sort((one, other) => one.at.length - other.at.length)
-		.at(-1);
-	if (mount?.nosuid) return say("helper-not-setuid", { helper, path, reason: "nosuid mount", mountPoint: mount.at });
-	const { mode, uid } = statSync(path);
-	if (hasFileCapabilities(path)) return undefined;
-	if ((mode & SET_USER_ID) === 0) return say("helper-not-setuid", { helper, path, reason: "no bit" });
-	if (uid === OVERFLOW_ID && !isInitialUserNamespace()) {
-		return say("helper-not-setuid", { helper, path, reason: "owner not mapped" });
-	}
-	return uid === 0 ? undefined : say("helper-not-setuid", { helper, path, reason: "not root's" });
-}
-
-function hasFileCapabilities(path: string): boolean {
-	const AT_FDCWD = -100;
-	try {
-		return nearTask().run(() => native().getxattr(AT_FDCWD, path, 0, "security.capability", LONGEST)).length > 0;
-	} catch {
-		return false; // ENODATA: the file has none
-	}
+	const { problem } = findHelper(helper, mountsOf(nearTask()) ?? []);
+	return problem && say("helper-not-setuid", problem);
 }
 
 async function withoutIds(helper: "newuidmap" | "newgidmap", map: IdMap, by: AnyTask): Promise<string | undefined> {

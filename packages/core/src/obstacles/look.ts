@@ -23,6 +23,8 @@ export interface Status {
 	/** The effective capabilities, and the text of the set. */
 	readonly effective: bigint;
 	readonly effectiveText: string;
+	/** The text of the bounding set. */
+	readonly boundingText: string | undefined;
 	/** 0: no seccomp, 1: strict, 2: at least one filter. */
 	readonly seccomp: number;
 	/** The number of filters (Linux 5.9). */
@@ -76,6 +78,7 @@ export function parseStatus(text: string): Status {
 		gid: Number(words("Gid")[1]),
 		effective: BigInt(`0x${effectiveText}`),
 		effectiveText,
+		boundingText: words("CapBnd")[0],
 		seccomp: Number(words("Seccomp")[0] ?? 0),
 		filters: filters === undefined ? undefined : Number(filters),
 		noNewPrivs: words("NoNewPrivs")[0] === "1",
@@ -110,15 +113,23 @@ export function parseMap(text: string): [inside: number, outside: number, count:
  */
 export function unmappedIds(task: AnyTask, status: Status): string[] {
 	const column = stateOf(task).kinds.has("user") ? 1 : 0;
-	const isMapped = (ids: Ids, id: number) => {
-		const text = idMapOf(task, ids);
-		if (text === undefined) return true;
-		return parseMap(text).some((line) => line[column] <= id && id < line[column] + line[2]);
-	};
-	const found = [];
-	if (!isMapped("uids", status.uid)) found.push(`uid ${status.uid}`);
-	if (!isMapped("gids", status.gid)) found.push(`gid ${status.gid}`);
-	return found;
+	return unmappedIn(status, idMapOf(task, "uids"), idMapOf(task, "gids"), column);
+}
+
+/**
+ * Returns the ids that maps do not have, as `uid 1000`.
+ *
+ * @param column - The column of the maps in which the ids are looked for: 0 inside, 1 outside.
+ */
+export function unmappedIn(
+	{ uid, gid }: Pick<Status, "uid" | "gid">,
+	uidMap: string | undefined,
+	gidMap: string | undefined,
+	column: 0 | 1 = 0,
+): string[] {
+	const isMapped = (id: number, map: string | undefined) =>
+		map === undefined || parseMap(map).some((line) => line[column] <= id && id < line[column] + line[2]);
+	return [...(isMapped(uid, uidMap) ? [] : [`uid ${uid}`]), ...(isMapped(gid, gidMap) ? [] : [`gid ${gid}`])];
 }
 
 /** A mount, as a line of `/proc/<pid>/mountinfo` has it. */
@@ -142,7 +153,11 @@ export function mountsOf(task: AnyTask): SeenMount[] | undefined {
 		const isShown = readBounded(`${folder}/status`) !== "";
 		return isShown ? readBounded(`${folder}/mountinfo`) : undefined;
 	});
-	if (text === undefined) return undefined;
+	return text === undefined ? undefined : parseMounts(text);
+}
+
+/** Returns the mounts that the text of a `mountinfo` names, in its order. */
+export function parseMounts(text: string): SeenMount[] {
 	return [...text.matchAll(/^\S+ \S+ \S+ (\S+) (\S+) (\S+) (.*)- (\S+) /gm)].map(
 		([, root = "", at = "", flags = "", fields = "", fstype = ""]) => ({
 			root: plain(root),
@@ -159,6 +174,14 @@ function plain(path: string): string {
 	return path.replaceAll(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
+/** Returns the innermost mount that holds a path. Of two mounts at one place the later one is on top. */
+export function mountThatHolds(path: string, mounts: readonly SeenMount[]): SeenMount | undefined {
+	return mounts
+		.filter(({ at }) => at === "/" || path === at || path.startsWith(`${at}/`))
+		.sort((one, other) => one.at.length - other.at.length)
+		.at(-1);
+}
+
 /**
  * Returns false if the root directory of a task is not the root of a mount, as after chroot(2). The root can be the root of a mount
  * and still not be the one of the mount namespace.
@@ -168,9 +191,9 @@ export function isRootMount(task: AnyTask): boolean | undefined {
 	return mounts?.some(({ at }) => at === "/");
 }
 
-/** The folders of procfs and sysfs that are always empty. A mount on them hides nothing. */
+/** The folders of procfs and sysfs that are always empty. A mount on them, or in the mount on them, hides nothing. */
 const EMPTY =
-	/^\/proc\/sys\/fs\/binfmt_misc$|^\/sys\/fs\/[^/]+$|^\/sys\/kernel\/(debug|tracing|security|config)$|^\/sys\/firmware\/efi\/efivars$/;
+	/^\/proc\/(sys\/fs\/binfmt_misc|fs\/nfsd)$|^\/sys\/fs\/([^/]+|fuse\/connections|cgroup\/.*)$|^\/sys\/kernel\/(debug|tracing|security|config)$|^\/sys\/firmware\/efi\/efivars$/;
 
 /** Returns the places below `/proc` or `/sys` that a mount covers, for which the kernel refuses a new instance. */
 export function coversBelow(mounts: readonly SeenMount[], fstype: "proc" | "sysfs"): string[] {
@@ -180,17 +203,28 @@ export function coversBelow(mounts: readonly SeenMount[], fstype: "proc" | "sysf
 }
 
 /** Returns how many processes `/proc` shows. */
-export function processesInSight(): number {
+function processesInSight(): number {
 	return process
 		.getBuiltinModule("node:fs")
 		.readdirSync("/proc")
 		.filter((name) => /^\d+$/.test(name)).length;
 }
 
-/** Returns whether there are signs that this process runs in a container. The fixes for an obstacle depend on that. */
-export function looksContained(): boolean {
+/** No user has as many namespaces. A new user namespace begins with 2147483647 as its limit. */
+const IMPLAUSIBLE = 2 ** 20;
+
+/** Returns whether a limit of namespaces is clearly not reached: there are far fewer processes than the limit allows namespaces. */
+export function isUnreached(limit: number): boolean {
+	return limit >= IMPLAUSIBLE || processesInSight() < limit / 2;
+}
+
+/** Returns the signs that this process runs in a container, on which the fixes for an obstacle depend. */
+export function signsOfContainer(): string[] {
 	const { existsSync } = process.getBuiltinModule("node:fs");
-	const { container, KUBERNETES_SERVICE_HOST } = process.env;
-	const signs = [container, KUBERNETES_SERVICE_HOST];
-	return signs.some(Boolean) || ["/.dockerenv", "/run/.containerenv"].some((path) => existsSync(path));
+	const { container, KUBERNETES_SERVICE_HOST: kubernetes } = process.env;
+	return [
+		...["/.dockerenv", "/run/.containerenv"].filter((path) => existsSync(path)),
+		...(container ? [`$container=${container}`] : []),
+		...(kubernetes ? ["$KUBERNETES_SERVICE_HOST"] : []),
+	];
 }

@@ -8,7 +8,7 @@ import {
 	effectiveOf,
 	idMapOf,
 	isRootMount,
-	processesInSight,
+	isUnreached,
 	readOfTask,
 	type Status,
 	statusOf,
@@ -161,20 +161,12 @@ function reachedLimit(task: AnyTask, kinds: readonly NamespaceKind[]): string | 
 	// The limits of the user namespaces above count too, and no file says how many namespaces there are: the smallest limit is the likeliest.
 	const [smallest] = limits.sort((a, b) => Number(a.limit) - Number(b.limit));
 	if (!smallest) return undefined;
-	if (isInitial || !isUnreached(smallest.limit)) return say("userns-limit", { ...smallest, writable });
+	if (isInitial || !isUnreached(Number(smallest.limit))) return say("userns-limit", { ...smallest, writable });
 	const nested = kinds.find((kind) => kind === "user") ?? kinds.find((kind) => kind === "pid");
 	const nestedLimit = limits.find(({ kind }) => kind === nested)?.limit;
 	// Where this process is in the initial user namespace, every level was counted above.
 	if (nested && nestedLimit && !isInitialUserNamespace()) return say("nesting", { kind: nested, limit: nestedLimit });
 	return say("userns-limit", { ...smallest, above: true });
-}
-
-/** A user that has more namespaces than that has run out of memory before. */
-const IMPLAUSIBLE = 2 ** 20;
-
-/** Returns whether a limit is clearly not reached: there are far fewer processes than the limit allows namespaces. */
-function isUnreached(limit: string): boolean {
-	return Number(limit) >= IMPLAUSIBLE || processesInSight() < Number(limit) / 2;
 }
 
 /** Returns how many pid namespaces lie between the one of `/proc` and the one of a task. */

@@ -1,4 +1,5 @@
 import { openat2 } from "../files/files.ts";
+import type { SeenMount } from "../obstacles/look.ts";
 import { nearTask } from "../target/target.ts";
 import type { Answer } from "./features.ts";
 import type { Facts } from "./host.ts";
@@ -24,12 +25,12 @@ export interface CgroupPlace {
 /**
  * Returns where this process is.
  *
- * @param mountinfo - The text of `/proc/self/mountinfo`.
+ * @param mounts - The mounts in sight.
  * @param cgroup - The text of `/proc/self/cgroup`.
  * @param read - Reads a file, and returns "" if it cannot be read.
  */
-export function findCgroup(mountinfo: string, cgroup: string, read: (path: string) => string): CgroupPlace {
-	const folder = findFolder(mountinfo, /^0::(.*)$/m.exec(cgroup)?.[1]);
+export function findCgroup(mounts: readonly SeenMount[], cgroup: string, read: (path: string) => string): CgroupPlace {
+	const folder = findFolder(mounts, /^0::(.*)$/m.exec(cgroup)?.[1]);
 	const inV2 = folder === undefined ? [] : read(`${folder}/cgroup.controllers`).split(/\s+/).filter(Boolean);
 	const inV1 = [...cgroup.matchAll(/^[1-9]\d*:([^:]*):(.*)$/gm)].filter(([, names = ""]) => !names.startsWith("name="));
 	const names = inV1.flatMap(([, names = ""]) => names.split(",")).filter(Boolean);
@@ -40,9 +41,9 @@ export function findCgroup(mountinfo: string, cgroup: string, read: (path: strin
 }
 
 /** Returns the folder of a cgroup below the first mount of cgroup v2 that shows it. */
-function findFolder(mountinfo: string, path: string | undefined): string | undefined {
+function findFolder(mounts: readonly SeenMount[], path: string | undefined): string | undefined {
 	if (path === undefined || path.startsWith("/..")) return undefined;
-	for (const [, root = "", place = ""] of mountinfo.matchAll(/^\S+ \S+ \S+ (\S+) (\S+) .* - cgroup2 /gm)) {
+	for (const { root, at: place } of mounts.filter(({ fstype }) => fstype === "cgroup2")) {
 		const rest = root === "/" ? path : path === root ? "" : path.startsWith(`${root}/`) && path.slice(root.length);
 		if (rest !== false) return `${place}${rest === "/" ? "" : rest}`;
 	}
@@ -60,7 +61,7 @@ let count = 0;
 export async function tryCgroup(tasks: Tasks, facts: Facts): Promise<Answer> {
 	const { folder, inFolder } = facts.cgroup;
 	// Without the list of mounts nothing is known of cgroups.
-	if (folder === undefined) return facts.mountinfo === "" ? { works: undefined } : { works: false };
+	if (folder === undefined) return facts.mounts.length === 0 ? { works: undefined } : { works: false };
 	const { mkdirSync } = process.getBuiltinModule("node:fs");
 	const path = `${folder}/nearfar-probe-${process.pid}-${++count}`;
 	try {

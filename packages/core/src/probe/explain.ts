@@ -1,6 +1,8 @@
 // Which obstacles explain what was refused. The answers exist before: this file finds only the reasons.
 import { capabilities, type NamespaceKind } from "../addon/flags.generated.ts";
-import { processesInSight } from "../obstacles/look.ts";
+import { namespaceLimitName } from "../obstacles/ask.ts";
+import type { Helper, HelperName } from "../obstacles/find-helper.ts";
+import { coversBelow, isUnreached, unmappedIn } from "../obstacles/look.ts";
 import {
 	type Obstacle,
 	type ObstacleName,
@@ -10,8 +12,7 @@ import {
 } from "../obstacles/obstacle.ts";
 import { hasCapability } from "../process/capability-bits.ts";
 import { type AllNamespaces, type Answer, type Feature, since } from "./features.ts";
-import type { Helper, HelperName } from "./helpers.ts";
-import { type Facts, limitName } from "./host.ts";
+import type { Facts } from "./host.ts";
 import { insideFeatures, kindsOf } from "./inside.ts";
 import { kinds } from "./namespaces.ts";
 
@@ -25,9 +26,6 @@ export interface Tried {
 	/** The message of the error, if no task could be cloned. */
 	readonly taskError?: string;
 }
-
-/** No user has as many namespaces. A new user namespace begins with 2147483647 as its limit. */
-const IMPLAUSIBLE = 2 ** 20;
 
 /** Collects the obstacles of one probe, and why each of them was blamed. */
 class Explanation {
@@ -141,13 +139,9 @@ class Explanation {
 		return hasCapability(this.#facts.capabilities, capability);
 	}
 
-	#field(name: string): string | undefined {
-		return new RegExp(`^${name}:\\s*(.*)$`, "m").exec(this.#facts.status)?.[1];
-	}
-
 	/** Returns why this process makes no namespaces without a user namespace. */
 	#noCapability(refused: readonly NamespaceKind[]): ObstacleName[] {
-		const effective = this.#field("CapEff");
+		const effective = this.#facts.status?.effectiveText;
 		const because = [
 			this.#note("no-capability", {
 				capability: "CAP_SYS_ADMIN",
@@ -163,7 +157,7 @@ class Explanation {
 	}
 
 	#missingOfBounding(numbers: readonly number[]): string[] {
-		const set = this.#field("CapBnd");
+		const set = this.#facts.status?.boundingText;
 		if (set === undefined) return [];
 		const names: Record<number, string> = {
 			[capabilities.sysAdmin]: "CAP_SYS_ADMIN",
@@ -175,7 +169,7 @@ class Explanation {
 
 	#boundingSet(): ObstacleName {
 		const missing = this.#missingOfBounding([capabilities.sysAdmin, capabilities.setuid, capabilities.setgid]);
-		const bounding = this.#field("CapBnd");
+		const bounding = this.#facts.status?.boundingText;
 		return this.#note("bounding-set", { missing, ...(bounding && { bounding }) });
 	}
 
@@ -187,7 +181,7 @@ class Explanation {
 		if (code !== "EPERM") return [this.#notKnown(answer, "user namespaces")];
 		const found: ObstacleName[] = [];
 		if (host.chroot) found.push(this.#note("chroot", {}));
-		const unmapped = proc === "ours" ? this.#unmappedIds() : [];
+		const unmapped = proc === "ours" ? unmappedIn(this.#facts, uidMap, gidMap) : [];
 		if (unmapped.length > 0) found.push(this.#note("unmapped-ids", { ids: unmapped, uidMap, gidMap }));
 		const sysctl = host.sysctls["kernel.unprivileged_userns_clone"];
 		if (sysctl === "0" && !this.#has(capabilities.sysAdmin))
@@ -198,15 +192,6 @@ class Explanation {
 		}
 		if (found.length === 0) found.push(this.#refusedByPolicy(answer, ["user"]));
 		return found;
-	}
-
-	#unmappedIds(): string[] {
-		const { uid, gid, uidMap, gidMap } = this.#facts;
-		const isMapped = (id: number, map: string) =>
-			[...map.matchAll(/^\s*(\d+)\s+\d+\s+(\d+)/gm)].some(
-				([, first, count]) => id >= Number(first) && id < Number(first) + Number(count),
-			);
-		return [...(isMapped(uid, uidMap) ? [] : [`uid ${uid}`]), ...(isMapped(gid, gidMap) ? [] : [`gid ${gid}`])];
 	}
 
 	/** True when AppArmor takes the capabilities from new user namespaces of ordinary programs. */
@@ -257,16 +242,16 @@ class Explanation {
 	#limit(kind: NamespaceKind): ObstacleName {
 		const { host, uidMap } = this.#facts;
 		const limit = host.limits[kind];
-		const file = `/proc/sys/user/${limitName(kind)}`;
+		const file = `/proc/sys/${namespaceLimitName(kind)}`;
 		const nests = kind === "user" || kind === "pid";
-		const isUnreached = limit === undefined || limit >= IMPLAUSIBLE || processesInSight() < limit / 2;
+		const isSpare = limit === undefined || isUnreached(limit);
 		const isInitial = /^\s*0\s+0\s+4294967295\s*$/.test(uidMap);
 		const isKnown = limit === 0 || isInitial;
-		if (nests && !isKnown && isUnreached) {
+		if (nests && !isKnown && isSpare) {
 			const values = { kind, ...(limit !== undefined && { limit: `${limit}` }) };
 			return this.#note("nesting", values, { certain: false, key: `nesting ${kind}` });
 		}
-		const above = !isKnown && isUnreached;
+		const above = !isKnown && isSpare;
 		const writable = !isInitial && this.#has(capabilities.sysResource);
 		// In the initial user namespace nothing is nested, and nothing else has a limit.
 		const values = { kind, file, limit: `${limit}`, above, writable };
@@ -315,19 +300,15 @@ class Explanation {
 
 	/** Returns what hides parts of a file system, so that a new one would show more than the one in sight. */
 	#whyTooRevealing(fstype: "proc" | "sysfs", path: string, readOnlyWorks: boolean): ObstacleName[] {
-		const mounts = [...this.#facts.mountinfo.matchAll(/^\S+ \S+ \S+ (\S+) (\S+) (\S+) (?:\S+ )*?- (\S+)/gm)].map(
-			([, root, place = "", options = "", type]) => ({ root, place, readOnly: /^ro\b/.test(options), type }),
-		);
-		const shown = mounts.filter((mount) => mount.type === fstype && mount.place === path && mount.root === "/").at(-1);
+		const { mounts } = this.#facts;
+		const shown = mounts.filter((mount) => mount.fstype === fstype && mount.at === path && mount.root === "/").at(-1);
 		if (fstype === "sysfs" && readOnlyWorks) return [this.#note("read-only-sys", { path })];
-		const covers = mounts
-			.map(({ place }) => place)
-			.filter((place) => place.startsWith(`${path}/`) && !emptyPlaces.test(place));
+		const covers = coversBelow(mounts, fstype);
 		if (fstype === "proc" && !shown) {
 			const found = this.#facts.proc === "ours" ? "nothing" : this.#facts.proc;
 			return [this.#note("no-proc", { found })];
 		}
-		const values = { fstype, covers: [...new Set(covers)], readOnly: shown?.readOnly ?? false };
+		const values = { fstype, covers, readOnly: shown?.readOnly ?? false };
 		return [this.#note("masked-proc", values, { key: `masked-proc ${fstype}`, certain: covers.length > 0 })];
 	}
 
@@ -411,10 +392,6 @@ class Explanation {
 		}
 	}
 }
-
-/** The folders of procfs and sysfs that are empty for ever. Mounts there hide nothing. */
-const emptyPlaces =
-	/^\/proc\/(sys\/fs\/binfmt_misc|fs\/nfsd)$|^\/sys\/(fs|kernel)\/(?!.*\/)|^\/sys\/firmware\/efi\/efivars$|^\/sys\/fs\/cgroup\//;
 
 /**
  * Returns the obstacles that explain what does not work, most important first, and adds to each answer what is in its way.

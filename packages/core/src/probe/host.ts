@@ -3,7 +3,10 @@ import { native } from "../addon/native.ts";
 import { numberOf } from "../files/descriptor.ts";
 import { openat2 } from "../files/files.ts";
 import { Location } from "../files/location.ts";
+import { isOnProcfs } from "../files/own-proc.ts";
 import { statx } from "../files/statx.ts";
+import { namespaceLimitName } from "../obstacles/ask.ts";
+import { parseMounts, parseStatus, type SeenMount, type Status, signsOfContainer } from "../obstacles/look.ts";
 import type { ObstacleValues } from "../obstacles/obstacle.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { readBounded } from "../target/read-bounded.ts";
@@ -16,9 +19,10 @@ import { type Tasks, Worker } from "./tasks.ts";
 export interface Facts {
 	readonly host: Host;
 	readonly cgroup: CgroupPlace;
-	/** The text of `/proc/self/status`. */
-	readonly status: string;
-	readonly mountinfo: string;
+	/** `undefined`: `/proc` does not show this process. */
+	readonly status: Status | undefined;
+	/** The mounts in sight. Empty: `/proc` does not show them. */
+	readonly mounts: readonly SeenMount[];
 	readonly uidMap: string;
 	readonly gidMap: string;
 	/** The state of `/proc`. `"ours"`: the procfs of this pid namespace. */
@@ -29,7 +33,6 @@ export interface Facts {
 	readonly kernel: string;
 }
 
-const PROC_SUPER_MAGIC = 0x9fa0;
 const PR_GET_SECCOMP = 21;
 const modes = ["off", "strict", "filter"] as const;
 const sysctls = [
@@ -39,31 +42,26 @@ const sysctls = [
 	"vm.memfd_noexec",
 ];
 
-/** Returns the name of the limit on a kind of namespace, without the `user.`. */
-export function limitName(kind: NamespaceKind): string {
-	return `max_${kind}_namespaces`;
-}
-
 /** Reads what explains a refusal. Asks nothing that could be refused for another reason than the obstacle itself. */
 export function readFacts(): Facts {
 	return nearTask().run(() => {
-		const status = read("/proc/self/status");
-		const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1];
+		const text = read("/proc/self/status");
+		const status = text === "" ? undefined : parseStatus(text);
 		const kinds = Object.keys(namespaceFlags) as NamespaceKind[];
-		const found = [...sysctls, ...kinds.map((kind) => `user.${limitName(kind)}`)]
+		const found = [...sysctls, ...kinds.map(limitName)]
 			.map((name) => [name, read(`/proc/sys/${name.replaceAll(".", "/")}`).trim()] as const)
 			.filter(([, value]) => value !== "");
 		const values = Object.fromEntries(found);
-		const limits = kinds.map((kind) => [kind, toNumber(values[`user.${limitName(kind)}`])]);
-		const mountinfo = read("/proc/self/mountinfo");
+		const limits = kinds.map((kind) => [kind, toNumber(values[limitName(kind)])]);
+		const mounts = parseMounts(read("/proc/self/mountinfo"));
 		const ownCgroup = read("/proc/self/cgroup");
-		const cgroup = findCgroup(mountinfo, ownCgroup, read);
+		const cgroup = findCgroup(mounts, ownCgroup, read);
 		const modules = read("/sys/kernel/security/lsm").trim();
-		const mode = Number(field("Seccomp") ?? prctl(PR_GET_SECCOMP));
+		const mode = status?.seccomp ?? prctl(PR_GET_SECCOMP);
 		const label = read("/proc/self/attr/current").replace(/[\0\n]+$/, "");
 		const host: Host = {
 			seccomp: modes[mode] ?? "off",
-			seccompFilters: toNumber(field("Seccomp_filters")),
+			seccompFilters: status?.filters,
 			noNewPrivs: native().getNoNewPrivs(),
 			lsm: modules ? modules.split(",") : undefined,
 			label: label || undefined,
@@ -78,7 +76,7 @@ export function readFacts(): Facts {
 			host,
 			cgroup,
 			status,
-			mountinfo,
+			mounts,
 			uidMap: read("/proc/self/uid_map"),
 			gidMap: read("/proc/self/gid_map"),
 			proc: whatIsOnProc(),
@@ -88,6 +86,11 @@ export function readFacts(): Facts {
 			kernel: process.getBuiltinModule("node:os").release(),
 		};
 	});
+}
+
+/** Returns the name of the sysctl that limits a kind of namespaces. */
+function limitName(kind: NamespaceKind): string {
+	return namespaceLimitName(kind).replaceAll("/", ".");
 }
 
 function prctl(option: number): number {
@@ -110,7 +113,7 @@ export function read(path: string): string {
 function isProcfs(path: string): boolean {
 	try {
 		using file = openat2(path, { flags: ["path"] });
-		return native().fileSystemType(file.fd) === PROC_SUPER_MAGIC;
+		return isOnProcfs(file);
 	} catch (error) {
 		if (error instanceof SyscallError) return false;
 		throw error;
@@ -120,7 +123,7 @@ function isProcfs(path: string): boolean {
 function whatIsOnProc(): Facts["proc"] {
 	try {
 		using proc = openat2("/proc", { flags: ["path", "directory"] });
-		if (native().fileSystemType(proc.fd) !== PROC_SUPER_MAGIC) {
+		if (!isOnProcfs(proc)) {
 			return isEmpty() ? "nothing" : "another file system";
 		}
 		const self = native().readlinkat(proc.fd, "self", 32).toString();
@@ -141,15 +144,8 @@ function isEmpty(): boolean {
 }
 
 function findSigns(cgroup: string): string[] {
-	const { existsSync } = process.getBuiltinModule("node:fs");
-	const { container, KUBERNETES_SERVICE_HOST: kubernetes } = process.env;
 	const inside = /^\d+:[^:]*:(.*(?:docker|kubepods|containerd|libpod|crio|lxc).*)$/m.exec(cgroup)?.[1];
-	return [
-		...["/.dockerenv", "/run/.containerenv"].filter((path) => existsSync(path)),
-		...(container ? [`$container=${container}`] : []),
-		...(kubernetes ? ["$KUBERNETES_SERVICE_HOST"] : []),
-		...(inside ? [`cgroup ${inside}`] : []),
-	];
+	return [...signsOfContainer(), ...(inside ? [`cgroup ${inside}`] : [])];
 }
 
 /**

@@ -1,12 +1,12 @@
 import { throwIfAborted } from "../abortable.ts";
 import type { NamespaceKind } from "../addon/flags.generated.ts";
 import { abortSignal, options as checkOptions } from "../arguments.ts";
+import { findHelper, type Helper } from "../obstacles/find-helper.ts";
 import type { ObstacleValues } from "../obstacles/obstacle.ts";
 import { tryCalls, tryPidfdExit } from "./calls.ts";
 import { tryCgroup } from "./cgroup.ts";
 import { explain } from "./explain.ts";
 import { type Answer, features, type Probe } from "./features.ts";
-import { findHelper } from "./helpers.ts";
 import { type Facts, findChroot, readFacts } from "./host.ts";
 import { tryIds } from "./ids.ts";
 import { type Inner, tryInside } from "./inside.ts";
@@ -62,12 +62,12 @@ async function tryAll(tasks: Tasks, facts: Facts): Promise<Tried> {
 	const worker = new Worker(tasks);
 	const task = await worker.start();
 	const helpers = {
-		newuidmap: findHelper("newuidmap", facts.mountinfo),
-		newgidmap: findHelper("newgidmap", facts.mountinfo),
+		newuidmap: findHelper("newuidmap", facts.mounts),
+		newgidmap: findHelper("newgidmap", facts.mounts),
 	};
 	const untried: Answer = { works: undefined };
 	const answers = Object.fromEntries(features.map((feature) => [feature, untried])) as Tried["features"];
-	const known = { task, newuidmap: helpers.newuidmap.answer, newgidmap: helpers.newgidmap.answer };
+	const known = { task, newuidmap: answerOf(helpers.newuidmap), newgidmap: answerOf(helpers.newgidmap) };
 	if (!task.works) {
 		const namespaces = together(new Map(), new Map(), untried);
 		const all = copies({ ...answers, ...known });
@@ -97,6 +97,12 @@ async function tryAll(tasks: Tasks, facts: Facts): Promise<Tried> {
 		helpers,
 		withoutIds,
 	};
+}
+
+/** Returns whether a helper is there and gets its privilege. */
+function answerOf({ path, problem }: Helper): Answer {
+	if (path === undefined) return { works: false, code: "ENOENT", syscall: "execve" };
+	return { works: problem === undefined, value: path };
 }
 
 /** Returns answers of which no two are one object, because each gets its own reasons. */

@@ -1,24 +1,26 @@
 import { capabilities } from "../addon/flags.generated.ts";
 import { native } from "../addon/native.ts";
-import { isInitialUserNamespace } from "../obstacles/ask.ts";
-import { OVERFLOW_ID } from "../obstacles/helper-hint.ts";
-import type { ObstacleValues } from "../obstacles/obstacle.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { nearTask } from "../target/target.ts";
-import type { Answer } from "./features.ts";
+import { isInitialUserNamespace } from "./ask.ts";
+import { mountThatHolds, type SeenMount } from "./look.ts";
+import type { ObstacleValues } from "./obstacle.ts";
 
 /** The programs that map ids for ordinary users. */
 export type HelperName = "newuidmap" | "newgidmap";
 
 /** A helper as it was found. */
 export interface Helper {
-	readonly answer: Answer;
+	/** `undefined`: no folder has the program. */
+	readonly path: string | undefined;
 	/** Why the helper has no privilege. */
 	readonly problem?: ObstacleValues["helper-not-setuid"];
 	/** Where the helper was looked for. */
 	readonly searched: string;
 }
 
+/** The owner of a file is shown as this id if the user namespace does not map the owner. */
+const OVERFLOW_ID = 65534;
 const AT_FDCWD = -100;
 const XATTR = 64; // bytes; struct vfs_ns_cap_data has 24
 const S_ISUID = 0o4000;
@@ -27,9 +29,9 @@ const S_ISUID = 0o4000;
  * Looks for a helper in `PATH`, then in /usr/bin, and returns whether the helper gets its privilege when it is executed.
  *
  * @param helper - The name of the program.
- * @param mountinfo - The text of `/proc/self/mountinfo`.
+ * @param mounts - The mounts in sight.
  */
-export function findHelper(helper: HelperName, mountinfo: string): Helper {
+export function findHelper(helper: HelperName, mounts: readonly SeenMount[]): Helper {
 	const { accessSync, constants, realpathSync, statSync } = process.getBuiltinModule("node:fs");
 	const searched = [...(process.env.PATH ?? "").split(":").filter(Boolean), "/usr/bin"];
 	const isProgram = (path: string) => {
@@ -41,34 +43,21 @@ export function findHelper(helper: HelperName, mountinfo: string): Helper {
 		}
 	};
 	const path = searched.map((folder) => `${folder}/${helper}`).find(isProgram);
-	const where = [...new Set(searched)].join(":");
-	if (path === undefined) return { answer: { works: false, code: "ENOENT", syscall: "execve" }, searched: where };
+	const found = { path, searched: [...new Set(searched)].join(":") };
+	if (path === undefined) return found;
 	const real = realpathSync(path);
 	const { mode, uid } = statSync(real);
-	const mount = mountOf(real, mountinfo);
-	const privileged = hasCapability(real, helper) || ((mode & S_ISUID) !== 0 && uid === 0);
+	const mount = mountThatHolds(real, mounts);
+	const privileged = hasFileCapability(real, helper) || ((mode & S_ISUID) !== 0 && uid === 0);
 	const isHidden = uid === OVERFLOW_ID && !isInitialUserNamespace();
 	const owner = isHidden ? "owner not mapped" : "not root's";
-	const reason = mount.nosuid ? "nosuid mount" : privileged ? undefined : mode & S_ISUID ? owner : "no bit";
-	if (!reason) return { answer: { works: true, value: path }, searched: where };
-	const mountPoint = mount.nosuid ? { mountPoint: mount.path } : {};
-	return { answer: { works: false, value: path }, problem: { helper, path, reason, ...mountPoint }, searched: where };
-}
-
-/** Returns the innermost mount that holds a path, and whether it has the option nosuid. */
-function mountOf(path: string, mountinfo: string): { path: string; nosuid: boolean } {
-	let found = { path: "/", nosuid: false };
-	for (const [, place = "", options = ""] of mountinfo.matchAll(/^\S+ \S+ \S+ \S+ (\S+) (\S+)/gm)) {
-		const holds = place === "/" || path === place || path.startsWith(`${place}/`);
-		// Of two mounts at one place the later one is on top.
-		if (holds && place.length >= found.path.length)
-			found = { path: place, nosuid: options.split(",").includes("nosuid") };
-	}
-	return found;
+	if (mount?.nosuid) return { ...found, problem: { helper, path, reason: "nosuid mount", mountPoint: mount.at } };
+	if (privileged) return found;
+	return { ...found, problem: { helper, path, reason: mode & S_ISUID ? owner : "no bit" } };
 }
 
 /** Returns whether a program has the file capability with which the helper writes maps. */
-function hasCapability(path: string, helper: HelperName): boolean {
+function hasFileCapability(path: string, helper: HelperName): boolean {
 	try {
 		const bytes = nearTask().run(() => native().getxattr(AT_FDCWD, path, 0, "security.capability", XATTR));
 		const bit = helper === "newuidmap" ? capabilities.setuid : capabilities.setgid;
