@@ -6,9 +6,11 @@ import {
 	hintForNetwork,
 	native,
 	numberOf,
+	openFlags,
+	socketFamilies,
+	socketTypes,
 } from "@nearfar/core/internal";
 
-const [AF_INET, SOCK_DGRAM, SOCK_CLOEXEC] = [2, 2, 0o2_000_000];
 const [SIOCGIFFLAGS, SIOCSIFFLAGS] = [0x8913, 0x8914];
 const [IFREQ_SIZE, FLAGS] = [40, 16]; // bytes of a struct ifreq, and the offset of its flags
 const IFF_UP = 1;
@@ -33,9 +35,8 @@ const IFF_UP = 1;
  * @see netdevice(7), SIOCSIFFLAGS; CAP_NET_ADMIN over the network namespace
  */
 export function loopbackUp(): void {
-	const type = SOCK_DGRAM | SOCK_CLOEXEC;
-	const made = native().syscall("socket", [AF_INET, type, 0], [], [], true);
-	using socket = adoptDescriptor(Number(made.result));
+	const type = socketTypes.dgram | openFlags.cloexec; // SOCK_CLOEXEC has the value of O_CLOEXEC
+	using socket = adoptDescriptor(native().socket(socketFamilies.inet, type, 0));
 	const request = new Uint8Array(IFREQ_SIZE);
 	request.set([0x6c, 0x6f]); // "lo"
 	const before = currentBatch()
