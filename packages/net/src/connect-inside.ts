@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import { getSystemErrorMap } from "node:util";
+import { getSystemErrorName } from "node:util";
 import { type FileDescriptor, type Process, SyscallError, type Task } from "@nearfar/core";
 import { native, once, taskOf } from "@nearfar/core/internal";
 import type { SocketAddress } from "./address.ts";
@@ -93,6 +93,5 @@ async function whenWritable(socket: FileDescriptor): Promise<void> {
 function throwIfFailed(socket: FileDescriptor, task: Task<Process>): void {
 	const errno = getsockopt(socket, SOL_SOCKET, SO_ERROR, 4).readInt32LE();
 	if (errno === 0) return;
-	const [code = `Unknown system error -${errno}`] = getSystemErrorMap().get(-errno) ?? [];
-	throw new SyscallError({ code, errno, syscall: "connect" }, taskOf(task));
+	throw new SyscallError({ code: getSystemErrorName(-errno), errno, syscall: "connect" }, taskOf(task));
 }
