@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { createServer, get } from "node:http";
-import { connect as connectNode, createServer as createNetServer, type Socket } from "node:net";
+import { connect as connectNode, createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { dropCapabilities } from "@nearfar/caps";
 import { Task, TaskGoneError } from "@nearfar/core";
 import { bind, connectInside, listen, listenInside, socket } from "@nearfar/net";
@@ -34,12 +35,6 @@ function sockets(): string[] {
 		.filter((link) => link.startsWith("socket:"));
 }
 
-async function read(stream: Socket): Promise<string> {
-	let text = "";
-	for await (const bytes of stream) text += bytes;
-	return text;
-}
-
 test("a server of node:http listens inside of a network namespace, without any relay", async () => {
 	await using task = await inside();
 	const server = createServer((request, response) => response.end(`${request.url} from inside`));
@@ -48,7 +43,7 @@ test("a server of node:http listens inside of a network namespace, without any r
 	const client = await connectInside(task, { address: "127.0.0.1", port: 80 });
 	expect([client.remoteAddress, client.remotePort]).toEqual(["127.0.0.1", 80]);
 	client.write("GET /page HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-	expect(await read(client)).toMatch(/^HTTP\/1.1 200 OK[\s\S]*\/page from inside/);
+	expect(await text(client)).toMatch(/^HTTP\/1.1 200 OK[\s\S]*\/page from inside/);
 	// A client of Node takes a socket that was connected inside.
 	const made = await connectInside(task, { address: "127.0.0.1", port: 80 });
 	const [response] = await once(get({ createConnection: () => made, path: "/again" }), "response");
@@ -67,10 +62,10 @@ test("nobody outside reaches the server, and the same port is served by another 
 		),
 	);
 	for (const [i, task] of [one, two].entries()) {
-		expect(await read(await connectInside(task, { address: "127.0.0.1", port: 7777 }))).toBe(`${i}`);
+		expect(await text(await connectInside(task, { address: "127.0.0.1", port: 7777 }))).toBe(`${i}`);
 	}
 	const outside = await listenInside(Task.near, local, (socket) => socket.end("outside"));
-	expect(await read(connectNode(portOf(outside.address()), "127.0.0.1"))).toBe("outside");
+	expect(await text(connectNode(portOf(outside.address()), "127.0.0.1"))).toBe("outside");
 	const none = connectInside(one, { address: "127.0.0.1", port: portOf(outside.address()) });
 	await expect(none).rejects.toMatchObject({ code: "ECONNREFUSED", syscall: "connect" });
 	for (const server of [...servers, outside]) server.close();
@@ -84,7 +79,7 @@ test("the server goes on when the task is killed", async () => {
 	await task.process.exited;
 	const client = await connectInside(other, { address: "127.0.0.1", port: portOf(server.address()) });
 	client.end("still here");
-	expect(await read(client)).toBe("still here");
+	expect(await text(client)).toBe("still here");
 	server.close();
 });
 
@@ -157,7 +152,7 @@ test("Unix sockets are served: a path of the task, whose file stays, and an abst
 	const path = join(folder, "server");
 	for (const address of [{ path }, { path: "\0nearfar" }]) {
 		const server = await listenInside(task, address, (socket) => socket.end("served"));
-		expect(await read(await connectInside(task, address))).toBe("served");
+		expect(await text(await connectInside(task, address))).toBe("served");
 		server.close();
 		await once(server, "close");
 	}
@@ -170,8 +165,8 @@ test("as a server of Node, :: takes IPv4 connections too, and the port is free a
 	await using task = await inside();
 	for (let round = 0; round < 2; round++) {
 		const server = await listenInside(task, { address: "::", port: 8080 }, (socket) => socket.end("both"));
-		expect(await read(await connectInside(task, { address: "127.0.0.1", port: 8080 }))).toBe("both");
-		expect(await read(await connectInside(task, { address: "::1", port: 8080 }))).toBe("both");
+		expect(await text(await connectInside(task, { address: "127.0.0.1", port: 8080 }))).toBe("both");
+		expect(await text(await connectInside(task, { address: "::1", port: 8080 }))).toBe("both");
 		server.close();
 		await once(server, "close");
 	}
@@ -183,7 +178,7 @@ test("many connections at once are all served", async () => {
 	const address = { address: "127.0.0.1", port: portOf(server.address()) };
 	const clients = await Promise.all(Array.from({ length: 64 }, () => connectInside(task, address)));
 	for (const [i, client] of clients.entries()) client.end(`${i}`);
-	expect(await Promise.all(clients.map(read))).toEqual(clients.map((_, i) => `${i}`));
+	expect(await Promise.all(clients.map((client) => text(client)))).toEqual(clients.map((_, i) => `${i}`));
 	server.close();
 });
 

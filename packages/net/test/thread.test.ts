@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { connect as connectNode, createServer, type Socket } from "node:net";
+import { connect as connectNode, createServer } from "node:net";
+import { text } from "node:stream/consumers";
 import { openat2, Task } from "@nearfar/core";
 import { loopbackUp } from "@nearfar/namespaces";
 import { bind, connect, connectInside, getsockname, listen, listenInside, setsockopt, socket } from "@nearfar/net";
@@ -10,12 +11,6 @@ import { portOf } from "./inside.ts";
 
 const root = needs("root");
 const local = { address: "127.0.0.1", port: 0 };
-
-async function read(stream: Socket): Promise<string> {
-	let text = "";
-	for await (const bytes of stream) text += bytes;
-	return text;
-}
 
 root.test("a socket that a thread makes and binds in its network namespace is served by Node", async () => {
 	await using inside = await Task.thread({ namespaces: ["net"] });
@@ -28,9 +23,9 @@ root.test("a socket that a thread makes and binds in its network namespace is se
 	const server = createServer((socket) => socket.end("from inside")).listen({ fd: fd.take() });
 	await once(server, "listening");
 	expect(server.address()).toEqual({ address: "127.0.0.1", family: "IPv4", port: 80 });
-	expect(await read(await connectInside(inside, { address: "127.0.0.1", port: 80 }))).toBe("from inside");
+	expect(await text(await connectInside(inside, { address: "127.0.0.1", port: 80 }))).toBe("from inside");
 	// Nobody serves port 80 of Node's own network for this test: what a client of Node gets there is not the server.
-	const outside = await read(connectNode(80, "127.0.0.1").on("error", () => {})).catch((error) => error.code);
+	const outside = await text(connectNode(80, "127.0.0.1").on("error", () => {})).catch((error) => error.code);
 	expect(outside).not.toBe("from inside");
 	server.close();
 });
@@ -42,9 +37,9 @@ root.test("a thread that joins the namespace of a task serves there, as after Na
 	using network = task.get(far);
 	await using inside = await Task.thread({ join: [network] });
 	const server = await listenInside(inside, { address: "127.0.0.1", port: 80 }, (socket) => socket.end("joined"));
-	expect(await read(await connectInside(task, { address: "127.0.0.1", port: 80 }))).toBe("joined");
+	expect(await text(await connectInside(task, { address: "127.0.0.1", port: 80 }))).toBe("joined");
 	await inside[Symbol.asyncDispose]();
-	expect(await read(await connectInside(task, { address: "127.0.0.1", port: 80 }))).toBe("joined");
+	expect(await text(await connectInside(task, { address: "127.0.0.1", port: 80 }))).toBe("joined");
 	server.close();
 });
 
