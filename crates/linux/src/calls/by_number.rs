@@ -23,12 +23,11 @@ pub enum Value {
 }
 
 /// The calls that functions of nearfar make without a binding of their own. Their errors have these names.
-const NAMED: [(&str, i64); 5] = [
+const NAMED: [(&str, i64); 4] = [
     ("listns", 470), // every architecture, Linux 6.19; libc has no name for the number yet
     ("name_to_handle_at", libc::SYS_name_to_handle_at),
     ("open_by_handle_at", libc::SYS_open_by_handle_at),
     ("setdomainname", libc::SYS_setdomainname),
-    ("socket", libc::SYS_socket),
 ];
 
 /// Returns the name of a call and its number. A name that is not in the table has the number -1, which the kernel refuses.
