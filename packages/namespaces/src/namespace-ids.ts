@@ -19,6 +19,11 @@ export function readInode(fd: FileDescriptor): Inode {
 	return inode;
 }
 
+/** Returns whether two inodes, of files that are both open, are those of one namespace. */
+export function isSameInode(one: Inode, other: Inode): boolean {
+	return one.ino === other.ino && one.dev === other.dev;
+}
+
 /** Returns the inode of a namespace if it was read before. */
 export function rememberedInode(fd: FileDescriptor): Inode | undefined {
 	return inodes.get(fd.file);

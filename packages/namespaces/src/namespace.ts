@@ -15,7 +15,7 @@ import {
 } from "@nearfar/core/internal";
 import { kindOfLink, linkNames, type NamespaceLink } from "./links.ts";
 import { openHandle, readHandle } from "./namespace-handle.ts";
-import { readId, readInode, readMountInfo, readOwnerUid, rememberedInode } from "./namespace-ids.ts";
+import { isSameInode, readId, readInode, readMountInfo, readOwnerUid, rememberedInode } from "./namespace-ids.ts";
 import { currentUserNamespace, idToListAfter, kindsToList, listIds } from "./namespace-list.ts";
 import { openCurrent, openOf } from "./namespace-of.ts";
 import { openFile } from "./namespace-open.ts";
@@ -303,8 +303,8 @@ export class Namespace extends FileDescriptor {
 	same(other: Namespace): boolean {
 		if (!(other instanceof Namespace)) throw wrongType("other", "a Namespace", other);
 		refuseBatch("compare namespaces");
-		const [one, two] = [this, other].map((each) => runInOwner(each, () => readInode(each)));
-		return one?.ino === two?.ino && one?.dev === two?.dev;
+		const inodeOf = (namespace: Namespace) => runInOwner(namespace, () => readInode(namespace));
+		return isSameInode(inodeOf(this), inodeOf(other));
 	}
 
 	/**
@@ -656,8 +656,7 @@ export class Namespace extends FileDescriptor {
 		try {
 			return adoptDescriptor(native().ioctl(numberOf(this), namespaceRequests[request], 0, true), Namespace);
 		} catch (error) {
-			if (!(error instanceof SyscallError)) throw error;
-			if (error.code === end) return undefined;
+			if (error instanceof SyscallError && error.code === end) return undefined;
 			throw error;
 		}
 	}

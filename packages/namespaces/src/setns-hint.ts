@@ -1,4 +1,4 @@
-import { FileDescriptor, type SyscallError, statx } from "@nearfar/core";
+import { FileDescriptor, type SyscallError } from "@nearfar/core";
 import {
 	type AnyTask,
 	adoptDescriptor,
@@ -13,6 +13,7 @@ import {
 	statusOf,
 } from "@nearfar/core/internal";
 import { kindsOf } from "./kinds.ts";
+import { isSameInode, readInode } from "./namespace-ids.ts";
 import { openCurrent } from "./namespace-of.ts";
 
 /**
@@ -71,12 +72,7 @@ function ofProcess(flags: number): string {
 
 function isOwn(fd: FileDescriptor): boolean {
 	using own = openCurrent("user", FileDescriptor);
-	return isSame(own, fd);
-}
-
-function isSame(one: FileDescriptor, other: FileDescriptor): boolean {
-	const [first, second] = [statx(one), statx(other)];
-	return first.ino === second.ino && first.dev.major === second.dev.major && first.dev.minor === second.dev.minor;
+	return isSameInode(readInode(own), readInode(fd));
 }
 
 function notAllowed(task: AnyTask, fd: FileDescriptor, kind: string): string | undefined {
