@@ -12,6 +12,7 @@ import {
 	changeClass,
 	currentBatch,
 	type DescriptorClass,
+	explained,
 	hintForNoNamespace,
 	namespaceFlags,
 	taskOf,
@@ -23,7 +24,6 @@ import {
 import { askKind, expectKind } from "./remembered-kind.ts";
 
 const EINVAL = 22;
-const ENOTTY = 25;
 
 /**
  * Opens the file of a namespace. A batch cannot ask the file for its kind: the kind then has to be said.
@@ -68,14 +68,10 @@ function ofOpenFile(at: LocationLike): string | Buffer | undefined {
 
 /** Asks an open file for its kind of namespace, and compares. */
 function checkKind(namespace: FileDescriptor, kind: NamespaceKind | undefined, path: string): void {
-	let found: NamespaceKind;
-	try {
-		found = askKind(namespace);
-	} catch (error) {
-		if (!(error instanceof SyscallError) || error.code !== "ENOTTY") throw error;
-		const hint = hintForNoNamespace(namespace);
-		throw new SyscallError({ code: "ENOTTY", errno: ENOTTY, syscall: "ioctl" }, { path, hint, ...taskOf() });
-	}
+	const found = explained(
+		() => askKind(namespace),
+		({ code }) => (code === "ENOTTY" ? hintForNoNamespace(namespace) : undefined),
+	);
 	if (kind === undefined || found === kind) return;
 	const words = `the namespace is of the kind "${found}" and not "${kind}"`;
 	throw new SyscallError({ code: "EINVAL", errno: EINVAL, syscall: "ioctl", words }, { path, ...taskOf() });

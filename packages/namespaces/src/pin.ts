@@ -4,6 +4,7 @@ import {
 	atFlags,
 	options as checkOptions,
 	currentTask,
+	explained,
 	integer,
 	moveMountFlags,
 	namespaceId,
@@ -75,17 +76,15 @@ function attachTo(file: FileDescriptor, namespace: FileDescriptor, path: string)
 	const flags = openTreeFlags.clone | openTreeFlags.cloexec | atFlags.emptyPath;
 	using tree = adoptDescriptor(native().openTree(numberOf(namespace), "", flags));
 	const both = moveMountFlags.fEmptyPath | moveMountFlags.tEmptyPath;
-	try {
-		native().moveMount(numberOf(tree), "", numberOf(file), "", both);
-	} catch (error) {
-		throw withHint(error, namespace);
-	}
-	let whole = false;
+	explained(
+		() => native().moveMount(numberOf(tree), "", numberOf(file), "", both),
+		(refusal) => hintForMount(refusal, namespace),
+	);
 	try {
 		if (isStacked(tree, file)) throw exists(path);
-		whole = true;
-	} finally {
-		if (!whole) native().unmount(numberOf(tree), currentTask().isNear);
+	} catch (error) {
+		native().unmount(numberOf(tree), currentTask().isNear);
+		throw error;
 	}
 }
 
@@ -128,12 +127,10 @@ function exists(path: string): SyscallError {
 	return placeError("EEXIST", "move_mount", path, hint);
 }
 
-/** Adds a hint to an error of move_mount(2) about a mount namespace. */
-function withHint(error: unknown, namespace: FileDescriptor): unknown {
-	if (!(error instanceof SyscallError)) return error;
-	const hint =
-		error.code === "ELOOP" ? loopHint(namespace) : error.code === "EINVAL" ? sharedHint(namespace) : undefined;
-	return hint === undefined ? error : Object.assign(error, { hint });
+/** Returns why move_mount(2) has refused a mount namespace. */
+function hintForMount({ code }: SyscallError, namespace: FileDescriptor): string | undefined {
+	if (code === "ELOOP") return loopHint(namespace);
+	return code === "EINVAL" ? sharedHint(namespace) : undefined;
 }
 
 function loopHint(namespace: FileDescriptor): string {
