@@ -25,6 +25,7 @@ export { openOwnProc } from "./files/own-proc.ts";
 export { pathText } from "./files/path.ts";
 export { openProcessFolder, pidfdInfo, pidInProc, pidOfPidfd } from "./files/pidfd.ts";
 export { type NamespaceLink, openNamespaceOf } from "./files/pidfd-namespace.ts";
+export { readAll } from "./files/read-all.ts";
 export { sharersOf } from "./identity.ts";
 export { mayAsk } from "./obstacles/ask.ts";
 export { statusOf } from "./obstacles/look.ts";

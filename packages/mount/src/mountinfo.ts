@@ -1,4 +1,4 @@
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { BatchError, type FileDescriptor, Location, openat2, Process, SyscallError } from "@nearfar/core";
 import {
 	adoptDescriptor,
@@ -10,6 +10,7 @@ import {
 	numberOf,
 	openOwnProc,
 	openProcessFolder,
+	readAll,
 	taskOf,
 	toEncoding,
 	visiblePid,
@@ -17,7 +18,6 @@ import {
 } from "@nearfar/core/internal";
 import { type MountInfo, parse } from "./parse-mountinfo.ts";
 
-const PIECE = 16_384; // bytes; the kernel returns at most one page, unless one line is longer
 const ESRCH = 3;
 
 /**
@@ -76,13 +76,4 @@ function openMountinfo(pid: number): FileDescriptor {
 	using folder = openProcessFolder(numberOf(pidfd));
 	if (!folder) throw new SyscallError({ code: "ESRCH", errno: ESRCH, syscall: "openat2" }, taskOf());
 	return openat2(new Location(folder, "mountinfo"));
-}
-
-function readAll(file: FileDescriptor): Buffer {
-	const pieces: Buffer[] = [];
-	for (;;) {
-		const piece = file.read(PIECE);
-		if (piece.length === 0) return Buffer.concat(pieces);
-		pieces.push(piece);
-	}
 }

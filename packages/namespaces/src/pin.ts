@@ -12,6 +12,7 @@ import {
 	numberOf,
 	openOwnProc,
 	openTreeFlags,
+	readAll,
 	withFile,
 } from "@nearfar/core/internal";
 import { openCurrent } from "./namespace-of.ts";
@@ -23,8 +24,6 @@ export interface PinOptions {
 	/** Permission bits of a file that is made, 0 to 0o7777, less the umask. Default: 0o444. */
 	mode?: number;
 }
-
-const CHUNK = 65_536; // bytes
 
 /** Mounts a namespace on a file. `Namespace.pin` documents the function. */
 export function pinNamespace(namespace: FileDescriptor, at: LocationLike, options?: PinOptions): void {
@@ -107,9 +106,7 @@ function readMounts(): string {
 		throw error;
 	}
 	using _file = file;
-	let text = "";
-	for (let more = file.read(CHUNK); more.length > 0; more = file.read(CHUNK)) text += more.toString("latin1");
-	return text;
+	return readAll(file).toString("latin1");
 }
 
 /** Removes a file that was made, after a step has failed. The error of the step stays, and has that of the removal as its cause. */

@@ -1,16 +1,15 @@
 import { wrongValue } from "../arguments.ts";
 import { BatchError } from "../errors.ts";
-import type { FileDescriptor } from "../files/descriptor.ts";
 import { openat2 } from "../files/files.ts";
 import { Location } from "../files/location.ts";
 import { openOwnProc } from "../files/own-proc.ts";
 import { openProcessFolder } from "../files/pidfd.ts";
+import { readAll } from "../files/read-all.ts";
 import { type ProcessLike, withPidfd } from "../process/process-like.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { currentBatch, currentTask, taskOf, withFile } from "../target/target.ts";
 import { END_OF_IDS, type IdMapping } from "./mapping.ts";
 
-const LENGTH = 4096; // bytes of one read(2); a map of many lines takes several
 const files = { uids: "uid_map", gids: "gid_map" } as const;
 
 /**
@@ -25,23 +24,17 @@ export function readMap(process: ProcessLike, ids: "uids" | "gids"): IdMapping[]
 	if (currentBatch()) throw new BatchError("cannot read an id map in a batch: its lines are known only afterwards");
 	const name = files[ids];
 	using own = openOwnProc(`thread-self/${name}`);
-	const ownText = readAll(own);
+	const ownText = readAll(own).toString();
 	if (process === currentTask()) return linesOf(ownText);
 	const text = withPidfd(process, (pidfd) => {
 		using folder = openProcessFolder(pidfd);
 		if (!folder) throw notShown(String(process));
 		using file = withFile(name, () => openat2(new Location(folder, name)));
-		return readAll(file);
+		return readAll(file).toString();
 	});
 	const lines = linesOf(text);
 	// The kernel shows the map of the reader's own namespace with the ids of the parent.
 	return text === ownText ? lines : lines.flatMap((line) => visiblePart(line, linesOf(ownText)));
-}
-
-function readAll(file: FileDescriptor): string {
-	let text = "";
-	for (let part = file.read(LENGTH); part.length > 0; part = file.read(LENGTH)) text += part;
-	return text;
 }
 
 /** Reads the lines of the kernel. The kernel writes 4294967295 for an id outside that the reader's user namespace does not have. */
