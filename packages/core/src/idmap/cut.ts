@@ -1,5 +1,5 @@
 import { outOfRange } from "../arguments.ts";
-import { type IdMapping, lineOf } from "./mapping.ts";
+import { type IdMapping, lineInside, lineOf } from "./mapping.ts";
 
 /**
  * Cuts lines where lines of the parent's map end. The kernel refuses a line whose ids outside are in several lines of the parent.
@@ -12,7 +12,7 @@ export function cutLines(lines: readonly IdMapping[], parents: readonly IdMappin
 		const pieces: IdMapping[] = [];
 		for (let done = 0; done < line.count; done += pieces.at(-1)?.count ?? 0) {
 			const [inside, outside] = [line.inside + done, line.outside + done];
-			const parent = parents.find((each) => each.inside <= outside && outside < each.inside + each.count);
+			const parent = lineInside(parents, outside);
 			if (!parent) throw missingId(line, outside);
 			pieces.push({ inside, outside, count: Math.min(line.count - done, parent.inside + parent.count - outside) });
 		}

@@ -1,7 +1,7 @@
 import { id as checkId, integer } from "../arguments.ts";
 import type { ProcessLike } from "../process/process-like.ts";
 import { cutLines } from "./cut.ts";
-import { END_OF_IDS, type IdMapping, lineOf, readMappings } from "./mapping.ts";
+import { END_OF_IDS, type IdMapping, lineInside, lineOf, readMappings } from "./mapping.ts";
 import { freezeLines, joinNeighbours, sortLines } from "./normalise.ts";
 import { parseLines } from "./parse.ts";
 import { readMap } from "./read-map.ts";
@@ -137,7 +137,7 @@ export class IdMap implements Iterable<IdMapping> {
 	 */
 	toOutside(id: number): number | undefined {
 		const inside = checkId(id, "id");
-		const line = this.mappings.find((each) => each.inside <= inside && inside < each.inside + each.count);
+		const line = lineInside(this.mappings, inside);
 		return line && line.outside + inside - line.inside;
 	}
 

@@ -56,6 +56,11 @@ export function checkMapping(
 	return { ...ids, count: integer(count, names[2], 1, END_OF_IDS - Math.max(ids.inside, ids.outside)) };
 }
 
+/** Returns the line that has an id inside. */
+export function lineInside(lines: readonly IdMapping[], id: number): IdMapping | undefined {
+	return lines.find(({ inside, count }) => inside <= id && id < inside + count);
+}
+
 /** Returns a mapping as the kernel writes it, with single spaces. */
 export function lineOf({ inside, outside, count }: IdMapping): string {
 	return `${inside} ${outside} ${count}`;

@@ -8,7 +8,7 @@ import { readAll } from "../files/read-all.ts";
 import { type ProcessLike, withPidfd } from "../process/process-like.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { currentBatch, currentTask, taskOf, withFile } from "../target/target.ts";
-import { END_OF_IDS, type IdMapping } from "./mapping.ts";
+import { END_OF_IDS, type IdMapping, lineInside } from "./mapping.ts";
 
 const files = { uids: "uid_map", gids: "gid_map" } as const;
 
@@ -51,7 +51,7 @@ function linesOf(text: string): IdMapping[] {
  * the reader's user namespace up to the end of the reader's own line. A descendant's line never passes that end.
  */
 function visiblePart(line: IdMapping, own: readonly IdMapping[]): IdMapping[] {
-	const holder = own.find(({ inside, count }) => inside <= line.outside && line.outside < inside + count);
+	const holder = lineInside(own, line.outside);
 	if (!holder) return [];
 	return [{ ...line, count: Math.min(line.count, holder.inside + holder.count - line.outside) }];
 }
