@@ -23,9 +23,10 @@ export function readMap(process: ProcessLike, ids: "uids" | "gids"): IdMapping[]
 	if (ids !== "uids" && ids !== "gids") throw wrongValue("ids", '"uids" or "gids"', ids);
 	if (currentBatch()) throw new BatchError("cannot read an id map in a batch: its lines are known only afterwards");
 	const name = files[ids];
-	using own = openOwnProc(`thread-self/${name}`);
-	const ownText = readAll(own).toString();
-	if (process === currentTask()) return linesOf(ownText);
+	using ownFile = openOwnProc(`thread-self/${name}`);
+	const ownText = readAll(ownFile).toString();
+	const own = linesOf(ownText);
+	if (process === currentTask()) return own;
 	const text = withPidfd(process, (pidfd) => {
 		using folder = openProcessFolder(pidfd);
 		if (!folder) throw notShown(String(process));
@@ -34,7 +35,7 @@ export function readMap(process: ProcessLike, ids: "uids" | "gids"): IdMapping[]
 	});
 	const lines = linesOf(text);
 	// The kernel shows the map of the reader's own namespace with the ids of the parent.
-	return text === ownText ? lines : lines.flatMap((line) => visiblePart(line, linesOf(ownText)));
+	return text === ownText ? lines : lines.flatMap((line) => visiblePart(line, own));
 }
 
 /** Reads the lines of the kernel. The kernel writes 4294967295 for an id outside that the reader's user namespace does not have. */
