@@ -138,10 +138,14 @@ export class IdAllocation {
 	 */
 	reserve(range: IdRange): this {
 		const wanted = checkRange(range, "range");
-		const holder = this.#ranges.find((each) => each.start <= wanted.start && endOf(wanted) <= endOf(each));
-		if (!holder) throw outOfRange("range", "a range of ids that are all free", wanted);
+		if (!this.#holderOf(wanted)) throw outOfRange("range", "a range of ids that are all free", wanted);
 		this.#take([wanted]);
 		return this;
+	}
+
+	/** Returns the free range that has all ids of a piece. */
+	#holderOf(piece: IdRange): IdRange | undefined {
+		return this.#ranges.find((each) => each.start <= piece.start && endOf(piece) <= endOf(each));
 	}
 
 	/** Returns free ids from the lowest up, or `undefined` if fewer are free. */
@@ -158,13 +162,13 @@ export class IdAllocation {
 
 	/** Removes sorted pieces from the free ranges, each of which holds a piece as a whole or not at all. */
 	#take(pieces: readonly IdRange[]): void {
-		const starts = new Map<IdRange, IdRange>();
+		const taken = new Map<IdRange, IdRange>();
 		for (const piece of pieces) {
-			const holder = this.#ranges.find((each) => each.start <= piece.start && endOf(piece) <= endOf(each));
-			if (holder) starts.set(holder, piece);
+			const holder = this.#holderOf(piece);
+			if (holder) taken.set(holder, piece);
 		}
 		this.#ranges = this.#ranges.flatMap((range) => {
-			const piece = starts.get(range);
+			const piece = taken.get(range);
 			if (!piece) return [range];
 			const before = { start: range.start, count: piece.start - range.start };
 			const after = { start: endOf(piece), count: endOf(range) - endOf(piece) };
