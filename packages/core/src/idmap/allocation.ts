@@ -1,8 +1,9 @@
 import { id as checkId, integer, outOfRange, wrongType } from "../arguments.ts";
 import { NearfarError } from "../errors.ts";
 import { IdMap } from "./id-map.ts";
-import { END_OF_IDS, MOST_MAPPINGS } from "./mapping.ts";
+import { END_OF_IDS } from "./mapping.ts";
 import { checkRange, endOf, type IdRange, mergeRanges } from "./range.ts";
+import { readIterable } from "./read-iterable.ts";
 
 /**
  * Free ids, of which parts are given away.
@@ -34,7 +35,7 @@ export class IdAllocation {
 	 * @throws Any error that iterating over `ranges` throws.
 	 */
 	constructor(ranges: Iterable<IdRange> = []) {
-		this.#ranges = joinDisjoint(readRanges(ranges), "ranges");
+		this.#ranges = joinDisjoint(readIterable(ranges, "ranges", "ranges", toRange), "ranges");
 	}
 
 	/** The free ranges, sorted by their first id. Ranges that touch are one. */
@@ -183,18 +184,9 @@ export class IdAllocation {
 	}
 }
 
-/** Reads ranges. A generator without an end is left at a bound. */
-function readRanges(source: Iterable<IdRange>): IdRange[] {
-	if (typeof source !== "object" || source === null || typeof source[Symbol.iterator] !== "function") {
-		throw wrongType("ranges", "an iterable of ranges", source);
-	}
-	const ranges: IdRange[] = [];
-	for (const each of source) {
-		if (ranges.length === MOST_MAPPINGS) throw outOfRange("ranges", `at most ${MOST_MAPPINGS} ranges`, source);
-		if (typeof each !== "object" || each === null) throw wrongType(`ranges[${ranges.length}]`, "a range", each);
-		ranges.push(checkRange(each, `ranges[${ranges.length}]`));
-	}
-	return ranges;
+function toRange(source: unknown, name: string): IdRange {
+	if (typeof source !== "object" || source === null) throw wrongType(name, "a range", source);
+	return checkRange(source as IdRange, name);
 }
 
 /** Sorts ranges and joins those that touch. Throws a `RangeError` that names both if two overlap. */

@@ -1,4 +1,5 @@
-import { options as checkOptions, id, integer, outOfRange, wrongType } from "../arguments.ts";
+import { options as checkOptions, id, integer, wrongType } from "../arguments.ts";
+import { readIterable } from "./read-iterable.ts";
 
 /** A range of ids that a user namespace maps. */
 export interface IdMapping {
@@ -12,8 +13,6 @@ export interface IdMapping {
 
 /** One more than the largest id. The kernel has no id 4294967295, which means "none" or "unchanged". */
 export const END_OF_IDS = 2 ** 32 - 1;
-/** The most mappings that are read from an iterable. A generator may have no end. */
-export const MOST_MAPPINGS = 65_536;
 
 /**
  * Reads the mappings of an iterable, and checks each of them. Every property is read once, because a getter may return another number
@@ -23,17 +22,7 @@ export const MOST_MAPPINGS = 65_536;
  * @param name - The name of the parameter for error messages.
  */
 export function readMappings(source: unknown, name: string): IdMapping[] {
-	const expected = "an iterable of mappings";
-	if (typeof source !== "object" || source === null) throw wrongType(name, expected, source);
-	if (typeof (source as Iterable<unknown>)[Symbol.iterator] !== "function") throw wrongType(name, expected, source);
-	const found: IdMapping[] = [];
-	for (const each of source as Iterable<unknown>) {
-		if (found.length === MOST_MAPPINGS) {
-			throw outOfRange(name, `an iterable of at most ${MOST_MAPPINGS} mappings`, source);
-		}
-		found.push(toMapping(each, `${name}[${found.length}]`));
-	}
-	return found;
+	return readIterable(source, name, "mappings", toMapping);
 }
 
 function toMapping(source: unknown, name: string): IdMapping {
