@@ -57,9 +57,15 @@ export async function startThread(
 	abortSignal(signal);
 	const make = toBits(threadFlags, array(namespaces, "options.namespaces"), "options.namespaces");
 	const near = nearTask();
-	const entered = near.run(() => array(join, "options.join").map(toEntered));
+	const joined = near.run(() => array(join, "options.join").map(toEntered));
+	const entered = joined.map(({ kind }) => kind);
 	throwIfAborted(signal);
-	const id = near.run(() => native().startThread(entered.flat(), make));
+	const id = near.run(() =>
+		native().startThread(
+			joined.flatMap(({ fd, kind }) => [fd, threadFlags[kind]]),
+			make,
+		),
+	);
 	let end = () => {};
 	const ended = new Promise<void>((resolve) => {
 		end = resolve;
@@ -77,22 +83,21 @@ export async function startThread(
 			abandon(id);
 		};
 	});
+	const kinds = [...entered, ...namespaces];
 	if (failure) {
 		forget(id);
 		native().forgetTask(id);
 		const error = withTarget(near, undefined, () => makeError(failure));
-		const kinds = [...entered.map(([, kind]) => kindOf(kind)), ...namespaces];
 		if (error instanceof SyscallError) addHint(error, () => hintForNewThread(near, error, kinds));
 		throw error;
 	}
 	const [tid = 0] = numbers;
-	const kinds = entered.map(([, kind]) => kindOf(kind));
 	const thread = makeTask({
 		id,
 		process: near.process,
-		kinds: [...kinds, ...namespaces],
+		kinds,
 		cloned: namespaces,
-		entered: kinds.filter((kind) => !namespaces.includes(kind)),
+		entered: entered.filter((kind) => !namespaces.includes(kind)),
 		pids: () => near.pidNamespace,
 		thread: { tid, ended },
 	});
@@ -102,16 +107,16 @@ export async function startThread(
 	return thread;
 }
 
-/** Returns the number of a namespace and the flag of its kind. Refuses a kind that one thread cannot have of its own. */
-function toEntered(fd: FileDescriptor, index: number): [fd: number, kind: number] {
+/** Returns the number of a namespace and its kind. Refuses a kind that one thread cannot have of its own. */
+function toEntered(fd: FileDescriptor, index: number): { fd: number; kind: ThreadKind } {
 	const number = numberOf(fd, `options.join[${index}]`);
-	const kind = flagOf(fd, number);
-	if (!kindOf(kind)) {
+	const kind = kindOf(flagOf(fd, number));
+	if (!kind) {
 		throw new MultithreadedError(
 			`setns would move one thread of Node (process ${process.pid}) into a namespace that all threads have to be in (options.join[${index}]): a thread may join ${Object.keys(threadFlags).join(", ")}; use Task.clone for the others`,
 		);
 	}
-	return [number, kind];
+	return { fd: number, kind };
 }
 
 /** Asks for the kind of a namespace. A descriptor that is none is refused with a hint. */
@@ -124,8 +129,8 @@ function flagOf(fd: FileDescriptor, number: number): number {
 	}
 }
 
-function kindOf(flag: number): ThreadKind {
-	return Object.entries(threadFlags).find(([, each]) => each === flag)?.[0] as ThreadKind;
+function kindOf(flag: number): ThreadKind | undefined {
+	return (Object.keys(threadFlags) as ThreadKind[]).find((kind) => threadFlags[kind] === flag);
 }
 
 /** Refuses what a thread cannot do, because it is no process. */
