@@ -85,11 +85,16 @@ function openSelf(): FileDescriptor {
 	return adoptDescriptor(native().pidfdOpen(native().getpid(), 0));
 }
 
-/** Opens another pidfd of a child in this process, from the one that the addon holds until the child has died. */
-function openChild(child: ChildProcess): FileDescriptor {
+/**
+ * Opens another pidfd of a child in this process, from the one that the addon holds until the child has died.
+ *
+ * @param path - The file that the error of a child that has died names.
+ */
+export function openChild(child: ChildProcess, path?: string): FileDescriptor {
 	const tracker = trackerOf(child);
 	tracker.assertCloned("open");
 	const number = tracker.named(() => native().childPidfd(tracker.id));
 	if (number >= 0) return adoptDescriptor(number);
-	throw new SyscallError({ code: "ESRCH", errno: ESRCH, syscall: "pidfd_open", of: String(child) }, taskOf());
+	const about = { ...(path !== undefined && { path }), ...taskOf() };
+	throw new SyscallError({ code: "ESRCH", errno: ESRCH, syscall: "pidfd_open", of: String(child) }, about);
 }

@@ -3,7 +3,7 @@ import { FileDescriptor } from "../files/descriptor.ts";
 import { openProcessFolder, pidInProc, pidOfPidfd } from "../files/pidfd.ts";
 import { ChildProcess } from "../process/child.ts";
 import { livingChild, trackerOf } from "../process/child-tracker.ts";
-import { isTask, type ProcessLike, withPidfd } from "../process/process-like.ts";
+import { isTask, openChild, type ProcessLike, withPidfd } from "../process/process-like.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { type AnyTask, currentTask, nearTask } from "../target/target.ts";
 import { taskId } from "./state.ts";
@@ -86,12 +86,7 @@ export function openInProc(child: ChildProcess): FileDescriptor {
 
 /** Returns a pidfd of a child, a descriptor of this process that the caller closes. */
 function pidfdOf(child: ChildProcess): FileDescriptor {
-	const tracker = trackerOf(child);
-	tracker.assertCloned("map the ids of");
-	const number = native().childPidfd(tracker.id);
-	if (number >= 0) return nearTask().run(() => FileDescriptor.from(number));
-	const path = `/proc/${child.pid}/uid_map`;
-	throw new SyscallError({ code: "ESRCH", errno: 3, syscall: "pidfd_open", of: `${child}` }, { path });
+	return nearTask().run(() => openChild(child, `/proc/${child.pid}/uid_map`));
 }
 
 /**
