@@ -3,10 +3,10 @@ import { toChoice } from "../addon/flags.ts";
 import { native } from "../addon/native.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { type AnyTask, currentTask, taskOf } from "../target/target.ts";
-import { adoptDescriptor, changeClass, type DescriptorClass, type FileDescriptor } from "./descriptor.ts";
+import { adoptDescriptor, changeClass, type DescriptorClass, type FileDescriptor, numberOf } from "./descriptor.ts";
 import { openat2 } from "./files.ts";
 import { Location } from "./location.ts";
-import { openProcessFolder } from "./pidfd.ts";
+import { openProcessFolder, openSelf } from "./pidfd.ts";
 
 /** The names in `/proc/<pid>/ns`: the kinds of namespaces that a process is in, and the two that its children will be in. */
 export type NamespaceLink = NamespaceKind | "pid_for_children" | "time_for_children";
@@ -56,14 +56,12 @@ export function openNamespaceOf<T extends FileDescriptor>(
  * argument 1.
  */
 function probeIoctls(): boolean {
-	const self = native().pidfdOpen(native().getpid(), 0);
+	using self = openSelf();
 	try {
-		native().ioctl(self, requests.uts, 1, true);
+		native().ioctl(numberOf(self), requests.uts, 1, true);
 		return true;
 	} catch (error) {
 		return !(error instanceof SyscallError && error.code === "ENOTTY");
-	} finally {
-		native().close(self);
 	}
 }
 

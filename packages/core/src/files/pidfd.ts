@@ -10,6 +10,11 @@ import { openOwnProc } from "./own-proc.ts";
 const LENGTH = 4096; // bytes; no /proc/pid/fdinfo of a pidfd is longer
 const SIZE = 64; // bytes of the first version of struct pidfd_info
 
+/** Opens the pidfd of the current task. */
+export function openSelf(): FileDescriptor {
+	return adoptDescriptor(native().pidfdOpen(native().getpid(), 0));
+}
+
 /**
  * Returns the `struct pidfd_info` of a pidfd. Linux 6.13.
  *
@@ -47,7 +52,7 @@ export function pidOfPidfd(pidfd: number): number | undefined {
 
 /** Returns whether the kernel reports the pid of a pidfd to the current task: whether ENOTTY is about the descriptor. */
 function reportsPids(): boolean {
-	using self = adoptDescriptor(native().pidfdOpen(native().getpid(), 0));
+	using self = openSelf();
 	try {
 		pidfdInfo(numberOf(self), pidfdInfoMask.pid, SIZE);
 		return true;

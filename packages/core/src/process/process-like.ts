@@ -1,6 +1,7 @@
 import { native } from "../addon/native.ts";
 import { pid as checkPid, wrongType } from "../arguments.ts";
 import { adoptDescriptor, FileDescriptor, numberOf } from "../files/descriptor.ts";
+import { openSelf } from "../files/pidfd.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { type AnyTask, currentBatch, currentTask, nearTask, taskOf } from "../target/target.ts";
 import type { Task } from "../task/task.ts";
@@ -78,11 +79,6 @@ function withPid<T>(pid: number, fn: (pidfd: number) => T): T {
 	} finally {
 		native().close(pidfd);
 	}
-}
-
-/** Opens the pidfd of this process. */
-function openSelf(): FileDescriptor {
-	return adoptDescriptor(native().pidfdOpen(native().getpid(), 0));
 }
 
 /**
