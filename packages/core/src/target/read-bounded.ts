@@ -10,12 +10,12 @@ export function readBounded(path: string): string {
 	let fd: number | undefined;
 	try {
 		fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+		const part = Buffer.allocUnsafe(PART);
 		const parts: Buffer[] = [];
 		for (let length = 0; length < MOST; ) {
-			const part = Buffer.allocUnsafe(PART);
 			const read = readSync(fd, part, 0, PART, -1);
 			if (read === 0) break;
-			parts.push(part.subarray(0, read));
+			parts.push(Buffer.from(part.subarray(0, read))); // a copy: a read of /proc returns one page at a time
 			length += read;
 		}
 		return Buffer.concat(parts).toString();
