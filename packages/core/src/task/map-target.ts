@@ -5,7 +5,7 @@ import { ChildProcess } from "../process/child.ts";
 import { livingChild, trackerOf } from "../process/child-tracker.ts";
 import { isTask, openChild, type ProcessLike, withPidfd } from "../process/process-like.ts";
 import { SyscallError } from "../syscall-error.ts";
-import { type AnyTask, currentTask, nearTask } from "../target/target.ts";
+import { type AnyTask, currentTask, isInNode, nearTask } from "../target/target.ts";
 import { taskId } from "./state.ts";
 
 /** A process whose user namespace gets maps, held by its pidfd and its directory in `/proc`: another process with its pid is never meant. */
@@ -71,7 +71,7 @@ function childOf(process: ProcessLike): ChildProcess | undefined {
 function nearPidfd(process: ProcessLike): FileDescriptor {
 	const task = currentTask();
 	const copy = (number: number) => {
-		if (task.fdTable === nearTask().fdTable) return native().dup(number, 3, true);
+		if (isInNode(task)) return native().dup(number, 3, true);
 		return native().get(taskId(task), number);
 	};
 	const number = withPidfd(process, copy, "target");
