@@ -15,6 +15,7 @@ import {
 import { sethostname, setns, unshare } from "@nearfar/namespaces";
 import { expect } from "vitest";
 import { needs } from "../../../../test/needs.ts";
+import { refusal } from "../../../../test/refusal.ts";
 import { killThreadAt } from "../../../../test/seccomp.ts";
 
 const privileged = needs("root", "/proc", "uts namespaces", "net namespaces");
@@ -36,16 +37,6 @@ function namespacesOfOthers(tid: number): Set<string> {
 		}
 	});
 	return new Set(each);
-}
-
-/** Returns what `fn` throws. */
-function thrown(fn: () => unknown): unknown {
-	try {
-		fn();
-	} catch (error) {
-		return error;
-	}
-	throw new Error("nothing was thrown");
 }
 
 privileged.test(
@@ -118,7 +109,7 @@ privileged.test.each([
 	["nothing, by number", () => unshare(0)],
 ])("unshare of %s is refused in a thread before the kernel is asked", async (_, call) => {
 	await using thread = await Task.thread();
-	expect(thrown(() => thread.run(call))).toBeInstanceOf(MultithreadedError);
+	expect(refusal(() => thread.run(call))).toBeInstanceOf(MultithreadedError);
 	await expect(thread.batch(call)).rejects.toBeInstanceOf(MultithreadedError);
 	// The C library could start no thread any more after unshare(CLONE_NEWPID).
 	await using other = await Task.thread();
@@ -133,7 +124,7 @@ privileged.test.each(["user", "pid", "time"] as const)(
 		await expect(Task.thread({ namespaces: [kind as "net"] })).rejects.toBeInstanceOf(TypeError);
 		await using thread = await Task.thread();
 		for (const call of [() => setns(fd), () => setns(fd, [kind]), () => setns(fd, ["net", kind])]) {
-			expect(thrown(() => thread.run(call))).toBeInstanceOf(MultithreadedError);
+			expect(refusal(() => thread.run(call))).toBeInstanceOf(MultithreadedError);
 			await expect(thread.batch(call)).rejects.toBeInstanceOf(MultithreadedError);
 		}
 	},
@@ -146,8 +137,6 @@ privileged.test(
 		using mnt = home.get(home.run(() => openat2("/proc/self/ns/mnt")));
 		using uts = home.get(home.run(() => openat2("/proc/self/ns/uts")));
 		using net = home.get(home.run(() => openat2("/proc/self/ns/net")));
-		const wanted = [mnt, net, uts].map(({ fd }) => readlinkSync(`/proc/self/fd/${fd}`));
-		void wanted;
 		await using thread = await Task.thread({ join: [mnt, uts] });
 		thread.run(() => setns(net));
 		const inside = (["mnt", "net", "uts"] as const).map((kind) => readlinkSync(`/proc/${home.pid}/ns/${kind}`));
@@ -155,7 +144,7 @@ privileged.test(
 		expect(seen).toEqual(inside);
 		expect(`${thread}`).toBe(`thread ${thread.tid} of this process (mnt uts net)`);
 		using file = openat2("/proc/self/stat");
-		expect(thrown(() => thread.run(() => setns(file)))).toMatchObject({ code: "ENOTTY", syscall: "ioctl" });
+		expect(refusal(() => thread.run(() => setns(file)))).toMatchObject({ code: "ENOTTY", syscall: "ioctl" });
 	},
 );
 
@@ -190,14 +179,14 @@ privileged.test("what belongs to a process or to Node is refused in a thread", a
 	const code = "ERR_NEARFAR_THREAD";
 	await expect(thread.clone()).rejects.toMatchObject({ code });
 	await expect(thread.exit()).rejects.toMatchObject({ code });
-	expect(thrown(() => thread.exec("true"))).toMatchObject({ code });
-	expect(thrown(() => thread.supervise(task.process))).toMatchObject({ code });
-	expect(thrown(() => thread.run(() => closeRange(3, 4)))).toBeInstanceOf(NearfarError);
-	expect(thrown(() => thread.run(() => file.dupTo(1)))).toBeInstanceOf(RangeError);
-	expect(thrown(() => thread.put(file, { number: 1 }))).toBeInstanceOf(RangeError);
-	expect(thrown(() => thread.run(() => thread.process.setpriority(1)))).toBeInstanceOf(MultithreadedError);
-	expect(thrown(() => thread.put({} as FileDescriptor))).toBeInstanceOf(TypeError);
-	expect(thrown(() => thread.get({} as FileDescriptor))).toBeInstanceOf(TypeError);
+	expect(refusal(() => thread.exec("true"))).toMatchObject({ code });
+	expect(refusal(() => thread.supervise(task.process))).toMatchObject({ code });
+	expect(refusal(() => thread.run(() => closeRange(3, 4)))).toBeInstanceOf(NearfarError);
+	expect(refusal(() => thread.run(() => file.dupTo(1)))).toBeInstanceOf(RangeError);
+	expect(refusal(() => thread.put(file, { number: 1 }))).toBeInstanceOf(RangeError);
+	expect(refusal(() => thread.run(() => thread.process.setpriority(1)))).toBeInstanceOf(MultithreadedError);
+	expect(refusal(() => thread.put({} as FileDescriptor))).toBeInstanceOf(TypeError);
+	expect(refusal(() => thread.get({} as FileDescriptor))).toBeInstanceOf(TypeError);
 });
 
 privileged.test("a call that blocks in a batch leaves the event loop free, and dispose waits for its end", async () => {
@@ -250,11 +239,11 @@ privileged.test(
 		for (const killed of ["run", "run behind a batch", "batch", "dispose"]) {
 			const thread = await Task.thread();
 			killThreadAt(thread, sysGetppid);
-			if (killed === "run") expect(thrown(() => thread.syscall(sysGetppid))).toBeInstanceOf(TaskGoneError);
+			if (killed === "run") expect(refusal(() => thread.syscall(sysGetppid))).toBeInstanceOf(TaskGoneError);
 			else {
 				const batch = thread.batch(() => void thread.syscall(sysGetppid));
 				if (killed === "run behind a batch")
-					expect(thrown(() => thread.run(() => chdir("/")))).toBeInstanceOf(TaskGoneError);
+					expect(refusal(() => thread.run(() => chdir("/")))).toBeInstanceOf(TaskGoneError);
 				if (killed === "batch") await expect(batch).rejects.toBeInstanceOf(TaskGoneError);
 				else batch.catch(() => {});
 			}
