@@ -37,7 +37,7 @@ function filter(task: Task<Process>, nr: number, action: number, value?: number,
 }
 
 /** Adds a filter to a task. */
-function apply(task: Task | Task<Process>, program: readonly [number, number][]): void {
+function apply(task: Task<Process>, program: readonly [number, number][]): void {
 	const prctl = process.arch === "x64" ? 157 : 167;
 	const [noNewPrivs, setSeccomp, filterMode] = [38, 22, 2];
 	task.syscall(prctl, noNewPrivs, 1, 0, 0, 0);

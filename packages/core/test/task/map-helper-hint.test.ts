@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { native } from "@nearfar/core/internal";
 import { afterEach, beforeEach, expect } from "vitest";
 import { needs, skipUnless } from "../../../../test/needs.ts";
 import { becomeOrdinary } from "../../../../test/ordinary.ts";
@@ -14,8 +15,6 @@ const uids = new IdMap([
 	[1, 3_000_000_000, 10],
 ]);
 const idMap: IdMaps = { uids, helper: "always" };
-const PR_SET_NO_NEW_PRIVS = 38;
-const PRCTL = process.arch === "arm64" ? 167 : 157;
 const MODE = 0o755;
 
 let folder: string;
@@ -53,7 +52,7 @@ needs("/proc", "no_new_privs that is not set").test(
 needs("/proc").test("rootlesskit #326 a helper under no_new_privs is refused, and the hint says so", async () => {
 	await using by = await Task.clone();
 	becomeOrdinary(by);
-	by.syscall(PRCTL, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	by.run(() => native().setNoNewPrivs());
 	expect(await hintOf(by)).toContain("no_new_privs");
 });
 

@@ -75,7 +75,6 @@ privilegedTest("process.setuid and { process: true } reach a thread, also one th
 	const tids = await node.evaluate(async ({ core, caps }) => {
 		const idle = await core.Task.thread({ namespaces: ["uts"] });
 		const busy = await core.Task.thread();
-		const [near] = [core.Task.near];
 		const [reader, writer] = core.pipe({ blocking: true });
 		const sysRead = process.arch === "arm64" ? 63 : 0;
 		const waiting = busy.batch(() => {
@@ -87,7 +86,7 @@ privilegedTest("process.setuid and { process: true } reach a thread, also one th
 		await waiting;
 		const scope = globalThis as { held?: unknown };
 		scope.held = [idle, busy];
-		return [near.tid, idle.tid, busy.tid];
+		return [core.Task.near.tid, idle.tid, busy.tid];
 	});
 	expect(readdirSync(`/proc/${node.pid}/task`)).toEqual(expect.arrayContaining(tids.map(String)));
 	const bounding = /^CapBnd:\t(.*)$/m.exec(expectEqualThreads(node))?.[1];
