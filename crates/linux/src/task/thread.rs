@@ -198,17 +198,11 @@ impl<T> Slot<T> {
 /// The signal that musl keeps for itself beside 32 and 33, with which it has all threads change their ids.
 const SIGNAL_OF_MUSL: i32 = 34;
 
-/// Lets the signals come with which the C library has all threads of a process do something. A thread that blocks them would stop
-/// setuid(3) of this process for ever. A new thread of [`thread::spawn`] blocks all others.
-fn unblock_signals_of_c_library() {
-    let set = 1_u64 << (SIGNAL_OF_MUSL - 1);
-    // SAFETY: the kernel reads the 8 bytes of `set`, which lives in this frame, and writes nothing.
-    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_UNBLOCK, &raw const set, 0, size_of::<u64>()) };
-}
-
 /// Takes the calling thread out of what it shares with the others of this process, and into its namespaces. Returns its id.
 fn enter(begin: Begin) -> Result<i32> {
-    unblock_signals_of_c_library();
+    // The C library has all threads of a process do something with these signals. A thread that blocks them would stop setuid(3) of this
+    // process for ever. A new thread of [`thread::spawn`] blocks the one of musl.
+    signals::sigprocmask(libc::SIG_UNBLOCK, 1 << (SIGNAL_OF_MUSL - 1)).in_own_thread().near()?;
     // A mount namespace can be entered only by a thread that shares root and working directory with no other one.
     namespaces::unshare(libc::CLONE_FS as u64).in_own_thread().near()?;
     for (namespace, kind) in &begin.join {
