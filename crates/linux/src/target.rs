@@ -83,7 +83,7 @@ pub fn run_short<T>(short: Short, args: [i64; 4], read: fn(i64) -> T, call: impl
 }
 
 /// Runs a call without reading its answer, so that the code is compiled once and not once for each type.
-fn run_unread(mut request: Request) -> Result<(i64, Vec<u8>)> {
+fn run_unread(request: Request) -> Result<(i64, Vec<u8>)> {
     let name = request.name;
     if request.lacks_memory {
         return Err(refused(name, Errno::ENOMEM));
@@ -92,13 +92,13 @@ fn run_unread(mut request: Request) -> Result<(i64, Vec<u8>)> {
     if NEAR.get() {
         return request.near().map_err(|failure| context_log::add_near(failure, context));
     }
-    if let Some(thread) = current_thread() {
-        request.permit_in_thread();
-        return thread.run(move || request.near()).map_err(|failure| context_log::add_near(failure, context));
-    }
-    let call = Call { request, read: copy };
+    let mut call = Call { request, read: copy as fn(&Answer) -> Unread };
     let answer = CURRENT.with_borrow_mut(|target| match target {
-        Target::Near | Target::Thread(_) => near(call),
+        Target::Near => near(call),
+        Target::Thread(thread) => {
+            call.request.permit_in_thread();
+            thread.run(move || near(call)).map_err(|failure| context_log::add_near(failure, context))
+        }
         Target::EveryThread(_) => only(run_in_every_thread(vec![call])?),
         Target::Far(channel) if call.request.clears_death_signal => only(run_far(channel, vec![call])?),
         Target::Far(channel) => channel.call(call).map_err(|failure| match context {
@@ -147,14 +147,6 @@ fn read_all<T>(answers: Vec<Unread>, readers: Vec<Reader<T>>) -> Result<Vec<T>> 
     answers.collect()
 }
 
-/// Returns the thread in which the calls of the calling thread run now, if they run in one.
-fn current_thread() -> Option<Arc<ThreadTask>> {
-    CURRENT.with_borrow(|target| match target {
-        Target::Thread(thread) => Some(thread.clone()),
-        _ => None,
-    })
-}
-
 /// Calls `add` with the batch that the calling thread collects. `None`: the current target is not a batch.
 pub fn collecting<T>(add: impl FnOnce(&mut Batch) -> T) -> Option<T> {
     CURRENT.with_borrow_mut(|target| match target {
@@ -174,12 +166,12 @@ fn run_all_unread(mut calls: Vec<Call<Unread>>) -> Result<Vec<Unread>> {
     if calls.is_empty() {
         return Ok(Vec::new());
     }
-    if let Some(thread) = current_thread() {
-        calls.iter_mut().for_each(|call| call.request.permit_in_thread());
-        return thread.run(|| calls.into_iter().map(near).collect());
-    }
     CURRENT.with_borrow_mut(|target| match target {
-        Target::Near | Target::Thread(_) => calls.into_iter().map(near).collect(),
+        Target::Near => calls.into_iter().map(near).collect(),
+        Target::Thread(thread) => {
+            calls.iter_mut().for_each(|call| call.request.permit_in_thread());
+            thread.run(|| calls.into_iter().map(near).collect())
+        }
         Target::EveryThread(_) => run_in_every_thread(calls),
         Target::Far(channel) => run_far(channel, calls),
         Target::Batch(batch) => batch.push_all(calls),
