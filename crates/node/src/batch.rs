@@ -13,12 +13,7 @@ use napi_derive::napi;
 /// Makes a task or a thread the current target, or this thread for task 0.
 #[napi]
 pub fn enter(task: Id) -> Result<()> {
-    let target = match (task, tables::thread(task)) {
-        (0, _) => Target::Near,
-        (_, Some(thread)) => Target::Thread(thread),
-        _ => Target::Far(tables::task(task).or_throw()?),
-    };
-    targets::enter(target);
+    targets::enter(if task == 0 { Target::Near } else { tables::target(task).or_throw()? });
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use crate::copies::PerCopy;
 use linux::error::{Failure, Result};
+use linux::target::Target;
 use linux::task::channel::Channel;
 use linux::task::thread::ThreadTask;
 use linux::wait::child::Child;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 #[derive(Default)]
 struct Tables {
     tasks: HashMap<Id, Arc<Channel>>,
-    threads: Vec<(Id, Arc<ThreadTask>)>,
+    threads: HashMap<Id, Arc<ThreadTask>>,
     children: HashMap<Id, Arc<Child>>,
     watched: HashMap<Id, Arc<Watched>>,
 }
@@ -76,17 +77,23 @@ pub fn task(id: Id) -> Result<Arc<Channel>> {
     with(|tables| tables.tasks.get(&id).cloned()).ok_or(Failure::Gone)
 }
 
+/// Returns where the calls of the task or thread with this id run.
+pub fn target(id: Id) -> Result<Target> {
+    let target = with(|tables| match tables.tasks.get(&id) {
+        Some(task) => Some(Target::Far(task.clone())),
+        None => tables.threads.get(&id).cloned().map(Target::Thread),
+    });
+    target.ok_or(Failure::Gone)
+}
+
 /// Returns the thread with this id, if it is the id of one.
 pub fn thread(id: Id) -> Option<Arc<ThreadTask>> {
-    with(|tables| tables.threads.iter().find(|(known, _)| *known == id).map(|(_, thread)| thread.clone()))
+    with(|tables| tables.threads.get(&id).cloned())
 }
 
 /// Keeps a thread until it is forgotten or the JavaScript thread ends.
 pub fn keep_thread(id: Id, thread: ThreadTask) {
-    with(|tables| {
-        tables.threads.push((id, Arc::new(thread)));
-        Some(())
-    });
+    with(|tables| tables.threads.insert(id, Arc::new(thread)));
 }
 
 /// Makes a task known, also one that is still being cloned.
@@ -98,10 +105,7 @@ pub fn keep_task(id: Id, channel: Arc<Channel>) {
 pub fn forget_task(id: Id) {
     // Dropped after the cell is closed.
     let channel = with(|tables| tables.tasks.remove(&id));
-    let thread = with(|tables| {
-        let at = tables.threads.iter().position(|(known, _)| *known == id)?;
-        Some(tables.threads.swap_remove(at))
-    });
+    let thread = with(|tables| tables.threads.remove(&id));
     drop((channel, thread));
 }
 
