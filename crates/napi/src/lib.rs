@@ -8,6 +8,7 @@
 
 pub use napi_rs::*;
 
+use std::convert::Infallible;
 use std::ptr::null_mut;
 
 /// The names that generated code uses.
@@ -72,12 +73,18 @@ pub fn not_made(status: sys::napi_status) -> Error {
 pub struct Arguments<const COUNT: usize>([sys::napi_value; COUNT]);
 
 impl<const COUNT: usize> Arguments<COUNT> {
-    /// Reads the arguments. An argument that JavaScript has left out is `undefined`.
+    /// Reads the arguments. An argument that JavaScript has left out is `undefined`. Generated code that demands a number of arguments
+    /// does not compile.
     ///
     /// # Safety
     /// `env` and `info` belong to the call under way.
     #[inline]
-    pub unsafe fn new(env: sys::napi_env, info: sys::napi_callback_info, _: Option<usize>, _: bool) -> Result<Self> {
+    pub unsafe fn new(
+        env: sys::napi_env,
+        info: sys::napi_callback_info,
+        _: Option<Infallible>,
+        _: bool,
+    ) -> Result<Self> {
         let mut arguments = [null_mut(); COUNT];
         // SAFETY: the caller promises that `env` and `info` belong to the call under way.
         unsafe { read(env, info, &mut arguments) };
