@@ -25,13 +25,14 @@ impl FromNapiValue for Text {
             sys::napi_get_typedarray_info(env, value, null_mut(), &mut length, &mut data, null_mut(), null_mut())
         };
         if status != sys::Status::napi_ok {
-            // SAFETY: as above. The value is no array, and so a string.
+            // SAFETY: the caller promises that `value` belongs to `env` and to the call under way. A value that is no string is an error.
             return unsafe { String::from_napi_value(env, value) }.map(|text| Text(text.into_bytes()));
         }
         if data.is_null() {
             return Ok(Text(Vec::new()));
         }
-        // SAFETY: the array has at least `length` bytes at this address. JavaScript, which has the array, is in this call.
+        // SAFETY: the array owns at least `length` bytes at this address. The array is an argument of the call under way, and its
+        // JavaScript thread makes this copy, so that no code frees or detaches the bytes before the copy is made.
         Ok(Text(unsafe { slice::from_raw_parts(data.cast(), length) }.to_vec()))
     }
 }
