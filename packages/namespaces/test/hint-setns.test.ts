@@ -7,14 +7,8 @@ import { expect, test } from "vitest";
 import { cloneUninspected } from "../../../test/inspectable.ts";
 import { needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
+import { hintOf } from "./hint-of.ts";
 import { powerless } from "./tasks.ts";
-
-/** Returns the hint of a refused call, whose error has this code. */
-async function hintOf(code: string, syscall: string, call: () => unknown): Promise<string> {
-	const error = (await reason(call)) as SyscallError;
-	expect(error).toMatchObject({ code, syscall });
-	return error.hint ?? "";
-}
 
 /** Opens a namespace of a task. Returns the descriptor of another task. */
 function namespaceFor(guest: Task, of: Task, kind: string): FileDescriptor {

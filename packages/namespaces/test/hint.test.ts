@@ -1,18 +1,18 @@
 import { mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chdir, chroot, type NamespaceKind, openat2, type SyscallError, Task } from "@nearfar/core";
+import { chdir, chroot, type NamespaceKind, openat2, Task } from "@nearfar/core";
 import { unshare } from "@nearfar/namespaces";
 import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
 import { forbid, forbidNamespaces } from "../../../test/seccomp.ts";
-import { arm64, capable, powerless } from "./tasks.ts";
+import { hintOf } from "./hint-of.ts";
+import { arm64, capable, own, powerless } from "./tasks.ts";
 
 const [UNSHARE, CLONE3, EPERM, ENOSYS] = [arm64 ? 97 : 272, 435, 1, 38];
 const NANOSLEEP = arm64 ? 101 : 35;
 const LONG = new Uint8Array(new BigInt64Array([1000n, 0n]).buffer); // struct timespec
-const own = (...more: NamespaceKind[]) => Task.clone({ namespaces: ["user", ...more], idMap: "root" });
 
 /** Sets a sysctl of the user namespace of a task. */
 function limit(task: Task, name: string, value: number): void {
@@ -20,14 +20,6 @@ function limit(task: Task, name: string, value: number): void {
 		using file = openat2(`/proc/sys/user/${name}`, { flags: ["wronly"] });
 		file.write(`${value}`);
 	});
-}
-
-/** Returns the hint of a refused call, whose error has this code. */
-async function hintOf(code: string, syscall: string, call: () => unknown): Promise<string> {
-	const error = (await reason(call)) as SyscallError;
-	expect(error).toMatchObject({ code, syscall });
-	expect(error.message).not.toContain(error.hint);
-	return error.hint ?? "";
 }
 
 /** The three ways in which a task makes a namespace. */

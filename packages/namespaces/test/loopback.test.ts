@@ -6,11 +6,10 @@ import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
-import { arm64 } from "./tasks.ts";
+import { arm64, SYS_ioctl } from "./tasks.ts";
 
 const network = { namespaces: ["user", "net"], idMap: "root" } as const;
 const SYS_socket = arm64 ? 198 : 41;
-const SYS_ioctl = arm64 ? 29 : 16;
 const EAFNOSUPPORT = 97;
 
 /** Returns the lines of a file of `/proc/net` that the task sees. */

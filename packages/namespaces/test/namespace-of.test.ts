@@ -8,20 +8,10 @@ import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
-import { namespaceOf } from "./tasks.ts";
+import { dumpable, namespaceOf, SYS_ioctl } from "./tasks.ts";
 
-const arm64 = process.arch === "arm64";
-const IOCTL = arm64 ? 29 : 16;
 const ENOTTY = 25;
 const links = readdirSync("/proc/self/ns") as NamespaceLink[];
-const inside = { namespaces: ["user", "net", "uts", "pid"], idMap: "root" } as const;
-
-/** Clones a task that an ordinary user may look at. */
-async function dumpable(): Promise<Task> {
-	const task = await Task.clone(inside);
-	task.run(() => setDumpable(true));
-	return task;
-}
 
 test("each way to name a process opens the namespaces that /proc shows, near, in a task and in a batch", async () => {
 	await using home = await dumpable();
@@ -107,7 +97,7 @@ test("podman #8816 the namespace that new children get is opened before the firs
 needs("/proc").test("through /proc, as before Linux 6.11, the same namespaces are opened", async () => {
 	await using home = await dumpable();
 	await using guest = await Task.clone();
-	forbid(guest, IOCTL, ENOTTY);
+	forbid(guest, SYS_ioctl, ENOTTY);
 	using net = guest.run(() => Namespace.of(home, "net"));
 	using near = guest.get(net);
 	expect(readlinkSync(`/proc/self/fd/${near.fd}`)).toBe(namespaceOf(home, "net"));

@@ -9,8 +9,9 @@ import { runFixtureIn } from "../../../test/fixture-in-task.ts";
 import { needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
+import { SYS_ioctl } from "./tasks.ts";
 
-const [SYS_ioctl, SYS_pidfd_open] = [process.arch === "arm64" ? 29 : 16, 434];
+const SYS_pidfd_open = 434;
 const [PIDFD_THREAD, EINVAL, ENOTTY] = [128, 22, 25];
 
 const own = {

@@ -1,12 +1,24 @@
 import { readlinkSync } from "node:fs";
 import { dropCapabilities } from "@nearfar/caps";
-import { type CloneOptions, type FileDescriptor, openat2, Task } from "@nearfar/core";
+import { type CloneOptions, type FileDescriptor, type NamespaceKind, openat2, Task } from "@nearfar/core";
+import { setDumpable } from "@nearfar/process";
 import { has, isRoot } from "../../../test/needs.ts";
 
 export const arm64 = process.arch === "arm64";
+export const SYS_ioctl = arm64 ? 29 : 16;
 
 /** Options for a task that may make namespaces: with this user's privilege, or in a new user namespace. */
 export const capable: CloneOptions = has("root") ? {} : { namespaces: ["user"], idMap: "root" };
+
+/** Makes a task that is root in a user namespace of its own, and has these namespaces of its own too. */
+export const own = (...more: NamespaceKind[]) => Task.clone({ namespaces: ["user", ...more], idMap: "root" });
+
+/** Makes a task with namespaces of its own, which an ordinary user may look at. */
+export async function dumpable(): Promise<Task> {
+	const task = await own("mnt", "net", "uts", "pid");
+	task.run(() => setDumpable(true));
+	return task;
+}
 
 /** Makes a task without any capability, also if root runs the tests. */
 export async function powerless(): Promise<Task> {
