@@ -2,10 +2,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type CloneOptions, type FileDescriptor, type NamespaceKind, Task } from "@nearfar/core";
-import { namespaceId, numberOf } from "@nearfar/core/internal";
+import { type CloneOptions, Task } from "@nearfar/core";
 import { mount } from "@nearfar/mount";
-import { Namespace } from "@nearfar/namespaces";
 import { getrlimit, setrlimit } from "@nearfar/process";
 import { has } from "../../../test/needs.ts";
 
@@ -19,10 +17,6 @@ export interface PinBoard extends AsyncDisposable {
 	names(): string[];
 	/** Returns the places of the pins on the board. */
 	mounts(): string[];
-	/** Opens a namespace of the current task. */
-	own(kind: NamespaceKind): Namespace;
-	/** Returns the id of a mount namespace. */
-	idOf(namespace: FileDescriptor): bigint;
 	/** Sets how many descriptors the task may have. */
 	limit(descriptors: number): void;
 }
@@ -48,8 +42,6 @@ export async function pinBoard(): Promise<PinBoard> {
 			const lines = readFileSync(`/proc/${task.pid}/mountinfo`, "utf8").matchAll(/^\S+ \S+ \S+ \S+ (\S+) .* - nsfs /gm);
 			return [...lines].flatMap(([, at = ""]) => (at.startsWith(`${folder}/`) ? [at] : [])).sort();
 		},
-		own: (kind) => Namespace.current(kind),
-		idOf: (namespace) => namespaceId(numberOf(namespace), "mountId"),
 		limit: (descriptors) => task.run(() => setrlimit("nofile", { soft: descriptors, hard: getrlimit("nofile").hard })),
 		async [Symbol.asyncDispose]() {
 			await task[Symbol.asyncDispose]();
