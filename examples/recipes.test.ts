@@ -338,10 +338,9 @@ describe("the program with one HTTP server for a network", () => {
 describe("the Node that gives root up", () => {
 	/** Runs the recipe in a Node of its own, as plain JavaScript, and returns what that Node prints. */
 	function giveUp(user: string): { stdout: string; stderr: string; status: number | null } {
-		const source = readFileSync(join(recipes, "give-up-root.ts"), "utf8");
-		const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
-		const { outputText } = ts.transpileModule(source, { compilerOptions });
-		const end = `
+		const file = writeProgram(
+			"give-up-root.ts",
+			`
 			import { readdirSync, readFileSync } from "node:fs";
 			const server = await listenAndGiveUpRoot(0, "${user}", ["netBindService"], (_, response) => response.end("served"));
 			const lines = readdirSync("/proc/self/task").map((thread) =>
@@ -349,10 +348,8 @@ describe("the Node that gives root up", () => {
 			const answer = await fetch("http://127.0.0.1:" + server.address().port);
 			console.log(await answer.text(), lines.length > 1, [...new Set(lines)].join("; "));
 			process.exit();
-		`;
-		symlinkSync(join(recipes, "../../node_modules"), join(folder, "node_modules"));
-		const file = join(folder, "program.mjs");
-		writeFileSync(file, outputText + end);
+		`,
+		);
 		return spawnSync(process.execPath, [file], { encoding: "utf8" });
 	}
 
@@ -370,31 +367,6 @@ describe("the Node that gives root up", () => {
 		expect(stderr).toContain("EPERM");
 	});
 });
-
-/** Makes two layers of an image: an application, and a system with a few programs of this host and their libraries. */
-function imageIn(folder: string): [app: string, system: string] {
-	const [app, system] = [join(folder, "app"), join(folder, "system")];
-	mkdirSync(join(app, "old"), { recursive: true });
-	writeFileSync(join(app, "hello"), "hello\n");
-	if (isRoot) for (const path of ["", "hello", "old"]) chownSync(join(app, path), 1000, 1000);
-	const copy = `for program in sh cat ls grep touch mkdir rmdir; do
-		path=$(command -v $program)
-		for file in $path $(ldd $path | grep -o '/[^ ]*'); do mkdir -p "$0$(dirname $file)"; cp -L $file "$0$file"; done
-	done`;
-	expect(spawnSync("sh", ["-c", copy, system]).status).toBe(0);
-	return [app, system];
-}
-
-/** Sends a request to a server, and returns the whole answer. */
-async function ask(server: Server, request: string): Promise<string> {
-	if (!server.listening) {
-		server.listen(0, "127.0.0.1");
-	}
-	while (!server.address()) await once(server, "listening");
-	const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
-	client.write(request);
-	return text(client);
-}
 
 describe("all ids of a user", () => {
 	test("are the own one as 0, and the ranges after it", () => {
@@ -422,20 +394,54 @@ describe("all ids of a user", () => {
 			subgid: "anna:300000:20\n",
 		};
 		for (const [name, text] of Object.entries(lines)) writeFileSync(join(etc, name), text);
-		const source = readFileSync(join(recipes, "all-ids.ts"), "utf8");
-		const { outputText } = ts.transpileModule(source, { compilerOptions: { target: 9, module: 99 } });
-		const program = `${outputText}
+		const file = writeProgram(
+			"all-ids.ts",
+			`
 			const task = await cloneWithAllIds({ namespaces: ["uts"] });
 			const maps = ["uids", "gids"].map((ids) => String(IdMap.of(task, ids)));
 			console.log(JSON.stringify(maps));
 			await task[Symbol.asyncDispose]();
-		`;
-		writeFileSync(join(folder, "program.mjs"), program);
-		symlinkSync(fileURLToPath(new URL("../node_modules", import.meta.url)), join(folder, "node_modules"));
+		`,
+		);
 		const script = 'mount --bind etc /etc && exec setpriv --reuid 1000 --regid 1000 --clear-groups "$@"';
-		const words = ["--mount", "sh", "-c", script, "sh", process.execPath, "program.mjs"];
+		const words = ["--mount", "sh", "-c", script, "sh", process.execPath, file];
 		const { stdout, stderr, status } = spawnSync("unshare", words, { cwd: folder, encoding: "utf8" });
 		expect({ stderr, status }).toMatchObject({ status: 0 });
 		expect(JSON.parse(stdout)).toEqual(["0 1000 1\n1 100000 10\n11 200000 5\n", "0 1000 1\n1 300000 20\n"]);
 	});
 });
+
+/** Writes a program of plain JavaScript: a recipe, and lines after it. Returns its path. */
+function writeProgram(recipe: string, end: string): string {
+	const source = readFileSync(join(recipes, recipe), "utf8");
+	const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
+	symlinkSync(join(recipes, "../../node_modules"), join(folder, "node_modules"));
+	const file = join(folder, "program.mjs");
+	writeFileSync(file, ts.transpileModule(source, { compilerOptions }).outputText + end);
+	return file;
+}
+
+/** Makes two layers of an image: an application, and a system with a few programs of this host and their libraries. */
+function imageIn(folder: string): [app: string, system: string] {
+	const [app, system] = [join(folder, "app"), join(folder, "system")];
+	mkdirSync(join(app, "old"), { recursive: true });
+	writeFileSync(join(app, "hello"), "hello\n");
+	if (isRoot) for (const path of ["", "hello", "old"]) chownSync(join(app, path), 1000, 1000);
+	const copy = `for program in sh cat ls grep touch mkdir rmdir; do
+		path=$(command -v $program)
+		for file in $path $(ldd $path | grep -o '/[^ ]*'); do mkdir -p "$0$(dirname $file)"; cp -L $file "$0$file"; done
+	done`;
+	expect(spawnSync("sh", ["-c", copy, system]).status).toBe(0);
+	return [app, system];
+}
+
+/** Sends a request to a server, and returns the whole answer. */
+async function ask(server: Server, request: string): Promise<string> {
+	if (!server.listening) {
+		server.listen(0, "127.0.0.1");
+	}
+	while (!server.address()) await once(server, "listening");
+	const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+	client.write(request);
+	return text(client);
+}
