@@ -23,7 +23,7 @@ export { followedPath, refuseNotFollowed, toAt, toPath } from "./files/location.
 export { namespaceFlag, namespaceId, namespaceRequests } from "./files/namespace-file.ts";
 export { openOwnProc } from "./files/own-proc.ts";
 export { pathText } from "./files/path.ts";
-export { openProcessFolder, pidfdInfo, pidInProc, pidOfPidfd } from "./files/pidfd.ts";
+export { isReaped, openProcessFolder, pidfdInfo, pidInProc, pidOfPidfd } from "./files/pidfd.ts";
 export { type NamespaceLink, openNamespaceOf } from "./files/pidfd-namespace.ts";
 export { readAll } from "./files/read-all.ts";
 export { sharersOf } from "./identity.ts";

@@ -1,5 +1,5 @@
 import { type FileDescriptor, Location, openat2, SyscallError } from "@nearfar/core";
-import { native, openProcessFolder, taskOf } from "@nearfar/core/internal";
+import { isReaped, openProcessFolder, taskOf } from "@nearfar/core/internal";
 
 const ESRCH = 3;
 const ENOENT = 2;
@@ -43,15 +43,6 @@ function readStat(folder: FileDescriptor): string | undefined {
 	} catch (error) {
 		if (isError(error, "ENOENT") || isError(error, "ESRCH")) return undefined;
 		throw error;
-	}
-}
-
-function isReaped(pidfd: number): boolean {
-	try {
-		native().pidfdSendSignal(pidfd, 0, 0);
-		return false;
-	} catch (error) {
-		return isError(error, "ESRCH");
 	}
 }
 

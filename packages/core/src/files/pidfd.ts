@@ -99,6 +99,16 @@ export function openProcessFolder(pidfd: number): FileDescriptor | undefined {
 	return isSame ? folder : undefined;
 }
 
+/** True when the process of a pidfd of the current task was reaped. A process that has ended and was not reaped takes the signal 0. */
+export function isReaped(pidfd: number): boolean {
+	try {
+		native().pidfdSendSignal(pidfd, 0, 0);
+		return false;
+	} catch (error) {
+		return error instanceof SyscallError && error.code === "ESRCH";
+	}
+}
+
 /**
  * Returns the pid by which the mounted `/proc` shows the process of a pidfd of the current task. `undefined`: the process was reaped, or
  * is not visible there. Throws ENOTTY for another descriptor.

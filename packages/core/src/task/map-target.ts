@@ -1,6 +1,6 @@
 import { native } from "../addon/native.ts";
 import { FileDescriptor } from "../files/descriptor.ts";
-import { openProcessFolder, pidInProc, pidOfPidfd } from "../files/pidfd.ts";
+import { isReaped, openProcessFolder, pidInProc, pidOfPidfd } from "../files/pidfd.ts";
 import { ChildProcess } from "../process/child.ts";
 import { livingChild, trackerOf } from "../process/child-tracker.ts";
 import { isTask, openChild, type ProcessLike, withPidfd } from "../process/process-like.ts";
@@ -105,7 +105,7 @@ function openFolder(pidfd: FileDescriptor, path: string): FileDescriptor {
 			const { code, errno, syscall, hint = hidden } = error;
 			throw new SyscallError({ code, errno: -errno, syscall }, { path, hint });
 		}
-		if (hasEnded(pidfd)) throw new SyscallError({ code: "ESRCH", errno: 3, syscall: "openat2" }, { path });
+		if (isReaped(pidfd.fd)) throw new SyscallError({ code: "ESRCH", errno: 3, syscall: "openat2" }, { path });
 		throw new SyscallError({ code: "ENOENT", errno: 2, syscall: "openat2" }, { path, hint: foreign });
 	});
 }
@@ -113,13 +113,3 @@ function openFolder(pidfd: FileDescriptor, path: string): FileDescriptor {
 const hidden =
 	"/proc is mounted with hidepid, which hides the processes of other users and processes that are not dumpable";
 const foreign = "/proc belongs to a pid namespace in which the process is not visible";
-
-/** Returns whether the process of a pidfd of this process was reaped. */
-function hasEnded(pidfd: FileDescriptor): boolean {
-	try {
-		native().pidfdSendSignal(pidfd.fd, 0, 0);
-		return false;
-	} catch (error) {
-		return error instanceof SyscallError && error.code === "ESRCH";
-	}
-}
