@@ -83,27 +83,30 @@ fn waiting(idtype: u32, id: Arg, options: i32) -> Call<Waited> {
         .arg(id)
         .output(INFO)
         .number(options)
-        .output(size_of::<libc::rusage>())
+        .output(USAGE)
         .value(read_waited)
 }
 
 /// Adds the two outputs that say how a process ended, and reads them; and room for how others did.
 pub(crate) fn ended(call: Call<()>) -> Call<Waited> {
-    call.output(INFO).output(size_of::<libc::rusage>()).reserve(INFO).value(read_waited)
+    call.output(INFO).output(USAGE).reserve(INFO).value(read_waited)
 }
 
-const INFO: usize = size_of::<libc::siginfo_t>();
+/// The kernel's `siginfo_t`.
+const INFO: usize = 128;
+/// The kernel's `struct rusage`: two times and fourteen numbers. The struct of musl is longer than what the kernel writes.
+const USAGE: usize = 144;
 
 /// Reads what waitid(2) has written; `None` where it had nothing to report.
 pub(crate) fn read_waited(answer: &Answer) -> Waited {
     let int = |at| answer.u32(at) as i32;
     // siginfo_t: si_signo, si_errno, si_code, padding, si_pid, si_uid, si_status.
     let state = ChildState { code: int(8), pid: int(16), uid: answer.u32(20), status: int(24) };
-    let long = |index: usize| answer.u64(size_of::<libc::siginfo_t>() + 8 * index) as i64;
+    let long = |index: usize| answer.u64(INFO + 8 * index) as i64;
     // A hostile task may have written any numbers.
     let time = |index: usize| long(index).saturating_mul(1_000_000).saturating_add(long(index + 1));
     let usage = [time(0), time(2)];
     (state.pid != 0).then(|| (state, usage.into_iter().chain((4..18).map(long)).collect()))
 }
 
-const _: () = assert!(size_of::<libc::siginfo_t>() == 128 && size_of::<libc::rusage>() == 144);
+const _: () = assert!(size_of::<libc::siginfo_t>() == INFO && size_of::<libc::rusage>() >= USAGE);

@@ -1,14 +1,14 @@
 //! The pid of a process whose pidfd is known.
 
+use crate::calls::descriptor::file_system_type;
 use crate::calls::pidfd;
 use crate::own_descriptor;
 use crate::wait::proc_directory::{pid_in_proc, pids_in_proc};
 use nix::sys::stat::fstat;
-use nix::sys::statfs::fstatfs;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 /// The type of the file system of pidfds (Linux 6.9): each process has an inode of its own there.
-const PID_FS_MAGIC: i64 = 0x5049_4446;
+const PID_FS_MAGIC: u64 = 0x5049_4446;
 
 /// Returns the pid of the process behind a pidfd in this process's pid namespace. Returns 0 where the process has none,
 /// or where no source confirms it.
@@ -34,7 +34,7 @@ fn reported_pid(pidfd: &OwnedFd) -> Option<i32> {
 /// True when `pid` means the process of `pidfd` in this process's pid namespace.
 fn is_process(pid: i32, pidfd: &OwnedFd) -> bool {
     let Ok(opened) = own_descriptor::make(pidfd::pidfd_open(pid, 0)) else { return false };
-    let in_pidfs = fstatfs(pidfd).is_ok_and(|status| status.filesystem_type().0 == PID_FS_MAGIC);
+    let in_pidfs = file_system_type(pidfd.as_raw_fd()).near().is_ok_and(|kind| kind == PID_FS_MAGIC);
     if in_pidfs {
         return fstat(pidfd).is_ok_and(|one| fstat(&opened).is_ok_and(|other| one.st_ino == other.st_ino));
     }

@@ -157,7 +157,15 @@ const CONTROL: usize = PREFIX + (4 * MOST).next_multiple_of(8);
 #[repr(C)]
 union Control {
     aligned: [u64; CONTROL / 8],
-    message: (libc::cmsghdr, [RawFd; MOST]),
+    message: Descriptors,
+}
+
+/// A control message with descriptors. The order of the fields is the kernel's.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Descriptors {
+    header: libc::cmsghdr,
+    numbers: [RawFd; MOST],
 }
 
 impl Control {
@@ -166,12 +174,14 @@ impl Control {
         if length < PREFIX {
             return Vec::new();
         }
-        // SAFETY: `receive` has zeroed the whole union, and all numbers are valid for both fields of the tuple.
-        let (header, numbers) = unsafe { &self.message };
+        // SAFETY: `receive` has zeroed the whole union, and all numbers are valid for both fields of the struct.
+        let Descriptors { header, numbers } = unsafe { &self.message };
         if (header.cmsg_level, header.cmsg_type) != (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
             return Vec::new();
         }
-        let count = header.cmsg_len.saturating_sub(PREFIX) / 4;
+        // `cmsg_len` is a `size_t` in glibc. In musl it is a `socklen_t` with padding, and so the cast is needed there.
+        #[allow(clippy::unnecessary_cast)]
+        let count = (header.cmsg_len as usize).saturating_sub(PREFIX) / 4;
         // SAFETY: recvmsg(2) has just made these descriptors in this process's table, and nothing else knows their numbers:
         // each is owned here alone.
         numbers.iter().take(count).map(|fd| unsafe { OwnedFd::from_raw_fd(*fd) }).collect()
