@@ -1,0 +1,81 @@
+// Publishes all packages in the version that `changeset version` has given them.
+//
+//     node scripts/release.mjs [--registry URL] [--dry-run] [--yes] [--wait SECONDS]
+//
+// First come the gates of scripts/release/gates.mjs and of scripts/release/packed.mjs: each fault is printed, and then nothing
+// is published. Then come the slices, core, and the other packages in the order of their dependencies. Before a package follows,
+// the registry has to show the packages that the package depends on. At last the script makes the tag `v<version>` in this clone,
+// and the caller pushes that tag.
+//
+// A second run after a partial failure goes on: a package that the registry has with the same integrity is skipped. A package
+// that the registry has with another integrity is a fault, and nothing more is published.
+//
+// --registry URL   where to publish. Without the option, and for registry.npmjs.org, the script publishes only with --yes or in
+//                  a workflow with `id-token: write`.
+// --dry-run        runs the gates, asks the registry what it has, and prints what a release would do. Changes nothing.
+// --yes            publishes on registry.npmjs.org from anywhere.
+// --wait SECONDS   how long the registry may take to show a published version, 300 by default.
+//
+// The slices have to be built (`node scripts/slice.mjs all`). The script builds the other packages where they are not up to date.
+// `npm` of PATH publishes, with the credentials of its .npmrc, or of the id token since npm 11.5.1. A prerelease gets the
+// dist-tag `next`, every other version `latest`.
+//
+// Environment: ACTIONS_ID_TOKEN_REQUEST_URL and GITHUB_ACTIONS, which a workflow with `id-token: write` has: packages get their
+// provenance (`--provenance`) on registry.npmjs.org.
+//
+// Exit codes: 0, the registry shows all packages (or the dry run found no fault). 1, a gate found a fault, or the registry
+// refused: the output says which, and the script may be run again. 2, the command line is wrong.
+import { parseArgs } from "node:util";
+import { release } from "./release/flow.mjs";
+import { isNpmjs, npmjs } from "./release/registry.mjs";
+import { root } from "./run.mjs";
+import { setup } from "./setup.mjs";
+
+const options = readOptions();
+const { checkSlice } = await import("./slice.mjs");
+const provenance = isNpmjs(options.registry) && hasIdToken();
+const faults = await release(root, { ...options, provenance, checkSlice, build: setup });
+for (const fault of faults) console.error(`nearfar: ${fault}`);
+if (faults.length > 0) {
+	const next = options.dryRun
+		? "a release would stop here"
+		: "the release is not complete: repair this, and run the script again";
+	console.error(`nearfar: ${next}`);
+	process.exitCode = 1;
+}
+
+function readOptions() {
+	const { registry, yes, wait, "dry-run": dryRun } = parse();
+	if (!URL.canParse(registry) || !/^https?:/.test(registry))
+		misuse(`--registry takes the URL of a registry, and not ${registry}`);
+	if (!/^\d+$/.test(wait)) misuse(`--wait takes whole seconds, and not ${wait}`);
+	if (isNpmjs(registry) && !(dryRun || yes || hasIdToken()))
+		misuse("publishes on registry.npmjs.org only in a workflow with `id-token: write`, or with --yes: see --dry-run");
+	return { registry, dryRun, wait: Number(wait) * 1000 };
+}
+
+function parse() {
+	try {
+		const { values } = parseArgs({
+			options: {
+				registry: { type: "string", default: npmjs },
+				"dry-run": { type: "boolean", default: false },
+				yes: { type: "boolean", default: false },
+				wait: { type: "string", default: "300" },
+			},
+		});
+		return values;
+	} catch (error) {
+		misuse(error.message);
+	}
+}
+
+/** Returns whether this is a workflow that may have an id token, which says to npm and to the log of provenance where it runs. */
+function hasIdToken() {
+	return Boolean(process.env.GITHUB_ACTIONS && process.env.ACTIONS_ID_TOKEN_REQUEST_URL);
+}
+
+function misuse(message) {
+	console.error(`nearfar: ${message}`);
+	process.exit(2);
+}

@@ -1,0 +1,45 @@
+// A release from the gates to the tag.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gitFaults, manifestFaults, sliceFaults, tagRelease } from "./gates.mjs";
+import { readPackages } from "./packages.mjs";
+import { pack, packedFaults } from "./packed.mjs";
+import { publishAll } from "./publish.mjs";
+
+/**
+ * Releases the packages of a tree, and returns the faults that have stopped the release.
+ *
+ * @param options - `registry`, `provenance`, `dryRun`, and `wait` in milliseconds as scripts/release.mjs describes them.
+ * `checkSlice` returns the faults of a slice. `build` makes the packages that are not up to date.
+ */
+export async function release(tree, { checkSlice, build, ...options }) {
+	const packages = readPackages(tree);
+	const [{ version }] = packages;
+	const faults = [
+		...gitFaults(tree, version),
+		...manifestFaults(tree, packages),
+		...(await sliceFaults(packages, checkSlice)),
+	];
+	if (faults.length > 0) return faults;
+	build();
+	const place = mkdtempSync(join(tmpdir(), "nearfar-release-"));
+	try {
+		const packed = pack(tree, packages, place);
+		const inside = packed.flatMap((each) => packedFaults(each, version));
+		return inside.length > 0 ? inside : await publishAndTag(tree, packed, version, options);
+	} finally {
+		rmSync(place, { recursive: true });
+	}
+}
+
+async function publishAndTag(tree, packed, version, { dryRun, ...options }) {
+	const tag = version.includes("-") ? "next" : "latest";
+	const how = `dist-tag ${tag}, ${options.provenance ? "with" : "without"} provenance`;
+	console.log(`${dryRun ? "would publish" : "publishes"} ${version} on ${options.registry}, ${how}`);
+	const fault = await publishAll(packed, { ...options, tag, dryRun });
+	if (fault) return [fault];
+	if (dryRun) console.log(`would make the tag v${version}`);
+	else console.log(`the registry shows all packages, and this commit has the tag ${tagRelease(tree, version)}`);
+	return [];
+}
