@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import type { FileDescriptor } from "./descriptor.ts";
 
 const PIECE = 16_384; // bytes; of a list the kernel returns at most one page, unless one line is longer
