@@ -323,3 +323,54 @@ export class UnsupportedPlatformError extends NearfarError {
 		super("UNSUPPORTED_PLATFORM", message);
 	}
 }
+
+/** Details of a {@link LoadError}. Absent ones do not apply to the error. */
+interface LoadDetails {
+	packageName?: string;
+	installed?: readonly string[];
+	path?: string;
+	cause?: unknown;
+}
+
+/**
+ * The addon of nearfar cannot be loaded. Thrown at the first call, never on import. `fix` says what to do, and `code` says why:
+ *
+ * - `ERR_NEARFAR_NOT_INSTALLED`: the package with the addon for this CPU and this C library is not installed. `packageName` is its
+ *   name, and `installed` are the packages for others, as after a copy from another machine.
+ * - `ERR_NEARFAR_PERMISSION`: this process may not load addons, or may not read the files of nearfar: `--permission` and `--no-addons` of
+ *   Node, `--allow-ffi` of Deno, a file system that is mounted with `noexec`.
+ * - `ERR_NEARFAR_WRONG_LIBC`: the C library of this process does not fit the addon: a glibc below 2.28, or another library.
+ * - `ERR_NEARFAR_DAMAGED`: the package is there, and a file in it is missing, cut off, or for another CPU. `path` is the file.
+ * - `ERR_NEARFAR_VERSION_MISMATCH`: the package is of another version than `@nearfar/core`.
+ * - `ERR_NEARFAR_NOT_LOADED`: the dynamic loader has another reason, which `cause` has.
+ *
+ * Two more codes are those of other classes: an {@link UnsupportedPlatformError}, where no such package exists, and a
+ * {@link NearfarError} with `ERR_NEARFAR_BUNDLED`, where a bundler has copied the code of `@nearfar/core`.
+ *
+ * @example
+ * ```ts
+ * import { LoadError, pipe } from "@nearfar/core";
+ *
+ * try {
+ *   pipe();
+ * } catch (error) {
+ *   if (error instanceof LoadError) console.error(error.code, error.fix[0]); // npm install --os=linux --cpu=x64 --libc=musl
+ * }
+ * ```
+ */
+export class LoadError extends NearfarError {
+	/** What to do: a command, or a sentence. The first one fits most cases. */
+	readonly fix: readonly string[];
+	/** The name of the package that has the addon for this process. */
+	declare readonly packageName?: string;
+	/** The names of the packages for other CPUs and C libraries that are installed. */
+	declare readonly installed?: readonly string[];
+	/** The file that is refused or damaged. */
+	declare readonly path?: string;
+
+	constructor(code: string, message: string, fix: readonly string[], details: LoadDetails = {}) {
+		super(code, `${message}: ${fix.join("; or ")}`);
+		this.fix = fix;
+		Object.assign(this, details);
+	}
+}

@@ -27,6 +27,7 @@ export {
 	ExitError,
 	FDTableMismatchError,
 	IdMapHelperError,
+	LoadError,
 	MultithreadedError,
 	NamespaceMismatchError,
 	NearfarError,

@@ -84,6 +84,14 @@ describe("NearfarError", () => {
 		expect(error).toMatchObject({ code, name: error.constructor.name, message: "m" });
 	});
 
+	test("a LoadError says what to do, and which package is missing", () => {
+		const details = { packageName: "@nearfar/core-linux-x64-musl", installed: [] };
+		const error = new core.LoadError("NOT_INSTALLED", "m", ["npm install", "yarn"], details);
+		expect(error).toBeInstanceOf(NearfarError);
+		expect(error).toMatchObject({ name: "LoadError", code: "ERR_NEARFAR_NOT_INSTALLED", ...details });
+		expect(error).toMatchObject({ fix: ["npm install", "yarn"], message: "m: npm install; or yarn" });
+	});
+
 	test("both mismatches are mismatches of a namespace", () => {
 		expect(new core.FDTableMismatchError("")).toBeInstanceOf(core.NamespaceMismatchError);
 		expect(new core.AddressSpaceMismatchError("")).toBeInstanceOf(core.NamespaceMismatchError);

@@ -22,9 +22,14 @@ export function setMakeError(make: typeof makeError): void {
 /**
  * Returns the addon. The first call loads the addon and attaches this copy of the package to the thread.
  *
- * @throws `ERR_NEARFAR_UNSUPPORTED_PLATFORM` There is no addon for this platform, or none is installed.
+ * @throws `ERR_NEARFAR_UNSUPPORTED_PLATFORM` There is no addon for this platform.
  * @throws `ERR_NEARFAR_BUNDLED` A bundler has copied this code into another file.
- * @throws `ERR_NEARFAR_PERMISSION` Node was started without the permission to load the addon.
+ * @throws `ERR_NEARFAR_NOT_INSTALLED` The package with the addon for this platform is not installed.
+ * @throws `ERR_NEARFAR_PERMISSION` This process may not load the addon, or may not read its file.
+ * @throws `ERR_NEARFAR_WRONG_LIBC` The C library of this process does not fit the addon.
+ * @throws `ERR_NEARFAR_DAMAGED` A file of the addon's package is missing, cut off, or for another CPU.
+ * @throws `ERR_NEARFAR_VERSION_MISMATCH` The addon's package is of another version than this one.
+ * @throws `ERR_NEARFAR_NOT_LOADED` The dynamic loader has refused the addon for another reason.
  * @throws `ERR_NEARFAR_OTHER_COPY` A task or a batch of another copy of the package is current.
  */
 export function native(): Native {

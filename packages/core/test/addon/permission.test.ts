@@ -5,7 +5,7 @@ import { runFixture } from "../../../../test/fixture.ts";
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
 const model = process.allowedNodeEnvironmentFlags.has("--permission") ? "--permission" : "--experimental-permission";
 const readAll = [model, "--allow-fs-read=*"];
-const refused = { name: "NearfarError", code: "ERR_NEARFAR_PERMISSION" };
+const refused = { name: "LoadError", code: "ERR_NEARFAR_PERMISSION" };
 
 test.each([
 	["--permission without --allow-addons", readAll, refused],

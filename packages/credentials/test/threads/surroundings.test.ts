@@ -71,7 +71,7 @@ needsPrivilege().test("a change while the garbage of several threads is collecte
 test("under the permission model without --allow-addons nothing changes", async () => {
 	const options = [model, "--allow-fs-read=*", "--allow-worker", "--allow-child-process"];
 	await using node = await NodeUnderTest.start({ node: options });
-	const refused = { name: "NearfarError", code: "ERR_NEARFAR_PERMISSION" };
+	const refused = { name: "LoadError", code: "ERR_NEARFAR_PERMISSION" };
 	const before = expectEqualThreads(node);
 	expect(await node.refusal(({ programs }) => programs.setNoNewPrivs({ process: true }))).toMatchObject(refused);
 	expect(expectEqualThreads(node)).toBe(before);

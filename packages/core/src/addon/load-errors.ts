@@ -1,0 +1,164 @@
+// The errors of loading the addon. Each says what was found, and what to do. docs/installing.md has a section for each code.
+import { LoadError } from "../errors.ts";
+import { type ElfHeaders, readElf } from "./elf.ts";
+import { glibcVersion } from "./libc.ts";
+import { installedPackages, OLDEST_GLIBC, type Resolve, type Slice } from "./slices.ts";
+
+/** Returns the error for a package that is not installed. */
+export function notInstalled(slice: Slice, resolve: Resolve): LoadError {
+	const { packageName, cpu, libc } = slice;
+	const installed = installedPackages(resolve);
+	const details = { packageName, installed };
+	if (installed.length === 0 && process.permission?.has("fs.read") === false) {
+		const where = `the folders of @nearfar/core and ${packageName}`;
+		return new LoadError(
+			"PERMISSION",
+			`${packageName} is not among the files that Node may read`,
+			[`start Node with --allow-fs-read for ${where}`, "install the package, if it is missing"],
+			details,
+		);
+	}
+	const lockfile =
+		"delete node_modules and the lockfile and install again, if the lockfile was written on another platform (npm/cli#4828)";
+	const forThis = `npm install --os=linux --cpu=${cpu} --libc=${libc}`;
+	if (installed.length === 0) {
+		return new LoadError(
+			"NOT_INSTALLED",
+			`${packageName} is not installed, nor the package with the addon for another platform`,
+			["npm install --include=optional", forThis, lockfile],
+			details,
+		);
+	}
+	return new LoadError(
+		"NOT_INSTALLED",
+		`${packageName} is not installed, and this process runs on ${cpu} with ${libc}; installed is ${installed.join(", ")}`,
+		[forThis, lockfile],
+		details,
+	);
+}
+
+/** Returns the error for a package that is installed without the file of its addon. */
+export function addonMissing({ packageName, addon }: Slice, manifest: string): LoadError {
+	const folder = manifest.slice(0, manifest.lastIndexOf("/"));
+	return new LoadError(
+		"DAMAGED",
+		`${packageName} is installed without the file ${addon}`,
+		folder.includes("/node_modules/") ? reinstall(folder) : ["npm run setup, in the clone of nearfar"],
+		{ packageName, path: `${folder}/${addon}` },
+	);
+}
+
+/** Returns the error for a package of another version than `@nearfar/core`. */
+export function otherVersion(
+	{ packageName }: Slice,
+	{ manifest, version, wanted }: { manifest: string; version: unknown; wanted: string },
+): LoadError {
+	return new LoadError(
+		"VERSION_MISMATCH",
+		`@nearfar/core is ${wanted}, and ${packageName} is ${version}, in ${manifest}`,
+		[
+			`npm install @nearfar/core@${wanted}`,
+			"delete node_modules and install again",
+			`remove ${packageName} from the dependencies and overrides of package.json`,
+		],
+		{ packageName, path: manifest },
+	);
+}
+
+/** Returns the error for a file of nearfar that the permission model of Node or of Deno does not let this process read. */
+export function accessRefused(error: unknown): LoadError {
+	const { resource, message } = error as { resource?: string; message: string };
+	if (process.versions.deno) return denoRefused(error);
+	return new LoadError(
+		"PERMISSION",
+		`Node may not read ${resource ?? `the files of @nearfar/core (${message})`}`,
+		["start Node with --allow-fs-read for the folders of @nearfar/core and of its addon, and with --allow-addons"],
+		{ ...(resource !== undefined && { path: resource }), cause: error },
+	);
+}
+
+/** Returns the error for an addon that the runtime or the dynamic loader has refused. */
+export function notLoaded(slice: Slice, file: string, error: unknown): LoadError {
+	const { code, message } = error as { code?: string; message: string };
+	const details = { packageName: slice.packageName, path: file, cause: error };
+	if (process.versions.deno && (error as Error).name === "NotCapable") return denoRefused(error);
+	if (code === "ERR_DLOPEN_DISABLED") {
+		return new LoadError(
+			"PERMISSION",
+			"Node may not load addons, and nearfar is one",
+			["start Node with --allow-addons beside --permission, and without --no-addons"],
+			details,
+		);
+	}
+	if (/failed to map segment|Operation not permitted/.test(message)) {
+		return new LoadError(
+			"PERMISSION",
+			`the system forbids to execute code of ${file} (${message})`,
+			["install nearfar on a file system that is mounted without noexec", "look for a refusal in the log of SELinux"],
+			details,
+		);
+	}
+	return describeFile(slice, file) ?? describeLibc(slice, message, details) ?? describeOther(message, details);
+}
+
+/** Returns the error for a file that no process on this CPU could load, or `undefined` for a whole file. */
+function describeFile({ packageName, cpu }: Slice, path: string): LoadError | undefined {
+	const elf = headersOf(path);
+	if (elf?.cpu === cpu && elf.complete) return undefined;
+	const found = !elf ? "is no addon" : elf.cpu === cpu ? "ends too early" : `is for ${elf.cpu}, and not for ${cpu}`;
+	const folder = path.slice(0, path.lastIndexOf("/"));
+	return new LoadError("DAMAGED", `${path} ${found}`, reinstall(folder), { packageName, path });
+}
+
+function headersOf(path: string): ElfHeaders | undefined {
+	try {
+		return readElf(path);
+	} catch {
+		return undefined;
+	}
+}
+
+/** Returns the error for a C library that does not fit, or `undefined` where the message of the loader is about something else. */
+function describeLibc({ libc }: Slice, message: string, details: object): LoadError | undefined {
+	const version = glibcVersion();
+	if (/GLIBC_\d/.test(message) && version !== undefined) {
+		return new LoadError(
+			"WRONG_LIBC",
+			`the addon needs glibc ${OLDEST_GLIBC} or later, and this process runs on glibc ${version} (${message})`,
+			["use a distribution with a newer glibc, such as Debian 10, Ubuntu 18.10 or RHEL 8"],
+			details,
+		);
+	}
+	if (!/\b(libc\.so|libc\.musl|ld-musl|ld-linux|libm\.so|libgcc_s)|symbol|GLIBC_/.test(message)) return undefined;
+	const found = version === undefined ? "a C library that does not tell its version" : `glibc ${version}`;
+	return new LoadError(
+		"WRONG_LIBC",
+		`the addon for ${libc} does not fit the C library of this process, ${found} (${message})`,
+		[`use a Node that was built for the C library of this system, and install for it: npm install --libc=${libc}`],
+		details,
+	);
+}
+
+function describeOther(message: string, details: object): LoadError {
+	return new LoadError(
+		"NOT_LOADED",
+		`cannot load the addon of nearfar (${message})`,
+		["delete node_modules and install again"],
+		details,
+	);
+}
+
+/** Returns the error for what Deno does not permit. Without a flag Deno asks at a terminal, and refuses elsewhere. */
+function denoRefused(error: unknown): LoadError {
+	const { message } = error as Error;
+	return new LoadError(
+		"PERMISSION",
+		`Deno does not permit to load the addon of nearfar (${message})`,
+		["start Deno with --allow-ffi --allow-read --allow-env --allow-sys"],
+		{ cause: error },
+	);
+}
+
+function reinstall(folder: string): string[] {
+	return [`rm -rf ${folder} && npm install`, "delete node_modules and install again"];
+}
