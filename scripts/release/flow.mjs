@@ -34,7 +34,7 @@ export async function release(tree, { checkSlice, build, ...options }) {
 }
 
 async function publishAndTag(tree, packed, version, { dryRun, ...options }) {
-	const tag = version.includes("-") ? "next" : "latest";
+	const tag = distTag(version);
 	const how = `dist-tag ${tag}, ${options.provenance ? "with" : "without"} provenance`;
 	console.log(`${dryRun ? "would publish" : "publishes"} ${version} on ${options.registry}, ${how}`);
 	const fault = await publishAll(packed, { ...options, tag, dryRun });
@@ -42,4 +42,9 @@ async function publishAndTag(tree, packed, version, { dryRun, ...options }) {
 	if (dryRun) console.log(`would make the tag v${version}`);
 	else console.log(`the registry shows all packages, and this commit has the tag ${tagRelease(tree, version)}`);
 	return [];
+}
+
+/** Returns the dist-tag of a version, through which `npm install` without a version finds the newest one. */
+export function distTag(version) {
+	return version.includes("-") ? "next" : "latest";
 }

@@ -6,7 +6,7 @@ import { integrityOf, publishTarball, untilShown } from "./registry.mjs";
  * Publishes the packages that the registry does not have, in the order of their dependencies, and waits after each step until the
  * registry shows the packages of that step. Returns `undefined`, or the fault at which it stopped.
  */
-export async function publishAll(packed, options) {
+export async function publishAll(packed, { publish = publishTarball, ...options }) {
 	// Before anything is published: a package with other bytes means that this release cannot be finished.
 	const shown = new Map();
 	for (const { name, version } of packed) shown.set(name, await integrityOf(options.registry, name, version));
@@ -18,7 +18,7 @@ export async function publishAll(packed, options) {
 			if (shown.get(each.name)) console.log(`${what}: the registry has it`);
 			else if (options.dryRun) console.log(`${what}: would be published`);
 			else {
-				const said = await publishTarball(each.tarball, options);
+				const said = await publish(each, options);
 				if (said) return `npm cannot publish ${what}:\n${said}`;
 				console.log(`${what}: published`);
 			}

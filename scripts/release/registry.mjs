@@ -32,7 +32,7 @@ export async function untilShown(registry, name, version, wait) {
 }
 
 /** Publishes a tarball with npm. Returns `undefined`, or what npm said. */
-export async function publishTarball(tarball, { registry, tag, provenance }) {
+export async function publishTarball({ tarball }, { registry, tag, provenance }) {
 	const url = registry.endsWith("/") ? registry : `${registry}/`;
 	// A registry for the scope in some .npmrc is stronger than `--registry`.
 	const where = [`--registry=${url}`, `--@nearfar:registry=${url}`];
