@@ -1,9 +1,10 @@
 // Packs every package as it would be published, has publint and attw check the files, installs them and uses them.
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { line } from "./count.mjs";
 import { sourceImportsOf } from "./declarations.mjs";
+import { addonName, platforms, sliceFolder } from "./platforms.mjs";
 import { root, run, stop } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
@@ -14,16 +15,23 @@ const names = readdirSync(join(root, "packages")).map((name) => `@nearfar/${name
 
 const packed = join(folder, "packed");
 run("pnpm", ["-r", "--filter", "./packages/*", "pack", "--pack-destination", packed]);
-const checked = readdirSync(packed).map((file) => join(packed, file));
-run("pnpm", ["pack", "--pack-destination", packed], { cwd: platformPackage() });
-
-const consumer = join(folder, "consumer");
-const tarballs = readdirSync(packed).map((file) => join(packed, file));
-for (const tarball of checked) {
+const packages = tarballsIn(packed);
+for (const tarball of packages) {
 	run("publint", ["run", "--strict", tarball]);
 	run("attw", ["--profile", "esm-only", tarball]);
 }
-console.log(`publint and attw: ${checked.length} packages ok`);
+console.log(`publint and attw: ${packages.length} packages ok`);
+
+// attw looks for types, and a slice has none.
+const native = join(root, "packages/core/native");
+const slices = join(folder, "slices");
+for (const platform of platforms) run("pnpm", ["pack", "--pack-destination", slices], { cwd: sliceCopy(platform) });
+for (const tarball of tarballsIn(slices)) run("publint", ["run", "--strict", tarball]);
+console.log(`publint: ${platforms.length} slices ok`);
+
+const consumer = join(folder, "consumer");
+const own = platforms.find((platform) => existsSync(join(native, addonName(platform))));
+const tarballs = [...packages, ...tarballsIn(slices).filter((file) => file.includes(`-${own.name}-`))];
 write("package.json", JSON.stringify({ private: true }));
 run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...tarballs], { cwd: consumer });
 const foreign = readdirSync(join(consumer, "node_modules")).filter((name) => !name.startsWith("."));
@@ -58,26 +66,26 @@ for (const [how, command, args] of uses) {
 	run(command, args, { cwd: consumer, timeout: 60_000 });
 	console.log(`packed packages used ${how}: ok`);
 }
-console.log(line({ passed: 2 * checked.length + uses.length, failed: 0, skipped: 0 }));
+console.log(line({ passed: 2 * packages.length + platforms.length + uses.length, failed: 0, skipped: 0 }));
 
-/** Makes the package of the addon for this machine, as `napi create-npm-dirs` and `napi artifacts` do at a release. */
-function platformPackage() {
-	const native = join(root, "packages/core/native");
+function tarballsIn(place) {
+	return readdirSync(place).map((file) => join(place, file));
+}
+
+/**
+ * Copies the slice of a platform, and puts the addon and the stub of this machine in place of files that are not built. Here
+ * the manifests are checked: scripts/slice.mjs holds the files against their gates.
+ */
+function sliceCopy(platform) {
+	const copy = join(folder, platform.name);
+	cpSync(sliceFolder(platform), copy, { recursive: true });
 	const addon = readdirSync(native).find((file) => file.endsWith(".node"));
-	const [, platform] = addon.split(".");
-	const directory = join(folder, "platform");
-	const { version } = JSON.parse(readFileSync(join(root, "packages/core/package.json"), "utf8"));
-	mkdirSync(directory);
-	const files = [addon, "nearfar-stub"];
-	for (const file of files) copyFileSync(join(native, file), join(directory, file));
-	const manifest = {
-		name: `@nearfar/core-${platform}`,
-		version,
-		main: addon,
-		files,
-	};
-	writeFileSync(join(directory, "package.json"), JSON.stringify(manifest));
-	return directory;
+	for (const [from, to] of [
+		[addon, addonName(platform)],
+		["nearfar-stub", "nearfar-stub"],
+	])
+		if (!existsSync(join(copy, to))) copyFileSync(join(native, from), join(copy, to));
+	return copy;
 }
 
 function write(name, text) {
