@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { root } from "./run.mjs";
+
+const page = readFileSync(join(root, "RELEASING.md"), "utf8");
+const read = (folder) => JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
+const folders = ["packages", "packages/core/npm"].flatMap((folder) =>
+	readdirSync(join(root, folder)).map((name) => `${folder}/${name}`),
+);
+
+test("RELEASING.md trusts the workflow for each name, with the repository of the manifests", () => {
+	const [, repository] = read("packages/core").repository.url.match(/github\.com\/(.+)\.git$/);
+	const flags = `--repo ${repository} --file release.yml --env npm --allow-publish --yes`;
+	const commands = folders.map((folder) => `npm trust github ${read(folder).name} ${flags}`);
+	const written = [...page.matchAll(/^ *(npm trust github .*)$/gm)].map(([, command]) => command);
+	expect(written).toEqual(commands.sort());
+});
+
+test("RELEASING.md counts the packages, and names the compiler of the workflow", () => {
+	expect(folders.length).toBe(12);
+	expect(page).toContain("twelve packages");
+	const workflow = readFileSync(join(root, ".github/workflows/release.yml"), "utf8");
+	const [, version] = page.match(/^rustup default (.*)$/m);
+	expect([...workflow.matchAll(/rustup (?:default|toolchain install) (\S+)/g)].map((found) => found[1])).toEqual(
+		Array(6).fill(version),
+	);
+});
