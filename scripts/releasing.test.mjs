@@ -17,12 +17,7 @@ test("RELEASING.md trusts the workflow for each name, with the repository of the
 	expect(written).toEqual(commands.sort());
 });
 
-test("RELEASING.md counts the packages, and names the compiler of the workflow", () => {
+test("RELEASING.md counts the packages", () => {
 	expect(folders.length).toBe(12);
 	expect(page).toContain("twelve packages");
-	const workflow = readFileSync(join(root, ".github/workflows/release.yml"), "utf8");
-	const [, version] = page.match(/^rustup default (.*)$/m);
-	expect([...workflow.matchAll(/rustup (?:default|toolchain install) (\S+)/g)].map((found) => found[1])).toEqual(
-		Array(6).fill(version),
-	);
 });

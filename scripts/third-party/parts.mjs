@@ -1,5 +1,6 @@
 // What is linked into an addon or a stub without being a crate of Cargo.lock: the standard library with its own crates, and
-// what the linker adds. The toolchain decides the versions. The texts are the files of this folder.
+// what the linker adds. The toolchain decides the versions. The texts are the files of this folder. scripts/slice.mjs builds std
+// without its feature `backtrace`: otherwise addr2line, adler2, gimli, memchr, miniz_oxide and object would be linked too.
 
 /** The parts. `licence` is what was chosen of the licenses that a part offers, and `text` a file of this folder. */
 export const parts = [
@@ -18,6 +19,13 @@ export const parts = [
 		text: "unicode.txt",
 	},
 	{
+		name: "memchr",
+		about: "part of core, Copyright 2015 Andrew Gallant, bluss and Nicolas Koch",
+		licence: "MIT",
+		url: "https://github.com/rust-lang/rust",
+		text: "rust.txt",
+	},
+	{
 		name: "backtrace",
 		about: "part of std",
 		licence: "MIT",
@@ -32,32 +40,11 @@ export const parts = [
 		text: "crossbeam.txt",
 	},
 	{
-		name: "addr2line",
-		about: "a crate that std uses",
-		licence: "MIT",
-		url: "https://github.com/gimli-rs/addr2line",
-		text: "addr2line.txt",
-	},
-	{
-		name: "adler2",
-		about: "a crate that std uses",
-		licence: "MIT",
-		url: "https://github.com/oyvindln/adler2",
-		text: "adler2.txt",
-	},
-	{
 		name: "cfg-if",
 		about: "a crate that std uses",
 		licence: "MIT",
 		url: "https://github.com/rust-lang/cfg-if",
 		text: "alex-crichton.txt",
-	},
-	{
-		name: "gimli",
-		about: "a crate that std uses",
-		licence: "MIT",
-		url: "https://github.com/gimli-rs/gimli",
-		text: "gimli.txt",
 	},
 	{
 		name: "hashbrown",
@@ -72,27 +59,6 @@ export const parts = [
 		licence: "MIT",
 		url: "https://github.com/rust-lang/libc",
 		text: "libc.txt",
-	},
-	{
-		name: "memchr",
-		about: "a crate that std uses",
-		licence: "MIT",
-		url: "https://github.com/BurntSushi/memchr",
-		text: "memchr.txt",
-	},
-	{
-		name: "miniz_oxide",
-		about: "a crate that std uses",
-		licence: "MIT",
-		url: "https://github.com/Frommi/miniz_oxide",
-		text: "miniz_oxide.txt",
-	},
-	{
-		name: "object",
-		about: "a crate that std uses",
-		licence: "MIT",
-		url: "https://github.com/gimli-rs/object",
-		text: "object.txt",
 	},
 	{
 		name: "rustc-demangle",
