@@ -1,0 +1,120 @@
+// Unpacks packages of Debian below target/, without a change of this machine: apt-get runs with folders of its own, and resolves
+// dependencies as if nothing were installed. The signatures of the archive are checked by apt-get.
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { root } from "../run.mjs";
+
+/** The folder of everything that is fetched or made for machines. */
+export const place = join(root, "target/vm");
+
+const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const ARCHIVE = "http://deb.debian.org/debian";
+
+/** The suites of the archive that each release reads. */
+const releases = {
+	bullseye: ["bullseye"],
+	bookworm: ["bookworm"],
+	trixie: ["trixie"],
+	"trixie-backports": ["trixie", "trixie-backports"],
+};
+
+/** Debian's name of an architecture that Node names. */
+export const architectures = { x64: "amd64", arm64: "arm64" };
+
+/**
+ * Unpacks packages into a folder, unless an earlier run has.
+ *
+ * @param {string} folder - A folder that is made. The folder is whole or absent.
+ * @param {object} options
+ * @param {string} options.release - The release, for instance "bookworm".
+ * @param {string} options.arch - The architecture as Node names it.
+ * @param {string[]} options.packages - Their names.
+ * @param {(name: string) => boolean} [options.keep] - Decides which packages are unpacked. By default these are the named
+ *   packages and all on which they depend.
+ * @returns {string} The folder.
+ */
+export function unpack(folder, { release, arch, packages, keep = () => true }) {
+	if (fs.existsSync(folder)) return folder;
+	const apt = new Apt(release, architectures[arch]);
+	const files = apt.download(packages, keep);
+	const partial = `${folder}.partial-${process.pid}`;
+	fs.rmSync(partial, { recursive: true, force: true });
+	fs.mkdirSync(partial, { recursive: true });
+	for (const file of files) execute("dpkg-deb", ["--extract", file, partial]);
+	fs.rmSync(folder, { recursive: true, force: true });
+	fs.renameSync(partial, folder);
+	return folder;
+}
+
+/** An apt-get with a state of its own, for one release and one architecture. */
+class Apt {
+	constructor(release, arch) {
+		this.release = release;
+		this.folder = join(place, "apt", `${release}-${arch}`);
+		this.archives = join(place, "apt/archives");
+		for (const name of ["state/lists/partial", "cache"]) fs.mkdirSync(join(this.folder, name), { recursive: true });
+		fs.mkdirSync(join(this.archives, "partial"), { recursive: true });
+		const options = `[signed-by=${KEYRING} arch=${arch}]`;
+		const sources = releases[release].map((part) => `deb ${options} ${ARCHIVE} ${part} main\n`);
+		fs.writeFileSync(join(this.folder, "sources.list"), sources.join(""));
+		fs.writeFileSync(join(this.folder, "status"), "");
+		fs.writeFileSync(join(this.folder, "apt.conf"), this.configuration(arch));
+	}
+
+	configuration(arch) {
+		const settings = {
+			"Dir::State": join(this.folder, "state"),
+			"Dir::State::status": join(this.folder, "status"),
+			"Dir::Cache": join(this.folder, "cache"),
+			"Dir::Cache::archives": this.archives,
+			"Dir::Etc::SourceList": join(this.folder, "sources.list"),
+			"Dir::Etc::SourceParts": "/dev/null",
+			"Dir::Etc::Parts": "/dev/null",
+			"Dir::Etc::PreferencesParts": "/dev/null",
+			"APT::Architecture": arch,
+			"APT::Install-Recommends": "false",
+			"APT::Sandbox::User": "root",
+			"Acquire::Languages": "none",
+			"Acquire::GzipIndexes": "true",
+			// A mirror that stands still for some weeks serves lists that have expired.
+			"Acquire::Check-Valid-Until": "false",
+			"Acquire::Retries": "2",
+		};
+		const lines = Object.entries(settings).map(([name, value]) => `${name} "${value}";\n`);
+		return `${lines.join("")}APT::Architectures { "${arch}"; };\n`;
+	}
+
+	/** Downloads packages with those on which they depend, and returns the paths of the files to unpack. */
+	download(packages, keep) {
+		this.#run(["update", "-qq"]);
+		const named = packages.map((name) => (this.release.includes("-") ? `${name}/${this.release}` : name));
+		const plan = this.#run(["install", "--simulate", "-qq", "-t", this.release, ...named]);
+		// A line: Inst name (version Debian:12/stable [amd64])
+		const found = [...plan.matchAll(/^Inst (\S+) \((\S+) .*\[(\w+)\]\)/gm)].map(([, name, version, arch]) => ({
+			name,
+			version,
+			file: `${name}_${version.replace(":", "%3a")}_${arch}.deb`,
+		}));
+		const wanted = found.filter(({ name }) => keep(name));
+		if (wanted.length === 0) throw new Error(`Debian ${this.release} has no package ${packages.join(", ")}`);
+		const exact = wanted.map(({ name, version }) => `${name}=${version}`);
+		this.#run(["download", "-qq", ...exact], this.archives);
+		return wanted.map(({ file }) => join(this.archives, file));
+	}
+
+	#run(args, cwd = this.folder) {
+		return execute("apt-get", args, { cwd, env: { ...process.env, APT_CONFIG: join(this.folder, "apt.conf") } });
+	}
+}
+
+/** Runs a program and returns its output. */
+export function execute(file, args, options = {}) {
+	const result = spawnSync(file, args, { encoding: "utf8", maxBuffer: 64 << 20, ...options });
+	if (result.error?.code === "ENOENT")
+		throw new Error(`${file} is missing: machines are made from Debian's packages on Debian`);
+	if (result.error) throw result.error;
+	if (result.status !== 0)
+		throw new Error(`${file} ${args[0]} failed (${result.signal ?? result.status}): ${result.stderr.trim()}`);
+	return result.stdout;
+}
