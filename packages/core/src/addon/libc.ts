@@ -28,7 +28,11 @@ function programs(): string[] {
 	return process.versions.deno ? [process.execPath] : ["/proc/self/exe", process.execPath];
 }
 
-function libcOfProgram(path: string): Libc | undefined {
+/**
+ * Returns the C library that a program of this CPU is linked with. `undefined` where its headers do not tell: in a static program, in a
+ * script, or where the file cannot be read.
+ */
+export function libcOfProgram(path: string): Libc | undefined {
 	try {
 		const elf = readElf(path);
 		if (elf?.cpu !== process.arch) return undefined; // a script, or the emulator of another CPU

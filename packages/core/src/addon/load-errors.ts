@@ -1,6 +1,6 @@
 // The errors of loading the addon. Each says what was found, and what to do. docs/installing.md has a section for each code.
 import { LoadError } from "../errors.ts";
-import { type ElfHeaders, readElf } from "./elf.ts";
+import type { ElfHeaders } from "./elf.ts";
 import { glibcVersion } from "./libc.ts";
 import { installedPackages, OLDEST_GLIBC, type Resolve, type Slice } from "./slices.ts";
 
@@ -46,6 +46,13 @@ export function addonMissing({ packageName, addon }: Slice, manifest: string): L
 		folder.includes("/node_modules/") ? reinstall(folder) : ["npm run setup, in the clone of nearfar"],
 		{ packageName, path: `${folder}/${addon}` },
 	);
+}
+
+/** Returns the error for a file that no process on this CPU could load. `elf` are its headers, if it has any. */
+export function addonDamaged({ packageName, cpu }: Slice, path: string, elf: ElfHeaders | undefined): LoadError {
+	const found = !elf ? "is no addon" : elf.cpu === cpu ? "ends too early" : `is for ${elf.cpu}, and not for ${cpu}`;
+	const folder = path.slice(0, path.lastIndexOf("/"));
+	return new LoadError("DAMAGED", `${path} ${found}`, reinstall(folder), { packageName, path });
 }
 
 /** Returns the error for a package of another version than `@nearfar/core`. */
@@ -98,24 +105,7 @@ export function notLoaded(slice: Slice, file: string, error: unknown): LoadError
 			details,
 		);
 	}
-	return describeFile(slice, file) ?? describeLibc(slice, message, details) ?? describeOther(message, details);
-}
-
-/** Returns the error for a file that no process on this CPU could load, or `undefined` for a whole file. */
-function describeFile({ packageName, cpu }: Slice, path: string): LoadError | undefined {
-	const elf = headersOf(path);
-	if (elf?.cpu === cpu && elf.complete) return undefined;
-	const found = !elf ? "is no addon" : elf.cpu === cpu ? "ends too early" : `is for ${elf.cpu}, and not for ${cpu}`;
-	const folder = path.slice(0, path.lastIndexOf("/"));
-	return new LoadError("DAMAGED", `${path} ${found}`, reinstall(folder), { packageName, path });
-}
-
-function headersOf(path: string): ElfHeaders | undefined {
-	try {
-		return readElf(path);
-	} catch {
-		return undefined;
-	}
+	return describeLibc(slice, message, details) ?? describeOther(message, details);
 }
 
 /** Returns the error for a C library that does not fit, or `undefined` where the message of the loader is about something else. */

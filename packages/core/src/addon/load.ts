@@ -1,8 +1,9 @@
 import type * as Binding from "../../native/binding.js";
 import { NearfarError, UnsupportedPlatformError } from "../errors.ts";
 import { isAccessRefused, ownPackage } from "../package-folder.ts";
+import { readElf } from "./elf.ts";
 import { libcOfProcess } from "./libc.ts";
-import { accessRefused, addonMissing, notInstalled, notLoaded, otherVersion } from "./load-errors.ts";
+import { accessRefused, addonDamaged, addonMissing, notInstalled, notLoaded, otherVersion } from "./load-errors.ts";
 import { cpus, resolverOf, type Slice, sliceOf } from "./slices.ts";
 
 /** The functions of the addon, which take and return numbers, text and bytes. */
@@ -46,6 +47,9 @@ function findAddon(slice: Slice): string {
 		if (file === undefined) throw addonMissing(slice, manifest);
 		const { version } = JSON.parse(readFileSync(manifest, "utf8"));
 		if (version !== own.version) throw otherVersion(slice, { manifest, version, wanted: own.version });
+		// The dynamic loader maps a file that was cut off, and the process then dies of SIGBUS.
+		const elf = readElf(file);
+		if (elf?.cpu !== slice.cpu || !elf.complete) throw addonDamaged(slice, file, elf);
 		return file;
 	} catch (error) {
 		throw isAccessRefused(error) ? accessRefused(error) : error;
