@@ -1,4 +1,5 @@
-// Checks the limits that a review need not discuss: the sizes of addon and stub, and no foreign dependency at run time.
+// Checks the limits that a review need not discuss: the sizes of addon and stub, and no foreign dependency at run time. The addon is
+// the one of the developer. What is published has code for backtraces left out, and a limit of 1 MiB: `scripts/slice/gates.mjs`.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { root, stop } from "./run.mjs";

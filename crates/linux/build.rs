@@ -11,6 +11,7 @@ fn main() {
     println!("cargo::rerun-if-changed={}", sources.display());
     println!("cargo::rerun-if-changed=src/wire.rs");
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=NEARFAR_STUB_LINKER");
 
     let stub = out.join("nearfar-stub");
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
@@ -21,6 +22,7 @@ fn main() {
         .args(["--target", &format!("{architecture}-unknown-linux-gnu")])
         .args(["-C", "opt-level=3", "-C", "panic=abort", "-C", "overflow-checks=off", "-C", "debug-assertions=off"])
         .args(["-C", "relocation-model=static", "-C", "strip=symbols"])
+        .arg(format!("--remap-path-prefix={}=stub", sources.display()))
         .args(linker(&rustc))
         .arg("-o")
         .arg(&stub)
@@ -36,24 +38,21 @@ fn main() {
     fs::copy(&stub, shelf.join("nearfar-stub")).unwrap();
 }
 
-/// The toolchain's own rust-lld where it is shipped, else the C compiler that cargo links everything with.
+/// Returns the options for the linker: the LLD that `NEARFAR_STUB_LINKER` names, else the one of the toolchain, else the C compiler
+/// that cargo links everything with. `scripts/slice.mjs` names one, so that each machine makes the same stub.
 fn linker(rustc: &str) -> Vec<String> {
-    let sysroot = Command::new(rustc).args(["--print", "sysroot"]).output().expect("rustc tells its sysroot");
+    let named = env::var("NEARFAR_STUB_LINKER").ok();
+    let options: &[&str] = match &named.or_else(|| rust_lld(rustc)) {
+        Some(lld) => &["-C", &format!("linker={lld}"), "-C", "linker-flavor=ld.lld", "-C", "link-arg=-static"],
+        None => &["-C", "link-args=-nostartfiles -nostdlib -static -no-pie"],
+    };
+    options.iter().map(|option| option.to_string()).collect()
+}
+
+/// Returns the path of the toolchain's rust-lld. A toolchain of a distribution may come without it.
+fn rust_lld(rustc: &str) -> Option<String> {
+    let sysroot = Command::new(rustc).args(["--print", "sysroot"]).output().expect("rustc prints its sysroot");
     let sysroot = String::from_utf8(sysroot.stdout).expect("the sysroot is UTF-8");
     let lld = format!("{}/lib/rustlib/{}/bin/rust-lld", sysroot.trim(), env::var("HOST").unwrap());
-    let arguments: &[&str] = if Path::new(&lld).exists() {
-        &["-C", &format!("linker={lld}"), "-C", "linker-flavor=ld.lld", "-C", "link-arg=-static"]
-    } else {
-        &[
-            "-C",
-            "link-arg=-nostartfiles",
-            "-C",
-            "link-arg=-nostdlib",
-            "-C",
-            "link-arg=-static",
-            "-C",
-            "link-arg=-no-pie",
-        ]
-    };
-    arguments.iter().map(|argument| argument.to_string()).collect()
+    Path::new(&lld).exists().then_some(lld)
 }

@@ -1,0 +1,140 @@
+// Finds or fetches what builds the slices: a Rust compiler with the sources of its standard library, and zig, which links against
+// the C library of each platform. All of it lies in target/toolchain and stays there. `node scripts/toolchain.mjs` fetches and
+// prints the environment.
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { root, run, stop } from "./run.mjs";
+import { unpack } from "./vm/debian.mjs";
+
+const folder = join(root, "target/toolchain");
+const wheels = join(root, "scripts/toolchain.txt");
+const hosts = { x64: "x86_64", arm64: "aarch64" };
+const host = `${hosts[process.arch]}-unknown-linux-gnu`;
+/** The stub is built for these, with the `core` that comes with the compiler. */
+const stubTriples = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
+
+/**
+ * Returns the environment to build a slice with, and the target that cargo-zigbuild is given.
+ *
+ * @param {object} platform - A row of scripts/platforms.mjs.
+ * @param {string} tree - The folder with the crates.
+ * @param {string} target - The target folder of cargo.
+ * @returns {{ env: Record<string, string>, target: string }}
+ */
+export function toolchain({ triple, glibc }, tree, target) {
+	const zig = fetchZig();
+	const { rustc, sources } = rustupCompiler() ?? debianCompiler();
+	const cargoHome = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
+	// Of several prefixes that fit a path, rustc takes the last one.
+	const prefixes = [
+		[fs.realpathSync(tree), "/nearfar"],
+		[tree.replace(/\/$/, ""), "/nearfar"],
+		...sources.map((path) => [path, "/rust"]),
+		[target, "/target"],
+		[cargoHome, "/cargo"],
+	];
+	const flags = ["-C", "target-feature=-crt-static"];
+	for (const [from, to] of prefixes) flags.push(`--remap-path-prefix=${from}=${to}`);
+	const env = {
+		PATH: `${join(zig, "bin")}:${process.env.PATH}`,
+		RUSTC: rustc,
+		// The option -Z build-std is not stable yet.
+		RUSTC_BOOTSTRAP: "1",
+		CARGO_TARGET_DIR: target,
+		CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f"),
+		CARGO_ZIGBUILD_ZIG_PATH: join(zig, "ziglang/zig"),
+		CARGO_ZIGBUILD_CACHE_DIR: join(folder, "cache/cargo-zigbuild"),
+		ZIG_GLOBAL_CACHE_DIR: join(folder, "cache/zig"),
+		ZIG_LOCAL_CACHE_DIR: join(folder, "cache/zig"),
+		// rustc begins the arguments with `-flavor gnu`, which is for LLD under another name.
+		NEARFAR_STUB_LINKER: wrap("ld.lld", `shift 2\nexec '${join(zig, "ziglang/zig")}' ld.lld "$@"`),
+	};
+	return { env, target: glibc ? `${triple}.${glibc}` : triple };
+}
+
+/** Returns the compiler in use, if it has the sources of the standard library and `core` for both architectures. */
+function rustupCompiler() {
+	const ask = (...args) => spawnSync("rustc", args, { encoding: "utf8" }).stdout?.trim();
+	const sysroot = ask("--print", "sysroot");
+	if (!sysroot) return undefined;
+	const sources = join(sysroot, "lib/rustlib/src/rust");
+	const needed = stubTriples.map((triple) => join(sysroot, "lib/rustlib", triple, "lib"));
+	if (![join(sources, "library/Cargo.lock"), ...needed].every((path) => fs.existsSync(path))) return undefined;
+	return { rustc: join(sysroot, "bin/rustc"), sources: [sources] };
+}
+
+/** Unpacks Debian's compiler, which is the same version on each machine. */
+function debianCompiler() {
+	if (!hosts[process.arch]) stop(`slices are built on x64 and arm64, and this is ${process.arch}`);
+	const release = "bookworm-security";
+	const compiler = unpack(join(folder, "rust-1.96"), {
+		release,
+		arch: process.arch,
+		packages: ["rustc-web", "rust-web-src"],
+		keep: (name) =>
+			/^(rust|libstd-rust|libllvm|libz3|libxml2|libedit|libbsd|libmd|libicu|liblzma|libffi|libzstd|libtinfo)/.test(
+				name,
+			),
+	});
+	for (const arch of ["x64", "arm64"].filter((name) => name !== process.arch)) {
+		const foreign = unpack(join(folder, `rust-1.96-${arch}`), {
+			release,
+			arch,
+			packages: ["libstd-rust-web-dev"],
+			keep: (name) => name === "libstd-rust-web-dev",
+		});
+		const triple = `${hosts[arch]}-unknown-linux-gnu`;
+		const link = join(compiler, "usr/lib/rustlib", triple);
+		if (!fs.existsSync(link)) fs.symlinkSync(join(foreign, "usr/lib/rustlib", triple), link);
+	}
+	const program = join(compiler, "usr/bin/rustc");
+	const libraries = join(compiler, "usr/lib", host.replace("unknown-", ""));
+	const rustc = wrap("rustc", `LD_LIBRARY_PATH='${libraries}' exec '${program}' "$@"`);
+	const version = run(rustc, ["--version"]).trim();
+	if (!version.startsWith("rustc 1.96.")) stop(`Debian has ${version}: put that version into scripts/toolchain.mjs`);
+	const link = join(compiler, "usr/lib/rustlib/src/rust");
+	return { rustc, sources: [link, fs.realpathSync(link)] };
+}
+
+/** Fetches zig and cargo-zigbuild from PyPI, and returns their folder. */
+function fetchZig() {
+	const done = join(folder, "zig-0.15.2");
+	if (fs.existsSync(done)) return done;
+	const partial = `${done}.partial-${process.pid}`;
+	fs.mkdirSync(partial, { recursive: true });
+	const options = [
+		"-q",
+		"--disable-pip-version-check",
+		"--root-user-action",
+		"ignore",
+		"--no-deps",
+		"--require-hashes",
+	];
+	const args = ["-m", "pip", "install", ...options, "--target", partial, "-r", wheels];
+	const { status, error, stderr } = spawnSync("python3", args, { encoding: "utf8" });
+	if (status !== 0) {
+		fs.rmSync(partial, { recursive: true, force: true });
+		stop(`zig is missing and cannot be fetched from PyPI: ${error?.message ?? stderr.trim()}`);
+	}
+	fs.renameSync(partial, done);
+	return done;
+}
+
+/** Writes a program of the shell into target/toolchain/bin, unless that is there with the same text. Returns its path. */
+function wrap(name, text) {
+	const path = join(folder, "bin", name);
+	const script = `#!/bin/sh\n${text}\n`;
+	if (fs.existsSync(path) && fs.readFileSync(path, "utf8") === script) return path;
+	fs.mkdirSync(join(folder, "bin"), { recursive: true });
+	fs.writeFileSync(`${path}.${process.pid}`, script, { mode: 0o755 });
+	fs.renameSync(`${path}.${process.pid}`, path);
+	return path;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	const { platforms } = await import("./platforms.mjs");
+	for (const platform of platforms) console.log(platform.name, toolchain(platform, root, join(root, "target/slices")));
+}
