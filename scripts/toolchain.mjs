@@ -26,7 +26,7 @@ const stubTriples = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
  */
 export function toolchain({ triple, glibc }, tree, target) {
 	const zig = fetchZig();
-	const { rustc, sources } = rustupCompiler() ?? debianCompiler();
+	const { rustc, sources } = rustupCompiler() ?? fetchCompiler();
 	const cargoHome = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
 	// Of several prefixes that fit a path, rustc takes the last one.
 	const prefixes = [
@@ -66,9 +66,18 @@ function rustupCompiler() {
 	return { rustc: join(sysroot, "bin/rustc"), sources: [sources] };
 }
 
+function fetchCompiler() {
+	if (!hosts[process.arch]) stop(`slices are built on x64 and arm64, and this is ${process.arch}`);
+	try {
+		return debianCompiler();
+	} catch (error) {
+		const own = `rustup component add rust-src && rustup target add ${stubTriples.join(" ")}`;
+		return stop(`Debian's Rust compiler cannot be fetched (${error.message}). With rustup: ${own}`);
+	}
+}
+
 /** Unpacks Debian's compiler, which is the same version on each machine. */
 function debianCompiler() {
-	if (!hosts[process.arch]) stop(`slices are built on x64 and arm64, and this is ${process.arch}`);
 	const release = "bookworm-security";
 	const compiler = unpack(join(folder, "rust-1.96"), {
 		release,

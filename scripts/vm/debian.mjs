@@ -15,9 +15,13 @@ const ARCHIVE = "http://deb.debian.org/debian";
 const releases = {
 	bullseye: ["bullseye"],
 	bookworm: ["bookworm"],
+	"bookworm-security": ["bookworm", "bookworm-security"],
 	trixie: ["trixie"],
 	"trixie-backports": ["trixie", "trixie-backports"],
 };
+
+/** Updates of security lie in an archive of their own. */
+const archiveOf = (suite) => (suite.endsWith("-security") ? `${ARCHIVE}-security` : ARCHIVE);
 
 /** Debian's name of an architecture that Node names. */
 export const architectures = { x64: "amd64", arm64: "arm64" };
@@ -56,7 +60,7 @@ class Apt {
 		for (const name of ["state/lists/partial", "cache"]) fs.mkdirSync(join(this.folder, name), { recursive: true });
 		fs.mkdirSync(join(this.archives, "partial"), { recursive: true });
 		const options = `[signed-by=${KEYRING} arch=${arch}]`;
-		const sources = releases[release].map((part) => `deb ${options} ${ARCHIVE} ${part} main\n`);
+		const sources = releases[release].map((part) => `deb ${options} ${archiveOf(part)} ${part} main\n`);
 		fs.writeFileSync(join(this.folder, "sources.list"), sources.join(""));
 		fs.writeFileSync(join(this.folder, "status"), "");
 		fs.writeFileSync(join(this.folder, "apt.conf"), this.configuration(arch));
