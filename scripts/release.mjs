@@ -1,6 +1,6 @@
 // Publishes all packages in the version that `changeset version` has given them.
 //
-//     node scripts/release.mjs [--registry URL] [--dry-run] [--yes] [--wait SECONDS]
+//     node scripts/release.mjs [--registry URL] [--dry-run] [--yes] [--wait SECONDS] [--pack FOLDER | --packed FOLDER]
 //
 // First come the gates of scripts/release/gates.mjs and of scripts/release/packed.mjs: each fault is printed, and then nothing
 // is published. Then come the slices, core, and the other packages in the order of their dependencies. Before a package follows,
@@ -14,6 +14,9 @@
 //                  a workflow with `id-token: write`.
 // --dry-run        runs the gates, asks the registry what it has, and prints what a release would do. Changes nothing.
 // --yes            publishes on registry.npmjs.org from anywhere.
+// --pack FOLDER    ends after the gates, and leaves the tarballs in FOLDER. Publishes nothing.
+// --packed FOLDER  publishes the tarballs that --pack has left, of this commit. Builds nothing, and runs no code of a dependency, so
+//                  that a job with an id token needs neither.
 // --wait SECONDS   how long the registry may take to show a published version, 300 by default.
 //
 // The slices have to be built (`node scripts/slice.mjs all`). The script builds the other packages where they are not up to date.
@@ -25,6 +28,7 @@
 //
 // Exit codes: 0, the registry shows all packages (or the dry run found no fault). 1, a gate found a fault, or the registry
 // refused: the output says which, and the script may be run again. 2, the command line is wrong.
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { release } from "./release/flow.mjs";
 import { isNpmjs, npmjs } from "./release/registry.mjs";
@@ -45,13 +49,15 @@ if (faults.length > 0) {
 }
 
 function readOptions() {
-	const { registry, yes, wait, "dry-run": dryRun } = parse();
+	const { registry, yes, wait, pack, packed, "dry-run": dryRun } = parse();
 	if (!URL.canParse(registry) || !/^https?:/.test(registry))
 		misuse(`--registry takes the URL of a registry, and not ${registry}`);
 	if (!/^\d+$/.test(wait)) misuse(`--wait takes whole seconds, and not ${wait}`);
-	if (isNpmjs(registry) && !(dryRun || yes || hasIdToken()))
+	if (pack && packed) misuse("--pack and --packed are parts of a release that follow each other");
+	if (isNpmjs(registry) && !(dryRun || yes || pack || hasIdToken()))
 		misuse("publishes on registry.npmjs.org only in a workflow with `id-token: write`, or with --yes: see --dry-run");
-	return { registry, dryRun, wait: Number(wait) * 1000 };
+	const [packInto, packedIn] = [pack, packed].map((folder) => folder && resolve(folder));
+	return { registry, dryRun, packInto, packedIn, wait: Number(wait) * 1000 };
 }
 
 function parse() {
@@ -62,6 +68,8 @@ function parse() {
 				"dry-run": { type: "boolean", default: false },
 				yes: { type: "boolean", default: false },
 				wait: { type: "string", default: "300" },
+				pack: { type: "string" },
+				packed: { type: "string" },
 			},
 		});
 		return values;

@@ -4,32 +4,31 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gitFaults, manifestFaults, sliceFaults, tagRelease } from "./gates.mjs";
 import { readPackages } from "./packages.mjs";
-import { pack, packedFaults } from "./packed.mjs";
+import { pack, packedFaults, withTarballs } from "./packed.mjs";
 import { publishAll } from "./publish.mjs";
 
 /**
  * Releases the packages of a tree, and returns the faults that have stopped the release.
  *
- * @param options - `registry`, `provenance`, `dryRun`, and `wait` in milliseconds as scripts/release.mjs describes them.
- * `checkSlice` returns the faults of a slice. `build` makes the packages that are not up to date.
+ * @param options - `registry`, `provenance`, `dryRun`, `packInto`, `packedIn`, and `wait` in milliseconds as scripts/release.mjs
+ * describes them. `checkSlice` returns the faults of a slice. `build` makes the packages that are not up to date.
  */
-export async function release(tree, { checkSlice, build, ...options }) {
+export async function release(tree, { checkSlice, build, packInto, packedIn, ...options }) {
 	const packages = readPackages(tree);
 	const [{ version }] = packages;
-	const faults = [
-		...gitFaults(tree, version),
-		...manifestFaults(tree, packages),
-		...(await sliceFaults(packages, checkSlice)),
-	];
+	const faults = [...gitFaults(tree, version), ...manifestFaults(tree, packages)];
+	if (!packedIn) faults.push(...(await sliceFaults(packages, checkSlice)));
 	if (faults.length > 0) return faults;
+	if (packedIn) return await publishAndTag(tree, withTarballs(packages, packedIn), version, options);
 	build();
-	const place = mkdtempSync(join(tmpdir(), "nearfar-release-"));
+	const place = packInto ?? mkdtempSync(join(tmpdir(), "nearfar-release-"));
 	try {
 		const packed = pack(tree, packages, place);
 		const inside = packed.flatMap((each) => packedFaults(each, version));
-		return inside.length > 0 ? inside : await publishAndTag(tree, packed, version, options);
+		if (inside.length > 0 || packInto) return inside;
+		return await publishAndTag(tree, packed, version, options);
 	} finally {
-		rmSync(place, { recursive: true });
+		if (!packInto) rmSync(place, { recursive: true });
 	}
 }
 

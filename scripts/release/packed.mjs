@@ -1,17 +1,54 @@
 // Packs the packages as they are published, and checks what the tarballs contain.
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
 import { run } from "../run.mjs";
 import { dependenciesOf } from "./packages.mjs";
 import { readTarball } from "./tar.mjs";
 
-/** Packs the packages of a tree into `place`, and returns the packages with their tarballs and what npm calls their integrity. */
+/** What a package leaves out of its tarball, and a copy of the package need not have. */
+const unpacked = new Set(["examples", "node_modules", "npm", "test"]);
+
+/**
+ * Packs the packages of a tree into `place`, and returns the packages with their tarballs and what npm calls their integrity.
+ * The same tree gives the same bytes: otherwise a second run could not tell what the first run has published.
+ */
 export function pack(tree, packages, place) {
-	// pnpm sets the mode of `executableFiles`, and writes versions for `workspace:*`. npm does neither.
-	run("pnpm", ["-r", "--filter", "./packages/**", "pack", "--pack-destination", place], { cwd: tree });
+	const copies = mkdtempSync(join(tmpdir(), "nearfar-pack-"));
+	try {
+		for (const { folder, manifest, version } of packages) {
+			const copy = join(copies, relative(tree, folder));
+			cpSync(folder, copy, { recursive: true, filter: (path) => !unpacked.has(relative(folder, path)) });
+			writeFileSync(join(copy, "package.json"), `${JSON.stringify(withVersions(manifest, version), null, "\t")}\n`);
+		}
+		writeFileSync(join(copies, "pnpm-workspace.yaml"), "packages: [packages/**]\n");
+		// pnpm sets the mode of `executableFiles`, and npm does not.
+		run("pnpm", ["-r", "--filter", "./packages/**", "pack", "--pack-destination", place], { cwd: copies });
+	} finally {
+		rmSync(copies, { recursive: true });
+	}
+	return withTarballs(packages, place);
+}
+
+/**
+ * Returns a manifest with the version in place of each `workspace:*`. pnpm would write the versions too, in the order in which it
+ * happens to read the manifests of the dependencies.
+ */
+function withVersions(manifest, version) {
+	const exact = (dependencies) =>
+		Object.fromEntries(
+			Object.entries(dependencies).map(([name, range]) => [name, range === "workspace:*" ? version : range]),
+		);
+	const kinds = ["dependencies", "optionalDependencies"].filter((kind) => manifest[kind]);
+	return { ...manifest, ...Object.fromEntries(kinds.map((kind) => [kind, exact(manifest[kind])])) };
+}
+
+/** Returns the packages with the tarballs that an earlier run has packed into `place`. */
+export function withTarballs(packages, place) {
 	return packages.map((each) => {
 		const tarball = join(place, `${each.name.replace("@", "").replace("/", "-")}-${each.version}.tgz`);
+		if (!existsSync(tarball)) throw new Error(`there is no ${tarball}: pack this version with --pack`);
 		const integrity = `sha512-${createHash("sha512").update(readFileSync(tarball)).digest("base64")}`;
 		return { ...each, tarball, integrity };
 	});

@@ -44,6 +44,8 @@ test("a release publishes the slices, core and the others in order, makes a tag,
 	const { versions, "dist-tags": tags } = registry.packages.get("@nearfar/core");
 	expect(tags).toEqual({ latest: VERSION });
 	expect(versions[VERSION].optionalDependencies).toEqual(Object.fromEntries(slices.map((name) => [name, VERSION])));
+	// The order is always that of the manifest. Otherwise the next run would make other bytes of core.
+	expect(Object.keys(versions[VERSION].optionalDependencies)).toEqual(slices);
 
 	registry.published.length = 0;
 	expect(await releaseTree()).toEqual([]);
@@ -52,6 +54,21 @@ test("a release publishes the slices, core and the others in order, makes a tag,
 	write("packages/core/npm/x64-gnu/nearfar-stub", "another byte");
 	expect(await releaseTree()).toEqual([expect.stringMatching(/core-linux-x64-gnu@0.1.0 .*sha512-.*sha512-/)]);
 	expect(registry.published).toEqual([]);
+}, 180_000);
+
+test("a release in two parts packs first, and then publishes these files without a build and without the slices", async () => {
+	const folder = join(tree, "../packed");
+	expect(await releaseTree({ packInto: folder })).toEqual([]);
+	expect(registry.published).toEqual([]);
+	expect(git("tag")).toBe("");
+
+	const never = () => expect.unreachable("the second part builds nothing");
+	expect(await releaseTree({ packedIn: folder, build: never, checkSlice: never })).toEqual([]);
+	expect(registry.published.length).toBe(slices.length + 3);
+	expect(git("tag")).toBe(`v${VERSION}\n`);
+
+	fs.rmSync(join(folder, `nearfar-process-${VERSION}.tgz`));
+	await expect(releaseTree({ packedIn: folder })).rejects.toThrow("nearfar-process");
 }, 180_000);
 
 test("a prerelease gets the dist-tag next", () => {
