@@ -44,7 +44,7 @@ const x64 = process.arch === "x64";
 const syscalls = x64
 	? { prctl: 157, keyctl: 250, setMempolicy: 238, getMempolicy: 239, ioprioGet: 252, kcmp: 312 }
 	: { prctl: 167, keyctl: 219, setMempolicy: 237, getMempolicy: 236, ioprioGet: 31, kcmp: 272 };
-const [ioUringSetup, landlockCreateRuleset] = [425, 444];
+const [pidfdSendSignal, ioUringSetup, landlockCreateRuleset] = [424, 425, 444];
 const { O_NOCTTY } = constants;
 const O_TMPFILE = 0o20_000_000 | constants.O_DIRECTORY | constants.O_RDWR;
 
@@ -81,6 +81,7 @@ const probes = {
 	"NUMA policies": () =>
 		works(() => Task.near.syscall(syscalls.getMempolicy, 0, 0, 0, 0, 0)) &&
 		works(() => Task.near.syscall(syscalls.setMempolicy, 0, 0, 0)), // MPOL_DEFAULT, as before
+	"numbers that mean the own pidfd": () => works(() => Task.near.syscall(pidfdSendSignal, -10001, 0, 0, 0)), // PIDFD_SELF_THREAD_GROUP
 	"filters of core dumps": () => existsSync("/proc/self/coredump_filter"),
 	kcmp: () => works(() => Task.near.syscall(syscalls.kcmp, process.pid, process.pid, 3, 0, 0)), // KCMP_FS
 	"I/O priorities": () => works(() => Task.near.syscall(syscalls.ioprioGet, 1, 0)),

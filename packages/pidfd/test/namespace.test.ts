@@ -16,7 +16,7 @@ const all = ["cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "
 const kinds = all.filter((kind) => existsSync(`/proc/self/ns/${kind}`));
 const own = { namespaces: ["user", "mnt", "net", "uts", "ipc", "cgroup"] } as const;
 
-needs().describe("with the ioctl", () => opensNamespaces(false));
+needs("Linux 6.11").describe("with the ioctl", () => opensNamespaces(false));
 needs("/proc").describe("through /proc, as before Linux 6.11", () => opensNamespaces(true));
 
 function opensNamespaces(old: boolean): void {
@@ -90,12 +90,25 @@ function opensNamespaces(old: boolean): void {
 	});
 }
 
-test("in a batch it is opened and used", async () => {
+needs("Linux 6.11").test("in a batch it is opened and used", async () => {
 	await using child = await Task.clone(own);
 	await using task = await Task.clone();
 	const uts = await task.batch(() => PidFd.open(child.process).namespace("uts"));
 	using near = task.get(uts);
 	expect(name("uts", near)).toBe(readlinkSync(`/proc/${child.pid}/ns/uts`));
+});
+
+needs("/proc").test("before Linux 6.11 a batch says that it cannot read /proc, and opens nothing", async () => {
+	await using child = await Task.clone(own);
+	await using task = await Task.clone();
+	forbid(task, IOCTL, ENOTTY);
+	const lowest = () => task.run(() => PidFd.self().take());
+	const free = lowest();
+	const batch = task.batch(() => PidFd.open(child.process).namespace("uts"));
+	await expect(batch).rejects.toMatchObject({
+		code: "ERR_NEARFAR_BATCH",
+	});
+	expect(lowest()).toBe(free + 1);
 });
 
 test("a kind that is none is refused before the kernel is asked", () => {

@@ -58,7 +58,7 @@ test("PFD-12 a zombie can be signalled, a process that was reaped cannot: ESRCH"
 	}
 });
 
-test("PFD-15 the kernel's own numbers for the caller mean the caller", () => {
+needs("numbers that mean the own pidfd").test("PFD-15 the kernel's own numbers for the caller mean the caller", () => {
 	expect(pidfdSendSignal(PIDFD_SELF_THREAD_GROUP, 0, 0)).toBe(0n);
 	expect(pidfdSendSignal(PIDFD_SELF_THREAD, 0, 0)).toBe(0n);
 });
@@ -76,7 +76,7 @@ test.each([
 	expect((await child.exited).signal).toBe(seen);
 });
 
-test("scope: the group that it leads, or the process alone", async () => {
+needs("Linux 6.9").test("scope: the group that it leads, or the process alone", async () => {
 	await using leader = await Task.clone();
 	await using member = await Task.clone();
 	leader.process.setpgid();

@@ -1,8 +1,9 @@
 import { type NamespaceKind, pidfdNamespaces } from "../addon/flags.generated.ts";
 import { toChoice } from "../addon/flags.ts";
 import { native } from "../addon/native.ts";
+import { BatchError } from "../errors.ts";
 import { SyscallError } from "../syscall-error.ts";
-import { type AnyTask, currentTask, taskOf } from "../target/target.ts";
+import { type AnyTask, currentBatch, currentTask, taskOf } from "../target/target.ts";
 import { adoptDescriptor, changeClass, type DescriptorClass, type FileDescriptor, numberOf } from "./descriptor.ts";
 import { openat2 } from "./files.ts";
 import { Location } from "./location.ts";
@@ -65,8 +66,13 @@ function probeIoctls(): boolean {
 	}
 }
 
-/** Opens a namespace in `/proc`, for kernels before Linux 6.11. */
+/** Opens a namespace in `/proc`, for kernels before Linux 6.11. A batch cannot: the path depends on a pid that has to be read. */
 function openInProc(pidfd: number, kind: NamespaceLink): FileDescriptor {
+	if (currentBatch()) {
+		throw new BatchError(
+			"before Linux 6.11 the namespace of a process is found through /proc, and a batch cannot read: open the namespace before the batch, or in task.run()",
+		);
+	}
 	using folder = openProcessFolder(pidfd);
 	if (!folder) throw noProcess();
 	try {
