@@ -1,10 +1,11 @@
 // Writes THIRD-PARTY.md of each slice: which foreign code is linked into the addon and the stub, with the texts of its licences.
-// `--check` writes nothing, and fails when a file differs, for instance because Cargo.lock has changed.
+// `--check` writes nothing, and fails when a file differs, for instance because Cargo.lock has changed, or when a slice that is built
+// has code of a crate that the file does not name.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { line } from "./count.mjs";
-import { platforms, sliceFolder } from "./platforms.mjs";
+import { addonName, platforms, sliceFolder } from "./platforms.mjs";
 import { root, run, stop } from "./run.mjs";
 import { crateTexts, parts } from "./third-party/parts.mjs";
 
@@ -94,6 +95,16 @@ function trimmed(text) {
 	return lines.join("\n").replace(/^\n+|\n+$/g, "");
 }
 
+/**
+ * Returns the names of crates that an addon has code of, and that a page does not name. An addon has the path of each source file
+ * that can panic, for instance /cargo/registry/src/napi-3.16.1/src/error.rs.
+ */
+export function unnamedCrates(addon, text) {
+	const paths = addon.toString("latin1").matchAll(/\/([a-z][\w-]*)-\d+\.\d+\.\d+[\w.+-]*\/src\//g);
+	const crates = new Set([...paths].map(([, name]) => name));
+	return [...crates].filter((name) => !text.includes(`- [${name} `) && !text.includes(`- [${name}]`)).sort();
+}
+
 /** Returns THIRD-PARTY.md of a platform, from the sources of the crates in cargo's registry. */
 function thirdParty(platform) {
 	const args = ["metadata", "--locked", "--format-version=1", "--filter-platform", platform.triple];
@@ -104,17 +115,21 @@ function thirdParty(platform) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const check = process.argv.includes("--check");
-	const different = [];
+	const faults = [];
 	for (const platform of platforms) {
-		const file = join(sliceFolder(platform), "THIRD-PARTY.md");
+		const folder = sliceFolder(platform);
+		const file = join(folder, "THIRD-PARTY.md");
 		const text = thirdParty(platform);
-		if (existsSync(file) && readFileSync(file, "utf8") === text) continue;
-		different.push(relative(root, file));
-		if (!check) writeFileSync(file, text);
+		if (!check) {
+			writeFileSync(file, text);
+			continue;
+		}
+		const addon = join(folder, addonName(platform));
+		const unnamed = existsSync(addon) ? unnamedCrates(readFileSync(addon), text) : [];
+		if (unnamed.length > 0) faults.push(`${platform.name}: scripts/third-party has to name ${unnamed.join(", ")}`);
+		else if (!existsSync(file) || readFileSync(file, "utf8") !== text)
+			faults.push(`${relative(root, file)} is out of date: run \`npm run generate\` and commit the result`);
 	}
-	if (check) {
-		const failed = different.length;
-		console.log(line({ passed: platforms.length - failed, failed, skipped: 0 }));
-		if (failed > 0) stop(`out of date: ${different.join(", ")}. Run \`npm run generate\` and commit the result.`);
-	}
+	if (check) console.log(line({ passed: platforms.length - faults.length, failed: faults.length, skipped: 0 }));
+	if (faults.length > 0) stop(faults.join("\n"));
 }

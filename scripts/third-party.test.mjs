@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { platforms, sliceFolder } from "./platforms.mjs";
 import { root } from "./run.mjs";
 import { crateTexts, parts } from "./third-party/parts.mjs";
-import { chosenLicence, licenceFile, linked, page } from "./third-party.mjs";
+import { chosenLicence, licenceFile, linked, page, unnamedCrates } from "./third-party.mjs";
 
 const locked = readFileSync(join(root, "Cargo.lock"), "utf8");
 const pages = platforms.map((platform) => [
@@ -80,4 +80,12 @@ test("equal texts are written once", () => {
 	]);
 	expect(text.match(/^## .*$/gm)).toEqual(["## MIT: a, c", "## MIT: b"]);
 	expect(text.match(/A text/g).length).toBe(1);
+});
+
+test("a crate that an addon has code of, and that its page does not name, is found", () => {
+	const addon = Buffer.from(
+		"\0/cargo/registry/src/index.crates.io-1949cf8c6b5b557f/napi-3.16.1/src/error.rs/rust/library/core/src/cell.rs\0" +
+			"/rust/deps/addr2line-0.25.1/src/unit.rs/rust/library/vendor/hashbrown-0.16.1/src/raw.rs",
+	);
+	expect(unnamedCrates(addon, "- [napi 3.16.1](x)\n- [hashbrown](y), of std\n")).toEqual(["addr2line"]);
 });
