@@ -57,7 +57,7 @@ export function withTarballs(packages, place) {
 /** Returns the faults of a tarball: missing, surplus and changed files, lost modes, and a manifest that npm would misread. */
 export function packedFaults({ folder, isSlice, name, tarball }, version) {
 	const faults = [];
-	const files = readTarball(tarball);
+	const files = readTarball(readFileSync(tarball));
 	const wanted = isSlice ? sliceFiles(folder) : packageFiles(folder);
 	const missing = wanted.filter((file) => !files.has(file));
 	const surplus = [...files.keys()].filter((file) => !wanted.includes(file));

@@ -1,21 +1,27 @@
 // Publishes packed packages in the order of their dependencies.
+import { readFileSync } from "node:fs";
 import { inOrder } from "./packages.mjs";
-import { integrityOf, publishTarball, untilShown } from "./registry.mjs";
+import { fetchTarball, publishTarball, shownIn, untilShown } from "./registry.mjs";
+import { differences } from "./tar.mjs";
 
 /**
  * Publishes the packages that the registry does not have, in the order of their dependencies, and waits after each step until the
  * registry shows the packages of that step. Returns `undefined`, or the fault at which it stopped.
  */
 export async function publishAll(packed, { publish = publishTarball, ...options }) {
-	// Before anything is published: a package with other bytes means that this release cannot be finished.
-	const shown = new Map();
-	for (const { name, version } of packed) shown.set(name, await integrityOf(options.registry, name, version));
-	const foreign = packed.filter(({ name, integrity }) => shown.get(name) && shown.get(name) !== integrity);
-	if (foreign.length > 0) return foreign.map((each) => otherBytes(each, shown.get(each.name))).join("\n");
+	// Before anything is published: if the registry has a package with other files, this release cannot be finished.
+	const present = new Set();
+	for (const each of packed) {
+		const dist = await shownIn(options.registry, each.name, each.version);
+		if (!dist) continue;
+		const fault = await compare(each, dist);
+		if (fault) return fault;
+		present.add(each);
+	}
 	for (const step of inOrder(packed)) {
 		for (const each of step) {
 			const what = `${each.name}@${each.version}`;
-			if (shown.get(each.name)) console.log(`${what}: the registry has it`);
+			if (present.has(each)) console.log(`${what}: the registry has it`);
 			else if (options.dryRun) console.log(`${what}: would be published`);
 			else {
 				const said = await publish(each, options);
@@ -25,19 +31,24 @@ export async function publishAll(packed, { publish = publishTarball, ...options 
 		}
 		if (options.dryRun) continue;
 		for (const each of step) {
-			const integrity = await untilShown(options.registry, each.name, each.version, options.wait);
-			if (!integrity)
+			const dist = await untilShown(options.registry, each.name, each.version, options.wait);
+			if (!dist)
 				return `the registry does not show ${each.name}@${each.version} after ${options.wait / 1000} s: wait until it does`;
-			if (integrity !== each.integrity) return otherBytes(each, integrity);
+			const fault = await compare(each, dist);
+			if (fault) return fault;
 		}
 	}
 	return undefined;
 }
 
-function otherBytes({ name, version, integrity }, shown) {
+/** Returns a fault if the registry has another package. Tarballs with other bytes may have the same files: see `differences`. */
+async function compare({ name, version, integrity, tarball }, dist) {
+	if (dist.integrity === integrity) return undefined;
+	const files = differences(readFileSync(tarball), await fetchTarball(dist));
+	if (files.length === 0) return undefined;
 	return (
-		`the registry has ${name}@${version} with other bytes (${shown}, and here ${integrity}). If an earlier run of this release ` +
-		"published it, run the script again with the files of that run. Otherwise add a changeset and run `npm run version`: " +
-		"a version that was published never changes"
+		`the registry has ${name}@${version} with other files (${files.join(", ")}; integrity ${dist.integrity}, and here ${integrity}). ` +
+		"If an earlier run of this release published that package, run the script again with the files of that run. Otherwise add a " +
+		"changeset and run `npm run version`: a version that was published never changes"
 	);
 }

@@ -10,25 +10,32 @@ export function isNpmjs(registry) {
 	return new URL(registry).hostname === new URL(npmjs).hostname;
 }
 
-/** Returns the integrity of a version in a registry, or `undefined` if the registry does not show that version. */
-export async function integrityOf(registry, name, version) {
+/** Returns `integrity` and `tarball` of a version in a registry, or `undefined` if the registry does not show that version. */
+export async function shownIn(registry, name, version) {
 	const url = new URL(name.replace("/", "%2f"), `${registry.replace(/\/$/, "")}/`);
 	// Without these headers a cache between here and the registry may show an older list of versions.
 	const response = await fetch(url, { headers: { accept: "application/json", "cache-control": "no-cache" } });
 	if (response.status === 404) return undefined;
 	if (!response.ok) throw new Error(`${url} responds with ${response.status}`);
 	const { versions } = await response.json();
-	return versions?.[version]?.dist?.integrity;
+	return versions?.[version]?.dist;
 }
 
-/** Waits until a registry shows a version, and returns its integrity, or `undefined` after `wait` milliseconds. */
+/** Waits until a registry shows a version. Returns what `shownIn` does, and `undefined` after `wait` milliseconds. */
 export async function untilShown(registry, name, version, wait) {
 	const end = performance.now() + wait;
 	for (let pause = 250; ; pause = Math.min(2 * pause, 10_000)) {
-		const integrity = await integrityOf(registry, name, version);
-		if (integrity || performance.now() >= end) return integrity;
+		const dist = await shownIn(registry, name, version);
+		if (dist || performance.now() >= end) return dist;
 		await setTimeout(pause);
 	}
+}
+
+/** Fetches the tarball that a registry shows. */
+export async function fetchTarball({ tarball }) {
+	const response = await fetch(tarball);
+	if (!response.ok) throw new Error(`${tarball} responds with ${response.status}`);
+	return Buffer.from(await response.arrayBuffer());
 }
 
 /** Publishes a tarball with npm. Returns `undefined`, or what npm said. */

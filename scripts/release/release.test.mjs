@@ -52,7 +52,9 @@ test("a release publishes the slices, core and the others in order, makes a tag,
 	expect(registry.published).toEqual([]);
 
 	write("packages/core/npm/x64-gnu/nearfar-stub", "another byte");
-	expect(await releaseTree()).toEqual([expect.stringMatching(/core-linux-x64-gnu@0.1.0 .*sha512-.*sha512-/)]);
+	expect(await releaseTree()).toEqual([
+		expect.stringMatching(/core-linux-x64-gnu@0.1.0 .*nearfar-stub.*sha512-.*sha512-/),
+	]);
 	expect(registry.published).toEqual([]);
 }, 180_000);
 
@@ -78,7 +80,8 @@ test("a prerelease gets the dist-tag next", () => {
 describe("publishing", () => {
 	const names = [...slices, "@nearfar/core", "@nearfar/process"];
 	const publishPackages = (options) => {
-		const packed = readPackages(tree).map((each) => ({ ...each, integrity: `sha512-of-${each.name}` }));
+		const tarball = makeTarball("package.tgz", "the same file");
+		const packed = readPackages(tree).map((each) => ({ ...each, tarball, integrity: `sha512-of-${each.name}` }));
 		const chosen = packed.filter(({ name }) => names.includes(name));
 		return publishAll(chosen, {
 			registry: registry.url,
@@ -111,6 +114,14 @@ describe("publishing", () => {
 		registry.refuse(undefined);
 		expect(await publishPackages()).toBeUndefined();
 		expect(registry.published.toSorted()).toEqual(names.toSorted());
+	});
+
+	test("skips a package with another integrity and the same files", async () => {
+		registry.forge("@nearfar/core", "the same file");
+		expect(await publishPackages()).toBeUndefined();
+		registry.published.length = 0;
+		expect(await publishPackages()).toBeUndefined();
+		expect(registry.published).toEqual([]);
 	});
 
 	test("stops if the registry shows another integrity than that of the published package", async () => {
@@ -351,6 +362,14 @@ function commit(message, change) {
 	git("-c", "user.name=nobody", "-c", "user.email=nobody@localhost", "commit", "-qm", message);
 }
 
+/** Packs one file, and returns the path of the tarball. */
+function makeTarball(name, text) {
+	fs.mkdirSync(join(tree, "../package"), { recursive: true });
+	fs.writeFileSync(join(tree, "../package/file"), text);
+	run("tar", ["-czf", name, "package/file"], { cwd: join(tree, "..") });
+	return join(tree, "..", name);
+}
+
 /** Returns the files of a folder, as tar takes them. */
 function list(folder) {
 	const entries = fs.readdirSync(folder, { recursive: true, withFileTypes: true });
@@ -380,6 +399,8 @@ async function startRegistry() {
 			put(name, JSON.parse(Buffer.concat(await request.toArray()).toString()));
 			return send(201, {});
 		}
+		const [, of] = /^(?:tarball\/)?(.*?)(?:\/-\/.*)?$/.exec(name);
+		if (of !== name) return response.end(Buffer.from(Object.values(packages.get(of)._attachments)[0].data, "base64"));
 		const isHidden = packages.has(name) && hidden?.name === name && looks++ < hidden.times;
 		if (isHidden || !packages.has(name)) return send(404, {});
 		return send(200, packages.get(name));
@@ -398,14 +419,18 @@ async function startRegistry() {
 		refuse: (name) => {
 			refused = name;
 		},
-		forge: (name) => {
-			forged = name;
+		/** Has the registry show other files, or another integrity, than those of a package that comes. */
+		forge: (name, text = "another file") => {
+			forged = { name, tarball: fs.readFileSync(makeTarball("forged.tgz", text)) };
 		},
 		/** Stands in for `publishTarball`. */
-		put: async ({ name, version, integrity: own }) => {
+		put: async ({ name, version, integrity: own, tarball: file }) => {
 			if (name === refused) return "refused by the test";
-			const integrity = name === forged ? "sha512-of-other-bytes" : own;
-			put(name, { versions: { [version]: { dist: { integrity } } } });
+			const isForged = forged?.name === name;
+			const integrity = isForged ? "sha512-of-other-bytes" : own;
+			const tarball = `http://${host}/tarball/${name}`;
+			const data = (isForged ? forged.tarball : fs.readFileSync(file)).toString("base64");
+			put(name, { versions: { [version]: { dist: { integrity, tarball } } }, _attachments: { file: { data } } });
 		},
 		close: () => {
 			server.closeAllConnections();
