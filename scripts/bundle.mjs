@@ -1,7 +1,7 @@
 // Writes the JavaScript of the package in the current folder, as few files: a program that imports the package waits for
 // each file and each byte. Core has two files. dist/index.js has all state, so that state exists once, and
 // dist/internal.js has the tables of flags.
-import { readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { rolldown } from "rolldown";
 import { rewriteDeclarations } from "./declarations.mjs";
@@ -13,6 +13,11 @@ for (const [file, code] of Object.entries(files)) await write(file, code);
 for (const name of readdirSync(dist)) {
 	const known = name in files || name.slice(0, -".map".length) in files;
 	if (/\.js(\.map)?$/.test(name) && !known) rmSync(join(dist, name));
+}
+// tsc leaves the declarations of sources that are gone, and they would be published.
+for (const name of readdirSync(dist, { recursive: true })) {
+	const source = name.replace(/\.d\.ts(\.map)?$/, ".ts");
+	if (source !== name && !existsSync(join(folder, "src", source))) rmSync(join(dist, name));
 }
 rewriteDeclarations(dist);
 

@@ -1,26 +1,29 @@
-// Packs every package as it would be published, has publint and attw check the files, installs them and uses them.
+// Packs every package as a release does, checks the files, has publint and attw check them, installs them and uses them. The
+// script needs no registry: scripts/registry-check.mjs does what needs one.
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { line } from "./count.mjs";
 import { sourceImportsOf } from "./declarations.mjs";
 import { addonName, platforms, sliceFolder } from "./platforms.mjs";
+import { readPackages } from "./release/packages.mjs";
+import { pack, packedFaults } from "./release/packed.mjs";
 import { root, run, stop } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
 setup();
 const folder = mkdtempSync(join(tmpdir(), "nearfar-pack-"));
 process.on("exit", () => rmSync(folder, { recursive: true }));
-const names = readdirSync(join(root, "packages")).map((name) => `@nearfar/${name}`);
-
-const packed = join(folder, "packed");
-run("pnpm", ["-r", "--filter", "./packages/*", "pack", "--pack-destination", packed]);
-const packages = tarballsIn(packed);
+const packed = pack(root, readPackages(root), join(folder, "packed")).filter(({ isSlice }) => !isSlice);
+const names = packed.map(({ name }) => name);
+const faults = packed.flatMap((each) => packedFaults(each, each.version));
+if (faults.length > 0) stop(faults.join("\n"));
+const packages = packed.map(({ tarball }) => tarball);
 for (const tarball of packages) {
 	run("publint", ["run", "--strict", tarball]);
 	run("attw", ["--profile", "esm-only", tarball]);
 }
-console.log(`publint and attw: ${packages.length} packages ok`);
+console.log(`files, publint and attw: ${packages.length} packages ok`);
 
 // attw looks for types, and a slice has none.
 const native = join(root, "packages/core/native");
@@ -66,7 +69,7 @@ for (const [how, command, args] of uses) {
 	run(command, args, { cwd: consumer, timeout: 60_000 });
 	console.log(`packed packages used ${how}: ok`);
 }
-console.log(line({ passed: 2 * packages.length + platforms.length + uses.length, failed: 0, skipped: 0 }));
+console.log(line({ passed: 3 * packages.length + platforms.length + uses.length, failed: 0, skipped: 0 }));
 
 function tarballsIn(place) {
 	return readdirSync(place).map((file) => join(place, file));

@@ -11,18 +11,18 @@ const fetched = new Map();
  *
  * @returns {{ folder?: string, reason?: string }} The folder with `node_modules`, or why there is none.
  */
-export function fetchTool(place, { name, packages }) {
+export function fetchTool(place, { name, packages, overrides }) {
 	if (!packages) return {};
 	const folder = join(place, "tools", name);
-	if (!fetched.has(name)) fetched.set(name, existsSync(folder) ? { folder } : install(folder, packages));
+	if (!fetched.has(name)) fetched.set(name, existsSync(folder) ? { folder } : install(folder, packages, overrides));
 	return fetched.get(name);
 }
 
-function install(folder, packages) {
+function install(folder, packages, overrides) {
 	const partial = `${folder}.partial`;
 	rmSync(partial, { recursive: true, force: true });
 	mkdirSync(partial, { recursive: true });
-	writeFileSync(join(partial, "package.json"), JSON.stringify({ private: true }));
+	writeFileSync(join(partial, "package.json"), JSON.stringify({ private: true, overrides }));
 	const once = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"];
 	const args = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", ...once, ...packages];
 	const { status, stderr, error } = spawnSync("npm", args, { cwd: partial, encoding: "utf8", timeout: 300_000 });

@@ -34,7 +34,8 @@ function linkNodeTypes(folder, cwd) {
 	}
 }
 
-function execute(file, args, { cwd, uid, home, env }) {
+/** Runs a program as a user, in a process group of its own, and returns its output and how it ended. */
+export function execute(file, args, { cwd, uid, home, env }) {
 	const child = spawn(file, args, {
 		cwd,
 		...(process.getuid() === uid ? {} : { uid, gid: uid }),

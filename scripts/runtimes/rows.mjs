@@ -8,7 +8,13 @@ const { vitest, "@types/node": nodeTypes } = manifest.devDependencies;
 
 const bun = `@oven/bun-linux-${arch === "arm64" ? "aarch64" : arch}`;
 const deno = `@deno/linux-${arch}-glibc`;
-const denoTool = { name: "deno", packages: [`${deno}@2`, `@types/node@${nodeTypes}`] };
+/** Bun and Deno, which are clients of npm, too. `bin` is the path of the program below the folder of the tool. */
+export const bunTool = { name: "bun", packages: [`${bun}@1`], bin: `node_modules/${bun}/bin/bun` };
+export const denoTool = {
+	name: "deno",
+	packages: [`${deno}@2`, `@types/node@${nodeTypes}`],
+	bin: `node_modules/${deno}/deno`,
+};
 
 export const rows = [
 	...[20, 22, 24, 26].map((version) => ({
@@ -18,20 +24,20 @@ export const rows = [
 	})),
 	{
 		name: "Bun",
-		tool: { name: "bun", packages: [`${bun}@1`] },
-		command: ({ folder }) => [join(folder, "node_modules", bun, "bin/bun"), "smoke/smoke.mjs"],
+		tool: bunTool,
+		command: ({ folder }) => [join(folder, bunTool.bin), "smoke/smoke.mjs"],
 	},
 	{
 		name: "Deno",
 		tool: denoTool,
-		command: ({ folder }) => [join(folder, "node_modules", deno, "deno"), "run", "--allow-all", "smoke/smoke.mjs"],
+		command: ({ folder }) => [join(folder, denoTool.bin), "run", "--allow-all", "smoke/smoke.mjs"],
 	},
 	...["project", "linked"].map((project) => ({
 		name: `deno check (${project === "linked" ? "linked packages" : "packages"})`,
 		project,
 		tool: denoTool,
 		types: true,
-		command: ({ folder }) => [join(folder, "node_modules", deno, "deno"), "check", "smoke/types.mts"],
+		command: ({ folder }) => [join(folder, denoTool.bin), "check", "smoke/types.mts"],
 	})),
 	{
 		name: "tsx",
