@@ -33,9 +33,9 @@ import { parseArgs } from "node:util";
 import { release } from "./release/flow.mjs";
 import { isNpmjs, npmjs } from "./release/registry.mjs";
 import { root, run } from "./run.mjs";
+import { checkSlice } from "./slice.mjs";
 
 const options = readOptions();
-const { checkSlice } = await import("./slice.mjs");
 const provenance = isNpmjs(options.registry) && hasIdToken();
 // The addon of this machine is no part of a package. Therefore a job without Rust can publish slices of another job.
 const build = () => run("turbo", ["run", "build", "--filter=./packages/*", "--output-logs=errors-only"]);

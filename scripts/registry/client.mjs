@@ -5,7 +5,7 @@ import { fetchTool } from "../runtimes/fetch.mjs";
 import { runSmoke } from "../runtimes/row.mjs";
 import { rows } from "../runtimes/rows.mjs";
 import { clients } from "./clients.mjs";
-import { command, makeHome, makeProject, slicesIn } from "./projects.mjs";
+import { command, libc, makeHome, makeProject, slicesIn } from "./projects.mjs";
 
 const MEMFD_NOEXEC = "/proc/sys/vm/memfd_noexec";
 
@@ -27,7 +27,7 @@ const partners = {
 /** Installs the packages with a client, and uses them on this Node and on the client's other runtimes. */
 export async function checkClient(client, shared) {
 	const { check, all, packages } = shared;
-	const project = await check(`${client.name}: installs one slice`, () => install(client, shared, packages));
+	const project = await check(`${client.name}: installs the slice`, () => install(client, shared, packages));
 	if (!project) return;
 	const chosen = runtimes.filter(({ name }) => all || partners[name] === client.name);
 	const uids = process.getuid() === 0 ? [0, 1000] : [process.getuid()];
@@ -63,8 +63,11 @@ async function install(client, shared, packages) {
 	const project = makeProject(join(shared.place, client.name.replace(/\W+/g, "-")));
 	client.prepare(project, at.url);
 	await command(project, client.install({ ...at, packages }), at.home);
-	const slices = slicesIn(project);
-	if (slices.length !== 1) throw new Error(`${slices.length} slices are installed: ${slices}`);
+	const slices = slicesIn(project).sort().join();
+	const wanted = (client.ignoresLibc ? ["gnu", "musl"] : [libc])
+		.map((name) => `core-linux-${process.arch}-${name}`)
+		.join();
+	if (slices !== wanted) throw new Error(`${slices || "nothing"} is installed, and not ${wanted}`);
 	return project;
 }
 

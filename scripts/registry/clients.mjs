@@ -72,6 +72,8 @@ export const clients = [
 	},
 	{
 		name: "Deno",
+		// Deno installs the packages for every C library, as it does not look at `libc` of a manifest.
+		ignoresLibc: true,
 		tool: denoTool,
 		prepare: (project, registry) => {
 			writeNpmrc(project, registry);

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { root } from "../run.mjs";
 import { execute } from "../runtimes/row.mjs";
 
+/** The C library of this Node, as the names of slices have it. */
+export const libc = process.report.getReport().header.glibcVersionRuntime ? "gnu" : "musl";
+
 /** Makes an empty project with the smoke of scripts/runtimes. */
 export function makeProject(project) {
 	fs.mkdirSync(project, { recursive: true });

@@ -2,13 +2,12 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { npm11, prepare } from "./client.mjs";
-import { command, firstCall, makeProject, slicesIn } from "./projects.mjs";
+import { command, firstCall, libc, makeProject, slicesIn } from "./projects.mjs";
 
 const { arch } = process;
 const foreignCpu = arch === "x64" ? "arm64" : "x64";
-const isMusl = !process.report.getReport().header.glibcVersionRuntime;
-const foreignLibc = isMusl ? "glibc" : "musl";
-const own = `core-linux-${arch}-${isMusl ? "musl" : "gnu"}`;
+const foreignLibc = libc === "musl" ? "glibc" : "musl";
+const own = `core-linux-${arch}-${libc}`;
 
 /** `break` changes a complete installation where options of npm alone do not bring the fault about. */
 export const refusals = [
