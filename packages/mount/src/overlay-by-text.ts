@@ -6,6 +6,9 @@ import { dataOptions } from "./data.ts";
 import { fsopen, openDirectory, type Parameter } from "./fs-context.ts";
 import type { CreateOptions } from "./mounted.ts";
 
+/** The answers to a layer by descriptor. Before Linux 6.5 overlayfs takes no parameter by descriptor at all, which is EOPNOTSUPP. */
+const refusals: ReadonlySet<string> = new Set(["EINVAL", "EOPNOTSUPP"]);
+
 /** What the kernel answered to the probe. `undefined`: there was no answer about layers by descriptor yet. */
 let known: boolean | undefined;
 
@@ -22,7 +25,7 @@ export function takesDescriptors(): boolean {
 		known = true;
 	} catch (error) {
 		if (!(error instanceof SyscallError)) throw error;
-		if (error.syscall !== "fsconfig" || error.code !== "EINVAL") return true;
+		if (error.syscall !== "fsconfig" || !refusals.has(error.code)) return true;
 		known = false;
 	}
 	return known;

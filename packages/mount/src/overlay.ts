@@ -65,7 +65,7 @@ export interface OverlayOptions extends CreateOptions {
  *
  * Before Linux 6.13, which takes no layers by descriptor, mount(2) makes the overlay, with paths below `/proc/self/fd` for the layers. That
  * needs a procfs, a target, and 4095 bytes for all options, which is room for about 200 layers. A detached mount, a batch,
- * `propagation` and `userns` are `EINVAL` there. One probe finds this out for the process.
+ * `propagation` and `userns` are `EINVAL` there, and `EOPNOTSUPP` before Linux 6.5. One probe finds this out for the process.
  *
  * @param target - The place, looked up as by {@link moveMount}: a directory. A path is not followed at its end. A `Location`
  * follows by default. An open descriptor is the place itself. With `null` the mount stays detached.
@@ -78,6 +78,7 @@ export interface OverlayOptions extends CreateOptions {
  * @throws `ENOTDIR` A layer, or a part of a path, is not a directory.
  * @throws `EINVAL` A descriptor is no directory, there are more than 500 layers, or the file system refuses a parameter of `data`:
  * `error.log` says which. An attribute such as `nosuid` is such a parameter.
+ * @throws `EOPNOTSUPP` Before Linux 6.5: the mount is detached, or the call is in a batch or has `propagation` or `userns`.
  * @throws `EINVAL` `work` is below `upper`, above it, or on another mount; the file system of a layer cannot be one. The reason is
  * in the log of the kernel.
  * @throws `EINVAL` The target is a link or a file.
