@@ -1,11 +1,12 @@
 // Finds or fetches what builds the slices: a Rust compiler with the sources of its standard library, and zig, which links against
-// the C library of each platform. All of it lies in target/toolchain and stays there. `node scripts/toolchain.mjs` fetches and
-// prints the environment.
+// the C library of each platform. Everything lies in target/toolchain and stays there. `node scripts/toolchain.mjs` fetches what is
+// missing, and prints the versions.
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { platforms } from "./platforms.mjs";
 import { root, run, stop } from "./run.mjs";
 import { unpack } from "./vm/debian.mjs";
 
@@ -96,8 +97,10 @@ function debianCompiler() {
 			keep: (name) => name === "libstd-rust-web-dev",
 		});
 		const triple = `${hosts[arch]}-unknown-linux-gnu`;
-		const link = join(compiler, "usr/lib/rustlib", triple);
-		if (!fs.existsSync(link)) fs.symlinkSync(join(foreign, "usr/lib/rustlib", triple), link);
+		const rustlib = join(compiler, "usr/lib/rustlib");
+		// The link is relative, so that the tree may be moved.
+		const libraries = relative(rustlib, join(foreign, "usr/lib/rustlib", triple));
+		if (!fs.existsSync(join(rustlib, triple))) fs.symlinkSync(libraries, join(rustlib, triple));
 	}
 	const program = join(compiler, "usr/bin/rustc");
 	const libraries = join(compiler, "usr/lib", host.replace("unknown-", ""));
@@ -144,6 +147,7 @@ function wrap(name, text) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	const { platforms } = await import("./platforms.mjs");
-	for (const platform of platforms) console.log(platform.name, toolchain(platform, root, join(root, "target/slices")));
+	const { env } = toolchain(platforms[0], root, join(root, "target/slices"));
+	console.log(run(env.RUSTC, ["--version"]).trim());
+	console.log(`zig ${run(env.CARGO_ZIGBUILD_ZIG_PATH, ["version"]).trim()}`);
 }
