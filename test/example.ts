@@ -2,12 +2,19 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
-/** Tests the example of a package, from a test file of it: `import.meta.url`. */
-export function testExample(from: string): void {
+type Declare = (name: string, fn: () => Promise<void>) => void;
+
+/**
+ * Tests the example of a package.
+ *
+ * @param from - `import.meta.url` of a test file of the package.
+ * @param run - Declares the test that runs the example. Default: `test`; from `needs` where the example needs a young kernel.
+ */
+export function testExample(from: string, run: Declare = test): void {
 	const place = (path: string) => fileURLToPath(new URL(path, from));
 	const text = (path: string) => readFileSync(place(path), "utf8");
 
-	test("examples/first.ts runs, and what it asserts is so", async () => {
+	run("examples/first.ts runs, and what it asserts is so", async () => {
 		await import(/* @vite-ignore */ place("../examples/first.ts"));
 	});
 

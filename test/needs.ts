@@ -101,7 +101,8 @@ const probes = {
 	"the running system call in /proc": () => callOfAChildIsShown(),
 	"a process that another one may trace": () => siblingMayBeTraced(),
 
-	// Mounted file systems.
+	// Devices and mounted file systems.
+	"the device /dev/net/tun": () => existsSync("/dev/net/tun"),
 	pseudoterminals: () =>
 		works(() => closeSync(openSync("/dev/ptmx", O_NOCTTY)) as never) && existsSync("/dev/pts/ptmx"),
 	// These two ask nearfar, because node:fs may look into another procfs: see own-proc.mjs.

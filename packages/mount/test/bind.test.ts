@@ -193,7 +193,7 @@ describe("runc PR 77: what the two ways to begin in a new mount namespace do", (
 });
 
 describe("id maps", () => {
-	needs("root").test("IDM-04 owners through a bind with a user namespace", async () => {
+	needs("root", "Linux 6.3").test("IDM-04 owners through a bind with a user namespace", async () => {
 		await using box = await sandbox();
 		const [source, place] = [box.folder("source"), box.folder("place")];
 		const userns = await mappedOwners(box, "source");
@@ -212,7 +212,7 @@ describe("id maps", () => {
 		return { task, userns, [Symbol.asyncDispose]: () => task[Symbol.asyncDispose]() };
 	}
 
-	test("IDM-05 tmpfs takes an id map", async () => {
+	needs("Linux 6.3").test("IDM-05 tmpfs takes an id map", async () => {
 		await using box = await sandbox();
 		const [bound, made] = [box.folder("bound"), box.folder("made")];
 		await using map = await mapping(box);

@@ -15,9 +15,11 @@ import {
 	readAll,
 	withFile,
 } from "@nearfar/core/internal";
+import { isSameInode, readInode } from "./namespace-ids.ts";
 import { openCurrent } from "./namespace-of.ts";
 import { isLeftover, openPlace, type PinPlace, placeError } from "./pin-place.ts";
 import { refuseBatch } from "./refuse-batch.ts";
+import { askKind } from "./remembered-kind.ts";
 
 /** Options of `Namespace.pin`. */
 export interface PinOptions {
@@ -131,16 +133,19 @@ function hintForMount({ code }: SyscallError, namespace: FileDescriptor): string
 }
 
 function loopHint(namespace: FileDescriptor): string {
-	const [pinned, own] = [idOf(namespace), ownId()];
-	if (pinned !== undefined && pinned === own) {
-		return `a mount namespace (id ${own}) cannot be pinned in itself: pin it from an older one`;
+	using own = openCurrent("mnt", FileDescriptor);
+	const [pinnedId, ownId] = [idOf(namespace), idOf(own)];
+	const shown = (id: bigint | undefined) => (id === undefined ? "" : ` (id ${id})`);
+	if (isSameInode(readInode(namespace), readInode(own))) {
+		return `a mount namespace${shown(ownId)} cannot be pinned in itself: pin it from an older one`;
 	}
-	const ids = `the pinned mount namespace (id ${pinned ?? "unknown"}) has to be younger than that of the caller (id ${own ?? "unknown"})`;
-	return `${ids}, and the kernel goes by the ids, which depend on the CPU that made them on Linux 6.18: make the namespace again after schedSetaffinity to another CPU, or pin it from an older mount namespace`;
+	const ages = `the pinned mount namespace${shown(pinnedId)} has to be younger than that of the caller${shown(ownId)}`;
+	if (pinnedId === undefined) return `${ages}: pin it from an older mount namespace`;
+	return `${ages}, and the kernel goes by the ids, which depend on the CPU that made them on Linux 6.18: make the namespace again after schedSetaffinity to another CPU, or pin it from an older mount namespace`;
 }
 
 function sharedHint(namespace: FileDescriptor): string | undefined {
-	if (idOf(namespace) === undefined) return undefined;
+	if (askKind(namespace) !== "mnt") return undefined;
 	return 'the place may lie in a shared mount that the pinned mount namespace has too: make that mount private in there first, with mount(null, "/", null, { flags: ["rec", "private"] })';
 }
 
@@ -148,16 +153,6 @@ function sharedHint(namespace: FileDescriptor): string | undefined {
 function idOf(namespace: FileDescriptor): bigint | undefined {
 	try {
 		return namespaceId(numberOf(namespace), "mountId");
-	} catch (error) {
-		if (error instanceof SyscallError) return undefined;
-		throw error;
-	}
-}
-
-function ownId(): bigint | undefined {
-	try {
-		using own = openCurrent("mnt", FileDescriptor);
-		return idOf(own);
 	} catch (error) {
 		if (error instanceof SyscallError) return undefined;
 		throw error;

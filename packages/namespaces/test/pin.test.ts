@@ -11,9 +11,10 @@ import { reason } from "../../../test/reason.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid, killAt } from "../../../test/seccomp.ts";
 import { pinBoard } from "./pin-board.ts";
-import { arm64, hostnameIn } from "./tasks.ts";
+import { arm64, hostnameIn, SYS_ioctl } from "./tasks.ts";
 
-const [EPERM, EMFILE] = [1, 24];
+const [EPERM, EMFILE, ENOTTY] = [1, 24, 25];
+const NS_GET_MNTNS_ID = 0x8008_b705;
 const [SYS_open_tree, SYS_move_mount] = [428, 429];
 
 describe("pin", () => {
@@ -295,9 +296,13 @@ describe("pin", () => {
 });
 
 describe("pins of mount namespaces", () => {
-	test("NST-43 snapd #17376: the own mount namespace, and an older one, are ELOOP with both ids in the hint", async () => {
+	test.each([
+		["with the ids of the kernel", false],
+		["as before Linux 6.11, without ids", true],
+	])("NST-43 snapd #17376: the own mount namespace, and an older one, are ELOOP with a hint (%s)", async (_, old) => {
 		await using board = await pinBoard();
 		const { task, at } = board;
+		if (old) forbid(task, SYS_ioctl, ENOTTY, NS_GET_MNTNS_ID, 1);
 		const idIn = (of: Task) =>
 			of.run(() => {
 				using own = Namespace.current("mnt");
@@ -308,7 +313,11 @@ describe("pins of mount namespaces", () => {
 			using own = Namespace.current("mnt");
 			const error = refusal(() => own.pin(at("self")));
 			expect(error).toMatchObject({ code: "ELOOP", syscall: "move_mount", path: at("self") });
-			expect((error as { hint?: string }).hint).toContain(`${before}`);
+			const words =
+				before === undefined
+					? "namespace cannot be pinned in itself"
+					: `namespace (id ${before}) cannot be pinned in itself`;
+			expect((error as { hint?: string }).hint).toContain(words);
 		});
 		const older = task.run(() => Namespace.current("mnt"));
 		using near = task.get(older);
@@ -317,7 +326,8 @@ describe("pins of mount namespaces", () => {
 		const error = younger.run(() => refusal(() => inside.pin(at("older"))));
 		if (error.code !== undefined) {
 			expect(error).toMatchObject({ code: "ELOOP", syscall: "move_mount" });
-			expect((error as { hint?: string }).hint).toMatch(new RegExp(`${before}.*${idIn(younger)}.*schedSetaffinity`));
+			const words = before === undefined ? "older mount namespace" : `${before}.*${idIn(younger)}.*schedSetaffinity`;
+			expect((error as { hint?: string }).hint).toMatch(new RegExp(words));
 		}
 		// On Linux 6.18 the CPU that made a namespace decides which one counts as younger.
 		expect(board.names()).toEqual(error.code === undefined ? ["older"] : []);
@@ -343,18 +353,22 @@ describe("pins of mount namespaces", () => {
 		expect(board.names()).toEqual([]);
 	});
 
-	test("util-linux #289: a pin in a shared mount that the namespace has too is EINVAL with a hint", async () => {
-		await using board = await pinBoard();
-		const { task, at } = board;
-		task.run(() => mount(null, at(), null, { flags: ["shared"] }));
-		await using younger = await task.clone({ namespaces: ["mnt"] });
-		using near = younger.get(younger.run(() => Namespace.current("mnt")));
-		using far = task.put(near);
-		const error = task.run(() => refusal(() => far.pin(at("mnt"))));
-		expect(error).toMatchObject({ syscall: "move_mount", code: expect.stringMatching(/^(EINVAL|ELOOP)$/) });
-		expect((error as { hint?: string }).hint).toMatch(/private|schedSetaffinity/);
-		expect(board.names()).toEqual([]);
-	});
+	test.each([false, true])(
+		"util-linux #289: a pin in a shared mount that the namespace has too is EINVAL with a hint (without ids: %s)",
+		async (old) => {
+			await using board = await pinBoard();
+			const { task, at } = board;
+			if (old) forbid(task, SYS_ioctl, ENOTTY, NS_GET_MNTNS_ID, 1);
+			task.run(() => mount(null, at(), null, { flags: ["shared"] }));
+			await using younger = await task.clone({ namespaces: ["mnt"] });
+			using near = younger.get(younger.run(() => Namespace.current("mnt")));
+			using far = task.put(near);
+			const error = task.run(() => refusal(() => far.pin(at("mnt"))));
+			expect(error).toMatchObject({ syscall: "move_mount", code: expect.stringMatching(/^(EINVAL|ELOOP)$/) });
+			expect((error as { hint?: string }).hint).toMatch(/private|older mount namespace/);
+			expect(board.names()).toEqual([]);
+		},
+	);
 });
 
 /** Lets a task run on one CPU alone. Returns false where the task may not, or there is no such CPU. */

@@ -1,3 +1,4 @@
 import { testExample } from "../../../test/example.ts";
+import { needs } from "../../../test/needs.ts";
 
-testExample(import.meta.url);
+testExample(import.meta.url, needs("Linux 6.13").test); // for `info`

@@ -2,14 +2,14 @@ import { readFileSync, statSync } from "node:fs";
 import { openat2, Task } from "@nearfar/core";
 import { adoptDescriptor } from "@nearfar/core/internal";
 import { expect, test } from "vitest";
-import { has } from "../../../test/needs.ts";
+import { has, needs } from "../../../test/needs.ts";
 import { refused } from "../../../test/refusal.ts";
 import { PidFd, type PidFdInfo } from "../src/index.ts";
 import { pidfdGetInfo } from "./raw.ts";
 
 const [SETRESUID, SETRESGID] = process.arch === "arm64" ? [147, 149] : [117, 119];
 
-test("PFD-26 of a living child: what /proc shows", async () => {
+needs("Linux 6.13").test("PFD-26 of a living child: what /proc shows", async () => {
 	await using task = await Task.clone();
 	using pidfd = PidFd.open(task.process);
 	expectAsShown(pidfd.info(), task.pid);
@@ -18,7 +18,7 @@ test("PFD-26 of a living child: what /proc shows", async () => {
 	expect(self.info().ppid).toBe(process.ppid);
 });
 
-test("PFD-26 each of the eight ids has its own place", async () => {
+needs("Linux 6.13").test("PFD-26 each of the eight ids has its own place", async () => {
 	await using task = await Task.clone({ namespaces: ["user"], idMap: "root" });
 	const root = has("root");
 	await using other = await Task.clone();
@@ -33,7 +33,7 @@ test("PFD-26 each of the eight ids has its own place", async () => {
 	expect(task.run(() => PidFd.self().info())).toMatchObject({ uid: 0, pid: task.pid });
 });
 
-test("of a living process there is no exit code, and whether it would dump core", () => {
+needs("Linux 6.16").test("of a living process there is no exit code, and whether it would dump core", () => {
 	using self = PidFd.self();
 	const { exitCode, exitSignal, coredump, cgroupId } = self.info();
 	expect([exitCode, exitSignal]).toEqual([undefined, undefined]);
@@ -41,12 +41,12 @@ test("of a living process there is no exit code, and whether it would dump core"
 	expect(typeof cgroupId).toBe("bigint");
 });
 
-test("of a thread: its own id, and its process's", () => {
+needs("Linux 6.13").test("of a thread: its own id, and its process's", () => {
 	using thread = PidFd.self({ thread: true });
 	expect(thread.info()).toMatchObject({ tgid: process.pid, ppid: process.ppid });
 });
 
-test.each([
+needs("Linux 6.15").test.each([
 	["exit 7", { exitCode: 7, exitSignal: null }],
 	["exit 0", { exitCode: 0, exitSignal: null }],
 	["kill -KILL $$", { exitCode: null, exitSignal: "SIGKILL" }],
@@ -63,7 +63,7 @@ test.each([
 	expect([pid, tgid, ppid, uid, fsgid]).toEqual(Array(5).fill(undefined));
 });
 
-test("PFD-28 no struct, or one that is too small", () => {
+needs("Linux 6.13").test("PFD-28 no struct, or one that is too small", () => {
 	using self = PidFd.self();
 	expect(() => pidfdGetInfo(self, 0, 64)).toThrow(refused("EINVAL", "syscall"));
 	const code = expect.stringMatching(/^(EINVAL|ENOTTY)$/);
@@ -76,7 +76,7 @@ test("what is no pidfd: ENOTTY", () => {
 	expect(() => claimed.info()).toThrow(refused("ENOTTY", "ioctl"));
 });
 
-test("of a process outside the pid namespace: ESRCH, by now EREMOTE", async () => {
+needs("Linux 6.13").test("of a process outside the pid namespace: ESRCH, by now EREMOTE", async () => {
 	await using inside = await Task.clone({ namespaces: ["user", "pid"] });
 	using self = PidFd.self();
 	const far = inside.put(self);
