@@ -33,7 +33,8 @@ export function toolchain({ triple, glibc }, tree, target) {
 	const prefixes = [
 		[fs.realpathSync(tree), "/nearfar"],
 		[tree.replace(/\/$/, ""), "/nearfar"],
-		...sources.map((path) => [path, "/rust"]),
+		// Cargo names sources below the folder where it runs by a relative path.
+		...sources.flatMap((path) => [path, relative(fs.realpathSync(tree), path)].map((from) => [from, "/rust"])),
 		[target, "/target"],
 		[cargoHome, "/cargo"],
 	];
