@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { root } from "./run.mjs";
@@ -20,4 +20,13 @@ test("RELEASING.md trusts the workflow for each name, with the repository of the
 test("RELEASING.md counts the packages", () => {
 	expect(folders.length).toBe(12);
 	expect(page).toContain("twelve packages");
+});
+
+test("each file that RELEASING.md and the workflows run or name exists", () => {
+	const workflows = readdirSync(join(root, ".github/workflows")).map((file) => `.github/workflows/${file}`);
+	for (const text of [page, ...workflows.map((file) => readFileSync(join(root, file), "utf8"))]) {
+		const paths = [...text.matchAll(/(?:scripts|crates|\.ci)\/[\w./-]*\w/g)].map(([path]) => path);
+		expect(paths.length).toBeGreaterThan(0);
+		for (const path of paths) expect(existsSync(join(root, path)), path).toBe(true);
+	}
 });
