@@ -45,14 +45,15 @@ function put(from, to, mode) {
 	fs.renameSync(partial, to);
 }
 
-/** Builds a slice once more from a copy of the crates in another folder, and returns the files that differ. */
+/** Builds a slice once more, with the crates and the toolchain in another folder, and returns the files that differ. */
 function differences(platform) {
 	const folder = fs.mkdtempSync(join(root, "target/slice-"));
 	const tree = join(folder, "another/tree");
 	try {
 		for (const name of ["Cargo.toml", "Cargo.lock", "crates"])
 			fs.cpSync(join(root, name), join(tree, name), { recursive: true });
-		slice(platform, { tree, target: join(folder, "target"), folder });
+		linkToolchain(tree);
+		slice(platform, { tree, target: join(tree, "target/slices"), folder });
 		const names = [addonName(platform), "nearfar-stub"];
 		return names.filter((name) => {
 			const [one, other] = [sliceFolder(platform), folder].map((place) => fs.readFileSync(join(place, name)));
@@ -61,6 +62,14 @@ function differences(platform) {
 	} finally {
 		fs.rmSync(folder, { recursive: true, force: true });
 	}
+}
+
+/** Puts the toolchain into another tree, by links to the same files. Caches and programs that name a folder are made anew. */
+function linkToolchain(tree) {
+	const [from, to] = [root, tree].map((place) => join(place, "target/toolchain"));
+	fs.mkdirSync(to, { recursive: true });
+	const names = fs.readdirSync(from).filter((name) => /^(rust|zig)-[\d.]+(-\w+)?$/.test(name));
+	run("cp", ["--archive", "--link", ...names.map((name) => join(from, name)), to]);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

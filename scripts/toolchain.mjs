@@ -4,13 +4,12 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { homedir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { platforms } from "./platforms.mjs";
 import { root, run, stop } from "./run.mjs";
 import { unpack } from "./vm/debian.mjs";
 
-const folder = join(root, "target/toolchain");
 const wheels = join(root, "scripts/toolchain.txt");
 const hosts = { x64: "x86_64", arm64: "aarch64" };
 const host = `${hosts[process.arch]}-unknown-linux-gnu`;
@@ -21,13 +20,14 @@ const stubTriples = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
  * Returns the environment to build a slice with, and the target that cargo-zigbuild is given.
  *
  * @param {object} platform - A row of scripts/platforms.mjs.
- * @param {string} tree - The folder with the crates.
+ * @param {string} tree - The folder with the crates. The toolchain lies in its target/toolchain.
  * @param {string} target - The target folder of cargo.
  * @returns {{ env: Record<string, string>, target: string }}
  */
 export function toolchain({ triple, glibc }, tree, target) {
-	const zig = fetchZig();
-	const { rustc, sources } = rustupCompiler() ?? fetchCompiler();
+	const folder = join(tree, "target/toolchain");
+	const zig = fetchZig(folder);
+	const { rustc, sources } = rustupCompiler() ?? fetchCompiler(folder);
 	const cargoHome = process.env.CARGO_HOME ?? join(homedir(), ".cargo");
 	// Of several prefixes that fit a path, rustc takes the last one.
 	const prefixes = [
@@ -52,7 +52,7 @@ export function toolchain({ triple, glibc }, tree, target) {
 		ZIG_GLOBAL_CACHE_DIR: join(folder, "cache/zig"),
 		ZIG_LOCAL_CACHE_DIR: join(folder, "cache/zig"),
 		// rustc begins the arguments with `-flavor gnu`, which is for LLD under another name.
-		NEARFAR_STUB_LINKER: wrap("ld.lld", `shift 2\nexec '${join(zig, "ziglang/zig")}' ld.lld "$@"`),
+		NEARFAR_STUB_LINKER: wrap(join(folder, "bin/ld.lld"), `shift 2\nexec '${join(zig, "ziglang/zig")}' ld.lld "$@"`),
 	};
 	return { env, target: glibc ? `${triple}.${glibc}` : triple };
 }
@@ -68,10 +68,10 @@ function rustupCompiler() {
 	return { rustc: join(sysroot, "bin/rustc"), sources: [sources] };
 }
 
-function fetchCompiler() {
+function fetchCompiler(folder) {
 	if (!hosts[process.arch]) stop(`slices are built on x64 and arm64, and this is ${process.arch}`);
 	try {
-		return debianCompiler();
+		return debianCompiler(folder);
 	} catch (error) {
 		const own = `rustup component add rust-src && rustup target add ${stubTriples.join(" ")}`;
 		return stop(`Debian's Rust compiler cannot be fetched (${error.message}). With rustup: ${own}`);
@@ -79,7 +79,7 @@ function fetchCompiler() {
 }
 
 /** Unpacks Debian's compiler, which is the same version on each machine. */
-function debianCompiler() {
+function debianCompiler(folder) {
 	const release = "bookworm-security";
 	const compiler = unpack(join(folder, "rust-1.96"), {
 		release,
@@ -105,7 +105,7 @@ function debianCompiler() {
 	}
 	const program = join(compiler, "usr/bin/rustc");
 	const libraries = join(compiler, "usr/lib", host.replace("unknown-", ""));
-	const rustc = wrap("rustc", `LD_LIBRARY_PATH='${libraries}' exec '${program}' "$@"`);
+	const rustc = wrap(join(folder, "bin/rustc"), `LD_LIBRARY_PATH='${libraries}' exec '${program}' "$@"`);
 	const version = run(rustc, ["--version"]).trim();
 	if (!version.startsWith("rustc 1.96.")) stop(`Debian has ${version}: put that version into scripts/toolchain.mjs`);
 	const link = join(compiler, "usr/lib/rustlib/src/rust");
@@ -113,7 +113,7 @@ function debianCompiler() {
 }
 
 /** Fetches zig and cargo-zigbuild from PyPI, and returns their folder. */
-function fetchZig() {
+function fetchZig(folder) {
 	const done = join(folder, "zig-0.15.2");
 	if (fs.existsSync(done)) return done;
 	const partial = `${done}.partial-${process.pid}`;
@@ -136,12 +136,11 @@ function fetchZig() {
 	return done;
 }
 
-/** Writes a program of the shell into target/toolchain/bin, unless that is there with the same text. Returns its path. */
-function wrap(name, text) {
-	const path = join(folder, "bin", name);
+/** Writes a program of the shell, unless the file has the same text. Returns its path. */
+function wrap(path, text) {
 	const script = `#!/bin/sh\n${text}\n`;
 	if (fs.existsSync(path) && fs.readFileSync(path, "utf8") === script) return path;
-	fs.mkdirSync(join(folder, "bin"), { recursive: true });
+	fs.mkdirSync(dirname(path), { recursive: true });
 	fs.writeFileSync(`${path}.${process.pid}`, script, { mode: 0o755 });
 	fs.renameSync(`${path}.${process.pid}`, path);
 	return path;
