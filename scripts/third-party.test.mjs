@@ -16,7 +16,7 @@ test.each(pages)(
 	"THIRD-PARTY.md of %s has only crates in the versions of Cargo.lock, and every part",
 	(_name, text) => {
 		const crates = [...text.matchAll(/^- \[([\w-]+) (\d\S*)\]/gm)];
-		expect(crates.length).toBe(22);
+		expect(crates.length).toBeGreaterThan(0);
 		for (const [, name, version] of crates) expect(locked).toContain(`name = "${name}"\nversion = "${version}"\n`);
 		for (const { name, url } of parts) expect(text).toContain(`- [${name}](${url})`);
 	},
