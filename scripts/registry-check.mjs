@@ -16,6 +16,7 @@ import { copyWithVersion, missingSlices } from "./registry/copy.mjs";
 import { checkRefusal, refusals } from "./registry/refusals.mjs";
 import { checks } from "./registry/results.mjs";
 import { startVerdaccio, verdaccio } from "./registry/verdaccio.mjs";
+import { readPackages } from "./release/packages.mjs";
 import { run } from "./run.mjs";
 import { fetchTool } from "./runtimes/fetch.mjs";
 
@@ -25,17 +26,12 @@ const place = fs.mkdtempSync(join(tmpdir(), "nearfar-registry-"));
 const tools = process.env.NEARFAR_RUNTIMES || place;
 fs.chmodSync(place, 0o755);
 const began = performance.now();
-let registry;
-try {
-	registry = await check("a release into a registry on loopback", releaseCopy);
-	if (registry) await inPairs([...clients.map((client) => () => checkClient(client, shared())), ...refusalChecks()]);
-} finally {
-	registry?.stop();
-	fs.rmSync(place, { recursive: true, force: true });
-}
+process.on("exit", () => fs.rmSync(place, { recursive: true, force: true }));
+const registry = await check("a release into a registry on loopback, and the same release again", releaseCopy);
+if (registry) await inPairs([...clients.map((client) => () => checkClient(client, shared())), ...refusalChecks()]);
 console.log(`${((performance.now() - began) / 1000).toFixed(0)} s`);
 console.log(line(counts));
-process.exitCode = counts.failed === 0 ? 0 : 1;
+process.exit(counts.failed === 0 ? 0 : 1);
 
 /** Makes a version in a copy of the tree, starts a registry, and releases the copy into that registry. */
 async function releaseCopy() {
@@ -47,17 +43,17 @@ async function releaseCopy() {
 	const version = copyWithVersion(copy);
 	run("pnpm", ["install", "--frozen-lockfile", "--lockfile-only", "--ignore-scripts"], { cwd: copy });
 	const started = await startVerdaccio(place, folder);
-	try {
-		const env = { npm_config_userconfig: started.npmrc, GITHUB_ACTIONS: "" };
-		// The second run finds everything in the registry.
-		for (let i = 0; i < 2; i++)
-			console.log(run(process.execPath, ["scripts/release.mjs", "--registry", started.url], { cwd: copy, env }).trim());
-		const tags = run("git", ["tag"], { cwd: copy }).trim();
-		if (tags !== `v${version}`) throw new Error(`the release made the tags ${tags}`);
-	} catch (error) {
-		started.stop();
-		throw error;
+	const release = [process.execPath, "scripts/release.mjs", "--registry", started.url];
+	// The second run finds everything in the registry.
+	for (const word of ["published", "the registry has it"]) {
+		const output = await command(copy, release, makeHome(place, process.getuid()), {
+			npm_config_userconfig: started.npmrc,
+		});
+		const found = output.split("\n").filter((text) => text.endsWith(`: ${word}`)).length;
+		if (found !== readPackages(copy).length) throw new Error(`not every package: ${word}\n${output}`);
 	}
+	const tags = run("git", ["tag"], { cwd: copy }).trim();
+	if (tags !== `v${version}`) throw new Error(`the release made the tags ${tags}`);
 	const packages = fs.readdirSync(join(copy, "packages")).map((name) => `@nearfar/${name}@${version}`);
 	return { ...started, packages };
 }

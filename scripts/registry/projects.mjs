@@ -19,8 +19,8 @@ export function makeProject(project) {
 }
 
 /** Runs a command in a project, as this user. Throws its output unless the command succeeds. */
-export async function command(project, [file, ...args], home) {
-	const { output, end } = await execute(file, args, { cwd: project, uid: process.getuid(), home });
+export async function command(project, [file, ...args], home, env) {
+	const { output, end } = await execute(file, args, { cwd: project, uid: process.getuid(), home, env });
 	if (end !== "status 0") throw new Error(`${end}: ${[file, ...args].join(" ")}\n${output}`);
 	return output;
 }

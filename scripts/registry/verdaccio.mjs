@@ -10,7 +10,7 @@ export const verdaccio = { name: "verdaccio", packages: ["verdaccio@6.8.0"], ove
 
 const PATIENCE = 60_000; // milliseconds
 
-/** Starts verdaccio, and returns its URL, the path of an .npmrc that leads there, and a function that ends it. */
+/** Starts verdaccio, which ends with this process, and returns its URL and the path of an .npmrc that leads there. */
 export async function startVerdaccio(place, folder) {
 	const home = join(place, "verdaccio");
 	mkdirSync(home, { recursive: true });
@@ -32,6 +32,7 @@ export async function startVerdaccio(place, folder) {
 		stdio: ["ignore", openSync(log, "w"), openSync(log, "a")],
 		env: { PATH: process.env.PATH, HOME: home },
 	});
+	process.on("exit", () => child.kill());
 	let ended = false;
 	child.on("exit", () => {
 		ended = true;
@@ -49,7 +50,7 @@ export async function startVerdaccio(place, folder) {
 	const npmrc = join(home, "npmrc");
 	// npm publishes with some token only, and this registry takes any.
 	writeFileSync(npmrc, `registry=${url}\n@nearfar:registry=${url}\n${url.replace("http:", "")}:_authToken=none\n`);
-	return { url, npmrc, stop: () => child.kill() };
+	return { url, npmrc };
 }
 
 function freePort() {
