@@ -13,6 +13,7 @@ import { line } from "./count.mjs";
 import { checkClient } from "./registry/client.mjs";
 import { clients } from "./registry/clients.mjs";
 import { copyWithVersion, missingSlices } from "./registry/copy.mjs";
+import { command, makeHome } from "./registry/projects.mjs";
 import { checkRefusal, refusals } from "./registry/refusals.mjs";
 import { checks } from "./registry/results.mjs";
 import { startVerdaccio, verdaccio } from "./registry/verdaccio.mjs";
