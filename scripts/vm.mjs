@@ -13,6 +13,7 @@ import { architectures } from "./vm/debian.mjs";
 import { makeSystem, makeTree } from "./vm/image.mjs";
 import { fetchKernel, kernels } from "./vm/kernel.mjs";
 import { runMachine } from "./vm/qemu.mjs";
+import { fetchTools } from "./vm/tools.mjs";
 
 /**
  * Boots a kernel, runs a command in it, and ends the machine.
@@ -56,6 +57,13 @@ export async function boot({
 	} finally {
 		fs.rmSync(folder, { recursive: true, force: true });
 	}
+}
+
+/** Fetches and makes what each machine of this kernel and architecture needs, unless an earlier run has. */
+export function prepare(kernel, arch) {
+	fetchTools();
+	fetchKernel(kernel, arch);
+	makeSystem(arch);
 }
 
 async function main() {

@@ -1,6 +1,7 @@
 // Unpacks packages of Debian below target/, without a change of this machine: apt-get runs with folders of its own, and resolves
 // dependencies as if nothing were installed. The signatures of the archive are checked by apt-get.
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { root } from "../run.mjs";
@@ -27,27 +28,49 @@ const archiveOf = (suite) => (suite.endsWith("-security") ? `${ARCHIVE}-security
 export const architectures = { x64: "amd64", arm64: "arm64" };
 
 /**
- * Unpacks packages into a folder, unless an earlier run has.
+ * Unpacks packages into a folder, unless an earlier run has. A script that is killed leaves no folder of that name.
  *
- * @param {string} folder - A folder that is made. The folder is whole or absent.
+ * @param {string} name - The name of the folder in target/vm, to which a hash of the options is added.
  * @param {object} options
  * @param {string} options.release - The release, for instance "bookworm".
  * @param {string} options.arch - The architecture as Node names it.
  * @param {string[]} options.packages - Their names.
  * @param {(name: string) => boolean} [options.keep] - Decides which packages are unpacked. By default these are the named
  *   packages and all on which they depend.
- * @returns {string} The folder.
+ * @param {(folder: string) => void} [options.prepare] - Adds to the folder before it gets its name.
+ * @returns {string} The path of the folder.
  */
-export function unpack(folder, { release, arch, packages, keep = () => true }) {
+export function unpack(name, { release, arch, packages, keep = () => true, prepare = () => {} }) {
+	const hash = createHash("sha256")
+		.update(`${release} ${arch} ${packages} ${keep} ${prepare}`)
+		.digest("hex")
+		.slice(0, 8);
+	const folder = join(place, `${name}-${hash}`);
+	return makeFolder(folder, (partial) => {
+		const files = new Apt(release, architectures[arch]).download(packages, keep);
+		// As on a machine, /bin, /lib and others are links into /usr, which tar has to keep.
+		for (const each of ["bin", "sbin", "lib", "lib64"]) {
+			fs.mkdirSync(join(partial, "usr", each), { recursive: true });
+			fs.symlinkSync(`usr/${each}`, join(partial, each));
+		}
+		const script = 'dpkg-deb --fsys-tarfile "$1" | tar --extract --keep-directory-symlink --directory "$2"';
+		for (const file of files) execute("bash", ["-euo", "pipefail", "-c", script, "bash", file, partial]);
+		prepare(partial);
+	});
+}
+
+/** Makes a folder by a function, unless it is there. The folder gets its name when the function has returned. */
+export function makeFolder(folder, make) {
 	if (fs.existsSync(folder)) return folder;
-	const apt = new Apt(release, architectures[arch]);
-	const files = apt.download(packages, keep);
 	const partial = `${folder}.partial-${process.pid}`;
 	fs.rmSync(partial, { recursive: true, force: true });
 	fs.mkdirSync(partial, { recursive: true });
-	for (const file of files) execute("dpkg-deb", ["--extract", file, partial]);
-	fs.rmSync(folder, { recursive: true, force: true });
-	fs.renameSync(partial, folder);
+	try {
+		make(partial);
+		fs.renameSync(partial, folder);
+	} finally {
+		fs.rmSync(partial, { recursive: true, force: true });
+	}
 	return folder;
 }
 
@@ -108,7 +131,9 @@ class Apt {
 	}
 
 	#run(args, cwd = this.folder) {
-		return execute("apt-get", args, { cwd, env: { ...process.env, APT_CONFIG: join(this.folder, "apt.conf") } });
+		// Two scripts at a time would meet the lock of apt-get, which waits for none.
+		const command = [join(place, "apt/lock"), "apt-get", ...args];
+		return execute("flock", command, { cwd, env: { ...process.env, APT_CONFIG: join(this.folder, "apt.conf") } });
 	}
 }
 

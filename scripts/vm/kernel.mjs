@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import { basename, join } from "node:path";
 import { cpio } from "./cpio.mjs";
-import { architectures, execute, place, unpack } from "./debian.mjs";
+import { architectures, execute, unpack } from "./debian.mjs";
 import { toolCommand } from "./tools.mjs";
 
 /** The release of Debian that has each kernel. */
@@ -13,7 +13,7 @@ const modules = ["virtio_pci", "virtio_blk", "virtio_console", "ext4"];
 
 /** Fetches a kernel, and returns the paths of its image and of its initramfs, and its release as uname(2) has it. */
 export function fetchKernel(name, arch) {
-	const folder = unpack(join(place, "kernels", `${name}-${arch}`), {
+	const folder = unpack(`kernel-${name}-${arch}`, {
 		release: kernels[name],
 		arch,
 		packages: [`linux-image-cloud-${architectures[arch]}`],
@@ -28,7 +28,7 @@ export function fetchKernel(name, arch) {
 function makeInitramfs(folder, arch) {
 	const path = join(folder, "initramfs");
 	const init = fs.readFileSync(new URL("init.sh", import.meta.url));
-	const busybox = unpack(join(place, `busybox-${arch}`), {
+	const busybox = unpack(`busybox-${arch}`, {
 		release: "bookworm",
 		arch,
 		packages: ["busybox-static"],

@@ -27,7 +27,7 @@ function machineOptions(arch, { kernel, initramfs, disks, folder, memory, cpus }
 			"tcg,thread=multi",
 		],
 		...[...options, "-smp", String(cpus), "-m", String(memory), "-kernel", kernel, "-initrd", initramfs],
-		...["-append", `console=${console} quiet loglevel=4 panic=-1 oops=panic vm.panic_on_oom=0 mitigations=off`],
+		...["-append", `console=${console} quiet loglevel=4 panic=-1 mitigations=off no_timer_check`],
 		...["-chardev", `file,id=console,path=${folder}/console`, "-serial", "chardev:console"],
 		...device("virtio-serial-pci", "id=ports"),
 		...["-chardev", "stdio,id=output,signal=off", ...device("virtserialport", "chardev=output,nr=1")],

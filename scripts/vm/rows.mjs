@@ -1,0 +1,42 @@
+// The rows of the table of docs/platforms.md: what runs on which kernel, architecture, libc and Node.
+
+/** The packages whose tests run on Linux 6.1, the oldest kernel of a Debian that tasks work on. */
+const suites = ["caps", "credentials", "namespaces", "mount", "pidfd"];
+
+/**
+ * Each row has a `name`, a `kernel` and an `arch`, which choose its machine ("host" is this one, without a machine), and either
+ * `suites` or a smoke: the `platform` of the addon, the `node` that runs it, and the users `uids`. `ci` marks what CI runs.
+ */
+export const rows = [
+	{
+		name: "5.10 x64 gnu, refused",
+		kernel: "5.10",
+		arch: "x64",
+		platform: "x64-gnu",
+		node: "20",
+		refused: true,
+		uids: [0],
+		ci: true,
+	},
+	...["6.1", "6.12", "newest"].map((kernel) => smoke(kernel, "x64", "gnu", "20", kernel === "6.1")),
+	{ name: "6.1 x64 gnu, suites", kernel: "6.1", arch: "x64", suites, uids: [0] },
+	...["6.1", "6.12"].flatMap((kernel) => [
+		smoke(kernel, "arm64", "gnu", "20", false),
+		smoke(kernel, "arm64", "gnu", "26", false),
+		smoke(kernel, "arm64", "musl", "musl", false),
+	]),
+	smoke("host", "x64", "musl", "musl", true),
+];
+
+function smoke(kernel, arch, libc, node, ci) {
+	const version = node === "musl" ? "" : `, Node ${node}`;
+	return {
+		name: `${kernel} ${arch} ${libc}${version}`,
+		kernel,
+		arch,
+		platform: `${arch}-${libc}`,
+		node,
+		uids: [0, 1000],
+		ci,
+	};
+}
