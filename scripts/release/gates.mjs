@@ -50,14 +50,16 @@ export function manifestFaults(tree, packages) {
 	return faults;
 }
 
-/** Returns a fault for each changeset that `changeset version` has not taken yet. */
+/** Returns a fault if there are changesets that `changeset version` has not taken yet. */
 function changesetFaults(folder) {
 	const before = join(folder, "pre.json");
 	// In pre mode the changesets stay until the end of that mode, and pre.json lists those that were taken.
 	const taken = existsSync(before) ? JSON.parse(readFileSync(before, "utf8")).changesets : [];
-	return readdirSync(folder)
+	const pending = readdirSync(folder)
 		.filter((file) => file.endsWith(".md") && file !== "README.md" && !taken.includes(basename(file, ".md")))
-		.map((file) => `.changeset/${file} is pending: run \`npm run version\` and commit the result`);
+		.map((file) => `.changeset/${file}`);
+	if (pending.length === 0) return [];
+	return [`changesets are pending: run \`npm run version\` and commit the result\n${pending.join("\n")}`];
 }
 
 /** Returns a fault where core does not name each slice as an optional dependency of exactly its version. */
