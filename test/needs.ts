@@ -64,6 +64,7 @@ const probes = {
 	"a login uid that is not set": () => read("/proc/self/loginuid") === "4294967295",
 	"no_new_privs that is not set": () => status("NoNewPrivs") === "0",
 
+	glibc: () => "glibcVersionRuntime" in (process.report.getReport() as unknown as { header: object }).header,
 	"the headers of libcap 2.66": () => libcapIsAtLeast(2, 66),
 	"a Node that builds single executables": () => Number(process.versions.node.split(".")[0]) > 25,
 

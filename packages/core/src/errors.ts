@@ -324,14 +324,6 @@ export class UnsupportedPlatformError extends NearfarError {
 	}
 }
 
-/** Details of a {@link LoadError}. Absent ones do not apply to the error. */
-interface LoadDetails {
-	packageName?: string;
-	installed?: readonly string[];
-	path?: string;
-	cause?: unknown;
-}
-
 /**
  * The addon of nearfar cannot be loaded. Thrown at the first call, never on import. `fix` says what to do, and `code` says why:
  *
@@ -368,7 +360,12 @@ export class LoadError extends NearfarError {
 	/** The file that is refused or damaged. */
 	declare readonly path?: string;
 
-	constructor(code: string, message: string, fix: readonly string[], details: LoadDetails = {}) {
+	constructor(
+		code: string,
+		message: string,
+		fix: readonly string[],
+		details: { packageName?: string; installed?: readonly string[]; path?: string; cause?: unknown } = {},
+	) {
 		super(code, `${message}: ${fix.join("; or ")}`);
 		this.fix = fix;
 		Object.assign(this, details);

@@ -1,17 +1,17 @@
 //! The stub's executable. The addon contains it and executes it from a sealed memfd. Where the host forbids that, the
 //! addon executes the file beside itself ([decision 14](../../../../docs/decisions/0014-probes.md)).
 
-use crate::error::{During, Result};
+use crate::error::{During, Failure, Refusal, Result};
 use crate::own_descriptor;
 use crate::sequence::file_limit;
 use nix::errno::Errno;
 use nix::sys::memfd::{memfd_create, MFdFlags};
 use std::ffi::CString;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
 const IMAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/nearfar-stub"));
@@ -68,17 +68,41 @@ fn sealed_memfd() -> Option<OwnedFd> {
     Some(file.into())
 }
 
-/// Probes whether the kernel would execute the memfd.
-fn can_be_executed(memfd: &OwnedFd) -> bool {
+/// Probes whether the kernel would execute a file. The file of a memfd has every execute bit, and the sysctl takes them away.
+fn can_be_executed(fd: &OwnedFd) -> bool {
     // SAFETY: the kernel reads an empty string, which is static. The descriptor is open as long as it is borrowed.
-    let allowed = unsafe {
-        libc::syscall(libc::SYS_faccessat2, memfd.as_raw_fd(), c"".as_ptr(), libc::X_OK, libc::AT_EMPTY_PATH)
-    };
-    // ENOSYS comes from kernels before 5.8, which forbid no memfd.
+    let allowed =
+        unsafe { libc::syscall(libc::SYS_faccessat2, fd.as_raw_fd(), c"".as_ptr(), libc::X_OK, libc::AT_EMPTY_PATH) };
+    // ENOSYS comes from kernels before 5.8, on which no task starts.
     allowed == 0 || Errno::last() == Errno::ENOSYS
 }
 
+/// Opens the stub's file in the place of a memfd. Looks at the file before a task depends on it: the refusal of an execution would not
+/// say which file is meant, and a stub of another version would not understand its messages.
 fn open_file() -> Result<OwnedFd> {
     let path = lock_file().clone().unwrap_or_default();
-    File::open(path).during("open").map(OwnedFd::from)
+    let file = File::open(&path).map_err(|error| {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+        unusable("open", errno, &path, "cannot be opened: install the packages again")
+    })?;
+    let mut bytes = Vec::with_capacity(IMAGE.len() + 1);
+    (&file).take(IMAGE.len() as u64 + 1).read_to_end(&mut bytes).during("read")?;
+    if bytes != IMAGE {
+        return Err(unusable("execve", Errno::ENOEXEC, &path, "belongs to another build: install the packages again"));
+    }
+    let fd = OwnedFd::from(file);
+    if !can_be_executed(&fd) {
+        let words = "cannot be executed: make it executable (chmod 755), and keep it on a mount without noexec";
+        return Err(unusable("execve", Errno::EACCES, &path, words));
+    }
+    Ok(fd)
+}
+
+/// Returns the refusal of a call for the stub's file, with the reason and what to do in words.
+fn unusable(syscall: &'static str, errno: Errno, path: &Path, words: &str) -> Failure {
+    Failure::Refused(Refusal {
+        path: Some(path.as_os_str().as_bytes().to_vec()),
+        words: Some(format!("a task cannot start from memory here, and the stub beside the addon {words}").into()),
+        ..Refusal::new(syscall, errno as i32)
+    })
 }

@@ -5,10 +5,15 @@ use crate::forbid::forbid;
 use crate::task::{end, program, Task};
 use nearfar_linux::call::Call;
 use nearfar_linux::calls::credentials;
+use nearfar_linux::error::Failure;
 use nearfar_linux::task::clone::CloneOptions;
 use nearfar_linux::task::exec;
 use nearfar_linux::task::stub;
+use nix::errno::Errno;
+use std::fs::Permissions;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 
 /// Asserts that a task was executed from the stub's file: the link to its executable has a path.
 fn starts_from_its_file() {
@@ -45,11 +50,43 @@ fn a_stub_starts_from_a_memfd_where_it_may() {
 #[test]
 fn a_filter_that_refuses_executable_memfds_makes_the_stub_start_from_its_file() {
     alone("stub_file::a_filter_that_refuses_executable_memfds_makes_the_stub_start_from_its_file", || {
-        // Refuses MFD_EXEC with EACCES, as vm.memfd_noexec=2 does. A seccomp filter needs no privilege.
-        let flags = libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: 24 };
-        let has_exec = libc::sock_filter { code: 0x45, jt: 0, jf: 1, k: 0x10 };
-        forbid(libc::SYS_memfd_create, libc::EACCES, &[flags, has_exec]);
+        forbid_executable_memfds();
         starts_from_its_file();
+    });
+}
+
+/// Has MFD_EXEC refused with EACCES, as vm.memfd_noexec=2 does. A seccomp filter needs no privilege.
+fn forbid_executable_memfds() {
+    let flags = libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: 24 };
+    let has_exec = libc::sock_filter { code: 0x45, jt: 0, jf: 1, k: 0x10 };
+    forbid(libc::SYS_memfd_create, libc::EACCES, &[flags, has_exec]);
+}
+
+#[test]
+fn a_stub_file_that_cannot_be_used_is_refused_with_its_path() {
+    alone("stub_file::a_stub_file_that_cannot_be_used_is_refused_with_its_path", || {
+        forbid_executable_memfds();
+        let path = std::env::temp_dir().join(format!("nearfar-stub-{}", std::process::id()));
+        let bytes = std::fs::read(concat!(env!("OUT_DIR"), "/nearfar-stub")).unwrap();
+        let longer = [&bytes[..], &[0]].concat();
+        let damages: [(Option<&[u8]>, u32, &str, Errno); 5] = [
+            (None, 0, "open", Errno::ENOENT),
+            (Some(&bytes[..100]), 0o755, "execve", Errno::ENOEXEC),
+            (Some(&longer), 0o755, "execve", Errno::ENOEXEC),
+            (Some(b"#!/bin/sh\n"), 0o755, "execve", Errno::ENOEXEC),
+            (Some(&bytes), 0o644, "execve", Errno::EACCES),
+        ];
+        stub::set_file(path.clone());
+        for (content, mode, syscall, errno) in damages {
+            if let Some(content) = content {
+                std::fs::write(&path, content).unwrap();
+                std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            }
+            let Err(Failure::Refused(refusal)) = Task::clone(&CloneOptions::default()) else { panic!("it starts") };
+            assert_eq!((refusal.syscall, refusal.errno), (syscall, errno));
+            assert_eq!(refusal.path.as_deref(), Some(path.as_os_str().as_bytes()));
+        }
+        std::fs::remove_file(&path).unwrap();
     });
 }
 

@@ -20,7 +20,7 @@ export function notInstalled(slice: Slice, resolve: Resolve): LoadError {
 	}
 	const lockfile =
 		"delete node_modules and the lockfile and install again, if the lockfile was written on another platform (npm/cli#4828)";
-	const forThis = `npm install --os=linux --cpu=${cpu} --libc=${libc}`;
+	const forThis = installFor(slice);
 	if (installed.length === 0) {
 		return new LoadError(
 			"NOT_INSTALLED",
@@ -109,22 +109,26 @@ export function notLoaded(slice: Slice, file: string, error: unknown): LoadError
 }
 
 /** Returns the error for a C library that does not fit, or `undefined` where the message of the loader is about something else. */
-function describeLibc({ libc }: Slice, message: string, details: object): LoadError | undefined {
+function describeLibc(slice: Slice, message: string, details: { path: string }): LoadError | undefined {
+	const needed = /GLIBC_([\d.]+)/.exec(message)?.[1];
 	const version = glibcVersion();
-	if (/GLIBC_\d/.test(message) && version !== undefined) {
+	if (needed !== undefined && version !== undefined) {
 		return new LoadError(
 			"WRONG_LIBC",
 			`the addon needs glibc ${OLDEST_GLIBC} or later, and this process runs on glibc ${version} (${message})`,
-			["use a distribution with a newer glibc, such as Debian 10, Ubuntu 18.10 or RHEL 8"],
+			["run on a distribution with a newer glibc, such as Debian 10, Ubuntu 20.04 or RHEL 8, or later"],
 			details,
 		);
 	}
 	if (!/\b(libc\.so|libc\.musl|ld-musl|ld-linux|libm\.so|libgcc_s)|symbol|GLIBC_/.test(message)) return undefined;
-	const found = version === undefined ? "a C library that does not tell its version" : `glibc ${version}`;
+	const folder = details.path.slice(0, details.path.lastIndexOf("/"));
 	return new LoadError(
 		"WRONG_LIBC",
-		`the addon for ${libc} does not fit the C library of this process, ${found} (${message})`,
-		[`use a Node that was built for the C library of this system, and install for it: npm install --libc=${libc}`],
+		`${details.path} does not fit the C library of this process, ${version ? `glibc ${version}` : slice.libc} (${message})`,
+		[
+			`rm -rf ${folder} && ${installFor(slice)}`,
+			"run a Node that was built for the C library of this system, and none on a stand-in such as gcompat",
+		],
 		details,
 	);
 }
@@ -144,9 +148,14 @@ function denoRefused(error: unknown): LoadError {
 	return new LoadError(
 		"PERMISSION",
 		`Deno does not permit to load the addon of nearfar (${message})`,
-		["start Deno with --allow-ffi --allow-read --allow-env --allow-sys"],
+		["start Deno with --allow-ffi --allow-read --allow-env"],
 		{ cause: error },
 	);
+}
+
+/** Returns the command that installs the package for a platform, also on a machine of another one. */
+function installFor({ cpu, libc }: Slice): string {
+	return `npm install --os=linux --cpu=${cpu} --libc=${libc}`;
 }
 
 function reinstall(folder: string): string[] {

@@ -2,6 +2,7 @@ import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { fixturePath, runFixture } from "../../../../test/fixture.ts";
+import { needs } from "../../../../test/needs.ts";
 import { readElf } from "../../src/addon/elf.ts";
 import { here, otherCpu, otherLibc, Tree } from "./tree.ts";
 import { writeElf } from "./write-elf.ts";
@@ -79,6 +80,47 @@ function endOfSegments(file: string): number {
 		.filter((at) => bytes.readUInt32LE(at) === 1)
 		.map((at) => Number(bytes.readBigUInt64LE(at + 8) + bytes.readBigUInt64LE(at + 32)));
 	return Math.max(...ends);
+}
+
+describe("ERR_NEARFAR_WRONG_LIBC", () => {
+	needs("glibc").test("a glibc that is too old: the message has the version found and the one needed", async () => {
+		using tree = new Tree();
+		const file = join(tree.install(here), addon);
+		writeFileSync(file, needing("GLIBC_2.99", readFileSync(file)));
+		const error = await firstCall(tree);
+		expect(error).toMatchObject({ name: "LoadError", code: "ERR_NEARFAR_WRONG_LIBC", packageName, path: file });
+		const report = process.report.getReport() as unknown as { header: { glibcVersionRuntime: string } };
+		expect(error.message).toContain(
+			`needs glibc 2.28 or later, and this process runs on glibc ${report.header.glibcVersionRuntime}`,
+		);
+	});
+
+	needs("glibc").test("an addon for musl in the package for glibc: the command installs the right one", async () => {
+		using tree = new Tree();
+		const folder = tree.install(here);
+		const file = join(folder, addon);
+		writeFileSync(file, readFileSync(file, "latin1").replace("\0libc.so.6\0", "\0libc.so\0\0\0"), "latin1");
+		const error = await firstCall(tree);
+		expect(error).toMatchObject({ name: "LoadError", code: "ERR_NEARFAR_WRONG_LIBC", packageName, path: file });
+		expect(error.fix[0]).toBe(`rm -rf ${folder} && ${forThis}`);
+	});
+});
+
+/** Returns an addon that needs another version of glibc than it does. The dynamic loader compares the hash and the name. */
+function needing(version: string, bytes: Buffer): Buffer {
+	const [old = ""] = bytes.toString("latin1").match(/GLIBC_2\.\d\d(?=\0)/) ?? [];
+	const hash = (name: string) => {
+		const value = Buffer.alloc(4);
+		let all = 0;
+		for (const letter of Buffer.from(name)) {
+			all = (all << 4) + letter;
+			all = (all ^ ((all & 0xf000_0000) >>> 24)) & 0x0fff_ffff;
+		}
+		value.writeUInt32LE(all);
+		return value.toString("latin1");
+	};
+	const text = bytes.toString("latin1").replaceAll(hash(old), hash(version)).replaceAll(`${old}\0`, `${version}\0`);
+	return Buffer.from(text, "latin1");
 }
 
 test("ERR_NEARFAR_VERSION_MISMATCH names both versions and the command", async () => {
