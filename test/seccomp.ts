@@ -6,7 +6,7 @@ import type { Process, Task } from "@nearfar/core";
  * @param value - The lower half of one argument of the calls that are meant. Default: all calls.
  * @param argument - The index of this argument, from 0. Default: the first one.
  */
-export function forbid(task: Task, nr: number, errno: number, value?: number, argument = 0): void {
+export function forbid(task: Task<Process>, nr: number, errno: number, value?: number, argument = 0): void {
 	filter(task, nr, 0x0005_0000 | errno, value, argument); // SECCOMP_RET_ERRNO
 }
 

@@ -4,6 +4,7 @@ import { Location, mkdir, openat2, Task } from "@nearfar/core";
 import { bind, cgroup2, devpts, Mount, moveMount, mqueue, overlay, proc, sysfs, tmpfs, umount } from "@nearfar/mount";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fixturePath } from "../../../test/fixture.ts";
+import { needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
 import { mountAt, mountsOf, ownMounts, sandbox, traces } from "./sandbox.ts";
@@ -20,7 +21,10 @@ const makers = {
 	overlay: { attach: (to: never) => overlay(to, { lower }), detach: () => overlay(null, { lower }) },
 } as const;
 
-describe.each(Object.entries(makers))("%s", (_, { attach, detach }) => {
+describe.each(Object.entries(makers))("%s", (name, { attach, detach }) => {
+	// Before Linux 6.13 mount(2) makes an overlay, with errors of its own, and no batch and no descriptor can hold that overlay.
+	const detached = needs(...(name === "overlay" ? (["Linux 6.13"] as const) : []));
+
 	test("with a target the mount stays and no descriptor does", async () => {
 		await using box = await sandbox();
 		const place = box.folder("place");
@@ -32,7 +36,7 @@ describe.each(Object.entries(makers))("%s", (_, { attach, detach }) => {
 		expect(traces(box.task)).toEqual(before);
 	});
 
-	test("with null the mount is detached, and ends with its scope where it is attached", async () => {
+	detached.test("with null the mount is detached, and ends with its scope where it is attached", async () => {
 		await using box = await sandbox();
 		const place = box.folder("place");
 		const before = traces(box.task);
@@ -47,29 +51,32 @@ describe.each(Object.entries(makers))("%s", (_, { attach, detach }) => {
 		expect(traces(box.task)).toEqual(before);
 	});
 
-	test("NMA-10, bubblewrap #390: a link at the target is not followed, whatever it leads to, and nothing is created", async () => {
-		await using box = await sandbox();
-		box.folder("real");
-		const links = { relative: "real", absolute: box.inside("real"), chained: "relative", dangling: "nowhere" };
-		for (const [name, target] of Object.entries(links)) symlinkSync(target, box.outside(name));
-		const before = [traces(box.task), readdirSync(box.outside())];
-		for (const name of Object.keys(links)) {
-			const refused = box.task.run(() => refusal(() => attach(box.inside(name) as never)));
-			expect(refused).toMatchObject({ code: "EINVAL", syscall: "move_mount", hint: expect.any(String) });
+	detached.test(
+		"NMA-10, bubblewrap #390: a link at the target is not followed, whatever it leads to, and nothing is created",
+		async () => {
+			await using box = await sandbox();
+			box.folder("real");
+			const links = { relative: "real", absolute: box.inside("real"), chained: "relative", dangling: "nowhere" };
+			for (const [name, target] of Object.entries(links)) symlinkSync(target, box.outside(name));
+			const before = [traces(box.task), readdirSync(box.outside())];
+			for (const name of Object.keys(links)) {
+				const refused = box.task.run(() => refusal(() => attach(box.inside(name) as never)));
+				expect(refused).toMatchObject({ code: "EINVAL", syscall: "move_mount", hint: expect.any(String) });
+				expect([traces(box.task), readdirSync(box.outside())]).toEqual(before);
+			}
+			for (const name of ["relative", "absolute", "chained"]) {
+				box.task.run(() => attach(new Location(undefined, box.inside(name)) as never));
+				expect(mountAt(box.task, box.inside("real"))).toBeDefined();
+				box.task.run(() => umount(box.inside("real")));
+			}
+			const refused = (place: unknown) => box.task.run(() => refusal(() => attach(place as never)));
+			const dangling = new Location(undefined, box.inside("dangling"));
+			expect(refused(dangling)).toMatchObject({ code: "ENOENT", syscall: "move_mount" });
+			const unfollowed = new Location(undefined, box.inside("relative"), { symlinks: false });
+			expect(refused(unfollowed)).toMatchObject({ code: "EINVAL", syscall: "move_mount" });
 			expect([traces(box.task), readdirSync(box.outside())]).toEqual(before);
-		}
-		for (const name of ["relative", "absolute", "chained"]) {
-			box.task.run(() => attach(new Location(undefined, box.inside(name)) as never));
-			expect(mountAt(box.task, box.inside("real"))).toBeDefined();
-			box.task.run(() => umount(box.inside("real")));
-		}
-		const refused = (place: unknown) => box.task.run(() => refusal(() => attach(place as never)));
-		const dangling = new Location(undefined, box.inside("dangling"));
-		expect(refused(dangling)).toMatchObject({ code: "ENOENT", syscall: "move_mount" });
-		const unfollowed = new Location(undefined, box.inside("relative"), { symlinks: false });
-		expect(refused(unfollowed)).toMatchObject({ code: "EINVAL", syscall: "move_mount" });
-		expect([traces(box.task), readdirSync(box.outside())]).toEqual(before);
-	});
+		},
+	);
 
 	test("a link on the way to the target is followed", async () => {
 		await using box = await sandbox();
@@ -92,7 +99,7 @@ describe.each(Object.entries(makers))("%s", (_, { attach, detach }) => {
 		});
 	});
 
-	test("a missing target, a file, and a path below a file", async () => {
+	detached.test("a missing target, a file, and a path below a file", async () => {
 		await using box = await sandbox();
 		const [missing, file] = [box.inside("missing"), box.file("file")];
 		const before = [traces(box.task), readdirSync(box.outside())];
@@ -111,7 +118,7 @@ describe.each(Object.entries(makers))("%s", (_, { attach, detach }) => {
 		expect([traces(box.task), readdirSync(box.outside())]).toEqual(before);
 	});
 
-	test("a batch that fails after create leaves neither a mount nor a descriptor", async () => {
+	detached.test("a batch that fails after create leaves neither a mount nor a descriptor", async () => {
 		await using box = await sandbox();
 		const place = box.folder("place");
 		const before = traces(box.task);
@@ -127,7 +134,7 @@ describe.each(Object.entries(makers))("%s", (_, { attach, detach }) => {
 		expect(traces(box.task)).toEqual(before);
 	});
 
-	test("in a batch the mount is made, and a detached one can be used by later calls", async () => {
+	detached.test("in a batch the mount is made, and a detached one can be used by later calls", async () => {
 		await using box = await sandbox();
 		const [place, other, third] = [box.folder("place"), box.folder("other"), box.folder("third")];
 		const { descriptors } = traces(box.task);

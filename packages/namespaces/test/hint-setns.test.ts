@@ -5,7 +5,7 @@ import { type FileDescriptor, openat2, type SyscallError, Task } from "@nearfar/
 import { Namespace, setns, setTimeOffsets, unshare } from "@nearfar/namespaces";
 import { expect, test } from "vitest";
 import { cloneUninspected } from "../../../test/inspectable.ts";
-import { needs } from "../../../test/needs.ts";
+import { has, needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
 import { hintOf } from "./hint-of.ts";
 import { powerless } from "./tasks.ts";
@@ -76,15 +76,16 @@ needs("/proc", "time namespaces").test("EACCES of time offsets says: before the 
 needs("/proc").test("EACCES of Namespace.of names the process, and says whether it is not dumpable", async () => {
 	await using reader = await powerless();
 	await using task = await cloneUninspected({ namespaces: ["user"], idMap: "root" });
+	const syscall = has("Linux 6.11") ? "ioctl" : "openat2"; // before, the namespace is opened in /proc
 	const ofTask = (await reason(() => reader.run(() => Namespace.of(task, "user")))) as SyscallError;
 	expect(ofTask).toMatchObject({
 		code: "EACCES",
-		syscall: "ioctl",
+		syscall,
 		hint: expect.stringContaining("setDumpable(true)"),
 	});
 	expect(ofTask.message).toContain(`${task}`);
 	const { pid } = task;
-	const hint = await hintOf("EACCES", "ioctl", () => reader.run(() => Namespace.of(pid, "user")));
+	const hint = await hintOf("EACCES", syscall, () => reader.run(() => Namespace.of(pid, "user")));
 	expect(hint).toContain("PTRACE_MODE_READ");
 });
 

@@ -3,6 +3,7 @@ import { chdir, openat2, Process, Task } from "@nearfar/core";
 import { native, prctlOptions } from "@nearfar/core/internal";
 import { setns, unshare } from "@nearfar/namespaces";
 import { expect, test } from "vitest";
+import { has } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { capable, put } from "./tasks.ts";
 
@@ -18,7 +19,9 @@ test("NST-17 the init of a pid namespace is out of reach from inside, and for SI
 	expect(init.run(() => native().getpid())).toBe(1);
 	init.process.kill("SIGKILL");
 	expect(await init.process.exited).toMatchObject({ signal: "SIGKILL" });
-	expect(await other.process.exited).toMatchObject({ signal: "SIGKILL" });
+	const { signal } = await other.process.exited;
+	// Before Linux 6.15 the status of a child that another process reaps is not always known.
+	expect(has("Linux 6.15") ? ["SIGKILL"] : ["SIGKILL", null]).toContain(signal);
 });
 
 test("children have another PidNamespace after success, and only then", async () => {
