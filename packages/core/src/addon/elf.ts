@@ -1,4 +1,4 @@
-/** What the headers of an ELF file say: who can execute or load the file. */
+/** The headers of an ELF file: which CPU the file is for, and which loader the file needs. */
 export interface ElfHeaders {
 	/** The CPU, as Node names it. A number of the ELF standard, as text, for others. */
 	readonly cpu: string;
