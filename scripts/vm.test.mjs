@@ -1,0 +1,47 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { root } from "./run.mjs";
+import { cpio } from "./vm/cpio.mjs";
+import { rows } from "./vm/rows.mjs";
+import { resultOf, scriptOf } from "./vm/script.mjs";
+
+test.for([
+	[[], "usage"],
+	[["6.1", "x64"], "usage"],
+	[["4.19", "x64", "true"], "no kernel 4.19"],
+	[["6.1", "riscv64", "true"], "no architecture riscv64"],
+	[["6.1", "x64", "true", "--seconds", "soon"], "positive number"],
+])("vm.mjs %j fails before it fetches anything", ([args, words]) => {
+	const { status, stderr } = spawnSync(process.execPath, [join(root, "scripts/vm.mjs"), ...args], { encoding: "utf8" });
+	expect(status).not.toBe(0);
+	expect(stderr).toContain(words);
+});
+
+test("an archive of cpio pads names and contents to four bytes", () => {
+	const archive = cpio([{ name: "a", data: "12345" }, { name: "dev" }]);
+	expect(archive.length % 4).toBe(0);
+	expect(archive.toString("latin1").match(/070701/g)).toHaveLength(3);
+});
+
+const row = rows.find(({ name }) => name.startsWith("6.1 x64 gnu, Node"));
+
+test("the script of a row runs it as each user", () => {
+	const script = scriptOf([row]);
+	expect(script.match(/@begin/g)).toHaveLength(row.uids.length);
+	expect(script).toContain("setpriv --reuid 1000");
+});
+
+test("a row whose machine ended before it began has failed", () => {
+	expect(resultOf("", row, 0)).toMatchObject({ passed: 0, failed: 1 });
+});
+
+test("a row whose machine ended half-way has failed", () => {
+	const output = `@begin ${row.name} as 0\npassed: one\n`;
+	expect(resultOf(output, row, 0)).toMatchObject({ passed: 1, failed: 1 });
+});
+
+test("a row that ended well counts its cases", () => {
+	const output = `@begin ${row.name} as 0\npassed: one\nskipped: two: why\n@end 0 1500 ${row.name} as 0\n`;
+	expect(resultOf(output, row, 0)).toMatchObject({ passed: 1, failed: 0, skipped: 1, milliseconds: 1500 });
+});
