@@ -30,6 +30,7 @@ export const houses = {
 				"arguments",
 				"copies",
 				"dispose-symbols",
+				"environment",
 				"errors",
 				"identity",
 				"nearest",

@@ -1,4 +1,5 @@
 import { native } from "../addon/native.ts";
+import { environmentVariable } from "../environment.ts";
 import { BatchError, ClosedError, FDTableMismatchError, TaskGoneError } from "../errors.ts";
 import { type FDTable, sharersOf } from "../identity.ts";
 import {
@@ -191,7 +192,7 @@ export class Handle {
 
 	#register(): void {
 		if (!this.#owned) return;
-		const origin = process.env.NEARFAR_TRACE === "1" ? `; it was made here:\n${new Error().stack}` : "";
+		const origin = environmentVariable("NEARFAR_TRACE") === "1" ? `; it was made here:\n${new Error().stack}` : "";
 		const reference = new WeakRef(this);
 		handlesOf(this.table).set(this.#number, reference);
 		leaks.register(this, { table: this.table, number: this.#number, reference, origin }, this);

@@ -1,3 +1,4 @@
+import { environmentVariable } from "../environment.ts";
 import { ExitError } from "../errors.ts";
 import { SyscallError } from "../syscall-error.ts";
 
@@ -10,7 +11,7 @@ const LONGEST = 16 * 1024 * 1024; // bytes of output
  */
 export async function getsubids(...args: string[]): Promise<string> {
 	const { execFile } = process.getBuiltinModule("node:child_process");
-	const { PATH } = process.env;
+	const PATH = environmentVariable("PATH");
 	// The folder is one that exists. With a removed folder the error of the start would be ENOENT, too.
 	const options = { cwd: "/", env: PATH === undefined ? {} : { PATH }, maxBuffer: LONGEST };
 	return await new Promise((resolve, reject) => {

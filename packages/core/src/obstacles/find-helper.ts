@@ -1,5 +1,6 @@
 import { capabilities } from "../addon/flags.generated.ts";
 import { native } from "../addon/native.ts";
+import { environmentVariable } from "../environment.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { nearTask } from "../target/target.ts";
 import { isInitialUserNamespace } from "./ask.ts";
@@ -33,7 +34,7 @@ const S_ISUID = 0o4000;
  */
 export function findHelper(helper: HelperName, mounts: readonly SeenMount[]): Helper {
 	const { accessSync, constants, realpathSync, statSync } = process.getBuiltinModule("node:fs");
-	const searched = [...(process.env.PATH ?? "").split(":").filter(Boolean), "/usr/bin"];
+	const searched = [...(environmentVariable("PATH") ?? "").split(":").filter(Boolean), "/usr/bin"];
 	const isProgram = (path: string) => {
 		try {
 			accessSync(path, constants.X_OK);

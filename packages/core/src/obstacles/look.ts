@@ -1,6 +1,8 @@
 // Readers of the values that explain a refusal. The files below /proc/<pid> are read by this process, from outside: that works while
 // the task is busy, stopped, or under a filter. A value is `undefined` if it cannot be read.
+
 import { native } from "../addon/native.ts";
+import { environmentVariable } from "../environment.ts";
 import type { FileDescriptor } from "../files/descriptor.ts";
 import { openProcessFolder } from "../files/pidfd.ts";
 import { ChildProcess } from "../process/child.ts";
@@ -221,10 +223,10 @@ export function isUnreached(limit: number): boolean {
 /** Returns the signs that this process runs in a container, on which the fixes for an obstacle depend. */
 export function signsOfContainer(): string[] {
 	const { existsSync } = process.getBuiltinModule("node:fs");
-	const { container, KUBERNETES_SERVICE_HOST: kubernetes } = process.env;
+	const container = environmentVariable("container");
 	return [
 		...["/.dockerenv", "/run/.containerenv"].filter((path) => existsSync(path)),
 		...(container ? [`$container=${container}`] : []),
-		...(kubernetes ? ["$KUBERNETES_SERVICE_HOST"] : []),
+		...(environmentVariable("KUBERNETES_SERVICE_HOST") ? ["$KUBERNETES_SERVICE_HOST"] : []),
 	];
 }

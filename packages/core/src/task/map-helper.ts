@@ -1,5 +1,6 @@
 import { abortable } from "../abortable.ts";
 import { native } from "../addon/native.ts";
+import { environmentVariable } from "../environment.ts";
 import { IdMapHelperError } from "../errors.ts";
 import { closeRange, pipe } from "../files/files.ts";
 import { pidInProc } from "../files/pidfd.ts";
@@ -79,7 +80,7 @@ function pidForHelper({ target, path, by }: Run): number {
 
 /** Executes a helper in a new task, and returns how the program has ended, with the end of its error output. */
 async function execute({ path, argv }: Command, { by, signal }: Run): Promise<{ status: ExitStatus; stderr: string }> {
-	const { PATH } = process.env;
+	const PATH = environmentVariable("PATH");
 	const env = { PATH: PATH ? `${PATH}:/usr/bin` : "/usr/bin" };
 	const [read, write] = nearTask().run(() => pipe());
 	using stderr = write;
