@@ -22,15 +22,17 @@ const libc = { glibc: "libc.so.6", musl: "libc.so" };
 function makeSlice(platform) {
 	for (const name of ["LICENSE", "README.md", "THIRD-PARTY.md", "package.json"])
 		fs.copyFileSync(join(sliceFolder(platform), name), path(name));
-	writeAddon(platform, {});
 	fs.writeFileSync(path("nearfar-stub"), makeElf({ cpu: platform.cpu }));
 	fs.chmodSync(path("nearfar-stub"), 0o755);
+	writeAddon(platform, {});
 }
 
 function writeAddon(platform, parts) {
 	const versions = platform.glibc ? ["GLIBC_2.17", `GLIBC_${platform.glibc}`] : [];
 	const needed = [libc[platform.libc]];
-	fs.writeFileSync(path(addonName(platform)), makeElf({ cpu: platform.cpu, needed, versions, ...parts }));
+	const elf = makeElf({ cpu: platform.cpu, needed, versions, ...parts });
+	// The bytes of the stub lie in the addon, too.
+	fs.writeFileSync(path(addonName(platform)), Buffer.concat([elf, fs.readFileSync(path("nearfar-stub"))]));
 	fs.chmodSync(path(addonName(platform)), 0o644);
 }
 
@@ -40,7 +42,10 @@ function edit(name, change) {
 }
 
 function flip(name, at) {
-	edit(name, (bytes) => Buffer.concat([bytes.subarray(0, at), Buffer.of(bytes[at] ^ 1), bytes.subarray(at + 1)]));
+	edit(name, (bytes) => {
+		bytes[at < 0 ? bytes.length + at : at] ^= 1;
+		return bytes;
+	});
 }
 
 const editManifest = (change) =>
@@ -101,6 +106,12 @@ const corruptions = (platform) => {
 			() => edit("nearfar-stub", () => makeElf({ cpu: platform.cpu, needed })),
 			["not static"],
 		],
+		[
+			"a stub of another build",
+			() => edit("nearfar-stub", (bytes) => Buffer.concat([bytes, Buffer.of(0)])),
+			["nearfar-stub is not the stub inside of", build],
+		],
+		["an addon with the stub of another build", () => flip(addon, -1), ["is not the stub inside of", build]],
 		["a stub that is a link", () => link("nearfar-stub"), ["no regular file", build]],
 	];
 };

@@ -35,6 +35,7 @@ export function checkSlice(folder, platform) {
 	];
 	const has = (name) => found.includes(name);
 	if (has("package.json")) faults.push(...manifestFaults(join(folder, "package.json"), platform));
+	const contents = {};
 	for (const [name, mode, limit] of [
 		[addon, 0o644, LARGEST_ADDON],
 		["nearfar-stub", 0o755, LARGEST_STUB],
@@ -51,6 +52,7 @@ export function checkSlice(folder, platform) {
 		if (status.size > limit)
 			faults.push(`${name} has ${status.size} bytes, and the limit is ${limit}: look for what has grown`);
 		const bytes = fs.readFileSync(join(folder, name));
+		contents[name] = bytes;
 		faults.push(...pathFaults(bytes).map((path) => `${name} names ${path}, a folder of this machine: ${build}`));
 		try {
 			const elf = readElf(bytes);
@@ -62,6 +64,9 @@ export function checkSlice(folder, platform) {
 			faults.push(`${name} cannot be read (${error.message}): ${build}`);
 		}
 	}
+	// Where the kernel executes no memory files, the addon executes the file, and refuses one that differs from its own copy.
+	if (contents[addon] && contents["nearfar-stub"] && !contents[addon].includes(contents["nearfar-stub"]))
+		faults.push(`nearfar-stub is not the stub inside of ${addon}: ${build}`);
 	return faults;
 }
 
