@@ -3,6 +3,7 @@
 import * as fs from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { line } from "./count.mjs";
 import { addonName, platforms, sliceFolder } from "./platforms.mjs";
 import { root, run, stop } from "./run.mjs";
@@ -14,27 +15,26 @@ export { checkSlice };
 const cpus = { x64: "x86_64", arm64: "aarch64" };
 
 /**
- * Builds a slice, and puts addon and stub into its package.
+ * Builds slices, and puts the addon and the stub of each into its package. One cargo builds all of them, so that every processor
+ * has work.
  *
- * @param {object} platform - A row of scripts/platforms.mjs.
+ * @param {object[]} wanted - Rows of scripts/platforms.mjs.
  * @param {object} [places]
  * @param {string} [places.tree] - The folder with the crates.
  * @param {string} [places.target] - The target folder of cargo.
- * @param {string} [places.folder] - The folder that gets the two files.
+ * @param {(platform: object) => string} [places.folderOf] - Returns the folder that gets the two files.
  */
-export function slice(
-	platform,
-	{ tree = root, target = join(root, "target/slices"), folder = sliceFolder(platform) } = {},
-) {
-	const { env, target: zigTarget } = toolchain(platform, tree, target);
-	const args = ["zigbuild", "--release", "--locked", "--package", "nearfar-node", "--target", zigTarget];
-	run("cargo-zigbuild", [...args, "-Zbuild-std=std,panic_unwind", "-Zbuild-std-features=panic-unwind"], {
-		cwd: tree,
-		env,
-	});
-	const built = join(target, platform.triple);
-	put(join(built, "release/libnearfar_node.so"), join(folder, addonName(platform)), 0o644);
-	put(join(built, "nearfar-stub", cpus[platform.cpu], "nearfar-stub"), join(folder, "nearfar-stub"), 0o755);
+function buildSlices(wanted, { tree = root, target = join(root, "target/slices"), folderOf = sliceFolder } = {}) {
+	const args = ["zigbuild", "--release", "--locked", "--package", "nearfar-node"];
+	for (const { triple, glibc } of wanted) args.push("--target", glibc ? `${triple}.${glibc}` : triple);
+	args.push("-Zbuild-std=std,panic_unwind", "-Zbuild-std-features=panic-unwind");
+	run("cargo-zigbuild", args, { cwd: tree, env: toolchain(tree, target) });
+	for (const platform of wanted) {
+		const built = join(target, platform.triple);
+		const folder = folderOf(platform);
+		put(join(built, "release/libnearfar_node.so"), join(folder, addonName(platform)), 0o644);
+		put(join(built, "nearfar-stub", cpus[platform.cpu], "nearfar-stub"), join(folder, "nearfar-stub"), 0o755);
+	}
 }
 
 /** Copies a file by a rename: a running program may have the old bytes mapped. */
@@ -45,22 +45,27 @@ function put(from, to, mode) {
 	fs.renameSync(partial, to);
 }
 
-/** Builds a slice once more, with the crates and the toolchain in another folder, and returns the files that differ. */
-function differences(platform) {
-	const folder = fs.mkdtempSync(join(root, "target/slice-"));
-	const tree = join(folder, "another/tree");
+/** Builds slices once more, with the crates and the toolchain in another folder. Returns the names of the files that differ. */
+function differences(wanted) {
+	const place = fs.mkdtempSync(join(root, "target/slice-"));
+	const tree = join(place, "another/tree");
+	const folderOf = ({ name }) => join(place, name);
 	try {
 		for (const name of ["Cargo.toml", "Cargo.lock", "crates"])
 			fs.cpSync(join(root, name), join(tree, name), { recursive: true });
 		linkToolchain(tree);
-		slice(platform, { tree, target: join(tree, "target/slices"), folder });
-		const names = [addonName(platform), "nearfar-stub"];
-		return names.filter((name) => {
-			const [one, other] = [sliceFolder(platform), folder].map((place) => fs.readFileSync(join(place, name)));
-			return !one.equals(other);
-		});
+		for (const platform of wanted) fs.mkdirSync(folderOf(platform));
+		buildSlices(wanted, { tree, target: join(tree, "target/slices"), folderOf });
+		const isSame = (platform, name) =>
+			fs.readFileSync(join(sliceFolder(platform), name)).equals(fs.readFileSync(join(folderOf(platform), name)));
+		return new Map(
+			wanted.map((platform) => {
+				const names = [addonName(platform), "nearfar-stub"];
+				return [platform, names.filter((name) => !isSame(platform, name))];
+			}),
+		);
 	} finally {
-		fs.rmSync(folder, { recursive: true, force: true });
+		fs.rmSync(place, { recursive: true, force: true });
 	}
 }
 
@@ -72,35 +77,41 @@ function linkToolchain(tree) {
 	run("cp", ["--archive", "--link", ...names.map((name) => join(from, name)), to]);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	const options = process.argv.slice(2).filter((argument) => argument.startsWith("--"));
-	const names = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
-	const wanted = platforms.filter(({ name }) => names.includes(name) || names.includes("all"));
+/** Returns what is wrong with the package of a platform, after the builds. */
+function faultsOf(platform, different) {
+	const folder = sliceFolder(platform);
+	const changed = different?.get(platform) ?? [];
+	return [
+		...checkSlice(folder, platform).map((fault) => `${relative(root, folder)}: ${fault}`),
+		...changed.map((name) => `${name} differs in a second build: look for what a build writes into it`),
+	];
+}
+
+function readCommandLine() {
 	const known = ["all", ...platforms.map(({ name }) => name)];
-	if (
-		wanted.length === 0 ||
-		names.some((name) => !known.includes(name)) ||
-		options.some((o) => !["--check", "--twice"].includes(o))
-	)
-		stop(`usage: node scripts/slice.mjs [--check] [--twice] ${known.join("|")}`);
+	const usage = `usage: node scripts/slice.mjs [--check] [--twice] ${known.join("|")}`;
+	try {
+		const { values, positionals } = parseArgs({
+			allowPositionals: true,
+			options: { check: { type: "boolean" }, twice: { type: "boolean" } },
+		});
+		const wanted = platforms.filter(({ name }) => positionals.includes(name) || positionals.includes("all"));
+		if (wanted.length === 0 || positionals.some((name) => !known.includes(name))) stop(usage);
+		return { ...values, wanted };
+	} catch (error) {
+		stop(`${error.message}\n${usage}`);
+	}
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	const { wanted, check, twice } = readCommandLine();
+	if (!check) buildSlices(wanted);
+	const different = twice ? differences(wanted) : undefined;
 	let failed = 0;
 	for (const platform of wanted) {
-		const start = performance.now();
-		if (!options.includes("--check")) slice(platform);
-		const folder = sliceFolder(platform);
-		const faults = checkSlice(folder, platform);
-		if (options.includes("--twice"))
-			faults.push(
-				...differences(platform).map(
-					(name) => `${name} differs in a second build: look for what a build writes into it`,
-				),
-			);
-		const seconds = Math.round((performance.now() - start) / 1000);
-		const size = fs.existsSync(join(folder, addonName(platform)))
-			? fs.statSync(join(folder, addonName(platform))).size
-			: 0;
-		console.log(`${platform.name}: ${size} bytes, ${seconds} s`);
-		for (const fault of faults) console.log(`${relative(root, folder)}: ${fault}`);
+		const faults = faultsOf(platform, different);
+		console.log(`${platform.name}: ${faults.length === 0 ? "ok" : "refused"}`);
+		for (const fault of faults) console.log(fault);
 		if (faults.length > 0) failed++;
 	}
 	console.log(line({ passed: wanted.length - failed, failed, skipped: 0 }));

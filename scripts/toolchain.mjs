@@ -6,7 +6,6 @@ import * as fs from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { platforms } from "./platforms.mjs";
 import { root, run, stop } from "./run.mjs";
 import { unpack } from "./vm/debian.mjs";
 
@@ -17,14 +16,13 @@ const host = `${hosts[process.arch]}-unknown-linux-gnu`;
 const stubTriples = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
 
 /**
- * Returns the environment to build a slice with, and the target that cargo-zigbuild is given.
+ * Returns the environment to build slices with, by cargo-zigbuild. It is the same for all platforms.
  *
- * @param {object} platform - A row of scripts/platforms.mjs.
  * @param {string} tree - The folder with the crates. The toolchain lies in its target/toolchain.
  * @param {string} target - The target folder of cargo.
- * @returns {{ env: Record<string, string>, target: string }}
+ * @returns {Record<string, string>}
  */
-export function toolchain({ triple, glibc }, tree, target) {
+export function toolchain(tree, target) {
 	const folder = join(tree, "target/toolchain");
 	const zig = fetchZig(folder);
 	const { rustc, sources } = rustupCompiler() ?? fetchCompiler(folder);
@@ -40,7 +38,7 @@ export function toolchain({ triple, glibc }, tree, target) {
 	];
 	const flags = ["-C", "target-feature=-crt-static"];
 	for (const [from, to] of prefixes) flags.push(`--remap-path-prefix=${from}=${to}`);
-	const env = {
+	return {
 		PATH: `${join(zig, "bin")}:${process.env.PATH}`,
 		RUSTC: rustc,
 		// The option -Z build-std is not stable yet.
@@ -54,7 +52,6 @@ export function toolchain({ triple, glibc }, tree, target) {
 		// rustc begins the arguments with `-flavor gnu`, which is for LLD under another name.
 		NEARFAR_STUB_LINKER: wrap(join(folder, "bin/ld.lld"), `shift 2\nexec '${join(zig, "ziglang/zig")}' ld.lld "$@"`),
 	};
-	return { env, target: glibc ? `${triple}.${glibc}` : triple };
 }
 
 /** Returns the compiler in use, if it has the sources of the standard library and `core` for both architectures. */
@@ -147,7 +144,7 @@ function wrap(path, text) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	const { env } = toolchain(platforms[0], root, join(root, "target/slices"));
+	const env = toolchain(root, join(root, "target/slices"));
 	console.log(run(env.RUSTC, ["--version"]).trim());
 	console.log(`zig ${run(env.CARGO_ZIGBUILD_ZIG_PATH, ["version"]).trim()}`);
 }
