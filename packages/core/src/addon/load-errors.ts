@@ -19,7 +19,7 @@ export function notInstalled(slice: Slice, resolve: Resolve): LoadError {
 		);
 	}
 	const lockfile =
-		"delete node_modules and the lockfile and install again, if the lockfile was written on another platform (npm/cli#4828)";
+		"rm -rf node_modules package-lock.json && npm install, if npm 10 or older wrote the lockfile (npm/cli#4828)";
 	const forThis = installFor(slice);
 	if (installed.length === 0) {
 		return new LoadError(
@@ -66,7 +66,7 @@ export function otherVersion(
 		[
 			`npm install @nearfar/core@${wanted}`,
 			"delete node_modules and install again",
-			`remove ${packageName} from the dependencies and overrides of package.json`,
+			`remove ${packageName} from the dependencies and overrides of package.json, and install again`,
 		],
 		{ packageName, path: manifest },
 	);
