@@ -4,6 +4,7 @@ import {
 	openat2,
 	type Process,
 	type ProcessLike,
+	readdir,
 	SyscallError,
 	Task,
 } from "@nearfar/core";
@@ -132,19 +133,43 @@ function openOfThread<T extends FileDescriptor>(
 
 /** Opens a namespace of a thread in `/proc/self/task`, in Node, and copies the descriptor into the current task. */
 function openInTaskFolder<T extends FileDescriptor>(tid: number, link: NamespaceLink, made: DescriptorClass<T>): T {
-	const open = () => {
-		using folder = openOwnProc(`self/task/${tid}`);
-		using status = openat2(new Location(folder, "status"));
-		// `/proc` of an outer pid namespace numbers threads in another way.
-		const own = /^NSpid:.*\t(\d+)$/m.exec(status.read(STATUS).toString())?.[1];
-		if (Number(own) !== tid) throw hasEnded(`thread ${tid}`);
+	const near = Task.near.run(() => {
+		using folder = openThreadFolder(tid);
 		return changeClass(openat2(new Location(folder, `ns/${link}`)), made);
-	};
-	const near = Task.near.run(open);
+	});
 	const task = currentTask();
 	if (task.fdTable === near.table) return near;
 	using original = near;
 	return task.put(original);
+}
+
+/** Opens the folder of a thread of Node in `/proc/self/task`. The `/proc` of an outer pid namespace numbers threads in another way. */
+function openThreadFolder(tid: number): FileDescriptor {
+	using threads = openOwnProc("self/task", ["directory"]);
+	const likely = openIfOfThread(threads, String(tid), tid);
+	if (likely) return likely;
+	for (const { name } of readdir(threads)) {
+		const folder = openIfOfThread(threads, name, tid);
+		if (folder) return folder;
+	}
+	throw hasEnded(`thread ${tid}`);
+}
+
+/** Opens a folder of `/proc/self/task`. Returns `undefined` if the folder belongs to another thread, or to none. */
+function openIfOfThread(threads: FileDescriptor, name: string, tid: number): FileDescriptor | undefined {
+	let folder: FileDescriptor | undefined;
+	try {
+		folder = openat2(new Location(threads, name), { flags: ["directory"], resolve: ["noXdev"] });
+		using status = openat2(new Location(folder, "status"), { resolve: ["noXdev"] });
+		if (Number(/^NSpid:.*\t(\d+)$/m.exec(status.read(STATUS).toString())?.[1]) === tid) return folder;
+	} catch (error) {
+		folder?.close();
+		// A thread that has ended meanwhile has no folder, and its open folder has no files.
+		if (error instanceof SyscallError && (error.code === "ENOENT" || error.code === "ESRCH")) return undefined;
+		throw error;
+	}
+	folder.close();
+	return undefined;
 }
 
 function hasEnded(of: unknown): SyscallError {

@@ -14,31 +14,36 @@ import { SYS_ioctl } from "./tasks.ts";
 
 const SYS_pidfd_open = 434;
 const [PIDFD_THREAD, EINVAL, ENOTTY] = [128, 22, 25];
+const namespaceRequests = Array.from({ length: 10 }, (_, i) => 0xff01 + i); // PIDFD_GET_CGROUP_NAMESPACE and its kin
 
 const own = {
 	worker: { isOwn: true, isSame: true, ofProcess: true },
 	thread: { isOwn: true, isSame: [true, true, true], near: true },
 };
 
-// Before Linux 6.11 a /proc of this pid namespace is needed to find the namespaces of a thread.
-test.each(has("Linux 6.11") ? ["own", "none", "outer"] : ["own"])(
+test.each(has("Linux 6.11") ? ["own", "none", "outer"] : ["own", "outer"])(
 	"a Worker and a thread open their own namespaces where /proc is: %s",
 	async (proc) => {
-		const task = await Task.clone({
-			namespaces: proc === "outer" ? ["user", "mnt", "pid"] : ["user", "mnt"],
-			idMap: "root",
-		});
+		const { report } = await runFixtureIn(await taskWith(proc), "namespaces/own-namespaces", proc);
+		expect(report).toEqual(own);
+	},
+);
+
+needs("pid namespaces").test.each(["own", "outer"])(
+	"before Linux 6.9 a Worker and a thread find their namespaces where /proc is: %s",
+	async (proc) => {
+		const task = await taskWith(proc);
+		forbid(task, SYS_pidfd_open, EINVAL, PIDFD_THREAD, 1);
+		for (const request of namespaceRequests) forbid(task, SYS_ioctl, ENOTTY, request, 1);
 		const { report } = await runFixtureIn(task, "namespaces/own-namespaces", proc);
 		expect(report).toEqual(own);
 	},
 );
 
-test("before Linux 6.9 a thread's namespaces are found in /proc", async () => {
-	const task = await Task.clone({ namespaces: ["user", "mnt"], idMap: "root" });
-	forbid(task, SYS_pidfd_open, EINVAL, PIDFD_THREAD, 1);
-	const { report } = await runFixtureIn(task, "namespaces/own-namespaces", "own");
-	expect(report).toEqual(own);
-});
+/** Clones a task to which `/proc` belongs, or in which `/proc` is that of an outer pid namespace. */
+function taskWith(proc: string): Promise<Task> {
+	return Task.clone({ namespaces: proc === "outer" ? ["user", "mnt", "pid"] : ["user", "mnt"], idMap: "root" });
+}
 
 needs("pid namespaces").test.each(["ioctl", "/proc"])(
 	"a pidfd whose pid another process has got meanwhile is ESRCH, by %s",
