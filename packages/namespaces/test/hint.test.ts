@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
 import { forbid, forbidNamespaces } from "../../../test/seccomp.ts";
+import { status } from "../../../test/status.ts";
 import { hintOf } from "./hint-of.ts";
 import { arm64, capable, own, powerless } from "./tasks.ts";
 
@@ -20,6 +21,12 @@ function limit(task: Task, name: string, value: number): void {
 		using file = openat2(`/proc/sys/user/${name}`, { flags: ["wronly"] });
 		file.write(`${value}`);
 	});
+}
+
+/** Waits until a task sleeps, and returns how often the task has begun to sleep. The task sleeps between its calls. */
+function sleepsOfIdle(pid: number): number {
+	while (!status(pid, "State")?.startsWith("S"));
+	return Number(status(pid, "voluntary_ctxt_switches"));
 }
 
 /** The three ways in which a task makes a namespace. */
@@ -206,7 +213,10 @@ needs("/proc", "sysctls that can be written").test(
 	async () => {
 		await using task = await own();
 		limit(task, "max_net_namespaces", 0);
+		const sleeps = sleepsOfIdle(task.pid);
 		const refused = reason(() => task.batch(() => unshare(["net"])));
+		// The stop must not come before the call. The task has replied when it sleeps again, and Node looks at the reply only after an await.
+		while (sleepsOfIdle(task.pid) === sleeps);
 		task.process.kill("SIGSTOP");
 		expect(await refused).toMatchObject({ code: "ENOSPC", syscall: "unshare" });
 	},
