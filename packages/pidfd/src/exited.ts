@@ -1,7 +1,7 @@
 import { type ChildState, type ExitStatus, SyscallError, TaskGoneError } from "@nearfar/core";
 import { abortable, native, throwIfAborted, toExitStatus, waitFlags } from "@nearfar/core/internal";
 import type { HeldPidfd } from "./held-pidfd.ts";
-import { type Identity, identifyProcess } from "./identify.ts";
+import type { Identity } from "./identify.ts";
 import { splitStatus } from "./info.ts";
 import { deathOfNodeChild } from "./node-child.ts";
 import { waitForOwnChild } from "./own-child.ts";
@@ -21,7 +21,7 @@ export async function waitForEnd(held: HeldPidfd, signal: AbortSignal | undefine
 		// The kernel keeps a status from the moment of the reaping on (Linux 6.15).
 		const near = held.nearNumber();
 		const timeout = AbortSignal.timeout(REAPING_TIME);
-		while (identifyProcess(near) && !timeout.aborted) {
+		while (isUnreaped(near) && !timeout.aborted) {
 			await untilEnded(held, true, signal ? AbortSignal.any([signal, timeout]) : timeout).catch((error) => {
 				if (!timeout.aborted) throw error;
 			});
@@ -41,6 +41,20 @@ function untilEnded(held: HeldPidfd, reaped: boolean, signal: AbortSignal | unde
 		held.whenEnded(resolve, reaped);
 		return () => held.cancelWhenEnded(resolve);
 	});
+}
+
+/**
+ * True while a process of the pid namespace of Node was not reaped. A process that has ended takes the signal 0 until then. The signal
+ * needs no `/proc` and no free descriptor, which the pid of the process needs before Linux 6.13.
+ */
+function isUnreaped(near: number): boolean {
+	try {
+		native().pidfdSendSignal(near, 0, 0);
+		return true;
+	} catch (error) {
+		if (error instanceof SyscallError) return error.code === "EPERM";
+		throw error;
+	}
 }
 
 /** Reads how a process ended from every source that may know it. */

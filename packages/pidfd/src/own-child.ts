@@ -4,8 +4,8 @@ import type { HeldPidfd } from "./held-pidfd.ts";
 import { identifyProcess } from "./identify.ts";
 
 /**
- * Returns the child of nearfar that a pidfd stands for. `undefined`: the process is none. Throws EBADF for another
- * descriptor.
+ * Returns the child of nearfar that a pidfd stands for. `undefined`: the process is none, or cannot be identified, because there is no
+ * `/proc` before Linux 6.13. Throws EBADF for another descriptor, and EMFILE where reading `/proc` needs a free one.
  */
 export function findOwnChild(held: HeldPidfd): ChildProcess | undefined {
 	held.hold();
@@ -19,7 +19,9 @@ export function findOwnChild(held: HeldPidfd): ChildProcess | undefined {
 		if (error instanceof SyscallError && error.code === "ENOTTY") {
 			throw new SyscallError({ code: "EBADF", errno: 9, syscall: "waitid" }, taskOf(held.task)); // as waitid(2) itself
 		}
-		if (error instanceof ChildDeadError || error instanceof SyscallError) return undefined;
+		if (error instanceof ChildDeadError) return undefined;
+		// The answer is kept. Where only a descriptor or memory is missing now, a child of nearfar would be a stranger for ever.
+		if (error instanceof SyscallError && !["EMFILE", "ENFILE", "ENOMEM"].includes(error.code)) return undefined;
 		throw error;
 	} finally {
 		held.release();
