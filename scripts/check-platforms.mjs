@@ -1,4 +1,4 @@
-// `npm run check:platforms [-- word…] [--ci]`: runs the rows of docs/platforms.md, each on its kernel, or those whose names have one
+// `node scripts/check-platforms.mjs [word…] [--ci]`: runs the rows of docs/platforms.md, each on its kernel, or those whose names have one
 // of the words, or with --ci those that CI runs. The addons come from packages/core/npm, where scripts/slice.mjs builds
 // them. The last line counts the cases and tests of all rows.
 import * as fs from "node:fs";
