@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
-import { needs } from "../../../../test/needs.ts";
+import { has, needs } from "../../../../test/needs.ts";
 import { ownProc } from "../../../../test/own-proc.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
 
@@ -125,7 +125,9 @@ needs("/proc").describe.each(trees)("%s: nothing that the program has started is
 		const parent = parentOf(child.pid);
 		expect(parent).not.toBe(process.pid);
 		process.kill(parent, "SIGKILL");
-		expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
+		const { signal } = await child.exited;
+		// Before Linux 6.15 the status of a child that another process reaps is often not known.
+		expect(has("Linux 6.15") ? ["SIGKILL"] : ["SIGKILL", null]).toContain(signal);
 		expect(marked(env)).toEqual([]);
 	});
 });
