@@ -327,6 +327,8 @@ export class PidFd extends FileDescriptor {
 	 * @returns The state. A death ends a wait for a stop too.
 	 * @throws `ECHILD` The process is no child of the task that has the descriptor.
 	 * @throws `ECHILD` The wait is for a stop of a child of a task, which {@link PidFd.poll} alone can report.
+	 * @throws `ECHILD` The process is a child of the runtime, was opened by its number, and the runtime has reaped the child first (before
+	 * Linux 6.15). A descriptor that {@link PidFd.of} has opened learns the end.
 	 * @throws `EBADF` The descriptor is not a pidfd.
 	 * @throws `EMFILE` This process has no free descriptor for a copy.
 	 * @throws `ERR_NEARFAR_CHILD_BUSY` The wait would reap a living child of this process that nearfar did not start, or

@@ -6,19 +6,23 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { type ChildState, Process, Task } from "@nearfar/core";
 import { describe, expect, test } from "vitest";
+import { has, needs } from "../../../test/needs.ts";
 import { PidFd } from "../src/index.ts";
 import { stateOf } from "./children.ts";
 
 const [PTRACE, ATTACH, DETACH] = [process.arch === "arm64" ? 117 : 101, 16, 17];
 
-// Children of node:child_process, opened by their pids. nearfar does not know them.
+// Children of node:child_process, opened by their pids. nearfar does not know them. Before Linux 6.15 the kernel does not keep how a child
+// has ended that Node's event loop has reaped first: only a descriptor that `PidFd.of` has opened learns the end then.
+const keepsStatus = has("Linux 6.15");
+
 describe("a child of Node's own", () => {
 	const start = (script: string) => {
 		const child = spawn("sh", ["-c", script], { stdio: ["pipe", "ignore", "ignore"] });
 		return { child, exit: once(child, "exit"), pid: child.pid ?? 0 };
 	};
 
-	test.each([
+	needs("Linux 6.15").test.each([
 		["WID-01", "exit 123", "exited", 123, null],
 		["WID-07", "kill -KILL $$", "killed", null, "SIGKILL"],
 		["real-time signal:", "kill -40 $$", "killed", null, 40],
@@ -71,7 +75,8 @@ describe("a child of Node's own", () => {
 		pidfd.sendSignal("SIGCONT");
 		expect(await other.wait({ continued: true })).toMatchObject({ state: "continued", signal: "SIGCONT" });
 		expect(pidfd.poll({ exited: true, stopped: true })).toBeUndefined();
-		const last = other.wait({ stopped: true }); // a death also ends this wait
+		using known = PidFd.of(child);
+		const last = (keepsStatus ? other : known).wait({ stopped: true }); // a death also ends this wait
 		child.kill("SIGKILL");
 		expect(await last).toMatchObject({ state: "killed", signal: "SIGKILL" });
 		expect(await exit).toEqual([null, "SIGKILL"]);
@@ -90,15 +95,15 @@ describe("a child of Node's own", () => {
 			expect(pidfd.poll()).toBeUndefined();
 		}
 		using of = PidFd.of(child);
-		const waits = [of.wait(), number.wait({ nowait: true }), object.exited()];
+		const waits = [of.wait(), ...(keepsStatus ? [number.wait({ nowait: true }), object.exited()] : [])];
 		child.stdin?.end("\n");
-		expect((await Promise.all(waits)).map((end) => end?.code)).toEqual([6, 6, 6]);
+		expect(new Set((await Promise.all(waits)).map((end) => end?.code))).toEqual(new Set([6]));
 		expect(await exit).toEqual([6, null]);
 	});
 
 	test("an aborted wait ends, and takes nothing away", async () => {
 		const { child, exit, pid } = start("read x");
-		using pidfd = PidFd.open(pid);
+		using pidfd = keepsStatus ? PidFd.open(pid) : PidFd.of(child);
 		for (const options of [{ nowait: true }, { stopped: true }]) {
 			const [why, controller] = [new Error("why"), new AbortController()];
 			await expect(pidfd.wait({ ...options, signal: AbortSignal.abort(why) })).rejects.toMatchObject({
