@@ -1,4 +1,5 @@
 // Namespaces of Workers and threads, with each kind of /proc, and on kernels without pidfds of threads.
+import { setImmediate } from "node:timers/promises";
 import { mkdir, mknod, Task } from "@nearfar/core";
 import { native } from "@nearfar/core/internal";
 import { mount, tmpfs } from "@nearfar/mount";
@@ -10,11 +11,11 @@ import { runFixtureIn } from "../../../test/fixture-in-task.ts";
 import { has, needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
-import { SYS_ioctl } from "./tasks.ts";
+import { arm64, namespaceRequests, SYS_ioctl } from "./tasks.ts";
 
 const SYS_pidfd_open = 434;
+const [SYS_ptrace, PTRACE_SEIZE] = [arm64 ? 117 : 101, 0x4206];
 const [PIDFD_THREAD, EINVAL, ENOTTY] = [128, 22, 25];
-const namespaceRequests = Array.from({ length: 10 }, (_, i) => 0xff01 + i); // PIDFD_GET_CGROUP_NAMESPACE and its kin
 
 const own = {
 	worker: { isOwn: true, isSame: true, ofProcess: true },
@@ -62,6 +63,30 @@ needs("pid namespaces").test.each(["ioctl", "/proc"])(
 		second.run(() => setDumpable(true));
 		expect(refusal(() => guest.run(() => Namespace.of(pidfd, "uts"))).code).toBe("ESRCH");
 		guest.run(() => Namespace.of(pid, "uts")).close();
+	},
+);
+
+needs("pid namespaces", "a process that another one may trace").test.each(["ioctl", "/proc"])(
+	"a process that is ending and has left its namespaces is ESRCH, by %s",
+	async (way) => {
+		await using guest = await Task.clone();
+		if (way === "/proc") for (const request of namespaceRequests) forbid(guest, SYS_ioctl, ENOTTY, request, 1);
+		const init = await Task.clone({ namespaces: ["user", "pid"], idMap: "root" });
+		const child = await init.clone();
+		for (const task of [init, child]) task.run(() => setDumpable(true));
+		await using tracer = await Task.clone();
+		tracer.syscall(SYS_ptrace, PTRACE_SEIZE, child.pid, 0, 0);
+		// Process 1 leaves its namespaces, and then waits for the end of the child, which the tracer does not reap.
+		init.process.kill("SIGKILL");
+		let code: unknown;
+		while (code === undefined) {
+			code = refusal(() => guest.run(() => Namespace.of(init, "uts")).close()).code;
+			await setImmediate();
+		}
+		expect(code).toBe("ESRCH");
+		expect(init.process.poll()).toBeUndefined();
+		await tracer.exit();
+		await init.process.exited;
 	},
 );
 

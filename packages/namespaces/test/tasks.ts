@@ -7,6 +7,9 @@ import { has, isRoot } from "../../../test/needs.ts";
 export const arm64 = process.arch === "arm64";
 export const SYS_ioctl = arm64 ? 29 : 16;
 
+/** The requests of ioctl(2) that open a namespace of the process of a pidfd: PIDFD_GET_CGROUP_NAMESPACE and its kin. */
+export const namespaceRequests = Array.from({ length: 10 }, (_, i) => 0xff01 + i);
+
 /** Options for a task that may make namespaces: with this user's privilege, or in a new user namespace. */
 export const capable: CloneOptions = has("root") ? {} : { namespaces: ["user"], idMap: "root" };
 

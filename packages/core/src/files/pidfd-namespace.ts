@@ -25,6 +25,8 @@ const requests = {
 	uts: pidfdNamespaces.uts,
 } as const satisfies Record<NamespaceLink, number>;
 
+const PF_EXITING = 4; // a flag in proc_pid_stat(5)
+
 // Whether a task can use the ioctls. The answer is kept for each task, because a task may have a seccomp filter.
 const hasIoctls = new WeakMap<AnyTask, boolean>();
 
@@ -82,11 +84,15 @@ function openInProc(pidfd: number, kind: NamespaceLink): FileDescriptor {
 	}
 }
 
-/** Returns whether the process of a directory in `/proc` has ended. The kernel reads no file of one that was reaped. */
+/**
+ * Returns whether the process of a directory in `/proc` is ending or has ended. A process leaves its namespaces before the process becomes a
+ * zombie. The kernel reads no file of a process that was reaped.
+ */
 function hasEnded(folder: FileDescriptor): boolean {
 	try {
 		using stat = openat2(new Location(folder, "stat"));
-		return /^\d+ \(.*\) [ZX]/s.test(stat.read(512).toString());
+		const [, state = "", flags] = /^\d+ \(.*\) (\S)(?: \S+){5} (\d+)/s.exec(stat.read(512).toString()) ?? [];
+		return "ZX".includes(state) || (Number(flags) & PF_EXITING) !== 0;
 	} catch {
 		return true;
 	}
