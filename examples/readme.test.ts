@@ -61,7 +61,7 @@ function nameOf({ document, line }: Block): string {
 }
 
 test("every code block is of a kind that is looked at, and every README has one that runs", () => {
-	const known = blocks.filter((block) => block.file || ["ts", "sh", "text", "json"].includes(block.kind));
+	const known = blocks.filter((block) => block.file || ["ts", "sh", "text", "json", "yaml"].includes(block.kind));
 	expect(blocks.filter((block) => !known.includes(block)).map(nameOf)).toEqual([]);
 	const running = new Set(programs.map(({ document }) => document));
 	expect(readmes.filter((readme) => !running.has(readme))).toEqual([]);
@@ -115,6 +115,19 @@ test("commands name scripts that exist", () => {
 
 test("a block of JSON can be parsed", () => {
 	for (const { kind, file, text } of blocks) if (kind === "json" && !file) JSON.parse(text);
+});
+
+test("a block of YAML names every platform that has a package with the addon", () => {
+	const packages = join(root, "packages/core/npm");
+	const manifests = readdirSync(packages).map((name) =>
+		JSON.parse(readFileSync(join(packages, name, "package.json"), "utf8")),
+	);
+	for (const { text } of blocks.filter(({ kind, file }) => kind === "yaml" && !file)) {
+		for (const key of ["os", "cpu", "libc"]) {
+			const [, values = ""] = new RegExp(`^  ${key}: \\[(.*)\\]$`, "m").exec(text) ?? [];
+			expect(new Set(values.split(", "))).toEqual(new Set(manifests.flatMap((manifest) => manifest[key])));
+		}
+	}
 });
 
 test("links lead somewhere, and files that are named exist", () => {
