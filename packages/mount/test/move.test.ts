@@ -2,6 +2,7 @@ import { existsSync, symlinkSync } from "node:fs";
 import { Location, openat2, Task } from "@nearfar/core";
 import { mount, moveMount, openTree, umount } from "@nearfar/mount";
 import { expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
 import { neverOpen, refusal } from "../../../test/refusal.ts";
 import { mountAt, sandbox } from "./sandbox.ts";
 
@@ -61,7 +62,7 @@ test("a link at the end of the path moved from is followed only for a Location",
 	expect(mountAt(box.task, to)).toMatchObject({ source: "label" });
 });
 
-test("NMA-14 beneath: hidden until what is above is unmounted", async () => {
+needs("Linux 6.5").test("NMA-14 beneath: hidden until what is above is unmounted", async () => {
 	await using box = await sandbox();
 	const [place, plain] = [box.folder("place"), box.folder("plain")];
 	box.task.run(() => {
