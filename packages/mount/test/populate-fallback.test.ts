@@ -1,7 +1,7 @@
 // Kernels before Linux 6.15, which mount nothing in a detached tree. The flags of the probe are those of no other call of
 // move_mount(2) here, and a filter answers the probe as those kernels do.
 import type { Task } from "@nearfar/core";
-import { type Mount, moveMount, populateDev, populateProc, populateSys, umount } from "@nearfar/mount";
+import { type Mount, moveMount, populateDev, populateProc, populateSys, tmpfs, umount } from "@nearfar/mount";
 import { expect } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
@@ -11,7 +11,7 @@ import { ownUser } from "./program.ts";
 import { limitDescriptors, mountAt, mountsOf, type Sandbox, sandbox, traces } from "./sandbox.ts";
 
 const SYS_move_mount = 429;
-const EINVAL = 22;
+const [EINVAL, ENOMEM] = [22, 12];
 const flagsOfProbe = 0x74; // MOVE_MOUNT_F_EMPTY_PATH, and T_SYMLINKS, T_AUTOMOUNTS and T_EMPTY_PATH
 
 const makers = {
@@ -22,7 +22,9 @@ const makers = {
 	"populateSys with devices": (target: string | null) => populateSys(target as string, { devices: true }),
 };
 
-const unhidden = needs("a /proc and a /sys that nothing hides", "/proc", "Linux 6.15");
+const ofAll = ["a /proc and a /sys that nothing hides", "/proc"] as const;
+const unhidden = needs(...ofAll);
+const since615 = needs(...ofAll, "Linux 6.15"); // where a detached tree can be filled in fact
 
 async function oldKernel(): Promise<Sandbox> {
 	const box = await sandbox(ownUser("pid", "net", "ipc", "cgroup"));
@@ -38,14 +40,14 @@ function tree(task: Task, place: string) {
 		.sort();
 }
 
-unhidden.test("a batch asks no kernel, and builds a detached tree while nothing else is known", async () => {
+since615.test("a batch asks no kernel, and builds a detached tree while nothing else is known", async () => {
 	await using box = await oldKernel();
 	const place = box.folder("place");
 	await box.task.batch(() => populateDev(place));
 	expect(mountAt(box.task, `${place}/null`)).toBeDefined();
 });
 
-unhidden.test.each(Object.entries(makers))("%s attaches the tree first, and fills it to the same", async (_, make) => {
+since615.test.each(Object.entries(makers))("%s attaches the tree first, and fills it to the same", async (_, make) => {
 	await using box = await oldKernel();
 	const [place, other] = [box.folder("place"), box.folder("other")];
 	const before = traces(box.task);
@@ -90,6 +92,36 @@ unhidden.test.each(Object.entries(makers))("EMFILE at every step of %s leaves no
 		expect([traces(task), traces(box.task)]).toEqual(before);
 	}
 	expect(mountAt(box.task, place)).toBeDefined();
+});
+
+const calls = { openat2: 437, open_tree: 428, mount_setattr: 442, fsopen: 430, fsconfig: 431, fsmount: 432 };
+
+unhidden.test.each(Object.entries(calls))("an error of %s surfaces, and leaves no mount", async (syscall, nr) => {
+	await using box = await oldKernel();
+	const place = box.folder("place");
+	box.task.run(() => {
+		populateDev(place); // the kernel is asked once, before the filter
+		umount(place, { flags: ["detach"] });
+	});
+	const before = traces(box.task);
+	for (const make of Object.values(makers)) {
+		await using task = await box.task.clone();
+		forbid(task, nr, ENOMEM);
+		const error = task.run(() => refusal(() => make(place)));
+		if (error.code === undefined) task.run(() => umount(place, { flags: ["detach"] }));
+		else expect(error).toMatchObject({ code: "ENOMEM", syscall });
+		expect(traces(box.task)).toEqual(before);
+	}
+});
+
+unhidden.test("what cannot be filled is unmounted in a task that sees no /proc, too", async () => {
+	await using box = await oldKernel();
+	const place = box.folder("place");
+	box.task.run(() => tmpfs("/proc"));
+	const before = traces(box.task);
+	const masked = box.task.run(() => refusal(() => populateProc(place, { mask: ["version", "missing"] })));
+	expect(masked).toMatchObject({ code: "ENOENT", syscall: "openat2", path: "missing" });
+	expect(traces(box.task)).toEqual(before);
 });
 
 unhidden.test("a batch is refused where the kernel is known to be too old, before any call", async () => {
