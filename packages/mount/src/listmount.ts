@@ -11,7 +11,7 @@ export interface ListmountOptions {
 	of?: bigint | LocationLike;
 	/** The mount namespace to look at: its id, or an open one. Default: that of the current task. */
 	namespace?: bigint | FileDescriptor;
-	/** Whether the largest id is first (Linux 6.12). Default: false. */
+	/** Whether the largest id is first (Linux 6.11). Default: false. */
 	reverse?: boolean;
 	/** Only mounts that come after this unique id, in the order of the list. Default: from the start. */
 	after?: bigint;
@@ -38,7 +38,7 @@ const WIDTH = 8; // bytes of an id
  * @throws `EPERM` `of` cannot be reached from the root of the task, which has no CAP_SYS_ADMIN over its mount namespace.
  * @throws `EPERM` The task has no CAP_SYS_ADMIN in the owner of `options.namespace`.
  * @throws `EINVAL` `of` or `after` is an id that is used again, as mountinfo has them.
- * @throws `EINVAL` The kernel does not know `reverse` (Linux 6.12) or `namespace` (Linux 6.11).
+ * @throws `EINVAL` The kernel is older than Linux 6.11, and does not know `reverse` or `namespace`.
  * @throws `EINVAL` `options.namespace` is a namespace of another kind.
  * @throws `ENOTTY` `options.namespace` is no namespace.
  * @throws `ENOSYS` The kernel, or a seccomp filter, has no listmount(2).

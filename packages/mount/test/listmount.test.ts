@@ -35,7 +35,7 @@ test("without options all mounts are listed, the root's own included, near and f
 
 test("after the largest id there is no mount, and before it are all", () => {
 	expect(listmount({ after: 2n ** 64n - 1n })).toEqual([]);
-	if (has("Linux 6.12"))
+	if (has("Linux 6.11"))
 		expect(listmount({ after: 2n ** 64n - 1n, reverse: true })).toEqual(listmount({ reverse: true }));
 });
 
@@ -60,7 +60,7 @@ test("of a mount all mounts below are listed, at any depth, and not itself", asy
 	});
 });
 
-needs("Linux 6.12").test("STM-06 order and pages: forward, backward, three at a time", async () => {
+needs("Linux 6.11").test("STM-06 order and pages: forward, backward, three at a time", async () => {
 	await using box = await sandbox();
 	const made = await manyMounts(box, 200);
 	box.task.run(() => {
@@ -94,7 +94,7 @@ test("rustix #1445 PR 1659: a list longer than one page comes whole, and a limit
 	box.task.run(() => {
 		const of = box.inside();
 		expect(listmount({ of })).toEqual(made);
-		if (has("Linux 6.12")) expect(listmount({ of, reverse: true })).toEqual(made.toReversed());
+		if (has("Linux 6.11")) expect(listmount({ of, reverse: true })).toEqual(made.toReversed());
 		for (const limit of [1_023, 1_024, 1_025, 2_048, 2_050, 2_051]) {
 			expect(listmount({ of, limit })).toEqual(made.slice(0, limit));
 		}

@@ -47,7 +47,7 @@ describe("time offsets", () => {
 		expect(refused).toMatchObject({ code: "EACCES", syscall: "write", path });
 	});
 
-	needs("Linux 6.3").test("the program that the task executes has the offsets", async () => {
+	needs("Linux 6.2").test("the program that the task executes has the offsets", async () => {
 		await using task = await owner();
 		task.run(() => setTimeOffsets({ boottimeNs: 400n * 86_400n * second }));
 		const script = "IFS=. read up rest < /proc/uptime; test $up -gt 34560000";

@@ -27,7 +27,7 @@ needs("root", "Linux 6.17").test("PFD-34 trusted attributes are kept, those of u
 	expect(() => set("user.nearfar")).toThrow(refused("EOPNOTSUPP", "syscall"));
 });
 
-needs("root", "Linux 6.15").test("PFD-35 mounted on a file, the file is the process", async () => {
+needs("root", "Linux 6.14").test("PFD-35 mounted on a file, the file is the process", async () => {
 	await using task = await Task.clone({ namespaces: ["mnt"] });
 	const [MS_PRIVATE, MS_REC, AT_EMPTY_PATH, OPEN_TREE_CLONE, F_EMPTY_PATH, AT_FDCWD] = [
 		1 << 18,

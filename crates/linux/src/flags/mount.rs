@@ -144,6 +144,6 @@ flags! {
 
     /// Flags of listmount(2).
     bits ListmountFlags: u32, "LISTMOUNT_" in "linux/mount.h", listmountFlags: ListmountFlag {
-        REVERSE = 1, "Lists later mounts first; since Linux 6.12";
+        REVERSE = 1, "Lists later mounts first; since Linux 6.11";
     }
 }

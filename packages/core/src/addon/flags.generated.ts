@@ -392,14 +392,14 @@ export type StatmountFlag = keyof typeof statmountFlags;
 
 /** Flags of listmount(2). */
 export const listmountFlags = {
-	/** Lists later mounts first; since Linux 6.12 (`LISTMOUNT_REVERSE`). */
+	/** Lists later mounts first; since Linux 6.11 (`LISTMOUNT_REVERSE`). */
 	reverse: 0x1,
 } as const;
 
 /**
  * Flags of listmount(2).
  *
- * - `reverse`: Lists later mounts first; since Linux 6.12 (`LISTMOUNT_REVERSE`).
+ * - `reverse`: Lists later mounts first; since Linux 6.11 (`LISTMOUNT_REVERSE`).
  */
 export type ListmountFlag = keyof typeof listmountFlags;
 
