@@ -38,8 +38,12 @@ fn is_process(pid: i32, pidfd: &OwnedFd) -> bool {
     if in_pidfs {
         return fstat(pidfd).is_ok_and(|one| fstat(&opened).is_ok_and(|other| one.st_ino == other.st_ino));
     }
-    // Before Linux 6.9 all pidfds have one inode. One `/proc` shows the same number for the same process.
-    let [one, other] = [pidfd, &opened].map(|fd| pid_in_proc(fd.as_raw_fd()));
+    have_one_number(pidfd, &opened)
+}
+
+/// True when `/proc` shows the processes of two pidfds by one number. Before Linux 6.9 all pidfds have one inode.
+fn have_one_number(one: &OwnedFd, other: &OwnedFd) -> bool {
+    let [one, other] = [one, other].map(|fd| pid_in_proc(fd.as_raw_fd()));
     one.is_some() && one == other
 }
 
@@ -72,5 +76,6 @@ mod tests {
         assert_eq!(pid_seen_here(&pidfd), own);
         assert_eq!(pids_in_proc(pidfd.as_raw_fd()).last(), Some(&own));
         assert_eq!([own, parent, i32::MAX].map(|pid| is_process(pid, &pidfd)), [true, false, false]);
+        assert_eq!([own, parent].map(|pid| have_one_number(&pidfd, &pidfd_of(pid))), [true, false]);
     }
 }

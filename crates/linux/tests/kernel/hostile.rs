@@ -1,6 +1,8 @@
 //! A far end that is no stub: whatever it sends, a call fails as broken and nothing else goes wrong.
 
+use crate::alone::alone;
 use crate::channel::PATIENCE;
+use crate::forbid::forbid;
 use crate::raw::{step, Raw};
 use nearfar_linux::call::Call;
 use nearfar_linux::calls::xattr::{self, File};
@@ -299,4 +301,22 @@ fn a_descriptor_that_was_never_received_blocks_nothing() {
     let begun = Instant::now();
     drop(channel);
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn before_linux_6_16_a_descriptor_arrives_and_blocks_nothing_either() {
+    alone("hostile::before_linux_6_16_a_descriptor_arrives_and_blocks_nothing_either", || {
+        // The kernel does not know SO_PASSRIGHTS.
+        let option = libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: 32 };
+        let is_passrights = libc::sock_filter { code: 0x15, jt: 0, jf: 1, k: 83 };
+        forbid(libc::SYS_setsockopt, libc::ENOPROTOOPT, &[option, is_passrights]);
+        let (_channel, end) = Channel::pair().unwrap();
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let numbers = [file.as_raw_fd()];
+        let rights = [ControlMessage::ScmRights(&numbers)];
+        sendmsg::<()>(end.as_raw_fd(), &[IoSlice::new(b"x")], &rights, MsgFlags::MSG_NOSIGNAL, None).unwrap();
+        a_descriptor_that_was_not_asked_for_blocks_nothing();
+        a_surplus_descriptor_is_broken_and_blocks_nothing();
+        a_descriptor_that_was_never_received_blocks_nothing();
+    });
 }

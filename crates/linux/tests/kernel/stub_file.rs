@@ -37,13 +37,24 @@ fn seen_here(task: &Task) -> i32 {
     info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok()).unwrap()
 }
 
+/// Asserts that a task was executed from a memfd.
+fn starts_from_a_memfd() {
+    stub::set_file("/nothing/here".into());
+    let task = Task::clone(&CloneOptions::default()).unwrap();
+    let image = std::fs::read_link(format!("/proc/{}/exe", task.pid())).unwrap();
+    assert_eq!(image.to_str(), Some("/memfd:nearfar (deleted)"));
+}
+
 #[test]
 fn a_stub_starts_from_a_memfd_where_it_may() {
-    alone("stub_file::a_stub_starts_from_a_memfd_where_it_may", || {
-        stub::set_file("/nothing/here".into());
-        let task = Task::clone(&CloneOptions::default()).unwrap();
-        let image = std::fs::read_link(format!("/proc/{}/exe", task.pid())).unwrap();
-        assert_eq!(image.to_str(), Some("/memfd:nearfar (deleted)"));
+    alone("stub_file::a_stub_starts_from_a_memfd_where_it_may", starts_from_a_memfd);
+}
+
+#[test]
+fn before_linux_6_3_a_stub_starts_from_a_memfd_without_a_flag() {
+    alone("stub_file::before_linux_6_3_a_stub_starts_from_a_memfd_without_a_flag", || {
+        refuse_executable_memfds(libc::EINVAL);
+        starts_from_a_memfd();
     });
 }
 
@@ -55,11 +66,16 @@ fn a_filter_that_refuses_executable_memfds_makes_the_stub_start_from_its_file() 
     });
 }
 
-/// Has MFD_EXEC refused with EACCES, as vm.memfd_noexec=2 does. A seccomp filter needs no privilege.
+/// Has MFD_EXEC refused with EACCES, as vm.memfd_noexec=2 does.
 fn forbid_executable_memfds() {
+    refuse_executable_memfds(libc::EACCES);
+}
+
+/// Has MFD_EXEC refused. A seccomp filter needs no privilege.
+fn refuse_executable_memfds(errno: i32) {
     let flags = libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: 24 };
     let has_exec = libc::sock_filter { code: 0x45, jt: 0, jf: 1, k: 0x10 };
-    forbid(libc::SYS_memfd_create, libc::EACCES, &[flags, has_exec]);
+    forbid(libc::SYS_memfd_create, errno, &[flags, has_exec]);
 }
 
 #[test]
