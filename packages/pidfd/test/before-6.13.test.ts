@@ -21,3 +21,14 @@ test("a child of a task is found through /proc, and its end is told to each wait
 	pidfd.sendSignal("SIGKILL");
 	expect((await ends).map((end) => end?.signal)).toEqual(Array(3).fill("SIGKILL"));
 });
+
+test("the end of a child is told whose parent has ended before, and its status is known or null", async () => {
+	const parent = await Task.clone();
+	const child = await parent.clone();
+	parent.process.kill("SIGKILL");
+	await parent.process.exited;
+	child.process.kill("SIGKILL");
+	const { code, signal } = await child.process.exited;
+	expect(code).toBeNull();
+	expect([null, "SIGKILL"]).toContain(signal);
+});
