@@ -1,5 +1,6 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { fixturePath, runFixture } from "../../../../test/fixture.ts";
 import { needs } from "../../../../test/needs.ts";
@@ -136,7 +137,9 @@ test("ERR_NEARFAR_VERSION_MISMATCH names both versions and the command", async (
 describe("the permission model", () => {
 	const model = process.allowedNodeEnvironmentFlags.has("--permission") ? "--permission" : "--experimental-permission";
 	const refused = { name: "LoadError", code: "ERR_NEARFAR_PERMISSION" };
-	const fixtures = [fixturePath("core/tree")].map((path) => `--allow-fs-read=${path}`);
+	// Where the suite runs with another /proc, Node imports test/own-proc.mjs.
+	const ownProc = fileURLToPath(new URL("../../../../test/own-proc.mjs", import.meta.url));
+	const fixtures = [fixturePath("core/tree"), ownProc].map((path) => `--allow-fs-read=${path}`);
 	const readTree = (tree: Tree) => [model, "--allow-addons", ...fixtures, `--allow-fs-read=${tree.path}/*`];
 
 	test("a Node that may read the tree and not itself", async () => {
@@ -165,11 +168,11 @@ describe("the permission model", () => {
 });
 
 describe("which Node runs", () => {
-	const loader = readElf(process.execPath)?.interpreter;
-
-	test("a Node that the dynamic loader has started by hand", async () => {
+	// Without /proc, process.execPath is the word with which Node was started.
+	needs("/proc").test("a Node that the dynamic loader has started by hand", async () => {
 		using tree = new Tree();
 		tree.install(here);
+		const loader = readElf(process.execPath)?.interpreter;
 		expect(await firstCall(tree, { wrapper: [loader as string] })).toBe("works");
 	});
 
