@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { has } from "../../../../test/needs.ts";
 import { stat } from "../../../../test/processes.ts";
 import { Process, pipe, Task } from "../../src/index.ts";
 
@@ -18,7 +19,11 @@ describe("waiting in a pid namespace", () => {
 		expect(first.process.poll()).toBeUndefined();
 		const ends = [first, ...others].map((task) => task.process.wait());
 		first.process.kill("SIGKILL");
-		for (const end of await Promise.all(ends)) expect(end).toMatchObject({ state: "killed", signal: "SIGKILL" });
+		const byKill = { state: "killed", signal: "SIGKILL" };
+		const [own, ...inner] = await Promise.all(ends);
+		expect(own).toMatchObject(byKill);
+		// Before Linux 6.15 nothing keeps the status of a process that the kernel has reaped with its pid namespace.
+		if (has("Linux 6.15")) for (const end of inner) expect(end).toMatchObject(byKill);
 	});
 
 	test("NST-18 an init with a handler for it gets SIGTERM from outside", async () => {
