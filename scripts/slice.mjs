@@ -73,7 +73,7 @@ function differences(wanted) {
 function linkToolchain(tree) {
 	const [from, to] = [root, tree].map((place) => join(place, "target/toolchain"));
 	fs.mkdirSync(to, { recursive: true });
-	const names = fs.readdirSync(from).filter((name) => /^(rust|zig)-[\d.]+(-\w+)?$/.test(name));
+	const names = fs.readdirSync(from).filter((name) => /^(rust|zig)-[\d.]+(-\w+)*$/.test(name));
 	run("cp", ["--archive", "--link", ...names.map((name) => join(from, name)), to]);
 }
 

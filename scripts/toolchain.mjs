@@ -78,7 +78,8 @@ function fetchCompiler(folder) {
 /** Unpacks Debian's compiler, which is the same version on each machine. */
 function debianCompiler(folder) {
 	const release = "bookworm-security";
-	const compiler = unpack(join(folder, "rust-1.96"), {
+	const compiler = unpack("rust-1.96", {
+		parent: folder,
 		release,
 		arch: process.arch,
 		packages: ["rustc-web", "rust-web-src"],
@@ -88,7 +89,8 @@ function debianCompiler(folder) {
 			),
 	});
 	for (const arch of ["x64", "arm64"].filter((name) => name !== process.arch)) {
-		const foreign = unpack(join(folder, `rust-1.96-${arch}`), {
+		const foreign = unpack(`rust-1.96-${arch}`, {
+			parent: folder,
 			release,
 			arch,
 			packages: ["libstd-rust-web-dev"],

@@ -30,7 +30,7 @@ export const architectures = { x64: "amd64", arm64: "arm64" };
 /**
  * Unpacks packages into a folder, unless an earlier run has. A script that is killed leaves no folder of that name.
  *
- * @param {string} name - The name of the folder in target/vm, to which a hash of the options is added.
+ * @param {string} name - The name of the folder, to which a hash of the options is added.
  * @param {object} options
  * @param {string} options.release - The release, for instance "bookworm".
  * @param {string} options.arch - The architecture as Node names it.
@@ -38,14 +38,15 @@ export const architectures = { x64: "amd64", arm64: "arm64" };
  * @param {(name: string) => boolean} [options.keep] - Decides which packages are unpacked. By default these are the named
  *   packages and all on which they depend.
  * @param {(folder: string) => void} [options.prepare] - Adds to the folder before it gets its name.
+ * @param {string} [options.parent] - The folder that the new one lies in, by default target/vm.
  * @returns {string} The path of the folder.
  */
-export function unpack(name, { release, arch, packages, keep = () => true, prepare = () => {} }) {
+export function unpack(name, { release, arch, packages, keep = () => true, prepare = () => {}, parent = place }) {
 	const hash = createHash("sha256")
 		.update(`${release} ${arch} ${packages} ${keep} ${prepare}`)
 		.digest("hex")
 		.slice(0, 8);
-	const folder = join(place, `${name}-${hash}`);
+	const folder = join(parent, `${name}-${hash}`);
 	return makeFolder(folder, (partial) => {
 		const files = new Apt(release, architectures[arch]).download(packages, keep);
 		// As on a machine, /bin, /lib and others are links into /usr, which tar has to keep.
