@@ -7,6 +7,7 @@ const generated = [
 	"packages/core/src/addon/flags.generated.ts",
 	"packages/core/native/binding.d.ts",
 	"packages/*/api.txt",
+	"docs/troubleshooting.md",
 	"packages/core/npm/*/THIRD-PARTY.md",
 ];
 const steps = [

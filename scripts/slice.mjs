@@ -12,8 +12,6 @@ import { toolchain } from "./toolchain.mjs";
 
 export { checkSlice };
 
-const cpus = { x64: "x86_64", arm64: "aarch64" };
-
 /**
  * Builds slices, and puts the addon and the stub of each into its package. One cargo builds all of them, so that every processor
  * has work.
@@ -33,7 +31,8 @@ function buildSlices(wanted, { tree = root, target = join(root, "target/slices")
 		const built = join(target, platform.triple);
 		const folder = folderOf(platform);
 		put(join(built, "release/libnearfar_node.so"), join(folder, addonName(platform)), 0o644);
-		put(join(built, "nearfar-stub", cpus[platform.cpu], "nearfar-stub"), join(folder, "nearfar-stub"), 0o755);
+		const [cpu] = platform.triple.split("-");
+		put(join(built, "nearfar-stub", cpu, "nearfar-stub"), join(folder, "nearfar-stub"), 0o755);
 	}
 }
 

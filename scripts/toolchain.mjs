@@ -7,7 +7,7 @@ import { homedir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { root, run, stop } from "./run.mjs";
-import { unpack } from "./vm/debian.mjs";
+import { execute, makeFolder, unpack } from "./vm/debian.mjs";
 
 const wheels = join(root, "scripts/toolchain.txt");
 const hosts = { x64: "x86_64", arm64: "aarch64" };
@@ -113,26 +113,15 @@ function debianCompiler(folder) {
 
 /** Fetches zig and cargo-zigbuild from PyPI, and returns their folder. */
 function fetchZig(folder) {
-	const done = join(folder, "zig-0.15.2");
-	if (fs.existsSync(done)) return done;
-	const partial = `${done}.partial-${process.pid}`;
-	fs.mkdirSync(partial, { recursive: true });
-	const options = [
-		"-q",
-		"--disable-pip-version-check",
-		"--root-user-action",
-		"ignore",
-		"--no-deps",
-		"--require-hashes",
-	];
-	const args = ["-m", "pip", "install", ...options, "--target", partial, "-r", wheels];
-	const { status, error, stderr } = spawnSync("python3", args, { encoding: "utf8" });
-	if (status !== 0) {
-		fs.rmSync(partial, { recursive: true, force: true });
-		stop(`zig is missing and cannot be fetched from PyPI: ${error?.message ?? stderr.trim()}`);
+	try {
+		return makeFolder(join(folder, "zig-0.15.2"), (partial) => {
+			const options = ["-q", "--disable-pip-version-check", "--root-user-action", "ignore", "--no-deps"];
+			const args = ["-m", "pip", "install", ...options, "--require-hashes", "--target", partial, "-r", wheels];
+			execute("python3", args);
+		});
+	} catch (error) {
+		return stop(`zig is missing and cannot be fetched from PyPI: ${error.message}`);
 	}
-	fs.renameSync(partial, done);
-	return done;
 }
 
 /** Writes a program of the shell, unless the file has the same text. Returns its path. */
