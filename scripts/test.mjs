@@ -16,7 +16,7 @@ const vitest = spawnSync(
 	process.execPath,
 	[
 		...["node_modules/vitest/vitest.mjs", "run", "--configLoader=runner"],
-		...["--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
+		...["--reporter=default", "--reporter=json", "--reporter=test/stuck.ts", `--outputFile.json=${report}`],
 		...args,
 	],
 	{ cwd: root, stdio: "inherit" },

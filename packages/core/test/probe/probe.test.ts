@@ -1,6 +1,8 @@
 import { readdirSync } from "node:fs";
 import { type Feature, probe, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { childrenOf } from "../../../../test/children.mjs";
+import { whileUninspected } from "../../../../test/inspectable.ts";
 import { cgroupRoot, has, needs } from "../../../../test/needs.ts";
 
 const features: Feature[] = [
@@ -58,9 +60,9 @@ const { test: withProc } = needs("a /proc of this pid namespace");
 
 withProc("no task and no cgroup is left, also when the promise rejects", async () => {
 	await (await Task.clone()).exit(); // a zygote is there
-	const before = children();
+	const before = childrenOf();
 	await probe();
-	expect(children()).toEqual(before);
+	expect(childrenOf()).toEqual(before);
 	expect(groups()).toEqual([]);
 	for (const delay of [0, 1, 5, 20]) {
 		const controller = new AbortController();
@@ -70,20 +72,21 @@ withProc("no task and no cgroup is left, also when the promise rejects", async (
 		const outcome = await probing.catch((error) => error);
 		if (outcome instanceof Error)
 			expect(outcome).toMatchObject({ name: "AbortError", code: "ABORT_ERR", cause: "enough" });
-		expect(children()).toEqual(before);
+		expect(childrenOf()).toEqual(before);
 		expect(groups()).toEqual([]);
 	}
 });
 
 withProc("tasks that are stopped while they are probed with end when the signal is aborted", async () => {
 	await (await Task.clone()).exit();
-	const before = children();
+	const before = childrenOf();
 	const controller = new AbortController();
-	const probing = probe({ signal: controller.signal }).catch((error) => error);
+	// A call into a stopped task blocks the thread, and an inspected task gets such a call after its clone.
+	const probing = whileUninspected(() => probe({ signal: controller.signal }).catch((error) => error));
 	for (let rounds = 0; rounds < 200; rounds++) {
-		for (const pid of children().filter((pid) => !before.includes(pid))) {
+		for (const pid of childrenOf().filter((pid) => !before.includes(pid))) {
 			try {
-				process.kill(Number(pid), "SIGSTOP");
+				process.kill(pid, "SIGSTOP");
 			} catch {
 				// the task has ended meanwhile
 			}
@@ -93,21 +96,21 @@ withProc("tasks that are stopped while they are probed with end when the signal 
 	controller.abort();
 	const outcome = await probing;
 	if (outcome instanceof Error) expect(outcome).toMatchObject({ code: "ABORT_ERR" });
-	expect(children()).toEqual(before);
+	expect(childrenOf()).toEqual(before);
 });
 
 withProc("tasks that are killed while they are probed with are replaced, or the answer says which signal", async () => {
 	await (await Task.clone()).exit();
-	const before = children();
+	const before = childrenOf();
 	let probing = true;
 	const probed = probe().finally(() => {
 		probing = false;
 	});
 	for (let kills = 0; probing; ) {
-		for (const pid of children().filter((pid) => !before.includes(pid))) {
+		for (const pid of childrenOf().filter((pid) => !before.includes(pid))) {
 			if (kills++ >= 3) break;
 			try {
-				process.kill(Number(pid), "SIGKILL");
+				process.kill(pid, "SIGKILL");
 			} catch {
 				// the task has ended meanwhile
 			}
@@ -116,7 +119,7 @@ withProc("tasks that are killed while they are probed with are replaced, or the 
 	}
 	const { features } = await probed;
 	expect(Object.keys(features)).toHaveLength(34);
-	expect(children()).toEqual(before);
+	expect(childrenOf()).toEqual(before);
 });
 
 test("a probe that is begun in a task is about this process", async () => {
@@ -136,18 +139,6 @@ test("a signal that is aborted already, and options that are wrong, are refused"
 	// @ts-expect-error no such option
 	await expect(probe({ timeout: 1 })).rejects.toThrow(TypeError);
 });
-
-/** Returns the pids of the children of this process. */
-function children(): string[] {
-	return readdirSync("/proc/self/task").flatMap((thread) => {
-		const { readFileSync } = process.getBuiltinModule("node:fs");
-		try {
-			return readFileSync(`/proc/self/task/${thread}/children`, "utf8").split(" ").filter(Boolean);
-		} catch {
-			return []; // the thread has ended meanwhile
-		}
-	});
-}
 
 /** Returns the cgroups that a probe of this process has left. */
 function groups(): string[] {

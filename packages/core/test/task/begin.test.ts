@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
+import { childrenOf } from "../../../../test/children.mjs";
 import { has, needs } from "../../../../test/needs.ts";
 import { read, stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
@@ -28,9 +29,7 @@ const ways: [string, CloneOptions, nested?: true][] = [
 
 /** Counts the children of a process that wait in openat2(2). */
 function opening(parent: number): number {
-	const threads = readdirSync(`/proc/${parent}/task`);
-	const pids = threads.flatMap((tid) => read(`/proc/${parent}/task/${tid}/children`).split(" ").filter(Boolean));
-	return pids.filter((pid) => read(`/proc/${pid}/syscall`).startsWith("437 ")).length;
+	return childrenOf(parent).filter((pid) => read(`/proc/${pid}/syscall`).startsWith("437 ")).length;
 }
 
 function clone(options: CloneOptions, nested?: true): Promise<Task> {

@@ -1,8 +1,9 @@
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { childrenOf } from "../../../../test/children.mjs";
 import { needs } from "../../../../test/needs.ts";
 import { ownProc } from "../../../../test/own-proc.ts";
 import { stat } from "../../../../test/processes.ts";
@@ -19,12 +20,6 @@ const [getpid, readNumber, recvmsgNumber] = process.arch === "x64" ? [39, 0, 47]
 const status = { code: null, signal: "SIGKILL", dumped: false };
 const gone = { name: "TaskGoneError", code: "ERR_NEARFAR_TASK_GONE", status };
 
-/** Returns the pids of the children of this process. */
-function children(): number[] {
-	const threads = readdirSync("/proc/self/task").map((tid) => `/proc/self/task/${tid}/children`);
-	return threads.flatMap((file) => readFileSync(file, "utf8").split(" ").filter(Boolean).map(Number));
-}
-
 /** Kills a process and waits until it is dead, without a turn of the event loop: no promise has resolved yet. */
 function killed(task: Task): Task {
 	task.process.kill("SIGKILL");
@@ -36,11 +31,11 @@ needs("the running system call in /proc").test(
 	"a task killed before its clone was told of: nothing of that is lost",
 	async () => {
 		await (await Task.clone()).exit(); // makes sure that there is a zygote
-		const before = children();
+		const before = childrenOf();
 		const cloning = Task.clone({ namespaces: ["user"] });
 		// All of this happens in one turn of the event loop, so that the events of the clone and of the death arrive together.
 		let pid: number | undefined;
-		while (pid === undefined) pid = children().find((child) => !before.includes(child));
+		while (pid === undefined) pid = childrenOf().find((child) => !before.includes(child));
 		while (!readFileSync(`/proc/${pid}/syscall`, "utf8").startsWith(`${recvmsgNumber} `));
 		process.kill(pid, "SIGKILL");
 		while (stat(pid)); // until the process was reaped

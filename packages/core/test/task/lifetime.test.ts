@@ -12,8 +12,7 @@ const fifo = join(folder, "fifo");
 execFileSync("mkfifo", [fifo]);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-// Without /proc, a zygote that takes longer than some milliseconds counts as held, and another one is started.
-needs("/proc").test("two Workers and the main thread at once have their own tasks over one zygote", async () => {
+test("two Workers and the main thread at once have their own tasks over one zygote", async () => {
 	const { report, code } = await runFixture("core/workers");
 	const zygotes = report.map(({ zygote }: { zygote: number }) => zygote);
 	expect([code, new Set(zygotes).size]).toEqual([0, 1]);

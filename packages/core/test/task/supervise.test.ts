@@ -98,20 +98,23 @@ describe.each([
 		await supervisor.process.exited;
 	});
 
-	test("a program that has ended before it is supervised keeps its status, and its processes are killed", async () => {
-		const env = mark();
-		const supervisor = await Task.clone(pid ? { namespaces: ["user", "pid"] } : {});
-		if (!pid) supervisor.syscall(PRCTL, PR_SET_CHILD_SUBREAPER, 1);
-		const task = await supervisor.clone();
-		const options = { env: { ...env, PATH: "/usr/bin:/bin" } };
-		const program = task.exec("/bin/sh", ["sh", "-c", `${daemons} exit 9`], options);
-		expect(await program.exited).toMatchObject({ code: 9 });
-		await untilMarked(env, 4);
-		supervisor.supervise(program, { forward: true });
-		expect([supervisor.state, await program.exited]).toMatchObject(["supervisor", { code: 9 }]);
-		expect(await supervisor.process.exited).toMatchObject({ code: 0 });
-		expect(marked(env)).toEqual([]);
-	});
+	needs("/proc").test(
+		"a program that has ended before it is supervised keeps its status, and its processes are killed",
+		async () => {
+			const env = mark();
+			const supervisor = await Task.clone(pid ? { namespaces: ["user", "pid"] } : {});
+			if (!pid) supervisor.syscall(PRCTL, PR_SET_CHILD_SUBREAPER, 1);
+			const task = await supervisor.clone();
+			const options = { env: { ...env, PATH: "/usr/bin:/bin" } };
+			const program = task.exec("/bin/sh", ["sh", "-c", `${daemons} exit 9`], options);
+			expect(await program.exited).toMatchObject({ code: 9 });
+			await untilMarked(env, 4);
+			supervisor.supervise(program, { forward: true });
+			expect([supervisor.state, await program.exited]).toMatchObject(["supervisor", { code: 9 }]);
+			expect(await supervisor.process.exited).toMatchObject({ code: 0 });
+			expect(marked(env)).toEqual([]);
+		},
+	);
 
 	test("a supervisor keeps standard input, output and error and the descriptors it is told to keep", async () => {
 		const supervisor = await Task.clone(pid ? { namespaces: ["user", "pid"] } : {});

@@ -3,6 +3,7 @@ import { runFixture } from "../../../../test/fixture.ts";
 import { hold } from "../../../../test/held.ts";
 import { needs } from "../../../../test/needs.ts";
 import { children, stat } from "../../../../test/processes.ts";
+import { skipMaps } from "../../../../test/without-proc.ts";
 import { native } from "../../src/addon/native.ts";
 import { type CloneOptions, Task } from "../../src/index.ts";
 
@@ -25,6 +26,7 @@ test.each(ways)("a zygote that is stopped is continued and clones: %s", async (_
 test.each(ways)(
 	"a zygote that is held clones one task when it is let go, and others come from a new one: %s",
 	async (_, options) => {
+		skipMaps(options); // before the zygote is held
 		await (await Task.clone()).exit();
 		const before = children(process.pid);
 		const zygote = native().zygotePid();

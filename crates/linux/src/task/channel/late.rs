@@ -12,6 +12,13 @@ const SOON: Duration = Duration::from_millis(2);
 /// How long a thread waits for a process that is ready to run on a busy machine. The event loop may be blocked meanwhile.
 const PATIENCE: Duration = Duration::from_millis(250);
 
+/// What a process that `/proc` does not show is taken for.
+#[derive(Clone, Copy, PartialEq)]
+enum Unseen {
+    Held,
+    Running,
+}
+
 impl Channel {
     /// Waits for the reply to the active job, and receives it in the reactor's place. The wait ends as that of
     /// [`Channel::await_job_reply`].
@@ -22,11 +29,12 @@ impl Channel {
 
     /// Waits for the reply to the active job, and leaves it to the reactor. A process that is not ready to run is
     /// continued (SIGCONT). If it still does not run afterwards, a tracer or a freezer holds it: the wait ends, and the
-    /// channel [is late](Channel::is_late).
+    /// channel [is late](Channel::is_late). A process that `/proc` does not show is continued at once, and has the
+    /// patience of one that runs afterwards.
     pub(super) fn await_job_reply(&self) {
-        if !self.await_while_it_runs() {
+        if !self.await_while_it_runs(Unseen::Held) {
             self.continue_process();
-            if !self.await_while_it_runs() {
+            if !self.await_while_it_runs(Unseen::Running) {
                 self.set_late();
             }
         }
@@ -34,7 +42,7 @@ impl Channel {
 
     /// Waits for the reply to the active job while the process runs, and receives it in the reactor's place.
     pub(super) fn receive_job_reply_while_it_runs(self: &Arc<Self>) {
-        self.await_while_it_runs();
+        self.await_while_it_runs(Unseen::Held);
         self.receive_reply_that_came();
     }
 
@@ -44,11 +52,12 @@ impl Channel {
         }
     }
 
-    /// Waits for the reply to the active job. Returns false when the process is not ready to run.
+    /// Waits for the reply to the active job. Returns false when the process is not ready to run, and when a process that
+    /// `/proc` does not show has used up the patience.
     ///
     /// The reactor may receive the reply at any moment, and a poll(2) that began before would then wait for nothing. So
     /// each poll is short, and between two of them this thread looks whether the job is still active.
-    fn await_while_it_runs(&self) -> bool {
+    fn await_while_it_runs(&self, unseen: Unseen) -> bool {
         const ONE_POLL: Duration = Duration::from_micros(200);
         let begin = Instant::now();
         let mut next_look = begin + SOON;
@@ -57,11 +66,12 @@ impl Channel {
             if now < next_look {
                 continue;
             }
-            if !self.is_ready_to_run() {
+            let ready = self.is_ready_to_run();
+            if !ready.unwrap_or(unseen == Unseen::Running) {
                 return false;
             }
             if now > begin + PATIENCE {
-                return true;
+                return ready.is_some();
             }
             next_look = now + SOON;
         }
@@ -72,7 +82,7 @@ impl Channel {
     /// reply has come.
     pub(crate) fn is_late(&self) -> bool {
         let job = self.lock().active.as_ref().map(|job| (job.late, job.sent));
-        job.is_some_and(|(late, sent)| late || sent.elapsed() > PATIENCE && !self.is_ready_to_run())
+        job.is_some_and(|(late, sent)| late || sent.elapsed() > PATIENCE && self.is_ready_to_run() != Some(true))
     }
 
     fn set_late(&self) {
@@ -96,11 +106,11 @@ impl Channel {
         let _ = self.process().map(|process| process.signal(libc::SIGCONT));
     }
 
-    /// Returns whether the process runs or waits for a CPU. False where `/proc` does not show it.
-    fn is_ready_to_run(&self) -> bool {
+    /// Returns whether the process runs or waits for a CPU. None where `/proc` does not show the process.
+    fn is_ready_to_run(&self) -> Option<bool> {
         let pidfd = self.process().and_then(|process| process.shared_pidfd());
         let directory = pidfd.and_then(|pidfd| proc_directory::open(pidfd.as_raw_fd()));
         let stat = directory.and_then(|directory| proc_directory::read(&directory, "stat"));
-        stat.is_some_and(|stat| proc_directory::stat_field(&stat, 0) == Some("R"))
+        stat.map(|stat| proc_directory::stat_field(&stat, 0) == Some("R"))
     }
 }

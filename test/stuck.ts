@@ -1,0 +1,65 @@
+import { readdirSync } from "node:fs";
+import type { Reporter, TestModule } from "vitest/node";
+import { read, stat } from "./processes.ts";
+
+const MINUTES = 10;
+
+/**
+ * Ends a run in which no test file has begun or ended for ten minutes, and shows what its processes wait for. vitest's own
+ * timeouts cannot end a worker whose event loop is blocked, as by a call into a task that is stopped.
+ */
+export default class Stuck implements Reporter {
+	readonly #running = new Set<string>();
+	#timer: NodeJS.Timeout | undefined;
+
+	onTestModuleStart({ moduleId }: TestModule): void {
+		this.#running.add(moduleId);
+		this.#begin();
+	}
+
+	onTestModuleEnd({ moduleId }: TestModule): void {
+		this.#running.delete(moduleId);
+		this.#begin();
+	}
+
+	onTestRunEnd(): void {
+		clearTimeout(this.#timer);
+	}
+
+	#begin(): void {
+		clearTimeout(this.#timer);
+		this.#timer = setTimeout(() => this.#end(), MINUTES * 60_000);
+	}
+
+	#end(): void {
+		const pids = descendants(process.pid);
+		console.error(`no test file has ended for ${MINUTES} minutes: ${[...this.#running].join(", ")}`);
+		for (const pid of pids) console.error(describe(pid));
+		for (const pid of pids) kill(pid);
+		process.exit(1);
+	}
+}
+
+/** Returns a line for each thread of a process: its name, its state, and where the kernel has it wait. */
+function describe(pid: number): string {
+	const of = (thread: string) => {
+		const place = `/proc/${pid}/task/${thread}`;
+		const [name, wait, call] = ["comm", "wchan", "syscall"].map((file) => read(`${place}/${file}`).trim());
+		return `  ${thread} ${name} ${stat(thread)?.state} ${wait} ${call}`;
+	};
+	return [`${pid} (child of ${stat(pid)?.parent})`, ...readdirSync(`/proc/${pid}/task`).map(of)].join("\n");
+}
+
+function kill(pid: number): void {
+	try {
+		process.kill(pid, "SIGKILL");
+	} catch {
+		// the process has ended meanwhile
+	}
+}
+
+function descendants(parent: number): number[] {
+	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+	const children = pids.filter((pid) => stat(pid)?.parent === parent).map(Number);
+	return children.flatMap((pid) => [pid, ...descendants(pid)]);
+}
