@@ -41,5 +41,5 @@ export function compileFilter(
 function checkLength(program: Uint8Array, name: string): Uint8Array {
 	const count = program.length / INSTRUCTION;
 	if (Number.isInteger(count) && count >= 1 && count <= MOST) return program;
-	throw outOfRange(name, `a filter of 1 to ${MOST} instructions of ${INSTRUCTION} bytes`, `${program.length} bytes`);
+	throw outOfRange(name, `a filter of 1 to ${MOST} instructions, ${INSTRUCTION} bytes each`, count);
 }

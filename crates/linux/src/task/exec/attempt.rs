@@ -83,7 +83,9 @@ impl Attempt {
     /// as one.
     pub(crate) fn refused(&self, sequence: &Sequence, reply: &Reply) -> Refused {
         let before = self.asked_before as u32;
-        if let Some(mut failure) = sequence.failure(reply, 0) {
+        // With a filter the last try is the last step, and its error counts no more than those of the others.
+        let all_tried = self.filtered && self.tries.clone().next_back().is_some_and(|last| !reply.ended_before(last));
+        if let Some(mut failure) = sequence.failure(reply, 0).filter(|_| !all_tried) {
             if let Failure::Refused(refusal) = &mut failure {
                 refusal.step = refusal.step.map(|step| step.min(before));
                 // The kernel refuses a process too many before it looks at the file. So the first folder says nothing.
