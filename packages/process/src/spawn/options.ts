@@ -97,9 +97,9 @@ export interface SpawnOptions<S extends StdioOption = StdioOption>
 	/** `true`: execve(2) grants no privilege any more, see {@link setNoNewPrivs}. Default: `false`, as Node has it. */
 	noNewPrivs?: boolean;
 	/**
-	 * A filter of system calls for the program and all that it starts: rules, or the bytes of a filter, see {@link compileFilter}. Default:
-	 * no filter but those of Node. Needs `noNewPrivs: true`, which this option does not set, or CAP_SYS_ADMIN after `capabilities` and the
-	 * ids have been applied; otherwise `EACCES`.
+	 * A filter of system calls for the program and all that it starts: rules, or the bytes of a filter, as `compileFilter` of
+	 * `@nearfar/seccomp` takes them. Default: no filter but those of Node. Needs `noNewPrivs: true`, which this option does not set, or
+	 * CAP_SYS_ADMIN after `capabilities` and the ids have been applied; otherwise `EACCES`.
 	 *
 	 * The task installs the filter as its last call before execve(2). So a filter has to allow that call (execveat(2), if the program is
 	 * given by a descriptor) and what the program needs. `setup` runs before, and the supervisor of `killTree` and `init` has no filter. If the

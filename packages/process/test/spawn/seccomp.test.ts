@@ -103,7 +103,9 @@ test("if the filter refuses execve(2), the promise rejects with its error", asyn
 test("a missing program is ENOENT, also where the filter kills for looking at files", async () => {
 	const looks: readonly CallName[] = ["open", "openat", "readlinkat", "read", "pread64", "close", "prctl", "fcntl"];
 	for (const action of ["kill", { errno: "EPERM" }] as const) {
-		const options: SpawnOptions = { noNewPrivs: true, seccomp: refuse(looks, action) };
+		// No other folder: one that may not be searched would be EACCES.
+		const path = { PATH: "/usr/bin:/nowhere:/bin" };
+		const options: SpawnOptions = { env: path, noNewPrivs: true, seccomp: refuse(looks, action) };
 		const missing = join(folder, "missing");
 		expect(await refusalOf(spawn(missing, [], options))).toMatchObject({
 			code: "ENOENT",
