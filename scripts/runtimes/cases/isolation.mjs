@@ -17,7 +17,8 @@ import {
 } from "@nearfar/credentials";
 import { mount, mountSetattr, moveMount, openTree, umount } from "@nearfar/mount";
 import { namespaceKinds, sethostname, setns, unshare } from "@nearfar/namespaces";
-import { run } from "@nearfar/process";
+import { run, setNoNewPrivs } from "@nearfar/process";
+import { installFilter } from "@nearfar/seccomp";
 import { equal, startProgram, throws, truthy, withRoot, withTask } from "../tools.mjs";
 
 export const isolation = {
@@ -41,6 +42,17 @@ export const isolation = {
 			task.run(() => setns(uts, ["uts"]));
 			await other[Symbol.asyncDispose]();
 		}),
+	"a filter of system calls, in a task and in a program": async () => {
+		const seccomp = { default: "allow", rules: [{ calls: ["mkdir", "mkdirat"], action: { errno: "EROFS" } }] };
+		await withTask({}, (task) =>
+			task.run(() => {
+				setNoNewPrivs();
+				installFilter(seccomp);
+				throws(() => mkdir("/tmp/nearfar-filtered"), "EROFS");
+			}),
+		);
+		equal((await run("mkdir", ["/tmp/nearfar-filtered"], { noNewPrivs: true, seccomp })).code, 1);
+	},
 	"near, unshare is refused": () => {
 		throws(() => unshare(["mnt"]), "ERR_NEARFAR_MULTITHREADED");
 	},
