@@ -7,7 +7,6 @@ mod program;
 mod words;
 
 use self::program::{Place, Program, Test};
-use std::collections::BTreeMap;
 
 /// What a filter decides by, as numbers of the kernel. The actions are those that a filter returns, such as SECCOMP_RET_ALLOW.
 #[derive(Clone, Debug, Default)]
@@ -61,10 +60,36 @@ pub enum Comparison {
 }
 
 /// What happens to a call: the rules with conditions, in their order, and the action if none of them matches.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 struct Treatment {
     rules: Vec<usize>,
     otherwise: u32,
+    /// True when a rule without conditions is among them, after which no other counts.
+    decided: bool,
+}
+
+impl Treatment {
+    fn always(action: u32) -> Self {
+        Treatment { rules: Vec::new(), otherwise: action, decided: false }
+    }
+
+    /// Adds the rule with this index, which comes after all others.
+    fn add(&mut self, index: usize, rule: &Rule) {
+        if self.decided || self.rules.last() == Some(&index) {
+            return;
+        }
+        if rule.conditions.is_empty() {
+            self.otherwise = rule.action;
+            self.decided = true;
+        } else {
+            self.rules.push(index);
+        }
+    }
+
+    /// True when the same happens to the calls of the two.
+    fn is_like(&self, other: &Treatment) -> bool {
+        self.rules == other.rules && self.otherwise == other.otherwise
+    }
 }
 
 const SECCOMP_RET_KILL_PROCESS: u32 = 0x8000_0000;
@@ -79,16 +104,16 @@ impl Filter {
     #[must_use]
     pub fn compile(&self) -> Vec<u8> {
         let mut program = Program::default();
-        let mut places = BTreeMap::new();
-        let intervals: Vec<(u32, Place)> = self
-            .intervals()
-            .into_iter()
-            .map(|(first, treatment)| {
-                let place = places.get(&treatment).copied().unwrap_or_else(|| self.decide(&mut program, &treatment));
-                places.insert(treatment, place);
-                (first, place)
-            })
-            .collect();
+        let mut decided: Vec<(Treatment, Place)> = Vec::new();
+        let mut intervals = Vec::new();
+        for (first, treatment) in self.intervals() {
+            let same = decided.iter().find(|(other, _)| other.is_like(&treatment)).map(|(_, place)| *place);
+            let place = same.unwrap_or_else(|| self.decide(&mut program, &treatment));
+            if same.is_none() {
+                decided.push((treatment, place));
+            }
+            intervals.push((first, place));
+        }
         let search = search(&mut program, &intervals);
         let known_arch = program.load(NUMBER, search);
         let foreign_arch = program.answer(SECCOMP_RET_KILL_PROCESS);
@@ -99,10 +124,10 @@ impl Filter {
 
     /// Returns the intervals of numbers that are treated alike, each with its first number. The first interval begins with 0.
     fn intervals(&self) -> Vec<(u32, Treatment)> {
-        let unknown = Treatment { rules: Vec::new(), otherwise: self.unknown };
+        let unknown = Treatment::always(self.unknown);
         let mut intervals = vec![(0, unknown.clone())];
         let mut add = |first, treatment| match intervals.last_mut() {
-            Some((_, last)) if *last == treatment => {}
+            Some((_, last)) if last.is_like(&treatment) => {}
             Some((begin, last)) if *begin == first => *last = treatment,
             _ => intervals.push((first, treatment)),
         };
@@ -119,23 +144,20 @@ impl Filter {
     }
 
     /// Returns how each known call is treated, in the order of the numbers.
-    fn treatments(&self) -> BTreeMap<u32, Treatment> {
-        let by_default = Treatment { rules: Vec::new(), otherwise: self.default };
-        let mut treatments: BTreeMap<u32, (Treatment, bool)> =
-            self.known.iter().map(|number| (*number, (by_default.clone(), false))).collect();
+    fn treatments(&self) -> Vec<(u32, Treatment)> {
+        let mut known = self.known.clone();
+        known.sort_unstable();
+        known.dedup();
+        let mut treatments: Vec<_> =
+            known.into_iter().map(|number| (number, Treatment::always(self.default))).collect();
         for (index, rule) in self.rules.iter().enumerate() {
             for number in &rule.calls {
-                match treatments.get_mut(number) {
-                    Some((treatment, decided @ false)) if rule.conditions.is_empty() => {
-                        treatment.otherwise = rule.action;
-                        *decided = true;
-                    }
-                    Some((treatment, false)) if treatment.rules.last() != Some(&index) => treatment.rules.push(index),
-                    _ => {}
-                }
+                let place = treatments.binary_search_by_key(number, |(number, _)| *number);
+                let found = place.ok().and_then(|place| treatments.get_mut(place));
+                found.into_iter().for_each(|(_, treatment)| treatment.add(index, rule));
             }
         }
-        treatments.into_iter().map(|(number, (treatment, _))| (number, treatment)).collect()
+        treatments
     }
 
     /// Adds the instructions that decide a call, and returns where they begin.

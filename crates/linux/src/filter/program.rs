@@ -1,7 +1,5 @@
 //! A program of classic BPF that is made from its end.
 
-use std::collections::BTreeMap;
-
 /// How many instructions there are from a place to the end of the program.
 pub(super) type Place = usize;
 
@@ -25,22 +23,22 @@ const FAR: usize = u8::MAX as usize;
 #[derive(Debug, Default)]
 pub(super) struct Program {
     instructions: Vec<[u8; 8]>,
-    /// Where the program returns an action, for each action that was returned last.
-    answers: BTreeMap<u32, Place>,
+    /// Where the program returns an action, the last place of each.
+    answers: Vec<(u32, Place)>,
 }
 
 impl Program {
     /// Returns a place that returns an action.
     pub(super) fn answer(&mut self, action: u32) -> Place {
-        match self.answers.get(&action) {
-            Some(place) if self.distance(*place) < FAR / 2 => *place,
-            // Another return is as short as a jump to a far one.
-            _ => {
-                let place = self.add(RETURN, [0, 0], action);
-                self.answers.insert(action, place);
-                place
-            }
+        let near = self.answers.iter().find(|(other, place)| *other == action && self.distance(*place) < FAR / 2);
+        if let Some((_, place)) = near {
+            return *place;
         }
+        // Another return is as short as a jump to a far one.
+        let place = self.add(RETURN, [0, 0], action);
+        self.answers.retain(|(other, _)| *other != action);
+        self.answers.push((action, place));
+        place
     }
 
     /// Adds a comparison of the loaded word with a number.
