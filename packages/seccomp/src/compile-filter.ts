@@ -32,8 +32,9 @@ export function compileFilter(
 	const { arch = process.arch, name = "rules" } = checkOptions(options, ["arch", "name"]);
 	toChoice(architectures, arch as keyof typeof architectures, "options.arch");
 	text(name, "options.name");
-	if (rules instanceof Uint8Array) return checkLength(new Uint8Array(rules), name);
-	if (rules === undefined) throw wrongType(name, "an object or a Uint8Array", rules);
+	// The bytes of a detached buffer cannot be copied.
+	if (rules instanceof Uint8Array) return checkLength(rules.length === 0 ? rules : new Uint8Array(rules), name);
+	if (rules === undefined || ArrayBuffer.isView(rules)) throw wrongType(name, "an object or a Uint8Array", rules);
 	const program = native().compileFilter(toWords(rules, arch === "arm64" ? "arm64" : "x64", name));
 	return checkLength(new Uint8Array(program), name);
 }

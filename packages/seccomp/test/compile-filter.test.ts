@@ -210,6 +210,11 @@ test("a filter that is compiled already is copied", () => {
 		expect(refusal(() => compileFilter(new Uint8Array(length))).code).toBe("ERR_OUT_OF_RANGE");
 	}
 	expect(compileFilter(new Uint8Array(8 * 4096))).toHaveLength(8 * 4096);
+	const shared = new Uint8Array(new SharedArrayBuffer(8));
+	expect(compileFilter(shared).buffer).toBeInstanceOf(ArrayBuffer);
+	const detached = new Uint8Array(8);
+	structuredClone(detached.buffer, { transfer: [detached.buffer] });
+	expect(refusal(() => compileFilter(detached)).code).toBe("ERR_OUT_OF_RANGE");
 });
 
 test("each part of the rules is read once", () => {
@@ -244,6 +249,8 @@ test.each<[code: string, part: string, rules: unknown]>([
 	[TYPE, '"rules"', null],
 	[TYPE, '"rules"', "allow"],
 	[TYPE, '"rules"', []],
+	[TYPE, '"rules"', new Uint32Array(2)],
+	[TYPE, '"rules"', new DataView(new ArrayBuffer(8))],
 	[TYPE, '"rules.default"', {}],
 	[TYPE, '"rules.default"', { default: null }],
 	[VALUE, '"rules.default"', { default: "deny" }],

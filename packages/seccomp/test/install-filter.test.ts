@@ -127,6 +127,19 @@ test("near it needs the option process, and in a batch near it cannot have it", 
 	expect(refusal(() => installFilter({ default: "alow" } as never)).message).toContain('"filter.default"');
 });
 
+test("in a thread of Node it is refused, as near", async () => {
+	const thread = await Task.thread();
+	try {
+		const rules: SeccompRules = { default: "allow" };
+		for (const options of [{}, { process: true }]) {
+			expect(refusal(() => thread.run(() => installFilter(rules, options))).code).toBe("ERR_NEARFAR_MULTITHREADED");
+		}
+		await expect(thread.batch(() => installFilter(rules))).rejects.toMatchObject({ code: "ERR_NEARFAR_MULTITHREADED" });
+	} finally {
+		await thread[Symbol.asyncDispose]();
+	}
+});
+
 test("in a task the option process changes nothing about where the filter is", async () => {
 	await using task = await clone();
 	task.run(() => installFilter(refuse("umask"), { process: true }));
@@ -158,6 +171,13 @@ test("log and allow make the call, errno 0 does not and returns 0, trace without
 test("a filter that kills for what the task itself needs ends the task", async () => {
 	await using task = await clone();
 	expect(refusal(() => task.run(() => installFilter({ default: "kill" }))).code).toBe("ERR_NEARFAR_TASK_GONE");
+	expect(await task.process.exited).toMatchObject({ signal: "SIGSYS" });
+});
+
+test("a filter that kills for seccomp(2) is the last one", async () => {
+	await using task = await clone();
+	task.run(() => installFilter(refuse("seccomp", "kill")));
+	expect(refusal(() => task.run(() => installFilter(refuse("umask")))).code).toBe("ERR_NEARFAR_TASK_GONE");
 	expect(await task.process.exited).toMatchObject({ signal: "SIGSYS" });
 });
 

@@ -1,6 +1,11 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Task } from "@nearfar/core";
-import { setNoNewPrivs } from "@nearfar/process";
+import { run, setNoNewPrivs } from "@nearfar/process";
 import { expect, test } from "vitest";
+import { needs, skipUnless } from "../../../test/needs.ts";
+import { refusal } from "../../../test/refusal.ts";
 import { calls } from "../src/calls.generated.ts";
 import { type CallName, compileFilter, installFilter, type SeccompCondition, type SeccompRules } from "../src/index.ts";
 
@@ -106,6 +111,9 @@ test("the kernel takes filters of every length up to 4096 instructions", async (
 		return filter.length / 8;
 	});
 	expect(Math.max(...lengths)).toBeGreaterThan(4000);
+	const program = new Uint32Array(2 * 4096).map((_, index) => (index % 2 ? 0 : 0x20)); // loads of the number
+	program.set([0x06, 0x7fff_0000], 2 * 4095);
+	task.run(() => installFilter(new Uint8Array(program.buffer)));
 	// A later filter has the same answers, and of equal answers that of the last filter counts.
 	for (const value of [0, 1, 59, 127, 999, 1354]) {
 		expect(() => task.syscall(calls.getuid[index], 0, 0, 0, 0, 0, value)).toThrowError(
@@ -113,4 +121,33 @@ test("the kernel takes filters of every length up to 4096 instructions", async (
 		);
 	}
 	expect(task.syscall(calls.getuid[index], 0, 0, 0, 0, 0, 1355)).toBeGreaterThanOrEqual(0n);
+});
+
+test("numbers without a name are unknown to the kernel's filter too, those of x32 included", async () => {
+	await using task = await Task.clone();
+	task.run(() => {
+		setNoNewPrivs();
+		installFilter({ default: "allow", unknown: { errno: 99 }, rules: [{ calls: ["getpid"], action: { errno: 98 } }] });
+	});
+	const errno = (number: number) => refusal(() => task.syscall(number)).errno;
+	expect([calls.getpid[index], 500, 0x4000_0000 + calls.getpid[index], 0x7fff_ffff].map(errno)).toEqual([
+		-98, -99, -99, -99,
+	]);
+});
+
+const is = process.arch === "x64" ? needs("the program cc").test : test.skip;
+
+is("a 32-bit call of an x64 process ends it with SIGSYS, also under a filter that allows everything", async () => {
+	const folder = mkdtempSync(join(tmpdir(), "nearfar-foreign-"));
+	try {
+		const program = join(folder, "foreign");
+		const source = 'int main(void) { int pid = 20; __asm__ volatile("int $0x80" : "+a"(pid)); return pid <= 0; }';
+		(await run("cc", ["-x", "c", "-o", program, "-"], { input: source })).check();
+		const { code } = await run(program);
+		skipUnless(code === 0, "a kernel with 32-bit calls");
+		const seccomp: SeccompRules = { default: "allow", unknown: "allow" };
+		expect(await run(program, [], { noNewPrivs: true, seccomp })).toMatchObject({ code: null, signal: "SIGSYS" });
+	} finally {
+		rmSync(folder, { recursive: true });
+	}
 });
