@@ -1,4 +1,5 @@
 import { type SpawnOptions, spawn } from "@nearfar/process";
+import type { SeccompRules } from "@nearfar/seccomp";
 import { blocked, wall } from "./clock.ts";
 import { heapRow } from "./heap.ts";
 import type { Row } from "./row.ts";
@@ -22,6 +23,29 @@ const spawnCaps: Row = {
 	},
 };
 
+const seccomp: SeccompRules = {
+	default: "allow",
+	rules: [
+		{ calls: ["keyctl", "add_key", "request_key", "bpf", "mount", "ptrace"], action: { errno: "EPERM" } },
+		{ calls: ["ioctl"], args: [{ index: 1, op: "==", value: 0x5412, mask: 0xffff_ffff }], action: { errno: "EPERM" } },
+	],
+};
+
+/** Measures what the option `seccomp` takes: compiling the rules, and one call of the task. */
+const spawnFilter: Row = {
+	name: "spawn-filter",
+	unit: "ms",
+	peerName: "spawn of /bin/true without the option",
+	bar: 1.15,
+	async start() {
+		const both = { noNewPrivs: true };
+		return {
+			ours: () => wall(COUNT, () => ended({ ...both, seccomp })),
+			peer: () => wall(COUNT, () => ended(both)),
+		};
+	},
+};
+
 /** Measures a program from its start to its end. */
 export const spawnProgram: Row[] = [
 	row("spawn-true", (side) => wall(COUNT, side), ended),
@@ -33,6 +57,7 @@ export const spawnProgram: Row[] = [
 	),
 	{ ...row("spawn-burst", (side) => wall(1, () => burst(side)), ended), bar: 0.5, rounds: 7 },
 	spawnCaps,
+	spawnFilter,
 	heapRow({ name: "spawn-50", bar: 0.35, clock: "wall", ours: "spawn", peer: "node", peerName }),
 	heapRow({ name: "spawn-50-blocked", bar: 0.18, clock: "blocked", ours: "spawn", peer: "node", peerName }),
 	heapRow({ name: "spawn-tree-50", bar: 0.42, clock: "wall", ours: "tree", peer: "node", peerName }),

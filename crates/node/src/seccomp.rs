@@ -3,12 +3,12 @@
 use crate::throw::OrThrow;
 use linux::error::Failure;
 use linux::filter::Filter;
-use napi::bindgen_prelude::{BigUint64Array, Buffer, Result, Uint8Array};
+use napi::bindgen_prelude::{Buffer, Result, Uint32Array, Uint8Array};
 use napi_derive::napi;
 
 /// Compiles a filter; `Filter::from_words` says what the words are.
 #[napi]
-pub fn compile_filter(words: BigUint64Array) -> Result<Buffer> {
+pub fn compile_filter(words: Uint32Array) -> Result<Buffer> {
     let filter = Filter::from_words(&words).ok_or(Failure::Internal("the words of a filter are incomplete"));
     filter.or_throw().map(|filter| filter.compile().into())
 }

@@ -99,7 +99,7 @@ export declare function collect(task: Id): void
 export declare function collected(): number
 
 /** Compiles a filter; `Filter::from_words` says what the words are. */
-export declare function compileFilter(words: BigUint64Array): Buffer
+export declare function compileFilter(words: Uint32Array): Buffer
 
 /** Leaves a descriptor of this process to other code: the end of this thread does not close it any more. */
 export declare function disown(fd: number): void

@@ -28,19 +28,25 @@ const comparisons = { "==": 0, "!=": 1, "<": 2, "<=": 3, ">": 4, ">=": 5 } as co
 
 const ALL = 2n ** 64n - 1n;
 
+/** The numbers of all calls in their order, made once for each architecture. */
+const knownNumbers: Partial<Record<Architecture, readonly number[]>> = {};
+
 /**
- * Checks rules, and returns them as the addon takes them: words of 64 bits. `from_words` in crates/linux/src/filter says what they are.
+ * Checks rules, and returns them as the addon takes them: words of 32 bits. `from_words` in crates/linux/src/filter says what they are.
  *
  * @param name - What messages call the rules.
  */
-export function toWords(given: SeccompRules, arch: Architecture, name: string): BigUint64Array {
+export function toWords(given: SeccompRules, arch: Architecture, name: string): Uint32Array {
 	const {
 		default: otherwise,
 		rules = [],
 		unknown = { errno: "ENOSYS" },
 	} = checkOptions(given, ["default", "rules", "unknown"], name);
-	const known = Object.values(calls).flatMap((numbers) => existing(numbers, arch));
-	const words: (number | bigint)[] = [
+	knownNumbers[arch] ??= Object.values(calls)
+		.flatMap((numbers) => existing(numbers, arch))
+		.sort((one, other) => one - other);
+	const known = knownNumbers[arch];
+	const words = [
 		architectures[arch],
 		toAction(otherwise, `${name}.default`),
 		toAction(unknown, `${name}.unknown`),
@@ -50,10 +56,10 @@ export function toWords(given: SeccompRules, arch: Architecture, name: string): 
 	for (const [index, rule] of array(rules, `${name}.rules`).entries()) {
 		for (const word of ruleWords(rule, arch, `${name}.rules[${index}]`)) words.push(word);
 	}
-	return BigUint64Array.from(words, BigInt);
+	return Uint32Array.from(words);
 }
 
-function ruleWords(given: SeccompRule, arch: Architecture, name: string): (number | bigint)[] {
+function ruleWords(given: SeccompRule, arch: Architecture, name: string): number[] {
 	if (given === undefined) throw wrongType(name, "an object", given);
 	const { calls: names, action, args = [] } = checkOptions(given, ["calls", "action", "args"], name);
 	const numbers = array(names, `${name}.calls`).flatMap((call, index) =>
@@ -63,7 +69,7 @@ function ruleWords(given: SeccompRule, arch: Architecture, name: string): (numbe
 	return [toAction(action, `${name}.action`), numbers.length, ...numbers, conditions.length, ...conditions.flat()];
 }
 
-function conditionWords(given: SeccompCondition, name: string): (number | bigint)[] {
+function conditionWords(given: SeccompCondition, name: string): number[] {
 	if (given === undefined) throw wrongType(name, "an object", given);
 	const { index, op, value, mask = ALL } = checkOptions(given, ["index", "op", "value", "mask"], name);
 	const argument = integer(index, `${name}.index`, 0, 5);
@@ -72,7 +78,12 @@ function conditionWords(given: SeccompCondition, name: string): (number | bigint
 	if ((compared & ~bits) !== 0n) {
 		throw outOfRange(`${name}.value`, `made of bits of the mask 0x${bits.toString(16)}`, value);
 	}
-	return [argument, comparison, bits, compared];
+	return [argument, comparison, ...halves(bits), ...halves(compared)];
+}
+
+/** Returns the low and the high word of 64 bits. */
+function halves(bits: bigint): [low: number, high: number] {
+	return [Number(bits & 0xffff_ffffn), Number(bits >> 32n)];
 }
 
 /** Returns a number as unsigned 64 bits. */
