@@ -36,7 +36,7 @@ const spawnFilter: Row = {
 	name: "spawn-filter",
 	unit: "ms",
 	peerName: "spawn of /bin/true without the option",
-	bar: 1.15,
+	bar: 1.3,
 	async start() {
 		const both = { noNewPrivs: true };
 		return {
