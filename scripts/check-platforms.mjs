@@ -2,10 +2,10 @@
 // of the words, or with --ci those that CI runs. The addons come from packages/core/npm, where scripts/slice.mjs builds
 // them. The last line counts the cases and tests of all rows.
 import * as fs from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { line } from "./count.mjs";
+import { temporaryFolder } from "./ending.mjs";
 import { platforms } from "./platforms.mjs";
 import { stop } from "./run.mjs";
 import { setup } from "./setup.mjs";
@@ -28,9 +28,7 @@ const chosen = rows.filter(
 if (chosen.length === 0) stop(`no row has such a name: the rows are\n${rows.map(({ name }) => name).join("\n")}`);
 
 setup();
-const place = fs.mkdtempSync(join(tmpdir(), "nearfar-platforms-"));
-process.on("exit", () => fs.rmSync(place, { recursive: true, force: true }));
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
+const place = temporaryFolder("nearfar-platforms-");
 fs.chmodSync(place, 0o755);
 
 const total = { passed: 0, failed: 0, skipped: 0 };

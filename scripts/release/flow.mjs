@@ -1,7 +1,6 @@
 // A release from the gates to the tag.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
+import { temporaryFolder } from "../ending.mjs";
 import { gitFaults, manifestFaults, sliceFaults, tagRelease } from "./gates.mjs";
 import { readPackages } from "./packages.mjs";
 import { pack, packedFaults, withTarballs } from "./packed.mjs";
@@ -21,7 +20,7 @@ export async function release(tree, { checkSlice, build, packInto, packedIn, ...
 	if (faults.length > 0) return faults;
 	if (packedIn) return await publishAndTag(tree, withTarballs(packages, packedIn), version, options);
 	build();
-	const place = packInto ?? mkdtempSync(join(tmpdir(), "nearfar-release-"));
+	const place = packInto ?? temporaryFolder("nearfar-release-");
 	try {
 		const packed = pack(tree, packages, place);
 		const inside = packed.flatMap((each) => packedFaults(each, version));

@@ -1,8 +1,8 @@
 // Packs the packages as they are published, and checks what the tarballs contain.
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { temporaryFolder } from "../ending.mjs";
 import { run } from "../run.mjs";
 import { dependenciesOf } from "./packages.mjs";
 import { readTarball } from "./tar.mjs";
@@ -15,7 +15,7 @@ const unpacked = new Set(["examples", "node_modules", "npm", "test"]);
  * The same tree gives the same bytes: otherwise a second run could not tell what the first run has published.
  */
 export function pack(tree, packages, place) {
-	const copies = mkdtempSync(join(tmpdir(), "nearfar-pack-"));
+	const copies = temporaryFolder("nearfar-pack-");
 	try {
 		for (const { folder, manifest, version } of packages) {
 			const copy = join(copies, relative(tree, folder));
