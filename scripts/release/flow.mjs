@@ -18,7 +18,11 @@ export async function release(tree, { checkSlice, build, packInto, packedIn, ...
 	const faults = [...gitFaults(tree, version), ...manifestFaults(tree, packages)];
 	if (!packedIn) faults.push(...(await sliceFaults(packages, checkSlice)));
 	if (faults.length > 0) return faults;
-	if (packedIn) return await publishAndTag(tree, withTarballs(packages, packedIn), version, options);
+	if (packedIn) {
+		const packed = withTarballs(packages, packedIn);
+		const changed = packed.flatMap((each) => packedFaults(each, version));
+		return changed.length > 0 ? changed : await publishAndTag(tree, packed, version, options);
+	}
 	build();
 	const place = packInto ?? temporaryFolder("nearfar-release-");
 	try {
