@@ -15,6 +15,8 @@ import { fetchKernel, kernels } from "./vm/kernel.mjs";
 import { runMachine } from "./vm/qemu.mjs";
 import { fetchTools } from "./vm/tools.mjs";
 
+const MOST_SECONDS = Math.floor((2 ** 31 - 1) / 1000); // a timer of Node with more than 31 bits fires at once
+
 /**
  * Boots a kernel, runs a command in it, and ends the machine.
  *
@@ -79,12 +81,17 @@ async function main() {
 		stop(`no architecture ${arch}: there are ${Object.keys(architectures).join(", ")}`);
 	const [seconds, memory] = [values.seconds, values.memory].map(Number);
 	if (!(seconds > 0 && memory > 0)) stop("--seconds and --memory take a positive number");
-	const folder = temporaryFolder("nearfar-vm-tree-");
-	const tree = makeTree(join(folder, "tree.img"));
+	if (seconds > MOST_SECONDS) stop(`--seconds takes at most ${MOST_SECONDS}, which are 24 days`);
 	const output = (chunk) => process.stdout.write(chunk);
-	const { code, reason, late, console: last } = await boot({ kernel, arch, command, tree, seconds, memory, output });
-	if (reason) console.error(`${last}\nnearfar: ${reason}`);
-	process.exitCode = reason ? (late ? 124 : 125) : code;
+	try {
+		const tree = makeTree(join(temporaryFolder("nearfar-vm-tree-"), "tree.img"));
+		const { code, reason, late, console: last } = await boot({ kernel, arch, command, tree, seconds, memory, output });
+		if (reason) console.error(`${last}\nnearfar: ${reason}`);
+		process.exitCode = reason ? (late ? 124 : 125) : code;
+	} catch (error) {
+		console.error(`nearfar: the machine cannot be made: ${error.message}`);
+		process.exitCode = 125;
+	}
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main();
