@@ -29,6 +29,7 @@ const chosen = rows.filter(
 if (chosen.length === 0) stop(`no row has such a name: the rows are\n${rows.map(({ name }) => name).join("\n")}`);
 
 setup();
+process.umask(0o022); // another user runs what this script makes
 const place = temporaryFolder("nearfar-platforms-");
 fs.chmodSync(place, 0o755);
 

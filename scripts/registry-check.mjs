@@ -23,6 +23,7 @@ import { fetchTool } from "./runtimes/fetch.mjs";
 
 const all = process.argv.includes("--all");
 const { check, counts, Skip } = checks();
+process.umask(0o022); // another user runs what this script makes
 const place = temporaryFolder("nearfar-registry-");
 const tools = process.env.NEARFAR_RUNTIMES || place;
 fs.chmodSync(place, 0o755);

@@ -17,6 +17,7 @@ const chosen = rows.filter(({ name }) => words.length === 0 || words.some((word)
 if (chosen.length === 0) stop(`no row has such a name: the rows are ${rows.map(({ name }) => name).join(", ")}`);
 
 setup();
+process.umask(0o022); // another user runs what this script makes
 const kept = process.env.NEARFAR_RUNTIMES || undefined;
 const place = kept ?? temporaryFolder("nearfar-runtimes-");
 fs.mkdirSync(place, { recursive: true });
