@@ -2,13 +2,14 @@
 // of the words, or with --ci those that CI runs. The addons come from packages/core/npm, where scripts/slice.mjs builds
 // them. The last line counts the cases and tests of all rows.
 import * as fs from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { line } from "./count.mjs";
+import { temporaryFolder } from "./ending.mjs";
 import { platforms } from "./platforms.mjs";
 import { stop } from "./run.mjs";
 import { setup } from "./setup.mjs";
+import { UnavailableError } from "./vm/debian.mjs";
 import { runOnHost } from "./vm/host.mjs";
 import { makeImage, makeTree } from "./vm/image.mjs";
 import { isBuilt, makeProject } from "./vm/project.mjs";
@@ -23,27 +24,43 @@ const { values, positionals: words } = parseArgs({
 	options: { ci: { type: "boolean", default: false } },
 });
 const chosen = rows.filter(
-	({ name, ci }) => (ci || !values.ci) && (words.length === 0 || words.some((word) => name.includes(word))),
+	({ name, suites }) => !(suites && values.ci) && (words.length === 0 || words.some((word) => name.includes(word))),
 );
 if (chosen.length === 0) stop(`no row has such a name: the rows are\n${rows.map(({ name }) => name).join("\n")}`);
 
 setup();
-const place = fs.mkdtempSync(join(tmpdir(), "nearfar-platforms-"));
-process.on("exit", () => fs.rmSync(place, { recursive: true, force: true }));
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
+process.umask(0o022); // another user runs what this script makes
+const place = temporaryFolder("nearfar-platforms-");
 fs.chmodSync(place, 0o755);
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const built = platforms.filter(isBuilt);
 const projects = join(place, "projects");
 for (const platform of built) makeProject(join(projects, platform.name), platform);
-const images = { projects: built.length > 0 ? makeImage(projects, join(place, "projects.img")) : undefined };
-if (chosen.some(({ suites }) => suites)) images.tree = makeTree(join(place, "tree.img"));
+const projectsImage = once(() => makeImage(projects, join(place, "projects.img")));
+const treeImage = once(() => makeTree(join(place, "tree.img")));
 
 const waiting = machinesOf(chosen.filter(hasAddon));
 await Promise.all(Array.from({ length: MACHINES_AT_A_TIME }, runMachines));
 console.log(line(total));
 process.exitCode = total.failed === 0 ? 0 : 1;
+
+/** Returns a function that makes something at its first call. What is made with may have to be fetched, and each call throws why not. */
+function once(make) {
+	let made;
+	const attempt = () => {
+		try {
+			return { value: make() };
+		} catch (error) {
+			return { error };
+		}
+	};
+	return () => {
+		made ??= attempt();
+		if (made.error) throw made.error;
+		return made.value;
+	};
+}
 
 /** Returns whether the addon of a row was built. Counts and tells a row as skipped otherwise. */
 function hasAddon({ name, platform, uids }) {
@@ -70,7 +87,20 @@ async function runMachines() {
 	for (let rows = waiting.shift(); rows; rows = waiting.shift()) await runRows(rows);
 }
 
+/** Runs the rows of one machine. If the machine cannot be made, they are skipped or have failed, and the other machines run. */
 async function runRows(rows) {
+	try {
+		await runMachine(rows);
+	} catch (error) {
+		const kind = error instanceof UnavailableError ? "skipped" : "failed";
+		for (const { name, uids } of rows) {
+			total[kind] += uids.length;
+			console.log(`${name}: ${kind}: ${error.message}`);
+		}
+	}
+}
+
+async function runMachine(rows) {
 	const [{ kernel, arch, suites }] = rows;
 	let output = "";
 	const options = {
@@ -80,15 +110,8 @@ async function runRows(rows) {
 		},
 	};
 	const script = scriptOf(rows);
-	try {
-		if (kernel !== "host") prepare(kernel, arch);
-	} catch (error) {
-		for (const { name, uids } of rows) {
-			total.skipped += uids.length;
-			console.log(`${name}: skipped: ${error.message}`);
-		}
-		return;
-	}
+	if (kernel !== "host") prepare(kernel, arch);
+	const disk = kernel === "host" ? undefined : suites ? treeImage() : projectsImage();
 	const began = performance.now();
 	const { reason, console: last } =
 		kernel === "host"
@@ -96,7 +119,7 @@ async function runRows(rows) {
 			: await boot({
 					...options,
 					command: script,
-					tree: suites ? images.tree : images.projects,
+					tree: disk,
 					memory: suites ? 4096 : 2048,
 				});
 	const seconds = ((performance.now() - began) / 1000).toFixed(0);

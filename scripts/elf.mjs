@@ -1,5 +1,6 @@
 // Reads what the gates of a slice ask about an ELF file of 64 bits, little-endian.
 
+const PROGRAM_HEADER = 56; // its length in bytes
 /** The types of program headers. */
 const LOAD = 1;
 const DYNAMIC = 2;
@@ -26,6 +27,9 @@ export function readElf(bytes) {
 		throw new Error("not an ELF file of 64 bits");
 	const machine = bytes.readUInt16LE(18);
 	const segments = readSegments(bytes);
+	const sectionsEnd = Number(bytes.readBigUInt64LE(40)) + bytes.readUInt16LE(58) * bytes.readUInt16LE(60);
+	const ends = segments.filter(({ type }) => type === LOAD).map(({ offset, size }) => offset + size);
+	if (Math.max(sectionsEnd, ...ends) > bytes.length) throw new Error("the file is cut off");
 	const elf = {
 		cpu: machines[machine] ?? `machine ${machine}`,
 		isShared: bytes.readUInt16LE(16) === 3,
@@ -62,6 +66,7 @@ export function highestGlibc({ versions }) {
 
 function readSegments(bytes) {
 	const [start, size, count] = [Number(bytes.readBigUInt64LE(32)), bytes.readUInt16LE(54), bytes.readUInt16LE(56)];
+	if (size !== PROGRAM_HEADER) throw new Error(`a program header has ${PROGRAM_HEADER} bytes, and not ${size}`);
 	return Array.from({ length: count }, (_, index) => {
 		const at = start + size * index;
 		const word = (place) => Number(bytes.readBigUInt64LE(at + place));
@@ -81,15 +86,22 @@ function offsetOf(segments, address) {
 /** Reads the list of needed libraries, each with a list of versions. The lists are linked by distances in bytes. */
 function readVersions(bytes, start, count, strings) {
 	const versions = [];
-	for (let at = start, left = count; left > 0; left--) {
-		let entry = at + bytes.readUInt32LE(at + 8);
-		for (let entries = bytes.readUInt16LE(at + 2); entries > 0; entries--) {
+	for (const at of linkedList(bytes, start, count)) {
+		const first = at + bytes.readUInt32LE(at + 8);
+		for (const entry of linkedList(bytes, first, bytes.readUInt16LE(at + 2)))
 			versions.push(stringAt(bytes, strings + bytes.readUInt32LE(entry + 8)));
-			entry += bytes.readUInt32LE(entry + 12);
-		}
-		at += bytes.readUInt32LE(at + 12);
 	}
 	return versions;
+}
+
+/** Returns the places of a list, whose entries each have the distance to the next one. A damaged list may stand still for ever. */
+function* linkedList(bytes, start, count) {
+	for (let at = start, left = count; left > 0; left--) {
+		yield at;
+		const distance = bytes.readUInt32LE(at + 12);
+		if (distance === 0 && left > 1) throw new Error("a list of versions ends too early");
+		at += distance;
+	}
 }
 
 function stringAt(bytes, start) {

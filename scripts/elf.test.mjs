@@ -38,3 +38,20 @@ test("other files and files that are cut off are refused", () => {
 		expect(() => readElf(bytes)).toThrow(Error);
 	}
 });
+
+test("lists that run in circles or out of the file are refused, and end", () => {
+	const whole = makeElf({ cpu: "x64", needed: ["libc.so.6"], versions: ["GLIBC_2.4", "GLIBC_2.5"] });
+	const broken = (change) => {
+		const bytes = Buffer.from(whole);
+		change(bytes, bytes.indexOf(Buffer.from([1, 0, 2, 0]), 232)); // the list of versions: its format, and two versions
+		return () => readElf(bytes);
+	};
+	const changes = {
+		"2 to the power of 40 libraries": (bytes) => bytes.writeUInt8(1, bytes.length - 16 * 2 + 8 + 5),
+		"no way to the next version": (bytes, list) => bytes.writeUInt32LE(0, list + 16 + 12),
+		"a version beyond the end": (bytes, list) => bytes.writeUInt32LE(0x7fffffff, list + 16 + 12),
+		"program headers of another size": (bytes) => bytes.writeUInt16LE(0, 54),
+		"a segment beyond the end": (bytes) => bytes.writeBigUInt64LE(1n << 40n, 64 + 32),
+	};
+	for (const [name, change] of Object.entries(changes)) expect(broken(change), name).toThrow(Error);
+});

@@ -1,10 +1,10 @@
 // Packs every package as a release does, checks the files, has publint and attw check them, installs them and uses them. The
 // script needs no registry: scripts/registry-check.mjs does what needs one.
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { line } from "./count.mjs";
 import { sourceImportsOf } from "./declarations.mjs";
+import { temporaryFolder } from "./ending.mjs";
 import { addonName, platforms, sliceFolder } from "./platforms.mjs";
 import { readPackages } from "./release/packages.mjs";
 import { pack, packedFaults } from "./release/packed.mjs";
@@ -12,8 +12,7 @@ import { root, run, stop } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
 setup();
-const folder = mkdtempSync(join(tmpdir(), "nearfar-pack-"));
-process.on("exit", () => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder("nearfar-pack-");
 const packed = pack(root, readPackages(root), join(folder, "packed")).filter(({ isSlice }) => !isSlice);
 const names = packed.map(({ name }) => name);
 const faults = packed.flatMap((each) => packedFaults(each, each.version));

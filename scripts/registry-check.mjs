@@ -7,9 +7,9 @@
 // or into the folder that NEARFAR_RUNTIMES names, which is kept. What cannot be fetched is skipped with its reason. The last line
 // counts the checks.
 import * as fs from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { line } from "./count.mjs";
+import { temporaryFolder } from "./ending.mjs";
 import { checkClient } from "./registry/client.mjs";
 import { clients } from "./registry/clients.mjs";
 import { copyWithVersion, missingSlices } from "./registry/copy.mjs";
@@ -23,11 +23,11 @@ import { fetchTool } from "./runtimes/fetch.mjs";
 
 const all = process.argv.includes("--all");
 const { check, counts, Skip } = checks();
-const place = fs.mkdtempSync(join(tmpdir(), "nearfar-registry-"));
+process.umask(0o022); // another user runs what this script makes
+const place = temporaryFolder("nearfar-registry-");
 const tools = process.env.NEARFAR_RUNTIMES || place;
 fs.chmodSync(place, 0o755);
 const began = performance.now();
-process.on("exit", () => fs.rmSync(place, { recursive: true, force: true }));
 const registry = await check("a release into a registry on loopback, and the same release again", releaseCopy);
 if (registry) await inPairs([...clients.map((client) => () => checkClient(client, shared())), ...refusalChecks()]);
 console.log(`${((performance.now() - began) / 1000).toFixed(0)} s`);

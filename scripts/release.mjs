@@ -10,10 +10,10 @@
 // A second run after a partial failure goes on: a package that the registry has with the same integrity is skipped, and so is one
 // whose tarball has other bytes and the same files. A package with other files is a fault, and nothing more is published.
 //
-// --registry URL   where to publish. Without the option, and for registry.npmjs.org, the script publishes only with --yes or in
-//                  a workflow with `id-token: write`.
+// --registry URL   where to publish, by default on registry.npmjs.org. The script publishes elsewhere than on loopback only with --yes or
+//                  in a workflow with `id-token: write`.
 // --dry-run        runs the gates, asks the registry what it has, and prints what a release would do. Changes nothing.
-// --yes            publishes on registry.npmjs.org from anywhere.
+// --yes            publishes on any registry from anywhere.
 // --pack FOLDER    ends after the gates, and leaves the tarballs in FOLDER. Publishes nothing.
 // --packed FOLDER  publishes the tarballs that --pack has left, of this commit. Builds nothing, and runs no code of a dependency, so
 //                  that a job with an id token needs neither.
@@ -31,7 +31,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { release } from "./release/flow.mjs";
-import { isNpmjs, npmjs } from "./release/registry.mjs";
+import { isLoopback, isNpmjs, npmjs } from "./release/registry.mjs";
 import { root, run } from "./run.mjs";
 import { checkSlice } from "./slice.mjs";
 
@@ -55,8 +55,8 @@ function readOptions() {
 		misuse(`--registry takes the URL of a registry, and not ${registry}`);
 	if (!/^\d+$/.test(wait)) misuse(`--wait takes whole seconds, and not ${wait}`);
 	if (pack && packed) misuse("--pack and --packed are parts of a release that follow each other");
-	if (isNpmjs(registry) && !(dryRun || yes || pack || hasIdToken()))
-		misuse("publishes on registry.npmjs.org only in a workflow with `id-token: write`, or with --yes: see --dry-run");
+	if (!isLoopback(registry) && !(dryRun || yes || pack || hasIdToken()))
+		misuse(`publishes on ${registry} only in a workflow with \`id-token: write\`, or with --yes: see --dry-run`);
 	const [packInto, packedIn] = [pack, packed].map((folder) => folder && resolve(folder));
 	return { registry, dryRun, packInto, packedIn, wait: Number(wait) * 1000 };
 }

@@ -3,9 +3,9 @@
 // row as uid 1000, too. Runtimes and test runners come from npm into a temporary folder, or into the folder that
 // NEARFAR_RUNTIMES names, which is kept. What cannot be fetched is skipped. The last line counts the cases of all rows.
 import * as fs from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { line } from "./count.mjs";
+import { temporaryFolder } from "./ending.mjs";
 import { root, stop } from "./run.mjs";
 import { fetchTool } from "./runtimes/fetch.mjs";
 import { runSmoke } from "./runtimes/row.mjs";
@@ -17,9 +17,9 @@ const chosen = rows.filter(({ name }) => words.length === 0 || words.some((word)
 if (chosen.length === 0) stop(`no row has such a name: the rows are ${rows.map(({ name }) => name).join(", ")}`);
 
 setup();
+process.umask(0o022); // another user runs what this script makes
 const kept = process.env.NEARFAR_RUNTIMES || undefined;
-const place = kept ?? fs.mkdtempSync(join(tmpdir(), "nearfar-runtimes-"));
-process.on("exit", () => kept || fs.rmSync(place, { recursive: true, force: true }));
+const place = kept ?? temporaryFolder("nearfar-runtimes-");
 fs.mkdirSync(place, { recursive: true });
 fs.chmodSync(place, 0o755);
 const users = [process.getuid(), ...(process.getuid() === 0 ? [1000] : [])].map((uid) => ({

@@ -5,6 +5,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { line } from "./count.mjs";
+import { temporaryFolder } from "./ending.mjs";
 import { addonName, platforms, sliceFolder } from "./platforms.mjs";
 import { root, run, stop } from "./run.mjs";
 import { checkSlice } from "./slice/gates.mjs";
@@ -46,7 +47,7 @@ function put(from, to, mode) {
 
 /** Builds slices once more, with the crates and the toolchain in another folder. Returns the names of the files that differ. */
 function differences(wanted) {
-	const place = fs.mkdtempSync(join(root, "target/slice-"));
+	const place = temporaryFolder("slice-", join(root, "target"));
 	const tree = join(place, "another/tree");
 	const folderOf = ({ name }) => join(place, name);
 	try {

@@ -13,7 +13,7 @@ beforeEach(() => {
 	folder = fs.mkdtempSync(join(tmpdir(), "nearfar-slice-"));
 });
 
-afterEach(() => fs.rmSync(folder, { recursive: true }));
+afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 const path = (name) => join(folder, name);
 const libc = { glibc: "libc.so.6", musl: "libc.so" };
@@ -81,6 +81,29 @@ const corruptions = (platform) => {
 			() => writeAddon(platform, { needed: [...needed, "libgcc_s.so.1"] }),
 			["libgcc_s"],
 		],
+		[
+			"another version of a library",
+			() => writeAddon(platform, { needed: [...needed, `${needed[0]}9`] }),
+			[`needs ${needed[0]}9`, build],
+		],
+		[
+			"the dynamic linker of the other architecture",
+			() =>
+				writeAddon(platform, {
+					needed: [...needed, { x64: "ld-linux-aarch64.so.1", arm64: "ld-linux-x86-64.so.2" }[platform.cpu]],
+				}),
+			["needs ld-linux", build],
+		],
+		[
+			"relocations that an old glibc does not know",
+			() => writeAddon(platform, { versions: ["GLIBC_ABI_DT_RELR"] }),
+			["needs GLIBC_ABI_DT_RELR", build],
+		],
+		[
+			"an addon of which the last byte is missing",
+			() => edit(addon, (bytes) => wholeElf(bytes).subarray(0, -1)),
+			["cut off", build],
+		],
 		["no C library", () => writeAddon(platform, { needed: ["libm.so.6"], versions: [] }), undefined],
 		["a glibc that is too new", () => writeAddon(platform, { versions: ["GLIBC_2.29"] }), ["needs glibc 2.29", build]],
 		["a folder to look for libraries", () => writeAddon(platform, { runPath: "/opt/lib" }), ["/opt/lib", build]],
@@ -112,9 +135,26 @@ const corruptions = (platform) => {
 			["nearfar-stub is not the stub inside of", build],
 		],
 		["an addon with the stub of another build", () => flip(addon, -1), ["is not the stub inside of", build]],
-		["a stub that is a link", () => link("nearfar-stub"), ["no regular file", build]],
+		["a stub that is a link", () => link("nearfar-stub"), ["nearfar-stub is no regular file", build]],
+		["a license that is a link", () => link("LICENSE"), ["LICENSE is no regular file", "restore it"]],
+		["a manifest that is a link", () => link("package.json"), ["package.json is no regular file", "restore it"]],
+		[
+			"a manifest that is cut off",
+			() => edit("package.json", (bytes) => bytes.subarray(0, 50)),
+			["package.json", "JSON", "restore it"],
+		],
+		["a manifest that is no object", () => edit("package.json", () => "null"), ["package.json: name", "version"]],
+		["no folder", () => fs.rmSync(folder, { recursive: true }), ["is missing", "restore it"]],
 	];
 };
+
+/** Returns an addon with a table of sections at its end, as linkers write it. */
+function wholeElf(bytes) {
+	bytes.writeBigUInt64LE(BigInt(bytes.length), 40);
+	bytes.writeUInt16LE(64, 58);
+	bytes.writeUInt16LE(2, 60);
+	return Buffer.concat([bytes, Buffer.alloc(128)]);
+}
 
 function link(name) {
 	fs.rmSync(path(name));

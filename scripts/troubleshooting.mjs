@@ -1,7 +1,7 @@
 // Writes docs/troubleshooting.md from the table of obstacles of @nearfar/core. The table has the sentences and the fixes; this
 // script adds what a user sees, and values such as a machine has them. The test beside this script compares the page.
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { root } from "./run.mjs";
@@ -104,7 +104,7 @@ const examples = {
 
 /** Returns the page. */
 export async function troubleshooting() {
-	const { obstacle, obstacleNames } = await loadTable();
+	const { obstacle, obstacleNames } = await import(toUrl(table));
 	const missing = obstacleNames.filter((name) => !Object.hasOwn(examples, name));
 	if (missing.length > 0) throw new Error(`scripts/troubleshooting.mjs has no example of ${missing.join(", ")}`);
 	const sections = obstacleNames.map((name) => {
@@ -153,12 +153,13 @@ function toText(fix) {
 	return text.replaceAll(command, (found) => `\`${found.trimEnd()}\``).replaceAll(call, (found) => `\`${found}\``);
 }
 
-/** Loads the table of obstacles, which imports nothing but types. */
-async function loadTable() {
-	const { outputText } = ts.transpileModule(readFileSync(table, "utf8"), {
+/** Returns a URL of a source as JavaScript, and of what it imports, because not every Node runs TypeScript. */
+function toUrl(file) {
+	const { outputText } = ts.transpileModule(readFileSync(file, "utf8"), {
 		compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true },
 	});
-	return import(`data:text/javascript,${encodeURIComponent(outputText)}`);
+	const whole = outputText.replace(/ from "(\.[^"]+)"/g, (_, path) => ` from "${toUrl(join(dirname(file), path))}"`);
+	return `data:text/javascript,${encodeURIComponent(whole)}`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(page, await troubleshooting());

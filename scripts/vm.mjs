@@ -3,10 +3,10 @@
 // the command did not end in time, and with 125 if the machine could not run it. Node is in the search path, other lines
 // of it in /opt.
 import * as fs from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { temporaryFolder } from "./ending.mjs";
 import { stop } from "./run.mjs";
 import { cpio } from "./vm/cpio.mjs";
 import { architectures } from "./vm/debian.mjs";
@@ -14,6 +14,8 @@ import { makeSystem, makeTree } from "./vm/image.mjs";
 import { fetchKernel, kernels } from "./vm/kernel.mjs";
 import { runMachine } from "./vm/qemu.mjs";
 import { fetchTools } from "./vm/tools.mjs";
+
+const MOST_SECONDS = Math.floor((2 ** 31 - 1) / 1000); // a timer of Node with more than 31 bits fires at once
 
 /**
  * Boots a kernel, runs a command in it, and ends the machine.
@@ -44,7 +46,7 @@ export async function boot({
 }) {
 	const { image, initramfs } = fetchKernel(kernel, arch);
 	const disks = [system ?? makeSystem(arch), ...(tree ? [tree] : [])];
-	const folder = fs.mkdtempSync(join(tmpdir(), "nearfar-vm-"));
+	const folder = temporaryFolder("nearfar-vm-");
 	try {
 		// The kernel unpacks both archives, one after the other.
 		const more = cpio([
@@ -79,14 +81,17 @@ async function main() {
 		stop(`no architecture ${arch}: there are ${Object.keys(architectures).join(", ")}`);
 	const [seconds, memory] = [values.seconds, values.memory].map(Number);
 	if (!(seconds > 0 && memory > 0)) stop("--seconds and --memory take a positive number");
-	const folder = fs.mkdtempSync(join(tmpdir(), "nearfar-vm-tree-"));
-	process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }));
-	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
-	const tree = makeTree(join(folder, "tree.img"));
+	if (seconds > MOST_SECONDS) stop(`--seconds takes at most ${MOST_SECONDS}, which are 24 days`);
 	const output = (chunk) => process.stdout.write(chunk);
-	const { code, reason, late, console: last } = await boot({ kernel, arch, command, tree, seconds, memory, output });
-	if (reason) console.error(`${last}\nnearfar: ${reason}`);
-	process.exitCode = reason ? (late ? 124 : 125) : code;
+	try {
+		const tree = makeTree(join(temporaryFolder("nearfar-vm-tree-"), "tree.img"));
+		const { code, reason, late, console: last } = await boot({ kernel, arch, command, tree, seconds, memory, output });
+		if (reason) console.error(`${last}\nnearfar: ${reason}`);
+		process.exitCode = reason ? (late ? 124 : 125) : code;
+	} catch (error) {
+		console.error(`nearfar: the machine cannot be made: ${error.message}`);
+		process.exitCode = 125;
+	}
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -1,8 +1,12 @@
 import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { needs } from "../test/needs.ts";
+import { temporaryFolder } from "./ending.mjs";
 import { root } from "./run.mjs";
 import { cpio } from "./vm/cpio.mjs";
+import { execute, makeFolder } from "./vm/debian.mjs";
 import { rows } from "./vm/rows.mjs";
 import { resultOf, scriptOf } from "./vm/script.mjs";
 
@@ -12,6 +16,7 @@ test.for([
 	[["4.19", "x64", "true"], "no kernel 4.19"],
 	[["6.1", "riscv64", "true"], "no architecture riscv64"],
 	[["6.1", "x64", "true", "--seconds", "soon"], "positive number"],
+	[["6.1", "x64", "true", "--seconds", "2147484"], "at most 2147483"],
 ])("vm.mjs %j fails before it fetches anything", ([args, words]) => {
 	const { status, stderr } = spawnSync(process.execPath, [join(root, "scripts/vm.mjs"), ...args], { encoding: "utf8" });
 	expect(status).not.toBe(0);
@@ -23,6 +28,42 @@ test("an archive of cpio pads names and contents to four bytes", () => {
 	expect(archive.length % 4).toBe(0);
 	expect(archive.toString("latin1").match(/070701/g)).toHaveLength(3);
 });
+
+test("the error of a program that says a lot has its last lines", () => {
+	const say = () => execute("sh", ["-c", "seq 100000 >&2; exit 3"]);
+	expect(say).toThrow(/failed \(3\): 99991\n(.*\n)*100000$/);
+});
+
+test("a folder that another script has made in the meantime is taken", () => {
+	const parent = temporaryFolder("nearfar-folder-");
+	const folder = join(parent, "made");
+	const make = (partial) => {
+		fs.writeFileSync(join(partial, "own"), "");
+		fs.cpSync(partial, folder, { recursive: true });
+	};
+	expect(makeFolder(folder, make)).toBe(folder);
+	expect(fs.readdirSync(parent)).toEqual(["made"]);
+});
+
+needs("root").test(
+	"an archive that cannot be reached makes a check impossible, and is named",
+	() => {
+		const script = `
+		import { UnavailableError, unpack } from "${root}scripts/vm/debian.mjs";
+		try {
+			unpack("hello", { release: "bookworm", arch: "x64", packages: ["hello"], parent: process.argv[1] });
+		} catch (error) {
+			console.log(error instanceof UnavailableError, error.message);
+		}`;
+		const parent = temporaryFolder("nearfar-unreachable-");
+		const env = { ...process.env, http_proxy: "http://127.0.0.1:9" }; // a port of loopback on which nothing listens
+		const args = ["--input-type=module", "-e", script, parent];
+		const { stdout } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
+		expect(stdout).toMatch(/^true .*(Failed to fetch|is missing)/);
+		expect(fs.readdirSync(parent)).toEqual([]);
+	},
+	60_000,
+);
 
 const row = rows.find(({ name }) => name.startsWith("6.1 x64 gnu, Node"));
 

@@ -14,6 +14,7 @@ import {
 	readFileSync,
 	rmdirSync,
 	rmSync,
+	statfsSync,
 	statSync,
 	writeFileSync,
 } from "node:fs";
@@ -46,6 +47,7 @@ const syscalls = x64
 	: { prctl: 167, keyctl: 219, setMempolicy: 237, getMempolicy: 236, ioprioGet: 31, kcmp: 272 };
 const [pidfdSendSignal, ioUringSetup, landlockCreateRuleset] = [424, 425, 444];
 const { O_NOCTTY } = constants;
+const [TMPFS_MAGIC, OVERLAYFS_MAGIC] = [0x0102_1994, 0x794c_7630];
 const O_TMPFILE = 0o20_000_000 | constants.O_DIRECTORY | constants.O_RDWR;
 
 /** The path at which the whole of cgroup v2 is mounted, or `undefined`. */
@@ -117,6 +119,9 @@ const probes = {
 	"a /proc and a /sys that nothing hides": () => !isPartlyHidden("/proc") && !isPartlyHidden("/sys"),
 	"a temporary folder whose files can be executed": () => canExecuteIn(tmpdir()),
 	"a temporary folder with O_TMPFILE": () => works(() => closeSync(openSync(tmpdir(), O_TMPFILE, 0o600)) as never),
+	// A tmpfs since Linux 6.3, most file systems of disks since Linux 5.12 to 5.19, and an overlay never.
+	"a temporary folder that can be id-mapped": () =>
+		statfsSync(tmpdir()).type === TMPFS_MAGIC ? isAtLeast(6, 3) : statfsSync(tmpdir()).type !== OVERLAYFS_MAGIC,
 	"a /usr that is complete without the rest": () =>
 		spawnSync("sh", ["-c", "test -L /bin && test -L /lib"]).status === 0,
 

@@ -36,6 +36,7 @@ export const houses = {
 				"nearest",
 				"package-folder",
 				"sharers",
+				"shell-word",
 				"syscall-error",
 				"warn-once",
 			],

@@ -4,6 +4,7 @@ import { mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { atEnd } from "../ending.mjs";
 
 /** `overrides`: verdaccio-audit names its node-fetch by a dist-tag, and some mirrors of the registry know only `latest`. */
 export const verdaccio = { name: "verdaccio", packages: ["verdaccio@6.8.0"], overrides: { "node-fetch": "2.7.0" } };
@@ -32,7 +33,7 @@ export async function startVerdaccio(place, folder) {
 		stdio: ["ignore", openSync(log, "w"), openSync(log, "a")],
 		env: { PATH: process.env.PATH, HOME: home },
 	});
-	process.on("exit", () => child.kill());
+	atEnd(() => child.kill());
 	let ended = false;
 	child.on("exit", () => {
 		ended = true;

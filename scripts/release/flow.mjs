@@ -1,7 +1,6 @@
 // A release from the gates to the tag.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
+import { temporaryFolder } from "../ending.mjs";
 import { gitFaults, manifestFaults, sliceFaults, tagRelease } from "./gates.mjs";
 import { readPackages } from "./packages.mjs";
 import { pack, packedFaults, withTarballs } from "./packed.mjs";
@@ -19,9 +18,13 @@ export async function release(tree, { checkSlice, build, packInto, packedIn, ...
 	const faults = [...gitFaults(tree, version), ...manifestFaults(tree, packages)];
 	if (!packedIn) faults.push(...(await sliceFaults(packages, checkSlice)));
 	if (faults.length > 0) return faults;
-	if (packedIn) return await publishAndTag(tree, withTarballs(packages, packedIn), version, options);
+	if (packedIn) {
+		const packed = withTarballs(packages, packedIn);
+		const changed = packed.flatMap((each) => packedFaults(each, version));
+		return changed.length > 0 ? changed : await publishAndTag(tree, packed, version, options);
+	}
 	build();
-	const place = packInto ?? mkdtempSync(join(tmpdir(), "nearfar-release-"));
+	const place = packInto ?? temporaryFolder("nearfar-release-");
 	try {
 		const packed = pack(tree, packages, place);
 		const inside = packed.flatMap((each) => packedFaults(each, version));

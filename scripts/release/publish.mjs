@@ -1,20 +1,30 @@
 // Publishes packed packages in the order of their dependencies.
 import { readFileSync } from "node:fs";
 import { inOrder } from "./packages.mjs";
-import { fetchTarball, publishTarball, shownIn, untilShown } from "./registry.mjs";
+import { fetchTarball, publishTarball, RegistryError, shownIn, untilShown } from "./registry.mjs";
 import { differences } from "./tar.mjs";
 
 /**
  * Publishes the packages that the registry does not have, in the order of their dependencies, and waits after each step until the
- * registry shows the packages of that step. Returns `undefined`, or the fault at which it stopped.
+ * registry shows the packages of that step. Returns `undefined`, or the fault at which it stopped. `patience` is how long one answer of the
+ * registry may take, in milliseconds.
  */
-export async function publishAll(packed, { publish = publishTarball, ...options }) {
+export async function publishAll(packed, options) {
+	try {
+		return await publishSteps(packed, options);
+	} catch (error) {
+		if (error instanceof RegistryError) return error.message;
+		throw error;
+	}
+}
+
+async function publishSteps(packed, { publish = publishTarball, ...options }) {
 	// Before anything is published: if the registry has a package with other files, this release cannot be finished.
 	const present = new Set();
 	for (const each of packed) {
-		const dist = await shownIn(options.registry, each.name, each.version);
+		const dist = await shownIn(options.registry, each.name, each.version, options.patience);
 		if (!dist) continue;
-		const fault = await compare(each, dist);
+		const fault = await compare(each, dist, options);
 		if (fault) return fault;
 		present.add(each);
 	}
@@ -31,10 +41,10 @@ export async function publishAll(packed, { publish = publishTarball, ...options 
 		}
 		if (options.dryRun) continue;
 		for (const each of step) {
-			const dist = await untilShown(options.registry, each.name, each.version, options.wait);
+			const dist = await untilShown(options.registry, each.name, each.version, options);
 			if (!dist)
 				return `the registry does not show ${each.name}@${each.version} after ${options.wait / 1000} s: wait until it does`;
-			const fault = await compare(each, dist);
+			const fault = await compare(each, dist, options);
 			if (fault) return fault;
 		}
 	}
@@ -42,13 +52,21 @@ export async function publishAll(packed, { publish = publishTarball, ...options 
 }
 
 /** Returns a fault if the registry has another package. Tarballs with other bytes may have the same files: see `differences`. */
-async function compare({ name, version, integrity, tarball }, dist) {
+async function compare({ name, version, integrity, tarball }, dist, { patience }) {
 	if (dist.integrity === integrity) return undefined;
-	const files = differences(readFileSync(tarball), await fetchTarball(dist));
+	const files = differencesFrom(readFileSync(tarball), await fetchTarball(dist, patience), dist.tarball);
 	if (files.length === 0) return undefined;
 	return (
 		`the registry has ${name}@${version} with other files (${files.join(", ")}; integrity ${dist.integrity}, and here ${integrity}). ` +
 		"If an earlier run of this release published that package, run the script again with the files of that run. Otherwise add a " +
 		"changeset and run `npm run version`: a version that was published never changes"
 	);
+}
+
+function differencesFrom(own, others, url) {
+	try {
+		return differences(own, others);
+	} catch (error) {
+		throw new RegistryError(`${url} is no tarball (${error.message})`, { cause: error });
+	}
 }

@@ -73,6 +73,18 @@ test("a release in two parts packs first, and then publishes these files without
 	await expect(releaseTree({ packedIn: folder })).rejects.toThrow("nearfar-process");
 }, 180_000);
 
+test("the second part refuses files of another commit, and files that are cut off", async () => {
+	const folder = join(tree, "../packed");
+	expect(await releaseTree({ packInto: folder })).toEqual([]);
+	commit("another source", () => write("packages/process/src/index.ts", "changed"));
+	fs.truncateSync(join(folder, `nearfar-core-linux-x64-gnu-${VERSION}.tgz`), 200);
+	const faults = (await releaseTree({ packedIn: folder })).join("\n");
+	expect(faults).toMatch(/@nearfar\/process: src\/index.ts in the tarball is not the file of/);
+	expect(faults).toMatch(/@nearfar\/core-linux-x64-gnu: .*cannot be read/);
+	expect(registry.published).toEqual([]);
+	expect(git("tag")).toBe("");
+}, 180_000);
+
 test("a prerelease gets the dist-tag next", () => {
 	expect(["0.1.0", "1.0.0", "1.0.0-next.3"].map(distTag)).toEqual(["latest", "latest", "next"]);
 });
@@ -137,6 +149,29 @@ describe("publishing", () => {
 		registry.published.length = 0;
 		expect(await publishPackages()).toContain("@nearfar/process@0.1.0");
 		expect(registry.published).toEqual([]);
+	});
+
+	const unfit = {
+		"a registry that fails": ["fails", /core.* responds with 500/],
+		"a registry that ends connections": ["ends", /core.* cannot be read/],
+		"a registry that cuts its answers off": ["cuts", /core.* cannot be read/],
+		"a registry that says nothing": ["stalls", /core.* cannot be read/],
+		"a registry that responds with a page": ["page", /core.* cannot be read/],
+		"a registry that responds with null": ["null", /core.* cannot be read/],
+	};
+	test.each(Object.entries(unfit))("begins with no package on %s, and says which address", async (_, [how, words]) => {
+		registry.break(how, Infinity);
+		expect(await publishPackages({ patience: 500 })).toMatch(words);
+		expect(registry.published).toEqual([]);
+	});
+
+	test.each(Object.keys(unfit))("waits for %s, and that does better later", async (name) => {
+		const publish = async (each) => {
+			await registry.put(each);
+			if (each.name.endsWith("x64-gnu")) registry.break(unfit[name][0], 2);
+		};
+		expect(await publishPackages({ publish, patience: 500 })).toBeUndefined();
+		expect(registry.published.toSorted()).toEqual(names.toSorted());
 	});
 
 	test("does nothing in a dry run", async () => {
@@ -276,6 +311,9 @@ describe("release.mjs publishes nowhere without being told", () => {
 	test.each([
 		["no option", []],
 		["npm's own registry", ["--registry", "https://registry.npmjs.org/"]],
+		["npm's own registry, as DNS writes its name", ["--registry", "https://registry.npmjs.org./"]],
+		["another name of npm's own registry", ["--registry", "https://registry.yarnpkg.com/"]],
+		["a registry of a company", ["--registry", "https://npm.example/"]],
 		["a registry that is no URL", ["--registry", "somewhere"]],
 		["an option that does not exist", ["--publish"]],
 		["an argument", ["somewhere"]],
@@ -382,11 +420,21 @@ function git(...args) {
 	return run("git", args, { cwd: tree });
 }
 
+/** What a registry may do in the place of an answer. */
+const answers = {
+	fails: (_, response) => response.writeHead(500).end("{}"),
+	ends: (request) => request.socket.destroy(),
+	cuts: (_, response) => response.end('{"versions":{"0.1'),
+	stalls: () => {},
+	page: (_, response) => response.end("<html>"),
+	null: (_, response) => response.end("null"),
+};
+
 /** Starts a registry on loopback, which can hide, refuse and forge packages. */
 async function startRegistry() {
 	const packages = new Map();
 	const published = [];
-	let refused, forged, hidden;
+	let refused, forged, hidden, broken;
 	let looks = 0;
 	const put = (name, packument) => {
 		packages.set(name, packument);
@@ -394,6 +442,7 @@ async function startRegistry() {
 	};
 	const server = createServer(async (request, response) => {
 		const name = decodeURIComponent(request.url.slice(1));
+		if (broken && request.method === "GET" && broken.times-- > 0) return answers[broken.how](request, response);
 		const send = (status, value) => response.writeHead(status).end(JSON.stringify(value));
 		if (request.method === "PUT") {
 			put(name, JSON.parse(Buffer.concat(await request.toArray()).toString()));
@@ -415,6 +464,10 @@ async function startRegistry() {
 		hide: (name, times) => {
 			hidden = { name, times };
 			looks = 0;
+		},
+		/** Has the registry answer the next requests in a wrong way, which is a name in `answers`. */
+		break: (how, times) => {
+			broken = { how, times };
 		},
 		refuse: (name) => {
 			refused = name;

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { atEnd } from "../ending.mjs";
 
 const PATIENCE = 240_000; // milliseconds
 const LAST_LINES = 30;
@@ -43,7 +44,9 @@ export function execute(file, args, { cwd, uid, home, env }) {
 		stdio: ["ignore", "pipe", "pipe"],
 		detached: true, // a process group of its own
 	});
-	const timer = setTimeout(() => process.kill(-child.pid, "SIGKILL"), PATIENCE);
+	const kill = () => killGroup(child.pid);
+	const timer = setTimeout(kill, PATIENCE);
+	const forget = child.pid === undefined ? () => {} : atEnd(kill);
 	let output = "";
 	for (const stream of [child.stdout, child.stderr]) {
 		stream.setEncoding("utf8");
@@ -54,9 +57,18 @@ export function execute(file, args, { cwd, uid, home, env }) {
 	return new Promise((resolve) => {
 		const finish = (end) => {
 			clearTimeout(timer);
+			forget();
 			resolve({ output, end });
 		};
 		child.on("error", (error) => finish(error.message));
 		child.on("close", (code, signal) => finish(signal ?? `status ${code}`));
 	});
+}
+
+function killGroup(leader) {
+	try {
+		process.kill(-leader, "SIGKILL");
+	} catch (error) {
+		if (error.code !== "ESRCH") throw error; // the group has ended, and something outside of it holds the pipes
+	}
 }

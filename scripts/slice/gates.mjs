@@ -9,11 +9,15 @@ import { root } from "../run.mjs";
 /** The largest addon. Each client of npm fetches one. */
 const LARGEST_ADDON = 1024 * 1024;
 const LARGEST_STUB = 16 * 1024;
-/** The names of libraries that an addon may need. Node has all of them loaded. */
+/** The libraries that an addon may need. Node has all of them loaded. */
 const libraries = {
-	glibc: /^(lib(c|m|dl|pthread|rt)\.so\.\d|ld-linux-(x86-64|aarch64)\.so\.\d)$/,
-	musl: /^libc\.so$/,
+	glibc: {
+		x64: ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "ld-linux-x86-64.so.2"],
+		arm64: ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "ld-linux-aarch64.so.1"],
+	},
+	musl: { x64: ["libc.so"], arm64: ["libc.so"] },
 };
+const RESTORE = "restore it from git";
 const again = (name) => `run \`node scripts/slice.mjs ${name}\``;
 
 /**
@@ -27,13 +31,17 @@ export function checkSlice(folder, platform) {
 	const build = again(platform.name);
 	const wanted = ["LICENSE", "README.md", "THIRD-PARTY.md", addon, "nearfar-stub", "package.json"];
 	if (fs.existsSync(join(folder, "CHANGELOG.md"))) wanted.push("CHANGELOG.md");
+	if (!fs.existsSync(folder)) return ["the folder is missing: restore it from git"];
 	const found = fs.readdirSync(folder);
-	const advice = (name) => ([addon, "nearfar-stub"].includes(name) ? build : "restore it from git");
+	const advice = (name) => ([addon, "nearfar-stub"].includes(name) ? build : RESTORE);
 	const faults = [
 		...wanted.filter((name) => !found.includes(name)).map((name) => `${name} is missing: ${advice(name)}`),
 		...found.filter((name) => !wanted.includes(name)).map((name) => `${name} is no part of a slice: remove it`),
 	];
-	const has = (name) => found.includes(name);
+	const present = wanted.filter((name) => found.includes(name));
+	const isFile = (name) => fs.lstatSync(join(folder, name)).isFile();
+	faults.push(...present.filter((name) => !isFile(name)).map((name) => `${name} is no regular file: ${advice(name)}`));
+	const has = (name) => present.includes(name) && isFile(name);
 	if (has("package.json")) faults.push(...manifestFaults(join(folder, "package.json"), platform));
 	const contents = {};
 	for (const [name, mode, limit] of [
@@ -42,10 +50,6 @@ export function checkSlice(folder, platform) {
 	]) {
 		if (!has(name)) continue;
 		const status = fs.lstatSync(join(folder, name));
-		if (!status.isFile()) {
-			faults.push(`${name} is no regular file: ${build}`);
-			continue;
-		}
 		const octal = (status.mode & 0o7777).toString(8);
 		if ((status.mode & 0o7777) !== mode)
 			faults.push(`${name} has mode ${octal}: run \`chmod ${mode.toString(8)} ${name}\``);
@@ -70,13 +74,16 @@ export function checkSlice(folder, platform) {
 	return faults;
 }
 
-function addonFaults(elf, { libc, glibc }) {
+function addonFaults(elf, { cpu, libc, glibc }) {
 	const faults = elf.isShared && elf.interpreter === undefined ? [] : ["is no shared object"];
 	for (const name of elf.needed) {
-		if (!libraries[libc].test(name)) faults.push(`needs ${name}, which machines with ${libc} need not have`);
+		if (!libraries[libc][cpu].includes(name)) faults.push(`needs ${name}, which machines with ${libc} need not have`);
 	}
 	if (!elf.needed.some((name) => /^libc\.so/.test(name))) faults.push(`does not need the C library ${libc}`);
 	if (elf.runPath !== undefined) faults.push(`looks for libraries in ${elf.runPath}`);
+	// Other versions are marks: GLIBC_ABI_DT_RELR asks for glibc 2.36, and GLIBC_PRIVATE for exactly one glibc.
+	for (const version of elf.versions.filter((each) => !/^GLIBC_\d+\.\d+(\.\d+)?$/.test(each)))
+		faults.push(`needs ${version}, which is no version of a public symbol of glibc`);
 	const [major, minor] = highestGlibc(elf) ?? [];
 	const [most, least] = (glibc ?? "0.0").split(".").map(Number);
 	if (major > most || (major === most && minor > least))
@@ -102,7 +109,12 @@ function pathFaults(bytes) {
 
 /** Returns what is wrong with the manifest of a slice. */
 function manifestFaults(file, platform) {
-	const manifest = JSON.parse(fs.readFileSync(file, "utf8"));
+	let manifest;
+	try {
+		manifest = JSON.parse(fs.readFileSync(file, "utf8")) ?? {};
+	} catch (error) {
+		return [`package.json is no JSON (${error.message}): ${RESTORE}`];
+	}
 	const core = JSON.parse(fs.readFileSync(join(root, "packages/core/package.json"), "utf8"));
 	const wanted = {
 		name: `@nearfar/core-linux-${platform.name}`,

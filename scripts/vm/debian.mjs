@@ -12,6 +12,8 @@ export const place = join(root, "target/vm");
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const ARCHIVE = "http://deb.debian.org/debian";
 
+const LAST_LINES = 10;
+
 /** The suites of the archive that each release reads. */
 const releases = {
 	bullseye: ["bullseye"],
@@ -26,6 +28,9 @@ const archiveOf = (suite) => (suite.endsWith("-security") ? `${ARCHIVE}-security
 
 /** Debian's name of an architecture that Node names. */
 export const architectures = { x64: "amd64", arm64: "arm64" };
+
+/** Thrown where a check cannot run, for instance because something cannot be fetched. Such a check has not failed. */
+export class UnavailableError extends Error {}
 
 /**
  * Unpacks packages into a folder, unless an earlier run has. A script that is killed leaves no folder of that name.
@@ -69,6 +74,9 @@ export function makeFolder(folder, make) {
 	try {
 		make(partial);
 		fs.renameSync(partial, folder);
+	} catch (error) {
+		// Another script may have made the folder in the meantime.
+		if (error.code !== "ENOTEMPTY" || !fs.existsSync(folder)) throw error;
 	} finally {
 		fs.rmSync(partial, { recursive: true, force: true });
 	}
@@ -108,6 +116,8 @@ class Apt {
 			// A mirror that stands still for some weeks serves lists that have expired.
 			"Acquire::Check-Valid-Until": "false",
 			"Acquire::Retries": "2",
+			// Without lists apt-get would go on, and say something else than what is wrong.
+			"APT::Update::Error-Mode": "any",
 		};
 		const lines = Object.entries(settings).map(([name, value]) => `${name} "${value}";\n`);
 		return `${lines.join("")}APT::Architectures { "${arch}"; };\n`;
@@ -134,7 +144,16 @@ class Apt {
 	#run(args, cwd = this.folder) {
 		// Two scripts at a time would meet the lock of apt-get, which waits for none.
 		const command = [join(place, "apt/lock"), "apt-get", ...args];
-		return execute("flock", command, { cwd, env: { ...process.env, APT_CONFIG: join(this.folder, "apt.conf") } });
+		return fetchBy("flock", command, { cwd, env: { ...process.env, APT_CONFIG: join(this.folder, "apt.conf") } });
+	}
+}
+
+/** Runs a program that fetches something, and returns its output. */
+export function fetchBy(file, args, options) {
+	try {
+		return execute(file, args, options);
+	} catch (error) {
+		throw new UnavailableError(error.message, { cause: error });
 	}
 }
 
@@ -145,6 +164,11 @@ export function execute(file, args, options = {}) {
 		throw new Error(`${file} is missing: machines are made from Debian's packages on Debian`);
 	if (result.error) throw result.error;
 	if (result.status !== 0)
-		throw new Error(`${file} ${args[0]} failed (${result.signal ?? result.status}): ${result.stderr.trim()}`);
+		throw new Error(`${file} ${args[0]} failed (${result.signal ?? result.status}): ${lastLines(result.stderr)}`);
 	return result.stdout;
+}
+
+/** Returns the last lines of what a program has said. cp says for each file that the disk is full. */
+function lastLines(output) {
+	return String(output).trim().split("\n").slice(-LAST_LINES).join("\n");
 }

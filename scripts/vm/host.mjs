@@ -1,5 +1,6 @@
 // Runs commands on the kernel of this machine, in the root file system of machines.
 import { spawn } from "node:child_process";
+import { UnavailableError } from "./debian.mjs";
 import { systemFolder } from "./system.mjs";
 
 /** Makes the folder the root of a new mount namespace. Its user cannot write outside of /tmp. A chroot would refuse user namespaces. */
@@ -14,9 +15,9 @@ umount --lazy .
 cd /
 exec /bin/bash -c "$3"`;
 
-/** Runs a script as root, and returns why it could not, or undefined. */
+/** Runs a script as root, and returns its exit code, or why it has none. */
 export async function runOnHost(arch, { tree, script, seconds, output }) {
-	if (process.getuid() !== 0) return { reason: "root alone can enter another root file system" };
+	if (process.getuid() !== 0) throw new UnavailableError("root alone can enter another root file system");
 	const options = [
 		"--mount",
 		"--propagation",

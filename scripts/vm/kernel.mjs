@@ -11,7 +11,7 @@ export const kernels = { "5.10": "bullseye", 6.1: "bookworm", 6.12: "trixie", ne
 /** The modules that a machine loads: its disks, the ports of its output, and the file system of its disks. */
 const modules = ["virtio_pci", "virtio_blk", "virtio_console", "ext4"];
 
-/** Fetches a kernel, and returns the paths of its image and of its initramfs, and its release as uname(2) has it. */
+/** Fetches a kernel, and returns the paths of its image and of its initramfs. */
 export function fetchKernel(name, arch) {
 	const folder = unpack(`kernel-${name}-${arch}`, {
 		release: kernels[name],
@@ -19,9 +19,17 @@ export function fetchKernel(name, arch) {
 		packages: [`linux-image-cloud-${architectures[arch]}`],
 		keep: (each) => /^linux-(image|binary|modules)-\d/.test(each),
 	});
+	return { image: findImage(folder), initramfs: makeInitramfs(folder, arch) };
+}
+
+/** Returns the path of the image of an unpacked kernel. Since Linux 7 Debian has it beside the modules. */
+function findImage(folder) {
 	const boot = join(folder, "boot");
-	const image = fs.readdirSync(boot).find((file) => file.startsWith("vmlinuz-"));
-	return { image: join(boot, image), release: image.slice("vmlinuz-".length), initramfs: makeInitramfs(folder, arch) };
+	const names = fs.existsSync(boot) ? fs.readdirSync(boot) : [];
+	const image = names.find((file) => file.startsWith("vmlinuz-"));
+	if (image) return join(boot, image);
+	const modules = join(folder, "usr/lib/modules");
+	return join(modules, fs.readdirSync(modules)[0], "vmlinuz");
 }
 
 /** Makes the initramfs of an unpacked kernel, unless an earlier run has: busybox, the modules and the first program. */

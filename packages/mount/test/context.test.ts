@@ -137,7 +137,7 @@ test("the order of calls: fsmount too early is EINVAL, and what comes twice or i
 		context.setFlag("ro").reconfigure();
 	}));
 
-test("a create that fails spends the context", () =>
+needs("the file system overlay").test("a create that fails spends the context", () =>
 	withContext((context) => {
 		expect(refused(() => context.create())).toMatchObject({
 			code: expect.stringMatching(/^(EINVAL|ENOENT)$/),
@@ -147,7 +147,8 @@ test("a create that fails spends the context", () =>
 		for (const call of again) expect(refused(call)).toMatchObject({ code: "EBUSY", syscall });
 		// Without a file system fsmount says EINVAL, as it does too early.
 		expect(refused(() => fsmount(context))).toMatchObject({ code: "EINVAL", syscall: "fsmount" });
-	}, "overlay"));
+	}, "overlay"),
+);
 
 test("NMA-06 what fsmount refuses", () =>
 	withContext((context) => {

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { openat2 } from "@nearfar/core";
 import { devpts } from "@nearfar/mount";
 import { expect, test } from "vitest";
-import { needs } from "../../../test/needs.ts";
+import { has, needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { mountAt, type Sandbox, sandbox, traces } from "./sandbox.ts";
 
@@ -53,9 +53,10 @@ test.each([{ gid: 5 }, { uid: 5 }])(
 		const place = box.folder("place");
 		const before = traces(box.task);
 		const call = () => devpts(place, owner);
-		const log = [expect.stringMatching(/Invalid [gu]id/)];
-		expect(box.task.run(() => refusal(call))).toMatchObject({ code: "EINVAL", syscall: "fsconfig", log });
-		await expect(box.task.batch(call)).rejects.toMatchObject({ code: "EINVAL", syscall: "fsconfig", log });
+		// Older kernels parse the options of devpts all at once, and say nothing.
+		const log = has("Linux 6.18") ? { log: [expect.stringMatching(/Invalid [gu]id/)] } : {};
+		expect(box.task.run(() => refusal(call))).toMatchObject({ code: "EINVAL", syscall: "fsconfig", ...log });
+		await expect(box.task.batch(call)).rejects.toMatchObject({ code: "EINVAL", syscall: "fsconfig", ...log });
 		expect(traces(box.task)).toEqual(before);
 		box.task.run(() => devpts(place, { gid: 0, uid: 0 }));
 		expect(mountAt(box.task, place)?.data).toContain(`gid=${process.getgid?.()}`);

@@ -10,6 +10,8 @@ const SYS_setresgid = arm64 ? 149 : 119;
 const SYS_setresuid = arm64 ? 147 : 117;
 const syscall = "mount_setattr";
 
+const idMapped = needs("a temporary folder that can be id-mapped");
+
 test("IDM-01 what is no user namespace, or not open", async () => {
 	await using box = await sandbox();
 	const uts = namespaceFor(box.task, "/proc/self/ns/uts");
@@ -24,7 +26,7 @@ test("IDM-01 what is no user namespace, or not open", async () => {
 	});
 });
 
-test("IDM-02 not the initial user namespace, not an attached mount, not twice, never back", async () => {
+idMapped.test("IDM-02 not the initial user namespace, not an attached mount, not twice, never back", async () => {
 	await using box = await sandbox();
 	await using mapped = await box.task.clone({ namespaces: ["user"], idMap: "root" });
 	const initial = namespaceFor(box.task, "/proc/self/ns/user");
@@ -56,7 +58,7 @@ test("in a user namespace, not its own map for its file system, and no map for a
 	});
 });
 
-needs("root").test("IDM-04 owners through an id-mapped mount", async () => {
+needs("root", "a temporary folder that can be id-mapped").test("IDM-04 owners through an id-mapped mount", async () => {
 	await using box = await sandbox();
 	const [source, place] = [box.folder("source"), box.folder("place")];
 	chmodSync(box.outside(), 0o755);
@@ -81,7 +83,7 @@ needs("root").test("IDM-04 owners through an id-mapped mount", async () => {
 	expect(await create(20_000)).toMatchObject({ code: "EOVERFLOW" });
 });
 
-test("a batch opens a user namespace, maps a copy by it and attaches that", async () => {
+idMapped.test("a batch opens a user namespace, maps a copy by it and attaches that", async () => {
 	await using box = await sandbox();
 	const [source, place] = [box.folder("source"), box.folder("place")];
 	box.file("source/file");

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { chroot, Location, mkdir, openat2 } from "@nearfar/core";
 import { type OverlayOptions, openTree, overlay, tmpfs, umount } from "@nearfar/mount";
 import { beforeAll, expect, test } from "vitest";
-import { needs } from "../../../test/needs.ts";
+import { has, needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
 import { forbid } from "../../../test/seccomp.ts";
 import { type Layers, layers } from "./layers.ts";
@@ -23,6 +23,7 @@ async function oldKernel(): Promise<Layers> {
 }
 
 beforeAll(async () => {
+	if (!has("the file system overlay")) return;
 	await using box = await layers();
 	const lower = [box.layer("one"), box.layer("two")];
 	// A task that may not open a context learns nothing, and meets the reason.

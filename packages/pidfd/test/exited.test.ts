@@ -95,7 +95,7 @@ test("in a task's table it is the same, also when the task ends first", async ()
 	await end(other);
 });
 
-test("PFD-09 a process has ended with its last thread, not with its first", async () => {
+needs("the program python3").test("PFD-09 a process has ended with its last thread, not with its first", async () => {
 	// A thread of Python goes on when the first one ends: pthread_exit(3).
 	const program =
 		"import ctypes,os,threading;threading.Thread(target=lambda:os.read(0,1) and os._exit(6)).start();ctypes.CDLL(None).pthread_exit(None)";

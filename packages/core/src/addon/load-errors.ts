@@ -1,5 +1,6 @@
 // The errors of loading the addon. Each says what was found, and what to do. docs/installing.md has a section for each code.
 import { LoadError } from "../errors.ts";
+import { shellWord } from "../shell-word.ts";
 import type { ElfHeaders } from "./elf.ts";
 import { glibcVersion } from "./libc.ts";
 import { installedPackages, OLDEST_GLIBC, type Resolve, type Slice } from "./slices.ts";
@@ -55,20 +56,30 @@ export function addonDamaged({ packageName, cpu }: Slice, path: string, elf: Elf
 	return new LoadError("DAMAGED", `${path} ${found}`, reinstall(folder), { packageName, path });
 }
 
+/** Returns the error for a package whose package.json is no JSON, or no object. Node says so in words of its own. */
+export function manifestDamaged({ packageName }: Slice, cause: unknown): LoadError {
+	return new LoadError(
+		"DAMAGED",
+		`the package.json of ${packageName} cannot be read (${(cause as Error).message})`,
+		["delete node_modules and install again"],
+		{ packageName, cause },
+	);
+}
+
 /** Returns the error for a package of another version than `@nearfar/core`. */
 export function otherVersion(
 	{ packageName }: Slice,
-	{ manifest, version, wanted }: { manifest: string; version: unknown; wanted: string },
+	{ path, version, wanted }: { path: string; version: unknown; wanted: string },
 ): LoadError {
 	return new LoadError(
 		"VERSION_MISMATCH",
-		`@nearfar/core is ${wanted}, and ${packageName} is ${version}, in ${manifest}`,
+		`@nearfar/core is ${wanted}, and ${packageName} is ${version}, in ${path}`,
 		[
 			`npm install @nearfar/core@${wanted}`,
 			"delete node_modules and install again",
 			`remove ${packageName} from the dependencies and overrides of package.json, and install again`,
 		],
-		{ packageName, path: manifest },
+		{ packageName, path },
 	);
 }
 
@@ -81,6 +92,17 @@ export function accessRefused(error: unknown): LoadError {
 		`Node may not read ${resource ?? `the files of @nearfar/core (${message})`}`,
 		["start Node with --allow-fs-read for the folders of @nearfar/core and of its addon, and with --allow-addons"],
 		{ ...(resource !== undefined && { path: resource }), cause: error },
+	);
+}
+
+/** Returns the error for a file or a folder of the package whose permissions forbid this user to read it. */
+export function userRefused({ packageName }: Slice, path: string, cause?: unknown): LoadError {
+	const folder = path.slice(0, path.indexOf(packageName) + packageName.length);
+	return new LoadError(
+		"PERMISSION",
+		`the user of this process may not read ${path}`,
+		[`chmod -R a+rX ${shellWord(folder)}, as the owner of that folder`, "install nearfar as the user that runs it"],
+		{ packageName, path, ...(cause !== undefined && { cause }) },
 	);
 }
 
@@ -126,7 +148,7 @@ function describeLibc(slice: Slice, message: string, details: { path: string }):
 		"WRONG_LIBC",
 		`${details.path} does not fit the C library of this process, ${version ? `glibc ${version}` : slice.libc} (${message})`,
 		[
-			`rm -rf ${folder} && ${installFor(slice)}`,
+			`rm -rf ${shellWord(folder)} && ${installFor(slice)}`,
 			"run a Node that was built for the C library of this system, and none on a stand-in such as gcompat",
 		],
 		details,
@@ -159,5 +181,5 @@ function installFor({ cpu, libc }: Slice): string {
 }
 
 function reinstall(folder: string): string[] {
-	return [`rm -rf ${folder} && npm install`, "delete node_modules and install again"];
+	return [`rm -rf ${shellWord(folder)} && npm install`, "delete node_modules and install again"];
 }

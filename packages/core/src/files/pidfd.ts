@@ -16,7 +16,7 @@ export function openSelf(): FileDescriptor {
 }
 
 /**
- * Returns the `struct pidfd_info` of a pidfd. Linux 6.13.
+ * Returns the `struct pidfd_info` of a pidfd. Linux 6.13. Throws ENOTTY on an older kernel, and for another descriptor.
  *
  * @param pidfd - The number of the descriptor.
  * @param mask - The fields to fill in.
@@ -25,7 +25,13 @@ export function openSelf(): FileDescriptor {
 export function pidfdInfo(pidfd: number, mask: number, size: number): Buffer {
 	const info = new Uint8Array(size);
 	new DataView(info.buffer).setUint32(0, mask, true);
-	return native().ioctlBytes(pidfd, (0xc000_ff0b | (size << 16)) >>> 0, info, true); // _IOWR(0xff, 11, …)
+	try {
+		return native().ioctlBytes(pidfd, (0xc000_ff0b | (size << 16)) >>> 0, info, true); // _IOWR(0xff, 11, …)
+	} catch (error) {
+		// Linux 6.11 and 6.12 know other requests of a pidfd, none of which has an argument.
+		if (error instanceof SyscallError && error.code === "EINVAL") throw noPidfd();
+		throw error;
+	}
 }
 
 /**

@@ -1,6 +1,7 @@
 // The one table of what can stand in the way of namespaces and tasks. `probe()` makes its report from the table, and the hints
 // of errors have the same sentences. Nothing is read here: every value in a sentence was read by the caller.
 import type { NamespaceKind } from "../addon/flags.generated.ts";
+import { shellWord } from "../shell-word.ts";
 
 /** The values that the sentence and the fixes of each obstacle are made of. A value that is absent could not be read. */
 export interface ObstacleValues {
@@ -243,7 +244,7 @@ const table: Table = {
 		const state = covered ?? (readOnly ? `${path} is mounted read-only` : `No ${fstype} is mounted in sight`);
 		return {
 			sentence: `${state}: a task with a user namespace of its own cannot mount a new ${fstype}, which would show what is hidden here.`,
-			fix: [bind, ...(covers.length > 0 ? [asRoot(`umount ${covers.join(" ")}`)] : [])],
+			fix: [bind, ...(covers.length > 0 ? [asRoot(`umount ${covers.map(shellWord).join(" ")}`)] : [])],
 			inContainer: [
 				bind,
 				`start the container with ${path} unmasked: podman --security-opt unmask=ALL, docker --security-opt systempaths=unconfined, in Kubernetes securityContext.procMount: Unmasked`,
@@ -255,7 +256,7 @@ const table: Table = {
 	},
 	"read-only-sys": ({ path }) => ({
 		sentence: `The sysfs on ${path} is mounted read-only: a task with a user namespace of its own can mount a sysfs with "ro" only.`,
-		fix: ['mount the new sysfs with the flag "ro"', asRoot(`mount -o remount,rw ${path}`)],
+		fix: ['mount the new sysfs with the flag "ro"', asRoot(`mount -o remount,rw ${shellWord(path)}`)],
 		inContainer: [
 			'mount the new sysfs with the flag "ro"',
 			"start the container with --privileged, or podman --security-opt unmask=ALL",
@@ -303,20 +304,21 @@ const table: Table = {
 			"owner not mapped": `${path} has the set-user-id bit, and the user namespace of this process does not map its owner (shown as uid 65534), so that the kernel ignores the bit`,
 			"nosuid mount": `${path} lies on a mount with nosuid${mountPoint ? ` (${mountPoint})` : ""}`,
 		}[reason];
-		const bit = `chown root ${path} && chmod u+s ${path}`;
+		const file = shellWord(path);
+		const bit = `chown root ${file} && chmod u+s ${file}`;
 		return {
 			sentence: `${found}: ${helper} gets no privilege, and an ordinary user cannot map more than its own id.`,
 			fix: nosuid
-				? [asRoot(`mount -o remount,suid ${mountPoint ?? "of that place"}`)]
+				? [asRoot(`mount -o remount,suid ${mountPoint ? shellWord(mountPoint) : "of that place"}`)]
 				: reason === "owner not mapped"
 					? [
 							'map one id: idMap: "root" or "identity" needs no helper',
 							`let a process outside of this user namespace write the map: writeIdMap(…, { by })`,
 						]
-					: [asRoot(`setcap ${capability}=ep ${path}`), asRoot(bit)],
+					: [asRoot(`setcap ${capability}=ep ${file}`), asRoot(bit)],
 			...(!nosuid &&
 				reason !== "owner not mapped" && {
-					inContainer: [`in the image: setcap ${capability}=ep ${path}`, `in the image: ${bit}`],
+					inContainer: [`in the image: setcap ${capability}=ep ${file}`, `in the image: ${bit}`],
 				}),
 			source: path,
 			value: reason,

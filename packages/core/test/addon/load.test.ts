@@ -1,9 +1,10 @@
-import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { fixturePath, runFixture } from "../../../../test/fixture.ts";
-import { needs } from "../../../../test/needs.ts";
+import { isRoot, needs } from "../../../../test/needs.ts";
 import { readElf } from "../../src/addon/elf.ts";
 import { here, otherCpu, otherLibc, Tree } from "./tree.ts";
 import { writeElf } from "./write-elf.ts";
@@ -70,6 +71,56 @@ describe("ERR_NEARFAR_DAMAGED", () => {
 		const error = await firstCall(tree);
 		expect(error).toMatchObject({ ...damaged, path: join(folder, addon) });
 		expect(error.fix[0]).toBe(`rm -rf ${folder} && npm install`);
+	});
+
+	test("the command removes the folder of the package, whatever letters the path has", async () => {
+		using tree = new Tree("1.2.3", "it's $HOME; a tree *-");
+		const folder = tree.install(here);
+		truncateSync(join(folder, addon));
+		const { fix } = await firstCall(tree);
+		execFileSync("sh", ["-euc", fix[0].replace("npm install", "true")], { cwd: tree.path });
+		expect(existsSync(folder)).toBe(false);
+	});
+
+	test.each([
+		["that is empty", ""],
+		["that was cut off", '{"name":"@nearfar/core-'],
+		["that is no object", "null"],
+	])("a package.json %s", async (_, text) => {
+		using tree = new Tree();
+		const folder = tree.install(here);
+		writeFileSync(join(folder, "package.json"), text);
+		const error = await firstCall(tree);
+		expect(error).toMatchObject(damaged);
+		expect(error.fix.join()).toContain("install");
+	});
+
+	test("a package.json of the package for another platform is no hindrance to say that this one is missing", async () => {
+		using tree = new Tree();
+		writeFileSync(join(tree.install(otherLibc), "package.json"), "");
+		expect(await firstCall(tree)).toMatchObject({
+			code: "ERR_NEARFAR_NOT_INSTALLED",
+			installed: [`@nearfar/core-${otherLibc}`],
+		});
+	});
+});
+
+// As after `umask 077` at the installation, which another user has done.
+needs(...(isRoot ? (["the program setpriv"] as const) : [])).describe("a user who may not read", () => {
+	const wrapper = isRoot ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : [];
+	test.each([
+		["the folder of the package", ""],
+		["the manifest", "package.json"],
+		["the addon", addon],
+	])("%s: the fix names the folder and this user", async (_, name) => {
+		using tree = new Tree();
+		const folder = tree.install(here);
+		chmodSync(join(folder, name), 0);
+		const error = await firstCall(tree, { wrapper });
+		chmodSync(join(folder, name), 0o755);
+		const path = name ? join(folder, name) : folder;
+		expect(error).toMatchObject({ name: "LoadError", code: "ERR_NEARFAR_PERMISSION", packageName, path });
+		expect(error.fix[0]).toContain(`chmod -R a+rX ${folder}`);
 	});
 });
 

@@ -21,10 +21,11 @@ export const builtStub = `${core}native/nearfar-stub`;
 
 /** A tree in the temporary folder, which `await using` removes. */
 export class Tree implements Disposable {
-	readonly path = mkdtempSync(join(tmpdir(), "nearfar-tree-"));
+	readonly path: string;
 
-	/** Installs `@nearfar/core` without the addon that lies beside its sources. */
-	constructor(version = "1.2.3") {
+	/** Installs `@nearfar/core` without the addon that lies beside its sources. `name` begins the name of the folder. */
+	constructor(version = "1.2.3", name = "nearfar-tree-") {
+		this.path = mkdtempSync(join(tmpdir(), name));
 		const folder = this.#folder("@nearfar/core");
 		cpSync(`${core}dist`, join(folder, "dist"), { recursive: true });
 		const manifest = JSON.parse(readFileSync(`${core}package.json`, "utf8"));

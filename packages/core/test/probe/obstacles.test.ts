@@ -277,12 +277,16 @@ asRoot("an ordinary user with subordinate ids and helpers maps ranges", async ()
 });
 
 asRoot("rootlesskit #326: a helper without its bit is named, with its path", async () => {
-	const script = `cp /bin/true ${folder}/newuidmap; cp /bin/true ${folder}/newgidmap; chmod 755 ${folder} ${folder}/*
-		PATH=${folder}:$PATH exec ${ordinary} $PROBE`;
+	const path = `${folder}/my tools/newuidmap`;
+	const script = `cd ${folder}; mkdir "my tools"; chmod 755 . "my tools"
+		for name in newuidmap newgidmap; do cp /bin/true "my tools/$name"; chmod 755 "my tools/$name"; done
+		PATH="${folder}/my tools:$PATH" exec ${ordinary} $PROBE`;
 	const report = await probeIn(script);
 	const because = ["helper-not-setuid"];
-	expect(report.features.newuidmap).toMatchObject({ works: false, value: `${folder}/newuidmap`, because });
-	expect(found(report, "helper-not-setuid").map(({ source }) => source)).toContain(`${folder}/newuidmap`);
+	expect(report.features.newuidmap).toMatchObject({ works: false, value: path, because });
+	const obstacles = found(report, "helper-not-setuid");
+	expect(obstacles.map(({ source }) => source)).toContain(path);
+	expect(JSON.stringify(obstacles)).toContain(`setcap cap_setuid=ep '${path}'`);
 });
 
 asRoot("podman #7106: a helper that is not there, and a user without subordinate ids, are named", async () => {

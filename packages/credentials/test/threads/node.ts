@@ -1,8 +1,13 @@
 // A Node of its own, whose threads a test changes. The test sends functions to that Node, and looks at it from outside.
 import { type ChildProcess, spawn } from "node:child_process";
+import { TestRunner } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
 import { children, read } from "../../../../test/processes.ts";
 import type { Refusal, Scope } from "./scope.ts";
+
+function limitOfTest(): number {
+	return (TestRunner.getCurrentTest()?.timeout ?? 30_000) - 5000;
+}
 
 /** Options for the start of a Node. */
 export interface NodeOptions {
@@ -11,7 +16,7 @@ export interface NodeOptions {
 	/** Options of Node. */
 	node?: readonly string[];
 	env?: Record<string, string>;
-	/** The milliseconds after which the Node is killed, so that no test hangs. Default: 25 000. */
+	/** The milliseconds after which the Node is killed, so that no test hangs. Default: 5 s less than the test may take. */
 	limit?: number;
 }
 
@@ -57,7 +62,7 @@ export class NodeUnderTest {
 
 	/** Starts a Node. Resolves when it takes functions. */
 	static async start(options: NodeOptions = {}): Promise<NodeUnderTest> {
-		const { wrapper = [], node = [], env = {}, limit = 25_000 } = options;
+		const { wrapper = [], node = [], env = {}, limit = limitOfTest() } = options;
 		const [file = "", ...args] = [...wrapper, process.execPath, ...node, fixturePath("credentials/every-thread")];
 		const stdio = ["ignore", "ignore", "pipe", "ipc"] as const;
 		const started = new NodeUnderTest(spawn(file, args, { stdio: [...stdio], env: { ...process.env, ...env } }), limit);
