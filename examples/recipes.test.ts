@@ -32,6 +32,7 @@ import { runWithServer } from "./recipes/http-inside.ts";
 import { runImage } from "./recipes/image.ts";
 import { startServer } from "./recipes/low-port.ts";
 import { enterNewRoot } from "./recipes/new-root.ts";
+import { runOffline } from "./recipes/offline.ts";
 import { createService } from "./recipes/service.ts";
 import * as typescript from "./recipes/supervisor.ts";
 import { runTests } from "./recipes/tests.ts";
@@ -445,3 +446,16 @@ async function ask(server: Server, request: string): Promise<string> {
 	client.write(request);
 	return text(client);
 }
+
+test("a program without network cannot connect, and has its files and Unix sockets", async () => {
+	const script = `
+		const net = require("node:net");
+		const server = net.createServer().listen("\\0nearfar-offline-" + process.pid, () => server.close());
+		net.connect(9, "127.0.0.1").on("error", ({ code, syscall }) => console.log(code, syscall));
+		require("node:dgram").createSocket("udp6").on("error", ({ code }) => console.log(code)).bind(0);
+		process.on("exit", () => console.log(process.cwd()));
+	`;
+	const { stdout, stderr, code } = await runOffline(process.execPath, ["-e", script], folder);
+	expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+	expect(stdout.split("\n").sort()).toEqual(["", "EACCES", "EACCES connect", folder].sort());
+});

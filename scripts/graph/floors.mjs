@@ -11,8 +11,8 @@ export const houses = {
 		[["sequence/"], "calls that travel together: encoding, memfd, reply"],
 		[["calls/"], "one file for each family of system calls, nothing but calls"],
 		[
-			["call", "error", "flags/", "own_descriptor", "owned", "users", "wire"],
-			"the ground: calls, failures, flags, the format of messages",
+			["call", "error", "filter", "flags/", "own_descriptor", "owned", "users", "wire"],
+			"the ground: calls, failures, filters, flags, the format of messages",
 		],
 	],
 	"packages/core/src": [

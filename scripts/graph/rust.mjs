@@ -20,7 +20,7 @@ export function moduleUses(folder) {
 }
 
 /** The folders at the root of a crate that are parts of a module and no room. */
-const partsOfModules = ["call", "flags"];
+const partsOfModules = ["call", "filter", "flags"];
 
 /** `task/channel/jobs` is a part of `task/channel`, `flags/mount` one of `flags`; `task/exec` stands for itself. */
 function moduleOf(path) {

@@ -7,6 +7,7 @@ import { namespaceKinds } from "@nearfar/namespaces";
 import { type SocketAddress, socket } from "@nearfar/net";
 import { PidFd } from "@nearfar/pidfd";
 import { type ExitStatus, run, type Spawned, spawn } from "@nearfar/process";
+import { compileFilter, type SeccompRules } from "@nearfar/seccomp";
 
 export async function use(): Promise<ExitStatus> {
 	const task: Task = await Task.clone({ namespaces: ["user", "mnt"] });
@@ -18,7 +19,10 @@ export async function use(): Promise<ExitStatus> {
 	const address: SocketAddress = { path: `\0${socket("unix", "stream").fd}` };
 	const pidfd: PidFd = PidFd.open(child);
 	const ids: number = getresuid().saved + namespaceKinds.user.flag;
+	const rules: SeccompRules = { default: "allow", rules: [{ calls: ["keyctl"], action: { errno: "EPERM" } }] };
+	// @ts-expect-error No system call has this name.
+	rules.rules = [{ calls: ["keyctrl"], action: "kill" }];
 	const text: string = (await run("true")).stdout;
-	console.log(ids, text, capget().effective.has("chown"), pidfd.fd, address.path);
+	console.log(ids, text, compileFilter(rules).length, capget().effective.has("chown"), pidfd.fd, address.path);
 	return child.closed;
 }

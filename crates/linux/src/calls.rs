@@ -21,6 +21,7 @@ pub mod pidfd;
 pub mod prctl;
 pub mod priority;
 pub mod process;
+pub mod seccomp;
 pub mod signals;
 pub mod socket;
 pub mod statmount;

@@ -4,11 +4,13 @@
 //! `generate-flags` writes the TypeScript tables. The values are compared with the C headers by
 //! `tests/flags.rs`.
 
+mod call_numbers;
 mod files;
 mod mount;
 mod numbers;
 mod process;
 
+pub use call_numbers::*;
 pub use files::*;
 pub use mount::*;
 pub use numbers::*;

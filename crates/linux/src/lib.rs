@@ -10,6 +10,7 @@
 
 pub mod call;
 pub mod error;
+pub mod filter;
 pub mod flags;
 mod own_descriptor;
 pub mod owned;

@@ -4,6 +4,7 @@ pub mod ambient_set;
 pub mod capability_sets;
 pub mod drop_to;
 pub mod file_ids;
+pub mod filter;
 pub mod mounts;
 
 use crate::call::{Answer, Call, Request, Short};

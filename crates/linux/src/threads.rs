@@ -5,6 +5,7 @@
 //! when the kernel has accepted all of them do the other threads make the same calls. Equal threads get equal answers.
 
 mod files;
+pub mod filter;
 mod identity;
 mod obstacle;
 mod plan;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nearfar_linux::flags::{families, Family, Flag, Kind};
+use nearfar_linux::flags::{families, Family, Flag, Kind, NumberedCall, CALLS, NONE};
 
 /// Flags that contain another one on purpose, and which.
 const COMPOSITES: &[(&str, &str)] = &[("O_SYNC", "O_DSYNC"), ("O_TMPFILE", "O_DIRECTORY")];
@@ -14,7 +14,7 @@ const FLOOR: usize = 250;
 
 #[test]
 fn values_are_those_of_the_c_headers() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::new("flags");
     let (mut compared, mut skipped, mut wrong) = (0, 0, Vec::new());
     for Family { header, flags, .. } in families() {
         let answers = scratch.evaluate(header, &scratch.known(header, flags));
@@ -75,15 +75,55 @@ fn names_and_numbers_are_unique() {
 
 #[test]
 fn the_generated_typescript_is_fresh() {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_generate-flags")).arg("--print").output().expect("the generator starts");
-    assert!(output.status.success(), "the generator failed: {}", String::from_utf8_lossy(&output.stderr));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packages/core/src/addon/flags.generated.ts");
-    let committed = std::fs::read(&path).expect("packages/core/src/addon/flags.generated.ts is readable");
-    assert!(
-        committed == output.stdout,
-        "flags.generated.ts is stale: run `cargo run -p nearfar-linux --bin generate-flags`"
-    );
+    for (option, file) in [
+        ("--print", "packages/core/src/addon/flags.generated.ts"),
+        ("--print-calls", "packages/seccomp/src/calls.generated.ts"),
+    ] {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_generate-flags")).arg(option).output().expect("the generator starts");
+        assert!(output.status.success(), "the generator failed: {}", String::from_utf8_lossy(&output.stderr));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
+        let committed = std::fs::read(&path).expect("the committed file is readable");
+        assert!(committed == output.stdout, "{file} is stale: run `cargo run -p nearfar-linux --bin generate-flags`");
+    }
+}
+
+/// What the generic header wants to know before it names the calls of aarch64.
+const OF_AARCH64: &[&str] = &[
+    "-D__BITS_PER_LONG=64",
+    "-D__ARCH_WANT_MEMFD_SECRET",
+    "-D__ARCH_WANT_NEW_STAT",
+    "-D__ARCH_WANT_RENAMEAT",
+    "-D__ARCH_WANT_SET_GET_RLIMIT",
+    "-D__ARCH_WANT_SYS_CLONE3",
+];
+
+#[test]
+fn the_numbers_of_calls_are_those_of_the_c_headers() {
+    let scratch = Scratch::new("calls");
+    let compare = |header: &str, options: &[&str], number: fn(&NumberedCall) -> i32| {
+        let numbers = scratch.call_numbers(header, options);
+        assert!(numbers.len() > 300, "only {} calls in <{header}>", numbers.len());
+        for (name, theirs) in numbers {
+            let ours = CALLS.iter().find(|(ours, ..)| *ours == name).map(number);
+            assert_eq!(ours, Some(theirs), "{name} in <{header}>");
+        }
+    };
+    compare("asm-generic/unistd.h", OF_AARCH64, |call| call.2);
+    if cfg!(target_arch = "x86_64") {
+        compare("asm/unistd_64.h", &[], |call| call.1);
+    }
+}
+
+#[test]
+fn calls_are_sorted_and_have_numbers_of_their_own() {
+    assert!(CALLS.is_sorted_by(|(one, ..), (other, ..)| one < other));
+    let numbers: [fn(&NumberedCall) -> i32; 2] = [|call| call.1, |call| call.2];
+    for number in numbers {
+        let all: Vec<i32> = CALLS.iter().map(number).filter(|number| *number != NONE).collect();
+        assert!(all.iter().all(|number| (0..512).contains(number))); // from 512 on they are those of x32
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+    }
 }
 
 fn sorted<'a>(first: &'a str, second: &'a str) -> (&'a str, &'a str) {
@@ -102,8 +142,8 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
 struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("nearfar-flags-{}", std::process::id()));
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("nearfar-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).expect("the temporary directory is writable");
         Self(path)
     }
@@ -144,8 +184,26 @@ impl Scratch {
             .collect()
     }
 
-    /// Compiles `body` with one header of its own, since some headers exclude each other.
-    fn compile(&self, header: &str, body: &str, options: &[&str]) -> Result<(), String> {
+    /// Returns the system calls of a header with their numbers.
+    fn call_numbers(&self, header: &str, options: &[&str]) -> Vec<(String, i32)> {
+        let options: Vec<&str> = ["-E", "-dM"].iter().chain(options).copied().collect();
+        let text = self.compile(header, "", &options).unwrap_or_else(|complaints| panic!("<{header}>:\n{complaints}"));
+        let defined: BTreeMap<&str, &str> =
+            text.lines().filter_map(|line| line.strip_prefix("#define ")?.split_once(' ')).collect();
+        let others = ["syscalls", "arch_specific_syscall"];
+        let mut calls = Vec::new();
+        for (definition, mut value) in &defined {
+            while let Some(other) = defined.get(value) {
+                value = other;
+            }
+            let name = definition.strip_prefix("__NR_").filter(|name| !others.contains(name));
+            calls.extend(name.map(str::to_owned).zip(value.parse().ok()));
+        }
+        calls
+    }
+
+    /// Compiles `body` with one header of its own, since some headers exclude each other. Returns what the compiler prints.
+    fn compile(&self, header: &str, body: &str, options: &[&str]) -> Result<String, String> {
         let source = self.0.join("program.c");
         // linux/mount.h uses O_CLOEXEC without including it; the C library's headers exclude the kernel's.
         let first = if header.starts_with("linux/") { "#include <linux/fcntl.h>\n" } else { "" };
@@ -153,10 +211,11 @@ impl Scratch {
         std::fs::write(&source, text).expect("the temporary directory is writable");
         let output = Command::new("cc").env("LC_ALL", "C").args(options).arg(&source).output();
         let output = output.unwrap_or_else(|error| panic!("this test needs a C compiler named `cc`: {error}"));
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() {
-            Ok(())
+            Ok(text(&output.stdout))
         } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+            Err(text(&output.stderr))
         }
     }
 }

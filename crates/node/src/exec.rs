@@ -35,6 +35,8 @@ pub struct ExecData {
     pub reset_signals: bool,
     /// The death signal that the task gets back when execve(2) is refused.
     pub task_death_signal: i32,
+    /// The filter that the task installs as its last call before execve(2).
+    pub filter: Option<Uint8Array>,
 }
 
 /// execve(2) in a task, whose channel it ends; collected in a batch.
@@ -52,6 +54,7 @@ pub fn exec(task: Id, data: ExecData) -> Result<()> {
         keep: data.keep,
         reset_signals: data.reset_signals,
         task_death_signal: data.task_death_signal,
+        filter: data.filter.map(|filter| filter.to_vec()).unwrap_or_default(),
     };
     if let Some(collected) = target::collecting(|batch| batch.exec(&exec)) {
         return collected.or_throw();

@@ -35,6 +35,7 @@ mod namespaces;
 mod pidfd;
 mod prctl;
 mod process;
+mod seccomp;
 mod signals;
 mod socket;
 mod statmount;

@@ -98,6 +98,9 @@ export declare function collect(task: Id): void
 /** Returns how many calls have been collected. */
 export declare function collected(): number
 
+/** Compiles a filter; `Filter::from_words` says what the words are. */
+export declare function compileFilter(words: BigUint64Array): Buffer
+
 /** Leaves a descriptor of this process to other code: the end of this thread does not close it any more. */
 export declare function disown(fd: number): void
 
@@ -182,6 +185,8 @@ export interface ExecData {
   resetSignals: boolean
   /** The death signal that the task gets back when execve(2) is refused. */
   taskDeathSignal: number
+  /** The filter that the task installs as its last call before execve(2). */
+  filter?: Uint8Array
 }
 
 /** Returns the wait status that the kernel keeps of a process that was reaped. `pidfd` is of this process. */
@@ -380,6 +385,9 @@ export declare function holdChild(child: Id): boolean
  * ids a second, a process has used them up after 285 years.
  */
 export type Id = number
+
+/** SECCOMP_SET_MODE_FILTER. */
+export declare function installFilter(program: Uint8Array): void
 
 /** ioctl(2) with a number. Returns the result, which is a new descriptor or a value. */
 export declare function ioctl(fd: number, request: number, arg: number, descriptor: boolean): number

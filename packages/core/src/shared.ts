@@ -27,6 +27,7 @@ export { isReaped, openProcessFolder, pidfdInfo, pidInProc, pidOfPidfd } from ".
 export { type NamespaceLink, openNamespaceOf } from "./files/pidfd-namespace.ts";
 export { readAll } from "./files/read-all.ts";
 export { sharersOf } from "./identity.ts";
+export { nearest } from "./nearest.ts";
 export { mayAsk } from "./obstacles/ask.ts";
 export { statusOf } from "./obstacles/look.ts";
 export { hintForNamespaces } from "./obstacles/namespace-hint.ts";

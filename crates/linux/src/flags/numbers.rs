@@ -39,6 +39,15 @@ flags! {
         CLEAR_ALL = libc::PR_CAP_AMBIENT_CLEAR_ALL, "Removes all capabilities";
     }
 
+    /// What a filter of seccomp(2) does with a system call, without the actions that take a number.
+    choice SeccompAction: u32, "SECCOMP_RET_" in "linux/seccomp.h", seccompActions: SeccompActionName {
+        ALLOW = 0x7fff_0000, "The kernel makes the call";
+        LOG = 0x7ffc_0000, "The kernel makes the call and logs it";
+        TRAP = 0x0003_0000, "The thread gets the signal SIGSYS";
+        KILL("SECCOMP_RET_KILL_PROCESS") = 0x8000_0000_u32, "The process ends with SIGSYS";
+        KILL_THREAD = 0, "The thread ends as with SIGSYS";
+    }
+
     /// The ioctls that open a namespace of a pidfd's process. Since Linux 6.11.
     choice PidfdNamespace: u32, "PIDFD_GET_" in "linux/pidfd.h", pidfdNamespaces: PidfdNamespace {
         CGROUP("PIDFD_GET_CGROUP_NAMESPACE") = 0xff01, "The root of the cgroup tree";

@@ -1063,6 +1063,31 @@ export const ambientOperations = {
  */
 export type AmbientOperation = keyof typeof ambientOperations;
 
+/** What a filter of seccomp(2) does with a system call, without the actions that take a number. */
+export const seccompActions = {
+	/** The kernel makes the call (`SECCOMP_RET_ALLOW`). */
+	allow: 2147418112,
+	/** The kernel makes the call and logs it (`SECCOMP_RET_LOG`). */
+	log: 2147221504,
+	/** The thread gets the signal SIGSYS (`SECCOMP_RET_TRAP`). */
+	trap: 196608,
+	/** The process ends with SIGSYS (`SECCOMP_RET_KILL_PROCESS`). */
+	kill: 2147483648,
+	/** The thread ends as with SIGSYS (`SECCOMP_RET_KILL_THREAD`). */
+	killThread: 0,
+} as const;
+
+/**
+ * What a filter of seccomp(2) does with a system call, without the actions that take a number.
+ *
+ * - `allow`: The kernel makes the call (`SECCOMP_RET_ALLOW`).
+ * - `log`: The kernel makes the call and logs it (`SECCOMP_RET_LOG`).
+ * - `trap`: The thread gets the signal SIGSYS (`SECCOMP_RET_TRAP`).
+ * - `kill`: The process ends with SIGSYS (`SECCOMP_RET_KILL_PROCESS`).
+ * - `killThread`: The thread ends as with SIGSYS (`SECCOMP_RET_KILL_THREAD`).
+ */
+export type SeccompActionName = keyof typeof seccompActions;
+
 /** The ioctls that open a namespace of a pidfd's process. Since Linux 6.11. */
 export const pidfdNamespaces = {
 	/** The root of the cgroup tree (`PIDFD_GET_CGROUP_NAMESPACE`). */

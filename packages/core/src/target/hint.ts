@@ -25,7 +25,7 @@ const since: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns what may stand in the way of a call on mounts, on capabilities or on those of a file, and what to do about it. The call,
+ * Returns what may stand in the way of a call on mounts, on filters, on capabilities or on those of a file, and what to do about it. The call,
  * the file system and the error decide: no further call is made.
  *
  * @param failure - The failure.
@@ -34,6 +34,7 @@ const since: Readonly<Record<string, string>> = {
 export function hintFor(failure: FailureData, paths: { path?: string; dest?: string }): string | undefined {
 	const { code = "", syscall = "", fstype, number } = failure;
 	if (/xattr(at)?$/.test(syscall)) return hintForXattr(syscall, code);
+	if (syscall === "seccomp") return filters[code];
 	switch (code) {
 		case "EPERM":
 			return privileges(syscall, number ?? -1) ?? hintForPermission(syscall, fstype?.toString());
@@ -55,6 +56,14 @@ export function hintFor(failure: FailureData, paths: { path?: string; dest?: str
 			return undefined;
 	}
 }
+
+/** What stands in the way of a filter of seccomp(2), by the error. */
+const filters: Readonly<Record<string, string>> = {
+	EACCES:
+		"the caller has neither no_new_privs nor CAP_SYS_ADMIN over its user namespace: call setNoNewPrivs() of @nearfar/process before, or give noNewPrivs: true to spawn",
+	EINVAL: "the bytes are no filter that the kernel takes: compileFilter of @nearfar/seccomp makes one from rules",
+	ENOMEM: "the filters of a process have at most 32768 instructions in all, each filter counted with 4 more",
+};
 
 /** Returns what a call on capabilities needs. The functions of @nearfar/caps say more where they can read the sets. */
 function privileges(syscall: string, option: number): string | undefined {

@@ -15,6 +15,7 @@ const SIGKILL = 9;
  * Executes a program in a task, which is the current one. In a batch the task does so when the batch has succeeded.
  *
  * @param executing - The function for which the task executes the program, if that is not `Task.exec`.
+ * @param filter - A filter of seccomp(2), which the task installs as its last call before.
  */
 export function execute(
 	state: TaskState,
@@ -22,6 +23,7 @@ export function execute(
 	argv: readonly string[] | undefined,
 	options: ExecOptions | undefined,
 	executing?: Executing,
+	filter?: Uint8Array,
 ): void {
 	const { data, command } = execData(path, argv, options);
 	// Other functions make argv[0] themselves, or have an option for it.
@@ -30,7 +32,8 @@ export function execute(
 	leaveTable(state);
 	// A child of a task, or a task in another pid namespace than Node, cannot know its parent by number.
 	const parent = nested || task.pidNamespace !== nearTask().pidNamespace ? 0 : process.pid;
-	native().exec(id, { ...data, parent, resetSignals: signalsTouched, taskDeathSignal: nested ? 0 : SIGKILL });
+	const taskDeathSignal = nested ? 0 : SIGKILL;
+	native().exec(id, { ...data, parent, resetSignals: signalsTouched, taskDeathSignal, ...(filter && { filter }) });
 	const batch = currentBatch();
 	if (batch) {
 		if (executing) batch.executing = executing;
@@ -42,6 +45,7 @@ export function execute(
  * Executes a program at the end of the batch that the current task collects.
  *
  * @param executing - The function whose name is in the message of an error.
+ * @param filter - A filter of seccomp(2), which the task installs as its last call before.
  */
 export function executeFor(
 	executing: Executing,
@@ -49,8 +53,9 @@ export function executeFor(
 	path: PathLike | FileDescriptor,
 	argv: readonly string[],
 	options: ExecOptions,
+	filter?: Uint8Array,
 ): void {
-	execute(stateOf(task), path, argv, options, executing);
+	execute(stateOf(task), path, argv, options, executing, filter);
 }
 
 function executeAfter(batch: Batch, state: TaskState, command: Command): void {

@@ -56,15 +56,15 @@ export class FirstBatch {
 		this.#privileges.explain(error);
 	}
 
-	/** Reduces the capabilities, sets the limit of open files and executes the program, as part of a batch. */
+	/** Reduces the capabilities, sets the limit of open files, installs the filter and executes the program, as part of a batch. */
 	exec(task: Task): void {
 		const { executable, kept = [] } = this.#placed ?? {};
-		const { argv, descriptor } = this.#request;
+		const { argv, descriptor, filter } = this.#request;
 		this.#privileges.reduce();
 		setFileLimit(this.#request);
 		const file = executable ?? (this.#request.file as PathLike);
 		const options = execOptions(this.#request, kept);
-		this.#privileges.execute(() => executeFor({ call: "spawn", descriptor }, task, file, argv, options));
+		this.#privileges.execute(() => executeFor({ call: "spawn", descriptor }, task, file, argv, options, filter));
 	}
 }
 

@@ -1,6 +1,7 @@
 import type { Caps, SecureBit } from "@nearfar/caps";
 import type { ChildProcess, CloneOptions, ExecOptions, FileDescriptor, PathLike, Signal, Task } from "@nearfar/core";
 import type { Resource } from "@nearfar/core/internal";
+import type { SeccompRules } from "@nearfar/seccomp";
 import type { Limit, Limits } from "../rlimit.ts";
 import type { StdioOption } from "./check-stdio.ts";
 
@@ -95,6 +96,17 @@ export interface SpawnOptions<S extends StdioOption = StdioOption>
 	join?: readonly FileDescriptor[];
 	/** `true`: execve(2) grants no privilege any more, see {@link setNoNewPrivs}. Default: `false`, as Node has it. */
 	noNewPrivs?: boolean;
+	/**
+	 * A filter of system calls for the program and all that it starts: rules, or the bytes of a filter, as `compileFilter` of
+	 * `@nearfar/seccomp` takes them. Default: no filter but those of Node. Needs `noNewPrivs: true`, which this option does not set, or
+	 * CAP_SYS_ADMIN after `capabilities` and the ids have been applied; otherwise `EACCES`.
+	 *
+	 * The task installs the filter as its last call before execve(2). So a filter has to allow that call (execveat(2), if the program is
+	 * given by a descriptor) and what the program needs. `setup` runs before, and the supervisor of `killTree` and `init` has no filter. If the
+	 * filter kills for execve(2), `spawn` resolves, and the child ends with SIGSYS. If it refuses sendmsg(2) and execve(2) fails,
+	 * `spawn` resolves too, and the child ends with the code 103.
+	 */
+	seccomp?: SeccompRules | Uint8Array;
 	/**
 	 * Resource limits by name: one value for the soft and the hard limit, or both, as in {@link setrlimit}. Default: the
 	 * limits of Node. To raise a hard limit needs CAP_SYS_RESOURCE. `setup` may need descriptors, and so `nofile` is set

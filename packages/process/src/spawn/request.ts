@@ -16,6 +16,7 @@ import {
 	wrongType,
 	wrongValue,
 } from "@nearfar/core/internal";
+import { compileFilter } from "@nearfar/seccomp";
 import { toRlimit } from "../rlimit.ts";
 import { type CheckedPrivileges, checkPrivileges, resolveIds } from "./check-privileges.ts";
 import { type CheckedStdio, checkNumbers, checkStdio, type NumberedDescriptors } from "./check-stdio.ts";
@@ -23,7 +24,7 @@ import { copyOptions } from "./copy-options.ts";
 import type { SpawnOptions } from "./options.ts";
 
 /** The options that a request has in another form. */
-type ConvertedOption = "stdio" | "fds" | "group" | "argv0" | "user" | "capabilities" | "securebits";
+type ConvertedOption = "stdio" | "fds" | "group" | "argv0" | "user" | "capabilities" | "securebits" | "seccomp";
 
 /** What `spawn` was asked for, with everything checked that can be checked before there is a task. */
 export interface SpawnRequest extends CheckedPrivileges, Omit<SpawnOptions, ConvertedOption> {
@@ -35,6 +36,8 @@ export interface SpawnRequest extends CheckedPrivileges, Omit<SpawnOptions, Conv
 	/** Each with the number that it gets in the program. */
 	readonly fds: NumberedDescriptors;
 	readonly group?: true | ChildProcess;
+	/** A filter of seccomp(2). */
+	readonly filter?: Uint8Array;
 	readonly killSignal: Signal;
 	readonly timeout: number;
 }
@@ -44,7 +47,7 @@ export const spawnOptions = [
 	...(["namespaces", "idMap", "cgroup", "setTid", "join"] as const),
 	...(["stdio", "fds", "argv0", "env", "lookup", "cwd", "root", "umask"] as const),
 	...(["uid", "gid", "groups", "user", "capabilities", "securebits"] as const),
-	...(["session", "group", "noNewPrivs", "limits", "nice", "cpus", "setup"] as const),
+	...(["session", "group", "noNewPrivs", "seccomp", "limits", "nice", "cpus", "setup"] as const),
 	...(["signal", "timeout", "killSignal", "grace", "killTree", "init", "deathSignal"] as const),
 ] as const;
 
@@ -62,6 +65,7 @@ export function checkSpawn(
 		user,
 		capabilities,
 		securebits,
+		seccomp,
 		...given
 	} = copyOptions(options, spawnOptions);
 	if (!(file instanceof FileDescriptor)) pathText(file, "file");
@@ -79,6 +83,7 @@ export function checkSpawn(
 		...(given.grace !== undefined && { grace: integer(given.grace, "options.grace", 0, 2 ** 31 - 1) }),
 		...checkGroup(group, given.session),
 		...checkPrivileges(capabilities, securebits),
+		...(seccomp !== undefined && { filter: compileFilter(seccomp, { name: "options.seccomp" }) }),
 	};
 	checkNumbers(request.stdio, request.fds);
 	checkTree(request);

@@ -6,6 +6,7 @@ use crate::call::{Arg, Call};
 use crate::calls::descriptor;
 use crate::calls::prctl;
 use crate::calls::process;
+use crate::calls::seccomp;
 use crate::calls::signals;
 use crate::error::Failure;
 use crate::sequence::list::Sequence;
@@ -28,7 +29,9 @@ pub(crate) struct Attempt {
     fd: i32,
     /// True when the descriptor stays open in the program.
     keeps_fd: bool,
-    /// The calls that make the task again as it was.
+    /// True when the task has a filter by then, which may answer other calls in place of the kernel, or kill the task.
+    filtered: bool,
+    /// The calls that make the task again as it was. With a filter there are none.
     undo: Sequence,
 }
 
@@ -47,12 +50,13 @@ impl Attempt {
         refuse_orphan(sequence, if exec.death_signal == 0 { 0 } else { exec.parent });
         // The notice before the end of the channel means that the program has begun. Without it the task has died.
         sequence.step(descriptor::send_notice());
-        let tries = add_tries(sequence, exec);
-        let mut undo = Sequence::default();
-        undo.step(prctl::set_death_signal(exec.task_death_signal));
-        for fd in exec.keep.iter().filter(|fd| **fd > 2) {
-            undo.step(descriptor::set_flags(*fd, libc::FD_CLOEXEC).go_on());
+        let filtered = !exec.filter.is_empty();
+        if filtered {
+            // After the notice, so that the filter has to allow no other call of the task than execve(2).
+            sequence.step(seccomp::set_filter(&exec.filter));
         }
+        let tries = add_tries(sequence, exec);
+        let undo = if filtered { Sequence::default() } else { undo(exec) };
         sequence.extend(&undo);
         Attempt {
             asked_before,
@@ -62,6 +66,7 @@ impl Attempt {
             default_path: exec.default_path,
             fd: exec.fd,
             keeps_fd: exec.keep.contains(&exec.fd),
+            filtered,
             undo,
         }
     }
@@ -70,14 +75,17 @@ impl Attempt {
     /// when the search ended at a file that cannot be executed.
     pub(crate) fn missing_undo(&self, reply: &Reply) -> Option<Sequence> {
         let tried = !reply.ended_before(self.tries.start);
-        (tried && reply.ended_before(self.tries.end)).then(|| self.undo.clone())
+        let missing = tried && reply.ended_before(self.tries.end) && !self.filtered;
+        missing.then(|| self.undo.clone())
     }
 
     /// Returns what is known about the refusal when the task has replied instead of executing. All steps of the attempt count
     /// as one.
     pub(crate) fn refused(&self, sequence: &Sequence, reply: &Reply) -> Refused {
         let before = self.asked_before as u32;
-        if let Some(mut failure) = sequence.failure(reply, 0) {
+        // With a filter the last try is the last step, and its error counts no more than those of the others.
+        let all_tried = self.filtered && self.tries.clone().next_back().is_some_and(|last| !reply.ended_before(last));
+        if let Some(mut failure) = sequence.failure(reply, 0).filter(|_| !all_tried) {
             if let Failure::Refused(refusal) = &mut failure {
                 refusal.step = refusal.step.map(|step| step.min(before));
                 // The kernel refuses a process too many before it looks at the file. So the first folder says nothing.
@@ -91,10 +99,10 @@ impl Attempt {
         if self.paths.is_empty() {
             let error = errors.next().unwrap_or(libc::ENOENT);
             let fd = self.fd_number(sequence, reply);
-            return Refused::of_descriptor(error, fd, self.keeps_fd, before);
+            return Refused::of_descriptor(error, fd, self.keeps_fd, before).without_look_if(self.filtered);
         }
         let tries = errors.zip(&self.paths).map(|(error, path)| Tried::new(error, path)).collect();
-        Refused::of_paths(tries, self.name.clone(), self.default_path, before)
+        Refused::of_paths(tries, self.name.clone(), self.default_path, before).without_look_if(self.filtered)
     }
 
     /// Returns the number of the descriptor that was to be executed. The number of a slot is known from the reply.
@@ -104,6 +112,16 @@ impl Attempt {
             _ => self.fd,
         }
     }
+}
+
+/// Returns the calls that make the task again as it was.
+fn undo(exec: &Exec) -> Sequence {
+    let mut undo = Sequence::default();
+    undo.step(prctl::set_death_signal(exec.task_death_signal));
+    for fd in exec.keep.iter().filter(|fd| **fd > 2) {
+        undo.step(descriptor::set_flags(*fd, libc::FD_CLOEXEC).go_on());
+    }
+    undo
 }
 
 /// Adds the calls that leave stdio and `keep` open in the program, and nothing else.

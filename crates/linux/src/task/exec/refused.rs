@@ -148,6 +148,14 @@ impl Refused {
         Refused { kind: Kind::Descriptor { error, fd, stays_open, steps }, look, step: Some(step) }
     }
 
+    /// Leaves out the look where the task has a filter, whose answers would be taken for those of the kernel.
+    pub(crate) fn without_look_if(mut self, filtered: bool) -> Self {
+        if filtered {
+            self.look = Sequence::default();
+        }
+        self
+    }
+
     /// Has the task look, and blocks until it has. Returns the failure.
     pub(crate) fn look(self, task: &Arc<Channel>) -> Failure {
         if self.look.is_empty() {
