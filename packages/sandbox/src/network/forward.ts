@@ -27,24 +27,31 @@ export async function forward(outside: Outside, request: IncomingMessage, respon
 		path: outside.upstream ? `http://${authorityOf(target)}${target.path}` : target.path,
 		headers: headersOf(request, target, outside.upstream),
 		insecureHTTPParser: false,
-		createConnection: () => openSocket(outside, admitted, request.socket),
+		createConnection: () => openSocket(outside, admitted),
 	});
 	response.once("close", () => outgoing.destroy());
 	const hasBody = encoding !== undefined || request.headers["content-length"] !== undefined;
-	if (hasBody)
-		pipeline(request, outgoing, () => {}); // an error of the one destroys the other, which ends the request
-	else outgoing.end();
+	if (!hasBody) outgoing.end();
+	else pipeline(request, outgoing, () => {}); // `answerOf` learns of an error of `outgoing`, which ends with the request
 	const incoming = await answerOf(outgoing, target);
 	response.sendDate = false;
 	response.writeHead(incoming.statusCode ?? 502, incoming.statusMessage, passedOn(incoming.rawHeaders));
-	pipeline(incoming, response, () => {}); // an error cuts the connection of the client, which the client takes for one
+	pipeline(incoming, response, () => {}); // an error closes the connection, so that the client takes no part for the whole
 }
 
 /** Returns the headers that the host gets. `Host` is what the request was admitted for, whatever the client has said. */
 function headersOf(request: IncomingMessage, target: Target, upstream: URL | undefined): string[] {
 	const framing = request.headers["transfer-encoding"] === undefined ? [] : ["Transfer-Encoding", "chunked"];
 	const others = passedOn(request.rawHeaders, "host", "expect"); // Node has answered `Expect: 100-continue`
-	return ["Host", authorityOf(target), ...others, ...framing, ...(upstream ? authorization(upstream) : [])];
+	return [
+		"Host",
+		authorityOf(target),
+		...others,
+		...framing,
+		"Connection",
+		"close",
+		...(upstream ? authorization(upstream) : []),
+	];
 }
 
 function authorityOf({ host, port }: Target): string {

@@ -65,13 +65,15 @@ export class Keeper implements AsyncDisposable {
 async function enter(net: Namespace): Promise<Task> {
 	using owner = net.owner();
 	using own = Namespace.current("user");
+	const other = owner && !owner.same(own) ? owner : undefined;
 	return Task.clone({
 		begin(task) {
-			const [inside, user] = [task.put(net), owner && !owner.same(own) ? task.put(owner) : undefined];
-			if (user) setns(user, ["user"]);
+			using inside = task.put(net);
+			if (other) {
+				using user = task.put(other);
+				setns(user, ["user"]);
+			}
 			setns(inside, ["net"]);
-			user?.close();
-			inside.close();
 		},
 	});
 }

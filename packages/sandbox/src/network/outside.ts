@@ -19,31 +19,32 @@ export interface Outside {
 }
 
 /** Begins to open the socket on which a host is reached: one to the host, or one to the other proxy. */
-export function openSocket({ upstream, sockets }: Outside, to: Admitted, client: Duplex): Socket {
-	const socket = sockets.add(upstream ? dialUpstream(upstream) : dial(to));
-	client.once("close", () => {
-		if (socket.connecting) socket.destroy();
-	});
-	return socket;
+export function openSocket({ upstream, sockets }: Outside, to: Admitted): Socket {
+	return sockets.add(upstream ? dialUpstream(upstream) : dial(to));
 }
 
 /** Opens a connection to an admitted host that carries any bytes, directly or through the other proxy. */
 export async function openTunnel(outside: Outside, to: Admitted, client: Duplex): Promise<Duplex> {
 	const target = withPort(to.host, to.port);
-	const socket = openSocket(outside, to, client);
+	const socket = openSocket(outside, to);
+	const giveUp = () => socket.destroy();
+	client.once("close", giveUp);
 	try {
 		return await (outside.upstream ? askUpstream(outside.upstream, target, socket) : connected(socket));
 	} catch (error) {
 		if (error instanceof Refusal) throw error;
 		throw new Refusal(502, `cannot connect to ${target}: ${codeOf(error)}`);
+	} finally {
+		client.off("close", giveUp);
 	}
 }
 
 function askUpstream(upstream: URL, target: string, socket: Socket): Promise<Duplex> {
 	return new Promise((resolve, reject) => {
 		const headers = ["Host", target, "Connection", "keep-alive", ...authorization(upstream)];
-		const asking = request({ method: "CONNECT", path: target, headers, createConnection: () => socket });
-		asking.once("error", reject);
+		const way = { createConnection: () => socket, insecureHTTPParser: false };
+		const asking = request({ method: "CONNECT", path: target, headers, ...way });
+		asking.on("error", reject);
 		asking.once("connect", ({ statusCode = 0 }, tunnel, head) => {
 			if (statusCode >= 200 && statusCode < 300) {
 				tunnel.unshift(head);

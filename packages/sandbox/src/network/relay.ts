@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect as connectNode, createServer, type Server, type Socket } from "node:net";
 import type { Keeper } from "./keeper.ts";
+import { codeOf } from "./refusal.ts";
 import { join, type OpenSockets, reset } from "./sockets.ts";
 
 /** How many connections one port takes at once. */
@@ -18,9 +19,12 @@ function relay(sockets: OpenSockets, open: () => Promise<Socket> | Socket): Serv
 		try {
 			const other = sockets.add(await open());
 			other.allowHalfOpen = true;
-			if (client.destroyed) other.destroy();
-			else join(client, other);
-		} catch {
+			other.setNoDelay(true);
+			join(client, other);
+		} catch (error) {
+			if (!client.destroyed && codeOf(error) !== "ECONNREFUSED") {
+				process.emitWarning(`a connection into a sandbox has failed: ${error}`, "NearfarWarning");
+			}
 			reset(client);
 		}
 	});
@@ -30,7 +34,7 @@ function relay(sockets: OpenSockets, open: () => Promise<Socket> | Socket): Serv
 
 /** Returns a server that leads to a port of the host's 127.0.0.1. The caller lets it listen inside. */
 export function towardsHost(port: number, sockets: OpenSockets): Server {
-	return relay(sockets, () => connectNode({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true }));
+	return relay(sockets, () => connectNode({ port, host: "127.0.0.1" }));
 }
 
 /**

@@ -38,12 +38,18 @@ export function connected(socket: Socket): Promise<Socket> {
 }
 
 /**
- * Joins two connections to one: each end of a side is passed on, and so is a reset. Both need `allowHalfOpen`.
+ * Joins two connections to one: each end of a side is passed on, and so is a reset. Both need `allowHalfOpen`, and listeners of
+ * errors.
  *
- * @param one - A connection, whose errors are listened to.
+ * @param one - A connection. Where one of the two is closed already, so is the other.
  * @param other - Another one, which may still be connecting.
  */
 export function join(one: Duplex, other: Duplex): void {
+	if (one.destroyed || other.destroyed) {
+		reset(one);
+		reset(other);
+		return;
+	}
 	one.pipe(other);
 	other.pipe(one);
 	endAfter(one, other);
@@ -66,6 +72,7 @@ function endAfter(first: Duplex, then: Duplex): void {
 
 /** Closes a connection so that its peer does not take what it has received for complete. */
 export function reset(socket: Duplex): void {
+	if (socket.destroyed) return;
 	// Node resets a connection that is still being made only when it has been made.
 	if (socket instanceof Socket && !(socket instanceof TLSSocket) && !socket.connecting) socket.resetAndDestroy();
 	else socket.destroy();

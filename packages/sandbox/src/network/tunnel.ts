@@ -17,16 +17,12 @@ const LINGER = 5_000;
  * @param head - What the client has sent after the request.
  */
 export async function tunnel(outside: Outside, request: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
+	client.unshift(head); // at once: a stream that has ended by the time of the decision would take nothing back
 	const { host, port } = toTarget(request);
 	const admitted = await outside.gate.admit(host, port);
 	if (client.destroyed) return;
 	const remote = await openTunnel(outside, admitted, client);
-	if (client.destroyed) {
-		remote.destroy();
-		return;
-	}
 	client.write("HTTP/1.1 200 Connection Established\r\n\r\n");
-	client.unshift(head);
 	join(client, remote);
 }
 
