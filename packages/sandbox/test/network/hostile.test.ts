@@ -14,9 +14,15 @@ test("headers that are too long are 431, and the proxy goes on", async () => {
 	await using inside = await Inside.open({ allow: ["127.0.0.1"] });
 	const url = `http://127.0.0.1:${server.port}/`;
 	const long = "x".repeat(100_000);
-	expect(await exchange(inside, `GET ${url} HTTP/1.1`, "Host: a", `X: ${long}`)).toMatch(/^HTTP\/1\.1 431 /);
-	expect(await exchange(inside, `GET ${url}${long} HTTP/1.1`, "Host: a")).toMatch(/^HTTP\/1\.1 431 /);
-	expect(await exchange(inside, `CONNECT ${long}:1 HTTP/1.1`, "Host: a")).toMatch(/^HTTP\/1\.1 431 /);
+	for (const lines of [
+		[`GET ${url} HTTP/1.1`, "Host: a", `X: ${long}`],
+		[`GET ${url}${long} HTTP/1.1`, "Host: a"],
+		[`CONNECT ${long}:1 HTTP/1.1`, "Host: a"],
+	]) {
+		// Node closes the connection without reading the rest: the kernel may reset it before the answer is read.
+		const answer = await exchange(inside, ...lines).catch(({ code }) => code);
+		expect(answer).toMatch(/^(HTTP\/1\.1 431 |ECONNRESET)/);
+	}
 	expect(await exchange(inside, "no request at all")).toMatch(/^HTTP\/1\.1 400 /);
 	expect(await exchange(inside, "\x16\x03\x01 the begin of TLS")).toMatch(/^HTTP\/1\.1 400 /);
 	expect(await exchange(inside, `GET ${url} HTTP/1.1`, "Host: a", "Connection: close")).toMatch(/alive/);
@@ -95,7 +101,7 @@ test("a client that sends its headers slowly is answered 408, and a body after a
 	expect(await text(endless)).toMatch(/^HTTP\/1\.1 403 /);
 	const long = await connectTo(proxy.port);
 	long.write(`GET http://a.example/ HTTP/1.1\r\nX: ${"x".repeat(5000)}\r\n\r\n`);
-	expect(await text(long)).toMatch(/^HTTP\/1\.1 431 /);
+	expect(await text(long).catch(({ code }) => code)).toMatch(/^(HTTP\/1\.1 431 |ECONNRESET)/);
 	expect(violations.map(({ what }) => what)).toEqual(["a.example:80"]);
 });
 
