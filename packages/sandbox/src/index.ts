@@ -6,7 +6,7 @@ export type { Reason, Result } from "./command/result.ts";
 export { SandboxError, type SandboxErrorKind } from "./errors.ts";
 export type { Guarantee, Guarantees } from "./guarantees.ts";
 export { Network, type Published, type PublishOptions } from "./network/network.ts";
-export { checkNetwork, type NetworkOptions, type NetworkRequest } from "./network/options.ts";
+export type { NetworkOptions, NetworkRequest } from "./network/options.ts";
 export type { NetworkViolation } from "./network/violation.ts";
 export type { Glob, Limits, MadeFile, OfOneCommand, RunOptions, SandboxOptions, StartOptions } from "./options.ts";
 export type { Kind } from "./paths/layout.ts";

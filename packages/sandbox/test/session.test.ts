@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { whileUninspected } from "../../../test/inspectable.ts";
 import { mark, marked } from "../../../test/marked.ts";
 import { needs } from "../../../test/needs.ts";
 import { Sandbox } from "../src/index.ts";
@@ -24,7 +25,7 @@ test("commands share files, processes and loopback", async () => {
 });
 
 test("a command in an open sandbox is as restricted as one in its own", async () => {
-	await using sandbox = await Sandbox.open({ preset: "closed" });
+	await using sandbox = await whileUninspected(() => Sandbox.open({ preset: "closed" }));
 	const { stdout } = (
 		await sandbox.run("sh", [
 			"-c",
