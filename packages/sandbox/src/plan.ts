@@ -9,9 +9,10 @@ import type { Limits, SandboxOptions } from "./options.ts";
 import { boundSockets } from "./paths/bound-sockets.ts";
 import { type Found, find, type GivenPath, look, toGiven } from "./paths/given.ts";
 import { expand, type Match, splitPattern, toPattern } from "./paths/glob.ts";
-import { type Kind, Layout, type Node } from "./paths/layout.ts";
+import { isEmpty, type Kind, Layout, type Node } from "./paths/layout.ts";
 import { isBelow, isWithin, type Link, linksOnTheWay } from "./paths/links.ts";
 import { presetOf, toolchainFolders } from "./paths/presets.ts";
+import { procMounts } from "./paths/proc-mounts.ts";
 
 /** One mount of a sandbox, in the order in which they are placed. */
 export interface PlannedMount {
@@ -123,6 +124,8 @@ class Drawing {
 	readonly #missing = new Set<string>();
 	readonly #notices: string[] = [];
 	readonly #asRoot = process.geteuid?.() === 0;
+	/** The places at which the host has a procfs, beside `/proc`. */
+	readonly #procs = procMounts();
 	#home = "/tmp";
 
 	constructor(options: CheckedOptions) {
@@ -145,6 +148,7 @@ class Drawing {
 		this.#addSystem();
 		for (const file of options.files) this.#addFile(file);
 		for (const file of this.#userFiles()) this.#addFile(file);
+		this.#coverProcs();
 		this.#layout.settle();
 		this.#coverSockets();
 		const nodes = this.#layout.nodes();
@@ -261,7 +265,9 @@ class Drawing {
 		if (kind === "device" && found.type !== "character" && found.type !== "block") refuse("is no device");
 		if (kind === "scratch" && found.type !== "directory") refuse("is no directory, which a scratch has to be");
 		if (kind !== "device" && isWithin(found.path, "/dev")) refuse("lies below /dev: use options.devices");
-		if (isWithin(found.path, "/proc")) refuse("lies below /proc, which is the sandbox's own");
+		if (["/proc", ...this.#procs].some((proc) => isWithin(found.path, proc))) {
+			refuse("lies in a procfs, and /proc is the sandbox's own");
+		}
 		if (found.path === "/" && (kind === "write" || kind === "scratch" || kind === "read"))
 			refuse('is everything: use read: "host", and name what is to be written');
 	}
@@ -381,6 +387,16 @@ class Drawing {
 			made.push({ ...toGiven(path, "options.user"), content: Buffer.from(before + line), mode: 0o444 });
 		}
 		return made;
+	}
+
+	/** Covers every procfs below what is shown: through the files of a process outside, a program would reach the root of the host. */
+	#coverProcs(): void {
+		for (const path of this.#procs) {
+			const cover = this.#layout.cover(path);
+			if (cover && !isEmpty(cover) && cover.kind !== "proc") {
+				this.#layout.add({ path, kind: "hide", type: "directory", rank: "pattern" });
+			}
+		}
 	}
 
 	/** Covers the Unix sockets that are bound in a place that is shown: a read-only mount does not stop connect(2). */

@@ -19,6 +19,17 @@ export interface NetworkRequest {
  * Programs reach hosts through an HTTP proxy on the sandbox's own 127.0.0.1, which the variables `HTTP_PROXY`, `HTTPS_PROXY` and
  * `ALL_PROXY` name. Inside there is no route and no resolver: a program that does not use the proxy reaches no host. The proxy
  * answers 403 for what is refused, and the sandbox reports a violation.
+ *
+ * The proxy decides by names and addresses. It does not look into what is sent: a host that is allowed can be a way to any other.
+ *
+ * @example
+ * ```ts
+ * const network: NetworkOptions = {
+ *   allow: ["registry.npmjs.org", "*.example.com:443"],
+ *   localhost: [5432], // the database of the host
+ *   publish: [3000], // a server that runs inside
+ * };
+ * ```
  */
 export interface NetworkOptions {
 	/**

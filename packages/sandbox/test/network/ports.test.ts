@@ -64,6 +64,33 @@ test("SB-11: a server inside is reached from outside by connect, also after the 
 	await Promise.all(closed);
 });
 
+test("SB-11: everything goes on when the first process of the sandbox has become a supervisor", async () => {
+	await using server = await httpServer((_, response) => response.end("the host"));
+	await using task = await Task.clone({ namespaces: ["user", "pid", "net"], idMap: "root" });
+	task.run(loopbackUp);
+	const violations: string[] = [];
+	const rules = checkNetwork({ allow: [`127.0.0.1:${server.port}`], localhost: [server.port] });
+	await using network = await Network.open(task, rules, ({ what }) => violations.push(what));
+	await using command = await task.clone({ namespaces: ["user"], idMap: "root" });
+	task.supervise(command.process);
+	expect(task.state).toBe("supervisor");
+	const inside = await listenInside(command, { address: "127.0.0.1", port: 8000 }, (socket) => socket.end("inside"));
+	expect(await text(await network.connect(8000))).toBe("inside");
+	const published = await network.publish(8000, { hostPort: 0 });
+	expect(await text(await connectTo(published.port))).toBe("inside");
+	const proxy = Number(new URL(network.environment.HTTP_PROXY ?? "").port);
+	for (const [port, request] of [
+		[proxy, `GET http://127.0.0.1:${server.port}/`],
+		[server.port, "GET /"],
+	] as const) {
+		const client = await connectInside(command, { address: "127.0.0.1", port });
+		client.write(`${request} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+		expect(await text(client)).toMatch(/the host/);
+	}
+	expect(violations).toEqual([]);
+	inside.close();
+});
+
 test("a published port leads inside, before and after a program listens there", async () => {
 	await using inside = await Inside.open({});
 	const published = await inside.network.publish(8000, { hostPort: 0 });

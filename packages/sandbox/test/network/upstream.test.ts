@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
@@ -6,6 +5,7 @@ import { createServer as createTlsServer } from "node:https";
 import { connect, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { run } from "@nearfar/process";
 import { afterEach, expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
 import { Inside } from "./inside.ts";
@@ -119,7 +119,7 @@ withOpenssl("another proxy that is reached by TLS has to have a certificate that
 			"-subj",
 			"/CN=a",
 		];
-		expect(spawnSync("openssl", [...request, "-keyout", key, "-out", cert]).status).toBe(0);
+		(await run("openssl", [...request, "-keyout", key, "-out", cert])).check();
 		await using server = await httpServer((_, response) => response.end("through TLS"));
 		const made = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) });
 		await using proxy = await listening(asProxy(made, () => server.port));
