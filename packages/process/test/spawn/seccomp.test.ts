@@ -32,7 +32,7 @@ const callsOfTasks: readonly CallName[] = [
 	...(["setns", "dup2", "dup3", "setsid", "sched_setaffinity", "setpriority"] as const),
 ];
 
-test.each<[string, SpawnOptions]>([
+needs("/proc").test.each<[string, SpawnOptions]>([
 	["alone", {}],
 	["with killTree", { killTree: true }],
 	["with a setup", { setup: () => {} }],
@@ -47,7 +47,7 @@ test.each<[string, SpawnOptions]>([
 	expect(stderr).toContain("Read-only file system");
 });
 
-test("Node itself has no filter afterwards, and neither has the next program", async () => {
+needs("/proc").test("Node itself has no filter afterwards, and neither has the next program", async () => {
 	const filters = (text: string) => /^Seccomp:.*$/m.exec(text)?.[0];
 	const own = filters(readFileSync("/proc/self/status", "utf8"));
 	await run("true", [], { noNewPrivs: true, seccomp: noDirectories });
@@ -164,7 +164,7 @@ describe("without no_new_privs", () => {
 		});
 	});
 
-	needs("root", "no_new_privs that is not set").test(
+	needs("root", "/proc", "no_new_privs that is not set").test(
 		"CAP_SYS_ADMIN is enough, after capabilities and ids have been applied",
 		async () => {
 			const script = "grep NoNewPrivs /proc/self/status; mkdir new";
