@@ -30,6 +30,8 @@ pub(super) enum Obstacle {
     Restless,
     /// A thread may do other things than the calling thread: this line of `status` differs.
     Different(Thread, &'static str),
+    /// A thread has a filter of seccomp(2) that the calling thread does not have.
+    Filtered(Thread),
     /// There are more threads than slots.
     TooMany(usize),
 }
@@ -93,6 +95,12 @@ impl From<Obstacle> for Failure {
             Obstacle::Different(thread, line) => {
                 let name = thread.name();
                 let words = format!("thread {} ({name}) has other credentials than this one ({line})", thread.tid);
+                unchanged("THREADS_DIFFER", words, Some(thread))
+            }
+            Obstacle::Filtered(thread) => {
+                let name = thread.name();
+                let words =
+                    format!("thread {} ({name}) has a filter of seccomp(2) that this one does not have", thread.tid);
                 unchanged("THREADS_DIFFER", words, Some(thread))
             }
             Obstacle::TooMany(count) => Failure::TooManyThreads { count, most: MOST },
