@@ -1,18 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import {
-	chmodSync,
-	existsSync,
-	mkdtempSync,
-	readdirSync,
-	readFileSync,
-	readlinkSync,
-	rmSync,
-	writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openat2, pipe, Task } from "@nearfar/core";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { pids, read } from "../test/processes.ts";
 import { ended, isolateFile, succeeded } from "./sandbox-process.ts";
 
 const asRoot = process.getuid?.() === 0;
@@ -54,14 +46,8 @@ async function started(script: string): Promise<ChildProcess> {
 
 /** Counts the processes of this host that have a word among their arguments. */
 function processesWith(word: string): number {
-	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-	return pids.filter((pid) => {
-		try {
-			return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(word);
-		} catch {
-			return false; // the process has ended meanwhile
-		}
-	}).length;
+	const others = pids().filter((pid) => Number(pid) !== process.pid);
+	return others.filter((pid) => read(`/proc/${pid}/cmdline`).split("\0").includes(word)).length;
 }
 
 test("every attempt of the hostile program is refused", () => {

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
+import { limitOfTest } from "./limit.ts";
+import { pids } from "./processes.ts";
 
 /** A variable that nobody else's environment has. */
 export function mark(): Record<string, string> {
@@ -9,8 +11,9 @@ export function mark(): Record<string, string> {
 
 /** Returns the pids of all processes that were executed with the variable, in any session or group, without zombies. */
 export function marked({ NEARFAR_MARK }: Record<string, string>): number[] {
-	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-	return pids.filter((pid) => environment(pid).includes(`NEARFAR_MARK=${NEARFAR_MARK}`)).map(Number);
+	return pids()
+		.filter((pid) => environment(pid).includes(`NEARFAR_MARK=${NEARFAR_MARK}`))
+		.map(Number);
 }
 
 /**
@@ -18,11 +21,11 @@ export function marked({ NEARFAR_MARK }: Record<string, string>): number[] {
  * execve(2) a process has no environment.
  */
 export async function untilMarked(env: Record<string, string>, count: number): Promise<number[]> {
-	const deadline = Date.now() + 25_000; // before a test runs out of time
+	const deadline = Date.now() + limitOfTest();
 	for (;;) {
-		const pids = marked(env);
-		if (pids.length === count) return pids;
-		if (Date.now() > deadline) throw new Error(`${pids.length} processes instead of ${count}`);
+		const found = marked(env);
+		if (found.length === count) return found;
+		if (Date.now() > deadline) throw new Error(`${found.length} processes instead of ${count}`);
 		await setImmediate();
 	}
 }

@@ -120,8 +120,10 @@ const probes = {
 	"a temporary folder whose files can be executed": () => canExecuteIn(tmpdir()),
 	"a temporary folder with O_TMPFILE": () => works(() => closeSync(openSync(tmpdir(), O_TMPFILE, 0o600)) as never),
 	// A tmpfs since Linux 6.3, most file systems of disks since Linux 5.12 to 5.19, and an overlay never.
-	"a temporary folder that can be id-mapped": () =>
-		statfsSync(tmpdir()).type === TMPFS_MAGIC ? isAtLeast(6, 3) : statfsSync(tmpdir()).type !== OVERLAYFS_MAGIC,
+	"a temporary folder that can be id-mapped": () => {
+		const { type } = statfsSync(tmpdir());
+		return type === TMPFS_MAGIC ? isAtLeast(6, 3) : type !== OVERLAYFS_MAGIC;
+	},
 	"a /usr that is complete without the rest": () =>
 		spawnSync("sh", ["-c", "test -L /bin && test -L /lib"]).status === 0,
 

@@ -1,9 +1,22 @@
 import { readdirSync, readFileSync } from "node:fs";
 
+/** Returns the pids of all processes in `/proc`. */
+export function pids(): string[] {
+	return readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+}
+
+/** Returns the pids of the children of a process. */
+export function childPids(parent: number): number[] {
+	return pids()
+		.filter((pid) => stat(pid)?.parent === parent)
+		.map(Number);
+}
+
 /** Returns the children of a process as `"pid (name) state"`. A zygote is `"zygote"`, because a new one may replace it. */
 export function children(parent: number): string[] {
-	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-	const ours = pids.map(stat).filter((line) => line !== undefined && line.parent === parent);
+	const ours = pids()
+		.map(stat)
+		.filter((line) => line !== undefined && line.parent === parent);
 	return ours.map((line) => (isZygote(line?.pid) ? "zygote" : `${line?.pid} (${line?.name}) ${line?.state}`));
 }
 

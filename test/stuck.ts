@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import type { Reporter, TestModule } from "vitest/node";
-import { read, stat } from "./processes.ts";
+import { childPids, read, stat } from "./processes.ts";
 
 const MINUTES = 10;
 
@@ -59,7 +59,5 @@ function kill(pid: number): void {
 }
 
 function descendants(parent: number): number[] {
-	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-	const children = pids.filter((pid) => stat(pid)?.parent === parent).map(Number);
-	return children.flatMap((pid) => [pid, ...descendants(pid)]);
+	return childPids(parent).flatMap((pid) => [pid, ...descendants(pid)]);
 }

@@ -1,10 +1,9 @@
 // The zygote, tasks and programs of a Node whose threads are changed.
-import { readdirSync } from "node:fs";
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { hold } from "../../../../test/held.ts";
 import { needs } from "../../../../test/needs.ts";
-import { read, stat } from "../../../../test/processes.ts";
+import { pids, read, stat } from "../../../../test/processes.ts";
 import { status } from "../../../../test/status.ts";
 import { NodeUnderTest } from "./node.ts";
 import { needsPrivilege, privileged } from "./privileged.ts";
@@ -12,9 +11,8 @@ import { expectEnd, expectEqualThreads } from "./snapshot.ts";
 
 /** Returns the effective capabilities of each process below a Node that is no zombie, by its pid. */
 function below({ pid }: NodeUnderTest): Record<number, bigint> {
-	const all = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
 	const found: Record<number, bigint> = {};
-	for (const each of all) {
+	for (const each of pids()) {
 		if (!isBelow(each, pid)) continue;
 		const set = /^CapEff:\t(\w+)$/m.exec(read(`/proc/${each}/status`))?.[1];
 		if (set && stat(each)?.state !== "Z") found[Number(each)] = BigInt(`0x${set}`);

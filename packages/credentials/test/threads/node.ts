@@ -1,13 +1,9 @@
 // A Node of its own, whose threads a test changes. The test sends functions to that Node, and looks at it from outside.
 import { type ChildProcess, spawn } from "node:child_process";
-import { TestRunner } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
+import { limitOfTest } from "../../../../test/limit.ts";
 import { children, read } from "../../../../test/processes.ts";
 import type { Refusal, Scope } from "./scope.ts";
-
-function limitOfTest(): number {
-	return (TestRunner.getCurrentTest()?.timeout ?? 30_000) - 5000;
-}
 
 /** Options for the start of a Node. */
 export interface NodeOptions {
