@@ -55,7 +55,8 @@ async function releaseCopy() {
 	}
 	const tags = run("git", ["tag"], { cwd: copy }).trim();
 	if (tags !== `v${version}`) throw new Error(`the release made the tags ${tags}`);
-	const packages = fs.readdirSync(join(copy, "packages")).map((name) => `@nearfar/${name}@${version}`);
+	const users = readPackages(copy).filter(({ isSlice }) => !isSlice);
+	const packages = users.map(({ name }) => `${name}@${version}`);
 	return { ...started, packages };
 }
 

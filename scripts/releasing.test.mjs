@@ -5,9 +5,9 @@ import { root } from "./run.mjs";
 
 const page = readFileSync(join(root, "RELEASING.md"), "utf8");
 const read = (folder) => JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));
-const folders = ["packages", "packages/core/npm"].flatMap((folder) =>
-	readdirSync(join(root, folder)).map((name) => `${folder}/${name}`),
-);
+const folders = ["packages", "packages/core/npm"]
+	.flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`))
+	.filter((folder) => !read(folder).private); // a private package is not published
 
 test("RELEASING.md trusts the workflow for each name, with the repository of the manifests", () => {
 	const [, repository] = read("packages/core").repository.url.match(/github\.com\/(.+)\.git$/);

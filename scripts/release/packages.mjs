@@ -14,7 +14,8 @@ export function readPackages(tree) {
 		.map(({ parent, folder }) => {
 			const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
 			return { folder, isSlice: parent !== "packages", manifest, name: manifest.name, version: manifest.version };
-		});
+		})
+		.filter(({ manifest }) => !manifest.private);
 }
 
 /** Returns the packages in steps: a package stands in a later step than every package that it depends on. */

@@ -3,6 +3,7 @@
 pub mod ambient_set;
 pub mod capability_sets;
 pub mod drop_to;
+pub mod expected_file;
 pub mod file_ids;
 pub mod filter;
 pub mod mounts;

@@ -12,7 +12,7 @@ use napi_derive::napi;
 pub struct CloneData {
     /// CLONE_NEW… flags.
     pub flags: i64,
-    /// "identity", "root", or the user and the group id inside. Absent: no map from inside.
+    /// "identity", "root", or the user and the group id inside, and perhaps both outside. Absent: no map from inside.
     pub map: Option<Either<String, Vec<u32>>>,
     /// Descriptor of a cgroup's directory.
     pub cgroup: Option<i32>,
@@ -28,8 +28,9 @@ impl From<CloneData> for CloneOptions {
             Either::A(name) if name == "root" => OwnMap::Root,
             Either::A(_) => OwnMap::Identity,
             Either::B(inside) => {
-                let id = |index: usize| inside.get(index).copied().unwrap_or_default();
-                OwnMap::Inside { uid: id(0), gid: id(1) }
+                let id = |index: usize| inside.get(index).copied();
+                let outside = id(2).zip(id(3));
+                OwnMap::Inside { uid: id(0).unwrap_or_default(), gid: id(1).unwrap_or_default(), outside }
             }
         });
         CloneOptions {

@@ -4,7 +4,7 @@ use crate::convert::{bytes, Text};
 use crate::throw::OrThrow;
 use linux::call::Arg;
 use linux::owned;
-use napi::bindgen_prelude::{Buffer, Result, Uint8Array};
+use napi::bindgen_prelude::{BigInt, Buffer, Result, Uint8Array};
 use napi_derive::napi;
 
 /// openat2(2).
@@ -108,6 +108,12 @@ pub fn write(fd: i32, data: Uint8Array, position: Option<i64>) -> Result<u32> {
 #[napi]
 pub fn statx(at: i32, path: Text, flags: u32, mask: u32) -> Result<Buffer> {
     linux::calls::descriptor::statx(at, bytes(&path), flags, mask).run().or_throw().map(Buffer::from)
+}
+
+/// In a batch: fails with ESTALE unless a descriptor is of the file with this device and inode.
+#[napi]
+pub fn expect_file(fd: i32, major: u32, minor: u32, inode: BigInt, path: Text) -> Result<()> {
+    linux::target::expected_file::expect_file(fd, [major, minor], inode.get_u64().1, bytes(&path)).or_throw()
 }
 
 /// fstatfs(2): the number that stands for the type of the file system.

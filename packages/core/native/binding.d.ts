@@ -62,7 +62,7 @@ export declare function clone(options: CloneData): CloneStarted
 export interface CloneData {
   /** CLONE_NEW… flags. */
   flags: number
-  /** "identity", "root", or the user and the group id inside. Absent: no map from inside. */
+  /** "identity", "root", or the user and the group id inside, and perhaps both outside. Absent: no map from inside. */
   map?: string | Array<number>
   /** Descriptor of a cgroup's directory. */
   cgroup?: number
@@ -194,6 +194,9 @@ export declare function exitStatus(pidfd: number): number | null
 
 /** exit_group(2) in a task, whose channel it ends. */
 export declare function exitTask(task: Id, code: number): void
+
+/** In a batch: fails with ESTALE unless a descriptor is of the file with this device and inode. */
+export declare function expectFile(fd: number, major: number, minor: number, inode: bigint, path: Text): void
 
 /** Everything that core's `errors.ts` needs to make an error. */
 export interface FailureData {

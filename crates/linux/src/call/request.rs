@@ -24,6 +24,8 @@ pub enum Arg {
     Result(u32),
     /// The first `int` that the kernel wrote for the earlier step with this index.
     Written(u32),
+    /// The `int` that the kernel wrote at an offset (second) for an earlier step (first). Only in a task.
+    WrittenAt(u32, u32),
     /// The descriptor that an earlier step makes for this slot.
     Slot(u32),
     /// The descriptor with this index among those that travel with the message.

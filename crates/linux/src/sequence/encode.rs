@@ -55,6 +55,7 @@ impl<'a> Layout<'a> {
             Arg::InputOf(step, at) => (wire::BLOB, self.inputs[step as usize] as u64 + at as u64),
             Arg::Result(step) => (wire::RESULT, step as u64),
             Arg::Written(step) => (wire::LOAD, self.outputs[step as usize] as u64),
+            Arg::WrittenAt(step, at) => (wire::LOAD, self.outputs[step as usize] as u64 + at as u64),
             Arg::Passed(index) => (wire::FD, index as u64),
             Arg::Channel(plus) => (wire::CHANNEL, plus as u64),
             Arg::Slot(slot) => match self.slots.get(slot as usize) {

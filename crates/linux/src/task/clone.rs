@@ -39,7 +39,19 @@ pub enum OwnMap {
         uid: u32,
         /// The group id inside.
         gid: u32,
+        /// The user and the group id outside, which have to be those of the cloner. `None`: the cloner is asked for its ids.
+        outside: Option<(u32, u32)>,
     },
+}
+
+impl OwnMap {
+    /// The user and the group id outside, if they are known before the clone.
+    fn outside(self) -> Option<(u32, u32)> {
+        match self {
+            OwnMap::Inside { outside, .. } => outside,
+            OwnMap::Identity | OwnMap::Root => None,
+        }
+    }
 }
 
 /// How to clone.

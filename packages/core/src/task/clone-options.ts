@@ -5,7 +5,7 @@ import { abortSignal, array, options as checkOptions, pid as checkPid, wrongType
 import { type FileDescriptor, numberOf } from "../files/descriptor.ts";
 import type { NamespaceCall } from "../obstacles/namespace-hint.ts";
 import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
-import { type CheckedMaps, checkMaps, type IdMaps, ownMap } from "./idmap.ts";
+import { type CheckedMaps, checkMaps, type IdMaps, nestedOwnMap, ownMap } from "./idmap.ts";
 import { stateOf } from "./state.ts";
 import type { Task } from "./task.ts";
 
@@ -99,7 +99,7 @@ export function checkClone(
 	}
 	const idMap = map === undefined ? "identity" : map;
 	const maps = typeof idMap === "object" ? checkMaps(idMap) : undefined;
-	const own = maps && !parent ? ownMap(maps) : undefined;
+	const own = maps && (parent ? nestedOwnMap(maps) : ownMap(maps));
 	if (!maps && !["identity", "root", "none"].includes(idMap as string)) {
 		throw wrongValue("options.idMap", '"identity", "root", "none" or an object of uids and gids', idMap);
 	}

@@ -94,3 +94,14 @@ export function ownMap({ uids, gids, helper, setgroups }: CheckedMaps): [uid: nu
 	const denies = setgroups === "deny" || !hasCapability(effective, capabilities.setgid);
 	return denies && user.outside === uid && group.outside === gid ? [user.inside, group.inside] : undefined;
 }
+
+/**
+ * Returns the ids inside and the ids outside if a task that a task clones is to write the maps itself: one id each, without a helper
+ * and with setgroups(2) denied. The kernel takes no other ids outside than those of the cloning task.
+ */
+export function nestedOwnMap({ uids, gids, helper, setgroups }: CheckedMaps): number[] | undefined {
+	const [user, group] = [uids?.mappings[0], gids?.mappings[0]];
+	if (!user || !group || uids?.count !== 1 || gids?.count !== 1) return undefined;
+	if (helper !== "never" || setgroups !== "deny") return undefined;
+	return [user.inside, group.inside, user.outside, group.outside];
+}

@@ -21,8 +21,10 @@ export interface Held {
  * everything over that.
  */
 export function heldAtFirst(request: SpawnRequest): Held {
-	const { namespaces = [], join = [] } = request;
-	if (!namespaces.includes("user") && !joinsNamespace(join, "user")) return Task.near.run(() => heldNear(request));
+	const { parent, namespaces = [], join = [] } = request;
+	if (!namespaces.includes("user") && !joinsNamespace(join, "user")) {
+		return parent ? parent.run(readHeld) : Task.near.run(() => heldNear(request));
+	}
 	const all = (1n << BigInt(native().lastCapability() + 1)) - 1n;
 	return { effective: all, permitted: all, inheritable: 0n, bounding: all, ambient: undefined, securebits: 0 };
 }

@@ -21,6 +21,12 @@ export interface SpawnOptions<S extends StdioOption = StdioOption>
 	extends Omit<CloneOptions, "begin" | "share">,
 		ExecOptions {
 	/**
+	 * The task that clones the program. The program is then a child of that task, and what is said of Node below is said of the task: its
+	 * root, working directory, umask, namespaces and ids. Default: Node. Refused: `killTree`, `init`, `join` and a child as `group`
+	 * beside it.
+	 */
+	parent?: Task;
+	/**
 	 * The program's descriptors from 0 up: one entry for each, or one for all of 0, 1 and 2. Default: `"pipe"`, from 3 up
 	 * `"ignore"`. The program has no other descriptors, but for those of `fds`. Refused: a number that is not open
 	 * (`EBADF`), a stream without a descriptor, and more than 62 descriptors with those of `fds`.

@@ -4,6 +4,7 @@ import {
 	array,
 	id,
 	integer,
+	isTask,
 	MOST_GROUPS,
 	optionalBoolean,
 	options as optionsObject,
@@ -44,7 +45,7 @@ export interface SpawnRequest extends CheckedPrivileges, Omit<SpawnOptions, Conv
 
 /** The names of all options of `spawn`. */
 export const spawnOptions = [
-	...(["namespaces", "idMap", "cgroup", "setTid", "join"] as const),
+	...(["parent", "namespaces", "idMap", "cgroup", "setTid", "join"] as const),
 	...(["stdio", "fds", "argv0", "env", "lookup", "cwd", "root", "umask"] as const),
 	...(["uid", "gid", "groups", "user", "capabilities", "securebits"] as const),
 	...(["session", "group", "noNewPrivs", "seccomp", "limits", "nice", "cpus", "setup"] as const),
@@ -127,7 +128,9 @@ function checkGroup(group: unknown, session: unknown): { group?: true | ChildPro
 	throw wrongValue("options.group", "absent with options.session: a group belongs to one session", group);
 }
 
-function checkTree({ init, killTree, namespaces = [], setup, signal }: SpawnRequest): void {
+function checkTree(request: SpawnRequest): void {
+	const { parent, init, killTree, namespaces = [], setup, signal } = request;
+	if (parent !== undefined) checkParent(request);
 	optionalBoolean(killTree, "options.killTree");
 	if (optionalBoolean(init, "options.init") && !array(namespaces, "options.namespaces").includes("pid")) {
 		throw wrongValue(
@@ -138,6 +141,16 @@ function checkTree({ init, killTree, namespaces = [], setup, signal }: SpawnRequ
 	}
 	if (setup !== undefined && typeof setup !== "function") throw wrongType("options.setup", "a function", setup);
 	abortSignal(signal);
+}
+
+/** Checks the option `parent`, and that no option is beside it that makes another process the parent. */
+function checkParent({ parent, init, killTree, join, group }: SpawnRequest): void {
+	if (!isTask(parent) || parent.isNear) throw wrongType("options.parent", "a task that was cloned", parent);
+	const child = group instanceof ChildProcess ? group : undefined;
+	for (const [name, value] of Object.entries({ init, killTree, join, group: child })) {
+		if (!value) continue;
+		throw wrongValue(`options.${name}`, "absent with options.parent, whose child the program is", value);
+	}
 }
 
 /**

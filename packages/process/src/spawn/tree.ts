@@ -46,7 +46,8 @@ export async function cloneTree(request: SpawnRequest, begin: (task: Task) => vo
 		if (first) await endTask(first);
 	};
 	try {
-		first = await Task.clone(group ? options : { ...options, begin: supervised ? cloneProgram : begin });
+		const clone = request.parent ? request.parent.clone.bind(request.parent) : Task.clone;
+		first = await clone(group ? options : { ...options, begin: supervised ? cloneProgram : begin });
 		if (group) first.process.setpgid(group);
 		if (group && supervised) cloneProgram(first);
 		const task = (await program) ?? first;

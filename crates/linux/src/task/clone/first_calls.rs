@@ -53,7 +53,7 @@ impl Cloner {
             }
         }
         sequence.step(signals::set_mask(0));
-        if let (Some(map), Some((uid, gid))) = (options.map, ids) {
+        if let Some((map, (uid, gid))) = options.map.and_then(|map| Some((map, map.outside().or(ids)?))) {
             write_own_map(sequence, map, uid, gid)?;
         }
         Ok(())

@@ -15,7 +15,7 @@ pub(super) fn write_own_map(sequence: &mut Sequence, map: OwnMap, uid: u32, gid:
     let [uid_inside, gid_inside] = match map {
         OwnMap::Identity => [uid, gid],
         OwnMap::Root => [0; 2],
-        OwnMap::Inside { uid, gid } => [uid, gid],
+        OwnMap::Inside { uid, gid, .. } => [uid, gid],
     };
     // Without CAP_SETGID outside, the kernel takes a gid_map only where setgroups(2) was denied before.
     let files = [

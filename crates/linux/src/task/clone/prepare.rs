@@ -50,7 +50,7 @@ impl Needs {
         Needs {
             memory: options.has(libc::CLONE_VM),
             table: options.has(libc::CLONE_FILES),
-            ids: options.map.is_some() && options.has(libc::CLONE_NEWUSER),
+            ids: options.map.is_some_and(|map| map.outside().is_none()) && options.has(libc::CLONE_NEWUSER),
         }
     }
 

@@ -1,0 +1,235 @@
+import type { Readable, Writable } from "node:stream";
+import { type ChildProcess, SyscallError, type Task } from "@nearfar/core";
+import { type Spawned, type SpawnOptions, spawn } from "@nearfar/process";
+import { withVariables } from "../environment.ts";
+import { SandboxError } from "../errors.ts";
+import { type Guarantees, guaranteesOf } from "../guarantees.ts";
+import type { Limits } from "../options.ts";
+import type { Blueprint } from "../plan.ts";
+import type { Violation, Violations } from "../violations.ts";
+import { Output } from "./collect.ts";
+import type { CheckedCommand } from "./options.ts";
+import { type Reason, type Result, withCheck } from "./result.ts";
+
+const GRACE = 5000; // milliseconds
+const MOST_OUTPUT = 64 * 1024 * 1024; // bytes
+
+/** A command that runs, and its streams. */
+export interface Started extends ChildProcess {
+	/** The stream that the command reads as its standard input. `null`: not piped. */
+	readonly stdin: Writable | null;
+	/** What the command writes to its standard output. `null`: not piped. */
+	readonly stdout: Readable | null;
+	/** What the command writes to its standard error. `null`: not piped. */
+	readonly stderr: Readable | null;
+	/** Resolves when the command has ended, with what it has come to. `stdout` and `stderr` of it are empty: they are yours to read. */
+	readonly result: Promise<Result<string>>;
+}
+
+/** What a command needs of its sandbox. */
+export interface Place {
+	readonly blueprint: Blueprint;
+	readonly violations: Violations;
+	/** The task that clones the command. */
+	readonly parent: Task;
+	/** More options for the task that becomes the command. */
+	readonly more: SpawnOptions;
+	/** When the sandbox was asked for, for `usage`. */
+	readonly began: number;
+	/** Called when the command has ended, before its result is made. */
+	ended(): Promise<void>;
+}
+
+/** Starts a command. If the promise rejects, nothing of the command has run. */
+export async function startCommand(place: Place, command: CheckedCommand): Promise<Command> {
+	const ending = new Ending(command, place);
+	try {
+		const child = await spawn(command.file, command.args, {
+			...place.more,
+			parent: place.parent,
+			stdio: command.stdio,
+			cwd: command.cwd ?? place.blueprint.plan.cwd,
+			env: withVariables(place.blueprint.env, command.env),
+			session: true,
+			signal: ending.signal,
+			killSignal: command.killSignal,
+			grace: command.grace ?? place.blueprint.options.limits.grace ?? GRACE,
+			limits: rlimits(place.blueprint.options.limits),
+			...(place.blueprint.options.filter && { seccomp: place.blueprint.options.filter }),
+		});
+		return new Command(child, command, place, ending);
+	} catch (error) {
+		ending.stop();
+		throw explained(error, command, place);
+	}
+}
+
+/** The limits of the kernel, of each process and of the user namespace. */
+function rlimits({
+	processes,
+	cpuTime,
+	fileSize,
+	openFiles,
+	addressSpace,
+}: Limits): NonNullable<SpawnOptions["limits"]> {
+	const seconds = cpuTime === undefined ? undefined : Math.ceil(cpuTime / 1000);
+	return {
+		core: 0,
+		...(processes !== undefined && { nproc: processes }),
+		...(seconds !== undefined && { cpu: { soft: seconds, hard: seconds + 1 } }), // SIGXCPU, and a second later SIGKILL
+		...(fileSize !== undefined && { fsize: fileSize }),
+		...(openFiles !== undefined && { nofile: openFiles }),
+		...(addressSpace !== undefined && { as: addressSpace }),
+	};
+}
+
+/** Says of a refused limit or working directory which option it is. */
+function explained(error: unknown, command: CheckedCommand, { blueprint }: Place): unknown {
+	if (!(error instanceof SyscallError)) return error;
+	if (error.syscall === "chdir") {
+		const folder = command.cwd ?? blueprint.plan.cwd;
+		return new SandboxError(
+			"PATH",
+			`cannot begin in ${folder}, which is not visible in the sandbox: ${error.message}`,
+			{ cause: error, step: `cwd ${folder}` },
+		);
+	}
+	if (error.syscall === "prlimit64" || error.syscall === "setrlimit") {
+		return new SandboxError("LIMIT", `cannot set a limit of options.limits: ${error.message}`, {
+			cause: error,
+			step: "limits",
+		});
+	}
+	const isProgram = error.syscall === "execve" || error.path !== undefined;
+	if (isProgram) return error;
+	const { hint } = error;
+	return new SandboxError("UNAVAILABLE", `cannot start ${command.file} in a sandbox: ${error.message}`, {
+		cause: error,
+		step: error.syscall,
+		...(hint !== undefined && { hint }),
+	});
+}
+
+/** What ends a command before its own end. */
+class Ending {
+	readonly #controller = new AbortController();
+	readonly #caller: readonly AbortSignal[];
+	readonly #violations: Violations;
+	readonly #abort = (event: Event) => this.end("aborted", (event.target as AbortSignal).reason);
+	#timer: NodeJS.Timeout | undefined;
+	reason: Reason | undefined;
+
+	constructor({ signal }: CheckedCommand, { violations, blueprint }: Place) {
+		this.#violations = violations;
+		this.#caller = [signal, blueprint.options.signal].filter((each) => each !== undefined);
+		for (const each of this.#caller) {
+			if (each.aborted) this.end("aborted", each.reason);
+			each.addEventListener("abort", this.#abort, { once: true });
+		}
+	}
+
+	/** Aborted when the command is to end. */
+	get signal(): AbortSignal {
+		return this.#controller.signal;
+	}
+
+	/** Ends the command after a time. */
+	after(time: number): void {
+		this.#timer = setTimeout(() => {
+			this.#violations.add("limit", "time");
+			this.end("timeout");
+		}, time);
+	}
+
+	end(reason: Reason, cause?: unknown): void {
+		this.reason ??= reason;
+		this.#controller.abort(cause);
+	}
+
+	/** Nothing ends the command any more. */
+	stop(): void {
+		clearTimeout(this.#timer);
+		for (const each of this.#caller) each.removeEventListener("abort", this.#abort);
+	}
+}
+
+/** A command of a sandbox. */
+export class Command {
+	readonly child: Spawned;
+	readonly #options: CheckedCommand;
+	readonly #place: Place;
+	readonly #ending: Ending;
+	readonly #startup: number;
+	readonly #first: number;
+	readonly #outputs: readonly Output[];
+
+	constructor(child: Spawned, options: CheckedCommand, place: Place, ending: Ending) {
+		this.child = child;
+		this.#options = options;
+		this.#place = place;
+		this.#ending = ending;
+		this.#startup = performance.now() - place.began;
+		this.#first = place.violations.length;
+		const { time, output } = { ...place.blueprint.options.limits, ...options.limits };
+		if (time !== undefined) ending.after(time);
+		const tooLong = () => {
+			if (child.death) return;
+			place.violations.add("limit", "output");
+			ending.end("output");
+		};
+		const collected = options.encoding !== undefined;
+		const counted = collected || output !== undefined;
+		this.#outputs = counted
+			? [child.stdout, child.stderr].map((stream) => new Output(stream, output ?? MOST_OUTPUT, collected, tooLong))
+			: [];
+		if (options.input !== undefined) {
+			child.stdin?.on("error", () => {}); // the command may end without having read all of it
+			child.stdin?.end(options.input);
+		}
+	}
+
+	/** Waits for the end, and returns what the command has come to. */
+	async result(): Promise<Result<string | Buffer>> {
+		const { child } = this;
+		const status = await child.exited;
+		this.#ending.stop();
+		const wall = performance.now() - this.#place.began;
+		await this.#place.ended();
+		const collected = this.#options.encoding !== undefined;
+		if (collected) await Promise.all(this.#outputs.map((output) => output.drain()));
+		if (status.signal === "SIGXCPU") this.#place.violations.add("limit", "cpuTime");
+		if (status.signal === "SIGXFSZ") this.#place.violations.add("limit", "fileSize");
+		const [stdout, stderr] = this.#outputs;
+		const truncated = { stdout: stdout?.truncated ?? false, stderr: stderr?.truncated ?? false };
+		const ended = this.#ending.reason ?? (status.signal === null ? "exited" : "killed");
+		// A command that ends by itself before it is stopped has written too much all the same.
+		const reason = ended === "exited" && (truncated.stdout || truncated.stderr) ? "output" : ended;
+		const text = (output: Output | undefined): string | Buffer => {
+			const { encoding } = this.#options;
+			const bytes = collected && output ? output.bytes() : Buffer.alloc(0);
+			return encoding === "buffer" ? bytes : bytes.toString(encoding);
+		};
+		const violations: readonly Violation[] = this.#place.violations.since(this.#first);
+		const guarantees: Guarantees = guaranteesOf(this.#place.blueprint);
+		const { code, signal } = status;
+		const usage = { wall, ...usageOf(child), startup: this.#startup };
+		const found = {
+			code,
+			signal,
+			reason,
+			stdout: text(stdout),
+			stderr: text(stderr),
+			truncated,
+			usage,
+			violations,
+			guarantees,
+		};
+		return withCheck(found, { path: this.#options.file, argv: [this.#options.file, ...this.#options.args] });
+	}
+}
+
+function usageOf({ resourceUsage }: ChildProcess): Pick<Result["usage"], "user" | "system" | "maxRss"> {
+	if (!resourceUsage) return { user: null, system: null, maxRss: null };
+	const { userCPUTime, systemCPUTime, maxRSS } = resourceUsage;
+	return { user: userCPUTime / 1000, system: systemCPUTime / 1000, maxRss: maxRSS * 1024 };
+}

@@ -1,0 +1,16 @@
+export { type ChildProcess, ExitError, type PathLike, type Signal } from "@nearfar/core";
+export type { Stdio } from "@nearfar/process";
+export type { Started } from "./command/command.ts";
+export type { Reason, Result } from "./command/result.ts";
+export { SandboxError, type SandboxErrorKind } from "./errors.ts";
+export type { Guarantee, Guarantees } from "./guarantees.ts";
+export { Network, type Published, type PublishOptions } from "./network/network.ts";
+export type { NetworkOptions, NetworkRequest } from "./network/options.ts";
+export type { NetworkViolation } from "./network/violation.ts";
+export type { Glob, Limits, MadeFile, OfOneCommand, RunOptions, SandboxOptions, StartOptions } from "./options.ts";
+export type { Kind } from "./paths/layout.ts";
+export type { Link } from "./paths/links.ts";
+export { type Plan, type PlannedMount, plan } from "./plan.ts";
+export { Sandbox } from "./sandbox.ts";
+export { run, start } from "./start.ts";
+export type { Violation } from "./violations.ts";

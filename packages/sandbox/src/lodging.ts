@@ -1,0 +1,104 @@
+import { release } from "node:os";
+import { dropCapabilities, securebits } from "@nearfar/caps";
+import type { CloneOptions, Task } from "@nearfar/core";
+import type { SpawnOptions } from "@nearfar/process";
+import { beginInit, type Init } from "./build/begin.ts";
+import type { CheckedOptions } from "./check.ts";
+import { SandboxError } from "./errors.ts";
+import type { Blueprint } from "./plan.ts";
+import { Violations } from "./violations.ts";
+import { Watch } from "./watch.ts";
+
+/** `SECBIT_…`: user 0 is nobody special, a change of ids gives no capability, and none becomes ambient; all of it locked. */
+const LOCKED_BITS = 0b1110_1111;
+
+/** Process 1 of a sandbox, which has made its root, and what belongs to it. */
+export class Lodging {
+	readonly blueprint: Blueprint;
+	readonly violations = new Violations();
+	readonly #init: Init;
+	readonly #watch: Watch;
+
+	private constructor(init: Init) {
+		this.blueprint = init.blueprint;
+		this.#init = init;
+		this.#watch = new Watch(init.blueprint, this.violations);
+	}
+
+	/** Draws up the plan, and begins to carry it out. */
+	static async begin(options: CheckedOptions): Promise<Lodging> {
+		refuseLimits(options);
+		options.signal?.throwIfAborted();
+		return new Lodging(await beginInit(options));
+	}
+
+	get init(): Task {
+		return this.#init.task;
+	}
+
+	/** Resolves when the root is made. */
+	get ready(): Promise<unknown> {
+		return this.#init.ready;
+	}
+
+	/** Returns how the task is cloned that is in the user namespace of the commands. */
+	get nested(): Pick<CloneOptions, "namespaces" | "idMap"> {
+		const { uid, gid } = this.blueprint.plan.user;
+		const one = (inside: number) => [{ inside, outside: 0, count: 1 }];
+		return { namespaces: ["user"], idMap: { uids: one(uid), gids: one(gid), helper: "never", setgroups: "deny" } };
+	}
+
+	/** Returns the options of a task that becomes the only command. Process 1 supervises it before it executes anything. */
+	once(): SpawnOptions {
+		return {
+			...this.nested,
+			capabilities: [],
+			securebits: LOCKED_BITS,
+			setup: async (task) => {
+				await this.ready;
+				this.init.supervise(task.process);
+			},
+		};
+	}
+
+	/** Clones a task that stays, and clones the commands. Process 1 supervises it, and ends everything when it ends. */
+	async hold(): Promise<Task> {
+		const holder = this.init.clone({
+			...this.nested,
+			begin() {
+				securebits.set(LOCKED_BITS);
+				dropCapabilities();
+			},
+		});
+		holder.catch(() => {}); // without a root there is no task either, and the first error counts
+		await this.ready;
+		const task = await holder;
+		this.init.supervise(task.process);
+		return task;
+	}
+
+	/** Looks for protected files that have appeared. */
+	look(): void {
+		this.#watch.look();
+	}
+
+	/** Kills what is left, waits for it, and looks for what has appeared. */
+	async end(): Promise<void> {
+		await this.ready.catch(() => {});
+		await this.init[Symbol.asyncDispose]();
+		this.#watch.look();
+		this.#watch.lookForMatches();
+		this.#watch[Symbol.dispose]();
+		this.violations.close();
+	}
+}
+
+/** Throws for a limit that cannot be enforced on this host. */
+function refuseLimits({ limits: { processes } }: CheckedOptions): void {
+	const [major = 0, minor = 0] = release().split(".").map(Number);
+	if (processes === undefined || major > 5 || (major === 5 && minor >= 14)) return;
+	throw new SandboxError(
+		"LIMIT",
+		`cannot enforce options.limits.processes on Linux ${release()}: before Linux 5.14 the kernel counts all processes of the user. Leave it out`,
+	);
+}

@@ -1,0 +1,79 @@
+import type { Socket } from "node:net";
+import { type Process, SyscallError, Task } from "@nearfar/core";
+import { Namespace, setns } from "@nearfar/namespaces";
+import { connectInside } from "@nearfar/net";
+
+/**
+ * Keeps the network namespace of a sandbox, and connects to what listens in there.
+ *
+ * The first process of a sandbox becomes a supervisor, which makes no more calls. So the first connection clones a task that enters
+ * the network namespace. The task is in the pid namespace of Node: no process of the sandbox can see, signal or trace it. It ends
+ * with the sandbox, and with Node.
+ */
+export class Keeper implements AsyncDisposable {
+	readonly #net: Namespace;
+	#task: Promise<Task> | undefined;
+
+	/** @param net - The network namespace, as a descriptor of this process, which the keeper closes. */
+	private constructor(net: Namespace) {
+		this.#net = net;
+	}
+
+	/**
+	 * Opens the network namespace of a task.
+	 *
+	 * @param task - A task in the namespace, which is needed no longer when the function has returned.
+	 */
+	static of(task: Task<Process>): Keeper {
+		using net = task.run(() => Namespace.current("net"));
+		return new Keeper(task.get(net));
+	}
+
+	/**
+	 * Connects to a port inside: at 127.0.0.1, or at ::1 where no program listens at 127.0.0.1.
+	 *
+	 * @param port - The port, 1 to 65535.
+	 */
+	async connect(port: number): Promise<Socket> {
+		const task = await this.#enter();
+		try {
+			return await connectInside(task, { address: "127.0.0.1", port });
+		} catch (error) {
+			if (!(error instanceof SyscallError) || error.code !== "ECONNREFUSED") throw error;
+			const other = await connectInside(task, { address: "::1", port }).catch(() => undefined);
+			if (!other) throw error;
+			return other;
+		}
+	}
+
+	/** Returns the task in the namespace. Another one is cloned where somebody outside has killed the last. */
+	async #enter(): Promise<Task> {
+		const last = this.#task;
+		const isLive = (await last?.catch(() => undefined))?.state === "live";
+		if (!isLive && this.#task === last) this.#task = enter(this.#net);
+		return this.#task as Promise<Task>;
+	}
+
+	async [Symbol.asyncDispose](): Promise<void> {
+		const task = await this.#task?.catch(() => undefined);
+		await task?.[Symbol.asyncDispose]();
+		this.#net.close();
+	}
+}
+
+/** Clones a task that enters a network namespace, with the privilege of the user namespace that owns it. */
+async function enter(net: Namespace): Promise<Task> {
+	using owner = net.owner();
+	using own = Namespace.current("user");
+	const other = owner && !owner.same(own) ? owner : undefined;
+	return Task.clone({
+		begin(task) {
+			using inside = task.put(net);
+			if (other) {
+				using user = task.put(other);
+				setns(user, ["user"]);
+			}
+			setns(inside, ["net"]);
+		},
+	});
+}

@@ -1,0 +1,144 @@
+import type { AddressInfo, Server, Socket } from "node:net";
+import { ClosedError, type Process, type Task } from "@nearfar/core";
+import { options as checkOptions, integer } from "@nearfar/core/internal";
+import { listenInside } from "@nearfar/net";
+import { proxyEnvironment } from "./environment.ts";
+import { Gate } from "./gate.ts";
+import { Keeper } from "./keeper.ts";
+import type { NetworkRules } from "./options.ts";
+import { createProxy } from "./proxy.ts";
+import { towardsHost, towardsSandbox } from "./relay.ts";
+import { OpenSockets } from "./sockets.ts";
+import type { Report } from "./violation.ts";
+
+/** How a port of the sandbox is published. */
+export interface PublishOptions {
+	/** The port of the host's 127.0.0.1, 0 to 65535. Default: the number of the port inside. 0: the kernel chooses one. */
+	hostPort?: number;
+}
+
+/** A port of the sandbox that appears on the host's 127.0.0.1. */
+export interface Published {
+	/** The port of the host's 127.0.0.1. */
+	readonly port: number;
+	/** Closes the port. Connections that are open stay. */
+	close(): Promise<void>;
+}
+
+/** The network of a sandbox, as long as the sandbox is open. */
+export class Network implements AsyncDisposable {
+	/** The variables of the environment that commands need to find the proxy. Empty without a proxy. */
+	readonly environment: Readonly<Record<string, string>>;
+	readonly #keeper: Keeper;
+	readonly #servers: Set<Server>;
+	readonly #sockets: OpenSockets;
+	#closed = false;
+
+	private constructor(keeper: Keeper, environment: Record<string, string>, servers: Server[], sockets: OpenSockets) {
+		this.#keeper = keeper;
+		this.environment = environment;
+		this.#servers = new Set(servers);
+		this.#sockets = sockets;
+	}
+
+	/**
+	 * Makes what the network of a sandbox consists of.
+	 *
+	 * @param task - A task in the network namespace of the sandbox, whose loopback device is up. The task is needed no longer when
+	 * the promise resolves.
+	 * @param rules - What the sandbox reaches. `undefined`: no host, and no proxy is made.
+	 * @param report - Learns of what the rules refuse.
+	 */
+	static async open(task: Task<Process>, rules: NetworkRules | undefined, report: Report): Promise<Network> {
+		const sockets = new OpenSockets();
+		const servers: Server[] = [];
+		const keeper = Keeper.of(task);
+		try {
+			const listen = async (server: Server, port: number) => {
+				servers.push(await listenInside(task, { address: "127.0.0.1", port }, server));
+			};
+			for (const port of rules?.localhost ?? []) await listen(towardsHost(port, sockets), port);
+			for (const port of rules?.publish ?? []) servers.push(await towardsSandbox(keeper, port, port, sockets));
+			if (!rules) return new Network(keeper, {}, servers, sockets);
+			const proxy = createProxy({ gate: new Gate(rules), upstream: rules.upstream, sockets }, report);
+			await listen(proxy, 0); // after the others, so that the kernel chooses none of their ports
+			return new Network(keeper, proxyEnvironment(portOf(proxy)), servers, sockets);
+		} catch (error) {
+			await Promise.all([...servers.map(close), keeper[Symbol.asyncDispose]()]);
+			throw error;
+		}
+	}
+
+	/**
+	 * Connects to a port of the sandbox's 127.0.0.1, or of its ::1 where no program listens at 127.0.0.1.
+	 *
+	 * @param port - The port, 1 to 65535. It need not be published.
+	 * @returns The socket, which is connected. The caller ends or destroys it; the end of the sandbox destroys it, too.
+	 * @throws `ECONNREFUSED` No program inside listens at the port.
+	 * @throws `EAGAIN` A limit on the number of processes is reached: the first connection needs a task.
+	 * @throws `EMFILE` This process has reached its limit of descriptors.
+	 * @throws `ERR_NEARFAR_CLOSED` The sandbox is closed.
+	 * @throws `TypeError` The port is no number.
+	 * @throws `RangeError` The port is out of its range.
+	 */
+	async connect(port: number): Promise<Socket> {
+		integer(port, "port", 1, 65_535);
+		this.#assertOpen();
+		const socket = this.#sockets.watch(await this.#keeper.connect(port));
+		if (this.#closed) socket.destroy();
+		this.#assertOpen();
+		return socket;
+	}
+
+	/**
+	 * Lets a port of the sandbox appear on the host's 127.0.0.1, where every user of the host reaches it.
+	 *
+	 * @param port - The port of the sandbox, 1 to 65535. A program may listen there later: each connection tries anew, and is reset
+	 * where no program listens.
+	 * @param options - `hostPort`: the port of the host.
+	 * @returns The port of the host, which is closed with the sandbox.
+	 * @throws `EADDRINUSE` Another program has the port of the host.
+	 * @throws `EACCES` The port of the host is below 1024, and this process has no CAP_NET_BIND_SERVICE.
+	 * @throws `ERR_NEARFAR_CLOSED` The sandbox is closed.
+	 * @throws `TypeError` An argument has the wrong type.
+	 * @throws `RangeError` A port is out of its range.
+	 */
+	async publish(port: number, options?: PublishOptions): Promise<Published> {
+		integer(port, "port", 1, 65_535);
+		const { hostPort = port } = checkOptions(options, ["hostPort"]);
+		integer(hostPort, "options.hostPort", 0, 65_535);
+		this.#assertOpen();
+		const server = await towardsSandbox(this.#keeper, port, hostPort, this.#sockets);
+		if (this.#closed) await close(server);
+		this.#assertOpen();
+		this.#servers.add(server);
+		return {
+			port: portOf(server),
+			close: async () => {
+				this.#servers.delete(server);
+				server.close(); // gives the port up at once, and waits for no connection
+			},
+		};
+	}
+
+	#assertOpen(): void {
+		if (this.#closed) throw new ClosedError("the sandbox is closed");
+	}
+
+	/** Closes all ports and connections, and waits for their ends. */
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.#closed = true;
+		const closed = [...this.#servers].map(close);
+		this.#sockets.destroy();
+		await Promise.all([...closed, this.#keeper[Symbol.asyncDispose]()]);
+	}
+}
+
+/** Closes a server, and resolves when its last connection has ended. */
+function close(server: Server): Promise<void> {
+	return new Promise((resolve) => server.close(() => resolve()));
+}
+
+function portOf(server: Server): number {
+	return (server.address() as AddressInfo).port;
+}

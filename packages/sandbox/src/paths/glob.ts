@@ -1,0 +1,136 @@
+import { type Dirent, readdirSync } from "node:fs";
+import { SandboxError } from "../errors.ts";
+import { procMounts } from "./proc-mounts.ts";
+
+const MOST_MATCHES = 10_000;
+const MOST_ENTRIES = 200_000;
+
+/** A pattern below a folder. */
+export interface Pattern {
+	/** The option, such as `options.hide[0]`. */
+	readonly option: string;
+	/** The text as it was given. */
+	readonly text: string;
+	/** One test for each name of a path; `"**"` stands for any folders. */
+	readonly names: readonly (RegExp | "**")[];
+}
+
+/** Returns whether a text is a pattern: it has `*`, `[` or a `?` that is not at its end. */
+export function isPattern(text: string): boolean {
+	return /[*[]|\?./.test(text);
+}
+
+/** Returns the folder of an absolute pattern that has no pattern in it, and the pattern below that folder. */
+export function splitPattern(text: string): [folder: string, rest: string] {
+	const names = text.split("/");
+	const first = names.findIndex((name) => /[*?[]/.test(name));
+	return [names.slice(0, first).join("/") || "/", names.slice(first).join("/")];
+}
+
+/** Makes the tests of a pattern. */
+export function toPattern(option: string, text: string, relative: string): Pattern {
+	const names = relative.split("/").filter((name) => name !== "" && name !== ".");
+	return { option, text, names: names.map((name) => (name === "**" ? "**" : toTest(name))) };
+}
+
+/** Turns the pattern of one name into a regular expression. A `*` at the beginning matches names with a leading dot too. */
+function toTest(name: string): RegExp {
+	const source = name.replace(
+		/\[(!?)([^\]]+)\]|[.*+?^${}()|\\/[\]]/g,
+		(special, not: string | undefined, set: string | undefined) => {
+			if (set !== undefined) return `[${not ? "^" : ""}${set.replace(/[\\^]/g, "\\$&")}]`;
+			if (special === "*") return ".*";
+			return special === "?" ? "." : `\\${special}`;
+		},
+	);
+	return new RegExp(`^${source}$`, "s");
+}
+
+/** What a pattern has matched. */
+export interface Match {
+	readonly pattern: Pattern;
+	readonly path: string;
+}
+
+/**
+ * Returns what patterns match below a folder, without following links. What lies below a match is covered by it, and not looked at.
+ *
+ * The folders of the kernel, such as each procfs, are not looked into.
+ *
+ * @param folder - A canonical path.
+ * @throws `ERR_NEARFAR_SANDBOX_LIMIT` There are more than 10 000 matches, or 200 000 entries to look at.
+ */
+export function expand(folder: string, patterns: readonly Pattern[]): Match[] {
+	const matches: Match[] = [];
+	if (patterns.length === 0) return matches;
+	const skipped = ["/proc", "/sys", "/dev", ...procMounts()];
+	let looked = 0;
+	const first = patterns.map((pattern) => ({ pattern, at: 0 }));
+	const waiting: { path: string; states: State[] }[] = [{ path: folder, states: reached(first) }];
+	for (let next = waiting.pop(); next; next = waiting.pop()) {
+		const { path, states } = next;
+		for (const entry of entries(path)) {
+			looked++;
+			const place = path === "/" ? `/${entry.name}` : `${path}/${entry.name}`;
+			const after = reached(states.flatMap((state) => step(state, entry.name)));
+			const matched = after.find(({ pattern, at }) => at === pattern.names.length);
+			if (matched) matches.push({ pattern: matched.pattern, path: place });
+			else if (after.length > 0 && entry.isDirectory() && !skipped.includes(place))
+				waiting.push({ path: place, states: after });
+			if (looked > MOST_ENTRIES || matches.length > MOST_MATCHES) throw tooMuch(folder, patterns, matches, looked);
+		}
+	}
+	return matches;
+}
+
+/** How far a pattern is matched. */
+interface State {
+	readonly pattern: Pattern;
+	/** How many of its names are. */
+	readonly at: number;
+}
+
+/** Adds the states in which a `**` stands for no folder. */
+function reached(states: readonly State[]): State[] {
+	const all = [...states];
+	for (const { pattern, at } of all) {
+		if (pattern.names[at] === "**" && at + 1 < pattern.names.length) all.push({ pattern, at: at + 1 });
+	}
+	return all;
+}
+
+/** Returns the states after one name. */
+function step({ pattern, at }: State, name: string): State[] {
+	const test = pattern.names[at];
+	if (test === undefined) return [];
+	if (test === "**") return at + 1 === pattern.names.length ? [{ pattern, at: at + 1 }] : [{ pattern, at }];
+	return test.test(name) ? [{ pattern, at: at + 1 }] : [];
+}
+
+/** Reads a folder. What this process may not read, a sandbox may not read either. */
+function entries(path: string): Dirent[] {
+	try {
+		return readdirSync(path, { withFileTypes: true });
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === "EACCES" || code === "ENOENT" || code === "ENOTDIR") return [];
+		throw error;
+	}
+}
+
+function tooMuch(
+	folder: string,
+	patterns: readonly Pattern[],
+	matches: readonly Match[],
+	looked: number,
+): SandboxError {
+	const texts = [...new Set(patterns.map(({ option, text }) => `"${text}" of ${option}`))].join(", ");
+	const found =
+		matches.length > MOST_MATCHES
+			? `more than ${MOST_MATCHES} files match`
+			: `${looked} files had to be looked at, of at most ${MOST_ENTRIES}`;
+	return new SandboxError(
+		"LIMIT",
+		`cannot expand ${texts} below ${folder}: ${found}. Name the files or folders, or a folder to look in`,
+	);
+}

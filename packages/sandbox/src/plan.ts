@@ -1,0 +1,483 @@
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { SyscallError, Task } from "@nearfar/core";
+import { type CheckedFile, type CheckedOptions, checkSandbox, type GivenEntry, toEntry } from "./check.ts";
+import { environmentOf } from "./environment.ts";
+import { SandboxError } from "./errors.ts";
+import type { Limits, SandboxOptions } from "./options.ts";
+import { boundSockets } from "./paths/bound-sockets.ts";
+import { type Found, find, type GivenPath, look, toGiven } from "./paths/given.ts";
+import { expand, type Match, splitPattern, toPattern } from "./paths/glob.ts";
+import { isEmpty, type Kind, Layout, type Node } from "./paths/layout.ts";
+import { isBelow, isWithin, type Link, linksOnTheWay } from "./paths/links.ts";
+import { presetOf, toolchainFolders } from "./paths/presets.ts";
+import { procMounts } from "./paths/proc-mounts.ts";
+
+/** One mount of a sandbox, in the order in which they are placed. */
+export interface PlannedMount {
+	/** The path inside. */
+	readonly path: string;
+	/**
+	 * What it is: `"folder"` is in memory, `"hide"` is empty and read-only but for the mounts below it, `"proc"` and `"devpts"` are file systems
+	 * of the sandbox's own. The others are as the options of the same names.
+	 */
+	readonly kind: Kind;
+	/** Whether it is a directory. */
+	readonly type: "directory" | "file";
+	/** The path of the host that it shows. Absent: it shows nothing of the host, or what lies there already. */
+	readonly source?: string;
+	/** Whether its place is made, because what lies there is memory of the sandbox. Folders on the way are made too. */
+	readonly made: boolean;
+}
+
+/** What a sandbox is going to be: data that can be written as JSON. */
+export interface Plan {
+	/** The preset that the options begin with. */
+	readonly preset: "project" | "closed";
+	/** Everything that is mounted, in this order. */
+	readonly mounts: readonly PlannedMount[];
+	/** Symbolic links that are made. */
+	readonly links: readonly Link[];
+	/** The working directory of a command. */
+	readonly cwd: string;
+	/** The home directory inside, which is `HOME`. */
+	readonly home: string;
+	/** The ids that the programs see as their own. */
+	readonly user: { readonly uid: number; readonly gid: number };
+	/** The network: nothing but loopback, or that of the caller. */
+	readonly network: "none" | "host";
+	/** The filter of system calls; `"given"` is one of the caller's. */
+	readonly syscalls: "default" | "all" | "given";
+	/** The names of the variables, without their values. */
+	readonly env: readonly string[];
+	/** The paths of the made-up files, without their contents. */
+	readonly files: readonly string[];
+	/** The limits as they were given. */
+	readonly limits: Limits;
+	/** What each pattern has matched. */
+	readonly matches: readonly { readonly pattern: string; readonly paths: readonly string[] }[];
+	/** Protected paths that are missing: what appears there is a {@link Violation}. */
+	readonly missing: readonly string[];
+	/** What the caller may not expect. */
+	readonly notices: readonly string[];
+}
+
+/** A plan with what is needed to carry it out and is not for others to see. */
+export interface Blueprint {
+	readonly plan: Plan;
+	readonly options: CheckedOptions;
+	/** In the order of the plan's mounts. */
+	readonly nodes: readonly Node[];
+	/** The place that each of them lies in. */
+	readonly covers: ReadonlyMap<Node, Node>;
+	readonly env: Readonly<Record<string, string>>;
+	/** True where the caller is user 0, whose id is not mapped. */
+	readonly asRoot: boolean;
+	/** The patterns whose matches are watched, each with the folder that it counts from. */
+	readonly watched: readonly { readonly folder: string; readonly entry: GivenEntry }[];
+}
+
+/**
+ * Looks at the disk, changes nothing, and returns what a sandbox of these options would be.
+ *
+ * @param options - As for {@link Sandbox.open}. Default: those of the preset `"project"`.
+ * @returns Data without a secret: neither values of variables nor contents of files.
+ * @throws `ERR_NEARFAR_SANDBOX_PATH` A path does not exist, or cannot be shown at its place.
+ * @throws `ERR_NEARFAR_SANDBOX_LIMIT` A pattern matches more than 10 000 files, or has more than 200 000 to look at.
+ * @throws `TypeError` An option has the wrong type or value, or a path is in two lists.
+ * @throws `RangeError` A number is out of its range.
+ * @example
+ * ```ts
+ * const { mounts, cwd } = plan({ preset: "closed", write: ["."] });
+ * console.log(mounts.find(({ path }) => path === cwd)?.kind); // "write"
+ * ```
+ * @see mount_namespaces(7); no privilege
+ */
+export function plan(options?: SandboxOptions): Plan {
+	return draw(checkSandbox(options)).plan;
+}
+
+const usualDevices = ["null", "zero", "full", "random", "urandom", "tty"];
+const deviceLinks = {
+	"/dev/fd": "/proc/self/fd",
+	"/dev/stdin": "/proc/self/fd/0",
+	"/dev/stdout": "/proc/self/fd/1",
+	"/dev/stderr": "/proc/self/fd/2",
+	"/dev/ptmx": "pts/ptmx",
+};
+
+/** The kinds of which a caller lists paths. */
+const listed = ["read", "write", "scratch"] as const;
+
+/** Returns whether this process is user 0, whose id is not mapped in a sandbox. */
+export function isRoot(): boolean {
+	return process.geteuid?.() === 0;
+}
+
+/** Draws up the plan of a sandbox. */
+export function draw(options: CheckedOptions): Blueprint {
+	return Task.near.run(() => new Drawing(options).finish());
+}
+
+class Drawing {
+	readonly #options: CheckedOptions;
+	readonly #layout: Layout;
+	readonly #links = new Map<string, Link>();
+	readonly #matches: Match[] = [];
+	readonly #watched: { folder: string; entry: GivenEntry }[] = [];
+	readonly #missing = new Set<string>();
+	readonly #notices: string[] = [];
+	readonly #asRoot = isRoot();
+	/** The places at which the host has a procfs, beside `/proc`. */
+	readonly #procs = procMounts();
+	#home = "/tmp";
+
+	constructor(options: CheckedOptions) {
+		this.#options = options;
+		this.#layout = new Layout(this.#asRoot);
+	}
+
+	finish(): Blueprint {
+		const options = this.#options;
+		const preset = presetOf(options.preset);
+		this.#addFolders();
+		this.#addLists(preset);
+		const writable = this.#layout.ofKind("write");
+		const own = (list: readonly string[], name: string) =>
+			list.map((text) => ({ ...toEntry(text, name), optional: true }));
+		this.#hide(own(preset.hide, "the preset's hide"), "weak", writable);
+		this.#hide(options.hide, "caller", writable);
+		this.#protect(own(preset.protect, "the preset's protect"), "weak", writable);
+		this.#protect(options.protect, "caller", writable);
+		this.#addSystem();
+		for (const file of options.files) this.#addFile(file);
+		for (const file of this.#userFiles()) this.#addFile(file);
+		this.#coverProcs();
+		this.#layout.settle();
+		this.#coverSockets();
+		const nodes = this.#layout.nodes();
+		const links = [...this.#links.values()].filter(({ path }) => this.#layout.isMade(path));
+		const cwd = this.#workingDirectory();
+		const home = this.#layout.isVisible(this.#home) ? this.#home : "/tmp";
+		const env = environmentOf(options.env, home);
+		const user = this.#user();
+		const { preset: name, network, syscalls, limits } = options;
+		const plan: Plan = {
+			preset: name,
+			mounts: nodes.map((node) => this.#layout.toMount(node)),
+			links,
+			cwd,
+			home,
+			user,
+			network,
+			syscalls,
+			env: Object.keys(env).sort(),
+			files: nodes.filter(({ kind }) => kind === "file").map(({ path }) => path),
+			limits,
+			matches: this.#matched(),
+			missing: [...this.#missing].filter((path) => this.#layout.cover(path)?.kind === "write").sort(),
+			notices: this.#notices,
+		};
+		const covers = new Map<Node, Node>();
+		for (const node of nodes) {
+			const cover = this.#layout.cover(node.path);
+			if (cover) covers.set(node, cover);
+		}
+		return { plan, options, nodes, covers, env, asRoot: this.#asRoot, watched: this.#watched };
+	}
+
+	/** Adds the folders of the sandbox's own. */
+	#addFolders(): void {
+		const { tmp } = this.#options;
+		const size = tmp === "host" ? {} : tmp;
+		const found = look(homedir());
+		this.#home = found instanceof SyscallError ? homedir() : found.path;
+		const add = (path: string, mode: number) =>
+			this.#layout.add({ path, kind: "folder", type: "directory", rank: "folder", mode, ...size });
+		add("/", 0o755);
+		add("/run", 0o755);
+		this.#layout.add({ path: "/dev", kind: "folder", type: "directory", rank: "folder", mode: 0o755 });
+		this.#layout.add({ path: "/dev/shm", kind: "folder", type: "directory", rank: "folder", mode: 0o1777 });
+		this.#layout.add({ path: "/dev/pts", kind: "devpts", type: "directory", rank: "folder" });
+		this.#layout.add({ path: "/proc", kind: "proc", type: "directory", rank: "folder" });
+		for (const name of usualDevices) {
+			if (existsSync(`/dev/${name}`))
+				this.#layout.add({ path: `/dev/${name}`, kind: "device", type: "file", rank: "folder" });
+		}
+		for (const [path, target] of Object.entries(deviceLinks)) this.#links.set(path, { path, target });
+		if (this.#home !== "/") add(this.#home, 0o700);
+		for (const path of ["/tmp", "/var/tmp"]) {
+			const host = tmp === "host" ? look(path) : undefined;
+			if (host && !(host instanceof SyscallError)) this.#addFound("write", host, "caller", "options.tmp");
+			else add(path, 0o1777);
+		}
+	}
+
+	/** Adds `read`, `write` and `scratch`, those of the preset where the caller has none. */
+	#addLists(preset: ReturnType<typeof presetOf>): void {
+		const { read = preset.read } = this.#options;
+		if (read === "host") this.#addHost();
+		if (this.#options.preset === "project") {
+			const hidden = this.#layout.get(this.#home)?.kind === "folder";
+			for (const path of hidden ? toolchainFolders() : []) this.#addGiven("read", optional(path, "PATH"), "weak");
+		}
+		for (const kind of listed) {
+			const given = this.#options[kind];
+			const rank = given ? "caller" : "preset";
+			const paths =
+				given ??
+				(preset[kind] === "host"
+					? []
+					: (preset[kind] as readonly string[]).map((path) => optional(path, `the preset's ${kind}`)));
+			if (paths === "host") continue;
+			for (const path of paths) this.#addGiven(kind, path, rank);
+		}
+		for (const socket of this.#options.sockets) this.#addGiven("socket", socket, "caller");
+		for (const device of this.#options.devices) this.#addGiven("device", device, "caller");
+	}
+
+	/** Adds each entry of the host's root: `/` itself is a folder of the sandbox's own. */
+	#addHost(): void {
+		for (const entry of readdirSync("/", { withFileTypes: true })) {
+			const path = `/${entry.name}`;
+			if (path === "/proc" || path === "/dev") continue;
+			if (entry.isSymbolicLink()) {
+				for (const link of linksOf(path)) this.#links.set(link.path, link);
+			} else if (entry.isDirectory() || entry.isFile()) {
+				this.#layout.add({ path, kind: "read", type: entry.isFile() ? "file" : "directory", rank: "host" });
+			}
+		}
+		// A resolver of the system has its file below /run.
+		if (this.#options.network === "host") this.#addGiven("read", optional("/etc/resolv.conf", "network"), "weak");
+	}
+
+	/** Adds a path, and the links through which it was given. */
+	#addGiven(kind: Kind, given: GivenPath, rank: Node["rank"]): void {
+		const found = find(given);
+		if (!found) return;
+		for (const link of found.path === given.path ? [] : linksOf(given.path)) this.#links.set(link.path, link);
+		this.#check(kind, found, given);
+		this.#addFound(kind, found, rank, given.option);
+	}
+
+	#check(kind: Kind, found: Found, { option, text }: GivenPath): void {
+		const refuse = (why: string) => {
+			throw new SandboxError("PATH", `cannot show "${text}" of ${option}: ${found.path} ${why}`);
+		};
+		if (kind === "socket" && found.type !== "socket") refuse("is no Unix socket");
+		if (kind === "device" && !isBelow(found.path, "/dev")) refuse("does not lie below /dev");
+		if (kind === "device" && found.type !== "character" && found.type !== "block") refuse("is no device");
+		if (kind === "scratch" && found.type !== "directory") refuse("is no directory, which a scratch has to be");
+		if (kind !== "device" && isWithin(found.path, "/dev")) refuse("lies below /dev: use options.devices");
+		if (["/proc", ...this.#procs].some((proc) => isWithin(found.path, proc))) {
+			refuse("lies in a procfs, and /proc is the sandbox's own");
+		}
+		if (found.path === "/" && (kind === "write" || kind === "scratch" || kind === "read"))
+			refuse('is everything: use read: "host", and name what is to be written');
+	}
+
+	#addFound(kind: Kind, found: Found, rank: Node["rank"], option: string): void {
+		const type = found.type === "directory" ? "directory" : "file";
+		this.#layout.add({ path: found.path, kind, type, rank, found, option });
+	}
+
+	#hide(entries: readonly GivenEntry[], rank: Node["rank"], writable: readonly Node[]): void {
+		for (const { entry, matches } of this.#expanded(entries, writable)) {
+			const weaker = rank === "caller" ? "pattern" : rank;
+			if (matches) for (const { path } of matches) this.#hideOne({ ...entry, path, optional: true }, weaker);
+			else this.#hideOne(entry, rank);
+		}
+	}
+
+	#hideOne(entry: GivenPath, rank: Node["rank"]): void {
+		const found = find(entry);
+		if (!found) return;
+		if (found.links > 1 && found.type !== "directory") {
+			this.#notices.push(`${found.path} is hidden, and the file has ${found.links - 1} more names, which are not`);
+		}
+		this.#addFound("hide", found, rank, entry.option);
+	}
+
+	#protect(entries: readonly GivenEntry[], rank: Node["rank"], writable: readonly Node[]): void {
+		for (const { entry, matches } of this.#expanded(entries, writable)) {
+			const places =
+				matches?.map(({ path }) => path) ??
+				(entry.relative
+					? writable.filter(({ type }) => type === "directory").map(({ path }) => join(path, entry.text))
+					: [entry.path]);
+			for (const path of places) {
+				const found = find({ ...entry, path, optional: true });
+				const weaker = matches && rank === "caller" ? "pattern" : rank;
+				if (found) this.#addFound("protect", found, weaker, entry.option);
+				else if (!matches) this.#missing.add(path);
+			}
+		}
+	}
+
+	/** Expands the patterns among entries, all of one folder in one walk. */
+	#expanded(entries: readonly GivenEntry[], writable: readonly Node[]): { entry: GivenEntry; matches?: Match[] }[] {
+		const folders = new Map<string, { entry: GivenEntry; relative: string }[]>();
+		const add = (folder: string, entry: GivenEntry, relative: string) => {
+			listOf(folders, folder).push({ entry, relative });
+			this.#watched.push({ folder, entry });
+		};
+		const roots = writable.filter(
+			({ path, type }) => type === "directory" && !writable.some((other) => isBelow(path, other.path)),
+		);
+		for (const entry of entries) {
+			if (!entry.pattern) continue;
+			if (entry.relative) for (const { path } of roots) add(path, entry, entry.text);
+			else {
+				const [folder, rest] = splitPattern(entry.path);
+				const found = look(folder);
+				if (!(found instanceof SyscallError)) add(found.path, entry, rest);
+			}
+		}
+		const expanded = new Map<GivenEntry, Match[]>();
+		for (const [folder, patterns] of folders) {
+			const tests = patterns.map(({ entry, relative }) => toPattern(entry.option, entry.text, relative));
+			for (const match of expand(folder, tests)) {
+				const entry = patterns[tests.indexOf(match.pattern)]?.entry;
+				if (entry) listOf(expanded, entry).push(match);
+				this.#matches.push(match);
+			}
+		}
+		return entries.map((entry) => (entry.pattern ? { entry, matches: expanded.get(entry) ?? [] } : { entry }));
+	}
+
+	/** Hides the parts of `/proc` and `/sys` that tell about others, and protects those that change the machine. */
+	#addSystem(): void {
+		const add = (kind: Kind, path: string) => {
+			const file = lstatSync(path, { throwIfNoEntry: false });
+			if (file) this.#layout.add({ path, kind, type: file.isDirectory() ? "directory" : "file", rank: "weak" });
+		};
+		for (const name of ["sys", "irq", "bus", "fs", "sysrq-trigger"]) add("protect", `/proc/${name}`);
+		for (const name of ["kcore", "keys", "key-users", "timer_list", "sched_debug", "scsi", "acpi"])
+			add("hide", `/proc/${name}`);
+		for (const path of ["/sys/firmware", "/sys/devices/virtual/powercap"]) add("hide", path);
+	}
+
+	#addFile(file: CheckedFile): void {
+		const found = look(file.path);
+		const place =
+			found instanceof SyscallError ? join(canonicalFolder(dirname(file.path)), basename(file.path)) : found.path;
+		this.#layout.add({
+			path: place,
+			kind: "file",
+			type: "file",
+			rank: "caller",
+			file,
+			option: file.option,
+			exists: !(found instanceof SyscallError),
+		});
+	}
+
+	/** Makes up the files that name the user, where the host has no such user. */
+	#userFiles(): CheckedFile[] {
+		const { uid, gid } = this.#user();
+		const made: CheckedFile[] = [];
+		const lines = [
+			["/etc/passwd", uid, `sandbox:x:${uid}:${gid}:sandbox:${this.#home}:/bin/sh\n`],
+			["/etc/group", gid, `sandbox:x:${gid}:\n`],
+		] as const;
+		for (const [path, id, line] of lines) {
+			if (this.#options.files.some((file) => file.path === path)) continue;
+			const text = readText(path);
+			const shown = this.#layout.cover(path)?.kind === "read";
+			const lists = text.split("\n").some((entry) => entry.split(":")[2] === String(id));
+			if (shown && lists) continue;
+			const before = shown && text !== "" && !text.endsWith("\n") ? `${text}\n` : shown ? text : "";
+			made.push({ ...toGiven(path, "options.user"), content: Buffer.from(before + line), mode: 0o444 });
+		}
+		return made;
+	}
+
+	/** Covers every procfs below what is shown: through the files of a process outside, a program would reach the root of the host. */
+	#coverProcs(): void {
+		for (const path of this.#procs) {
+			const cover = this.#layout.cover(path);
+			if (cover && !isEmpty(cover) && cover.kind !== "proc") {
+				this.#layout.add({ path, kind: "hide", type: "directory", rank: "pattern" });
+			}
+		}
+	}
+
+	/** Covers the Unix sockets that are bound in a place that is shown: a read-only mount does not stop connect(2). */
+	#coverSockets(): void {
+		for (const path of boundSockets()) {
+			const found = look(path);
+			if (found instanceof SyscallError || found.type !== "socket") continue;
+			const { kind } = this.#layout.get(found.path) ?? this.#layout.cover(found.path) ?? { kind: "folder" };
+			if (kind === "read" || kind === "scratch" || kind === "protect")
+				this.#addFound("hide", found, "weak", "a socket of the host");
+		}
+		this.#layout.settle();
+	}
+
+	#user(): { uid: number; gid: number } {
+		const { user } = this.#options;
+		if (user !== "caller") return user;
+		return this.#asRoot ? { uid: 1000, gid: 1000 } : { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+	}
+
+	#workingDirectory(): string {
+		const { cwd } = this.#options;
+		if (cwd) {
+			const found = find({ ...cwd, optional: true });
+			const path = found?.path ?? cwd.path;
+			if (this.#layout.isVisible(path)) return path;
+			throw new SandboxError(
+				"PATH",
+				`cannot begin in "${cwd.text}" of options.cwd: ${path} is not visible in the sandbox. Add it to options.read or options.write`,
+			);
+		}
+		const own = look(process.cwd());
+		if (!(own instanceof SyscallError) && this.#layout.isVisible(own.path)) return own.path;
+		return this.#layout.ofKind("write").find(({ type }) => type === "directory")?.path ?? "/";
+	}
+
+	#matched(): Plan["matches"] {
+		const patterns = new Map<string, string[]>();
+		for (const { entry } of this.#watched) listOf(patterns, entry.text);
+		for (const { pattern, path } of this.#matches) listOf(patterns, pattern.text).push(path);
+		return [...patterns].map(([pattern, paths]) => ({ pattern, paths }));
+	}
+}
+
+/** Returns the list of a key, which is made where there is none. */
+function listOf<K, V>(lists: Map<K, V[]>, key: K): V[] {
+	const list = lists.get(key) ?? [];
+	lists.set(key, list);
+	return list;
+}
+
+/** Returns a path of a preset, which may be missing. */
+function optional(path: string, option: string): GivenPath {
+	return { ...toGiven(path, option), optional: true };
+}
+
+/** Returns the links on the way to a path, or nothing where it leads nowhere. */
+function linksOf(path: string): Link[] {
+	try {
+		return linksOnTheWay(path);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+		return [];
+	}
+}
+
+/** Returns the canonical path of the nearest folder that exists, with the rest of the path. */
+function canonicalFolder(path: string): string {
+	const found = look(path);
+	if (!(found instanceof SyscallError)) return found.path;
+	return path === "/" ? "/" : join(canonicalFolder(dirname(path)), basename(path));
+}
+
+function readText(path: string): string {
+	try {
+		return statSync(path).size < 1024 * 1024 ? readFileSync(path, "utf8") : "";
+	} catch {
+		return ""; // there is none, or this process may not read it
+	}
+}

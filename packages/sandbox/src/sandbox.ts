@@ -1,0 +1,148 @@
+import { NearfarError, type Task } from "@nearfar/core";
+import { checkSandbox } from "./check.ts";
+import { type Command, type Started, startCommand } from "./command/command.ts";
+import { type CheckedCommand, checkRun, checkStart } from "./command/options.ts";
+import type { Result } from "./command/result.ts";
+import { type Guarantees, guaranteesOf } from "./guarantees.ts";
+import { Lodging } from "./lodging.ts";
+import type { RunOptions, SandboxOptions, StartOptions } from "./options.ts";
+import { toStarted } from "./start.ts";
+import type { Violation } from "./violations.ts";
+
+/**
+ * A sandbox that stays, for many commands. They share its processes, its `/tmp` and its loopback: a server that one command has
+ * started is reachable by the next.
+ *
+ * Everything in it ends with `await using`, with `dispose`, and with Node.
+ *
+ * @example
+ * ```ts
+ * await using sandbox = await Sandbox.open({ preset: "closed" });
+ * (await sandbox.run("sh", ["-c", "echo kept > /tmp/note"])).check();
+ * const { stdout } = (await sandbox.run("cat", ["/tmp/note"])).check();
+ * console.log(stdout); // "kept\n"
+ * ```
+ */
+export class Sandbox implements AsyncDisposable {
+	readonly #lodging: Lodging;
+	readonly #holder: Task;
+	#closing: Promise<void> | undefined;
+
+	private constructor(lodging: Lodging, holder: Task) {
+		this.#lodging = lodging;
+		this.#holder = holder;
+	}
+
+	/**
+	 * Opens a sandbox.
+	 *
+	 * @param options - What it shows and allows. Default: the preset `"project"`.
+	 * @returns The sandbox. Declare it with `await using`.
+	 * @throws `ERR_NEARFAR_SANDBOX_UNAVAILABLE` The kernel refuses a step; `error.step` names it, and `error.hint` says what is in the way.
+	 * @throws `ERR_NEARFAR_SANDBOX_PATH` A path does not exist, or cannot be shown at its place.
+	 * @throws `ERR_NEARFAR_SANDBOX_LIMIT` A limit cannot be enforced here, or a pattern exceeds what is looked at.
+	 * @throws `ABORT_ERR` `options.signal` was aborted.
+	 * @throws `TypeError` An option has the wrong type or value, or a path is in two lists.
+	 * @throws `RangeError` A number is out of its range.
+	 * @example
+	 * ```ts
+	 * await using sandbox = await Sandbox.open({ write: ["."], limits: { processes: 100 } });
+	 * console.log((await sandbox.run("id", ["-u"])).stdout);
+	 * ```
+	 * @see user_namespaces(7), pivot_root(2), Linux 5.12; user namespaces, or root
+	 */
+	static async open(options?: SandboxOptions): Promise<Sandbox> {
+		const lodging = await Lodging.begin(checkSandbox(options));
+		try {
+			return new Sandbox(lodging, await lodging.hold());
+		} catch (error) {
+			await lodging.end();
+			throw error;
+		}
+	}
+
+	/** What is in force. */
+	get guarantees(): Guarantees {
+		return guaranteesOf(this.#lodging.blueprint);
+	}
+
+	/** What happens in the sandbox, until it is closed. Each loop begins with the first violation. */
+	get violations(): AsyncIterable<Violation> {
+		return this.#lodging.violations;
+	}
+
+	/**
+	 * Runs a command to its end, and collects its output. What it leaves behind goes on.
+	 *
+	 * @param file - A path in the sandbox, or a name to look up in `PATH`.
+	 * @param args - The arguments without `argv[0]`. Default: none.
+	 * @param options - See {@link RunOptions}. Default: no input, output as strings of at most 64 MiB each.
+	 * @returns What the command has come to, whatever its exit code is.
+	 * @throws `ENOENT` There is no such program: the error of execve(2).
+	 * @throws `ERR_NEARFAR_SANDBOX_PATH` The working directory is not visible.
+	 * @throws `ERR_NEARFAR_SANDBOX_CLOSED` The sandbox is closed.
+	 * @throws `ABORT_ERR` `options.signal` was aborted before the command ran.
+	 * @throws `TypeError` An argument has the wrong type.
+	 * @example
+	 * ```ts
+	 * await using sandbox = await Sandbox.open({ preset: "closed" });
+	 * console.log((await sandbox.run("uname", ["-n"])).stdout); // "sandbox\n"
+	 * ```
+	 */
+	run(
+		file: string,
+		args: readonly string[] | undefined,
+		options: RunOptions & { encoding: "buffer" },
+	): Promise<Result<Buffer>>;
+	run(file: string, args?: readonly string[], options?: RunOptions): Promise<Result<string>>;
+	async run(file: string, args: readonly string[] = [], options?: RunOptions): Promise<Result> {
+		const command = await this.#start(checkRun(file, args, options));
+		return command.result();
+	}
+
+	/**
+	 * Starts a command whose streams are at hand.
+	 *
+	 * @param file - A path in the sandbox, or a name to look up in `PATH`.
+	 * @param args - The arguments without `argv[0]`. Default: none.
+	 * @param options - See {@link StartOptions}. Default: pipes.
+	 * @returns The running command. Dispose of it, or wait for its `result`.
+	 * @throws Any error of {@link Sandbox.run}.
+	 * @example
+	 * ```ts
+	 * await using sandbox = await Sandbox.open({ preset: "closed" });
+	 * const cat = await sandbox.start("cat");
+	 * cat.stdin?.end("hello\n");
+	 * cat.stdout?.pipe(process.stdout);
+	 * console.log((await cat.result).code); // 0
+	 * ```
+	 */
+	async start(file: string, args: readonly string[] = [], options?: StartOptions): Promise<Started> {
+		return toStarted(await this.#start(checkStart(file, args, options)));
+	}
+
+	/** Kills everything in the sandbox, waits for it, and leaves nothing. */
+	async [Symbol.asyncDispose](): Promise<void> {
+		this.#closing ??= this.#lodging.end();
+		await this.#closing;
+	}
+
+	#start(command: CheckedCommand): Promise<Command> {
+		if (this.#closing || this.#holder.state !== "live") {
+			throw new NearfarError(
+				"SANDBOX_CLOSED",
+				"cannot start a command: the sandbox is closed, or a command has killed its process 2",
+			);
+		}
+		const { blueprint, violations } = this.#lodging;
+		const place = {
+			blueprint,
+			violations,
+			parent: this.#holder,
+			more: {},
+			began: performance.now(),
+			ended: async () => this.#lodging.look(),
+		};
+		return startCommand(place, command);
+	}
+}

@@ -1,0 +1,4 @@
+import { testExample } from "../../../test/example.ts";
+import "./attempts.ts"; // it opens what lives as long as the process
+
+testExample(import.meta.url);
