@@ -85,11 +85,14 @@ export class Lodging {
 	/** Kills what is left, waits for it, and looks for what has appeared. */
 	async end(): Promise<void> {
 		await this.ready.catch(() => {});
-		await this.init[Symbol.asyncDispose]();
-		this.#watch.look();
-		this.#watch.lookForMatches();
-		this.#watch[Symbol.dispose]();
-		this.violations.close();
+		try {
+			await this.init[Symbol.asyncDispose]();
+			this.#watch.look();
+			this.#watch.lookForMatches();
+		} finally {
+			this.#watch[Symbol.dispose]();
+			this.violations.close();
+		}
 	}
 }
 

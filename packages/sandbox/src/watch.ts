@@ -10,6 +10,7 @@ import {
 	Task,
 	unlink,
 } from "@nearfar/core";
+import { SandboxError } from "./errors.ts";
 import { look } from "./paths/given.ts";
 import { expand, splitPattern, toPattern } from "./paths/glob.ts";
 import type { Blueprint } from "./plan.ts";
@@ -45,12 +46,17 @@ export class Watch implements Disposable {
 		});
 	}
 
-	/** Looks for files that have appeared and match a pattern. */
+	/** Looks for files that have appeared and match a pattern. A program may have made more files than are looked at. */
 	lookForMatches(): void {
 		for (const { folder, entry } of this.#blueprint.watched) {
 			const rest = entry.relative ? entry.text : splitPattern(entry.path)[1];
-			for (const { path } of expand(folder, [toPattern(entry.option, entry.text, rest)])) {
-				if (!this.#seen.has(path)) this.#report(path);
+			try {
+				for (const { path } of expand(folder, [toPattern(entry.option, entry.text, rest)])) {
+					if (!this.#seen.has(path)) this.#report(path);
+				}
+			} catch (error) {
+				if (!(error instanceof SandboxError)) throw error;
+				this.#violations.add("limit", error.message);
 			}
 		}
 	}

@@ -1,9 +1,11 @@
-import { chmodSync, linkSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { chmodSync, linkSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
-import { type Plan, plan } from "../src/index.ts";
-import { folder } from "./attempts.ts";
+import { type Plan, plan, run, type SandboxOptions } from "../src/index.ts";
+import { folder, succeeds } from "./attempts.ts";
 
 /** Returns what lies at a path. */
 function kindAt({ mounts }: Plan, path: string) {
@@ -135,7 +137,15 @@ test("the project preset hides the home directory, secrets and the folders of ot
 	expect(kindAt(drawn, "/tmp")).toBe("folder");
 	expect(kindAt(drawn, "/run")).toBe("folder");
 	expect(kindAt(drawn, "/usr")).toBe("read");
-	expect(drawn.matches.map(({ pattern }) => pattern).toSorted()).toEqual(["**/.env", "**/.env.*"]);
+	expect(drawn.matches.map(({ pattern }) => pattern).toSorted()).toEqual([
+		"**/.env",
+		"**/.env.*",
+		".git/modules/**/commondir",
+		".git/modules/**/config",
+		".git/modules/**/hooks",
+		".git/worktrees/*/commondir",
+		".git/worktrees/*/config.worktree",
+	]);
 });
 
 test.each<[string, unknown]>([
@@ -164,4 +174,50 @@ test("a folder that cannot be read is no reason to fail", () => {
 	chmodSync(join(at, "closed"), 0);
 	expect(() => plan({ preset: "closed", write: [at], hide: ["**/.env"] })).not.toThrow();
 	chmodSync(join(at, "closed"), 0o755);
+});
+
+needs("an ordinary user").test(
+	"SB-04 a folder that can be passed and not read is hidden as a whole by a pattern",
+	async () => {
+		const at = folder();
+		mkdirSync(join(at, "sealed"));
+		writeFileSync(join(at, "sealed/.env"), "secret");
+		chmodSync(join(at, "sealed"), 0o111);
+		try {
+			expect(kindAt(plan({ preset: "closed", write: [at], hide: ["**/.env"] }), join(at, "sealed"))).toBe("hide");
+			expect(await succeeds(`cat ${at}/sealed/.env`, { write: [at] })).toBe(true);
+			expect(await succeeds(`chmod 755 ${at}/sealed; cat ${at}/sealed/.env`, { write: [at], hide: ["**/.env"] })).toBe(
+				false,
+			);
+		} finally {
+			chmodSync(join(at, "sealed"), 0o755);
+		}
+	},
+);
+
+test("SB-04 a name that is not UTF-8, below which a pattern cannot hide anything, is an error that names the folder", () => {
+	const at = folder();
+	mkdirSync(Buffer.concat([Buffer.from(`${at}/`), Buffer.from([0xff])]));
+	mkdirSync(join(at, "\ufffd"));
+	const refused = refusal(() => plan({ preset: "closed", write: [at], hide: ["**/.env"] }));
+	expect(refused).toMatchObject({
+		code: "ERR_NEARFAR_SANDBOX_PATH",
+		message: expect.stringContaining(`${at} has the name`),
+	});
+	expect(() => plan({ preset: "closed", write: [at], hide: [join(at, "\ufffd/.env?")] })).not.toThrow();
+});
+
+test("SB-05 a program that makes more files, deeper folders and other names than are looked at does not hide its result", async () => {
+	const at = folder();
+	const deep = Array(30).fill("0".repeat(100)).join("/");
+	const options: SandboxOptions = { preset: "closed", write: [at], hide: ["**/.env"], cwd: at };
+	const script = `mkdir -p a/${deep} b/${deep} && mv b a/${deep} && mkdir $(printf '\\377')`;
+	const first = await run("sh", ["-c", script], options);
+	expect(first.code).toBe(0);
+	expect(first.violations).toEqual([
+		expect.objectContaining({ kind: "limit", what: expect.stringContaining("UTF-8") }),
+	]);
+	rmdirSync(Buffer.concat([Buffer.from(`${at}/`), Buffer.from([0xff])]));
+	expect((await run("true", [], options)).code).toBe(0);
+	expect(spawnSync("rm", ["-rf", at]).status).toBe(0); // Node's own removal cannot go as deep
 });

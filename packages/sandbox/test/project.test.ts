@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { bind, mount } from "@nearfar/mount";
 import { spawn as spawnProgram } from "@nearfar/process";
 import { expect, test } from "vitest";
@@ -96,6 +96,58 @@ needs("the program git").test("a .git that names another folder does not make th
 	const { plan: drawn, code } = await inProject(at, `touch ${other}/.git/new`);
 	expect(code).not.toBe(0);
 	expect(drawn.mounts.filter(({ kind }) => kind === "write").map(({ path }) => path)).toEqual([at]);
+});
+
+needs("the program git").test(
+	"a .git that a program has forged does not make another folder writable: its git directory lies in the project",
+	async () => {
+		const [at, victim] = [folder(), folder()];
+		const evil = join(at, "evil");
+		for (const name of ["objects", "refs"]) mkdirSync(join(evil, name), { recursive: true });
+		writeFileSync(join(evil, "HEAD"), "ref: refs/heads/main\n");
+		writeFileSync(join(evil, "config"), `[core]\n\tworktree = ${at}\n`);
+		writeFileSync(join(evil, "gitdir"), `${at}/.git\n`);
+		writeFileSync(join(evil, "commondir"), `${victim}\n`);
+		for (const named of ["evil", evil, `${at}/../${basename(at)}/evil`]) {
+			writeFileSync(join(at, ".git"), `gitdir: ${named}\n`);
+			const { plan: drawn } = await inProject(at, "true");
+			expect(drawn.mounts.filter(({ kind }) => kind === "write").map(({ path }) => path)).toEqual([at]);
+		}
+	},
+);
+
+needs("the program git").test(
+	"a git directory of a worktree whose commondir names another folder does not make that folder writable",
+	async () => {
+		const [at, victim] = [repository(), repository()];
+		const worktree = join(at, "../worktree");
+		git(at, "worktree", "add", "-q", worktree);
+		const own = join(at, ".git/worktrees/worktree");
+		expect((await inProject(worktree, `echo ${victim}/.git > ${own}/commondir`)).code).not.toBe(0);
+		expect((await inProject(worktree, `echo x > ${own}/gitdir`)).code).not.toBe(0);
+		writeFileSync(join(own, "commondir"), `${victim}/.git\n`);
+		const { plan: drawn } = await inProject(worktree, "true");
+		expect(drawn.mounts.filter(({ kind }) => kind === "write").map(({ path }) => path)).toEqual([worktree]);
+	},
+);
+
+needs("the program git").test("what git executes of a submodule and of a worktree cannot be written", async () => {
+	const [at, other] = [repository(), repository()];
+	git(at, "submodule", "--quiet", "add", other, "sub");
+	git(at, "worktree", "add", "-q", join(at, "../worktree"));
+	writeFileSync(join(at, ".git/worktrees/worktree/config.worktree"), "");
+	for (const path of [
+		".git/modules/sub/hooks/post-checkout",
+		".git/modules/sub/config",
+		".git/worktrees/worktree/config.worktree",
+		".git/worktrees/worktree/commondir",
+	]) {
+		const attempt = `echo x >> ${path}`;
+		expect([path, (await inProject(at, attempt)).code]).not.toEqual([path, 0]);
+		expect([path, spawnSync("sh", ["-c", attempt], { cwd: at }).status]).toEqual([path, 0]);
+	}
+	const { violations } = await inProject(at, "mkdir e && echo ../e > .git/commondir");
+	expect(violations.map(({ what }) => what)).toEqual([join(at, ".git/commondir")]);
 });
 
 test("SB-13 ssh reads its configuration", async () => {

@@ -1,4 +1,5 @@
-import { type Dirent, readdirSync } from "node:fs";
+import { isUtf8 } from "node:buffer";
+import { accessSync, constants, type Dirent, readdirSync } from "node:fs";
 import { SandboxError } from "../errors.ts";
 import { procMounts } from "./proc-mounts.ts";
 
@@ -59,6 +60,7 @@ export interface Match {
  *
  * @param folder - A canonical path.
  * @throws `ERR_NEARFAR_SANDBOX_LIMIT` There are more than 10 000 matches, or 200 000 entries to look at.
+ * @throws `ERR_NEARFAR_SANDBOX_PATH` A name on the way is not UTF-8.
  */
 export function expand(folder: string, patterns: readonly Pattern[]): Match[] {
 	const matches: Match[] = [];
@@ -69,7 +71,15 @@ export function expand(folder: string, patterns: readonly Pattern[]): Match[] {
 	const waiting: { path: string; states: State[] }[] = [{ path: folder, states: reached(first) }];
 	for (let next = waiting.pop(); next; next = waiting.pop()) {
 		const { path, states } = next;
-		for (const entry of entries(path)) {
+		const list = entries(path);
+		if (list === "sealed") {
+			// The names in it are unknown, and a program that knows one can open it. The whole folder is what matches.
+			const [state] = states;
+			if (state) matches.push({ pattern: state.pattern, path });
+			continue;
+		}
+		if (list.some(({ name }) => name.includes("\ufffd"))) refuseOtherNames(path, patterns);
+		for (const entry of list) {
 			looked++;
 			const place = path === "/" ? `/${entry.name}` : `${path}/${entry.name}`;
 			const after = reached(states.flatMap((state) => step(state, entry.name)));
@@ -107,15 +117,42 @@ function step({ pattern, at }: State, name: string): State[] {
 	return test.test(name) ? [{ pattern, at: at + 1 }] : [];
 }
 
-/** Reads a folder. What this process may not read, a sandbox may not read either. */
-function entries(path: string): Dirent[] {
+/**
+ * Reads a folder. What this process may not read and not pass, a sandbox may not either, and a path that is too long for this process
+ * names no secret of the caller. `"sealed"`: the folder may be passed, and its names may not be read.
+ */
+function entries(path: string): Dirent[] | "sealed" {
 	try {
 		return readdirSync(path, { withFileTypes: true });
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
-		if (code === "EACCES" || code === "ENOENT" || code === "ENOTDIR") return [];
+		if (code === "EACCES" && isPassable(path)) return "sealed";
+		if (["EACCES", "ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(`${code}`)) return [];
 		throw error;
 	}
+}
+
+function isPassable(folder: string): boolean {
+	try {
+		accessSync(folder, constants.X_OK);
+		return true;
+	} catch {
+		return false; // whatever the reason is, this process cannot pass the folder
+	}
+}
+
+/** Throws where a name is not UTF-8: such a path cannot be covered, and what lies there would stay readable. */
+function refuseOtherNames(folder: string, patterns: readonly Pattern[]): void {
+	const other = readdirSync(folder, { encoding: "buffer" }).find((name) => !isUtf8(name));
+	if (!other) return;
+	throw new SandboxError(
+		"PATH",
+		`cannot expand ${textsOf(patterns)}: ${folder} has the name ${JSON.stringify(other.toString("latin1"))} (read as Latin-1), which is not UTF-8. Rename it, or hide ${folder}`,
+	);
+}
+
+function textsOf(patterns: readonly Pattern[]): string {
+	return [...new Set(patterns.map(({ option, text }) => `"${text}" of ${option}`))].join(", ");
 }
 
 function tooMuch(
@@ -124,13 +161,12 @@ function tooMuch(
 	matches: readonly Match[],
 	looked: number,
 ): SandboxError {
-	const texts = [...new Set(patterns.map(({ option, text }) => `"${text}" of ${option}`))].join(", ");
 	const found =
 		matches.length > MOST_MATCHES
 			? `more than ${MOST_MATCHES} files match`
 			: `${looked} files had to be looked at, of at most ${MOST_ENTRIES}`;
 	return new SandboxError(
 		"LIMIT",
-		`cannot expand ${texts} below ${folder}: ${found}. Name the files or folders, or a folder to look in`,
+		`cannot expand ${textsOf(patterns)} below ${folder}: ${found}. Name the files or folders, or a folder to look in`,
 	);
 }

@@ -1,6 +1,6 @@
-import { existsSync, lstatSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
-import { delimiter, join, resolve } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { isWithin } from "./links.ts";
 
 /** The lists of a preset. Each path may be missing. */
@@ -28,7 +28,18 @@ const toolchains: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What a program outside executes or reads later, below each writable path. */
-const runLater = [".git/hooks", ".git/config", ".git/info", ".gitmodules", ".vscode", ".idea", ".mcp.json", ".envrc"];
+const runLater = [
+	...[".git/hooks", ".git/config", ".git/config.worktree", ".git/info", ".git/commondir", ".gitmodules"],
+	...["hooks", "config", "commondir"].map((name) => `.git/modules/**/${name}`),
+	...["config.worktree", "commondir"].map((name) => `.git/worktrees/*/${name}`),
+	...[".vscode", ".idea", ".mcp.json", ".envrc"],
+];
+
+/** What git executes or follows of a git directory or a common directory. */
+const runByGit = [
+	...["hooks", "config", "config.worktree", "info", "commondir", "gitdir"],
+	...["hooks", "config", "commondir"].map((name) => `modules/**/${name}`),
+];
 
 /** What a program outside executes or reads later, in the home directory. */
 const runAtLogin = [
@@ -67,7 +78,7 @@ export function presetOf(name: "project" | "closed"): Preset {
 		protect: [
 			...runLater,
 			...runAtLogin.map((path) => join(home, path)),
-			...git.flatMap((folder) => ["hooks", "config", "info"].map((path) => join(folder, path))),
+			...git.flatMap((folder) => runByGit.map((path) => join(folder, path))),
 			...(git.length > 0 ? [resolve(".git")] : []),
 		],
 	};
@@ -87,21 +98,31 @@ export function toolchainFolders(): string[] {
 }
 
 /**
- * Returns the git directory and the common directory of a worktree or a submodule, whose `.git` is a file that names them. The git
- * directory has to name the folder too: a program of a sandbox could have written the `.git` to get another folder into the next one.
+ * Returns the git directory and the common directory of a worktree or a submodule, whose `.git` is a file that names them.
+ *
+ * A program of an earlier sandbox may have written that `.git`, and everything below a folder that was writable for it, to get another
+ * folder into this sandbox. So the git directory has to lie outside of the folder and to name the folder, and the common directory has
+ * to be the repository that the git directory lies in.
  */
 function gitFolders(folder: string): string[] {
 	try {
 		if (!lstatSync(join(folder, ".git")).isFile()) return [];
 		const named = /^gitdir: (.+)$/m.exec(readFileSync(join(folder, ".git"), "utf8"))?.[1];
 		if (named === undefined) return [];
-		const own = resolve(folder, named);
-		if (!namesFolder(own, folder)) return [];
-		const common = join(own, "commondir");
-		return existsSync(common) ? [own, resolve(own, readFileSync(common, "utf8").trim())] : [own];
+		const own = realpathSync(resolve(folder, named));
+		if (isWithin(own, realpathSync(folder)) || !namesFolder(own, folder)) return [];
+		if (!existsSync(join(own, "commondir"))) return isRepository(own) ? [own] : [];
+		const common = realpathSync(resolve(own, readFileSync(join(own, "commondir"), "utf8").trim()));
+		return dirname(own) === join(common, "worktrees") && isRepository(common) ? [own, common] : [];
 	} catch {
 		return []; // there is no repository, or none that this process may read
 	}
+}
+
+/** Returns whether a folder is what git takes for a repository. */
+function isRepository(folder: string): boolean {
+	const isFolder = (name: string) => lstatSync(join(folder, name)).isDirectory();
+	return lstatSync(join(folder, "HEAD")).isFile() && isFolder("objects") && isFolder("refs");
 }
 
 /** Returns whether a git directory is that of a folder: a worktree has a file for that, and a submodule a line in its configuration. */
