@@ -15,7 +15,7 @@ interface Example {
 }
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const packages = readdirSync(join(root, "packages"));
+const packages = readdirSync(join(root, "packages")).filter((name) => name !== "nearfar"); // a command, without public names
 const sources = packages.flatMap((home) =>
 	readdirSync(join(root, "packages", home, "src"), { recursive: true, encoding: "utf8" })
 		.filter((file) => file.endsWith(".ts"))

@@ -1,6 +1,6 @@
 // Writes packages/<name>/api.txt: every public name of a package with its signature, as users see it. The test beside
 // this script compares the files with the sources, so that no public name changes unnoticed.
-import { readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
@@ -8,7 +8,8 @@ import { root } from "./run.mjs";
 
 /** Returns the report of each package of a tree. Nothing has to be built before. */
 export function apiReports(tree = root) {
-	const names = readdirSync(join(tree, "packages")).sort();
+	const hasIndex = (name) => existsSync(join(tree, "packages", name, "src/index.ts")); // a command has none
+	const names = readdirSync(join(tree, "packages")).filter(hasIndex).sort();
 	const entries = names.map((name) => join(tree, "packages", name, "src/index.ts"));
 	const config = ts.readConfigFile(join(tree, "tsconfig.json"), ts.sys.readFile).config;
 	const { options } = ts.parseJsonConfigFileContent({ ...config, include: [] }, ts.sys, tree);

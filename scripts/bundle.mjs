@@ -1,14 +1,16 @@
 // Writes the JavaScript of the package in the current folder, as few files: a program that imports the package waits for
 // each file and each byte. Core has two files. dist/index.js has all state, so that state exists once, and
 // dist/internal.js has the tables of flags.
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { rolldown } from "rolldown";
 import { rewriteDeclarations } from "./declarations.mjs";
 
 const folder = process.cwd();
 const dist = join(folder, "dist");
-const files = basename(folder) === "core" ? await core() : { "index.js": 'export * from "./index.ts";' };
+const { bin } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+const files =
+	basename(folder) === "core" ? await core() : bin ? commands() : { "index.js": 'export * from "./index.ts";' };
 for (const [file, code] of Object.entries(files)) await write(file, code);
 for (const name of readdirSync(dist)) {
 	const known = name in files || name.slice(0, -".map".length) in files;
@@ -32,10 +34,17 @@ async function core() {
 	};
 }
 
+/** A command is one file, too, with the name of its source. It imports packages when it needs them. */
+function commands() {
+	const names = Object.values(bin).map((path) => basename(path, ".js"));
+	return Object.fromEntries(names.map((name) => [`${name}.js`, `#!/usr/bin/env node\nimport "./${name}.ts";`]));
+}
+
 async function write(file, code) {
 	const bundle = await open(join(folder, "src", `bundle of ${file}`), code);
 	await bundle.write({
 		file: join(dist, file),
+		codeSplitting: false,
 		// The declarations have the documentation. Lines and names stay, because an uncaught error shows them.
 		comments: { annotation: true, jsdoc: false, legal: false },
 		sourcemap: true,

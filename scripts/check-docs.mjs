@@ -2,13 +2,15 @@
 // An export has a doc comment that begins with a sentence. The comment of a function or a method begins with its verb
 // and has one `@param` for each parameter; that of a function also says what is thrown and which man page to see.
 // Every `@throws` line names one cause.
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { root } from "./run.mjs";
 
-const entries = readdirSync(join(root, "packages")).map((name) => join(root, "packages", name, "src/index.ts"));
+const entries = readdirSync(join(root, "packages"))
+	.map((name) => join(root, "packages", name, "src/index.ts"))
+	.filter((entry) => existsSync(entry)); // a command has no public names
 /** The two forms of a cause: "`EPERM` The caller has no CAP_SYS_ADMIN." and "Any error that `fn` throws." */
 const oneCause = /^(`\w+` [`A-Z].*|Any (error|value) .*)\.$/s;
 

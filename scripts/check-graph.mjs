@@ -14,7 +14,7 @@ import { root } from "./run.mjs";
 const folder = join(root, "packages");
 const names = readdirSync(folder).sort();
 /** The names that one package may import of another, and the package that each belongs to. */
-const doors = new Map(names.map((name) => [`@nearfar/${name}`, name]).concat([["@nearfar/core/internal", "core"]]));
+const doors = new Map(names.map((name) => [nameOf(name), name]).concat([["@nearfar/core/internal", "core"]]));
 
 export function checkGraph() {
 	const faults = [];
@@ -44,6 +44,10 @@ function checkInside() {
 		const arrows = houses[source] ? upwardArrows(houses[source], graph) : [];
 		return [...cycles, ...arrows].map((fault) => `${source}: ${fault}`);
 	});
+}
+
+function nameOf(folderOfPackage) {
+	return JSON.parse(readFileSync(join(folder, folderOfPackage, "package.json"), "utf8")).name;
 }
 
 function usedBy(name, faults) {

@@ -40,7 +40,7 @@ test("the declarations of all packages compile with the tsconfig of the README, 
 	writeFileSync(join(folder, "tsconfig.json"), tsconfig);
 	writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
 	symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-	const names = readdirSync(join(root, "packages"));
+	const names = readdirSync(join(root, "packages")).filter((name) => name !== "nearfar"); // a command, without types
 	const exported = names.map((name) => `export * as ${name} from "@nearfar/${name}";\n`);
 	writeFileSync(join(folder, "use.ts"), exported.join(""));
 	expect(run("tsc", ["--noEmit", "--project", folder])).toBe("");

@@ -64,7 +64,8 @@ function checkRust() {
 
 function isBuilt() {
 	const native = join(root, "packages/core/native");
-	const dists = [...packages.map((name) => `packages/${name}/dist/index.js`), "examples/dist"];
+	const bundles = packages.map((name) => `packages/${name}/dist/${name === "nearfar" ? name : "index"}.js`);
+	const dists = [...bundles, "examples/dist"];
 	return (
 		fs.existsSync(join(native, "nearfar-stub")) &&
 		fs.readdirSync(native).some((file) => file.endsWith(".node")) &&
