@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { bind, mount } from "@nearfar/mount";
@@ -6,28 +6,9 @@ import { spawn as spawnProgram } from "@nearfar/process";
 import { expect, test } from "vitest";
 import { fixturePath } from "../../../test/fixture.ts";
 import { has, needs } from "../../../test/needs.ts";
-import { type Plan, plan, type Violation } from "../src/index.ts";
+import { plan } from "../src/index.ts";
 import { folder } from "./attempts.ts";
-
-interface Report {
-	plan: Plan;
-	code: number | null;
-	stdout: string;
-	stderr: string;
-	violations: Violation[];
-}
-
-/** Runs a shell in the sandbox of the preset "project", whose project is a folder. */
-async function inProject(cwd: string, script: string): Promise<Report> {
-	const child = spawn(process.execPath, [fixturePath("sandbox/project"), script], {
-		cwd,
-		env: { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null" },
-		stdio: ["ignore", "inherit", "inherit", "pipe"],
-	});
-	let report = "";
-	for await (const chunk of child.stdio[3] as AsyncIterable<Buffer>) report += chunk;
-	return JSON.parse(report);
-}
+import { inProject } from "./in-project.ts";
 
 /** Runs git on the host. */
 function git(cwd: string, ...args: string[]): void {

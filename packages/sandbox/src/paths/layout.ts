@@ -145,7 +145,9 @@ export class Layout {
 		if (node.kind === "folder") return !made && !isFolder(node.path);
 		if (node.kind === "protect") return cover.kind !== "write" && cover.kind !== "proc";
 		if (node.kind === "hide") return made;
-		if (node.kind === "read") return cover.kind === "read" || cover.kind === "protect";
+		// What a preset shows is there already where the program can write.
+		const shown = node.rank === "weak" && (cover.kind === "write" || cover.kind === "scratch");
+		if (node.kind === "read") return shown || cover.kind === "read" || cover.kind === "protect";
 		return node.kind === "write" && cover.kind === "write";
 	}
 

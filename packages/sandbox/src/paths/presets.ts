@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readFileSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
-import { isWithin } from "./links.ts";
+import { isBelow, isWithin } from "./links.ts";
 
 /** The lists of a preset. Each path may be missing. */
 export interface Preset {
@@ -39,6 +39,7 @@ const runLater = [
 const runByGit = [
 	...["hooks", "config", "config.worktree", "info", "commondir", "gitdir"],
 	...["hooks", "config", "commondir"].map((name) => `modules/**/${name}`),
+	...["config.worktree", "commondir"].map((name) => `worktrees/*/${name}`),
 ];
 
 /** What a program outside executes or reads later, in the home directory. */
@@ -77,9 +78,9 @@ export function presetOf(name: "project" | "closed"): Preset {
 		hide: ["/root", "/var/run", "/etc/ssh/ssh_config.d", "**/.env", "**/.env.*"],
 		protect: [
 			...runLater,
-			...runAtLogin.map((path) => join(home, path)),
-			...git.flatMap((folder) => runByGit.map((path) => join(folder, path))),
-			...(git.length > 0 ? [resolve(".git")] : []),
+			...runAtLogin.map((path) => join(literal(home), path)),
+			...git.flatMap((folder) => runByGit.map((path) => join(literal(folder), path))),
+			...(git.length > 0 ? [literal(resolve(".git"))] : []),
 		],
 	};
 }
@@ -88,13 +89,19 @@ export function presetOf(name: "project" | "closed"): Preset {
 export function toolchainFolders(): string[] {
 	const home = homedir();
 	const folders = new Set<string>();
-	for (const folder of (process.env.PATH ?? "").split(delimiter)) {
-		if (!folder.startsWith("/") || !isWithin(folder, home) || folder === home) continue;
+	for (const entry of (process.env.PATH ?? "").split(delimiter)) {
+		const folder = resolve(entry);
+		if (!entry.startsWith("/") || !isBelow(folder, home)) continue;
 		const known = Object.keys(toolchains).find((path) => isWithin(folder, join(home, path)));
 		for (const path of known ? [known, ...(toolchains[known] ?? [])] : []) folders.add(join(home, path));
 		if (!known) folders.add(folder);
 	}
 	return [...folders].filter((folder) => existsSync(folder));
+}
+
+/** Returns a path as a pattern that matches nothing else. */
+function literal(path: string): string {
+	return path.replace(/[*?[]/g, "[$&]");
 }
 
 /**
