@@ -1,4 +1,5 @@
 import { NearfarError } from "@nearfar/core";
+import type { ReportItem } from "./host/items.ts";
 
 /** What a {@link SandboxError} is about: its `code` is `ERR_NEARFAR_SANDBOX_` and this. */
 export type SandboxErrorKind = "UNAVAILABLE" | "PATH" | "LIMIT";
@@ -24,12 +25,19 @@ export class SandboxError extends NearfarError {
 	declare readonly hint?: string;
 	/** What was being done, such as `"read /usr"`: one of the steps in which a sandbox is made. */
 	declare readonly step?: string;
+	/** What a sandbox needs and this host does not have, as {@link doctor} lists it. Absent: the host is not the reason. */
+	declare readonly items?: readonly ReportItem[];
 
-	constructor(kind: SandboxErrorKind, message: string, more: { cause?: unknown; hint?: string; step?: string } = {}) {
+	constructor(
+		kind: SandboxErrorKind,
+		message: string,
+		more: { cause?: unknown; hint?: string; step?: string; items?: readonly ReportItem[] } = {},
+	) {
 		super(`SANDBOX_${kind}`, message);
-		const { cause, hint, step } = more;
+		const { cause, hint, step, items } = more;
 		if (cause !== undefined) Object.defineProperty(this, "cause", { value: cause, configurable: true, writable: true });
 		if (hint !== undefined) this.hint = hint;
 		if (step !== undefined) this.step = step;
+		if (items !== undefined) this.items = items;
 	}
 }

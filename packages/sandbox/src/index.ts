@@ -2,8 +2,10 @@ export { type ChildProcess, ExitError, type PathLike, type Signal } from "@nearf
 export type { Stdio } from "@nearfar/process";
 export type { Started } from "./command/command.ts";
 export type { Reason, Result } from "./command/result.ts";
+export { doctor, type Report } from "./doctor.ts";
 export { SandboxError, type SandboxErrorKind } from "./errors.ts";
 export type { Guarantee, Guarantees } from "./guarantees.ts";
+export type { ReportItem } from "./host/items.ts";
 export { Network, type Published, type PublishOptions } from "./network/network.ts";
 export type { NetworkOptions, NetworkRequest } from "./network/options.ts";
 export type { NetworkViolation } from "./network/violation.ts";

@@ -7,7 +7,7 @@ import { environmentOf } from "./environment.ts";
 import { SandboxError } from "./errors.ts";
 import type { Limits, SandboxOptions } from "./options.ts";
 import { boundSockets } from "./paths/bound-sockets.ts";
-import { type Found, find, type GivenPath, look, toGiven } from "./paths/given.ts";
+import { type Found, find, type GivenPath, look, ownFolder, toGiven } from "./paths/given.ts";
 import { expand, type Match, splitPattern, toPattern } from "./paths/glob.ts";
 import { isEmpty, type Kind, Layout, type Node } from "./paths/layout.ts";
 import { isBelow, isWithin, type Link, linksOnTheWay } from "./paths/links.ts";
@@ -432,8 +432,9 @@ class Drawing {
 				`cannot begin in "${cwd.text}" of options.cwd: ${path} is not visible in the sandbox. Add it to options.read or options.write`,
 			);
 		}
-		const own = look(process.cwd());
-		if (!(own instanceof SyscallError) && this.#layout.isVisible(own.path)) return own.path;
+		const folder = ownFolder();
+		const own = folder === undefined ? undefined : look(folder);
+		if (own && !(own instanceof SyscallError) && this.#layout.isVisible(own.path)) return own.path;
 		return this.#layout.ofKind("write").find(({ type }) => type === "directory")?.path ?? "/";
 	}
 

@@ -1,7 +1,8 @@
-import { type NamespaceKind, probe, SyscallError, Task } from "@nearfar/core";
+import { type NamespaceKind, SyscallError, Task } from "@nearfar/core";
 import type { Mount } from "@nearfar/mount";
 import type { CheckedOptions } from "../check.ts";
 import { SandboxError } from "../errors.ts";
+import { itemOfStep, missingItems } from "../host/items.ts";
 import { hasSource, isEmpty, type Node } from "../paths/layout.ts";
 import { type Blueprint, draw, isRoot } from "../plan.ts";
 import { idMappedTree, knownRootIds, type RootIds, rootIds } from "./ids.ts";
@@ -87,20 +88,14 @@ async function explainedError(error: unknown, steps: Steps): Promise<unknown> {
 		const message = `cannot show ${error.path}: another file has taken its place meanwhile`;
 		return new SandboxError("PATH", message, { cause: error, step });
 	}
-	const hint = error.hint ?? (await obstacles());
+	const { missing, filter } = await missingItems();
+	const item = missing.find(({ name }) => name === itemOfStep(step)) ?? missing[0];
+	const hint = item?.hint ?? error.hint ?? filter;
 	const why = hint === undefined ? "" : `. ${hint}`;
 	return new SandboxError("UNAVAILABLE", `cannot make a sandbox, at the step "${step}": ${error.message}${why}`, {
 		cause: error,
 		step,
+		items: missing,
 		...(hint !== undefined && { hint }),
 	});
-}
-
-/** Returns what stands in the way of sandboxes on this host. */
-async function obstacles(): Promise<string | undefined> {
-	const { obstacles } = await probe();
-	if (obstacles.length === 0) return undefined;
-	return obstacles
-		.map(({ sentence, fix: [fix] }) => (fix === undefined ? sentence : `${sentence} To change that: ${fix}`))
-		.join("\n");
 }

@@ -51,7 +51,22 @@ export function toGiven(value: PathLike, option: string): GivenPath {
 
 /** Returns the absolute path for a text, in which `~` at the beginning is the home directory. */
 export function absolute(text: string): string {
-	return resolve(text === "~" || text.startsWith("~/") ? homedir() + text.slice(1) : text);
+	if (text === "~" || text.startsWith("~/")) return resolve(homedir() + text.slice(1));
+	if (text.startsWith("/") || ownFolder() !== undefined) return resolve(text);
+	throw new SandboxError(
+		"PATH",
+		`cannot look for "${text}", which counts from the working directory of this process: that does not exist any more. Give an absolute path, or call process.chdir`,
+	);
+}
+
+/** Returns the working directory of this process. `undefined`: it was removed, or cannot be reached. */
+export function ownFolder(): string | undefined {
+	try {
+		return process.cwd();
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).syscall !== "uv_cwd") throw error;
+		return undefined;
+	}
 }
 
 /** Opens a path and returns what is there. `undefined`: nothing, and the path may be missing. */

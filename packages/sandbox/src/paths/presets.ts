@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, readFileSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
+import { absolute } from "./given.ts";
 import { isBelow, isWithin } from "./links.ts";
 
 /** The lists of a preset. Each path may be missing. */
@@ -70,10 +71,11 @@ const closed: Preset = {
 export function presetOf(name: "project" | "closed"): Preset {
 	if (name === "closed") return closed;
 	const home = homedir();
-	const git = gitFolders(process.cwd());
+	const folder = absolute(".");
+	const git = gitFolders(folder);
 	return {
 		read: "host",
-		write: [process.cwd(), ...git],
+		write: [folder, ...git],
 		scratch: [".npm", ".cache", ".cargo/registry"].map((path) => join(home, path)),
 		hide: ["/root", "/var/run", "/etc/ssh/ssh_config.d", "**/.env", "**/.env.*"],
 		protect: [

@@ -1,0 +1,27 @@
+import { readdirSync } from "node:fs";
+import { mount, tmpfs } from "@nearfar/mount";
+import { expect, test } from "vitest";
+import { doctor } from "../src/index.ts";
+import { ask } from "./host.ts";
+
+test("doctor() says that this host can run sandboxes, and leaves nothing", async () => {
+	const before = readdirSync(process.cwd());
+	const { ok, verdict, items } = await doctor();
+	expect(items.filter((item) => !item.ok)).toEqual([]);
+	expect({ ok, verdict }).toEqual({ ok: true, verdict: "This host can run sandboxes." });
+	expect(readdirSync(process.cwd())).toEqual(before);
+});
+
+test("SB-17 where /proc is masked, doctor() and the error say so with two ways out, and nothing has run", async () => {
+	const { report, outcome, ran } = await ask({
+		prepare() {
+			mount(null, "/", null, { flags: ["rec", "private"] });
+			tmpfs("/proc/tty");
+		},
+	});
+	expect(ran).toBe(false);
+	expect(outcome).toMatchObject({ code: "ERR_NEARFAR_SANDBOX_UNAVAILABLE", step: "proc" });
+	expect(outcome.message).toMatch(/masked \(mounts cover \/proc\/tty\).* Or, as the administrator/s);
+	expect(outcome.items.map(({ name }) => name)).toEqual(["proc"]);
+	expect(report.verdict).toBe("This host cannot run sandboxes: it lacks proc.");
+});
