@@ -34,7 +34,7 @@ const NOT_TRIED = "not tried, because no sandbox can be made";
  * `"filter"` (the default filter of system calls), `"working directory"` (that it can be written from a sandbox) and `"scratch"`.
  *
  * @returns The report. A host that can do nothing has a report too.
- * @throws Nothing of the host: whatever is refused is in the report.
+ * @throws `Error` A defect of nearfar alone: whatever the host refuses is in the report.
  * @example
  * ```ts
  * const { ok, verdict, items } = await doctor();
