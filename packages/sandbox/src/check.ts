@@ -12,6 +12,7 @@ import {
 } from "@nearfar/core/internal";
 import { compileFilter } from "@nearfar/seccomp";
 import { defaultFilter } from "./filter.ts";
+import { checkNetwork, type NetworkRules } from "./network/options.ts";
 import type { Limits, MadeFile, SandboxOptions } from "./options.ts";
 import { absolute, type GivenPath, toGiven } from "./paths/given.ts";
 import { isPattern } from "./paths/glob.ts";
@@ -45,7 +46,7 @@ export interface CheckedOptions {
 	readonly tmp: { readonly size?: number } | "host";
 	readonly cwd: GivenPath | undefined;
 	readonly env: CheckedEnvironment;
-	readonly network: "none" | "host";
+	readonly network: "none" | "host" | NetworkRules;
 	readonly user: "caller" | { readonly uid: number; readonly gid: number };
 	readonly limits: Limits;
 	readonly syscalls: "default" | "all" | "given";
@@ -82,7 +83,7 @@ const known = [
 /** Checks the options of a sandbox. Throws a `TypeError` or a `RangeError` that names the option. */
 export function checkSandbox(options: SandboxOptions | undefined): CheckedOptions {
 	const given = checkOptions<SandboxOptions, typeof known>(options, known);
-	const { preset = "project", protectMissing = "report", network = "none", name = "sandbox" } = given;
+	const { preset = "project", protectMissing = "report", name = "sandbox" } = given;
 	return {
 		preset: oneOf(preset, ["project", "closed"], "options.preset"),
 		read: given.read === "host" ? "host" : given.read && paths(given.read, "options.read"),
@@ -97,7 +98,7 @@ export function checkSandbox(options: SandboxOptions | undefined): CheckedOption
 		tmp: checkTmp(given.tmp),
 		cwd: given.cwd === undefined ? undefined : toGiven(given.cwd, "options.cwd"),
 		env: checkEnvironment(given.env),
-		network: oneOf(network, ["none", "host"], "options.network"),
+		network: networkOf(given.network),
 		user: checkUser(given.user),
 		limits: checkLimits(given.limits),
 		...checkFilter(given.syscalls),
@@ -194,6 +195,12 @@ function variableName(name: unknown, option: string): string {
 	const checked = text(name, option);
 	if (checked === "" || checked.includes("=")) throw wrongValue(option, "the name of a variable, without =", name);
 	return checked;
+}
+
+function networkOf(network: SandboxOptions["network"] = "none"): CheckedOptions["network"] {
+	if (network === "none" || network === "host") return network;
+	if (typeof network === "string") throw wrongValue("options.network", '"none", "host" or an object', network);
+	return checkNetwork(network);
 }
 
 function checkUser(user: SandboxOptions["user"]): CheckedOptions["user"] {

@@ -11,6 +11,15 @@ export function environmentOf({ inherit, set }: CheckedEnvironment, home: string
 	return withVariables({ ...Object.fromEntries(env), HOME: home, TMPDIR: "/tmp" }, set);
 }
 
+/** Returns an environment with the variables of the network, which give way to those that the caller sets or removes. */
+export function withNetwork(
+	env: Readonly<Record<string, string>>,
+	network: Readonly<Record<string, string>>,
+	{ set }: CheckedEnvironment,
+): Record<string, string> {
+	return withVariables({ ...env, ...network }, set);
+}
+
 /** Returns an environment with other variables; `undefined` removes one. */
 export function withVariables(
 	env: Readonly<Record<string, string | undefined>>,

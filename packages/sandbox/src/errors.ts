@@ -2,7 +2,7 @@ import { NearfarError } from "@nearfar/core";
 import type { ReportItem } from "./host/items.ts";
 
 /** What a {@link SandboxError} is about: its `code` is `ERR_NEARFAR_SANDBOX_` and this. */
-export type SandboxErrorKind = "UNAVAILABLE" | "PATH" | "LIMIT";
+export type SandboxErrorKind = "UNAVAILABLE" | "PATH" | "LIMIT" | "NETWORK";
 
 /**
  * A sandbox cannot be had as it was asked for. Nothing has run.
@@ -10,6 +10,7 @@ export type SandboxErrorKind = "UNAVAILABLE" | "PATH" | "LIMIT";
  * - `ERR_NEARFAR_SANDBOX_UNAVAILABLE`: the kernel refused a step. `cause` is the refusal, and `hint` says what stands in the way.
  * - `ERR_NEARFAR_SANDBOX_PATH`: a path of an option does not exist, or cannot be shown where it is asked for.
  * - `ERR_NEARFAR_SANDBOX_LIMIT`: a limit cannot be enforced here, or a pattern exceeds what a sandbox looks at.
+ * - `ERR_NEARFAR_SANDBOX_NETWORK`: the proxy or a port of `network` cannot be had; `step` names it, and `cause` is the refusal.
  *
  * @example
  * ```ts

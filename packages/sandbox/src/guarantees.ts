@@ -1,4 +1,5 @@
-import type { Blueprint } from "./plan.ts";
+import { reached } from "./network/planned.ts";
+import type { Blueprint, Plan } from "./plan.ts";
 
 /** Whether something is guaranteed: `true`, or what the options have taken from it. */
 export type Guarantee = true | { readonly relaxed: string };
@@ -31,15 +32,13 @@ export interface Guarantees {
 
 /** Returns what is in force in a sandbox of a plan. */
 export function guaranteesOf({ options, plan }: Blueprint): Guarantees {
-	const { tmp, network, syscalls, env } = options;
+	const { tmp, syscalls, env } = options;
+	const { network } = plan;
 	return {
 		files: tmp === "host" ? { relaxed: 'tmp: "host" shows /tmp and /var/tmp of the host, writable' } : true,
 		root: true,
 		processes: true,
-		network:
-			network === "host"
-				? { relaxed: 'network: "host" is the network of the caller, with its abstract sockets' }
-				: true,
+		network: networkOf(network),
 		capabilities: true,
 		systemCalls:
 			syscalls === "default"
@@ -51,4 +50,11 @@ export function guaranteesOf({ options, plan }: Blueprint): Guarantees {
 		ids: true,
 		kernelFiles: true,
 	};
+}
+
+function networkOf(network: Plan["network"]): Guarantee {
+	if (network === "none") return true;
+	if (network === "host") return { relaxed: 'network: "host" is the network of the caller, with its abstract sockets' };
+	const ways = reached(network);
+	return ways.length === 0 ? true : { relaxed: `network leads to ${ways.join(", ")}` };
 }

@@ -4,7 +4,10 @@ import type { CloneOptions, Task } from "@nearfar/core";
 import type { SpawnOptions } from "@nearfar/process";
 import { beginInit, type Init } from "./build/begin.ts";
 import type { CheckedOptions } from "./check.ts";
+import { withNetwork } from "./environment.ts";
 import { SandboxError } from "./errors.ts";
+import { Network } from "./network/network.ts";
+import type { Report } from "./network/violation.ts";
 import type { Blueprint } from "./plan.ts";
 import { Violations } from "./violations.ts";
 import { Watch } from "./watch.ts";
@@ -18,10 +21,14 @@ export class Lodging {
 	readonly violations = new Violations();
 	readonly #init: Init;
 	readonly #watch: Watch;
+	readonly #report: Report = ({ kind, what }) => this.violations.add(kind, what);
+	#network: Promise<Network> | undefined;
+	#env: Readonly<Record<string, string>>;
 
 	private constructor(init: Init) {
 		this.blueprint = init.blueprint;
 		this.#init = init;
+		this.#env = init.blueprint.env;
 		this.#watch = new Watch(init.blueprint, this.violations);
 	}
 
@@ -39,6 +46,45 @@ export class Lodging {
 	/** Resolves when the root is made. */
 	get ready(): Promise<unknown> {
 		return this.#init.ready;
+	}
+
+	/** The environment of the commands. */
+	get env(): Readonly<Record<string, string>> {
+		return this.#env;
+	}
+
+	/** Opens the proxy and the ports of the options. Process 1 makes the sockets, and supervises nobody yet. */
+	async openNetwork(): Promise<void> {
+		const { network, env } = this.blueprint.options;
+		if (typeof network === "string") return;
+		await this.ready;
+		const { environment } = await this.#keep(Network.open(this.init, network, this.#report));
+		this.#env = withNetwork(this.#env, environment, env);
+	}
+
+	/**
+	 * Returns the network, which is made now where the options need none.
+	 *
+	 * @param task - A task in the network namespace.
+	 */
+	network(task: Task): Promise<Network> {
+		if (this.#network) return this.#network;
+		const isHost = this.blueprint.options.network === "host";
+		return this.#keep(isHost ? Promise.resolve(Network.ofHost()) : Network.open(task, undefined, this.#report));
+	}
+
+	/** Keeps a network until the end of process 1, which comes before that of the sandbox where a command kills process 2. */
+	async #keep(opening: Promise<Network>): Promise<Network> {
+		this.#network = opening;
+		try {
+			const network = await opening;
+			void this.init.process.exited.then(() => network[Symbol.asyncDispose]());
+			return network;
+		} catch (error) {
+			this.#network = undefined;
+			this.blueprint.options.signal?.throwIfAborted();
+			throw error;
+		}
 	}
 
 	/** Returns how the task is cloned that is in the user namespace of the commands. */
@@ -72,6 +118,7 @@ export class Lodging {
 		});
 		holder.catch(() => {}); // without a root there is no task either, and the first error counts
 		await this.ready;
+		await this.openNetwork();
 		const task = await holder;
 		this.init.supervise(task.process);
 		return task;
@@ -91,6 +138,7 @@ export class Lodging {
 			this.#watch.lookForMatches();
 		} finally {
 			this.#watch[Symbol.dispose]();
+			await (await this.#network?.catch(() => undefined))?.[Symbol.asyncDispose]();
 			this.violations.close();
 		}
 	}

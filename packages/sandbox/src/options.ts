@@ -1,6 +1,7 @@
 import type { PathLike, Signal } from "@nearfar/core";
 import type { Stdio } from "@nearfar/process";
 import type { SeccompRules } from "@nearfar/seccomp";
+import type { NetworkOptions } from "./network/options.ts";
 
 /**
  * A text with `*` (any characters of one name), `?` (one character), `[…]` (one of these characters) or `**` (any folders) in it.
@@ -64,8 +65,11 @@ export interface SandboxOptions {
 	env?:
 		| Readonly<Record<string, string | undefined>>
 		| { inherit: true | readonly string[]; set?: Readonly<Record<string, string>> };
-	/** `"none"`: a network with nothing but loopback. `"host"`: the network of Node. Default: `"none"`. */
-	network?: "none" | "host";
+	/**
+	 * `"none"`: a network with nothing but loopback. `"host"`: the network of Node. An object: loopback, and a proxy that leads to the hosts
+	 * of its `allow`, see {@link NetworkOptions}. The variables that name the proxy are set unless `env` sets them. Default: `"none"`.
+	 */
+	network?: "none" | "host" | NetworkOptions;
 	/** Unix sockets of the host that stay reachable. Default: none. */
 	sockets?: readonly PathLike[];
 	/** Devices below `/dev` beside `null`, `zero`, `full`, `random`, `urandom` and `tty`. Default: none. */

@@ -3,8 +3,10 @@ import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { SyscallError, Task } from "@nearfar/core";
 import { type CheckedFile, type CheckedOptions, checkSandbox, type GivenEntry, toEntry } from "./check.ts";
-import { environmentOf } from "./environment.ts";
+import { environmentOf, withNetwork } from "./environment.ts";
 import { SandboxError } from "./errors.ts";
+import { proxyEnvironment } from "./network/environment.ts";
+import { type PlannedNetwork, toPlanned } from "./network/planned.ts";
 import type { Limits, SandboxOptions } from "./options.ts";
 import { boundSockets } from "./paths/bound-sockets.ts";
 import { type Found, find, type GivenPath, look, ownFolder, toGiven } from "./paths/given.ts";
@@ -45,8 +47,8 @@ export interface Plan {
 	readonly home: string;
 	/** The ids that the programs see as their own. */
 	readonly user: { readonly uid: number; readonly gid: number };
-	/** The network: nothing but loopback, or that of the caller. */
-	readonly network: "none" | "host";
+	/** The network: nothing but loopback, that of the caller, or what the proxy and the ports lead to. */
+	readonly network: "none" | "host" | PlannedNetwork;
 	/** The filter of system calls; `"given"` is one of the caller's. */
 	readonly syscalls: "default" | "all" | "given";
 	/** The names of the variables, without their values. */
@@ -170,9 +172,9 @@ class Drawing {
 			cwd,
 			home,
 			user,
-			network,
+			network: typeof network === "string" ? network : toPlanned(network),
 			syscalls,
-			env: Object.keys(env).sort(),
+			env: Object.keys(typeof network === "string" ? env : withNetwork(env, proxyEnvironment(0), options.env)).sort(),
 			files: nodes.filter(({ kind }) => kind === "file").map(({ path }) => path),
 			limits,
 			matches: this.#matched(),

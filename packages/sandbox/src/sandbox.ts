@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { NearfarError, type Task } from "@nearfar/core";
 import { checkSandbox } from "./check.ts";
 import { type Command, type Started, startCommand } from "./command/command.ts";
@@ -5,6 +6,7 @@ import { type CheckedCommand, checkRun, checkStart } from "./command/options.ts"
 import type { Result } from "./command/result.ts";
 import { type Guarantees, guaranteesOf } from "./guarantees.ts";
 import { Lodging } from "./lodging.ts";
+import type { Network, Published, PublishOptions } from "./network/network.ts";
 import type { RunOptions, SandboxOptions, StartOptions } from "./options.ts";
 import { toStarted } from "./start.ts";
 import type { Violation } from "./violations.ts";
@@ -41,6 +43,7 @@ export class Sandbox implements AsyncDisposable {
 	 * @throws `ERR_NEARFAR_SANDBOX_UNAVAILABLE` The kernel refuses a step; `error.step` names it, and `error.hint` says what is in the way.
 	 * @throws `ERR_NEARFAR_SANDBOX_PATH` A path does not exist, or cannot be shown at its place.
 	 * @throws `ERR_NEARFAR_SANDBOX_LIMIT` A limit cannot be enforced here, or a pattern exceeds what is looked at.
+	 * @throws `ERR_NEARFAR_SANDBOX_NETWORK` The proxy or a port of `network` cannot be had; `error.step` names it.
 	 * @throws `ABORT_ERR` `options.signal` was aborted.
 	 * @throws `TypeError` An option has the wrong type or value, or a path is in two lists.
 	 * @throws `RangeError` A number is out of its range.
@@ -121,25 +124,85 @@ export class Sandbox implements AsyncDisposable {
 		return toStarted(await this.#start(checkStart(file, args, options)));
 	}
 
+	/**
+	 * Connects to a port of the sandbox's 127.0.0.1, or of its ::1 where no program listens at 127.0.0.1. With `network: "host"` that is the
+	 * 127.0.0.1 of the host.
+	 *
+	 * @param port - The port, 1 to 65535. It need not be published.
+	 * @returns The socket, which is connected. The caller ends or destroys it; the end of the sandbox destroys it, too.
+	 * @throws `ECONNREFUSED` No program listens at the port.
+	 * @throws `EAGAIN` A limit on the number of processes is reached: the first connection needs a task.
+	 * @throws `EMFILE` This process has reached its limit of descriptors.
+	 * @throws `ERR_NEARFAR_SANDBOX_CLOSED` The sandbox is closed.
+	 * @throws `TypeError` The port is no number.
+	 * @throws `RangeError` The port is out of its range.
+	 * @example
+	 * ```ts
+	 * await using sandbox = await Sandbox.open({ preset: "closed" });
+	 * const error = await sandbox.connect(8000).catch((error) => error);
+	 * console.log(error.code); // ECONNREFUSED: no command has started a server there
+	 * ```
+	 * @see network_namespaces(7), connect(2); no privilege
+	 */
+	async connect(port: number): Promise<Socket> {
+		return (await this.#network("connect to a port")).connect(port);
+	}
+
+	/**
+	 * Lets a port of the sandbox appear on the host's 127.0.0.1, where every user of the host reaches it. With `network: "host"` each port
+	 * is there already, and another number of it is added.
+	 *
+	 * The port does not keep Node alive.
+	 *
+	 * @param port - The port of the sandbox, 1 to 65535. A program may listen there later: each connection tries anew, and is reset
+	 * where no program listens.
+	 * @param options - `hostPort`: the port of the host. Default: the same number.
+	 * @returns The port of the host, which is closed with the sandbox.
+	 * @throws `EADDRINUSE` Another program has the port of the host.
+	 * @throws `EACCES` The port of the host is below 1024, and this process has no CAP_NET_BIND_SERVICE.
+	 * @throws `ERR_NEARFAR_SANDBOX_CLOSED` The sandbox is closed.
+	 * @throws `TypeError` An argument has the wrong type.
+	 * @throws `RangeError` A port is out of its range.
+	 * @example
+	 * ```ts
+	 * await using sandbox = await Sandbox.open({ preset: "closed" });
+	 * const { port } = await sandbox.publish(3000, { hostPort: 0 });
+	 * console.log(`http://127.0.0.1:${port}`); // leads to port 3000 of the sandbox
+	 * ```
+	 * @see network_namespaces(7), listen(2); CAP_NET_BIND_SERVICE for ports of the host below 1024
+	 */
+	async publish(port: number, options?: PublishOptions): Promise<Published> {
+		return (await this.#network("publish a port")).publish(port, options);
+	}
+
 	/** Kills everything in the sandbox, waits for it, and leaves nothing. */
 	async [Symbol.asyncDispose](): Promise<void> {
 		this.#closing ??= this.#lodging.end();
 		await this.#closing;
 	}
 
+	#assertOpen(what: string): void {
+		if (!this.#closing && this.#holder.state === "live") return;
+		throw new NearfarError(
+			"SANDBOX_CLOSED",
+			`cannot ${what}: the sandbox is closed, or a command has killed its process 2`,
+		);
+	}
+
+	async #network(what: string): Promise<Network> {
+		this.#assertOpen(what);
+		return this.#lodging.network(this.#holder);
+	}
+
 	#start(command: CheckedCommand): Promise<Command> {
-		if (this.#closing || this.#holder.state !== "live") {
-			throw new NearfarError(
-				"SANDBOX_CLOSED",
-				"cannot start a command: the sandbox is closed, or a command has killed its process 2",
-			);
-		}
-		const { blueprint, violations } = this.#lodging;
+		this.#assertOpen("start a command");
+		const { blueprint, violations, env } = this.#lodging;
 		const place = {
 			blueprint,
 			violations,
 			parent: this.#holder,
 			more: {},
+			env,
 			began: performance.now(),
 			ended: async () => this.#lodging.look(),
 		};

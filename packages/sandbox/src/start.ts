@@ -93,8 +93,9 @@ async function startOnce(options: SandboxOptions | undefined, command: CheckedCo
 	const began = performance.now();
 	const lodging = await Lodging.begin(checkSandbox(options));
 	try {
-		const { blueprint, violations, init } = lodging;
-		const place = { blueprint, violations, parent: init, more: lodging.once(), began, ended: () => lodging.end() };
+		await lodging.openNetwork();
+		const { blueprint, violations, init, env } = lodging;
+		const place = { blueprint, violations, parent: init, more: lodging.once(), env, began, ended: () => lodging.end() };
 		const starting = startCommand(place, command);
 		starting.catch(() => {}); // without a root there is no command either, and the first error counts
 		await lodging.ready;

@@ -1,8 +1,11 @@
 /** Something that a program of a sandbox did, and that a caller may want to know. */
 export interface Violation {
-	/** `"appeared"`: a file is there that is protected or hidden, and was missing. `"limit"`: a limit has ended a command. */
-	readonly kind: "appeared" | "limit";
-	/** The path, or the name of the limit. */
+	/**
+	 * `"connect"`: the proxy has refused a connection. `"appeared"`: a file is there that is protected or hidden, and was missing.
+	 * `"limit"`: a limit has ended a command, or the proxy has as many connections as it takes.
+	 */
+	readonly kind: "connect" | "appeared" | "limit";
+	/** The host with its port, the path, or the name of the limit. */
 	readonly what: string;
 	/** Milliseconds since 1970. */
 	readonly at: number;

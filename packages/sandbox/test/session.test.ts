@@ -43,7 +43,12 @@ needs("/proc").test(
 	async () => {
 		const env = mark();
 		const sandbox = await Sandbox.open({ preset: "closed", env });
-		const result = (await sandbox.run("sh", ["-c", "(setsid sleep 1000 &); echo done"])).check();
+		const result = (
+			await sandbox.run("sh", [
+				"-c",
+				"(setsid sleep 1000 &); until grep -qs sleep /proc/[0-9]*/comm; do :; done; echo done",
+			])
+		).check();
 		expect(result.stdout).toBe("done\n");
 		expect((await sandbox.run("sh", ["-c", "cat /proc/[0-9]*/comm | grep -c sleep"])).stdout).toBe("1\n");
 		await sandbox[Symbol.asyncDispose]();

@@ -27,7 +27,7 @@ export async function beginInit(options: CheckedOptions): Promise<Init> {
 		throw await explainedError(error, steps);
 	};
 	const ids = isRoot() ? (knownRootIds() ?? (await rootIds().catch(refuse))) : undefined;
-	const network: NamespaceKind[] = options.network === "none" ? ["net"] : [];
+	const network: NamespaceKind[] = options.network === "host" ? [] : ["net"];
 	const control = new AbortController();
 	let builder: RootBuilder | undefined;
 	let announce = (_task: Task) => {};

@@ -92,7 +92,7 @@ export class RootBuilder {
 		for (const { path, target } of plan.links) this.#steps.do(`link ${path}`, () => this.#link(path, target));
 		this.#seal(root);
 		this.#steps.do("host name", () => sethostname(options.name));
-		if (options.network === "none") this.#steps.do("loopback", () => loopbackUp());
+		if (options.network !== "host") this.#steps.do("loopback", () => loopbackUp());
 		this.#steps.do("session keyring", () => joinSessionKeyring(task));
 		this.#steps.do("no_new_privs", () => setNoNewPrivs());
 	}

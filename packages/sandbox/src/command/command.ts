@@ -34,6 +34,8 @@ export interface Place {
 	readonly parent: Task;
 	/** More options for the task that becomes the command. */
 	readonly more: SpawnOptions;
+	/** The environment of the sandbox. */
+	readonly env: Readonly<Record<string, string>>;
 	/** When the sandbox was asked for, for `usage`. */
 	readonly began: number;
 	/** Called when the command has ended, before its result is made. */
@@ -49,7 +51,7 @@ export async function startCommand(place: Place, command: CheckedCommand): Promi
 			parent: place.parent,
 			stdio: command.stdio,
 			cwd: command.cwd ?? place.blueprint.plan.cwd,
-			env: withVariables(place.blueprint.env, command.env),
+			env: withVariables(place.env, command.env),
 			session: true,
 			signal: ending.signal,
 			killSignal: command.killSignal,

@@ -1,4 +1,4 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
+import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
 import { passedOn } from "./headers.ts";
 import { withPort } from "./host.ts";
@@ -22,7 +22,7 @@ export async function forward(outside: Outside, request: IncomingMessage, respon
 	}
 	const admitted = await outside.gate.admit(target.host, target.port);
 	if (response.destroyed) return;
-	const outgoing = httpRequest({
+	const outgoing = process.getBuiltinModule("node:http").request({
 		method: request.method,
 		path: outside.upstream ? `http://${authorityOf(target)}${target.path}` : target.path,
 		headers: headersOf(request, target, outside.upstream),

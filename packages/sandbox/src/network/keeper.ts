@@ -3,6 +3,18 @@ import { type Process, SyscallError, Task } from "@nearfar/core";
 import { Namespace, setns } from "@nearfar/namespaces";
 import { connectInside } from "@nearfar/net";
 
+/** The loopback device that the commands of a sandbox have. */
+export interface Inner extends AsyncDisposable {
+	/** Whether it is the device of the host. */
+	readonly isHost: boolean;
+	/**
+	 * Connects to a port: at 127.0.0.1, or at ::1 where no program listens at 127.0.0.1.
+	 *
+	 * @param port - The port, 1 to 65535.
+	 */
+	connect(port: number): Promise<Socket>;
+}
+
 /**
  * Keeps the network namespace of a sandbox, and connects to what listens in there.
  *
@@ -10,7 +22,8 @@ import { connectInside } from "@nearfar/net";
  * the network namespace. The task is in the pid namespace of Node: no process of the sandbox can see, signal or trace it. It ends
  * with the sandbox, and with Node.
  */
-export class Keeper implements AsyncDisposable {
+export class Keeper implements Inner {
+	readonly isHost = false;
 	readonly #net: Namespace;
 	#task: Promise<Task> | undefined;
 
@@ -29,11 +42,6 @@ export class Keeper implements AsyncDisposable {
 		return new Keeper(task.get(net));
 	}
 
-	/**
-	 * Connects to a port inside: at 127.0.0.1, or at ::1 where no program listens at 127.0.0.1.
-	 *
-	 * @param port - The port, 1 to 65535.
-	 */
 	async connect(port: number): Promise<Socket> {
 		const task = await this.#enter();
 		try {

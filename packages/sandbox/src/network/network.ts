@@ -1,15 +1,25 @@
 import type { AddressInfo, Server, Socket } from "node:net";
-import { ClosedError, type Process, type Task } from "@nearfar/core";
+import { NearfarError, type Process, type Task } from "@nearfar/core";
 import { options as checkOptions, integer } from "@nearfar/core/internal";
 import { listenInside } from "@nearfar/net";
+import { SandboxError } from "../errors.ts";
 import { proxyEnvironment } from "./environment.ts";
 import { Gate } from "./gate.ts";
-import { Keeper } from "./keeper.ts";
+import { HostLoopback } from "./host-loopback.ts";
+import { type Inner, Keeper } from "./keeper.ts";
 import type { NetworkRules } from "./options.ts";
 import { createProxy } from "./proxy.ts";
+import { codeOf } from "./refusal.ts";
 import { towardsHost, towardsSandbox } from "./relay.ts";
 import { OpenSockets } from "./sockets.ts";
 import type { Report } from "./violation.ts";
+
+/** What helps against the errors of a port of the host. */
+const hints: Readonly<Record<string, string>> = {
+	EADDRINUSE:
+		"Another program has the port: end it, or use publish of a Sandbox, whose option hostPort is another number",
+	EACCES: "A port of the host below 1024 needs CAP_NET_BIND_SERVICE",
+};
 
 /** How a port of the sandbox is published. */
 export interface PublishOptions {
@@ -29,13 +39,13 @@ export interface Published {
 export class Network implements AsyncDisposable {
 	/** The variables of the environment that commands need to find the proxy. Empty without a proxy. */
 	readonly environment: Readonly<Record<string, string>>;
-	readonly #keeper: Keeper;
+	readonly #inner: Inner;
 	readonly #servers: Set<Server>;
 	readonly #sockets: OpenSockets;
-	#closed = false;
+	#closing: Promise<unknown> | undefined;
 
-	private constructor(keeper: Keeper, environment: Record<string, string>, servers: Server[], sockets: OpenSockets) {
-		this.#keeper = keeper;
+	private constructor(inner: Inner, environment: Record<string, string>, servers: Server[], sockets: OpenSockets) {
+		this.#inner = inner;
 		this.environment = environment;
 		this.#servers = new Set(servers);
 		this.#sockets = sockets;
@@ -48,25 +58,31 @@ export class Network implements AsyncDisposable {
 	 * the promise resolves.
 	 * @param rules - What the sandbox reaches. `undefined`: no host, and no proxy is made.
 	 * @param report - Learns of what the rules refuse.
+	 * @throws `ERR_NEARFAR_SANDBOX_NETWORK` The proxy or a port cannot be had.
 	 */
 	static async open(task: Task<Process>, rules: NetworkRules | undefined, report: Report): Promise<Network> {
 		const sockets = new OpenSockets();
 		const servers: Server[] = [];
 		const keeper = Keeper.of(task);
 		try {
-			const listen = async (server: Server, port: number) => {
-				servers.push(await listenInside(task, { address: "127.0.0.1", port }, server));
-			};
-			for (const port of rules?.localhost ?? []) await listen(towardsHost(port, sockets), port);
-			for (const port of rules?.publish ?? []) servers.push(await towardsSandbox(keeper, port, port, sockets));
 			if (!rules) return new Network(keeper, {}, servers, sockets);
+			const add = async (step: string, opening: Promise<Server>) => servers.push(await named(step, opening));
+			const listen = (server: Server, port: number) => listenInside(task, { address: "127.0.0.1", port }, server);
+			for (const port of rules.localhost) await add(`localhost ${port}`, listen(towardsHost(port, sockets), port));
+			for (const port of rules.publish) await add(`publish ${port}`, towardsSandbox(keeper, port, port, sockets));
 			const proxy = createProxy({ gate: new Gate(rules), upstream: rules.upstream, sockets }, report);
-			await listen(proxy, 0); // after the others, so that the kernel chooses none of their ports
+			await add("proxy", listen(proxy, 0)); // after the others, so that the kernel chooses none of their ports
+			for (const server of servers) server.unref(); // the commands keep Node alive, and nothing else
 			return new Network(keeper, proxyEnvironment(portOf(proxy)), servers, sockets);
 		} catch (error) {
 			await Promise.all([...servers.map(close), keeper[Symbol.asyncDispose]()]);
 			throw error;
 		}
+	}
+
+	/** Returns the network of a sandbox that is in the network namespace of Node. */
+	static ofHost(): Network {
+		return new Network(new HostLoopback(), {}, [], new OpenSockets());
 	}
 
 	/**
@@ -77,15 +93,15 @@ export class Network implements AsyncDisposable {
 	 * @throws `ECONNREFUSED` No program inside listens at the port.
 	 * @throws `EAGAIN` A limit on the number of processes is reached: the first connection needs a task.
 	 * @throws `EMFILE` This process has reached its limit of descriptors.
-	 * @throws `ERR_NEARFAR_CLOSED` The sandbox is closed.
+	 * @throws `ERR_NEARFAR_SANDBOX_CLOSED` The sandbox is closed.
 	 * @throws `TypeError` The port is no number.
 	 * @throws `RangeError` The port is out of its range.
 	 */
 	async connect(port: number): Promise<Socket> {
 		integer(port, "port", 1, 65_535);
 		this.#assertOpen();
-		const socket = this.#sockets.watch(await this.#keeper.connect(port));
-		if (this.#closed) socket.destroy();
+		const socket = this.#sockets.watch(await this.#inner.connect(port));
+		if (this.#closing) socket.destroy();
 		this.#assertOpen();
 		return socket;
 	}
@@ -99,7 +115,7 @@ export class Network implements AsyncDisposable {
 	 * @returns The port of the host, which is closed with the sandbox.
 	 * @throws `EADDRINUSE` Another program has the port of the host.
 	 * @throws `EACCES` The port of the host is below 1024, and this process has no CAP_NET_BIND_SERVICE.
-	 * @throws `ERR_NEARFAR_CLOSED` The sandbox is closed.
+	 * @throws `ERR_NEARFAR_SANDBOX_CLOSED` The sandbox is closed.
 	 * @throws `TypeError` An argument has the wrong type.
 	 * @throws `RangeError` A port is out of its range.
 	 */
@@ -108,9 +124,11 @@ export class Network implements AsyncDisposable {
 		const { hostPort = port } = checkOptions(options, ["hostPort"]);
 		integer(hostPort, "options.hostPort", 0, 65_535);
 		this.#assertOpen();
-		const server = await towardsSandbox(this.#keeper, port, hostPort, this.#sockets);
-		if (this.#closed) await close(server);
+		if (this.#inner.isHost && hostPort === port) return { port, close: async () => {} };
+		const server = await towardsSandbox(this.#inner, port, hostPort, this.#sockets);
+		if (this.#closing) await close(server);
 		this.#assertOpen();
+		server.unref();
 		this.#servers.add(server);
 		return {
 			port: portOf(server),
@@ -122,15 +140,31 @@ export class Network implements AsyncDisposable {
 	}
 
 	#assertOpen(): void {
-		if (this.#closed) throw new ClosedError("the sandbox is closed");
+		if (!this.#closing) return;
+		throw new NearfarError("SANDBOX_CLOSED", "cannot connect to a port or publish one: the sandbox is closed");
 	}
 
 	/** Closes all ports and connections, and waits for their ends. */
 	async [Symbol.asyncDispose](): Promise<void> {
-		this.#closed = true;
+		this.#closing ??= this.#close();
+		await this.#closing;
+	}
+
+	#close(): Promise<unknown> {
 		const closed = [...this.#servers].map(close);
 		this.#sockets.destroy();
-		await Promise.all([...closed, this.#keeper[Symbol.asyncDispose]()]);
+		return Promise.all([...closed, this.#inner[Symbol.asyncDispose]()]);
+	}
+}
+
+/** Resolves as a promise does that opens a port, and says of an error for which port it is. */
+async function named(step: string, opening: Promise<Server>): Promise<Server> {
+	try {
+		return await opening;
+	} catch (cause) {
+		const hint = hints[codeOf(cause)];
+		const message = `cannot open the network of a sandbox, at the step "${step}": ${cause instanceof Error ? cause.message : cause}`;
+		throw new SandboxError("NETWORK", hint ? `${message}. ${hint}` : message, { cause, step, ...(hint && { hint }) });
 	}
 }
 

@@ -1,4 +1,3 @@
-import { request } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { dial } from "./dial.ts";
@@ -40,6 +39,7 @@ export async function openTunnel(outside: Outside, to: Admitted, client: Duplex)
 }
 
 function askUpstream(upstream: URL, target: string, socket: Socket): Promise<Duplex> {
+	const { request } = process.getBuiltinModule("node:http");
 	return new Promise((resolve, reject) => {
 		const headers = ["Host", target, "Connection", "keep-alive", ...authorization(upstream)];
 		const way = { createConnection: () => socket, insecureHTTPParser: false };

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { forward } from "./forward.ts";
 import type { Outside } from "./outside.ts";
@@ -26,6 +26,8 @@ const usual: ProxyLimits = { connections: 512, headerBytes: 32_768, headersTimeo
  * @param limits - What clients may use.
  */
 export function createProxy(outside: Outside, report: Report, limits = usual): Server {
+	// Loaded here, because a sandbox without a proxy does not wait for it.
+	const { createServer } = process.getBuiltinModule("node:http");
 	const server = createServer({
 		insecureHTTPParser: false, // also where Node was started with --insecure-http-parser
 		maxHeaderSize: limits.headerBytes,

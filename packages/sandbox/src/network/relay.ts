@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect as connectNode, createServer, type Server, type Socket } from "node:net";
-import type { Keeper } from "./keeper.ts";
+import type { Inner } from "./keeper.ts";
 import { codeOf } from "./refusal.ts";
 import { join, type OpenSockets, reset } from "./sockets.ts";
 
@@ -40,18 +40,18 @@ export function towardsHost(port: number, sockets: OpenSockets): Server {
 /**
  * Lets a port of the host's 127.0.0.1 lead to a port of the sandbox.
  *
- * @param keeper - Connects inside.
+ * @param inner - Connects inside.
  * @param port - The port inside.
  * @param hostPort - The port of the host. 0: the kernel chooses one.
  * @param sockets - Remembers the sockets of both sides.
  */
 export async function towardsSandbox(
-	keeper: Pick<Keeper, "connect">,
+	inner: Pick<Inner, "connect">,
 	port: number,
 	hostPort: number,
 	sockets: OpenSockets,
 ): Promise<Server> {
-	const server = relay(sockets, () => keeper.connect(port));
+	const server = relay(sockets, () => inner.connect(port));
 	server.listen({ port: hostPort, host: "127.0.0.1", exclusive: true });
 	await once(server, "listening"); // rejects with the error of listen
 	return server;

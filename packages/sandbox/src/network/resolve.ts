@@ -1,5 +1,3 @@
-import { lookup } from "node:dns/promises";
-
 /** Looks up all addresses of a name, in the order in which they are tried. */
 export type Resolve = (name: string) => Promise<string[]>;
 
@@ -13,6 +11,7 @@ export async function resolve(name: string): Promise<string[]> {
 	if (running < MOST_AT_ONCE) running++;
 	else await new Promise<void>((turn) => waiting.push(turn));
 	try {
+		const { lookup } = process.getBuiltinModule("node:dns/promises");
 		const found = await lookup(name, { all: true, verbatim: true });
 		return found.map(({ address }) => address);
 	} finally {

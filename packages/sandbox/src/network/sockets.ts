@@ -1,6 +1,5 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
 
 /** How long the bytes that are left may take on their way to a peer that does not read, in milliseconds. */
 const LINGER = 30_000;
@@ -16,8 +15,9 @@ export class OpenSockets {
 		return socket;
 	}
 
-	/** Remembers a socket of a relay. An error closes it, which is what its other side learns. */
+	/** Remembers a socket of a relay, which does not keep Node alive. An error closes it, which is what its other side learns. */
 	add<S extends Duplex>(socket: S): S {
+		if (socket instanceof Socket) socket.unref();
 		socket.on("error", () => socket.destroy());
 		return this.watch(socket);
 	}
@@ -74,6 +74,6 @@ function endAfter(first: Duplex, then: Duplex): void {
 export function reset(socket: Duplex): void {
 	if (socket.destroyed) return;
 	// Node resets a connection that is still being made only when it has been made.
-	if (socket instanceof Socket && !(socket instanceof TLSSocket) && !socket.connecting) socket.resetAndDestroy();
+	if (socket instanceof Socket && !("encrypted" in socket) && !socket.connecting) socket.resetAndDestroy();
 	else socket.destroy();
 }

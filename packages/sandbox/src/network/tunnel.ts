@@ -1,4 +1,4 @@
-import { type IncomingMessage, STATUS_CODES } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type Outside, openTunnel } from "./outside.ts";
 import type { Refusal } from "./refusal.ts";
@@ -28,6 +28,7 @@ export async function tunnel(outside: Outside, request: IncomingMessage, client:
 
 /** Answers a `CONNECT` that is refused. */
 export function refuseTunnel(client: Duplex, { status, message }: Refusal): void {
+	const { STATUS_CODES } = process.getBuiltinModule("node:http");
 	const body = `${message}\n`;
 	client.end(
 		[

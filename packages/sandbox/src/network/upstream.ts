@@ -1,12 +1,12 @@
 import { connect, isIP, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
 
 /** Begins to connect to another proxy. */
 export function dialUpstream(proxy: URL): Socket {
 	const host = proxy.hostname.replace(/^\[|\]$/g, "");
 	const to = { host, allowHalfOpen: true, keepAlive: true, noDelay: true };
 	if (proxy.protocol === "http:") return connect({ ...to, port: Number(proxy.port || 80) });
-	return connectTls({ ...to, port: Number(proxy.port || 443), ...(isIP(host) === 0 && { servername: host }) });
+	const tls = process.getBuiltinModule("node:tls");
+	return tls.connect({ ...to, port: Number(proxy.port || 443), ...(isIP(host) === 0 && { servername: host }) });
 }
 
 /** Returns the header with the user and the password of another proxy, as a name and a value. */

@@ -125,7 +125,12 @@ test("a port of the host that another program has is EADDRINUSE, and nothing is 
 	const rules = checkNetwork({ localhost: [5432], publish: [free, server.port] });
 	await using task = await Task.clone({ namespaces: ["user", "net"], idMap: "root" });
 	task.run(loopbackUp);
-	await expect(Network.open(task, rules, () => {})).rejects.toMatchObject({ code: "EADDRINUSE", syscall: "listen" });
+	await expect(Network.open(task, rules, () => {})).rejects.toMatchObject({
+		code: "ERR_NEARFAR_SANDBOX_NETWORK",
+		step: `publish ${server.port}`,
+		hint: expect.stringContaining("hostPort"),
+		cause: expect.objectContaining({ code: "EADDRINUSE", syscall: "listen" }),
+	});
 	await expect(connectTo(free)).rejects.toMatchObject({ code: "ECONNREFUSED" });
 	await expect(connectInside(task, { address: "127.0.0.1", port: 5432 })).rejects.toMatchObject({
 		code: "ECONNREFUSED",
@@ -181,8 +186,8 @@ test("wrong ports reach no kernel, and a network that is closed opens nothing", 
 	await expect(network.publish(80, { hostPort: -1 })).rejects.toMatchObject({ code: "ERR_OUT_OF_RANGE" });
 	await expect(network.publish(80, { port: 1 } as never)).rejects.toMatchObject({ code: "ERR_INVALID_ARG_VALUE" });
 	await inside[Symbol.asyncDispose]();
-	await expect(network.connect(80)).rejects.toMatchObject({ code: "ERR_NEARFAR_CLOSED" });
-	await expect(network.publish(80)).rejects.toMatchObject({ code: "ERR_NEARFAR_CLOSED" });
+	await expect(network.connect(80)).rejects.toMatchObject({ code: "ERR_NEARFAR_SANDBOX_CLOSED" });
+	await expect(network.publish(80)).rejects.toMatchObject({ code: "ERR_NEARFAR_SANDBOX_CLOSED" });
 	await network[Symbol.asyncDispose]();
 });
 
