@@ -36,7 +36,14 @@ export class Lodging {
 	static async begin(options: CheckedOptions): Promise<Lodging> {
 		refuseLimits(options);
 		options.signal?.throwIfAborted();
-		return new Lodging(await beginInit(options));
+		const init = await beginInit(options);
+		try {
+			return new Lodging(init);
+		} catch (error) {
+			await init.ready.catch(() => {});
+			await init.task[Symbol.asyncDispose]();
+			throw error;
+		}
 	}
 
 	get init(): Task {

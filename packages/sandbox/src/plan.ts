@@ -279,26 +279,29 @@ class Drawing {
 			refuse('is everything: use read: "host", and name what is to be written');
 	}
 
-	#addFound(kind: Kind, found: Found, rank: Node["rank"], option: string): void {
+	#addFound(kind: Kind, found: Found, rank: Node["rank"], option: string, movable = false): void {
 		const type = found.type === "directory" ? "directory" : "file";
-		this.#layout.add({ path: found.path, kind, type, rank, found, option });
+		this.#layout.add({ path: found.path, kind, type, rank, found, option, ...(movable && { movable }) });
 	}
 
 	#hide(entries: readonly GivenEntry[], rank: Node["rank"], writable: readonly Node[]): void {
 		for (const { entry, matches } of this.#expanded(entries, writable)) {
 			const weaker = rank === "caller" ? "pattern" : rank;
-			if (matches) for (const { path } of matches) this.#hideOne({ ...entry, path, optional: true }, weaker);
-			else this.#hideOne(entry, rank);
+			const everywhere = entry.relative && /^\*\*\/[^/]+$/.test(entry.text);
+			if (matches)
+				for (const { path } of matches) this.#hideOne({ ...entry, path, optional: true }, weaker, everywhere);
+			else this.#hideOne(entry, rank, false);
 		}
 	}
 
-	#hideOne(entry: GivenPath, rank: Node["rank"]): void {
+	#hideOne(entry: GivenPath, rank: Node["rank"], everywhere: boolean): void {
 		const found = find(entry);
 		if (!found) return;
 		if (found.links > 1 && found.type !== "directory") {
 			this.#notices.push(`${found.path} is hidden, and the file has ${found.links - 1} more names, which are not`);
 		}
-		this.#addFound("hide", found, rank, entry.option);
+		const movable = everywhere && found.path === entry.path; // a link to it may be what has matched
+		this.#addFound("hide", found, rank, entry.option, movable);
 	}
 
 	#protect(entries: readonly GivenEntry[], rank: Node["rank"], writable: readonly Node[]): void {
@@ -312,7 +315,8 @@ class Drawing {
 				const found = find({ ...entry, path, optional: true });
 				const weaker = matches && rank === "caller" ? "pattern" : rank;
 				if (found) this.#addFound("protect", found, weaker, entry.option);
-				else if (!matches) this.#missing.add(path);
+				else if (!matches)
+					this.#missing.add(entry.relative ? path : join(canonicalFolder(dirname(path)), basename(path)));
 			}
 		}
 	}

@@ -1,9 +1,12 @@
+import { randomUUID } from "node:crypto";
 import { basename, dirname, relative } from "node:path";
 import {
 	type FileDescriptor,
 	Location,
+	type LocationLike,
 	openat2,
 	readdir,
+	rename,
 	rmdir,
 	SyscallError,
 	statx,
@@ -11,8 +14,8 @@ import {
 	unlink,
 } from "@nearfar/core";
 import { SandboxError } from "./errors.ts";
-import { look } from "./paths/given.ts";
 import { expand, splitPattern, toPattern } from "./paths/glob.ts";
+import { isBelow } from "./paths/links.ts";
 import type { Blueprint } from "./plan.ts";
 import type { Violations } from "./violations.ts";
 
@@ -22,6 +25,7 @@ export class Watch implements Disposable {
 	readonly #blueprint: Blueprint;
 	readonly #seen: Set<string>;
 	readonly #violations: Violations;
+	#covered: Set<string> | undefined;
 
 	constructor(blueprint: Blueprint, violations: Violations) {
 		this.#blueprint = blueprint;
@@ -38,10 +42,7 @@ export class Watch implements Disposable {
 			for (const { path, folder, name } of this.#places) {
 				if (this.#seen.has(path) || !exists(folder, name)) continue;
 				this.#report(path);
-				if (this.#blueprint.options.protectMissing === "remove") {
-					remove(folder, name);
-					this.#seen.delete(path);
-				}
+				if (this.#blueprint.options.protectMissing === "remove") this.#remove(folder, path, name);
 			}
 		});
 	}
@@ -70,19 +71,89 @@ export class Watch implements Disposable {
 		this.#violations.add("appeared", path);
 	}
 
-	/** Opens the nearest folder above a path. A folder that is renamed later does not lead to other files. */
+	/**
+	 * Opens the nearest folder above a path, from the writable place on. No link is followed: a program of another sandbox may write there
+	 * too, and what is opened may be removed. A folder that is renamed later does not lead to other files.
+	 */
 	#open(path: string): void {
-		const above = nearest(dirname(path));
-		const folder = openat2(above, { flags: ["path", "directory"] });
-		this.#places.push({ path, folder, name: relative(above, path) });
+		const above = this.#blueprint.nodes.findLast((node) => isBelow(path, node.path))?.path ?? "/";
+		let folder = openat2(above, { flags: ["path", "directory"], resolve: ["noSymlinks"] });
+		let [name = "", ...rest] = relative(above, path).split("/");
+		while (rest.length > 0) {
+			const next = openFolder(folder, name);
+			if (!next) break;
+			folder.close();
+			folder = next;
+			[name = "", ...rest] = rest;
+		}
+		this.#places.push({ path, folder, name: [name, ...rest].join("/") });
 	}
-}
 
-/** Returns the nearest folder above a path that exists. */
-function nearest(path: string): string {
-	const found = look(path);
-	const isFolder = !(found instanceof SyscallError) && found.type === "directory";
-	return isFolder ? path : nearest(dirname(path));
+	/** Throws for a file that the sandbox hides. A program may have moved the folder that it lies in. */
+	#refuseCovered(file: LocationLike): void {
+		const { ino, dev } = statx(file, { mask: ["ino"] });
+		this.#covered ??= new Set(
+			this.#blueprint.nodes.flatMap(({ movable, found }) =>
+				movable && found ? [fileKey(found.device, found.inode)] : [],
+			),
+		);
+		if (ino !== undefined && this.#covered.has(fileKey(dev, ino)))
+			throw new SandboxError("PATH", "a file that is hidden lies in it");
+	}
+
+	#remove(folder: FileDescriptor, path: string, name: string): void {
+		try {
+			using above = openat2(new Location(folder, dirname(name)), {
+				flags: ["path", "directory"],
+				resolve: ["beneath", "noSymlinks"],
+			});
+			this.#removeFrom(above, basename(name));
+			this.#seen.delete(path);
+		} catch (error) {
+			// A program can make what this process may not remove, and that is no reason to lose the result of a command.
+			if (!(error instanceof SyscallError || error instanceof SandboxError)) throw error;
+			this.#violations.add("appeared", `${path}, which cannot be removed: ${error.message}`);
+		}
+	}
+
+	/** Removes a file, or a folder with everything in it. No link is followed. */
+	#removeFrom(folder: FileDescriptor, name: string): void {
+		const place = new Location(folder, name, { symlinks: false });
+		if (statx(place, { mask: ["type"] }).type !== "directory") {
+			unlink(place);
+			return;
+		}
+		{
+			using inside = openat2(place, { flags: ["directory", "nofollow"] });
+			this.#empty(inside);
+		}
+		rmdir(place);
+	}
+
+	/**
+	 * Empties a folder. What lies deeper is moved up and then removed: a program may have made more folders in folders than descriptors
+	 * can be open.
+	 */
+	#empty(folder: FileDescriptor): void {
+		const prefix = randomUUID();
+		let moved = 0;
+		for (let names = namesIn(folder); names.length > 0; names = namesIn(folder)) {
+			for (const name of names) {
+				const place = new Location(folder, name, { symlinks: false });
+				this.#refuseCovered(place);
+				if (statx(place, { mask: ["type"] }).type !== "directory") {
+					unlink(place);
+					continue;
+				}
+				using inside = openat2(place, { flags: ["directory", "nofollow"] });
+				for (const child of namesIn(inside)) {
+					this.#refuseCovered(new Location(inside, child, { symlinks: false })); // it would get another name
+					rename(new Location(inside, child), new Location(folder, `${prefix}-${moved++}`), { flags: ["noreplace"] });
+				}
+				rmdir(place);
+			}
+		}
+	}
 }
 
 function exists(folder: FileDescriptor, name: string): boolean {
@@ -95,22 +166,23 @@ function exists(folder: FileDescriptor, name: string): boolean {
 	}
 }
 
-/** Removes a file, or a folder with everything in it. No link is followed. */
-function remove(folder: FileDescriptor, path: string): void {
-	using above = openat2(new Location(folder, dirname(path)), {
-		flags: ["path", "directory"],
-		resolve: ["beneath", "noSymlinks"],
-	});
-	removeFrom(above, basename(path));
+/** Opens a folder in a folder. `undefined`: there is none, or a link. */
+function openFolder(folder: FileDescriptor, name: string): FileDescriptor | undefined {
+	try {
+		return openat2(new Location(folder, name), {
+			flags: ["path", "directory"],
+			resolve: ["beneath", "noSymlinks"],
+		});
+	} catch (error) {
+		if (error instanceof SyscallError) return undefined;
+		throw error;
+	}
 }
 
-function removeFrom(folder: FileDescriptor, name: string | Buffer): void {
-	const place = new Location(folder, name, { symlinks: false });
-	if (statx(place, { mask: ["type"] }).type !== "directory") {
-		unlink(place);
-		return;
-	}
-	using inside = openat2(place, { flags: ["directory", "nofollow"] });
-	for (const entry of readdir(inside, { encoding: "buffer" })) removeFrom(inside, entry.name);
-	rmdir(place);
+function namesIn(folder: FileDescriptor): Buffer[] {
+	return readdir(folder, { encoding: "buffer" }).map(({ name }) => name);
+}
+
+function fileKey({ major, minor }: { major: number; minor: number }, inode: bigint): string {
+	return `${major}:${minor}:${inode}`;
 }

@@ -157,6 +157,8 @@ export class RootBuilder {
 		const relative = below(cover.path, node.path);
 		if (isEmpty(cover)) this.#make(cover, under, node);
 		const at = under.open(relative, { flags: ["path"], resolve: ["noSymlinks"] });
+		// Nobody has put another file into the place of what is to be hidden. A scratch shows its files with other numbers.
+		if (node.kind === "hide" && !isEmpty(cover) && cover.kind !== "scratch") expectFile(at, node);
 		const tree = this.#tree(node, at, fresh);
 		moveMount(tree, at);
 		this.#done(at);

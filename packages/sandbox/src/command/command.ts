@@ -76,7 +76,7 @@ function rlimits({
 }: Limits): NonNullable<SpawnOptions["limits"]> {
 	const seconds = cpuTime === undefined ? undefined : Math.ceil(cpuTime / 1000);
 	return {
-		core: 0,
+		core: 1, // byte: none is written, and a program of the host that takes core dumps is not started, which 0 would not stop
 		...(processes !== undefined && { nproc: processes }),
 		...(seconds !== undefined && { cpu: { soft: seconds, hard: seconds + 1 } }), // SIGXCPU, and a second later SIGKILL
 		...(fileSize !== undefined && { fsize: fileSize }),

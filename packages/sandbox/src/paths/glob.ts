@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { accessSync, constants, type Dirent, readdirSync } from "node:fs";
+import { accessSync, constants, type Dirent, lstatSync, readdirSync } from "node:fs";
 import { SandboxError } from "../errors.ts";
 import { procMounts } from "./proc-mounts.ts";
 
@@ -119,14 +119,16 @@ function step({ pattern, at }: State, name: string): State[] {
 
 /**
  * Reads a folder. What this process may not read and not pass, a sandbox may not either, and a path that is too long for this process
- * names no secret of the caller. `"sealed"`: the folder may be passed, and its names may not be read.
+ * names no secret of the caller. `"sealed"`: the names may not be read, and a program may pass the folder all the same, or change its
+ * mode, because the folder is the caller's own.
  */
 function entries(path: string): Dirent[] | "sealed" {
 	try {
+		accessSync(path, constants.X_OK);
 		return readdirSync(path, { withFileTypes: true });
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
-		if (code === "EACCES" && isPassable(path)) return "sealed";
+		if (code === "EACCES" && (isPassable(path) || isOwn(path))) return "sealed";
 		if (["EACCES", "ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(`${code}`)) return [];
 		throw error;
 	}
@@ -139,6 +141,10 @@ function isPassable(folder: string): boolean {
 	} catch {
 		return false; // whatever the reason is, this process cannot pass the folder
 	}
+}
+
+function isOwn(folder: string): boolean {
+	return lstatSync(folder, { throwIfNoEntry: false })?.uid === process.geteuid?.();
 }
 
 /** Throws where a name is not UTF-8: such a path cannot be covered, and what lies there would stay readable. */

@@ -33,6 +33,8 @@ export interface Node {
 	readonly option?: string;
 	/** The file of the host. Absent: the entry of the host's root, or nothing of the host. */
 	readonly found?: Found;
+	/** Whether the next sandbox finds it wherever a program moves it to: each name in any folder matches. */
+	readonly movable?: boolean;
 	/** Of a folder: its permission bits. */
 	readonly mode?: number;
 	/** Of a folder: the most bytes that it takes. */
@@ -118,7 +120,7 @@ export class Layout {
 			if (barred !== undefined && isMask(node)) this.#nodes.delete(node.path);
 			else if (barred !== undefined)
 				this.#nodes.set(barred, { path: barred, kind: "hide", type: "directory", rank: "weak" });
-			else if (node.kind === "protect" && cover.kind === "write") this.#keep(cover, node);
+			else if (cover.kind === "write" && isRestriction(node)) this.#keep(cover, node);
 		}
 		for (const node of this.nodes()) {
 			const cover = this.cover(node.path);
@@ -131,7 +133,10 @@ export class Layout {
 		}
 	}
 
-	/** Makes each folder between a writable place and a protected one a mount of its own, which cannot be renamed or removed. */
+	/**
+	 * Makes each folder between a writable place and one that takes something away a mount of its own, which cannot be renamed or removed.
+	 * Otherwise a program would move the folder, put another one in its place, and the next sandbox would show the file as it is.
+	 */
 	#keep(cover: Node, node: Node): void {
 		for (const path of foldersBetween(cover.path, node.path)) {
 			if (!this.#nodes.has(path)) this.#nodes.set(path, { path, kind: "write", type: "directory", rank: "weak" });
@@ -177,13 +182,21 @@ function isMask({ kind }: Node): boolean {
 	return kind === "hide" || kind === "protect";
 }
 
+/** Returns whether a place takes something away from a writable one, which a program must not get back by moving folders. */
+function isRestriction({ kind, movable = false }: Node): boolean {
+	return !movable && ["hide", "protect", "read", "scratch", "file"].includes(kind);
+}
+
 function isFolder(path: string): boolean {
 	return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** Returns whether a program of a sandbox of root can pass a folder. Of a writable place, root's files are the program's own. */
+/**
+ * Returns whether a program of a sandbox of root can pass a folder. Of a writable place, root's files are the program's own, and the
+ * program can change their modes.
+ */
 function isPassable(folder: string, cover: Node): boolean {
 	const { mode = 0, uid } = lstatSync(folder, { throwIfNoEntry: false }) ?? {};
 	const owned = uid === 0 && (cover.kind === "write" || cover.kind === "scratch");
-	return (mode & (owned ? 0o100 : 0o001)) !== 0;
+	return owned || (mode & 0o001) !== 0;
 }
