@@ -15,4 +15,5 @@ export type { Link } from "./paths/links.ts";
 export { type Plan, type PlannedMount, plan } from "./plan.ts";
 export { Sandbox } from "./sandbox.ts";
 export { run, start } from "./start.ts";
+export type { Pty } from "./tty/pty.ts";
 export type { Violation } from "./violations.ts";

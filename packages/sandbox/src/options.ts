@@ -113,8 +113,13 @@ export interface Limits {
 export interface StartOptions {
 	/** As of `spawn` in `@nearfar/process`: one entry for each descriptor from 0. Default: pipes; of `run` no input. */
 	stdio?: readonly Stdio[];
-	/** What the command reads as its standard input. Default: nothing. */
+	/** What the command reads as its standard input. With `tty` it is typed, and then Ctrl-D. Default: nothing. */
 	input?: string | Uint8Array;
+	/**
+	 * `true` or the size in characters, 1 to 65535 each: a terminal of the sandbox's own is the standard input, output and error, and the
+	 * controlling terminal. `stdio` may then have entries from 3 up alone. `true`: 80 columns and 24 rows. Default: `false`.
+	 */
+	tty?: boolean | { columns: number; rows: number };
 	/** The working directory. Default: that of the sandbox. */
 	cwd?: PathLike;
 	/** Variables beside those of the sandbox; `undefined` removes one. Default: none. */

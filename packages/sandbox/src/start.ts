@@ -110,5 +110,6 @@ async function startOnce(options: SandboxOptions | undefined, command: CheckedCo
 export function toStarted(command: Command): Started {
 	const result = command.result();
 	result.catch(() => {}); // whoever awaits `result` gets the rejection
-	return Object.assign(command.child, { result }) as unknown as Started;
+	const { child, terminal } = command;
+	return Object.assign(child, { result }, terminal && { pty: terminal }) as unknown as Started;
 }

@@ -6,6 +6,9 @@ import { SandboxError } from "../errors.ts";
 import { type Guarantees, guaranteesOf } from "../guarantees.ts";
 import type { Limits } from "../options.ts";
 import type { Blueprint } from "../plan.ts";
+import { type OpenTerminal, openTerminal } from "../tty/open.ts";
+import type { Pty } from "../tty/pty.ts";
+import { Terminal } from "../tty/terminal.ts";
 import type { Violation, Violations } from "../violations.ts";
 import { Output } from "./collect.ts";
 import type { CheckedCommand } from "./options.ts";
@@ -22,6 +25,8 @@ export interface Started extends ChildProcess {
 	readonly stdout: Readable | null;
 	/** What the command writes to its standard error. `null`: not piped. */
 	readonly stderr: Readable | null;
+	/** The terminal of the command, with the option `tty`. The three streams are `null` then. */
+	readonly pty?: Pty;
 	/** Resolves when the command has ended, with what it has come to. `stdout` and `stderr` of it are empty: they are yours to read. */
 	readonly result: Promise<Result<string>>;
 }
@@ -45,9 +50,16 @@ export interface Place {
 /** Starts a command. If the promise rejects, nothing of the command has run. */
 export async function startCommand(place: Place, command: CheckedCommand): Promise<Command> {
 	const ending = new Ending(command, place);
+	let terminal: OpenTerminal | undefined;
+	const { setup } = place.more;
+	const withTerminal = async (task: Task) => {
+		await setup?.(task);
+		if (command.tty) terminal = await openTerminal(task, command.tty);
+	};
 	try {
 		const child = await spawn(command.file, command.args, {
 			...place.more,
+			...(command.tty && { setup: withTerminal }),
 			parent: place.parent,
 			stdio: command.stdio,
 			cwd: command.cwd ?? place.blueprint.plan.cwd,
@@ -59,8 +71,9 @@ export async function startCommand(place: Place, command: CheckedCommand): Promi
 			limits: rlimits(place.blueprint.options.limits),
 			...(place.blueprint.options.filter && { seccomp: place.blueprint.options.filter }),
 		});
-		return new Command(child, command, place, ending);
+		return new Command(child, command, place, ending, terminal && new Terminal(terminal.master));
 	} catch (error) {
+		terminal?.master.close();
 		ending.stop();
 		throw explained(error, command, place);
 	}
@@ -158,6 +171,7 @@ class Ending {
 /** A command of a sandbox. */
 export class Command {
 	readonly child: Spawned;
+	readonly terminal: Terminal | undefined;
 	readonly #options: CheckedCommand;
 	readonly #place: Place;
 	readonly #ending: Ending;
@@ -165,8 +179,9 @@ export class Command {
 	readonly #first: number;
 	readonly #outputs: readonly Output[];
 
-	constructor(child: Spawned, options: CheckedCommand, place: Place, ending: Ending) {
+	constructor(child: Spawned, options: CheckedCommand, place: Place, ending: Ending, terminal: Terminal | undefined) {
 		this.child = child;
+		this.terminal = terminal;
 		this.#options = options;
 		this.#place = place;
 		this.#ending = ending;
@@ -182,11 +197,14 @@ export class Command {
 		const collected = options.encoding !== undefined;
 		const counted = collected || output !== undefined;
 		this.#outputs = counted
-			? [child.stdout, child.stderr].map((stream) => new Output(stream, output ?? MOST_OUTPUT, collected, tooLong))
+			? [terminal ?? child.stdout, child.stderr].map(
+					(stream) => new Output(stream, output ?? MOST_OUTPUT, collected, tooLong),
+				)
 			: [];
 		if (options.input !== undefined) {
-			child.stdin?.on("error", () => {}); // the command may end without having read all of it
-			child.stdin?.end(options.input);
+			const stdin = terminal ?? child.stdin;
+			stdin?.on("error", () => {}); // the command may end without having read all of it
+			stdin?.end(options.input);
 		}
 	}
 
@@ -197,6 +215,7 @@ export class Command {
 		this.#ending.stop();
 		const wall = performance.now() - this.#place.began;
 		await this.#place.ended();
+		this.terminal?.hangUp();
 		const collected = this.#options.encoding !== undefined;
 		if (collected) await Promise.all(this.#outputs.map((output) => output.drain()));
 		if (status.signal === "SIGXCPU") this.#place.violations.add("limit", "cpuTime");

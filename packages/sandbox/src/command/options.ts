@@ -12,6 +12,7 @@ import {
 import type { Stdio } from "@nearfar/process";
 import { checkLimits, commandFolder, variables } from "../check.ts";
 import type { Limits, RunOptions, StartOptions } from "../options.ts";
+import { checkTty, type TerminalSize } from "../tty/size.ts";
 
 /** The options of one command, checked. */
 export interface CheckedCommand {
@@ -19,6 +20,8 @@ export interface CheckedCommand {
 	readonly args: readonly string[];
 	readonly stdio: readonly Stdio[];
 	readonly input: Uint8Array | undefined;
+	/** `undefined`: no terminal. */
+	readonly tty: TerminalSize | undefined;
 	readonly cwd: string | undefined;
 	readonly env: Readonly<Record<string, string | undefined>>;
 	readonly signal: AbortSignal | undefined;
@@ -29,7 +32,7 @@ export interface CheckedCommand {
 	readonly encoding: BufferEncoding | "buffer" | undefined;
 }
 
-const ofStart = ["stdio", "input", "cwd", "env", "signal", "killSignal", "grace", "limits"] as const;
+const ofStart = ["stdio", "input", "tty", "cwd", "env", "signal", "killSignal", "grace", "limits"] as const;
 
 /** The names of all options of a command. */
 export const commandOptionNames: readonly string[] = [...ofStart, "encoding"];
@@ -56,11 +59,13 @@ function check(
 ): CheckedCommand {
 	const { stdio, input, killSignal = "SIGTERM", grace, limits, env = {} } = options;
 	const collected = encoding !== undefined;
-	const given =
-		stdio === undefined
+	const tty = checkTty(options.tty);
+	const given = tty
+		? withTerminal(stdio)
+		: stdio === undefined
 			? ([collected && input === undefined ? "ignore" : "pipe", "pipe", "pipe"] as const)
 			: array(stdio, "options.stdio");
-	if (input !== undefined && given[0] !== "pipe" && given[0] !== undefined && given[0] !== null) {
+	if (!tty && input !== undefined && given[0] !== "pipe" && given[0] !== undefined && given[0] !== null) {
 		throw wrongValue("options.stdio[0]", '"pipe" together with options.input', given[0]);
 	}
 	if (signalNumber(killSignal, "options.killSignal") === 0)
@@ -71,6 +76,7 @@ function check(
 		args: array(args, "args").map((arg, index) => text(arg, `args[${index}]`)),
 		stdio: given,
 		input: checkInput(input),
+		tty,
 		cwd: commandFolder(options.cwd),
 		env: variables(env, "options.env"),
 		signal: abortSignal(options.signal),
@@ -79,6 +85,16 @@ function check(
 		limits: { ...(time !== undefined && { time }), ...(output !== undefined && { output }) },
 		encoding,
 	};
+}
+
+/** Returns `stdio` of a command whose first three descriptors are a terminal, which comes into their places later. */
+function withTerminal(stdio: StartOptions["stdio"]): Stdio[] {
+	const [standard, others] = [array(stdio ?? [], "options.stdio").slice(0, 3), stdio?.slice(3) ?? []];
+	for (const [number, entry] of standard.entries()) {
+		if (entry === undefined || entry === null) continue;
+		throw wrongValue(`options.stdio[${number}]`, "undefined together with options.tty, which is 0, 1 and 2", entry);
+	}
+	return ["ignore", "ignore", "ignore", ...others];
 }
 
 function checkInput(input: StartOptions["input"]): Uint8Array | undefined {
