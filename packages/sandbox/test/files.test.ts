@@ -1,12 +1,9 @@
-import { createHash } from "node:crypto";
 import {
 	chmodSync,
 	existsSync,
-	lstatSync,
 	mkdirSync,
 	readdirSync,
 	readFileSync,
-	readlinkSync,
 	renameSync,
 	rmSync,
 	statSync,
@@ -21,22 +18,9 @@ import { expect, test } from "vitest";
 import { needs } from "../../../test/needs.ts";
 import { plan, run, Sandbox, type SandboxOptions } from "../src/index.ts";
 import { folder, inside, succeeds, succeedsOutside } from "./attempts.ts";
+import { hash } from "./hash.ts";
 
 watch(tmpdir()).close(); // Node keeps the descriptor through which it watches
-
-/** Returns a hash of all names, modes, owners and contents below a folder. */
-function hash(path: string): string {
-	const all = createHash("sha256");
-	const add = (place: string) => {
-		const { mode, uid, gid } = lstatSync(place);
-		all.update(`${place}\0${mode}\0${uid}\0${gid}\0`);
-		if (lstatSync(place).isSymbolicLink()) all.update(readlinkSync(place));
-		else if (lstatSync(place).isDirectory()) for (const name of readdirSync(place).sort()) add(join(place, name));
-		else all.update(readFileSync(place));
-	};
-	add(path);
-	return all.digest("hex");
-}
 
 /** Makes a project with what the preset protects. */
 function project(): string {
