@@ -1,10 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { needs } from "../../../../test/needs.ts";
 import { folder } from "../attempts.ts";
 import { inProject, outputOf } from "../in-project.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const { test } = needs("the program git");
 const author = "-c user.name=n -c user.email=e@e";

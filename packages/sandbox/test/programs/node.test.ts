@@ -1,12 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { needs } from "../../../../test/needs.ts";
 import { folder } from "../attempts.ts";
 import { hash } from "../hash.ts";
 import { inProject, outputOf } from "../in-project.ts";
 import { makeRegistry } from "./registry.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const repository = fileURLToPath(new URL("../../../..", import.meta.url));
 
