@@ -64,8 +64,8 @@ pub fn exec(task: Id, data: ExecData) -> Result<()> {
 
 /// Makes a task the supervisor of its child. A child that is not known was reaped.
 #[napi]
-pub fn supervise(task: Id, child: Id, forward: bool, keep: Vec<i32>) -> Result<()> {
-    let options = Supervision { forward, keep };
+pub fn supervise(task: Id, child: Id, forward: bool, ends_stopped: bool, keep: Vec<i32>) -> Result<()> {
+    let options = Supervision { forward, ends_stopped, keep };
     tables::task(task).and_then(|task| supervise::supervise(&task, tables::child(child).as_ref(), &options)).or_throw()
 }
 

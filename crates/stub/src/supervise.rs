@@ -2,9 +2,11 @@
 //! processes that the program has left behind.
 
 use crate::kernel::{self, syscall};
+use crate::wire;
 use core::mem::MaybeUninit;
 
 const P_PID: u64 = 1;
+const WSTOPPED: u64 = 2;
 const WEXITED: u64 = 4 | 0x4000_0000; // and __WALL
 const WNOHANG: u64 = 1;
 const WNOWAIT: u64 = 0x0100_0000;
@@ -21,6 +23,8 @@ pub const USAGE: u64 = 144;
 
 /// See [`wire::SUPERVISE`].
 pub fn supervise(channel: u64, [program, signals, children, proc, info, usage]: [u64; 6]) -> i64 {
+    let ends_stopped = program & wire::ENDS_STOPPED != 0;
+    let program = program & !wire::ENDS_STOPPED;
     // True when the program's status is known, or when the program is no child of this process any more, so that no one can
     // learn the status.
     // SAFETY: waitid(2) gets no address, and so touches no memory.
@@ -43,7 +47,7 @@ pub fn supervise(channel: u64, [program, signals, children, proc, info, usage]: 
                 pid => known |= pid as u64 == program,
             }
         };
-        over |= known;
+        over |= known || ends_stopped && is_stopped(program, usage + USAGE);
         if over {
             // Children that belong to another user by now may not be killed, and are not waited for.
             if !left || !kill_children(children, proc) {
@@ -73,6 +77,18 @@ pub fn supervise(channel: u64, [program, signals, children, proc, info, usage]: 
             unsafe { syscall(kernel::KILL, [program, signal[0] as u64, 0, 0, 0, 0]) };
         }
     }
+}
+
+/// Returns whether the program is stopped. `info` is the address of a `siginfo_t`.
+fn is_stopped(program: u64, info: u64) -> bool {
+    let stopped = (info + SI_PID) as *mut u32;
+    // SAFETY: `check` has found room for the struct in the blob of the sequence, after the program's own structs, and that it is
+    // aligned.
+    unsafe { *stopped = 0 };
+    // SAFETY: the kernel writes that struct and no other.
+    let result = unsafe { syscall(kernel::WAITID, [P_PID, program, info, WSTOPPED | WNOHANG, 0, 0]) };
+    // SAFETY: as for the write to `stopped`.
+    result == 0 && unsafe { *stopped } != 0
 }
 
 /// Sends SIGKILL to all children, and returns whether at least one could be sent it.

@@ -618,7 +618,7 @@ export declare function statmount(id: bigint, fd: number | undefined | null, mas
 export declare function statx(at: number, path: Text, flags: number, mask: number): Buffer
 
 /** Makes a task the supervisor of its child. A child that is not known was reaped. */
-export declare function supervise(task: Id, child: Id, forward: boolean, keep: Array<number>): void
+export declare function supervise(task: Id, child: Id, forward: boolean, endsStopped: boolean, keep: Array<number>): void
 
 /** symlinkat(2). */
 export declare function symlinkat(target: Text, at: number, path: Text): void

@@ -127,7 +127,7 @@ export class Lodging {
 		await this.ready;
 		await this.openNetwork();
 		const task = await holder;
-		this.init.supervise(task.process);
+		this.init.supervise(task.process, { endStopped: true }); // a command could have Node wait for ever otherwise
 		return task;
 	}
 

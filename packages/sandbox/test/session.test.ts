@@ -101,11 +101,14 @@ test("SB-06 patterns are expanded when the sandbox is opened, and violations are
 	}
 });
 
-test("a command that kills process 2 ends the sandbox, and nobody else", async () => {
-	await using sandbox = await Sandbox.open({ preset: "closed" });
-	await sandbox.run("sh", ["-c", "kill -KILL 2; sleep 1000"]).catch(() => {});
-	await expect(sandbox.run("true")).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_NEARFAR_/) });
-});
+test.each(["KILL", "STOP"])(
+	"a command that sends SIG%s to process 2 ends the sandbox, and Node waits for nothing",
+	async (signal) => {
+		await using sandbox = await Sandbox.open({ preset: "closed" });
+		await sandbox.run("sh", ["-c", `kill -${signal} 2; sleep 1000`]).catch(() => {});
+		await expect(sandbox.run("true")).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_NEARFAR_/) });
+	},
+);
 
 test("the signal of a sandbox ends its commands", async () => {
 	const control = new AbortController();

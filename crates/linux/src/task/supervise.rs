@@ -27,6 +27,8 @@ const SIGCHLD_ALONE: u64 = 1 << (libc::SIGCHLD - 1);
 pub struct Supervision {
     /// True when the supervisor passes the signals that it gets on to the program.
     pub forward: bool,
+    /// True when the supervisor ends a program that is stopped.
+    pub ends_stopped: bool,
     /// The descriptors that stay open in the supervisor, besides stdio and those that it needs itself.
     pub keep: Vec<i32>,
 }
@@ -49,7 +51,7 @@ pub fn supervise(task: &Arc<Channel>, program: Option<&Arc<Child>>, options: &Su
     let mut sequence = Sequence::default();
     close_others(&mut sequence, &[&[channel], view.numbers().as_slice(), &options.keep].concat());
     // From here on no call is refused.
-    stand_by(task, sequence, living, pid, view);
+    stand_by(task, sequence, living, Program { pid, ends_stopped: options.ends_stopped }, view);
     Ok(())
 }
 
@@ -131,9 +133,17 @@ fn become_supervisor(task: &Arc<Channel>, is_init: bool) -> Result<()> {
     sequence.failure(&reply, 0).map_or(Ok(()), |failure| Err(failure.without_step()))
 }
 
+/// The program as the supervisor knows it.
+struct Program {
+    pid: i32,
+    ends_stopped: bool,
+}
+
 /// Has the task run `sequence`, whose steps cannot fail, and then stand by the program. The reply comes when the program and
 /// its descendants have ended.
-fn stand_by(task: &Arc<Channel>, mut sequence: Sequence, program: Option<&Arc<Child>>, pid: i32, view: View) {
+fn stand_by(task: &Arc<Channel>, mut sequence: Sequence, program: Option<&Arc<Child>>, known: Program, view: View) {
+    let flag = if known.ends_stopped { wire::ENDS_STOPPED as i64 } else { 0 };
+    let pid = i64::from(known.pid) | flag;
     let list = view.children.as_ref().map_or(-1, |children| children.list);
     let proc = view.children.filter(|children| !children.has_own_pids).map_or(-1, |children| children.proc);
     let call = Call::new("supervise", wire::SUPERVISE as i64).number(pid).fd(view.signals).number(list).number(proc);

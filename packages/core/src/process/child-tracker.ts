@@ -117,10 +117,11 @@ export class ChildTracker {
 	 *
 	 * @param task - The addon's number for the task.
 	 * @param forward - Whether the supervisor forwards signals to the child.
+	 * @param endStopped - Whether the supervisor ends a child that is stopped.
 	 * @param keep - The descriptors that the supervisor keeps open.
 	 */
-	supervise(task: number, forward: boolean, keep: number[]): void {
-		native().supervise(task, this.id, forward, keep);
+	supervise(task: number, forward: boolean, endStopped: boolean, keep: number[]): void {
+		native().supervise(task, this.id, forward, endStopped, keep);
 		if (this.death)
 			native().forgetTask(task); // the reactor keeps the channel until the supervisor has replied
 		else this.#supervisor = task;

@@ -468,7 +468,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @param program - A child of the task; best before it executes anything. If the program has ended already, its status
 	 * stays what it is. The supervisor then kills the processes of the program that have become its own children, and ends.
 	 * @param options - `forward`: the supervisor forwards the signals that it gets to the program, except those of a terminal,
-	 * which sends them to both. Default: false, and such signals have no effect. `fds`: descriptors of the task that stay open
+	 * which sends them to both. Default: false, and such signals have no effect. `endStopped`: a signal that stops the program ends it,
+	 * and everything that it has started: for a task that answers Node, and that its own programs may stop. Default: false. `fds`: descriptors of the task that stay open
 	 * in the supervisor, for instance one that locks a file. Default: none.
 	 * @throws `ECHILD` `program` is not a child of the task.
 	 * @throws `ENOENT` There is no `/proc`, or `/proc` does not show the task. A process 1 needs no `/proc`.
@@ -492,7 +493,10 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * ```
 	 * @see wait(2), PR_SET_CHILD_SUBREAPER(2const), Linux 5.6
 	 */
-	supervise(program: ChildProcess, options?: { forward?: boolean; fds?: readonly FileDescriptor[] }): void {
+	supervise(
+		program: ChildProcess,
+		options?: { forward?: boolean; endStopped?: boolean; fds?: readonly FileDescriptor[] },
+	): void {
 		refuseThread(this.#state, "supervise a program with");
 		this.#assertFar("supervise");
 		if (!(program instanceof ChildProcess)) throw wrongType("program", "a ChildProcess", program);
@@ -501,12 +505,13 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 				"cannot supervise in a batch: a supervisor makes no calls any more, so await the batch first",
 			);
 		}
-		const { forward, fds = [] } = checkOptions(options, ["forward", "fds"]);
+		const { forward, endStopped, fds = [] } = checkOptions(options, ["forward", "endStopped", "fds"]);
 		const forwards = optionalBoolean(forward, "options.forward") ?? false;
+		const ends = optionalBoolean(endStopped, "options.endStopped") ?? false;
 		const keep = this.#state.attributed(() => array(fds, "options.fds").map((fd) => numberOf(fd, "options.fds")));
 		this.#state.attributed(() => trackerOf(program).assertChildOf(this.#id));
 		leaveTable(this.#state); // otherwise the supervisor would keep the channels of others open
-		this.#state.attributed(() => trackerOf(program).supervise(this.#id, forwards, keep));
+		this.#state.attributed(() => trackerOf(program).supervise(this.#id, forwards, ends, keep));
 		this.#state.leave("supervisor");
 	}
 

@@ -15,10 +15,17 @@ const PR_SET_CHILD_SUBREAPER = 36;
 // Three generations of processes. The last two have their own sessions, and their parents are gone.
 const daemons = "(setsid sh -c 'sleep 1000 & setsid sleep 1001 & sleep 1002' &) & ";
 
-async function supervised(script: string, env: Record<string, string>, options?: { pid?: boolean; forward?: boolean }) {
+async function supervised(
+	script: string,
+	env: Record<string, string>,
+	options?: { pid?: boolean; forward?: boolean; endStopped?: boolean },
+) {
 	const supervisor = await Task.clone(options?.pid ? { namespaces: ["user", "pid"] } : {});
 	const task = await supervisor.clone();
-	supervisor.supervise(task.process, { forward: options?.forward ?? false });
+	supervisor.supervise(task.process, {
+		forward: options?.forward ?? false,
+		endStopped: options?.endStopped ?? false,
+	});
 	const program = task.exec("/bin/sh", ["sh", "-c", script], { env: { ...env, PATH: "/usr/bin:/bin" } });
 	return { supervisor, program };
 }
@@ -36,6 +43,14 @@ describe.each([
 		expect(await program.exited).toEqual({ code: null, signal: "SIGUSR1", dumped: false });
 		expect(marked(env)).toEqual([]);
 		expect(program.resourceUsage?.maxRSS).toBeGreaterThan(0);
+		await supervisor.process.exited;
+	});
+
+	test("ends a program that is stopped, and what it has started, when it is asked to", async () => {
+		const env = mark();
+		const { program, supervisor } = await supervised(`${daemons} kill -STOP $$`, env, { pid, endStopped: true });
+		expect(await program.exited).toMatchObject({ signal: "SIGKILL" });
+		expect(marked(env)).toEqual([]);
 		await supervisor.process.exited;
 	});
 
