@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import type { NetworkOptions, SandboxOptions } from "@nearfar/sandbox";
+import type { SandboxOptions } from "@nearfar/sandbox";
 import { UsageError } from "./errors.ts";
 
 /** The options of `nearfar run` that take a value, and what it is called in messages. */
@@ -57,6 +57,8 @@ export function parse(args: readonly string[]): Given {
 			found[name] = [...(found[name] ?? []), value];
 		} else throw new UsageError(`there is no option ${rawName}: the options are ${all}`, usage);
 	}
+	if (set.has("tty") && set.has("no-tty"))
+		throw new UsageError("--tty and --no-tty were given: leave out one of them", usage);
 	return { values: found, switches: set, command };
 }
 
@@ -99,15 +101,15 @@ export function toOptions({ values: given }: Given, file: SandboxOptions): Sandb
 	};
 	if (Object.keys(limits).length > 0) options.limits = { ...file.limits, ...limits };
 	const network = toNetwork(given, file.network);
-	if (network !== undefined) options.network = network as NonNullable<SandboxOptions["network"]>;
+	if (network !== undefined) options.network = network;
 	if (given.env) options.env = toEnvironment(given.env, file.env);
 	return options;
 }
 
 function toNetwork(
 	{ net, allow, localhost, publish }: Given["values"],
-	file: "none" | "host" | NetworkOptions | undefined,
-): "none" | "host" | NetworkOptions | undefined {
+	file: SandboxOptions["network"],
+): SandboxOptions["network"] {
 	const kind = net && choice(net, ["none", "host"], "net");
 	if (!allow && !localhost && !publish) return kind;
 	const other = kind ?? (typeof file === "string" ? file : undefined);

@@ -1,5 +1,5 @@
 /** The exit code where nothing has run: the command line is wrong, or there is no sandbox. */
-export const NO_SANDBOX = 125;
+const NO_SANDBOX = 125;
 const NOT_EXECUTABLE = 126;
 const NOT_FOUND = 127;
 

@@ -1,12 +1,13 @@
-import type { Result, SandboxOptions, Violation } from "@nearfar/sandbox";
+import type { Result, SandboxOptions, StartOptions, Violation } from "@nearfar/sandbox";
 import { type Given, parse, toNumber, toOptions } from "./arguments.ts";
 import { readConfig } from "./config.ts";
-import { explain, NO_SANDBOX, UsageError } from "./errors.ts";
+import { explain, UsageError } from "./errors.ts";
 import { helps } from "./help.ts";
-import { complain, print } from "./print.ts";
+import { complain, isTerminal, print } from "./print.ts";
 import { Progress } from "./progress.ts";
 import { Report } from "./report.ts";
 import { numberOf, Signals } from "./signals.ts";
+import { sizeOfTerminal, Terminal } from "./terminal.ts";
 
 /** To this the number of a signal is added. */
 const SIGNALLED = 128;
@@ -41,14 +42,12 @@ async function carryOut(given: Given, report: Report | undefined): Promise<numbe
 	try {
 		progress.begin("making the sandbox");
 		const { start } = await import("@nearfar/sandbox"); // it takes a while to load, and a wrong command line needs none of it
-		const child = await start(program, args, {
-			...options,
-			signal: signals.early,
-			stdio: ["inherit", "inherit", "inherit"],
-		});
+		const child = await start(program, args, { ...options, ...streams(given), signal: signals.early });
 		progress.end();
 		signals.passTo(child);
+		const terminal = child.pty && new Terminal(child.pty);
 		const result = await child.result;
+		await terminal?.end();
 		tell(result, options);
 		report?.write({ result: withoutOutput(result) });
 		return result.code ?? SIGNALLED + numberOf(result.signal);
@@ -60,6 +59,12 @@ async function carryOut(given: Given, report: Report | undefined): Promise<numbe
 		progress.end();
 		signals.end();
 	}
+}
+
+/** The command has the descriptors of this process, or a terminal of its own. */
+function streams({ switches }: Given): StartOptions {
+	const all = switches.has("tty") || (!switches.has("no-tty") && [0, 1, 2].every(isTerminal));
+	return all ? { tty: sizeOfTerminal() ?? true } : { stdio: ["inherit", "inherit", "inherit"] };
 }
 
 async function showPlan(options: SandboxOptions): Promise<number> {

@@ -7,6 +7,8 @@ const passed = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", 
 /** Those of them that end a process which has not begun. */
 const ending: readonly string[] = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"];
 
+const PATIENCE = 1000; // milliseconds
+
 /** Returns the number of a signal. */
 export function numberOf(signal: Signal | null): number {
 	return typeof signal === "number" ? signal : constants.signals[signal ?? "SIGKILL"];
@@ -55,7 +57,7 @@ export class Signals {
 		if (signal === "SIGINT") this.#interrupts++;
 		const isSecond = signal === "SIGINT" && this.#interrupts > 1;
 		this.#child.kill(isSecond ? "SIGKILL" : signal);
-		if (signal === "SIGINT" && !isSecond && isTerminal(0)) setTimeout(() => this.#remind(), 1000).unref();
+		if (signal === "SIGINT" && !isSecond) setTimeout(() => this.#remind(), PATIENCE).unref();
 	}
 
 	#remind(): void {
