@@ -12,6 +12,7 @@ const WNOHANG: u64 = 1;
 const WNOWAIT: u64 = 0x0100_0000;
 const POLLIN: u64 = 1 << 32; // in a struct pollfd
 const SIGCHLD: u32 = 17;
+const CLD_STOPPED: u32 = 5;
 const SI_KERNEL: u32 = 0x80;
 const SI_PID: u64 = 16;
 const DIRECTORY_CLOEXEC: u64 = if cfg!(target_arch = "x86_64") { 0o2200000 } else { 0o2040000 };
@@ -23,7 +24,7 @@ pub const USAGE: u64 = 144;
 
 /// See [`wire::SUPERVISE`].
 pub fn supervise(channel: u64, [program, signals, children, proc, info, usage]: [u64; 6]) -> i64 {
-    let ends_stopped = program & wire::ENDS_STOPPED != 0;
+    let which = if program & wire::ENDS_STOPPED == 0 { WEXITED } else { WEXITED | WSTOPPED } | WNOHANG;
     let program = program & !wire::ENDS_STOPPED;
     // True when the program's status is known, or when the program is no child of this process any more, so that no one can
     // learn the status.
@@ -39,15 +40,16 @@ pub fn supervise(channel: u64, [program, signals, children, proc, info, usage]: 
             // SAFETY: `check` has found room for the struct in the blob of the sequence, and that it is aligned.
             unsafe { *ended = 0 };
             // SAFETY: `check` has found room for both structs that the kernel writes.
-            let result = unsafe { syscall(kernel::WAITID, [0, 0, info, WEXITED | WNOHANG, usage, 0]) };
-            // SAFETY: as for the write to `ended`.
-            match unsafe { *ended } {
+            let result = unsafe { syscall(kernel::WAITID, [0, 0, info, which, usage, 0]) };
+            // SAFETY: as for the write to `ended`. `si_code` lies two words before `si_pid`, in the same struct.
+            match unsafe { (*ended, *ended.sub(2)) } {
                 _ if result < 0 => break false,
-                0 => break true,
-                pid => known |= pid as u64 == program,
+                (0, _) => break true,
+                (pid, CLD_STOPPED) => over |= pid as u64 == program,
+                (pid, _) => known |= pid as u64 == program,
             }
         };
-        over |= known || ends_stopped && is_stopped(program, usage + USAGE);
+        over |= known;
         if over {
             // Children that belong to another user by now may not be killed, and are not waited for.
             if !left || !kill_children(children, proc) {
@@ -77,18 +79,6 @@ pub fn supervise(channel: u64, [program, signals, children, proc, info, usage]: 
             unsafe { syscall(kernel::KILL, [program, signal[0] as u64, 0, 0, 0, 0]) };
         }
     }
-}
-
-/// Returns whether the program is stopped. `info` is the address of a `siginfo_t`.
-fn is_stopped(program: u64, info: u64) -> bool {
-    let stopped = (info + SI_PID) as *mut u32;
-    // SAFETY: `check` has found room for the struct in the blob of the sequence, after the program's own structs, and that it is
-    // aligned.
-    unsafe { *stopped = 0 };
-    // SAFETY: the kernel writes that struct and no other.
-    let result = unsafe { syscall(kernel::WAITID, [P_PID, program, info, WSTOPPED | WNOHANG, 0, 0]) };
-    // SAFETY: as for the write to `stopped`.
-    result == 0 && unsafe { *stopped } != 0
 }
 
 /// Sends SIGKILL to all children, and returns whether at least one could be sent it.
