@@ -1,29 +1,49 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A server for the programs of the sandbox. It says when it listens. */
-const server = `
-	const { createServer } = require("node:http");
-	const answers = JSON.parse(require("node:fs").readFileSync("answers.json", "utf8"));
-	createServer((request, response) => {
-		const answer = answers[request.url];
-		if (answer === undefined) return response.writeHead(404).end();
-		response.end(Buffer.from(answer.replaceAll("HOST", request.headers.host), answer.startsWith("{") ? "utf8" : "base64"));
-	}).listen(Number(process.argv[2]), "127.0.0.1", () => console.log("listening"));
-`;
+/** A registry of npm on a port of the host's loopback. */
+export interface Registry {
+	readonly port: number;
+	/** The paths that it was asked for. */
+	readonly asked: readonly string[];
+	close(): void;
+}
+
+/** Starts a registry, and makes a project in an empty folder that needs its packages. */
+export async function startRegistry(project: string): Promise<Registry> {
+	const asked: string[] = [];
+	const answers = new Map<string, string | Buffer>();
+	const server = createServer(({ url = "" }, response) => {
+		asked.push(url);
+		const answer = answers.get(url);
+		if (answer === undefined) response.writeHead(404);
+		response.end(answer);
+	}).listen(0, "127.0.0.1");
+	await once(server, "listening");
+	const { port } = server.address() as AddressInfo;
+	makePackages(answers, project, `http://127.0.0.1:${port}`);
+	return {
+		port,
+		asked,
+		close() {
+			server.close();
+			server.closeAllConnections();
+		},
+	};
+}
 
 /**
- * Makes a registry of npm in a folder: `node server.cjs PORT` serves it there. It has the packages `left`, which has a program and a
- * script that runs when it is installed, and `right`, which needs `left`. The project needs `right`, and has a lock file.
- *
- * @param at - An empty folder for the registry.
- * @param project - An empty folder for the project.
- * @param url - Where the registry is for the project, without a slash at its end.
+ * Makes the packages `left`, which has a program and a script that runs when it is installed, and `right`, which needs `left`. The
+ * project needs `right`, and has a lock file.
  */
-export function makeRegistry(at: string, project: string, url: string): void {
-	const answers: Record<string, string> = {};
+function makePackages(answers: Map<string, string | Buffer>, project: string, url: string): void {
+	const at = mkdtempSync(join(tmpdir(), "nearfar-registry-"));
 	const lock: Record<string, object> = {};
 	for (const [name, files, dependencies] of [
 		[
@@ -49,13 +69,14 @@ export function makeRegistry(at: string, project: string, url: string): void {
 		spawnSync("tar", ["-C", join(at, name), "-czf", `${folder}.tgz`, "package"]);
 		const bytes = readFileSync(`${folder}.tgz`);
 		const integrity = `sha512-${createHash("sha512").update(bytes).digest("base64")}`;
-		const dist = { tarball: `http://HOST/${name}/-/${name}-1.0.0.tgz`, integrity };
+		const path = `/${name}/-/${name}-1.0.0.tgz`;
+		const dist = { tarball: `${url}${path}`, integrity };
 		const packument = { name, "dist-tags": { latest: "1.0.0" }, versions: { "1.0.0": { ...manifest, dist } } };
-		answers[`/${name}`] = JSON.stringify(packument);
-		answers[`/${name}/-/${name}-1.0.0.tgz`] = bytes.toString("base64");
+		answers.set(`/${name}`, JSON.stringify(packument));
+		answers.set(path, bytes);
 		lock[`node_modules/${name}`] = {
 			version: "1.0.0",
-			resolved: dist.tarball.replace("http://HOST", url),
+			resolved: dist.tarball,
 			integrity,
 			dependencies,
 			...(name === "left" && { hasInstallScript: true, bin: { left: "bin.js" } }),
@@ -70,6 +91,5 @@ export function makeRegistry(at: string, project: string, url: string): void {
 		join(project, "right.test.js"),
 		`require("node:test")("right", () => { if (require("right") !== "right") throw new Error(); });`,
 	);
-	writeFileSync(join(at, "answers.json"), JSON.stringify(answers));
-	writeFileSync(join(at, "server.cjs"), server);
+	rmSync(at, { recursive: true });
 }
