@@ -16,7 +16,7 @@ export class Screen {
 			this.text += text;
 			this.#changed();
 		});
-		pty.on("end", () => this.#changed());
+		for (const event of ["end", "close"]) pty.on(event, () => this.#changed());
 	}
 
 	type(keys: string): this {
@@ -34,7 +34,6 @@ export class Screen {
 				}
 				await new Promise<void>((resolve) => {
 					this.#changed = resolve;
-					this.#pty.once("close", () => resolve());
 				});
 			}
 		} finally {
