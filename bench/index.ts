@@ -16,6 +16,7 @@ import { pidfd } from "./pidfd.ts";
 import { probing } from "./probe.ts";
 import { compare, type Result, type Row } from "./row.ts";
 import { sandbox } from "./sandbox.ts";
+import { sandboxRun } from "./sandbox-run.ts";
 import { spawnPipes } from "./spawn-pipes.ts";
 import { spawnProgram } from "./spawn-program.ts";
 import { task } from "./task.ts";
@@ -33,6 +34,7 @@ const rows = [
 	...spawnPipes,
 	...isolate,
 	...sandbox,
+	...sandboxRun,
 	...mount,
 	...net,
 	...namespace,
