@@ -62,10 +62,10 @@ pub fn exec(task: Id, data: ExecData) -> Result<()> {
     tables::task(task).and_then(|task| exec::exec(&task, &exec)).or_throw()
 }
 
-/// Makes a task the supervisor of its child. A child that is not known was reaped.
+/// Makes a task the supervisor of its child. A child that is not known was reaped. `init`: the task was cloned as process 1.
 #[napi]
-pub fn supervise(task: Id, child: Id, forward: bool, ends_stopped: bool, keep: Vec<i32>) -> Result<()> {
-    let options = Supervision { forward, ends_stopped, keep };
+pub fn supervise(task: Id, child: Id, forward: bool, ends_stopped: bool, keep: Vec<i32>, init: bool) -> Result<()> {
+    let options = Supervision { forward, ends_stopped, keep, init };
     tables::task(task).and_then(|task| supervise::supervise(&task, tables::child(child).as_ref(), &options)).or_throw()
 }
 

@@ -617,8 +617,8 @@ export declare function statmount(id: bigint, fd: number | undefined | null, mas
 /** statx(2): the bytes of its struct. */
 export declare function statx(at: number, path: Text, flags: number, mask: number): Buffer
 
-/** Makes a task the supervisor of its child. A child that is not known was reaped. */
-export declare function supervise(task: Id, child: Id, forward: boolean, endsStopped: boolean, keep: Array<number>): void
+/** Makes a task the supervisor of its child. A child that is not known was reaped. `init`: the task was cloned as process 1. */
+export declare function supervise(task: Id, child: Id, forward: boolean, endsStopped: boolean, keep: Array<number>, init: boolean): void
 
 /** symlinkat(2). */
 export declare function symlinkat(target: Text, at: number, path: Text): void

@@ -107,7 +107,7 @@ export class Lodging {
 			...this.nested,
 			capabilities: [],
 			securebits: LOCKED_BITS,
-			setup: async (task) => {
+			cloned: async (task) => {
 				await this.ready;
 				this.init.supervise(task.process);
 			},

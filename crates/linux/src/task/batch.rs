@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// How long a batch blocks the event loop for its reply: about as long as it takes to wake an event loop.
 const PATIENCE: Duration = Duration::from_micros(50);
+/// The steps of a batch whose reply may come within that time.
+const MOST_AWAITED: usize = 100;
 
 /// Calls that are collected, to be run together.
 #[derive(Debug, Default)]
@@ -123,8 +125,9 @@ impl Batch {
         if outgoing.sequence.is_empty() {
             return done(Ok(Vec::new()));
         }
-        // A program takes longer to begin than the patience, and so does a task.
-        let patience = if exec.is_some() || first { Duration::ZERO } else { PATIENCE };
+        // A program takes longer to begin than the patience, and so do a task and many calls.
+        let long = exec.is_some() || first || outgoing.sequence.len() > MOST_AWAITED;
+        let patience = if long { Duration::ZERO } else { PATIENCE };
         let channel = task.clone();
         let ended = move |ran: Result<Ran>| match ran {
             Err(Failure::Executed) => done(Ok(Vec::new())),

@@ -10,7 +10,7 @@ use crate::calls::descriptor;
 use crate::calls::prctl;
 use crate::calls::process;
 use crate::calls::signals;
-use crate::error::{refused, Result};
+use crate::error::{refused, Failure, Result};
 use crate::sequence::list::Sequence;
 use crate::task::channel::{Channel, Ran};
 use crate::task::transfer;
@@ -31,6 +31,8 @@ pub struct Supervision {
     pub ends_stopped: bool,
     /// The descriptors that stay open in the supervisor, besides stdio and those that it needs itself.
     pub keep: Vec<i32>,
+    /// True when the task was cloned as process 1 of a pid namespace. It then becomes a supervisor with one message less.
+    pub init: bool,
 }
 
 /// The pid that stands for a program which was reaped. waitid(2) refuses it, so the supervisor waits for no program.
@@ -43,10 +45,12 @@ pub fn supervise(task: &Arc<Channel>, program: Option<&Arc<Child>>, options: &Su
     let pid = living.map_or(Some(REAPED), |program| program.pid_in(task));
     let Some(pid) = pid else { return Err(refused("waitid", Errno::ECHILD)) };
     let channel = task.far_fd()?;
-    let view = View::open(task, options.forward)?;
-    if let Err(failure) = become_supervisor(task, view.children.is_none()) {
-        view.close(task);
-        return Err(failure);
+    let view = if options.init { View::of_init(task, options.forward)? } else { View::open(task, options.forward)? };
+    if !options.init {
+        if let Err(failure) = become_supervisor(task, view.children.is_none()) {
+            view.close(task);
+            return Err(failure);
+        }
     }
     let mut sequence = Sequence::default();
     close_others(&mut sequence, &[&[channel], view.numbers().as_slice(), &options.keep].concat());
@@ -79,6 +83,22 @@ struct View {
 }
 
 impl View {
+    /// Makes process 1 of a pid namespace see signals, and sets its attributes, in one message.
+    fn of_init(task: &Arc<Channel>, forward: bool) -> Result<Self> {
+        let mut sequence = Sequence::default();
+        sequence.push(signals::signalfd(if forward { ALL_SIGNALS } else { SIGCHLD_ALONE }))?;
+        add_attributes(&mut sequence);
+        let (reply, _) = task.run(&sequence, &[])?;
+        let made = sequence.made(&reply);
+        match (sequence.failure(&reply, 0), made.first()) {
+            (None, Some(signals)) => Ok(View { signals: *signals, children: None }),
+            (failure, _) => {
+                transfer::close_all(task, &made, || {});
+                Err(failure.unwrap_or(Failure::Gone).without_step())
+            }
+        }
+    }
+
     fn open(task: &Arc<Channel>, forward: bool) -> Result<Self> {
         let mut sequence = Sequence::default();
         let getpid = sequence.step(credentials::getpid());
@@ -113,6 +133,19 @@ impl View {
 /// Sets the attributes that a supervisor needs. The program executes only afterwards.
 fn become_supervisor(task: &Arc<Channel>, is_init: bool) -> Result<()> {
     let mut sequence = Sequence::default();
+    add_attributes(&mut sequence);
+    if !is_init {
+        // When Node dies, the supervisor sees the end of the channel and kills the processes. A death signal would end
+        // the supervisor before it has done that, also while its last message is still on the way and the program runs
+        // already. Process 1 keeps its signal: when it ends, the kernel kills all other processes of its namespace.
+        sequence.step(prctl::set_death_signal(0));
+    }
+    let (reply, _) = task.run(&sequence, &[])?;
+    sequence.failure(&reply, 0).map_or(Ok(()), |failure| Err(failure.without_step()))
+}
+
+/// Adds steps that set the attributes of every supervisor.
+fn add_attributes(sequence: &mut Sequence) {
     // Orphans become children of the supervisor. Process 1 of a pid namespace gets them anyway.
     sequence.step(prctl::set_child_subreaper());
     // A signal to the process group of Node, SIGKILL above all, must not end supervisor and program at once. EPERM: the
@@ -123,14 +156,6 @@ fn become_supervisor(task: &Arc<Channel>, is_init: bool) -> Result<()> {
     // While SIGCHLD is ignored, the kernel reaps children itself: no signal comes, and no status is kept.
     sequence.step(signals::sigaction(libc::SIGCHLD, false));
     sequence.step(signals::set_mask(ALL_SIGNALS));
-    if !is_init {
-        // When Node dies, the supervisor sees the end of the channel and kills the processes. A death signal would end
-        // the supervisor before it has done that, also while its last message is still on the way and the program runs
-        // already. Process 1 keeps its signal: when it ends, the kernel kills all other processes of its namespace.
-        sequence.step(prctl::set_death_signal(0));
-    }
-    let (reply, _) = task.run(&sequence, &[])?;
-    sequence.failure(&reply, 0).map_or(Ok(()), |failure| Err(failure.without_step()))
 }
 
 /// The program as the supervisor knows it.

@@ -119,9 +119,10 @@ export class ChildTracker {
 	 * @param forward - Whether the supervisor forwards signals to the child.
 	 * @param endStopped - Whether the supervisor ends a child that is stopped.
 	 * @param keep - The descriptors that the supervisor keeps open.
+	 * @param init - Whether the task was cloned as process 1 of a pid namespace.
 	 */
-	supervise(task: number, forward: boolean, endStopped: boolean, keep: number[]): void {
-		native().supervise(task, this.id, forward, endStopped, keep);
+	supervise(task: number, forward: boolean, endStopped: boolean, keep: number[], init: boolean): void {
+		native().supervise(task, this.id, forward, endStopped, keep, init);
 		if (this.death)
 			native().forgetTask(task); // the reactor keeps the channel until the supervisor has replied
 		else this.#supervisor = task;

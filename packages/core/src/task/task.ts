@@ -511,7 +511,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		const keep = this.#state.attributed(() => array(fds, "options.fds").map((fd) => numberOf(fd, "options.fds")));
 		this.#state.attributed(() => trackerOf(program).assertChildOf(this.#id));
 		leaveTable(this.#state); // otherwise the supervisor would keep the channels of others open
-		this.#state.attributed(() => trackerOf(program).supervise(this.#id, forwards, ends, keep));
+		const init = this.#state.cloned.has("pid");
+		this.#state.attributed(() => trackerOf(program).supervise(this.#id, forwards, ends, keep, init));
 		this.#state.leave("supervisor");
 	}
 

@@ -131,6 +131,24 @@ export interface SpawnOptions<S extends StdioOption = StdioOption>
 	 */
 	init?: boolean;
 	/**
+	 * Called when the task was cloned and has made no call for the other options yet, for instance to make `parent` its supervisor.
+	 * `spawn` waits for the promise that the function returns. Then all calls follow in one message, with the execution of the
+	 * program unless there is a `setup`. Calls that the function has the task make itself are not taken into account by
+	 * `capabilities`: make them in `setup`. Default: no function.
+	 *
+	 * @example
+	 * ```ts
+	 * await using init = await Task.clone({ namespaces: ["user", "pid"], idMap: "root" });
+	 * const child = await spawn("sh", ["-c", "sleep 1000 & exit 3"], {
+	 * 	parent: init,
+	 * 	stdio: "ignore",
+	 * 	cloned: (task) => init.supervise(task.process),
+	 * });
+	 * console.log((await child.exited).code); // 3, and no sleep is left
+	 * ```
+	 */
+	cloned?: (task: Task) => void | Promise<void>;
+	/**
 	 * Makes calls of the task when every other option has been applied. **The task makes the calls before the first `await`
 	 * alone. Node itself makes the later ones**: after an `await` no function can tell which code has called. A `mount` would
 	 * then mount in the namespace of Node. Put later calls into `task.run` or `task.batch`.

@@ -48,7 +48,7 @@ export const spawnOptions = [
 	...(["parent", "namespaces", "idMap", "cgroup", "setTid", "join"] as const),
 	...(["stdio", "fds", "argv0", "env", "lookup", "cwd", "root", "umask"] as const),
 	...(["uid", "gid", "groups", "user", "capabilities", "securebits"] as const),
-	...(["session", "group", "noNewPrivs", "seccomp", "limits", "nice", "cpus", "setup"] as const),
+	...(["session", "group", "noNewPrivs", "seccomp", "limits", "nice", "cpus", "cloned", "setup"] as const),
 	...(["signal", "timeout", "killSignal", "grace", "killTree", "init", "deathSignal"] as const),
 ] as const;
 
@@ -129,7 +129,7 @@ function checkGroup(group: unknown, session: unknown): { group?: true | ChildPro
 }
 
 function checkTree(request: SpawnRequest): void {
-	const { parent, init, killTree, namespaces = [], setup, signal } = request;
+	const { parent, init, killTree, namespaces = [], cloned, setup, signal } = request;
 	if (parent !== undefined) checkParent(request);
 	optionalBoolean(killTree, "options.killTree");
 	if (optionalBoolean(init, "options.init") && !array(namespaces, "options.namespaces").includes("pid")) {
@@ -139,7 +139,9 @@ function checkTree(request: SpawnRequest): void {
 			init,
 		);
 	}
-	if (setup !== undefined && typeof setup !== "function") throw wrongType("options.setup", "a function", setup);
+	for (const [name, value] of Object.entries({ cloned, setup })) {
+		if (value !== undefined && typeof value !== "function") throw wrongType(`options.${name}`, "a function", value);
+	}
 	abortSignal(signal);
 }
 

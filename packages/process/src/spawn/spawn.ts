@@ -54,7 +54,7 @@ export type { Spawned } from "./spawned.ts";
  * @throws `RangeError` A number is out of range.
  * @throws Any error of another call that applies an option; `error.syscall` is that call, such as `chdir` or
  * `setrlimit`.
- * @throws Any value that `options.setup` throws or rejects with.
+ * @throws Any value that `options.cloned` or `options.setup` throws or rejects with.
  * @example
  * ```ts
  * await using child = await spawn("sh", ["-c", "cat; exit 7"], { killTree: true, timeout: 10_000 });

@@ -47,12 +47,15 @@ export async function cloneTree(request: SpawnRequest, begin: (task: Task) => vo
 	};
 	try {
 		const clone = request.parent ? request.parent.clone.bind(request.parent) : Task.clone;
-		first = await clone(group ? options : { ...options, begin: supervised ? cloneProgram : begin });
+		const later = group || request.cloned;
+		first = await clone(later ? options : { ...options, begin: supervised ? cloneProgram : begin });
 		if (group) first.process.setpgid(group);
-		if (group && supervised) cloneProgram(first);
+		if (later && supervised) cloneProgram(first);
 		const task = (await program) ?? first;
 		if (supervised) first.supervise(task.process, { forward: init });
-		if (group || supervised) await deadline.race(() => task.batch(() => begin(task)));
+		const { cloned } = request;
+		if (cloned) await deadline.race(async () => cloned(task));
+		if (later || supervised) await deadline.race(() => task.batch(() => begin(task)));
 		return { task, supervisor: supervised ? first : undefined, end };
 	} catch (error) {
 		await end();

@@ -50,6 +50,50 @@ test("a setup can have the parent supervise the program", async () => {
 	expect(await child.exited).toMatchObject({ code: 3 });
 });
 
+test("the parent can supervise the program before the task makes its first call", async () => {
+	await using parent = await Task.clone({ namespaces: ["user", "pid"], idMap: "root" });
+	const states: string[] = [];
+	const child = await spawn(
+		"sh",
+		["-c", "(setsid sleep 1000 &); exit $(($(grep -c 'Cap.*0000000000000000$' /proc/self/status)))"],
+		{
+			parent,
+			namespaces: ["user"],
+			idMap: { uids: one(7, 0), gids: one(7, 0), helper: "never", setgroups: "deny" },
+			stdio: "ignore",
+			capabilities: [],
+			session: true,
+			async cloned(task) {
+				await Promise.resolve();
+				states.push(task.state);
+				parent.supervise(task.process);
+				states.push(parent.state);
+			},
+		},
+	);
+	expect(await child.exited).toMatchObject({ code: 5 });
+	expect(states).toEqual(["live", "supervisor"]);
+});
+
+test.each<[string, SpawnOptions]>([
+	["alone", {}],
+	["with killTree", { killTree: true }],
+	["with a setup", { setup: () => {} }],
+])("cloned %s is waited for, and what it throws is thrown", async (_, options) => {
+	let waited = false;
+	const cloned = async () => {
+		await new Promise((resolve) => setImmediate(resolve));
+		waited = true;
+	};
+	expect((await run("sh", ["-c", "echo $PPID >/dev/null; exit 4"], { ...options, cloned })).code).toBe(4);
+	expect(waited).toBe(true);
+	const failing = () => Promise.reject(new Error("mine"));
+	await expect(spawn("true", [], { ...options, cloned: failing })).rejects.toThrow("mine");
+	await expect(spawn("true", [], { ...options, cloned: 1 as never })).rejects.toMatchObject({
+		code: "ERR_INVALID_ARG_TYPE",
+	});
+});
+
 test.each<[string, SpawnOptions]>([
 	["killTree", { killTree: true }],
 	["init", { init: true, namespaces: ["pid"] }],
