@@ -45,13 +45,8 @@ pub fn supervise(task: &Arc<Channel>, program: Option<&Arc<Child>>, options: &Su
     let pid = living.map_or(Some(REAPED), |program| program.pid_in(task));
     let Some(pid) = pid else { return Err(refused("waitid", Errno::ECHILD)) };
     let channel = task.far_fd()?;
-    let view = if options.init { View::of_init(task, options.forward)? } else { View::open(task, options.forward)? };
-    if !options.init {
-        if let Err(failure) = become_supervisor(task, view.children.is_none()) {
-            view.close(task);
-            return Err(failure);
-        }
-    }
+    let view =
+        if options.init { View::of_init(task, options.forward)? } else { View::of_other(task, options.forward)? };
     let mut sequence = Sequence::default();
     close_others(&mut sequence, &[&[channel], view.numbers().as_slice(), &options.keep].concat());
     // From here on no call is refused.
@@ -95,6 +90,18 @@ impl View {
             (failure, _) => {
                 transfer::close_all(task, &made, || {});
                 Err(failure.unwrap_or(Failure::Gone).without_step())
+            }
+        }
+    }
+
+    /// Makes any task see signals and its children, and sets its attributes.
+    fn of_other(task: &Arc<Channel>, forward: bool) -> Result<Self> {
+        let view = View::open(task, forward)?;
+        match become_supervisor(task, view.children.is_none()) {
+            Ok(()) => Ok(view),
+            Err(failure) => {
+                view.close(task);
+                Err(failure)
             }
         }
     }
