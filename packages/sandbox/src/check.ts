@@ -52,6 +52,7 @@ export interface CheckedOptions {
 	readonly syscalls: "default" | "all" | "given";
 	/** `undefined`: no filter. */
 	readonly filter: Uint8Array | undefined;
+	readonly rootFallback: "uid0" | undefined;
 	readonly name: string;
 	readonly signal: AbortSignal | undefined;
 }
@@ -77,7 +78,7 @@ const known = [
 		"cwd",
 		"env",
 	] as const),
-	...(["network", "sockets", "devices", "user", "limits", "syscalls", "name", "signal"] as const),
+	...(["network", "sockets", "devices", "user", "limits", "syscalls", "rootFallback", "name", "signal"] as const),
 ] as const;
 
 /** Checks the options of a sandbox. Throws a `TypeError` or a `RangeError` that names the option. */
@@ -102,6 +103,7 @@ export function checkSandbox(options: SandboxOptions | undefined): CheckedOption
 		user: checkUser(given.user),
 		limits: checkLimits(given.limits),
 		...checkFilter(given.syscalls),
+		rootFallback: checkFallback(given),
 		name: hostName(name),
 		signal: abortSignal(given.signal),
 	};
@@ -239,6 +241,19 @@ function checkFilter(syscalls: SandboxOptions["syscalls"] = "default"): Pick<Che
 	if (syscalls === "all") return { syscalls, filter: undefined };
 	if (typeof syscalls === "string") throw wrongValue("options.syscalls", '"default", "all", rules or bytes', syscalls);
 	return { syscalls: "given", filter: compileFilter(syscalls, { name: "options.syscalls" }) };
+}
+
+/** The options that need a user namespace are refused on every host, and not only where there is none. */
+function checkFallback({ rootFallback, limits, syscalls, user }: SandboxOptions): "uid0" | undefined {
+	if (rootFallback === undefined) return undefined;
+	const checked = oneOf(rootFallback, ["uid0"], "options.rootFallback");
+	const isZero = typeof user !== "object" || (user.uid === 0 && user.gid === 0);
+	const barred =
+		(limits?.processes !== undefined && "options.limits.processes") ||
+		(syscalls === "all" && 'options.syscalls "all"') ||
+		(!isZero && "an options.user other than 0");
+	if (barred) throw wrongValue("options.rootFallback", `no value together with ${barred}`, rootFallback);
+	return checked;
 }
 
 function hostName(name: string): string {

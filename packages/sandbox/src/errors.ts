@@ -35,6 +35,7 @@ export class SandboxError extends NearfarError {
 		more: { cause?: unknown; hint?: string; step?: string; items?: readonly ReportItem[] } = {},
 	) {
 		super(`SANDBOX_${kind}`, message);
+		this.name = "SandboxError";
 		const { cause, hint, step, items } = more;
 		if (cause !== undefined) Object.defineProperty(this, "cause", { value: cause, configurable: true, writable: true });
 		if (hint !== undefined) this.hint = hint;

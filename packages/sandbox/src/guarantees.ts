@@ -11,7 +11,7 @@ export interface Guarantees {
 	/** Nothing leads to the root of the host. */
 	readonly root: true;
 	/** No process outside, and not process 1 of the sandbox, can be seen, signalled, traced or waited for. */
-	readonly processes: true;
+	readonly processes: Guarantee;
 	/** No packet leaves, and no socket of the host is reachable but those of `sockets` and `write`. */
 	readonly network: Guarantee;
 	/** No program has a capability or gets one, nor a user namespace. */
@@ -25,21 +25,23 @@ export interface Guarantees {
 	/** Everything ends with the command, with the sandbox, and with Node. */
 	readonly end: true;
 	/** Host id 0 and the keys of root are not those of a program. */
-	readonly ids: true;
+	readonly ids: Guarantee;
 	/** What `/proc` and `/sys` could change is read-only, and what tells about others is empty. */
 	readonly kernelFiles: true;
 }
 
 /** Returns what is in force in a sandbox of a plan. */
-export function guaranteesOf({ options, plan }: Blueprint): Guarantees {
+export function guaranteesOf({ options, plan, owners }: Blueprint): Guarantees {
 	const { tmp, syscalls, env } = options;
 	const { network } = plan;
+	const inUserNamespace = (relaxed: string): Guarantee =>
+		owners === "uid0" ? { relaxed: `rootFallback: "uid0" ${relaxed}` } : true;
 	return {
 		files: tmp === "host" ? { relaxed: 'tmp: "host" shows /tmp and /var/tmp of the host, writable' } : true,
 		root: true,
-		processes: true,
+		processes: inUserNamespace("lets a program change limits and priorities of process 1 of the sandbox"),
 		network: networkOf(network),
-		capabilities: true,
+		capabilities: inUserNamespace("leaves the ban of user namespaces to the filter alone"),
 		systemCalls:
 			syscalls === "default"
 				? true
@@ -47,7 +49,7 @@ export function guaranteesOf({ options, plan }: Blueprint): Guarantees {
 		inherited: true,
 		environment: env.inherit === "all" ? { relaxed: `env.inherit passes all ${plan.env.length} variables` } : true,
 		end: true,
-		ids: true,
+		ids: inUserNamespace("makes the programs user 0 of the caller, without capabilities"),
 		kernelFiles: true,
 	};
 }

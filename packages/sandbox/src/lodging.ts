@@ -96,6 +96,7 @@ export class Lodging {
 
 	/** Returns how the task is cloned that is in the user namespace of the commands. */
 	get nested(): Pick<CloneOptions, "namespaces" | "idMap"> {
+		if (this.blueprint.owners === "uid0") return {};
 		const { uid, gid } = this.blueprint.plan.user;
 		const one = (inside: number) => [{ inside, outside: 0, count: 1 }];
 		return { namespaces: ["user"], idMap: { uids: one(uid), gids: one(gid), helper: "never", setgroups: "deny" } };

@@ -83,6 +83,13 @@ export interface SandboxOptions {
 	 * `@nearfar/seccomp` takes them. Default: `"default"`.
 	 */
 	syscalls?: "default" | "all" | SeccompRules | Uint8Array;
+	/**
+	 * What to do as root where ids cannot be mapped, because a file system of `write` or `scratch` allows no other owners, or because no id
+	 * is left for the programs. `"uid0"`: they are user 0 without capabilities and in no user namespace of their own, so that they read what
+	 * root may read, and the filter alone keeps them from making namespaces. It is used only there, and `guarantees` says so. Refused
+	 * together with `limits.processes`, `syscalls: "all"`, and a `user` other than 0. Default: an error.
+	 */
+	rootFallback?: "uid0";
 	/** The host name inside. Default: `"sandbox"`. */
 	name?: string;
 	/** Ends the sandbox and everything in it when it is aborted. Default: none. */

@@ -33,6 +33,12 @@ export interface PlannedMount {
 	readonly made: boolean;
 }
 
+/**
+ * Whose files the programs of a sandbox own: those of the caller; those of root, which are shown as a spare id's; or those of user 0, as
+ * which they run.
+ */
+export type Owners = "caller" | "mapped" | "uid0";
+
 /** What a sandbox is going to be: data that can be written as JSON. */
 export interface Plan {
 	/** The preset that the options begin with. */
@@ -74,8 +80,8 @@ export interface Blueprint {
 	/** The place that each of them lies in. */
 	readonly covers: ReadonlyMap<Node, Node>;
 	readonly env: Readonly<Record<string, string>>;
-	/** True where the caller is user 0, whose id is not mapped. */
-	readonly asRoot: boolean;
+	/** Whose files the programs own. */
+	readonly owners: Owners;
 	/** The patterns whose matches are watched, each with the folder that it counts from. */
 	readonly watched: readonly { readonly folder: string; readonly entry: GivenEntry }[];
 }
@@ -118,8 +124,8 @@ export function isRoot(): boolean {
 }
 
 /** Draws up the plan of a sandbox. */
-export function draw(options: CheckedOptions): Blueprint {
-	return Task.near.run(() => new Drawing(options).finish());
+export function draw(options: CheckedOptions, owners: Owners = isRoot() ? "mapped" : "caller"): Blueprint {
+	return Task.near.run(() => new Drawing(options, owners).finish());
 }
 
 class Drawing {
@@ -130,14 +136,15 @@ class Drawing {
 	readonly #watched: { folder: string; entry: GivenEntry }[] = [];
 	readonly #missing = new Set<string>();
 	readonly #notices: string[] = [];
-	readonly #asRoot = isRoot();
+	readonly #owners: Owners;
 	/** The places at which the host has a procfs, beside `/proc`. */
 	readonly #procs = procMounts();
 	#home = "/tmp";
 
-	constructor(options: CheckedOptions) {
+	constructor(options: CheckedOptions, owners: Owners) {
 		this.#options = options;
-		this.#layout = new Layout(this.#asRoot);
+		this.#owners = owners;
+		this.#layout = new Layout(owners);
 	}
 
 	finish(): Blueprint {
@@ -186,7 +193,7 @@ class Drawing {
 			const cover = this.#layout.cover(node.path);
 			if (cover) covers.set(node, cover);
 		}
-		return { plan, options, nodes, covers, env, asRoot: this.#asRoot, watched: this.#watched };
+		return { plan, options, nodes, covers, env, owners: this.#owners, watched: this.#watched };
 	}
 
 	/** Adds the folders of the sandbox's own. */
@@ -362,6 +369,14 @@ class Drawing {
 		for (const name of ["kcore", "keys", "key-users", "timer_list", "sched_debug", "scsi", "acpi"])
 			add("hide", `/proc/${name}`);
 		for (const path of ["/sys/firmware", "/sys/devices/virtual/powercap"]) add("hide", path);
+		if (this.#owners !== "uid0") return;
+		// Of these the owner is user 0, which the programs are.
+		for (const path of ["/sys/kernel/debug", "/sys/kernel/tracing", "/sys/kernel/security"]) add("hide", path);
+		for (const name of readdirSync("/proc").filter((name) => !/^\d+$/.test(name))) {
+			const file = lstatSync(`/proc/${name}`, { throwIfNoEntry: false });
+			if (file?.isDirectory() || (file?.isFile() && (file.mode & 0o222) !== 0)) add("protect", `/proc/${name}`);
+			else if (file?.isFile() && (file.mode & 0o004) === 0) add("hide", `/proc/${name}`);
+		}
 	}
 
 	#addFile(file: CheckedFile): void {
@@ -424,7 +439,10 @@ class Drawing {
 	#user(): { uid: number; gid: number } {
 		const { user } = this.#options;
 		if (user !== "caller") return user;
-		return this.#asRoot ? { uid: 1000, gid: 1000 } : { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+		if (this.#owners === "uid0") return { uid: 0, gid: 0 };
+		return this.#owners === "mapped"
+			? { uid: 1000, gid: 1000 }
+			: { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 	}
 
 	#workingDirectory(): string {

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync } from "node:fs";
 import { join } from "node:path";
-import { Task } from "@nearfar/core";
+import { type CloneOptions, Task } from "@nearfar/core";
 import { run, type SpawnOptions } from "@nearfar/process";
 import { expect } from "vitest";
 import { fixturePath } from "../../../test/fixture.ts";
@@ -24,10 +24,15 @@ export interface Asked {
 	ran: boolean;
 }
 
+/** A mount namespace in which the user stays who it is. */
+const mounts: CloneOptions = isRoot ? { namespaces: ["mnt"] } : { namespaces: ["user", "mnt"], idMap: "identity" };
+
 /** What a test does to the host of the fixture. */
 export interface Host extends SpawnOptions {
 	/** Changes the mount namespace of a task that is the parent of the fixture. */
 	prepare?: (at: string) => void;
+	/** The task. Default: one in a mount namespace in which the user stays who it is. */
+	clone?: CloneOptions;
 	/** Options of the sandbox, and the command. */
 	sandbox?: SandboxOptions & { file?: string; args?: readonly string[] };
 	/** The folder that the sandbox writes. Default: one of its own. */
@@ -35,14 +40,13 @@ export interface Host extends SpawnOptions {
 }
 
 /** Runs the fixture in a mount namespace of its own, and returns what it reports. */
-export async function ask({ prepare, sandbox = {}, at = folder(), ...options }: Host): Promise<Asked> {
+export async function ask({ prepare, sandbox = {}, clone = mounts, at = folder(), ...options }: Host): Promise<Asked> {
 	chmodSync(at, 0o777);
-	await using task = await Task.clone(
-		isRoot ? { namespaces: ["mnt"] } : { namespaces: ["user", "mnt"], idMap: "identity" },
-	);
+	await using task = await Task.clone(clone);
 	task.run(() => prepare?.(at));
 	const { stdout, stderr } = await run(process.execPath, [fixturePath("sandbox/host"), at, JSON.stringify(sandbox)], {
 		parent: task,
+		cwd: at,
 		...options,
 	});
 	expect(stderr).toBe("");

@@ -5,7 +5,7 @@ import { SandboxError } from "../errors.ts";
 import { itemOfStep, missingItems } from "../host/items.ts";
 import { hasSource, isEmpty, type Node } from "../paths/layout.ts";
 import { type Blueprint, draw, isRoot } from "../plan.ts";
-import { idMappedTree, knownRootIds, type RootIds, rootIds } from "./ids.ts";
+import { IdMapError, idMappedTree, knownRootIds, type RootIds, rootIds } from "./ids.ts";
 import { RootBuilder } from "./init.ts";
 import { Steps } from "./steps.ts";
 
@@ -22,35 +22,66 @@ const MOST_MAPPED = 60;
 
 /** Clones process 1 of a sandbox, draws up the plan meanwhile, and has the process make the root. */
 export async function beginInit(options: CheckedOptions): Promise<Init> {
+	if (!isRoot()) return begin(options, "caller");
+	const ids = knownRootIds() ?? (await idsOrFallback(options));
+	try {
+		return await begin(options, ids);
+	} catch (error) {
+		if (options.rootFallback === undefined || !(error instanceof IdMapError)) throw error;
+		return begin(options, options.rootFallback);
+	}
+}
+
+async function idsOrFallback({ rootFallback }: CheckedOptions): Promise<RootIds | "uid0"> {
+	try {
+		return await rootIds();
+	} catch (error) {
+		if (rootFallback !== undefined) return rootFallback;
+		throw await explainedError(error, new Steps());
+	}
+}
+
+/** @param who - As whom the programs run: as the caller, as ids that stand for root, or as user 0. */
+async function begin(options: CheckedOptions, who: "caller" | RootIds | "uid0"): Promise<Init> {
 	const steps = new Steps();
 	const refuse = async (error: unknown): Promise<never> => {
 		throw await explainedError(error, steps);
 	};
-	const ids = isRoot() ? (knownRootIds() ?? (await rootIds().catch(refuse))) : undefined;
+	const ids = typeof who === "object" ? who : undefined;
+	const owners = typeof who === "object" ? "mapped" : who;
+	const user: NamespaceKind[] = who === "uid0" ? [] : ["user"];
 	const network: NamespaceKind[] = options.network === "host" ? [] : ["net"];
 	const control = new AbortController();
+	let blueprint: Blueprint | undefined;
 	let builder: RootBuilder | undefined;
+	const prepare = () => {
+		blueprint = draw(options, owners);
+		builder = new RootBuilder(blueprint, steps);
+		return blueprint;
+	};
+	// A task in a user namespace begins when its ids are mapped, and the plan is drawn up meanwhile. Any other begins at once.
+	if (owners === "uid0") prepare();
+	const mapped = new Map<Node, Mount>();
 	let announce = (_task: Task) => {};
 	const begun = new Promise<Task>((resolve) => {
 		announce = resolve;
 	});
 	const clone = Task.clone({
-		namespaces: ["user", "mnt", "pid", "ipc", "uts", "cgroup", ...network],
-		idMap: ids ? ids.maps : "root",
+		namespaces: [...user, "mnt", "pid", "ipc", "uts", "cgroup", ...network],
+		...(who !== "uid0" && { idMap: ids ? ids.maps : "root" }),
 		signal: options.signal ? AbortSignal.any([options.signal, control.signal]) : control.signal,
 		begin(task) {
-			builder?.collect(task, mapped);
+			if (!builder) throw new Error("the task has begun before the plan was drawn up");
+			builder.collect(task, mapped);
 			announce(task);
 		},
 	});
 	const ready = clone.catch(refuse);
 	ready.catch(() => {}); // whoever awaits `ready` gets the rejection
-	const mapped = new Map<Node, Mount>();
 	try {
-		const blueprint = draw(options); // before the task begins, which is told later that it is there
-		builder = new RootBuilder(blueprint, steps);
-		if (ids) mapTrees(blueprint, ids, mapped);
-		return { blueprint, task: await Promise.race([begun, ready]), ready };
+		const drawn = blueprint ?? prepare();
+		if (ids) mapTrees(drawn, ids, mapped);
+		return { blueprint: drawn, task: await Promise.race([begun, ready]), ready };
 	} catch (error) {
 		control.abort(error);
 		await clone.catch(() => {});

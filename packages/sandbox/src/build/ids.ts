@@ -12,6 +12,11 @@ export interface RootIds {
 	readonly namespace: FileDescriptor;
 }
 
+/** The kernel shows the files of a tree with no other owners. */
+export class IdMapError extends SandboxError {}
+
+const OR_FALLBACK = '. Where weaker is acceptable: rootFallback: "uid0"';
+
 let ids: Promise<RootIds> | undefined;
 let known: RootIds | undefined;
 
@@ -50,7 +55,7 @@ async function spareId(kind: "uids" | "gids"): Promise<number> {
 		"cannot make a sandbox as root: root is the only id in this user namespace, and none is left for the sandbox",
 		{
 			step: "ids",
-			hint: "start Node as an ordinary user, or in a user namespace that maps more ids than 0",
+			hint: `start Node as an ordinary user, or in a user namespace that maps more ids than 0${OR_FALLBACK}`,
 		},
 	);
 }
@@ -69,7 +74,8 @@ export function idMappedTree({ path, kind, found }: Node, { namespace }: RootIds
 	} catch (error) {
 		if (!(error instanceof SyscallError)) throw error;
 		const message = `cannot make ${path} writable for a sandbox of root: ${error.message}`;
-		throw new SandboxError("UNAVAILABLE", message, { cause: error, step, hint: hintForIdMap(error) });
+		if (error.syscall !== "mount_setattr") throw new SandboxError("UNAVAILABLE", message, { cause: error, step });
+		throw new IdMapError("UNAVAILABLE", message, { cause: error, step, hint: `${hintForIdMap(error)}${OR_FALLBACK}` });
 	}
 }
 
@@ -91,7 +97,5 @@ function hintForIdMap({ code }: SyscallError): string {
 	if (code === "EPERM") {
 		return "the file system belongs to another user namespace, as the root of a rootless container: use a tmpfs of this container, or start Node as an ordinary user";
 	}
-	return code === "ENOENT"
-		? "the path was removed meanwhile"
-		: `mount_setattr(2) answers ${code}, and Linux 5.12 is needed`;
+	return `mount_setattr(2) answers ${code}, and Linux 5.12 is needed`;
 }

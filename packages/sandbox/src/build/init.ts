@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from "node:fs";
 import {
 	chdir,
 	chmod,
@@ -30,7 +31,7 @@ import { loopbackUp, sethostname } from "@nearfar/namespaces";
 import { setNoNewPrivs } from "@nearfar/process";
 import { hasSource, isEmpty, type Node } from "../paths/layout.ts";
 import { foldersBetween } from "../paths/links.ts";
-import type { Blueprint } from "../plan.ts";
+import type { Blueprint, Owners } from "../plan.ts";
 import { joinSessionKeyring } from "./keyring.ts";
 import type { Steps } from "./steps.ts";
 
@@ -77,11 +78,11 @@ export class RootBuilder {
 	 * @param mapped - For the places that root can write, trees of this process.
 	 */
 	collect(task: Task, mapped: ReadonlyMap<Node, Mount>): void {
-		const { plan, nodes, asRoot, options } = this.#blueprint;
+		const { plan, nodes, owners, options } = this.#blueprint;
 		this.#steps.do("private /", () => mount(null, "/", null, { flags: ["rec", "private"] }));
 		for (const node of nodes) this.#openSource(task, node, mapped.get(node));
 		const fresh = this.#steps.do("proc", () => proc(null));
-		if (asRoot) this.#steps.do("ids", becomeRootInside);
+		if (owners !== "caller") this.#steps.do("ids", () => becomeRootInside(owners));
 		const root = this.#steps.do("root", () => tmpfs(null, { mode: 0o755 }));
 		this.#steps.do("pivot_root", () => {
 			enterRoot(root);
@@ -162,7 +163,8 @@ export class RootBuilder {
 		const tree = this.#tree(node, at, fresh);
 		moveMount(tree, at);
 		this.#done(at);
-		if (node.kind === "proc") forbidUserNamespaces(tree);
+		// Without a user namespace of its own the limit would be that of the host.
+		if (node.kind === "proc" && this.#blueprint.owners !== "uid0") forbidUserNamespaces(tree);
 		if (this.#holds(node)) this.#mounts.set(node, tree);
 		else this.#done(tree);
 	}
@@ -277,10 +279,15 @@ function expectFile(tree: FileDescriptor, { found, path }: Node): void {
 }
 
 /** Root has opened the sources as itself, and becomes the user 0 of the sandbox. */
-function becomeRootInside(): void {
-	setgroups([]);
+function becomeRootInside(owners: Owners): void {
+	// Where the user namespace of the caller forbids setgroups(2), the programs keep its groups, as those of an ordinary caller do.
+	if (owners !== "uid0" || !setgroupsIsForbidden()) setgroups([]);
 	setresgid(0, 0, 0);
 	setresuid(0, 0, 0);
+}
+
+function setgroupsIsForbidden(): boolean {
+	return existsSync("/proc/self/setgroups") && readFileSync("/proc/self/setgroups", "utf8") === "deny\n";
 }
 
 /** The user namespace of the commands is the last one: in a further one they would have capabilities again. */

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { wrongValue } from "@nearfar/core/internal";
 import type { CheckedFile } from "../check.ts";
 import { SandboxError } from "../errors.ts";
-import type { PlannedMount } from "../plan.ts";
+import type { Owners, PlannedMount } from "../plan.ts";
 import type { Found } from "./given.ts";
 import { foldersBetween, isBelow } from "./links.ts";
 
@@ -48,11 +48,11 @@ export interface Node {
 /** The places of a sandbox. The longest path wins, whatever the order in which they are added. */
 export class Layout {
 	#nodes = new Map<string, Node>();
-	readonly #asRoot: boolean;
+	readonly #owners: Owners;
 
-	/** @param asRoot - Whether the programs have other ids than the caller, so that they cannot pass folders that the caller can. */
-	constructor(asRoot: boolean) {
-		this.#asRoot = asRoot;
+	/** @param owners - Programs that are not the caller cannot pass folders that the caller can. */
+	constructor(owners: Owners) {
+		this.#owners = owners;
 	}
 
 	/** Adds a place. Throws where the caller has listed the same path in two options. */
@@ -114,9 +114,10 @@ export class Layout {
 		for (const node of this.nodes()) {
 			const cover = this.cover(node.path);
 			if (!cover || isEmpty(cover)) continue;
-			const barred = this.#asRoot
-				? foldersBetween(cover.path, node.path).find((folder) => !isPassable(folder, cover))
-				: undefined;
+			const barred =
+				this.#owners === "caller"
+					? undefined
+					: foldersBetween(cover.path, node.path).find((folder) => !isPassable(folder, cover, this.#owners));
 			if (barred !== undefined && isMask(node)) this.#nodes.delete(node.path);
 			else if (barred !== undefined)
 				this.#nodes.set(barred, { path: barred, kind: "hide", type: "directory", rank: "weak" });
@@ -195,8 +196,8 @@ function isFolder(path: string): boolean {
  * Returns whether a program of a sandbox of root can pass a folder. Of a writable place, root's files are the program's own, and the
  * program can change their modes.
  */
-function isPassable(folder: string, cover: Node): boolean {
+function isPassable(folder: string, cover: Node, owners: Owners): boolean {
 	const { mode = 0, uid } = lstatSync(folder, { throwIfNoEntry: false }) ?? {};
-	const owned = uid === 0 && (cover.kind === "write" || cover.kind === "scratch");
-	return owned || (mode & 0o001) !== 0;
+	if (uid === 0 && (cover.kind === "write" || cover.kind === "scratch")) return true;
+	return (mode & (uid === 0 && owners === "uid0" ? 0o100 : 0o001)) !== 0;
 }
