@@ -45,7 +45,7 @@ async function carryOut(given: Given, report: Report | undefined): Promise<numbe
 		const child = await start(program, args, { ...options, ...streams(given), signal: signals.early });
 		progress.end();
 		signals.passTo(child);
-		const terminal = child.pty && new Terminal(child.pty);
+		const terminal = child.pty && (await Terminal.show(child.pty));
 		const result = await child.result;
 		await terminal?.end();
 		tell(result, options);
