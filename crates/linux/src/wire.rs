@@ -151,10 +151,11 @@ pub const ATTACH: u64 = (1 << 32) + 1;
 /// Call of the stub's own: waits until a child, the program, has ended, and reaps all other children that end meanwhile. Then,
 /// or when the channel ends, kills and reaps all children that are left.
 ///
-/// Arguments: the program's pid, and [`ENDS_STOPPED`] where a program that is stopped counts as ended; a signalfd that does not block, from which the stub sends all signals but SIGCHLD to the
-/// program; `/proc/thread-self/children`, or -1 for a process 1, which kills all processes that it sees; -1 if the numbers in
-/// this list are pids in the pid namespace of the supervisor, else the folder `/proc`, in which the numbers name the children;
-/// a `siginfo_t` and a `struct rusage` for the end of the program, and after them room for another `siginfo_t`.
+/// Arguments: the program's pid, and [`ENDS_STOPPED`] where a program that is stopped counts as ended; a signalfd that does not
+/// block, from which the stub sends all signals but SIGCHLD to the program; `/proc/thread-self/children`, or -1 for a process 1,
+/// which kills all processes that it sees; -1 if the numbers in this list are pids in the pid namespace of the supervisor, else
+/// the folder `/proc`, in which the numbers name the children; a `siginfo_t` and a `struct rusage` for the end of the program,
+/// and after them room for another `siginfo_t`.
 pub const SUPERVISE: u64 = (1 << 32) + 2;
 
 /// Added to the pid of a program: somebody who stops the program ends it, and everything else that the supervisor kills.

@@ -12,7 +12,6 @@ const WNOHANG: u64 = 1;
 const WNOWAIT: u64 = 0x0100_0000;
 const POLLIN: u64 = 1 << 32; // in a struct pollfd
 const SIGCHLD: u32 = 17;
-const CLD_STOPPED: u32 = 5;
 const SI_KERNEL: u32 = 0x80;
 const SI_PID: u64 = 16;
 const DIRECTORY_CLOEXEC: u64 = if cfg!(target_arch = "x86_64") { 0o2200000 } else { 0o2040000 };
@@ -45,12 +44,11 @@ pub fn supervise(channel: u64, [program, signals, children, proc, info, usage]: 
             match unsafe { (*ended, *ended.sub(2)) } {
                 _ if result < 0 => break false,
                 (0, _) => break true,
-                (pid, CLD_STOPPED) => over |= pid as u64 == program,
+                (pid, 5) => over |= pid as u64 == program, // CLD_STOPPED
                 (pid, _) => known |= pid as u64 == program,
             }
         };
-        over |= known;
-        if over {
+        if over || known {
             // Children that belong to another user by now may not be killed, and are not waited for.
             if !left || !kill_children(children, proc) {
                 return 0;

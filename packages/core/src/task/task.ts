@@ -468,9 +468,9 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @param program - A child of the task; best before it executes anything. If the program has ended already, its status
 	 * stays what it is. The supervisor then kills the processes of the program that have become its own children, and ends.
 	 * @param options - `forward`: the supervisor forwards the signals that it gets to the program, except those of a terminal,
-	 * which sends them to both. Default: false, and such signals have no effect. `endStopped`: a signal that stops the program ends it,
-	 * and everything that it has started: for a task that answers Node, and that its own programs may stop. Default: false. `fds`: descriptors of the task that stay open
-	 * in the supervisor, for instance one that locks a file. Default: none.
+	 * which sends them to both. Default: false, and such signals have no effect. `endStopped`: a signal that stops the program ends
+	 * it, and everything that it has started: for a task that answers Node, and that its own programs may stop. Default: false.
+	 * `fds`: descriptors of the task that stay open in the supervisor, for instance one that locks a file. Default: none.
 	 * @throws `ECHILD` `program` is not a child of the task.
 	 * @throws `ENOENT` There is no `/proc`, or `/proc` does not show the task. A process 1 needs no `/proc`.
 	 * @throws `ENOENT` The kernel was built without `CONFIG_PROC_CHILDREN`. A process 1 does not need it.
