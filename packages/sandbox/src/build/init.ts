@@ -3,7 +3,7 @@ import {
 	chdir,
 	chmod,
 	closeRange,
-	type FileDescriptor,
+	FileDescriptor,
 	Location,
 	mkdir,
 	openat2,
@@ -14,14 +14,12 @@ import {
 import { native, numberOf } from "@nearfar/core/internal";
 import { setgroups, setresgid, setresuid } from "@nearfar/credentials";
 import {
-	bind,
 	devpts,
 	enterRoot,
 	type Mount,
 	mount,
 	mountSetattr,
 	moveMount,
-	openTree,
 	overlay,
 	proc,
 	tmpfs,
@@ -29,14 +27,16 @@ import {
 } from "@nearfar/mount";
 import { loopbackUp, sethostname } from "@nearfar/namespaces";
 import { setNoNewPrivs } from "@nearfar/process";
+import type { CheckedFile } from "../check.ts";
 import { hasSource, isEmpty, type Node } from "../paths/layout.ts";
 import { foldersBetween } from "../paths/links.ts";
 import type { Blueprint, Owners } from "../plan.ts";
+import { copyTree } from "./copy.ts";
 import { joinSessionKeyring } from "./keyring.ts";
 import type { Steps } from "./steps.ts";
 
-/** The folder of the new root in which parts are kept while it is made. */
-const PARTS = ".nearfar";
+/** The folder of the new root in which the layers of overlays lie while it is made. */
+const LAYERS = ".nearfar";
 /** The places whose descriptors may all be open at the same time: about three for each, and a process may have 1024. */
 const FEW = 200;
 const [FIRST, LAST] = [3, 2 ** 32 - 1];
@@ -61,7 +61,8 @@ export class RootBuilder {
 	readonly #mounts = new Map<Node, Mount>();
 	readonly #folders = new Set<string>();
 	#holders: ReadonlySet<Node | undefined> | undefined;
-	#parts: Mount | undefined;
+	#parts: FileDescriptor | undefined;
+	#layers: Mount | undefined;
 	#memory: Mount | undefined;
 	#scratches = 0;
 
@@ -109,42 +110,45 @@ export class RootBuilder {
 				this.#sources.set(node, tree);
 				return;
 			}
-			const tree = bind(new Location(undefined, path, { symlinks: false }), null, { set, propagation: "private" });
+			const tree = copyTree(new Location(undefined, path, { symlinks: false }), { set, propagation: "private" });
 			if (found) expectFile(tree, node);
 			this.#sources.set(node, tree);
 		});
 	}
 
-	/** Makes the files of the sandbox's own, which are then shown at their places. */
+	/**
+	 * Makes what is shown at places of the sandbox: an empty folder, an empty file, and files that are made up. They lie in the place
+	 * of `/proc`, where the mount covers them for good.
+	 */
 	#makeParts(root: Mount): void {
 		const { nodes } = this.#blueprint;
 		this.#steps.do("parts", () => {
-			mkdir(new Location(root, PARTS), { mode: 0o755 });
-			const parts = tmpfs(null, { mode: 0o755 });
-			moveMount(parts, new Location(root, PARTS));
+			this.#makeFolder("/proc", new Location(root, "proc"));
+			const parts = root.open("proc", { flags: ["path"], resolve: ["noSymlinks"] });
 			this.#parts = parts;
 			mkdir(new Location(parts, "folder"), { mode: 0o555 });
-			openat2(new Location(parts, "file"), { flags: ["creat", "excl", "wronly"], mode: 0o444 }).close();
-			for (const [index, { file }] of nodes.entries()) {
-				if (!file) continue;
-				const made = openat2(new Location(parts, `${index}`), { flags: ["creat", "excl", "wronly"], mode: 0o600 });
-				if (file.content.length > 0) made.write(file.content);
-				made.close();
-				chmod(new Location(parts, `${index}`), file.mode);
+			createFile(new Location(parts, "file"));
+			for (const [index, node] of nodes.entries()) {
+				if (node.file && !this.#liesInSealed(node)) writeFile(new Location(parts, `${index}`), node.file);
 			}
-			const scratches = nodes.filter(({ kind }) => kind === "scratch");
-			for (const index of scratches.keys()) mkdir(new Location(parts, `lower${index}`), { mode: 0o755 });
-			if (scratches.length > 0) {
-				mkdir(new Location(parts, "memory"), { mode: 0o755 });
-				const { tmp } = this.#blueprint.options;
-				this.#memory = tmpfs(null, {
-					mode: 0o755,
-					...(tmp !== "host" && tmp.size !== undefined && { size: tmp.size }),
-				});
-				moveMount(this.#memory, new Location(parts, "memory"));
-			}
-			mountSetattr(parts, { set: readOnly });
+			this.#makeLayers(root);
 		});
+	}
+
+	/** Makes the memory of all `scratch`, and places for what lies below it. A layer of an overlay has to lie somewhere. */
+	#makeLayers(root: Mount): void {
+		const scratches = this.#blueprint.nodes.filter(({ kind }) => kind === "scratch");
+		if (scratches.length === 0) return;
+		mkdir(new Location(root, LAYERS), { mode: 0o755 });
+		const layers = tmpfs(null, { mode: 0o755 });
+		moveMount(layers, new Location(root, LAYERS));
+		this.#layers = layers;
+		for (const index of scratches.keys()) mkdir(new Location(layers, `lower${index}`), { mode: 0o755 });
+		mkdir(new Location(layers, "memory"), { mode: 0o755 });
+		const { tmp } = this.#blueprint.options;
+		this.#memory = tmpfs(null, { mode: 0o755, ...(tmp !== "host" && tmp.size !== undefined && { size: tmp.size }) });
+		moveMount(this.#memory, new Location(layers, "memory"));
+		mountSetattr(layers, { set: readOnly });
 	}
 
 	/** Puts what lies at a place there. */
@@ -155,22 +159,31 @@ export class RootBuilder {
 			this.#mounts.set(node, root);
 			return;
 		}
-		const relative = below(cover.path, node.path);
-		if (isEmpty(cover)) this.#make(cover, under, node);
-		const at = under.open(relative, { flags: ["path"], resolve: ["noSymlinks"] });
-		// Nobody has put another file into the place of what is to be hidden. A scratch shows its files with other numbers.
-		if (node.kind === "hide" && !isEmpty(cover) && cover.kind !== "scratch") expectFile(at, node);
+		if (node.file && isSealed(cover)) {
+			this.#makeFolders(cover, under, node.path);
+			writeFile(new Location(under, below(cover.path, node.path)), node.file);
+			return;
+		}
+		const at = isEmpty(cover) ? this.#make(cover, under, node) : this.#open(cover, under, node);
 		const tree = this.#tree(node, at, fresh);
 		moveMount(tree, at);
-		this.#done(at);
+		if (at instanceof FileDescriptor) this.#done(at);
 		// Without a user namespace of its own the limit would be that of the host.
 		if (node.kind === "proc" && this.#blueprint.owners !== "uid0") forbidUserNamespaces(tree);
 		if (this.#holds(node)) this.#mounts.set(node, tree);
 		else this.#done(tree);
 	}
 
+	/** Opens a place of the host, in which programs may have changed something meanwhile. */
+	#open(cover: Node, under: Mount, node: Node): FileDescriptor {
+		const at = under.open(below(cover.path, node.path), { flags: ["path"], resolve: ["noSymlinks"] });
+		// Nobody has put another file into the place of what is to be hidden. A scratch shows its files with other numbers.
+		if (node.kind === "hide" && cover.kind !== "scratch") expectFile(at, node);
+		return at;
+	}
+
 	/** Returns what is to lie at a place, which lies nowhere yet. */
-	#tree(node: Node, at: FileDescriptor, fresh: Mount): Mount {
+	#tree(node: Node, at: FileDescriptor | Location, fresh: Mount): Mount {
 		const { kind, type } = node;
 		const source = this.#sources.get(node);
 		if (kind === "scratch" && source) return this.#scratch(node, source);
@@ -185,19 +198,19 @@ export class RootBuilder {
 		if (kind === "hide") return this.#part(type === "directory" ? "folder" : "file");
 		if (kind === "file") return this.#part(`${this.#blueprint.nodes.indexOf(node)}`);
 		// The copy is of what lies there in the sandbox, so that its files have the owners that they have there.
-		const copy = bind(at, null, { set: attributes[kind], propagation: "private" });
+		const copy = copyTree(at, { set: attributes[kind], propagation: "private" });
 		if (node.found) expectFile(copy, node);
 		return copy;
 	}
 
 	#part(name: string): Mount {
-		return openTree(new Location(this.#parts as Mount, name), { flags: ["clone"], propagation: "private" });
+		return copyTree(new Location(this.#parts, name), { set: readOnly, propagation: "private" });
 	}
 
 	/** Lays memory over a tree. The mode of the upper directory is the one that is seen. */
 	#scratch({ found }: Node, lower: Mount): Mount {
-		const [parts, memory, index] = [this.#parts as Mount, this.#memory as Mount, this.#scratches++];
-		moveMount(lower, new Location(parts, `lower${index}`));
+		const [layers, memory, index] = [this.#layers as Mount, this.#memory as Mount, this.#scratches++];
+		moveMount(lower, new Location(layers, `lower${index}`));
 		const [upper, work] = [`upper${index}`, `work${index}`].map((name) => new Location(memory, name));
 		for (const folder of [upper, work] as Location[]) {
 			mkdir(folder, { mode: 0o755 });
@@ -208,12 +221,14 @@ export class RootBuilder {
 		return tree;
 	}
 
-	/** Makes the place of a mount, and the folders on the way. */
-	#make(cover: Node, under: Mount, { path, type }: Node): void {
+	/** Makes the place of a mount, and the folders on the way. No link is on the way: these calls alone have made what is there. */
+	#make(cover: Node, under: Mount, { path, type }: Node): FileDescriptor | Location {
 		this.#makeFolders(cover, under, path);
-		const place = new Location(under, below(cover.path, path));
-		if (type === "directory") this.#makeFolder(path, place);
-		else openat2(place, { flags: ["creat", "excl", "wronly"], mode: 0o444 }).close();
+		const relative = below(cover.path, path);
+		if (type === "file") return createFile(new Location(under, relative));
+		if (!this.#folders.has(path)) mkdir(new Location(under, relative), { mode: 0o755 });
+		this.#folders.add(path);
+		return new Location(under, relative, { symlinks: false });
 	}
 
 	#makeFolders(cover: Node, under: Mount, path: string): void {
@@ -236,14 +251,14 @@ export class RootBuilder {
 		symlink(target, new Location(under, below(cover.path, path)));
 	}
 
-	/** Takes the parts away, and makes the memory read-only that is not for writing. */
+	/** Takes the layers out of sight, and makes the memory read-only that is not for writing. */
 	#seal(root: Mount): void {
 		this.#steps.do("seal", () => {
-			umount(`/${PARTS}`, { flags: ["detach"] });
-			rmdir(new Location(root, PARTS));
-			for (const [node, mount] of this.#mounts) {
-				if (node.kind === "hide" || node.path === "/dev" || node.path === "/") mountSetattr(mount, { set: readOnly });
+			if (this.#layers) {
+				umount(`/${LAYERS}`, { flags: ["detach"] });
+				rmdir(new Location(root, LAYERS));
 			}
+			for (const [node, mount] of this.#mounts) if (isSealed(node)) mountSetattr(mount, { set: readOnly });
 			closeRange(FIRST, LAST);
 		});
 	}
@@ -251,6 +266,12 @@ export class RootBuilder {
 	/** Closes a descriptor, if there are many. Otherwise one call closes all of them at the end. */
 	#done(fd: FileDescriptor): void {
 		if (this.#blueprint.nodes.length > FEW) fd.close();
+	}
+
+	/** Returns whether a place lies in memory that is read-only in the end. */
+	#liesInSealed(node: Node): boolean {
+		const cover = this.#blueprint.covers.get(node);
+		return cover !== undefined && isSealed(cover);
 	}
 
 	#isMade(node: Node): boolean {
@@ -271,6 +292,23 @@ export class RootBuilder {
 		const above = this.#blueprint.nodes.filter((node) => path.startsWith(node.path === "/" ? "/" : `${node.path}/`));
 		return above.at(-1);
 	}
+}
+
+/** Returns whether a place is memory that becomes read-only when everything is in its place. */
+function isSealed({ kind, path }: Node): boolean {
+	return kind === "hide" || path === "/dev" || path === "/";
+}
+
+/** Makes an empty file. Its descriptor does not write: that would keep the file system from becoming read-only. */
+function createFile(place: Location): FileDescriptor {
+	return openat2(place, { flags: ["creat", "excl"], mode: 0o444 });
+}
+
+function writeFile(place: Location, { content, mode }: CheckedFile): void {
+	const file = openat2(place, { flags: ["creat", "excl", "wronly"], mode: 0o600 });
+	if (content.length > 0) file.write(content);
+	file.close();
+	chmod(place, mode);
 }
 
 /** Ends the batch there unless a tree is of the file that was looked at. */
