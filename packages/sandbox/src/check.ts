@@ -15,7 +15,7 @@ import { defaultFilter } from "./filter.ts";
 import { checkNetwork, type NetworkRules } from "./network/options.ts";
 import type { Limits, MadeFile, SandboxOptions } from "./options.ts";
 import { absolute, type GivenPath, toGiven } from "./paths/given.ts";
-import { isPattern } from "./paths/glob.ts";
+import { checkPattern, isPattern } from "./paths/glob.ts";
 
 /** An entry of `hide` or `protect`. */
 export interface GivenEntry extends GivenPath {
@@ -126,6 +126,7 @@ function entries(list: readonly PathLike[], name: string): GivenEntry[] {
 export function toEntry(value: PathLike, option: string): GivenEntry {
 	const given = toGiven(value, option);
 	const pattern = typeof value === "string" && isPattern(value);
+	if (pattern) checkPattern(`${value}`, option);
 	return { ...given, pattern, relative: !/^[/~]/.test(given.text) };
 }
 

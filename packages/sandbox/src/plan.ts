@@ -155,8 +155,9 @@ class Drawing {
 		const writable = this.#layout.ofKind("write");
 		const own = (list: readonly string[], name: string) =>
 			list.map((text) => ({ ...toEntry(text, name), optional: true }));
-		this.#hide(own(preset.hide, "the preset's hide"), "weak", writable);
-		this.#hide(options.hide, "caller", writable);
+		const projects = this.#projects(writable);
+		this.#hide(own(preset.hide, "the preset's hide"), "weak", projects);
+		this.#hide(options.hide, "caller", projects);
 		this.#protect(own(preset.protect, "the preset's protect"), "weak", writable);
 		this.#protect(options.protect, "caller", writable);
 		this.#addSystem();
@@ -291,8 +292,8 @@ class Drawing {
 		this.#layout.add({ path: found.path, kind, type, rank, found, option, ...(movable && { movable }) });
 	}
 
-	#hide(entries: readonly GivenEntry[], rank: Node["rank"], writable: readonly Node[]): void {
-		for (const { entry, matches } of this.#expanded(entries, writable)) {
+	#hide(entries: readonly GivenEntry[], rank: Node["rank"], places: readonly Pick<Node, "path" | "type">[]): void {
+		for (const { entry, matches } of this.#expanded(entries, places)) {
 			const weaker = rank === "caller" ? "pattern" : rank;
 			const everywhere = entry.relative && /^\*\*\/[^/]+$/.test(entry.text);
 			if (matches)
@@ -328,20 +329,37 @@ class Drawing {
 		}
 	}
 
-	/** Expands the patterns among entries, all of one folder in one walk. */
-	#expanded(entries: readonly GivenEntry[], writable: readonly Node[]): { entry: GivenEntry; matches?: Match[] }[] {
+	/** Returns the paths that relative patterns of `hide` count from: what is written, the caller's scratches, and the own folder. */
+	#projects(writable: readonly Node[]): Pick<Node, "path" | "type">[] {
+		const scratches = this.#layout.ofKind("scratch").filter(({ rank }) => rank === "caller");
+		const own = look(ownFolder() ?? "/");
+		const roots = [...writable, ...scratches];
+		if (own instanceof SyscallError || own.path === "/") return roots;
+		const { kind } = this.#layout.get(own.path) ?? this.#layout.cover(own.path) ?? { kind: "folder" };
+		return kind === "read" ? [...roots, { path: own.path, type: "directory" }] : roots;
+	}
+
+	/** Expands the patterns among entries, all of one folder in one walk. Relative ones count from these places. */
+	#expanded(
+		entries: readonly GivenEntry[],
+		places: readonly Pick<Node, "path" | "type">[],
+	): { entry: GivenEntry; matches?: Match[] }[] {
 		const folders = new Map<string, { entry: GivenEntry; relative: string }[]>();
 		const add = (folder: string, entry: GivenEntry, relative: string) => {
 			listOf(folders, folder).push({ entry, relative });
 			this.#watched.push({ folder, entry });
 		};
-		const roots = writable.filter(
-			({ path, type }) => type === "directory" && !writable.some((other) => isBelow(path, other.path)),
+		const roots = new Set(
+			places
+				.filter(({ path, type }) => type === "directory" && !places.some((other) => isBelow(path, other.path)))
+				.map(({ path }) => path),
 		);
 		for (const entry of entries) {
 			if (!entry.pattern) continue;
-			if (entry.relative) for (const { path } of roots) add(path, entry, entry.text);
-			else {
+			if (entry.relative) {
+				for (const path of roots) add(path, entry, entry.text);
+				if (roots.size === 0 && !entry.optional) refuseWithoutRoot(entry);
+			} else {
 				const [folder, rest] = splitPattern(entry.path);
 				const found = look(folder);
 				if (!(found instanceof SyscallError)) add(found.path, entry, rest);
@@ -450,11 +468,14 @@ class Drawing {
 		if (cwd) {
 			const found = find({ ...cwd, optional: true });
 			const path = found?.path ?? cwd.path;
-			if (this.#layout.isVisible(path)) return path;
-			throw new SandboxError(
-				"PATH",
-				`cannot begin in "${cwd.text}" of options.cwd: ${path} is not visible in the sandbox. Add it to options.read or options.write`,
-			);
+			const refuse = (why: string) => {
+				throw new SandboxError("PATH", `cannot begin in "${cwd.text}" of options.cwd: ${path} ${why}`);
+			};
+			if (!this.#layout.isVisible(path))
+				refuse("is not visible in the sandbox. Add it to options.read or options.write");
+			if (!found && !this.#layout.get(path) && !this.#layout.isMade(path)) refuse("does not exist");
+			if (found && found.type !== "directory") refuse("is no directory");
+			return path;
 		}
 		const folder = ownFolder();
 		const own = folder === undefined ? undefined : look(folder);
@@ -468,6 +489,14 @@ class Drawing {
 		for (const { pattern, path } of this.#matches) listOf(patterns, pattern.text).push(path);
 		return [...patterns].map(([pattern, paths]) => ({ pattern, paths }));
 	}
+}
+
+/** Throws for a relative pattern where nothing is shown that it counts from: it would cover nothing. */
+function refuseWithoutRoot({ option, text }: GivenEntry): never {
+	throw new SandboxError(
+		"PATH",
+		`cannot expand "${text}" of ${option}: it counts from each path of options.write, and there is none. Give an absolute pattern`,
+	);
 }
 
 /** Returns the list of a key, which is made where there is none. */

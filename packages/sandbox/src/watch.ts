@@ -14,7 +14,7 @@ import {
 	unlink,
 } from "@nearfar/core";
 import { SandboxError } from "./errors.ts";
-import { expand, splitPattern, toPattern } from "./paths/glob.ts";
+import { expand, type Pattern, splitPattern, toPattern } from "./paths/glob.ts";
 import { isBelow } from "./paths/links.ts";
 import type { Blueprint } from "./plan.ts";
 import type { Violations } from "./violations.ts";
@@ -49,12 +49,14 @@ export class Watch implements Disposable {
 
 	/** Looks for files that have appeared and match a pattern. A program may have made more files than are looked at. */
 	lookForMatches(): void {
+		const folders = new Map<string, Pattern[]>();
 		for (const { folder, entry } of this.#blueprint.watched) {
-			const rest = entry.relative ? entry.text : splitPattern(entry.path)[1];
+			const pattern = toPattern(entry.option, entry.text, entry.relative ? entry.text : splitPattern(entry.path)[1]);
+			folders.set(folder, [...(folders.get(folder) ?? []), pattern]);
+		}
+		for (const [folder, patterns] of folders) {
 			try {
-				for (const { path } of expand(folder, [toPattern(entry.option, entry.text, rest)])) {
-					if (!this.#seen.has(path)) this.#report(path);
-				}
+				for (const { path } of expand(folder, patterns)) if (!this.#seen.has(path)) this.#report(path);
 			} catch (error) {
 				if (!(error instanceof SandboxError)) throw error;
 				this.#violations.add("limit", error.message);

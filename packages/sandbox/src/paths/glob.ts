@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { accessSync, constants, type Dirent, lstatSync, readdirSync } from "node:fs";
+import { wrongValue } from "@nearfar/core/internal";
 import { SandboxError } from "../errors.ts";
 import { procMounts } from "./proc-mounts.ts";
 
@@ -19,6 +20,24 @@ export interface Pattern {
 /** Returns whether a text is a pattern: it has `*`, `[` or a `?` that is not at its end. */
 export function isPattern(text: string): boolean {
 	return /[*[]|\?./.test(text);
+}
+
+/** Throws a `TypeError` for a pattern that looks like more than it would match: what it means would not be covered. */
+export function checkPattern(text: string, option: string): void {
+	const refuse = (allowed: string) => {
+		throw wrongValue(option, allowed, text);
+	};
+	if (text.split("/").includes("..")) refuse("a pattern without ..: an absolute one can begin anywhere");
+	if (/\{.*,.*\}/.test(text)) refuse("a pattern without braces: give one for each of their words");
+	if (text.startsWith("!"))
+		refuse("a pattern that says what it covers: an exception is a longer path in another option");
+	if (text.endsWith("?")) refuse("a pattern without a ? at its end: it may match nothing as it is");
+	try {
+		toPattern(option, text, text);
+	} catch (error) {
+		if (!(error instanceof SyntaxError)) throw error;
+		refuse("a pattern whose ranges begin with the lower character, such as [a-z]");
+	}
 }
 
 /** Returns the folder of an absolute pattern that has no pattern in it, and the pattern below that folder. */

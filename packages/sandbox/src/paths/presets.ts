@@ -87,18 +87,29 @@ export function presetOf(name: "project" | "closed"): Preset {
 	};
 }
 
-/** Returns the folders of the home directory that hold the toolchains in `PATH`. */
+/** Returns the folders of the home directory that hold the toolchains in `PATH`, and the folders of `PATH` that are links to them. */
 export function toolchainFolders(): string[] {
 	const home = homedir();
 	const folders = new Set<string>();
 	for (const entry of (process.env.PATH ?? "").split(delimiter)) {
-		const folder = resolve(entry);
-		if (!entry.startsWith("/") || !isBelow(folder, home)) continue;
-		const known = Object.keys(toolchains).find((path) => isWithin(folder, join(home, path)));
+		const target = realPath(entry);
+		const found = [resolve(entry), target].find((folder) => folder !== undefined && isBelow(folder, home));
+		if (!entry.startsWith("/") || target === undefined || found === undefined) continue;
+		const known = Object.keys(toolchains).find((path) => isWithin(found, join(home, path)));
 		for (const path of known ? [known, ...(toolchains[known] ?? [])] : []) folders.add(join(home, path));
-		if (!known) folders.add(folder);
+		if (!known || found !== resolve(entry)) folders.add(entry);
 	}
 	return [...folders].filter((folder) => existsSync(folder));
+}
+
+/** Returns the canonical path. `undefined`: nothing is there, or this process may not look. */
+function realPath(path: string): string | undefined {
+	try {
+		return realpathSync(path);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+		return undefined;
+	}
 }
 
 /** Returns a path as a pattern that matches nothing else. */
