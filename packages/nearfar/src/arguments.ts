@@ -18,7 +18,7 @@ const values = {
 	env: "NAME or NAME=VALUE",
 	preset: "project or closed",
 	config: "a file of JSON",
-	json: "the number of an open descriptor",
+	json: "the number of a descriptor that is open for writing",
 } as const;
 
 const switches = ["dry-run", "tty", "no-tty", "help"] as const;

@@ -36,7 +36,7 @@ working directory alone, and has no network:
   --env NAME[=VALUE] a variable beside PATH, HOME, TERM, LANG, LC_*, TZ, TMPDIR
   --preset NAME      "project" (the default), or "closed": /usr and nothing else
   --config FILE      the same options and more, as JSON
-  --tty, --no-tty    with a terminal of its own; the default where 0, 1 and 2 are
+  --tty, --no-tty    a terminal of its own; the default where 0, 1 and 2 are one
   --json FD          writes {"result": …} or {"error": …} to a descriptor
   --dry-run          prints the plan as JSON, and runs nothing
 Options that take a PATH, a HOST, a PORT or a NAME can be given many times.

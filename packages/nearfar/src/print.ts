@@ -1,4 +1,4 @@
-import { fstatSync, writeSync } from "node:fs";
+import { type BigIntStats, fstatSync, writeSync } from "node:fs";
 
 /** 128 and the number of SIGPIPE: nobody reads what is printed, as of a program that the signal has ended. */
 const NOBODY_READS = 141;
@@ -36,11 +36,19 @@ export function writeAll(fd: number, text: string): boolean {
 	return true;
 }
 
+/**
+ * Returns what fstat(2) says of a descriptor. Node's `realpathSync` looks at what the last call of this kind has left behind, and a pipe or
+ * a socket there makes it stop too early: then an import loads a second copy of a package. Numbers of 64 bits are left elsewhere.
+ */
+export function lookAt(fd: number): BigIntStats {
+	return fstatSync(fd, { bigint: true });
+}
+
 /** Returns whether a descriptor is a terminal. */
 export function isTerminal(fd: number): boolean {
 	try {
 		// Most descriptors are no device: node:tty, which takes milliseconds to load, has not to be asked.
-		return fstatSync(fd).isCharacterDevice() && process.getBuiltinModule("node:tty").isatty(fd);
+		return lookAt(fd).isCharacterDevice() && process.getBuiltinModule("node:tty").isatty(fd);
 	} catch {
 		return false; // it is closed
 	}

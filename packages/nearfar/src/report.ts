@@ -1,6 +1,6 @@
-import { fstatSync, readdirSync, readlinkSync } from "node:fs";
+import { constants, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { UsageError } from "./errors.ts";
-import { complain, escaped, writeAll } from "./print.ts";
+import { complain, escaped, lookAt, writeAll } from "./print.ts";
 
 /** Writes what a run has come to, as one line of JSON. */
 export class Report {
@@ -10,7 +10,7 @@ export class Report {
 	constructor(fd: number) {
 		if (!isOfCaller(fd)) {
 			throw new UsageError(
-				`--json takes the number of an open descriptor, and ${fd} is not open, or is Node's own: open it as in \`nearfar run --json 3 … 3>FILE\``,
+				`--json takes the number of a descriptor that is open for writing, and ${fd} is not, or is Node's own: open it as in \`nearfar run --json 3 … 3>FILE\``,
 				"nearfar run",
 			);
 		}
@@ -34,9 +34,11 @@ export class Report {
  */
 function isOfCaller(fd: number): boolean {
 	try {
-		fstatSync(fd);
+		lookAt(fd);
 		const target = readlinkSync(`/proc/self/fd/${fd}`);
-		if (target.startsWith("anon_inode:")) return false;
+		const [, flags = "0"] = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8")) ?? [];
+		const isWritable = (Number.parseInt(flags, 8) & (constants.O_WRONLY | constants.O_RDWR)) !== 0;
+		if (!isWritable || target.startsWith("anon_inode:")) return false;
 		return fd <= 2 || !target.startsWith("pipe:") || sameTarget(target) === 1;
 	} catch (error) {
 		return (error as NodeJS.ErrnoException).code === "ENOENT" && fd <= 2; // without /proc, 0 to 2 are always the caller's

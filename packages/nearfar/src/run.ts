@@ -42,7 +42,7 @@ async function carryOut(given: Given, report: Report | undefined): Promise<numbe
 	try {
 		progress.begin("making the sandbox");
 		const { start } = await import("@nearfar/sandbox"); // it takes a while to load, and a wrong command line needs none of it
-		const child = await start(program, args, { ...options, ...streams(given), signal: signals.early });
+		const child = await start(program, args, { ...options, ...streams(given), signal: signals.aborted });
 		progress.end();
 		signals.passTo(child);
 		const terminal = child.pty && (await Terminal.show(child.pty));
@@ -52,9 +52,9 @@ async function carryOut(given: Given, report: Report | undefined): Promise<numbe
 		report?.write({ result: withoutOutput(result) });
 		return result.code ?? SIGNALLED + numberOf(result.signal);
 	} catch (error) {
-		if (signals.first === undefined) throw error;
-		report?.write({ error: { code: "ABORT_ERR", message: `${signals.first} came before the command` } });
-		return SIGNALLED + numberOf(signals.first);
+		if (!signals.aborted.aborted) throw error;
+		report?.write({ error: { code: "ABORT_ERR", message: "the second SIGINT came before the command" } });
+		return SIGNALLED + numberOf("SIGINT");
 	} finally {
 		progress.end();
 		signals.end();

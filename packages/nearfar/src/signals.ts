@@ -4,9 +4,6 @@ import { complain, isTerminal } from "./print.ts";
 
 /** The signals that are passed on. SIGTSTP is none of them: it stops this process, and the command goes on. */
 const passed = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGCONT", "SIGWINCH"] as const;
-/** Those of them that end a process which has not begun. */
-const ending: readonly string[] = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"];
-
 const PATIENCE = 1000; // milliseconds
 
 /** Returns the number of a signal. */
@@ -16,8 +13,9 @@ export function numberOf(signal: Signal | null): number {
 
 /** Passes the signals of this process on to the command. The command is in a session of its own, and gets none from a terminal. */
 export class Signals {
-	readonly #early = new AbortController();
-	#first: NodeJS.Signals | undefined;
+	readonly #abort = new AbortController();
+	/** What has come before the command, in this order. */
+	readonly #early: NodeJS.Signals[] = [];
 	#interrupts = 0;
 	#child: Started | undefined;
 	readonly #take = (signal: NodeJS.Signals) => this.#pass(signal);
@@ -26,19 +24,15 @@ export class Signals {
 		for (const signal of passed) process.on(signal, this.#take);
 	}
 
-	/** Aborted by a signal that comes before the command. */
-	get early(): AbortSignal {
-		return this.#early.signal;
+	/** Aborted by the second SIGINT where there is no command yet. */
+	get aborted(): AbortSignal {
+		return this.#abort.signal;
 	}
 
-	/** The signal that came before the command, if one did. */
-	get first(): NodeJS.Signals | undefined {
-		return this.#first;
-	}
-
-	/** From now on signals go to the command. */
+	/** From now on signals go to the command, which gets those that have come before. */
 	passTo(child: Started): void {
 		this.#child = child;
+		for (const signal of this.#early.splice(0)) this.#send(signal);
 	}
 
 	/** Signals have their usual effect again. */
@@ -47,17 +41,18 @@ export class Signals {
 	}
 
 	#pass(signal: NodeJS.Signals): void {
+		const isSecond = signal === "SIGINT" && ++this.#interrupts > 1;
 		if (!this.#child) {
-			if (!ending.includes(signal)) return;
-			this.#first ??= signal;
-			this.#early.abort();
+			this.#early.push(signal);
+			if (isSecond) this.#abort.abort();
 			return;
 		}
-		if (this.#child.death) return;
-		if (signal === "SIGINT") this.#interrupts++;
-		const isSecond = signal === "SIGINT" && this.#interrupts > 1;
-		this.#child.kill(isSecond ? "SIGKILL" : signal);
-		if (signal === "SIGINT" && !isSecond) setTimeout(() => this.#remind(), PATIENCE).unref();
+		this.#send(isSecond ? "SIGKILL" : signal);
+		if (this.#interrupts === 1 && signal === "SIGINT") setTimeout(() => this.#remind(), PATIENCE).unref();
+	}
+
+	#send(signal: NodeJS.Signals): void {
+		if (this.#child && !this.#child.death) this.#child.kill(signal);
 	}
 
 	#remind(): void {

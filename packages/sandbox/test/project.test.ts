@@ -183,3 +183,9 @@ needs("an ordinary user").test(
 		await child.exited;
 	},
 );
+
+test("a project that its owner alone can search is a working directory", async () => {
+	const at = join(folder(), "closed");
+	mkdirSync(at, { mode: 0o700 });
+	expect(await inProject(at, "touch new; pwd")).toMatchObject({ code: 0, stdout: `${at}\n` });
+});

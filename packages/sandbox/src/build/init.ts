@@ -86,6 +86,7 @@ export class RootBuilder {
 		if (owners !== "caller") this.#steps.do("ids", () => becomeRootInside(owners));
 		const root = this.#steps.do("root", () => tmpfs(null, { mode: 0o755 }));
 		this.#steps.do("pivot_root", () => {
+			chdir("/"); // the folder of the caller may be one that this id cannot search
 			enterRoot(root);
 			chdir("/");
 		});
