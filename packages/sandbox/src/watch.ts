@@ -79,7 +79,7 @@ export class Watch implements Disposable {
 	 */
 	#open(path: string): void {
 		const above = this.#blueprint.nodes.findLast((node) => isBelow(path, node.path))?.path ?? "/";
-		let folder = openat2(above, { flags: ["path", "directory"], resolve: ["noSymlinks"] });
+		let folder = openPlace(above);
 		let [name = "", ...rest] = relative(above, path).split("/");
 		while (rest.length > 0) {
 			const next = openFolder(folder, name);
@@ -165,6 +165,17 @@ function exists(folder: FileDescriptor, name: string): boolean {
 	} catch (error) {
 		if (error instanceof SyscallError) return false;
 		throw error;
+	}
+}
+
+/** Opens a place that was a folder when the plan was drawn. */
+function openPlace(path: string): FileDescriptor {
+	try {
+		return openat2(path, { flags: ["path", "directory"], resolve: ["noSymlinks"] });
+	} catch (error) {
+		if (!(error instanceof SyscallError)) throw error;
+		const message = `cannot show ${path}: another file has taken its place meanwhile`;
+		throw new SandboxError("PATH", message, { cause: error, step: `write ${path}` });
 	}
 }
 
