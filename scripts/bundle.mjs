@@ -8,9 +8,8 @@ import { rewriteDeclarations } from "./declarations.mjs";
 
 const folder = process.cwd();
 const dist = join(folder, "dist");
-const { bin } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-const files =
-	basename(folder) === "core" ? await core() : bin ? commands() : { "index.js": 'export * from "./index.ts";' };
+const { bin, exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+const files = basename(folder) === "core" ? await core() : bin ? commands() : entries();
 for (const [file, code] of Object.entries(files)) await write(file, code);
 for (const name of readdirSync(dist)) {
 	const known = name in files || name.slice(0, -".map".length) in files;
@@ -32,6 +31,17 @@ async function core() {
 		"index.js": `export * from "./index.ts"; export { ${lent} } from "./shared.ts";`,
 		"internal.js": `export * from "./addon/flags.generated.ts"; export { ${borrowed} } from "./index.js";`,
 	};
+}
+
+/** Each entry of the package is one file. What two entries share is in both of them. */
+function entries() {
+	const sources = Object.values(exports).filter((entry) => entry["nearfar-source"]);
+	return Object.fromEntries(
+		sources.map((entry) => [
+			basename(entry.default),
+			`export * from "${entry["nearfar-source"].replace("./src/", "./")}";`,
+		]),
+	);
 }
 
 /** A command is one file, too, with the name of its source. It imports packages when it needs them. */

@@ -42,6 +42,13 @@ pub fn collected() -> u32 {
     target::collecting(|batch| batch.asked() as u32).unwrap_or(0)
 }
 
+/// Lets the batch go on when the kernel refuses the call that was collected last, such as a mkdir(2) of what is there already. If the
+/// call after it does not find the file, the error is that of the refused call.
+#[napi]
+pub fn pass_over() {
+    target::collecting(Batch::pass_over_last);
+}
+
 /// Leaves, and runs the collected calls in a task or a thread, or in this thread for task 0. Returns the event
 /// "batch" if the reply has come already. Otherwise returns an event "sent", and "batch" follows, perhaps already: the caller has
 /// to drain, unless this is the first batch of a task that is being cloned.

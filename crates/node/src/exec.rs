@@ -35,8 +35,8 @@ pub struct ExecData {
     pub reset_signals: bool,
     /// The death signal that the task gets back when execve(2) is refused.
     pub task_death_signal: i32,
-    /// The filter that the task installs as its last call before execve(2).
-    pub filter: Option<Uint8Array>,
+    /// The filters that the task installs as its last calls before execve(2).
+    pub filters: Option<Vec<Uint8Array>>,
 }
 
 /// execve(2) in a task, whose channel it ends; collected in a batch.
@@ -54,7 +54,7 @@ pub fn exec(task: Id, data: ExecData) -> Result<()> {
         keep: data.keep,
         reset_signals: data.reset_signals,
         task_death_signal: data.task_death_signal,
-        filter: data.filter.map(|filter| filter.to_vec()).unwrap_or_default(),
+        filters: data.filters.unwrap_or_default().iter().map(|filter| filter.to_vec()).collect(),
     };
     if let Some(collected) = target::collecting(|batch| batch.exec(&exec)) {
         return collected.or_throw();
@@ -64,8 +64,16 @@ pub fn exec(task: Id, data: ExecData) -> Result<()> {
 
 /// Makes a task the supervisor of its child. A child that is not known was reaped. `init`: the task was cloned as process 1.
 #[napi]
-pub fn supervise(task: Id, child: Id, forward: bool, ends_stopped: bool, keep: Vec<i32>, init: bool) -> Result<()> {
-    let options = Supervision { forward, ends_stopped, keep, init };
+pub fn supervise(
+    task: Id,
+    child: Id,
+    forward: bool,
+    ends_stopped: bool,
+    keep: Vec<i32>,
+    init: bool,
+    dumpable: bool,
+) -> Result<()> {
+    let options = Supervision { forward, ends_stopped, keep, init, dumpable };
     tables::task(task).and_then(|task| supervise::supervise(&task, tables::child(child).as_ref(), &options)).or_throw()
 }
 

@@ -185,8 +185,8 @@ export interface ExecData {
   resetSignals: boolean
   /** The death signal that the task gets back when execve(2) is refused. */
   taskDeathSignal: number
-  /** The filter that the task installs as its last call before execve(2). */
-  filter?: Uint8Array
+  /** The filters that the task installs as its last calls before execve(2). */
+  filters?: Array<Uint8Array>
 }
 
 /** Returns the wait status that the kernel keeps of a process that was reaped. `pidfd` is of this process. */
@@ -458,6 +458,12 @@ export declare function openTree(at: number, path: Text, flags: number): number
 /** open_tree_attr(2). */
 export declare function openTreeAttr(at: number, path: Text, flags: number, set: number, clear: number, propagation: number, userns?: number | undefined | null): number
 
+/**
+ * Lets the batch go on when the kernel refuses the call that was collected last, such as a mkdir(2) of what is there already. If the
+ * call after it does not find the file, the error is that of the refused call.
+ */
+export declare function passOver(): void
+
 /** pidfd_getfd(2). */
 export declare function pidfdGetfd(pidfd: number, fd: number): number
 
@@ -618,7 +624,7 @@ export declare function statmount(id: bigint, fd: number | undefined | null, mas
 export declare function statx(at: number, path: Text, flags: number, mask: number): Buffer
 
 /** Makes a task the supervisor of its child. A child that is not known was reaped. `init`: the task was cloned as process 1. */
-export declare function supervise(task: Id, child: Id, forward: boolean, endsStopped: boolean, keep: Array<number>, init: boolean): void
+export declare function supervise(task: Id, child: Id, forward: boolean, endsStopped: boolean, keep: Array<number>, init: boolean, dumpable: boolean): void
 
 /** symlinkat(2). */
 export declare function symlinkat(target: Text, at: number, path: Text): void

@@ -16,6 +16,8 @@ pub struct Sequence {
     pub(super) slots: Vec<Slot>,
     /// Indexes of the steps that were added with [`Sequence::aside`].
     asides: Vec<usize>,
+    /// Indexes of the steps whose refusal is passed over: see [`Sequence::pass_over_last`].
+    passed_over: Vec<usize>,
 }
 
 /// Where a sequence that has run has a new descriptor's number: in the result of a step, or as an `int` in its output.
@@ -103,6 +105,26 @@ impl Sequence {
     /// Returns whether there is nothing to run.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
+    }
+
+    /// Lets the sequence go on when the kernel refuses the call that was added last: one that returns nothing. If the step after it
+    /// fails with ENOENT, the refusal is the failure, unless that was EEXIST.
+    pub(crate) fn pass_over_last(&mut self) {
+        let Some(last) = self.requests.len().checked_sub(1) else { return };
+        if let Some(request) = self.requests.get_mut(last).filter(|request| request.yields == Yields::Nothing) {
+            request.policy = Policy::GoOn;
+            self.passed_over.push(last);
+        }
+    }
+
+    /// Returns the step whose refusal explains the failure of a step: this step itself, or one that was passed over just before it.
+    pub(super) fn cause(&self, failed: usize, number: i32, refused: impl Fn(usize) -> Option<i32>) -> (usize, i32) {
+        let before = failed.checked_sub(1).filter(|step| self.passed_over.binary_search(step).is_ok());
+        let cause = before.and_then(|step| Some((step, refused(step)?)));
+        match cause {
+            Some((step, errno)) if number == libc::ENOENT && errno != libc::EEXIST => (step, errno),
+            _ => (failed, number),
+        }
     }
 
     /// Adds the steps of another sequence, which has no slots.

@@ -110,8 +110,11 @@ impl Sequence {
         let number = reply.error(last)?;
         let request = self.requests.get(last).filter(|request| last >= first && request.policy != Policy::GoOn)?;
         let compared = request.compared_step().and_then(|step| Some((self.requests.get(step)?, reply.error(step)?)));
-        let (request, number) = compared.unwrap_or((request, number));
-        Some(request.refusal(number, Some(self.asked_step(last))))
+        if let Some((request, number)) = compared {
+            return Some(request.refusal(number, Some(self.asked_step(last))));
+        }
+        let (step, number) = self.cause(last, number, |step| reply.error(step));
+        Some(self.requests.get(step).unwrap_or(request).refusal(number, Some(self.asked_step(last))))
     }
 
     /// Returns the failure of a step, also if the sequence has gone on after it.

@@ -84,6 +84,11 @@ impl Batch {
         Ok(put)
     }
 
+    /// Passes over a refusal of the call that was collected last.
+    pub fn pass_over_last(&mut self) {
+        self.outgoing.sequence.pass_over_last();
+    }
+
     /// Returns how many calls were collected. A failure counts them in the same way.
     pub fn asked(&self) -> usize {
         self.outgoing.sequence.asked()

@@ -37,13 +37,13 @@ pub struct Exec {
     pub parent: i32,
     /// The death signal of the task, which is set again when the exec is refused; 0: none.
     pub task_death_signal: i32,
-    /// The filter that the task installs as its last call before execve(2), a program of classic BPF; empty: none.
-    pub filter: Vec<u8>,
+    /// The filters that the task installs as its last calls before execve(2), each a program of classic BPF.
+    pub filters: Vec<Vec<u8>>,
 }
 
 /// Executes a program in a task, and blocks until it has begun or was refused. `Ok` means that the program has begun,
 /// and may have ended since. After a refusal the task is as before, except that all its descriptors from 3 up are
-/// close-on-exec, and that it has the filter, which nothing takes away.
+/// close-on-exec, and that it has the filters, which nothing takes away.
 pub fn exec(task: &Arc<Channel>, exec: &Exec) -> Result<()> {
     let mut sequence = Sequence::default();
     let attempt = Attempt::add(&mut sequence, exec);

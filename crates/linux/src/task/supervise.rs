@@ -31,6 +31,8 @@ pub struct Supervision {
     pub ends_stopped: bool,
     /// The descriptors that stay open in the supervisor, besides stdio and those that it needs itself.
     pub keep: Vec<i32>,
+    /// True when processes of the same user may look into the supervisor.
+    pub dumpable: bool,
     /// True when the task was cloned as process 1 of a pid namespace. It then becomes a supervisor with one message less.
     pub init: bool,
 }
@@ -45,8 +47,7 @@ pub fn supervise(task: &Arc<Channel>, program: Option<&Arc<Child>>, options: &Su
     let pid = living.map_or(Some(REAPED), |program| program.pid_in(task));
     let Some(pid) = pid else { return Err(refused("waitid", Errno::ECHILD)) };
     let channel = task.far_fd()?;
-    let view =
-        if options.init { View::of_init(task, options.forward)? } else { View::of_other(task, options.forward)? };
+    let view = if options.init { View::of_init(task, options)? } else { View::of_other(task, options)? };
     let mut sequence = Sequence::default();
     close_others(&mut sequence, &[&[channel], view.numbers().as_slice(), &options.keep].concat());
     // From here on no call is refused.
@@ -79,10 +80,10 @@ struct View {
 
 impl View {
     /// Makes process 1 of a pid namespace see signals, and sets its attributes, in one message.
-    fn of_init(task: &Arc<Channel>, forward: bool) -> Result<Self> {
+    fn of_init(task: &Arc<Channel>, options: &Supervision) -> Result<Self> {
         let mut sequence = Sequence::default();
-        sequence.push(signals::signalfd(if forward { ALL_SIGNALS } else { SIGCHLD_ALONE }))?;
-        add_attributes(&mut sequence);
+        sequence.push(signals::signalfd(if options.forward { ALL_SIGNALS } else { SIGCHLD_ALONE }))?;
+        add_attributes(&mut sequence, options.dumpable);
         let (reply, _) = task.run(&sequence, &[])?;
         let made = sequence.made(&reply);
         match (sequence.failure(&reply, 0), made.first()) {
@@ -95,9 +96,9 @@ impl View {
     }
 
     /// Makes any task see signals and its children, and sets its attributes.
-    fn of_other(task: &Arc<Channel>, forward: bool) -> Result<Self> {
-        let view = View::open(task, forward)?;
-        match become_supervisor(task, view.children.is_none()) {
+    fn of_other(task: &Arc<Channel>, options: &Supervision) -> Result<Self> {
+        let view = View::open(task, options.forward)?;
+        match become_supervisor(task, view.children.is_none(), options.dumpable) {
             Ok(()) => Ok(view),
             Err(failure) => {
                 view.close(task);
@@ -138,9 +139,9 @@ impl View {
 }
 
 /// Sets the attributes that a supervisor needs. The program executes only afterwards.
-fn become_supervisor(task: &Arc<Channel>, is_init: bool) -> Result<()> {
+fn become_supervisor(task: &Arc<Channel>, is_init: bool, dumpable: bool) -> Result<()> {
     let mut sequence = Sequence::default();
-    add_attributes(&mut sequence);
+    add_attributes(&mut sequence, dumpable);
     if !is_init {
         // When Node dies, the supervisor sees the end of the channel and kills the processes. A death signal would end
         // the supervisor before it has done that, also while its last message is still on the way and the program runs
@@ -152,14 +153,14 @@ fn become_supervisor(task: &Arc<Channel>, is_init: bool) -> Result<()> {
 }
 
 /// Adds steps that set the attributes of every supervisor.
-fn add_attributes(sequence: &mut Sequence) {
+fn add_attributes(sequence: &mut Sequence, dumpable: bool) {
     // Orphans become children of the supervisor. Process 1 of a pid namespace gets them anyway.
     sequence.step(prctl::set_child_subreaper());
     // A signal to the process group of Node, SIGKILL above all, must not end supervisor and program at once. EPERM: the
     // task leads a group already, and so is not in Node's.
     sequence.step(credentials::setsid().go_on());
-    // A program of the same user must not be able to trace the supervisor.
-    sequence.step(prctl::set_dumpable(false));
+    // A program of the same user must not be able to trace the supervisor, unless the caller says so.
+    sequence.step(prctl::set_dumpable(dumpable));
     // While SIGCHLD is ignored, the kernel reaps children itself: no signal comes, and no status is kept.
     sequence.step(signals::sigaction(libc::SIGCHLD, false));
     sequence.step(signals::set_mask(ALL_SIGNALS));

@@ -81,7 +81,7 @@ pub fn program(words: &[&str]) -> Exec {
         keep: vec![],
         reset_signals: true,
         task_death_signal: libc::SIGKILL,
-        filter: Vec::new(),
+        filters: Vec::new(),
     }
 }
 

@@ -120,9 +120,10 @@ export class ChildTracker {
 	 * @param endStopped - Whether the supervisor ends a child that is stopped.
 	 * @param keep - The descriptors that the supervisor keeps open.
 	 * @param init - Whether the task was cloned as process 1 of a pid namespace.
+	 * @param dumpable - Whether processes of the same user may look into the supervisor.
 	 */
-	supervise(task: number, forward: boolean, endStopped: boolean, keep: number[], init: boolean): void {
-		native().supervise(task, this.id, forward, endStopped, keep, init);
+	supervise(task: number, forward: boolean, endStopped: boolean, keep: number[], init: boolean, dumpable: boolean): void {
+		native().supervise(task, this.id, forward, endStopped, keep, init, dumpable);
 		if (this.death)
 			native().forgetTask(task); // the reactor keeps the channel until the supervisor has replied
 		else this.#supervisor = task;

@@ -15,7 +15,7 @@ const SIGKILL = 9;
  * Executes a program in a task, which is the current one. In a batch the task does so when the batch has succeeded.
  *
  * @param executing - The function for which the task executes the program, if that is not `Task.exec`.
- * @param filter - A filter of seccomp(2), which the task installs as its last call before.
+ * @param filters - Filters of seccomp(2), which the task installs as its last calls before, in this order.
  */
 export function execute(
 	state: TaskState,
@@ -23,7 +23,7 @@ export function execute(
 	argv: readonly string[] | undefined,
 	options: ExecOptions | undefined,
 	executing?: Executing,
-	filter?: Uint8Array,
+	filters: readonly Uint8Array[] = [],
 ): void {
 	const { data, command } = execData(path, argv, options);
 	// Other functions make argv[0] themselves, or have an option for it.
@@ -33,7 +33,7 @@ export function execute(
 	// A child of a task, or a task in another pid namespace than Node, cannot know its parent by number.
 	const parent = nested || task.pidNamespace !== nearTask().pidNamespace ? 0 : process.pid;
 	const taskDeathSignal = nested ? 0 : SIGKILL;
-	native().exec(id, { ...data, parent, resetSignals: signalsTouched, taskDeathSignal, ...(filter && { filter }) });
+	native().exec(id, { ...data, parent, resetSignals: signalsTouched, taskDeathSignal, filters: [...filters] });
 	const batch = currentBatch();
 	if (batch) {
 		if (executing) batch.executing = executing;
@@ -45,7 +45,7 @@ export function execute(
  * Executes a program at the end of the batch that the current task collects.
  *
  * @param executing - The function whose name is in the message of an error.
- * @param filter - A filter of seccomp(2), which the task installs as its last call before.
+ * @param filters - Filters of seccomp(2), which the task installs as its last calls before, in this order.
  */
 export function executeFor(
 	executing: Executing,
@@ -53,9 +53,9 @@ export function executeFor(
 	path: PathLike | FileDescriptor,
 	argv: readonly string[],
 	options: ExecOptions,
-	filter?: Uint8Array,
+	filters: readonly Uint8Array[] = [],
 ): void {
-	execute(stateOf(task), path, argv, options, executing, filter);
+	execute(stateOf(task), path, argv, options, executing, filters);
 }
 
 function executeAfter(batch: Batch, state: TaskState, command: Command): void {

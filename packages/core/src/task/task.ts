@@ -462,7 +462,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * The supervisor gets a session of its own, unless it leads a process group: a signal to the group that it was in is not
 	 * meant for it. The supervisor also gets a table of descriptors of its own, and closes all descriptors but 0, 1, 2 and
 	 * `options.fds`: a pipe comes to its end when the program has ended. A program of the same user can stop the supervisor,
-	 * which then does nothing until it is continued. Only a process with CAP_SYS_PTRACE can trace it. A supervisor that is
+	 * which then does nothing until it is continued. Only a process with CAP_SYS_PTRACE can trace it, without `dumpable`. A supervisor that is
 	 * process 1 is safe from everything in its namespace.
 	 *
 	 * @param program - A child of the task; best before it executes anything. If the program has ended already, its status
@@ -470,7 +470,8 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 * @param options - `forward`: the supervisor forwards the signals that it gets to the program, except those of a terminal,
 	 * which sends them to both. Default: false, and such signals have no effect. `endStopped`: a signal that stops the program ends
 	 * it, and everything that it has started: for a task that answers Node, and that its own programs may stop. Default: false.
-	 * `fds`: descriptors of the task that stay open in the supervisor, for instance one that locks a file. Default: none.
+	 * `fds`: descriptors of the task that stay open in the supervisor, for instance one that locks a file. Default: none. `dumpable`: a
+	 * process of the same user may trace the supervisor and open its namespaces below `/proc`, as those of any process. Default: false.
 	 * @throws `ECHILD` `program` is not a child of the task.
 	 * @throws `ENOENT` There is no `/proc`, or `/proc` does not show the task. A process 1 needs no `/proc`.
 	 * @throws `ENOENT` The kernel was built without `CONFIG_PROC_CHILDREN`. A process 1 does not need it.
@@ -495,7 +496,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 	 */
 	supervise(
 		program: ChildProcess,
-		options?: { forward?: boolean; endStopped?: boolean; fds?: readonly FileDescriptor[] },
+		options?: { forward?: boolean; endStopped?: boolean; fds?: readonly FileDescriptor[]; dumpable?: boolean },
 	): void {
 		refuseThread(this.#state, "supervise a program with");
 		this.#assertFar("supervise");
@@ -505,14 +506,16 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 				"cannot supervise in a batch: a supervisor makes no calls any more, so await the batch first",
 			);
 		}
-		const { forward, endStopped, fds = [] } = checkOptions(options, ["forward", "endStopped", "fds"]);
+		const known = ["forward", "endStopped", "fds", "dumpable"] as const;
+		const { forward, endStopped, fds = [], dumpable } = checkOptions(options, known);
 		const forwards = optionalBoolean(forward, "options.forward") ?? false;
+		const isDumpable = optionalBoolean(dumpable, "options.dumpable") ?? false;
 		const ends = optionalBoolean(endStopped, "options.endStopped") ?? false;
 		const keep = this.#state.attributed(() => array(fds, "options.fds").map((fd) => numberOf(fd, "options.fds")));
 		this.#state.attributed(() => trackerOf(program).assertChildOf(this.#id));
 		leaveTable(this.#state); // otherwise the supervisor would keep the channels of others open
 		const init = this.#state.cloned.has("pid");
-		this.#state.attributed(() => trackerOf(program).supervise(this.#id, forwards, ends, keep, init));
+		this.#state.attributed(() => trackerOf(program).supervise(this.#id, forwards, ends, keep, init, isDumpable));
 		this.#state.leave("supervisor");
 	}
 

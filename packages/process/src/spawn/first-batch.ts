@@ -64,7 +64,9 @@ export class FirstBatch {
 		setFileLimit(this.#request);
 		const file = executable ?? (this.#request.file as PathLike);
 		const options = execOptions(this.#request, kept);
-		this.#privileges.execute(() => executeFor({ call: "spawn", descriptor }, task, file, argv, options, filter));
+		this.#privileges.execute(() =>
+			executeFor({ call: "spawn", descriptor }, task, file, argv, options, filter && [filter]),
+		);
 	}
 }
 

@@ -29,9 +29,9 @@ pub(crate) struct Attempt {
     fd: i32,
     /// True when the descriptor stays open in the program.
     keeps_fd: bool,
-    /// True when the task has a filter by then, which may answer other calls in place of the kernel, or kill the task.
+    /// True when the task has filters by then, which may answer other calls in place of the kernel, or kill the task.
     filtered: bool,
-    /// The calls that make the task again as it was. With a filter there are none.
+    /// The calls that make the task again as it was. With filters there are none.
     undo: Sequence,
 }
 
@@ -50,10 +50,10 @@ impl Attempt {
         refuse_orphan(sequence, if exec.death_signal == 0 { 0 } else { exec.parent });
         // The notice before the end of the channel means that the program has begun. Without it the task has died.
         sequence.step(descriptor::send_notice());
-        let filtered = !exec.filter.is_empty();
-        if filtered {
-            // After the notice, so that the filter has to allow no other call of the task than execve(2).
-            sequence.step(seccomp::set_filter(&exec.filter));
+        let filtered = !exec.filters.is_empty();
+        for filter in &exec.filters {
+            // After the notice, so that a filter has to allow no other call of the task than seccomp(2) for the next and execve(2).
+            sequence.step(seccomp::set_filter(filter));
         }
         let tries = add_tries(sequence, exec);
         let undo = if filtered { Sequence::default() } else { undo(exec) };
