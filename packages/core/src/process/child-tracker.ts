@@ -122,7 +122,14 @@ export class ChildTracker {
 	 * @param init - Whether the task was cloned as process 1 of a pid namespace.
 	 * @param dumpable - Whether processes of the same user may look into the supervisor.
 	 */
-	supervise(task: number, forward: boolean, endStopped: boolean, keep: number[], init: boolean, dumpable: boolean): void {
+	supervise(
+		task: number,
+		forward: boolean,
+		endStopped: boolean,
+		keep: number[],
+		init: boolean,
+		dumpable: boolean,
+	): void {
 		native().supervise(task, this.id, forward, endStopped, keep, init, dumpable);
 		if (this.death)
 			native().forgetTask(task); // the reactor keeps the channel until the supervisor has replied
