@@ -14,13 +14,14 @@ import { setup } from "./setup.mjs";
 setup();
 const folder = temporaryFolder("nearfar-pack-");
 const packed = pack(root, readPackages(root), join(folder, "packed")).filter(({ isSlice }) => !isSlice);
-const names = packed.map(({ name }) => name);
+const hasExports = ({ manifest }) => "." in manifest.exports; // a command has none
+const names = packed.filter(hasExports).map(({ name }) => name);
 const faults = packed.flatMap((each) => packedFaults(each, each.version));
 if (faults.length > 0) stop(faults.join("\n"));
 const packages = packed.map(({ tarball }) => tarball);
-for (const tarball of packages) {
-	run("publint", ["run", "--strict", tarball]);
-	run("attw", ["--profile", "esm-only", tarball]);
+for (const each of packed) {
+	run("publint", ["run", "--strict", each.tarball]);
+	if (hasExports(each)) run("attw", ["--profile", "esm-only", each.tarball]);
 }
 console.log(`files, publint and attw: ${packages.length} packages ok`);
 
@@ -37,7 +38,7 @@ const tarballs = [...packages, ...tarballsIn(slices).filter((file) => file.inclu
 write("package.json", JSON.stringify({ private: true }));
 run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...tarballs], { cwd: consumer });
 const foreign = readdirSync(join(consumer, "node_modules")).filter((name) => !name.startsWith("."));
-if (foreign.join() !== "@nearfar") stop(`the packages install something else than @nearfar: ${foreign}`);
+if (foreign.join() !== "@nearfar,nearfar") stop(`the packages install something else than @nearfar: ${foreign}`);
 const dangling = sourceImportsOf(join(consumer, "node_modules/@nearfar"));
 if (dangling.length > 0) stop(`declarations import sources:\n${dangling.join("\n")}`);
 
@@ -61,6 +62,7 @@ types.push("--lib", "es2023,esnext.disposable", "--types", "node", "--typeRoots"
 const uses = [
 	["as an ES module", process.execPath, ["use.mjs"]],
 	["through require", process.execPath, ["use.cjs"]],
+	["as a command", "npx", ["nearfar", "run", "true"]],
 	...["nodenext", "node16"].map((module) => [`by tsc (${module})`, "tsc", [...types, "--module", module, "use.mts"]]),
 	["by tsc (bundler)", "tsc", [...types, "--module", "esnext", "--moduleResolution", "bundler", "use.mts"]],
 ];

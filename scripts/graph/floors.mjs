@@ -48,6 +48,25 @@ export const houses = {
 		[["spawn/"], "spawn: its options, streams, deadline and process tree"],
 		[["prctl/", "*"], "one file for each call, or for each option of prctl(2)"],
 	],
+	"packages/sandbox/src": [
+		[["index"], "what users may import"],
+		[["doctor", "sandbox", "start", "*"], "run, start, Sandbox and doctor"],
+		[["lodging", "command/"], "process 1 of a sandbox, from its beginning to its end; a command in it"],
+		[["build/", "watch"], "making the root; looking for what appears"],
+		[["plan"], "the plan: what a sandbox is going to be, as data"],
+		[["check", "guarantees", "host/"], "checking options; what is in force; what a host can do"],
+		[["network/", "paths/", "tty/"], "the network of a sandbox, its paths, terminals of commands"],
+		[["environment", "errors", "filter", "options", "violations"], "the ground: options, errors, the default filter"],
+	],
+	"packages/nearfar/src": [
+		[["nearfar", "*"], "the programs"],
+		[["doctor", "run"], "one file for each command"],
+		[
+			["arguments", "config", "help", "progress", "report", "signals", "terminal"],
+			"what the caller has given, and what the caller sees",
+		],
+		[["errors", "print"], "the ground: errors and the streams"],
+	],
 };
 
 /** Returns the tables as docs/architecture.md shows them. */

@@ -42,7 +42,9 @@ export async function checkClient(client, shared) {
 	await check(`${client.name}: tasks where vm.memfd_noexec is 2`, () =>
 		withoutExecutableMemory(project, client, shared),
 	);
-	if (client.name === "npm 11") await check("npm sbom names the slice", () => sbom(project, client, shared));
+	if (client.name !== "npm 11") return;
+	await check("npm sbom names the slice", () => sbom(project, client, shared));
+	await check("npx nearfar doctor", () => doctor(project, client, shared));
 }
 
 /** Returns the client with that name, its command for a list of packages, and where it and its Node lie. */
@@ -109,6 +111,13 @@ async function sbom(project, client, shared) {
 		const text = await command(project, npm, home);
 		if (!text.includes(`@nearfar/${slice}`)) throw new Error(`${format} does not name @nearfar/${slice}`);
 	}
+}
+
+async function doctor(project, client, shared) {
+	const { folder, node, home } = prepare(client, shared);
+	const npx = join(folder, "node_modules/npm/bin/npx-cli.js");
+	const text = await command(project, [node, npx, "--offline", "nearfar", "doctor"], home);
+	if (!text.includes("This host can run sandboxes")) throw new Error(text);
 }
 
 export const npm11 = clients.find(({ name }) => name === "npm 11");

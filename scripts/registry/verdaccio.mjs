@@ -21,7 +21,7 @@ export async function startVerdaccio(place, folder) {
 	const config = {
 		storage: join(home, "storage"),
 		auth: { htpasswd: { file: join(home, "htpasswd"), max_users: -1 } },
-		packages: { "@nearfar/*": rights },
+		packages: { "@nearfar/*": rights, nearfar: rights },
 		max_body_size: "100mb",
 		web: { enable: false },
 		log: { type: "stdout", format: "pretty", level: "warn" },

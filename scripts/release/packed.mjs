@@ -64,12 +64,13 @@ export function packedFaults({ folder, isSlice, name, tarball }, version) {
 		return [`${name}: ${tarball} cannot be read (${error.message}): pack this version again`];
 	}
 	const wanted = isSlice ? sliceFiles(folder) : packageFiles(folder);
+	const programs = programsOf(folder);
 	const missing = wanted.filter((file) => !files.has(file));
 	const surplus = [...files.keys()].filter((file) => !wanted.includes(file));
 	if (missing.length > 0) faults.push(`the tarball lacks ${missing.join(", ")}`);
 	if (surplus.length > 0) faults.push(`the tarball has ${surplus.join(", ")}, for which there is no source`);
 	for (const [file, { mode, content }] of files) {
-		const right = file === "nearfar-stub" ? 0o755 : 0o644;
+		const right = file === "nearfar-stub" || programs.includes(file) ? 0o755 : 0o644;
 		if (mode !== right)
 			faults.push(`${file} has mode ${mode.toString(8)} in the tarball, and needs ${right.toString(8)}`);
 		// Where the tarballs are published and nothing was built, only the sources can be compared.
@@ -97,12 +98,20 @@ function packageFiles(folder) {
 	const sources = readdirSync(join(folder, "src"), { recursive: true }).filter((file) => file.endsWith(".ts"));
 	const declarations = sources.map((file) => file.replace(/\.ts$/, ".d.ts"));
 	const isCore = existsSync(join(folder, "npm"));
-	const bundles = isCore ? ["index.js", "internal.js"] : ["index.js"];
+	const programs = programsOf(folder).map((file) => file.replace("dist/", ""));
+	const bundles = isCore ? ["index.js", "internal.js"] : programs.length > 0 ? programs : ["index.js"];
 	const built = [...declarations, ...bundles].flatMap((file) => [file, `${file}.map`]);
 	return [
 		...["LICENSE", "README.md", "package.json"],
 		...sources.map((file) => `src/${file}`),
 		...built.map((file) => `dist/${file}`),
 		...(isCore ? ["native/binding.d.ts"] : []),
+		...(programs.length > 0 ? ["schema.json"] : []),
 	];
+}
+
+/** Returns the files of a package that npm links into a folder of `PATH`. */
+function programsOf(folder) {
+	const { bin = {} } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+	return Object.values(bin).map((path) => path.replace(/^\.\//, ""));
 }
