@@ -85,7 +85,8 @@ export class Lodging {
 		this.#network = opening;
 		try {
 			const network = await opening;
-			void this.init.process.exited.then(() => network[Symbol.asyncDispose]());
+			// A sandbox that nobody closes does not keep Node alive.
+			void this.init.process.unref().exited.then(() => network[Symbol.asyncDispose]());
 			return network;
 		} catch (error) {
 			this.#network = undefined;
@@ -141,6 +142,7 @@ export class Lodging {
 	async end(): Promise<void> {
 		await this.ready.catch(() => {});
 		try {
+			this.init.process.ref();
 			await this.init[Symbol.asyncDispose]();
 			this.#watch.look();
 			this.#watch.lookForMatches();
