@@ -225,10 +225,11 @@ const ranges = {
 	addressSpace: [0, MOST],
 } as const satisfies Record<keyof Limits, readonly [number, number]>;
 
+const allLimits = Object.keys(ranges) as (keyof Limits)[];
+
 /** Checks and copies limits. */
-export function checkLimits(limits: Limits | undefined): Limits {
-	const names = ["time", "grace", "processes", "cpuTime", "output", "fileSize", "openFiles", "addressSpace"] as const;
-	const given = checkOptions<Limits, typeof names>(limits, names, "options.limits");
+export function checkLimits(limits: Limits | undefined, names: readonly (keyof Limits)[] = allLimits): Limits {
+	const given = checkOptions<Limits, readonly (keyof Limits)[]>(limits, names, "options.limits");
 	const copy: Limits = {};
 	for (const name of names) {
 		const value = given[name];

@@ -118,7 +118,10 @@ export interface Limits {
 
 /** The options of one command whose streams are at hand. */
 export interface StartOptions {
-	/** As of `spawn` in `@nearfar/process`: one entry for each descriptor from 0. Default: pipes; of `run` no input. */
+	/**
+	 * As of `spawn` in `@nearfar/process`: one entry for each descriptor from 0. Default: pipes; of `run` no input. Refused: with `run`
+	 * `"pipe"` from 3 up.
+	 */
 	stdio?: readonly Stdio[];
 	/** What the command reads as its standard input. With `tty` it is typed, and then Ctrl-D. Default: nothing. */
 	input?: string | Uint8Array;

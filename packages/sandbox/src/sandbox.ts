@@ -28,11 +28,19 @@ import type { Violation } from "./violations.ts";
 export class Sandbox implements AsyncDisposable {
 	readonly #lodging: Lodging;
 	readonly #holder: Task;
+	readonly #running = new Set<Promise<unknown>>();
+	readonly #abort = () => {
+		// The commands get their signals first. A failure to end is told by `dispose`.
+		Promise.all(this.#running).then(() => this.#end().catch(() => {}));
+	};
 	#closing: Promise<void> | undefined;
 
 	private constructor(lodging: Lodging, holder: Task) {
 		this.#lodging = lodging;
 		this.#holder = holder;
+		const { signal } = lodging.blueprint.options;
+		signal?.addEventListener("abort", this.#abort, { once: true });
+		if (signal?.aborted) this.#abort();
 	}
 
 	/**
@@ -177,8 +185,13 @@ export class Sandbox implements AsyncDisposable {
 
 	/** Kills everything in the sandbox, waits for it, and leaves nothing. */
 	async [Symbol.asyncDispose](): Promise<void> {
+		await this.#end();
+	}
+
+	#end(): Promise<void> {
+		this.#lodging.blueprint.options.signal?.removeEventListener("abort", this.#abort);
 		this.#closing ??= this.#lodging.end();
-		await this.#closing;
+		return this.#closing;
 	}
 
 	#assertOpen(what: string): void {
@@ -194,7 +207,7 @@ export class Sandbox implements AsyncDisposable {
 		return this.#lodging.network(this.#holder);
 	}
 
-	#start(command: CheckedCommand): Promise<Command> {
+	async #start(command: CheckedCommand): Promise<Command> {
 		this.#assertOpen("start a command");
 		const { blueprint, violations, env } = this.#lodging;
 		const place = {
@@ -206,6 +219,10 @@ export class Sandbox implements AsyncDisposable {
 			began: performance.now(),
 			ended: async () => this.#lodging.look(),
 		};
-		return startCommand(place, command);
+		const started = await startCommand(place, command);
+		const { exited } = started.child;
+		this.#running.add(exited);
+		exited.then(() => this.#running.delete(exited));
+		return started;
 	}
 }

@@ -111,5 +111,11 @@ export function toStarted(command: Command): Started {
 	const result = command.result();
 	result.catch(() => {}); // whoever awaits `result` gets the rejection
 	const { child, terminal } = command;
+	const kill = child[Symbol.asyncDispose];
+	const dispose = async () => {
+		await kill.call(child);
+		await result; // with it the sandbox of a single command has ended
+	};
+	Object.defineProperty(child, Symbol.asyncDispose, { value: dispose });
 	return Object.assign(child, { result }, terminal && { pty: terminal }) as unknown as Started;
 }

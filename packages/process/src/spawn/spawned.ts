@@ -102,7 +102,7 @@ export function toSpawned<S extends StdioOption>(
 	const stop = () => outsideOtherCopies(signalNow);
 	const spawned = Object.assign(child, { stdin, stdout, stderr, stdio }) as unknown as Spawned<S>;
 	Object.defineProperties(spawned, {
-		[Symbol.asyncDispose]: { value: kill },
+		[Symbol.asyncDispose]: { value: kill, configurable: true },
 		closed: { get: () => (closed ??= child.exited.then((status) => whenClosed(stdio).then(() => status))) },
 		output: { get: () => mergeOutput(stdout, stderr) },
 	});

@@ -25,7 +25,7 @@ export class Output {
 		stream.on("error", () => {}); // a stream that fails has ended, and what came before counts
 		const take = (chunk: Buffer | string) => {
 			const room = most - this.#seen;
-			this.#seen += chunk.length;
+			this.#seen += Buffer.byteLength(chunk); // of a caller's stream, it may be text
 			if (collected && room > 0) this.#chunks.push((chunk as Buffer).subarray(0, room));
 			if (this.#seen <= most || this.truncated) return;
 			this.truncated = true;

@@ -1,4 +1,4 @@
-import type { Readable, Writable } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
 import { type ChildProcess, SyscallError, type Task } from "@nearfar/core";
 import { type Spawned, type SpawnOptions, spawn } from "@nearfar/process";
 import { withVariables } from "../environment.ts";
@@ -25,6 +25,8 @@ export interface Started extends ChildProcess {
 	readonly stdout: Readable | null;
 	/** What the command writes to its standard error. `null`: not piped. */
 	readonly stderr: Readable | null;
+	/** All streams by the number of the command. The streams from 3 up go in both directions. */
+	readonly stdio: readonly [Writable | null, Readable | null, Readable | null, ...(Duplex | null)[]];
 	/** The terminal of the command, with the option `tty`. The three streams are `null` then. */
 	readonly pty?: Pty;
 	/** Resolves when the command has ended, with what it has come to. `stdout` and `stderr` of it are empty: they are yours to read. */
@@ -201,10 +203,11 @@ export class Command {
 					(stream) => new Output(stream, output ?? MOST_OUTPUT, collected, tooLong),
 				)
 			: [];
-		if (options.input !== undefined) {
+		const { input = collected ? "" : undefined } = options; // nobody else has the stream
+		if (input !== undefined) {
 			const stdin = terminal ?? child.stdin;
 			stdin?.on("error", () => {}); // the command may end without having read all of it
-			stdin?.end(options.input);
+			stdin?.end(input);
 		}
 	}
 

@@ -68,9 +68,13 @@ function check(
 	if (!tty && input !== undefined && given[0] !== "pipe" && given[0] !== undefined && given[0] !== null) {
 		throw wrongValue("options.stdio[0]", '"pipe" together with options.input', given[0]);
 	}
+	for (const [number, entry] of given.entries()) {
+		if (collected && number > 2 && entry === "pipe")
+			throw wrongValue(`options.stdio[${number}]`, 'anything but "pipe", whose stream start alone hands out', entry);
+	}
 	if (signalNumber(killSignal, "options.killSignal") === 0)
 		throw wrongValue("options.killSignal", "a signal from 1 to 64", killSignal);
-	const { time, output } = checkLimits(limits);
+	const { time, output } = checkLimits(limits, ["time", "output"]);
 	return {
 		file: text(file, "file"),
 		args: array(args, "args").map((arg, index) => text(arg, `args[${index}]`)),
