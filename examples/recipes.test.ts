@@ -24,8 +24,9 @@ import { IdMap, openat2, SyscallError, Task } from "@nearfar/core";
 import { setresgid, setresuid } from "@nearfar/credentials";
 import ts from "typescript";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { isRoot, needs } from "../test/needs.ts";
+import { has, isRoot, needs } from "../test/needs.ts";
 import { runAgent } from "./recipes/agent.ts";
+import { openShell, shell } from "./recipes/agent-shell.ts";
 import { cloneWithAllIds, mapAll } from "./recipes/all-ids.ts";
 import { build } from "./recipes/build.ts";
 import { runWithServer } from "./recipes/http-inside.ts";
@@ -56,6 +57,23 @@ describe("the document", () => {
 		const code = readFileSync(join(recipes, name), "utf8");
 		expect(document).toContain(`\`\`\`${name.endsWith(".ts") ? "ts" : "js"} examples/recipes/${name}\n${code}\`\`\`\n`);
 		expect(code.split("\n").length).toBeLessThan(60);
+	});
+});
+
+needs("user namespaces", "a temporary folder that can be id-mapped").describe("the shell of an agent", () => {
+	test("reads, writes, hides, reaches and ends what its options say", async () => {
+		if (isRoot) chownSync(folder, 0, 0); // files of root alone are the sandbox's own
+		for (const name of ["key.pem", ".env", "data"]) writeFileSync(join(folder, name), "content");
+		await using sandbox = await openShell(folder, ["allowed.example"]);
+		expect(await shell(sandbox, "pwd; cat data key.pem .env; echo new > new; touch /usr/new 2>&1")).toBe(
+			`${folder}\ncontenttouch: cannot touch '/usr/new': Read-only file system\n\n[exited: 1]`,
+		);
+		expect(readFileSync(join(folder, "new"), "utf8")).toBe("new\n");
+		expect(await shell(sandbox, "(sleep 1000 &); cat new; ls -A ~ | grep -c '^.ssh$'")).toBe("new\n0\n\n[exited: 1]");
+		expect(await shell(sandbox, "sleep 1000", 50)).toBe("\n[limit: time]\n[timeout: SIGTERM]");
+		if (!has("the program curl")) return;
+		const answer = await shell(sandbox, "curl -s -o /dev/null -w '%{http_code}' http://refused.example/");
+		expect(answer).toBe("403\n[connect: refused.example:80]\n[exited: 0]");
 	});
 });
 

@@ -98,8 +98,8 @@ function packageFiles(folder) {
 	const sources = readdirSync(join(folder, "src"), { recursive: true }).filter((file) => file.endsWith(".ts"));
 	const declarations = sources.map((file) => file.replace(/\.ts$/, ".d.ts"));
 	const isCore = existsSync(join(folder, "npm"));
-	const programs = programsOf(folder).map((file) => file.replace("dist/", ""));
-	const bundles = isCore ? ["index.js", "internal.js"] : programs.length > 0 ? programs : ["index.js"];
+	const programs = programsOf(folder);
+	const bundles = [...new Set([...programs, ...modulesOf(folder)])].map((file) => file.replace("dist/", ""));
 	const built = [...declarations, ...bundles].flatMap((file) => [file, `${file}.map`]);
 	return [
 		...["LICENSE", "README.md", "package.json"],
@@ -108,6 +108,12 @@ function packageFiles(folder) {
 		...(isCore ? ["native/binding.d.ts"] : []),
 		...(programs.length > 0 ? ["schema.json"] : []),
 	];
+}
+
+/** Returns the files of a package that others import. */
+function modulesOf(folder) {
+	const { exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+	return Object.values(exports).flatMap((each) => each.default?.replace(/^\.\//, "") ?? []);
 }
 
 /** Returns the files of a package that npm links into a folder of `PATH`. */
