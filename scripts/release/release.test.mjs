@@ -359,7 +359,15 @@ function makePackage(name, dependencies) {
 	const built = ["dist/index.js", "dist/index.js.map", "dist/index.d.ts", "dist/index.d.ts.map"];
 	for (const file of ["LICENSE", "README.md", "src/index.ts", ...built]) write(`${folder}/${file}`, file);
 	const files = ["dist", "src", ...(name === "core" ? ["native/binding.d.ts"] : [])];
-	makeManifest(folder, { name: `@nearfar/${name}`, files, publishConfig: { access: "public" }, ...dependencies });
+	const modules = ["index", ...(name === "core" ? ["internal"] : [])];
+	const exports = Object.fromEntries(modules.map((each) => [`./${each}`, { default: `./dist/${each}.js` }]));
+	makeManifest(folder, {
+		name: `@nearfar/${name}`,
+		files,
+		exports,
+		publishConfig: { access: "public" },
+		...dependencies,
+	});
 	for (const other of Object.keys({ ...dependencies.dependencies, ...dependencies.optionalDependencies })) {
 		const link = join(tree, folder, "node_modules", other);
 		const slice = /^@nearfar\/core-linux-(.*)$/.exec(other)?.[1];
