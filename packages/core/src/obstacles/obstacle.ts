@@ -188,8 +188,11 @@ const table: Table = {
 		};
 	},
 	nesting: ({ kind, limit }) => ({
-		sentence: `${limit === undefined ? "This process is" : `user.max_${kind}_namespaces is ${limit} here and is not used up, so that this process is probably`} 32 ${kind} namespaces deep, which is the most that the kernel nests: no ${kind} namespace can be made in the innermost. "No space left on device" means the depth, and no disk.`,
+		sentence: `${limit === undefined ? "This process is" : `user.max_${kind}_namespaces is ${limit} here and is not used up: either the limit of a user namespace above is, as in a sandbox that forbids further ones, or this process is`} 32 ${kind} namespaces deep, which is the most that the kernel nests: no ${kind} namespace can be made in the innermost. "No space left on device" means ${limit === undefined ? "the depth" : "one of the two"}, and no disk.`,
 		fix: [
+			...(limit === undefined
+				? []
+				: ["start this program outside of the sandbox, or in one that allows user namespaces"]),
 			`make the namespace from a process that is less deep: clone tasks side by side by Task.clone(), instead of each from the one before`,
 		],
 		certain: false,

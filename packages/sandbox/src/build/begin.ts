@@ -120,8 +120,13 @@ async function explainedError(error: unknown, steps: Steps): Promise<unknown> {
 		return new SandboxError("PATH", message, { cause: error, step });
 	}
 	const { missing, filter } = await missingItems();
-	const item = missing.find(({ name }) => name === itemOfStep(step)) ?? missing[0];
-	const hint = item?.hint ?? error.hint ?? filter;
+	const own = missing.find(({ name }) => name === itemOfStep(step))?.hint;
+	const found = own ?? error.hint ?? missing.find(({ hint }) => hint !== undefined)?.hint ?? filter;
+	// Where descriptors are short, the probe is short of them too.
+	const hint =
+		error.code === "EMFILE"
+			? "this process may have no more open descriptors: raise the limit (ulimit -n), or close some. A sandbox takes about 20 for a moment"
+			: found;
 	const why = hint === undefined ? "" : `. ${hint}`;
 	return new SandboxError("UNAVAILABLE", `cannot make a sandbox, at the step "${step}": ${error.message}${why}`, {
 		cause: error,

@@ -1,4 +1,12 @@
-import { type FileDescriptor, IdMap, type IdMaps, SyscallError, subordinateIds, Task } from "@nearfar/core";
+import {
+	type FileDescriptor,
+	IdMap,
+	type IdMaps,
+	NearfarError,
+	SyscallError,
+	subordinateIds,
+	Task,
+} from "@nearfar/core";
 import { type Mount, mountSetattr, openTree } from "@nearfar/mount";
 import { userNamespace } from "@nearfar/namespaces";
 import { SandboxError } from "../errors.ts";
@@ -38,7 +46,14 @@ async function chooseIds(): Promise<RootIds> {
 	const [uid, gid] = [await spareId("uids"), await spareId("gids")];
 	const one = (outside: number) => [{ inside: 0, outside, count: 1 }];
 	const maps: IdMaps = { uids: one(uid), gids: one(gid) };
-	const namespace = await userNamespace(maps);
+	const namespace = await userNamespace(maps).catch((error: unknown) => {
+		if (!(error instanceof NearfarError)) throw error;
+		throw new SandboxError("UNAVAILABLE", `cannot make a sandbox as root: ${error.message}`, {
+			cause: error,
+			step: "ids",
+			hint: "root needs CAP_SETUID and CAP_SETGID to map an id for the programs: start Node with them, or as an ordinary user",
+		});
+	});
 	known = { maps, namespace };
 	return known;
 }
@@ -74,7 +89,13 @@ export function idMappedTree({ path, kind, found }: Node, { namespace }: RootIds
 	} catch (error) {
 		if (!(error instanceof SyscallError)) throw error;
 		const message = `cannot make ${path} writable for a sandbox of root: ${error.message}`;
-		if (error.syscall !== "mount_setattr") throw new SandboxError("UNAVAILABLE", message, { cause: error, step });
+		if (error.syscall !== "mount_setattr") {
+			const hint =
+				error.code === "EPERM"
+					? "root needs CAP_SYS_ADMIN to show files with other owners: start Node with it, or as an ordinary user"
+					: undefined;
+			throw new SandboxError("UNAVAILABLE", message, { cause: error, step, ...(hint && { hint }) });
+		}
 		throw new IdMapError("UNAVAILABLE", message, { cause: error, step, hint: `${hintForIdMap(error)}${OR_FALLBACK}` });
 	}
 }

@@ -9,7 +9,7 @@ import {
 	openat2,
 	rmdir,
 	symlink,
-	type Task,
+	Task,
 } from "@nearfar/core";
 import { native, numberOf } from "@nearfar/core/internal";
 import { setgroups, setresgid, setresuid } from "@nearfar/credentials";
@@ -20,13 +20,13 @@ import {
 	mount,
 	mountSetattr,
 	moveMount,
-	overlay,
+	openTree,
 	proc,
 	tmpfs,
 	umount,
 } from "@nearfar/mount";
 import { loopbackUp, sethostname } from "@nearfar/namespaces";
-import { setNoNewPrivs } from "@nearfar/process";
+import { getrlimit, setNoNewPrivs } from "@nearfar/process";
 import type { CheckedFile } from "../check.ts";
 import { hasSource, isEmpty, type Node } from "../paths/layout.ts";
 import { foldersBetween } from "../paths/links.ts";
@@ -37,8 +37,8 @@ import type { Steps } from "./steps.ts";
 
 /** The folder of the new root in which the layers of overlays lie while it is made. */
 const LAYERS = ".nearfar";
-/** The places whose descriptors may all be open at the same time: about three for each, and a process may have 1024. */
-const FEW = 200;
+/** About three descriptors for each place may be open at the same time, and there are others. */
+const DESCRIPTORS_OF_A_PLACE = 5;
 const [FIRST, LAST] = [3, 2 ** 32 - 1];
 const readOnly = ["rdonly", "nosuid", "nodev"] as const;
 const writable = ["nosuid", "nodev"] as const;
@@ -65,10 +65,13 @@ export class RootBuilder {
 	#layers: Mount | undefined;
 	#memory: Mount | undefined;
 	#scratches = 0;
+	readonly #isLarge: boolean;
 
 	constructor(blueprint: Blueprint, steps: Steps) {
 		this.#blueprint = blueprint;
 		this.#steps = steps;
+		const limit = Task.near.run(() => getrlimit("nofile")).soft;
+		this.#isLarge = BigInt(blueprint.nodes.length * DESCRIPTORS_OF_A_PLACE) > limit;
 	}
 
 	/**
@@ -144,7 +147,9 @@ export class RootBuilder {
 		const layers = tmpfs(null, { mode: 0o755 });
 		moveMount(layers, new Location(root, LAYERS));
 		this.#layers = layers;
-		for (const index of scratches.keys()) mkdir(new Location(layers, `lower${index}`), { mode: 0o755 });
+		for (const index of scratches.keys()) {
+			for (const name of ["lower", "over"]) mkdir(new Location(layers, `${name}${index}`), { mode: 0o755 });
+		}
 		mkdir(new Location(layers, "memory"), { mode: 0o755 });
 		const { tmp } = this.#blueprint.options;
 		this.#memory = tmpfs(null, { mode: 0o755, ...(tmp !== "host" && tmp.size !== undefined && { size: tmp.size }) });
@@ -208,7 +213,10 @@ export class RootBuilder {
 		return copyTree(new Location(this.#parts, name), { set: readOnly, propagation: "private" });
 	}
 
-	/** Lays memory over a tree. The mode of the upper directory is the one that is seen. */
+	/**
+	 * Lays memory over a tree. The mode of the upper directory is the one that is seen. Overlayfs takes layers by descriptor since Linux
+	 * 6.13 only, and here all paths are the sandbox's own.
+	 */
 	#scratch({ found }: Node, lower: Mount): Mount {
 		const [layers, memory, index] = [this.#layers as Mount, this.#memory as Mount, this.#scratches++];
 		moveMount(lower, new Location(layers, `lower${index}`));
@@ -217,9 +225,16 @@ export class RootBuilder {
 			mkdir(folder, { mode: 0o755 });
 			chmod(folder, (found?.mode ?? 0o755) & 0o7777);
 		}
-		const tree = overlay(null, { lower: [lower], upper: upper as Location, work: work as Location, set: writable });
 		this.#done(lower);
-		return tree;
+		const path = (name: string) => `/${LAYERS}/${name}${index}`;
+		const data = {
+			lowerdir: path("lower"),
+			upperdir: path("memory/upper"),
+			workdir: path("memory/work"),
+			userxattr: true,
+		};
+		mount("overlay", path("over"), "overlay", { flags: writable, data });
+		return openTree(new Location(layers, `over${index}`), { flags: ["clone"], propagation: "private" });
 	}
 
 	/** Makes the place of a mount, and the folders on the way. No link is on the way: these calls alone have made what is there. */
@@ -266,7 +281,7 @@ export class RootBuilder {
 
 	/** Closes a descriptor, if there are many. Otherwise one call closes all of them at the end. */
 	#done(fd: FileDescriptor): void {
-		if (this.#blueprint.nodes.length > FEW) fd.close();
+		if (this.#isLarge) fd.close();
 	}
 
 	/** Returns whether a place lies in memory that is read-only in the end. */

@@ -33,8 +33,9 @@ const needed: Readonly<Record<string, (found: Probe) => readonly Answers[]>> = {
 export function itemsOf(found: Probe): ReportItem[] {
 	return Object.entries(needed).map(([name, of]) => {
 		const refused = of(found).filter(({ works }) => !works);
-		const [first] = refused;
+		const first = refused.find(({ works }) => works === false) ?? refused[0];
 		if (!first) return { name, ok: true };
+		if (first.works === undefined) return { name, ok: false, cause: "could not be tried" };
 		const because = new Set(refused.flatMap(({ because = [] }) => because));
 		const hint = found.obstacles
 			.filter((obstacle) => because.has(obstacle.name) && !isAboutSys(obstacle))
@@ -61,8 +62,7 @@ export function itemOfStep(step: string): string {
 	return ["namespaces", "proc", "loopback", "devpts", "ids"].includes(first) ? first : "mounts";
 }
 
-function inWords({ works, code, syscall }: Answers): string {
-	if (works === undefined) return "could not be tried";
+function inWords({ code, syscall }: Answers): string {
 	return `${syscall ?? "a call"} is refused${code === undefined ? "" : ` with ${code}`}`;
 }
 
