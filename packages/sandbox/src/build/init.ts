@@ -13,18 +13,7 @@ import {
 } from "@nearfar/core";
 import { native, numberOf } from "@nearfar/core/internal";
 import { setgroups, setresgid, setresuid } from "@nearfar/credentials";
-import {
-	devpts,
-	enterRoot,
-	type Mount,
-	mount,
-	mountSetattr,
-	moveMount,
-	openTree,
-	proc,
-	tmpfs,
-	umount,
-} from "@nearfar/mount";
+import { devpts, enterRoot, type Mount, mount, mountSetattr, moveMount, proc, tmpfs, umount } from "@nearfar/mount";
 import { loopbackUp, sethostname } from "@nearfar/namespaces";
 import { getrlimit, setNoNewPrivs } from "@nearfar/process";
 import type { CheckedFile } from "../check.ts";
@@ -234,7 +223,7 @@ export class RootBuilder {
 			userxattr: true,
 		};
 		mount("overlay", path("over"), "overlay", { flags: writable, data });
-		return openTree(new Location(layers, `over${index}`), { flags: ["clone"], propagation: "private" });
+		return copyTree(new Location(layers, `over${index}`), { propagation: "private" });
 	}
 
 	/** Makes the place of a mount, and the folders on the way. No link is on the way: these calls alone have made what is there. */
