@@ -11,10 +11,10 @@ import { needs } from "../../../test/needs.ts";
 import { folder } from "./attempts.ts";
 
 /** Runs the fixture behind a filter, and returns what it reports. */
-async function behind(rule: SeccompRule): Promise<Record<string, unknown>> {
+async function behind(rule: SeccompRule, ...options: string[]): Promise<Record<string, unknown>> {
 	const at = folder();
 	chmodSync(at, 0o777);
-	const { stdout, stderr } = await runProgram(process.execPath, [fixturePath("sandbox/refused"), at], {
+	const { stdout, stderr } = await runProgram(process.execPath, [fixturePath("sandbox/refused"), at, ...options], {
 		noNewPrivs: true,
 		seccomp: { default: "allow", rules: [rule] },
 	});
@@ -54,6 +54,18 @@ test.each<[CallName[], string, RegExp]>([
 	expect(report).toMatchObject({ ran: false });
 	expect(report).toMatchObject({ code: expect.stringMatching(/^(ERR_NEARFAR_SANDBOX_UNAVAILABLE|EPERM)$/) });
 	if (report.code !== "EPERM") expect(report.step).toMatch(step);
+});
+
+test("SB-20 where the kernel has no terminal left, the error says so, and nothing has run", async () => {
+	const TIOCGPTPEER = 0x5441;
+	const args = [{ index: 1, op: "==", value: TIOCGPTPEER }] as const;
+	const report = await behind({ calls: ["ioctl"], args, action: { errno: "ENOSPC" } }, "tty");
+	expect(report).toMatchObject({
+		ran: false,
+		code: "ERR_NEARFAR_SANDBOX_UNAVAILABLE",
+		step: "tty",
+		cause: "ENOSPC",
+	});
 });
 
 needs("/proc").test.each(["opening", "running"])(

@@ -17,7 +17,12 @@ import { type Reason, type Result, withCheck } from "./result.ts";
 const GRACE = 5000; // milliseconds
 const MOST_OUTPUT = 64 * 1024 * 1024; // bytes
 
-/** A command that runs, and its streams. */
+/**
+ * A command that runs, and its streams. Disposing of it kills it; a sandbox of its own ends with it.
+ *
+ * In a {@link Sandbox} that stays, a stream may end later than the command: when no process that the command has left behind holds it any
+ * more. The stream of a terminal ends with the command.
+ */
 export interface Started extends ChildProcess {
 	/** The stream that the command reads as its standard input. `null`: not piped. */
 	readonly stdin: Writable | null;
