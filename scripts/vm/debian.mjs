@@ -65,6 +65,29 @@ export function unpack(name, { release, arch, packages, keep = () => true, prepa
 	});
 }
 
+/**
+ * Unpacks a source package, with Debian's patches applied, unless an earlier run has.
+ *
+ * @param {string} name - The name of the package.
+ * @param {string} release - The release, for instance "bookworm".
+ * @returns {string} The path of the folder.
+ */
+export function unpackSource(name, release) {
+	return makeFolder(join(place, `${name}-${release}-source`), (partial) => {
+		const files = join(partial, "files");
+		fs.mkdirSync(files);
+		new Apt(release, architectures[process.arch], "deb-src").downloadSource(name, files);
+		const find = (pattern) => join(files, fs.readdirSync(files).find((file) => pattern.test(file)) ?? "missing");
+		execute("tar", ["--extract", "--strip-components=1", "--file", find(/\.orig\.tar\./), "--directory", partial]);
+		execute("tar", ["--extract", "--file", find(/\.debian\.tar\./), "--directory", partial]);
+		const series = join(partial, "debian/patches/series");
+		const lines = fs.existsSync(series) ? fs.readFileSync(series, "utf8").split("\n") : [];
+		for (const line of lines.filter((text) => text !== "" && !text.startsWith("#"))) {
+			execute("patch", ["-p1", "-s", "-i", join(partial, "debian/patches", line)], { cwd: partial });
+		}
+	});
+}
+
 /** Makes a folder by a function, unless it is there. The folder gets its name when the function has returned. */
 export function makeFolder(folder, make) {
 	if (fs.existsSync(folder)) return folder;
@@ -85,14 +108,14 @@ export function makeFolder(folder, make) {
 
 /** An apt-get with a state of its own, for one release and one architecture. */
 class Apt {
-	constructor(release, arch) {
+	constructor(release, arch, type = "deb") {
 		this.release = release;
-		this.folder = join(place, "apt", `${release}-${arch}`);
+		this.folder = join(place, "apt", type === "deb" ? `${release}-${arch}` : `${release}-source`);
 		this.archives = join(place, "apt/archives");
 		for (const name of ["state/lists/partial", "cache"]) fs.mkdirSync(join(this.folder, name), { recursive: true });
 		fs.mkdirSync(join(this.archives, "partial"), { recursive: true });
 		const options = `[signed-by=${KEYRING} arch=${arch}]`;
-		const sources = releases[release].map((part) => `deb ${options} ${archiveOf(part)} ${part} main\n`);
+		const sources = releases[release].map((part) => `${type} ${options} ${archiveOf(part)} ${part} main\n`);
 		fs.writeFileSync(join(this.folder, "sources.list"), sources.join(""));
 		fs.writeFileSync(join(this.folder, "status"), "");
 		fs.writeFileSync(join(this.folder, "apt.conf"), this.configuration(arch));
@@ -139,6 +162,13 @@ class Apt {
 		const exact = wanted.map(({ name, version }) => `${name}=${version}`);
 		this.#run(["download", "-qq", ...exact], this.archives);
 		return wanted.map(({ file }) => join(this.archives, file));
+	}
+
+	/** Downloads the archives of a source package into a folder. Not each mirror has the file that describes them. */
+	downloadSource(name, folder) {
+		this.#run(["update", "-qq"]);
+		for (const part of ["--tar-only", "--diff-only"])
+			this.#run(["source", "--download-only", part, "-qq", name], folder);
 	}
 
 	#run(args, cwd = this.folder) {

@@ -17,10 +17,23 @@ pub(crate) fn set_filter_of_every_thread(program: &[u8]) -> Call<i32> {
     filter(program, SECCOMP_FILTER_FLAG_TSYNC).value(|answer| answer.result as i32)
 }
 
+/// `prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)`: as [`set_filter`], for a task that has filters already. Programs that make
+/// several filters count on this call: the earlier ones allow it.
+pub fn set_further_filter(program: &[u8]) -> Call<()> {
+    let header = header(program);
+    let call = Call::new("prctl", libc::SYS_prctl).number(libc::PR_SET_SECCOMP).number(libc::SECCOMP_MODE_FILTER);
+    call.input(&header).holding_bytes(8, program).one_thread()
+}
+
 fn filter(program: &[u8], flags: u32) -> Call<()> {
-    // The kernel reads 16 bits, and refuses a program of so many instructions.
-    let count = (program.len() as u64 / 8).min(u16::MAX.into());
-    let header = words::<16>(&[(0, count)]); // struct sock_fprog, which has the address of the program at offset 8
+    let header = header(program);
     let call = Call::new("seccomp", libc::SYS_seccomp).number(SECCOMP_SET_MODE_FILTER).number(flags);
     call.input(&header).holding_bytes(8, program)
+}
+
+/// Returns a `struct sock_fprog`, which has the address of the program at offset 8.
+fn header(program: &[u8]) -> [u8; 16] {
+    // The kernel reads 16 bits, and refuses a program of so many instructions.
+    let count = (program.len() as u64 / 8).min(u16::MAX.into());
+    words::<16>(&[(0, count)])
 }

@@ -24,7 +24,7 @@ import type { Invocation } from "./operations.ts";
 import { parse } from "./parse.ts";
 import { absolute, BubblewrapRoot, linkReason } from "./root.ts";
 import { type Ids, type Settings, settle } from "./settings.ts";
-import { coveredEntries, type Prepared, prepare, readFilter, terminal } from "./sources.ts";
+import { coveredEntries, Inputs, type Prepared, prepare, readFilter, terminal } from "./sources.ts";
 import { awaitByte, report, reportExit } from "./status.ts";
 import { help } from "./usage.ts";
 import { Voice } from "./voice.ts";
@@ -103,10 +103,11 @@ class Bubblewrap implements AsyncDisposable {
 		this.#settings = settings;
 		this.#voice = voice;
 		this.#surroundings = surroundings;
+		const inputs = new Inputs();
 		this.#privileges = new Privileges(invocation, settings.real.uid);
-		this.#prepared = prepare(invocation.operations);
+		this.#prepared = prepare(invocation.operations, inputs);
 		const { filters, seccomp } = invocation;
-		this.#filters = [...filters, ...(seccomp === undefined ? [] : [seccomp])].map(readFilter);
+		this.#filters = [...filters, ...(seccomp === undefined ? [] : [seccomp])].map((fd) => readFilter(inputs, fd));
 	}
 
 	/** Runs the command to its end. */

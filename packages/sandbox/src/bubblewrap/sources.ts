@@ -12,6 +12,18 @@ export interface Source {
 	readonly inode: bigint;
 }
 
+/** Descriptors that are read to their end, each once. */
+export class Inputs {
+	readonly #read = new Set<number>();
+
+	/** Reads a descriptor. The second time there is nothing to read, which would be taken for an empty file. */
+	read(fd: number): Buffer {
+		if (this.#read.has(fd)) throw Object.assign(new Error("read twice"), { code: "EBADF", errno: -9 });
+		this.#read.add(fd);
+		return readFileSync(fd);
+	}
+}
+
 /** An operation, and what it takes of the host. */
 export interface Prepared {
 	readonly operation: Operation;
@@ -24,7 +36,7 @@ export interface Prepared {
  * Looks up what the operations take of the host, and reads the contents of files. Leaves out operations that have no source and
  * do not need one.
  */
-export function prepare(operations: readonly Operation[]): Prepared[] {
+export function prepare(operations: readonly Operation[], inputs: Inputs): Prepared[] {
 	return operations.flatMap((operation): Prepared | Prepared[] => {
 		switch (operation.kind) {
 			case "bind": {
@@ -41,7 +53,7 @@ export function prepare(operations: readonly Operation[]): Prepared[] {
 			}
 			case "file":
 			case "data":
-				return { operation, content: read(operation.fd, operation.dest) };
+				return { operation, content: read(inputs, operation.fd, operation.dest) };
 			default:
 				return { operation };
 		}
@@ -80,19 +92,19 @@ function expectSame(source: Source, fd: number): void {
 	}
 }
 
-function read(fd: number, dest: string): Buffer {
+function read(inputs: Inputs, fd: number, dest: string): Buffer {
 	try {
-		return readFileSync(fd);
+		return inputs.read(fd);
 	} catch (error) {
 		throw new Failure(`Can't write data to file ${dest}: ${reasonOf(error)}`);
 	}
 }
 
 /** Reads the program of a filter, which has 8 bytes for each instruction. */
-export function readFilter(fd: number): Uint8Array {
+export function readFilter(inputs: Inputs, fd: number): Uint8Array {
 	let filter: Buffer;
 	try {
-		filter = readFileSync(fd);
+		filter = inputs.read(fd);
 	} catch (error) {
 		throw new Failure(`Can't read seccomp data: ${reasonOf(error)}`);
 	}

@@ -51,9 +51,10 @@ impl Attempt {
         // The notice before the end of the channel means that the program has begun. Without it the task has died.
         sequence.step(descriptor::send_notice());
         let filtered = !exec.filters.is_empty();
-        for filter in &exec.filters {
-            // After the notice, so that a filter has to allow no other call of the task than seccomp(2) for the next and execve(2).
-            sequence.step(seccomp::set_filter(filter));
+        for (index, filter) in exec.filters.iter().enumerate() {
+            // After the notice, so that a filter has to allow no other call of the task than prctl(2) for the next and execve(2).
+            let set = if index == 0 { seccomp::set_filter } else { seccomp::set_further_filter };
+            sequence.step(set(filter));
         }
         let tries = add_tries(sequence, exec);
         let undo = if filtered { Sequence::default() } else { undo(exec) };
