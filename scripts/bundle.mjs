@@ -1,7 +1,7 @@
 // Writes the JavaScript of the package in the current folder, as few files: a program that imports the package waits for
 // each file and each byte. Core has two files. dist/index.js has all state, so that state exists once, and
 // dist/internal.js has the tables of flags.
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { rolldown } from "rolldown";
 import { rewriteDeclarations } from "./declarations.mjs";
@@ -11,6 +11,7 @@ const dist = join(folder, "dist");
 const { bin, exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
 const files = basename(folder) === "core" ? await core() : bin ? commands() : entries();
 for (const [file, code] of Object.entries(files)) await write(file, code);
+if (bin) for (const path of Object.values(bin)) chmodSync(join(folder, path), 0o755); // as npm does when it installs them
 for (const name of readdirSync(dist)) {
 	const known = name in files || name.slice(0, -".map".length) in files;
 	if (/\.js(\.map)?$/.test(name) && !known) rmSync(join(dist, name));
