@@ -14,6 +14,7 @@ import { near } from "./near.ts";
 import { net } from "./net.ts";
 import { pidfd } from "./pidfd.ts";
 import { probing } from "./probe.ts";
+import { proxy } from "./proxy.ts";
 import { compare, type Result, type Row } from "./row.ts";
 import { sandbox } from "./sandbox.ts";
 import { sandboxRun } from "./sandbox-run.ts";
@@ -35,6 +36,7 @@ const rows = [
 	...isolate,
 	...sandbox,
 	...sandboxRun,
+	...proxy,
 	...mount,
 	...net,
 	...namespace,
