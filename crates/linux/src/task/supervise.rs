@@ -33,7 +33,7 @@ pub struct Supervision {
     pub keep: Vec<i32>,
     /// True when processes of the same user may look into the supervisor.
     pub dumpable: bool,
-    /// True when the task was cloned as process 1 of a pid namespace. It then becomes a supervisor with one message less.
+    /// True when the task was cloned as process 1 of a pid namespace: it needs no list of its children.
     pub init: bool,
 }
 
@@ -50,6 +50,11 @@ pub fn supervise(task: &Arc<Channel>, program: Option<&Arc<Child>>, options: &Su
     let view = if options.init { View::of_init(task, options)? } else { View::of_other(task, options)? };
     let mut sequence = Sequence::default();
     close_others(&mut sequence, &[&[channel], view.numbers().as_slice(), &options.keep].concat());
+    if options.init {
+        // The program executes only when process 1 has none of the descriptors that it has made its namespaces with.
+        task.run(&sequence, &[])?;
+        sequence = Sequence::default();
+    }
     // From here on no call is refused.
     stand_by(task, sequence, living, Program { pid, ends_stopped: options.ends_stopped }, view);
     Ok(())

@@ -13,7 +13,18 @@ import {
 } from "@nearfar/core";
 import { native, numberOf } from "@nearfar/core/internal";
 import { setgroups, setresgid, setresuid } from "@nearfar/credentials";
-import { devpts, enterRoot, type Mount, mount, mountSetattr, moveMount, proc, tmpfs, umount } from "@nearfar/mount";
+import {
+	bind,
+	devpts,
+	enterRoot,
+	type Mount,
+	mount,
+	mountSetattr,
+	moveMount,
+	proc,
+	tmpfs,
+	umount,
+} from "@nearfar/mount";
 import { loopbackUp, sethostname } from "@nearfar/namespaces";
 import { getrlimit, setNoNewPrivs } from "@nearfar/process";
 import type { CheckedFile } from "../check.ts";
@@ -103,7 +114,7 @@ export class RootBuilder {
 				this.#sources.set(node, tree);
 				return;
 			}
-			const tree = copyTree(new Location(undefined, path, { symlinks: false }), { set, propagation: "private" });
+			const tree = bind(new Location(undefined, path, { symlinks: false }), null, { set, propagation: "private" });
 			if (found) expectFile(tree, node);
 			this.#sources.set(node, tree);
 		});

@@ -83,8 +83,8 @@ traced("CVE-2026-87766 CVE-2026-41579 without an old root no path is looked up b
 	const later = first.filter(({ at, text }) => at > pivot && !/ (symlinkat|sendmsg|recvmsg|<\.\.\.)/.test(text));
 	const named = later
 		.filter(({ text }) => /AT_FDCWD|\("\//.test(text))
-		.map(({ text }) => /\S+ (\S+\([^,)]*)/.exec(text)?.[1]);
-	expect([...new Set(named)].toSorted()).toEqual(['chdir("/"', 'umount2("/.nearfar"']);
+		.map(({ text }) => /\S+ +(\S+\([^,)]*)/.exec(text)?.[1]);
+	expect([...new Set(named)].toSorted()).toEqual(['chdir("/"']);
 	const opened = later.filter(({ text }) => / openat2\(/.test(text));
 	expect(opened.length).toBeGreaterThan(10);
 	expect(opened.filter(({ text }) => !/O_EXCL|RESOLVE_NO_MAGICLINKS.*RESOLVE_IN_ROOT/.test(text))).toEqual([]);
