@@ -33,6 +33,8 @@ export interface Host extends SpawnOptions {
 	prepare?: (at: string) => void;
 	/** The task. Default: one in a mount namespace in which the user stays who it is. */
 	clone?: CloneOptions;
+	/** The words before `node`: a program that starts the fixture. Default: none. */
+	wrapper?: readonly string[];
 	/** Options of the sandbox, and the command. */
 	sandbox?: SandboxOptions & { file?: string; args?: readonly string[] };
 	/** The folder that the sandbox writes. Default: one of its own. */
@@ -40,11 +42,20 @@ export interface Host extends SpawnOptions {
 }
 
 /** Runs the fixture in a mount namespace of its own, and returns what it reports. */
-export async function ask({ prepare, sandbox = {}, clone = mounts, at = folder(), ...options }: Host): Promise<Asked> {
+export async function ask({
+	prepare,
+	sandbox = {},
+	clone = mounts,
+	wrapper = [],
+	at = folder(),
+	...options
+}: Host): Promise<Asked> {
 	chmodSync(at, 0o777);
 	await using task = await Task.clone(clone);
 	task.run(() => prepare?.(at));
-	const { stdout, stderr } = await run(process.execPath, [fixturePath("sandbox/host"), at, JSON.stringify(sandbox)], {
+	const node = [process.execPath, fixturePath("sandbox/host"), at, JSON.stringify(sandbox)];
+	const [file = "", ...args] = [...wrapper, ...node];
+	const { stdout, stderr } = await run(file, args, {
 		parent: task,
 		cwd: at,
 		...options,

@@ -126,7 +126,9 @@ async function explainedError(error: unknown, steps: Steps): Promise<unknown> {
 	const hint =
 		error.code === "EMFILE"
 			? "this process may have no more open descriptors: raise the limit (ulimit -n), or close some. A sandbox takes about 20 for a moment"
-			: found;
+			: error.code === "ENODEV" && step.startsWith("scratch ")
+				? "the kernel has no overlay, which a scratch is made of, or its module is not loaded. As the administrator: modprobe overlay"
+				: found;
 	const why = hint === undefined ? "" : `. ${hint}`;
 	return new SandboxError("UNAVAILABLE", `cannot make a sandbox, at the step "${step}": ${error.message}${why}`, {
 		cause: error,

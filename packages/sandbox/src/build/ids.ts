@@ -113,7 +113,7 @@ function unlessClosed(tree: Mount, prepare: () => void): Mount {
 
 function hintForIdMap({ code }: SyscallError): string {
 	if (code === "EINVAL") {
-		return "the file system cannot show its files with other owners, as an overlay that is the root of a container: use a directory on another file system, such as a volume, or start Node as an ordinary user";
+		return "the file system cannot show its files with other owners, as an overlay that is the root of a container, or a tmpfs before Linux 6.3: use a directory on another file system, such as a volume, or start Node as an ordinary user";
 	}
 	if (code === "EPERM") {
 		return "the file system belongs to another user namespace, as the root of a rootless container: use a tmpfs of this container, or start Node as an ordinary user";
