@@ -110,4 +110,12 @@ for (const [where, all, host, owner] of hosts) {
 		const { outcome } = await ask({ ...host, at, sandbox });
 		expect(outcome).toMatchObject({ code: 0, stdout: "1\n" });
 	});
+
+	test(`SB-20 with rootFallback a program ${where} has a terminal of its own`, async () => {
+		const script =
+			"tty; stty size; cut -d' ' -f7 /proc/$$/stat | grep -qv '^0$' && echo through > /dev/tty; ls /dev/pts";
+		const sandbox = { rootFallback: "uid0", read: "host", args: ["-c", script], tty: true } as const;
+		const { outcome } = await ask({ ...host, at: folder(), sandbox });
+		expect(outcome).toMatchObject({ code: 0, stdout: "/dev/pts/0\r\n24 80\r\nthrough\r\n0  ptmx\r\n" });
+	});
 }
