@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
@@ -18,13 +18,14 @@ const daemons = "(setsid sh -c 'sleep 1000 & setsid sleep 1001 & sleep 1002' &) 
 async function supervised(
 	script: string,
 	env: Record<string, string>,
-	options?: { pid?: boolean; forward?: boolean; endStopped?: boolean },
+	options?: { pid?: boolean; forward?: boolean; endStopped?: boolean; dumpable?: boolean },
 ) {
 	const supervisor = await Task.clone(options?.pid ? { namespaces: ["user", "pid"] } : {});
 	const task = await supervisor.clone();
 	supervisor.supervise(task.process, {
 		forward: options?.forward ?? false,
 		endStopped: options?.endStopped ?? false,
+		dumpable: options?.dumpable ?? false,
 	});
 	const program = task.exec("/bin/sh", ["sh", "-c", script], { env: { ...env, PATH: "/usr/bin:/bin" } });
 	return { supervisor, program };
@@ -214,3 +215,21 @@ async function untilHandled(pid: number, signal: number): Promise<void> {
 	const caught = () => BigInt(`0x${/SigCgt:\s*(\w+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]}`);
 	while (((caught() >> BigInt(signal - 1)) & 1n) === 0n) await setImmediate();
 }
+
+describe("a process of the same user", () => {
+	const own = needs("an ordinary user", "/proc");
+
+	own.test.each([
+		["cannot look into a supervisor", false, false],
+		["can look into a supervisor that is dumpable", true, false],
+		["cannot look into process 1", false, true],
+		["can look into a process 1 that is dumpable", true, true],
+	])("%s", async (_, dumpable, pid) => {
+		const { supervisor, program } = await supervised("exec sleep 1000", mark(), { dumpable, pid });
+		const look = () => readlinkSync(`/proc/${supervisor.process.pid}/ns/net`);
+		if (dumpable) expect(look()).toMatch(/^net:/);
+		else expect(look).toThrow("EACCES");
+		await supervisor[Symbol.asyncDispose]();
+		await program.exited;
+	});
+});
