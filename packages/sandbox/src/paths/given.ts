@@ -12,6 +12,8 @@ import {
 import { pathText, wrongValue } from "@nearfar/core/internal";
 import { SandboxError } from "../errors.ts";
 
+const ENOENT = 2;
+
 /** A path as an option has it. */
 export interface GivenPath {
 	/** The option, such as `options.read[0]`. */
@@ -96,6 +98,9 @@ export function look(path: string): Found | SyscallError {
 			uid = 0,
 		} = statx(file, { mask: ["type", "mode", "nlink", "uid", "ino"] });
 		const canonical = readlink(`/proc/self/fd/${file.fd}`);
+		// A link of a procfs may lead to a pipe or a socket, which has no path.
+		if (!canonical.startsWith("/"))
+			throw new SyscallError({ code: "ENOENT", errno: ENOENT, syscall: "openat2" }, { path });
 		return { path: canonical, type, device: dev, inode: ino, links: nlink, mode, uid };
 	} catch (error) {
 		if (error instanceof SyscallError) return error;
