@@ -31,9 +31,11 @@ import { cloneWithAllIds, mapAll } from "./recipes/all-ids.ts";
 import { build } from "./recipes/build.ts";
 import { runWithServer } from "./recipes/http-inside.ts";
 import { runImage } from "./recipes/image.ts";
+import { buildLayer } from "./recipes/layer.ts";
 import { startServer } from "./recipes/low-port.ts";
 import { enterNewRoot } from "./recipes/new-root.ts";
 import { runOffline } from "./recipes/offline.ts";
+import { testPullRequest } from "./recipes/pull-request.ts";
 import { createService } from "./recipes/service.ts";
 import * as typescript from "./recipes/supervisor.ts";
 import { runTests } from "./recipes/tests.ts";
@@ -106,6 +108,55 @@ sandbox.describe("the sandbox of an agent", () => {
 		chownSync(folder, 0, 0);
 		await expect(runAgent("true", [], folder)).rejects.toThrow(Error);
 	});
+});
+
+sandbox.describe("the recipes of @nearfar/sandbox", () => {
+	beforeEach(() => {
+		if (isRoot) chownSync(folder, 0, 0); // root's files are those of a sandbox of root
+	});
+
+	needs("the program npm", "the file system overlay").test(
+		"a pull request is installed with the registry and tested without, and its tests write nothing",
+		async () => {
+			const manifest = { name: "a", version: "1.0.0", scripts: { test: "touch written && cat node_modules/kept" } };
+			const lock = {
+				name: "a",
+				version: "1.0.0",
+				lockfileVersion: 3,
+				packages: { "": { name: "a", version: "1.0.0" } },
+			};
+			writeFileSync(
+				join(folder, "package.json"),
+				JSON.stringify({
+					...manifest,
+					scripts: { ...manifest.scripts, postinstall: "mkdir -p node_modules; echo installed > node_modules/kept" },
+				}),
+			);
+			writeFileSync(join(folder, "package-lock.json"), JSON.stringify(lock));
+			const { code, stdout } = await testPullRequest(folder, "registry.npmjs.org");
+			expect([code, stdout]).toEqual([0, expect.stringContaining("installed")]);
+			expect(existsSync(join(folder, "written"))).toBe(false);
+			writeFileSync(join(folder, "package.json"), JSON.stringify({ ...manifest, scripts: { postinstall: "exit 7" } }));
+			expect((await testPullRequest(folder, "registry.npmjs.org")).code).toBe(7);
+		},
+		60_000,
+	);
+
+	needs("the program make", "the file system overlay").test(
+		"a step of an image build fills the layer, and nothing else",
+		async () => {
+			const [source, layer] = [join(folder, "source"), join(folder, "layer")];
+			for (const made of [source, layer]) mkdirSync(made);
+			writeFileSync(
+				join(source, "Makefile"),
+				"install:\n\ttouch built\n\tmkdir -p $(DESTDIR)/usr/bin\n\tcp built $(DESTDIR)/usr/bin\n",
+			);
+			await buildLayer(source, layer, "make install");
+			expect([readdirSync(source), readdirSync(join(layer, "usr/bin"))]).toEqual([["Makefile"], ["built"]]);
+			expect(statSync(join(layer, "usr/bin/built")).uid).toBe(process.geteuid?.());
+			await expect(buildLayer(source, layer, "make nothing")).rejects.toMatchObject({ code: "ERR_NEARFAR_EXIT" });
+		},
+	);
 });
 
 test("the test runner judges each test, and kills what a test leaves", async () => {
