@@ -162,7 +162,7 @@ class Drawing {
 		this.#protect(options.protect, "caller", writable);
 		this.#addSystem();
 		for (const file of options.files) this.#addFile(file);
-		for (const file of this.#userFiles()) this.#addFile(file);
+		for (const file of this.#userFiles()) this.#addFile(file, "user");
 		this.#coverProcs();
 		this.#layout.settle();
 		this.#coverSockets();
@@ -397,7 +397,7 @@ class Drawing {
 		}
 	}
 
-	#addFile(file: CheckedFile): void {
+	#addFile(file: CheckedFile, rank: Node["rank"] = "caller"): void {
 		const found = look(file.path);
 		const place =
 			found instanceof SyscallError ? join(canonicalFolder(dirname(file.path)), basename(file.path)) : found.path;
@@ -405,7 +405,7 @@ class Drawing {
 			path: place,
 			kind: "file",
 			type: "file",
-			rank: "caller",
+			rank,
 			file,
 			option: file.option,
 			exists: !(found instanceof SyscallError),
@@ -421,9 +421,10 @@ class Drawing {
 			["/etc/group", gid, `sandbox:x:${gid}:\n`],
 		] as const;
 		for (const [path, id, line] of lines) {
-			if (this.#options.files.some((file) => file.path === path)) continue;
+			const given = this.#layout.get(path);
+			if (given?.rank === "caller" && given.kind !== "read") continue;
 			const text = readText(path);
-			const shown = this.#layout.cover(path)?.kind === "read";
+			const shown = (given ?? this.#layout.cover(path))?.kind === "read";
 			const lists = text.split("\n").some((entry) => entry.split(":")[2] === String(id));
 			if (shown && lists) continue;
 			const before = shown && text !== "" && !text.endsWith("\n") ? `${text}\n` : shown ? text : "";

@@ -229,15 +229,25 @@ test("devices are there when they are named", async () => {
 
 test("the files of the user name the user, whichever id it sees as its own", async () => {
 	const script = "id -un; id -gn; getent passwd $(id -u) | cut -d: -f6";
-	for (const options of [{}, { user: { uid: 54321, gid: 54322 } }, { preset: "closed" }] as const)
+	const user = { uid: 54321, gid: 54322 };
+	for (const options of [
+		{},
+		{ user },
+		{ preset: "closed" },
+		{ user, preset: "closed", read: [...usr, "/etc/passwd", "/etc/group"] },
+	] as const)
 		expect((await outputOf(folder(), script, options)).split("\n")).toEqual([
 			expect.stringMatching(/^\D/),
 			expect.stringMatching(/^\D/),
 			expect.stringMatching(/^\//),
 		]);
-	expect(await outputOf(folder(), "node -p 'os.userInfo().username'", { user: { uid: 54321, gid: 54322 } })).toBe(
-		"sandbox",
-	);
+	expect(await outputOf(folder(), "node -p 'os.userInfo().username'", { user })).toBe("sandbox");
+});
+
+test("a file that the caller has for /etc/passwd stays, and a hidden one stays hidden", async () => {
+	const user = { uid: 54321, gid: 54322 };
+	expect(await inside("cat /etc/passwd", { user, files: { "/etc/passwd": "mine" } })).toBe("mine");
+	expect(await outputOf(folder(), "cat /etc/passwd", { user, hide: ["/etc/passwd"] })).toBe("");
 });
 
 test('the resolver of the host is readable with network: "host"', async () => {

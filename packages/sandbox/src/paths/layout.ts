@@ -22,7 +22,7 @@ export type Kind =
 	| "devpts";
 
 /** Who has asked for a place. Of two that ask for the same place, the one with the higher number gets it. */
-const ranks = { caller: 5, pattern: 4, preset: 3, folder: 2, weak: 1, host: 0 } as const;
+const ranks = { user: 6, caller: 5, pattern: 4, preset: 3, folder: 2, weak: 1, host: 0 } as const;
 
 /** A place of a sandbox, and what lies there. */
 export interface Node {
