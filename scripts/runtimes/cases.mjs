@@ -4,9 +4,10 @@ import { isolation } from "./cases/isolation.mjs";
 import { lifetime } from "./cases/lifetime.mjs";
 import { pidfd } from "./cases/pidfd.mjs";
 import { programs } from "./cases/process.mjs";
+import { sandbox } from "./cases/sandbox.mjs";
 import { Skip } from "./tools.mjs";
 
-export const cases = { ...core, ...programs, ...pidfd, ...isolation, ...lifetime };
+export const cases = { ...core, ...programs, ...pidfd, ...isolation, ...lifetime, ...sandbox };
 
 // On an emulated processor some cases take 10 s, and more beside other work.
 const PATIENCE = 120_000; // milliseconds
