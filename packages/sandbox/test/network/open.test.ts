@@ -2,9 +2,10 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
+import { runFixture } from "../../../../test/fixture.ts";
 import { needs } from "../../../../test/needs.ts";
 import { plan, run, Sandbox, start } from "../../src/index.ts";
-import "../attempts.ts"; // it opens what lives as long as the process
+import { folder } from "../attempts.ts";
 import { connectTo, httpServer, received, tcpServer } from "./servers.ts";
 
 const python = "/usr/bin/python3";
@@ -201,3 +202,24 @@ needs("the program python3").test("what is refused is a violation of the result 
 		await expect(use()).rejects.toMatchObject({ code: "ERR_NEARFAR_SANDBOX_CLOSED" });
 	}
 });
+
+needs("root", "the program unshare").test(
+	"with the network of the host a resolver's file below /run stays readable",
+	async () => {
+		// As systemd-resolved has it: /run of a sandbox is its own.
+		const resolver = [
+			...["set -e", "mount -t tmpfs etc /mnt", "cp -a /etc/passwd /etc/group /etc/alternatives /etc/ld.so.cache /mnt"],
+			...["ln -s ../run/systemd/resolve/stub-resolv.conf /mnt/resolv.conf", "mount --move /mnt /etc"],
+			...["mount -t tmpfs run /run", "mkdir -p /run/systemd/resolve /run/secrets", "echo secret > /run/secrets/a"],
+			...["echo nameserver 192.0.2.53 > /run/systemd/resolve/stub-resolv.conf", 'cd "$0"', 'exec "$@"'],
+		].join("; ");
+		const wrapper = ["unshare", "-m", "sh", "-c", resolver, folder()];
+		const script = "cat /etc/resolv.conf; find /run -type f";
+		const look = async (network: "host" | "none") => {
+			const args = [script, JSON.stringify({ network })];
+			return (await runFixture("sandbox/project", { wrapper, args })).report.stdout;
+		};
+		expect(await look("host")).toBe("nameserver 192.0.2.53\n/run/systemd/resolve/stub-resolv.conf\n");
+		expect(await look("none")).toBe("");
+	},
+);
