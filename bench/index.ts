@@ -11,6 +11,7 @@ import { mount } from "./mount.ts";
 import { lookAtMounts } from "./mountinfo.ts";
 import { namespace } from "./namespace.ts";
 import { near } from "./near.ts";
+import { nearfarRun } from "./nearfar-run.ts";
 import { net } from "./net.ts";
 import { pidfd } from "./pidfd.ts";
 import { probing } from "./probe.ts";
@@ -37,6 +38,7 @@ const rows = [
 	...sandbox,
 	...sandboxRun,
 	...proxy,
+	...nearfarRun,
 	...mount,
 	...net,
 	...namespace,

@@ -25,6 +25,13 @@ export interface Knowledge {
 	readonly marker: string;
 	/** The port of a server on 127.0.0.1 of the host. */
 	readonly port: number;
+	/** Where the sandbox is one of `@nearfar/sandbox`: what it promises beyond that of `isolate.ts` is tried too. */
+	readonly project?: {
+		/** Whether the working directory is a project that may be written, with `.git` and `.env`. */
+		readonly isWritable: boolean;
+		/** The name of an abstract Unix socket of the host. */
+		readonly socket: string;
+	};
 }
 
 /** The result of an attempt that threw no error. `succeeded: false` means that the result holds nothing of the host. */
@@ -41,7 +48,37 @@ const harmless = ["lo", "tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_v
 const knowledge: Knowledge = JSON.parse(process.argv[1] ?? "");
 // The numbers of system calls from 424 on are those of every architecture.
 const numbers =
-	process.arch === "arm64" ? { mount: 40, umount2: 39, pivotRoot: 41 } : { mount: 165, umount2: 166, pivotRoot: 155 };
+	process.arch === "arm64"
+		? {
+				mount: 40,
+				umount2: 39,
+				pivotRoot: 41,
+				socket: 198,
+				keyctl: 219,
+				addKey: 217,
+				ptrace: 117,
+				ioctl: 29,
+				bpf: 280,
+				perf: 241,
+				userfaultfd: 282,
+				handle: 265,
+				connect: 203,
+			}
+		: {
+				mount: 165,
+				umount2: 166,
+				pivotRoot: 155,
+				socket: 41,
+				keyctl: 250,
+				addKey: 248,
+				ptrace: 101,
+				ioctl: 16,
+				bpf: 321,
+				perf: 298,
+				userfaultfd: 323,
+				handle: 304,
+				connect: 42,
+			};
 const MS = { REMOUNT: 0x20, BIND: 0x1000, MOVE: 0x2000, REC: 0x4000, PRIVATE: 0x40000, SHARED: 0x100000 };
 const MNT_DETACH = 2;
 const AT_FDCWD = "-100";
@@ -148,9 +185,61 @@ const attempts: Record<string, Attempt> = {
 	"write kernel.hostname": () => openForWriting("/proc/sys/kernel/hostname"),
 	"allow user namespaces again": () => openForWriting("/proc/sys/user/max_user_namespaces"),
 	"press a magic system request key": () => openForWriting("/proc/sysrq-trigger"),
+	...(knowledge.project && beyond(knowledge.project)),
 	// The last attempt: once it succeeds, no program of the system is there.
 	"pivot the root": () => call(numbers.pivotRoot, '"/tmp"', '"/tmp"'),
 };
+
+/** What a sandbox of `@nearfar/sandbox` refuses beside the rest. */
+function beyond({ isWritable, socket }: NonNullable<Knowledge["project"]>): Record<string, Attempt> {
+	const [AF_UNIX, AF_ALG, AF_VSOCK, SOCK_STREAM] = [1, 38, 40, 1];
+	// Node pads the name of an abstract socket with zeros, or does not, from version to version.
+	const addresses = ["a*", "a108"].map((form) => `connect(S, pack("S ${form}", ${AF_UNIX}, "\\0${socket}"))`);
+	return {
+		"read a secret of the environment": () => {
+			const { NEARFAR_DEMO_SECRET: secret } = process.env;
+			return {
+				succeeded: secret !== undefined,
+				got: `${Object.keys(process.env).length} variables, none of them named as secret`,
+			};
+		},
+		"connect to an abstract socket": () =>
+			run(
+				"perl",
+				"-e",
+				`socket(S, ${AF_UNIX}, ${SOCK_STREAM}, 0) or die "$!\\n"; ${addresses.join(" or ")} or die "$!\\n"`,
+			),
+		"connect to the network": () => connect(80, "192.0.2.1"),
+		"talk to the hypervisor (AF_VSOCK)": () => call(numbers.socket, `${AF_VSOCK}`, `${SOCK_STREAM}`, "0"),
+		"use the kernel's ciphers (AF_ALG)": () => call(numbers.socket, `${AF_ALG}`, "5", "0"),
+		"set up io_uring": () => call(425, "1", '"\\0" x 120'),
+		"read the session keyring": () => call(numbers.keyctl, "0", "-3", "1"),
+		"add a key": () => call(numbers.addKey, '"user"', '"hostile"', '"x"', "1", "-4"),
+		"load a program of BPF": () => call(numbers.bpf, "0", '"\\0" x 72', "72"),
+		"watch performance events": () => call(numbers.perf, '"\\0" x 128', "0", "-1", "-1", "0"),
+		"handle page faults": () => call(numbers.userfaultfd, "1"),
+		"open a file by its handle": () => call(numbers.handle, AT_FDCWD, 'pack("LLQ", 8, 1, 2)', "0"),
+		"type into a terminal (TIOCSTI)": () => call(numbers.ioctl, "0", "0x5412", '"x"'),
+		"type by a number of 64 bits": () => call(numbers.ioctl, "0", "0x100005412", '"x"'),
+		"trace pid 1": () => call(numbers.ptrace, "16", "1", "0", "0"),
+		"make a call that has no name yet": () => call(999),
+		...(isWritable && {
+			"read .env of the project": () => {
+				const text = readFileSync(".env", "utf8");
+				return { succeeded: text !== "", got: "it is empty" };
+			},
+			"write a hook of git": () => write(".git/hooks/pre-commit"),
+			"replace .git": () => {
+				renameSync(".git", "out/git");
+				return "moved";
+			},
+			"replace .env": () => {
+				renameSync(".env", "out/env");
+				return "moved";
+			},
+		}),
+	};
+}
 
 let succeeded = 0;
 for (const [name, attempt] of Object.entries(attempts)) {
@@ -231,9 +320,9 @@ function call(...numberAndArguments: [number, ...string[]]): string {
 	return run("perl", "-e", script);
 }
 
-function connect(port: number): Promise<string> {
+function connect(port: number, host = "127.0.0.1"): Promise<string> {
 	return new Promise((resolve, reject) => {
-		const socket = createConnection(port, "127.0.0.1", () => {
+		const socket = createConnection(port, host, () => {
 			socket.destroy();
 			resolve("connected");
 		});

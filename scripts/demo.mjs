@@ -1,11 +1,16 @@
-// `npm run demo -- [command]` runs examples/isolate.ts. Where the machine refuses, the example says what is in the way.
+// `npm run demo` runs the hostile program of examples in a sandbox of `nearfar run`, and `npm run demo -- COMMAND` that command.
 import { spawn } from "node:child_process";
 import { root } from "./run.mjs";
 import { setup } from "./setup.mjs";
 
 setup();
 
-const child = spawn(process.execPath, ["examples/dist/isolate.js", ...process.argv.slice(2)], {
+const command = process.argv.slice(2);
+const program =
+	command.length > 0
+		? ["packages/nearfar/dist/nearfar.js", "run", "--preset", "closed", "--", ...command]
+		: ["examples/dist/sandbox-demo.js"];
+const child = spawn(process.execPath, program, {
 	cwd: root,
 	stdio: "inherit",
 });
