@@ -1,0 +1,22 @@
+import { spawnSync } from "node:child_process";
+import { expect } from "vitest";
+import { fixturePath } from "../../../test/fixture.ts";
+import { needs } from "../../../test/needs.ts";
+
+/** Memory that the allocator and V8 keep for later. */
+const SLACK = 48; // megabytes; 2000 results of a leak of 24 KiB each
+
+needs("/proc").test(
+	"guarantee 9: 2000 sandboxes leave no descriptor, process, mount, listener or memory behind",
+	{ timeout: 600_000 },
+	() => {
+		const args = ["--expose-gc", fixturePath("sandbox/runs"), "200", "2000"];
+		const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+		expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+		const { before, after } = JSON.parse(stdout);
+		const { megabytes, ...held } = after;
+		const { megabytes: used, ...heldBefore } = before;
+		expect(held).toEqual(heldBefore);
+		expect(megabytes).toBeLessThan(used + SLACK);
+	},
+);
