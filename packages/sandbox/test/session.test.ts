@@ -117,3 +117,16 @@ test("the signal of a sandbox ends its commands", async () => {
 	child.stdout?.once("data", () => control.abort());
 	expect(await child.result).toMatchObject({ reason: "aborted", signal: "SIGTERM" });
 });
+
+test("a command that stops the tasks of others does not keep a command with a time from ending", async () => {
+	await using sandbox = await Sandbox.open({ preset: "closed" });
+	const stopper = `while :; do for p in /proc/[3-9] /proc/[1-9][0-9]*; do [ $p = /proc/$$ ] || kill -STOP \${p#/proc/}; done; done 2> /dev/null`;
+	const hostile = await sandbox.start("sh", ["-c", stopper], { stdio: ["ignore", "ignore", "ignore"] });
+	for (let round = 0; round < 2; round++) {
+		const ended = await sandbox.run("sleep", ["1000"], { limits: { time: 100 }, grace: 0 }).catch((error) => error);
+		const isLate = ended.code === "ERR_NEARFAR_SANDBOX_LIMIT";
+		expect([ended.reason, isLate]).toEqual(isLate ? [undefined, true] : ["timeout", false]);
+	}
+	hostile.kill("SIGKILL");
+	expect((await hostile.result).signal).toBe("SIGKILL");
+});

@@ -15,6 +15,8 @@ import type { CheckedCommand } from "./options.ts";
 import { type Reason, type Result, withCheck } from "./result.ts";
 
 const GRACE = 5000; // milliseconds
+/** The least time that a task has to become its command, whatever the limit of the command is: a busy host needs some. Milliseconds. */
+const START = 2000;
 const MOST_OUTPUT = 64 * 1024 * 1024; // bytes
 
 /**
@@ -57,6 +59,8 @@ export interface Place {
 /** Starts a command. If the promise rejects, nothing of the command has run. */
 export async function startCommand(place: Place, command: CheckedCommand): Promise<Command> {
 	const ending = new Ending(command, place);
+	const { time } = { ...place.blueprint.options.limits, ...command.limits };
+	if (time !== undefined) ending.beforeStart(Math.max(time, START));
 	let terminal: OpenTerminal | undefined;
 	const { setup } = place.more;
 	const withTerminal = async (task: Task) => {
@@ -82,7 +86,7 @@ export async function startCommand(place: Place, command: CheckedCommand): Promi
 	} catch (error) {
 		terminal?.master.close();
 		ending.stop();
-		throw explained(error, command, place);
+		throw ending.reason === "timeout" ? tooLate(error, command) : explained(error, command, place);
 	}
 }
 
@@ -103,6 +107,12 @@ function rlimits({
 		...(openFiles !== undefined && { nofile: openFiles }),
 		...(addressSpace !== undefined && { as: addressSpace }),
 	};
+}
+
+/** Another command of the same sandbox can stop the task that is to become this one. */
+function tooLate(error: unknown, { file }: CheckedCommand): SandboxError {
+	const message = `cannot start ${file} in the time of options.limits: another command may have stopped its task`;
+	return new SandboxError("LIMIT", message, { cause: error, step: "time" });
 }
 
 /** Says of a refused limit or working directory which option it is. */
@@ -155,8 +165,14 @@ class Ending {
 		return this.#controller.signal;
 	}
 
-	/** Ends the command after a time. */
+	/** Ends the task of the command if the command has not begun by then. */
+	beforeStart(time: number): void {
+		this.#timer = setTimeout(() => this.end("timeout"), time);
+	}
+
+	/** Ends the command after a time, which counts from now. */
 	after(time: number): void {
+		clearTimeout(this.#timer);
 		this.#timer = setTimeout(() => {
 			this.#violations.add("limit", "time");
 			this.end("timeout");
