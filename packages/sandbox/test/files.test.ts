@@ -292,6 +292,25 @@ needs("root").test("a folder that the sandbox cannot pass shows the listed paths
 	expect(await inside(`ls ${at}/private; cat ${at}/private/shown/file`, options)).toBe("shown\nx");
 });
 
+needs("root").test(
+	"what lies in a listed folder that the sandbox cannot pass is an error, or was out of reach before",
+	async () => {
+		const at = folder();
+		mkdirSync(join(at, "inside"));
+		writeFileSync(join(at, "secret"), "x");
+		chmodSync(at, 0o700);
+		const read = ["/usr", "/bin?", "/lib?", "/lib64?", at];
+		expect(() => plan({ preset: "closed", read, write: [join(at, "inside")] })).toThrow(
+			expect.objectContaining({
+				code: "ERR_NEARFAR_SANDBOX_PATH",
+				message: expect.stringContaining(`cannot pass ${at}`),
+			}),
+		);
+		expect(await succeeds(`cat ${at}/secret`, { read, hide: [join(at, "secret")] })).toBe(false);
+		expect(await succeeds(`test -d ${at}`, { read, hide: [join(at, "secret")] })).toBe(true);
+	},
+);
+
 // The trees that root writes are opened together with the plan.
 needs("an ordinary user").test("a path that is exchanged after it was looked at is refused", async () => {
 	const at = folder();

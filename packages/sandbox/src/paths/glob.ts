@@ -190,8 +190,10 @@ function tooMuch(
 		matches.length > MOST_MATCHES
 			? `more than ${MOST_MATCHES} files match`
 			: `${looked} files had to be looked at, of at most ${MOST_ENTRIES}`;
-	return new SandboxError(
-		"LIMIT",
-		`cannot expand ${textsOf(patterns)} below ${folder}: ${found}. Name the files or folders, or a folder to look in`,
-	);
+	// A pattern of a preset cannot be left out, but counts from what is writable alone.
+	const isPreset = patterns.some(({ option }) => option.startsWith("the preset"));
+	const help = isPreset
+		? 'Name folders with fewer files in options.write, or begin with preset: "closed"'
+		: "Name the files or folders, or a folder to look in";
+	return new SandboxError("LIMIT", `cannot expand ${textsOf(patterns)} below ${folder}: ${found}. ${help}`);
 }

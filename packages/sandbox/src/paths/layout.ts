@@ -114,11 +114,10 @@ export class Layout {
 		for (const node of this.nodes()) {
 			const cover = this.cover(node.path);
 			if (!cover || isEmpty(cover)) continue;
-			const barred =
-				this.#owners === "caller"
-					? undefined
-					: foldersBetween(cover.path, node.path).find((folder) => !isPassable(folder, cover, this.#owners));
-			if (barred !== undefined && isMask(node)) this.#nodes.delete(node.path);
+			const onTheWay = this.#owners === "caller" ? [] : [cover.path, ...foldersBetween(cover.path, node.path)];
+			const barred = onTheWay.find((folder) => !isPassable(folder, cover, this.#owners));
+			if (barred === cover.path && node.rank === "caller" && !isMask(node)) throw outOfReach(node, barred);
+			if (barred !== undefined && (isMask(node) || barred === cover.path)) this.#nodes.delete(node.path);
 			else if (barred !== undefined)
 				this.#nodes.set(barred, { path: barred, kind: "hide", type: "directory", rank: "weak" });
 			else if (cover.kind === "write" && isRestriction(node)) this.#keep(cover, node);
@@ -176,6 +175,13 @@ export function hasSource({ kind, rank, found }: Pick<Node, "kind" | "rank" | "f
 /** Returns whether a place is memory of the sandbox, in which places for others are made. */
 export function isEmpty({ kind }: Pick<Node, "kind">): boolean {
 	return kind === "folder" || kind === "hide";
+}
+
+function outOfReach({ path, option }: Node, folder: string): SandboxError {
+	return new SandboxError(
+		"PATH",
+		`cannot show ${path} of ${option}: a program of a sandbox of root has another id, and cannot pass ${folder}, which is shown as others see it. Name ${path} alone, or ${folder} in options.write or options.scratch`,
+	);
 }
 
 /** Returns whether a place only takes something away. */
