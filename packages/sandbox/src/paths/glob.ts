@@ -98,16 +98,24 @@ export function expand(folder: string, patterns: readonly Pattern[]): Match[] {
 			continue;
 		}
 		if (list.some(({ name }) => name.includes("\ufffd"))) refuseOtherNames(path, patterns);
+		// Most names match no test. What every name reaches is found once for a folder, as a project has many names.
+		const whatever = states.filter((state) => testOf(state) === "**").flatMap((state) => step(state, ""));
+		const always = reached(whatever);
+		const tested = states.filter((state) => testOf(state) !== "**");
 		for (const entry of list) {
 			looked++;
-			const place = path === "/" ? `/${entry.name}` : `${path}/${entry.name}`;
-			const after = reached(states.flatMap((state) => step(state, entry.name)));
+			const { name } = entry;
+			const hits = tested.filter((state) => (testOf(state) as RegExp | undefined)?.test(name));
+			const after = hits.length === 0 ? always : reached([...whatever, ...hits.flatMap((state) => step(state, name))]);
 			const matched = after.find(({ pattern, at }) => at === pattern.names.length);
+			const isFolder = after.length > 0 && entry.isDirectory();
+			if (!matched && !isFolder) continue;
+			const place = path === "/" ? `/${name}` : `${path}/${name}`;
 			if (matched) matches.push({ pattern: matched.pattern, path: place });
-			else if (after.length > 0 && entry.isDirectory() && !skipped.includes(place))
-				waiting.push({ path: place, states: after });
-			if (looked > MOST_ENTRIES || matches.length > MOST_MATCHES) throw tooMuch(folder, patterns, matches, looked);
+			else if (!skipped.includes(place)) waiting.push({ path: place, states: after });
+			if (matches.length > MOST_MATCHES) break;
 		}
+		if (looked > MOST_ENTRIES || matches.length > MOST_MATCHES) throw tooMuch(folder, patterns, matches, looked);
 	}
 	return matches;
 }
@@ -117,6 +125,11 @@ interface State {
 	readonly pattern: Pattern;
 	/** How many of its names are. */
 	readonly at: number;
+}
+
+/** Returns the test that the next name has to pass, if there is one. */
+function testOf({ pattern, at }: State): RegExp | "**" | undefined {
+	return pattern.names[at];
 }
 
 /** Adds the states in which a `**` stands for no folder. */
