@@ -115,6 +115,9 @@ const deviceLinks = {
 	"/dev/ptmx": "pts/ptmx",
 };
 
+/** What a sandbox makes anew, and cannot hide or protect as a whole. */
+const ownPlaces = ["/", "/proc", "/dev"];
+
 /** The kinds of which a caller lists paths. */
 const listed = ["read", "write", "scratch"] as const;
 
@@ -288,6 +291,12 @@ class Drawing {
 	}
 
 	#addFound(kind: Kind, found: Found, rank: Node["rank"], option: string, movable = false): void {
+		if ((kind === "hide" || kind === "protect") && ownPlaces.includes(found.path)) {
+			throw new SandboxError(
+				"PATH",
+				`cannot ${kind} ${found.path} of ${option}: it is the sandbox's own. Name what lies in it, or leave it out`,
+			);
+		}
 		const type = found.type === "directory" ? "directory" : "file";
 		this.#layout.add({ path: found.path, kind, type, rank, found, option, ...(movable && { movable }) });
 	}
@@ -401,6 +410,11 @@ class Drawing {
 		const found = look(file.path);
 		const place =
 			found instanceof SyscallError ? join(canonicalFolder(dirname(file.path)), basename(file.path)) : found.path;
+		const refuse = (why: string) => {
+			throw new SandboxError("PATH", `cannot make the file ${place} of ${file.option}: ${why}`);
+		};
+		if (!(found instanceof SyscallError) && found.type === "directory") refuse("it is a directory");
+		if (isBelow(place, "/dev") && !isBelow(place, "/dev/shm")) refuse("the devices in /dev are the sandbox's own");
 		this.#layout.add({
 			path: place,
 			kind: "file",

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { needs, skipUnless } from "../../../test/needs.ts";
 import { refusal } from "../../../test/refusal.ts";
-import { type Plan, plan } from "../src/index.ts";
+import { type Plan, plan, type SandboxOptions } from "../src/index.ts";
 import { folder, inside, succeeds } from "./attempts.ts";
 import { hash } from "./hash.ts";
 import { inProject, outputOf } from "./in-project.ts";
@@ -277,4 +277,20 @@ test("a file that is made up keeps its bits, and lies over the file of the host"
 	const options = { write: [at], files: { [join(at, "file")]: { content: "made", mode: 0o555 } } };
 	expect(await inside(`stat -c %a ${at}/file; cat ${at}/file`, options)).toBe("555\nmade");
 	expect(statSync(join(at, "file")).mode & 0o777).toBe(0o640);
+});
+
+test.each<[string, SandboxOptions]>([
+	["cannot hide / of options.hide[0]", { hide: ["/"] }],
+	["cannot hide /proc of options.hide[0]", { hide: ["/proc"] }],
+	["cannot hide /dev of options.hide[0]", { hide: ["/dev"] }],
+	["cannot hide /dev of options.hide[0]", { hide: ["/de*"] }],
+	["cannot protect / of options.protect[0]", { protect: ["/"] }],
+	["cannot protect /proc of options.protect[0]", { protect: ["/proc"] }],
+	["cannot make the file /usr of", { files: { "/usr": "x" } }],
+	["cannot make the file / of", { files: { "/": "x" } }],
+	["cannot make the file /dev/null of", { files: { "/dev/null": "x" } }],
+])("a rule that would not hold is an error: %s", (message, options) => {
+	expect(() => plan({ preset: "closed", ...options })).toThrow(
+		expect.objectContaining({ code: "ERR_NEARFAR_SANDBOX_PATH", message: expect.stringContaining(message) }),
+	);
 });
