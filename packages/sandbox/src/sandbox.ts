@@ -219,7 +219,10 @@ export class Sandbox implements AsyncDisposable {
 			began: performance.now(),
 			ended: async () => this.#lodging.look(),
 		};
-		const started = await startCommand(place, command);
+		const started = await startCommand(place, command).catch((error) => {
+			this.#assertOpen("start a command"); // the end of the sandbox has ended the task of the command
+			throw error;
+		});
 		const { exited } = started.child;
 		this.#running.add(exited);
 		exited.then(() => this.#running.delete(exited));

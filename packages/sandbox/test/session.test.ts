@@ -130,3 +130,13 @@ test("a command that stops the tasks of others does not keep a command with a ti
 	hostile.kill("SIGKILL");
 	expect((await hostile.result).signal).toBe("SIGKILL");
 });
+
+test("a sandbox that is closed meanwhile refuses what has not begun", async () => {
+	const sandbox = await Sandbox.open({ preset: "closed" });
+	const outcomes = [sandbox.run("sleep", ["1000"]), sandbox.connect(9)].map((each) => each.catch((error) => error));
+	await sandbox[Symbol.asyncDispose]();
+	const [ran, connected] = await Promise.all(outcomes);
+	expect(connected.code).toBe("ERR_NEARFAR_SANDBOX_CLOSED");
+	if (ran instanceof Error) expect((ran as NodeJS.ErrnoException).code).toBe("ERR_NEARFAR_SANDBOX_CLOSED");
+	else expect(ran).toMatchObject({ signal: "SIGKILL" });
+});

@@ -100,7 +100,11 @@ export class Network implements AsyncDisposable {
 	async connect(port: number): Promise<Socket> {
 		integer(port, "port", 1, 65_535);
 		this.#assertOpen();
-		const socket = this.#sockets.watch(await this.#inner.connect(port));
+		const connecting = this.#inner.connect(port).catch((error) => {
+			this.#assertOpen(); // the end of the sandbox has ended the task that connects
+			throw error;
+		});
+		const socket = this.#sockets.watch(await connecting);
 		if (this.#closing) socket.destroy();
 		this.#assertOpen();
 		return socket;
