@@ -57,7 +57,7 @@ test("aborted before or meanwhile, it ends, and can be called again; nothing is 
 			await stays?.catch((error) => expect(error.cause.name).toBe("TimeoutError"));
 		}
 		expect(openPidfds()).toBe(before);
-		expect(stateOf(other.pid)).toBe("S");
+		expect(["R", "S", "D"]).toContain(stateOf(other.pid)); // it lives
 	} finally {
 		await end(other);
 	}
