@@ -4,7 +4,9 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { root, stop } from "./run.mjs";
+import { line } from "./count.mjs";
+import { temporaryFolder } from "./ending.mjs";
+import { root, run, stop } from "./run.mjs";
 import { UnavailableError, unpackSource } from "./vm/debian.mjs";
 
 const LIMIT = 600_000; // milliseconds
@@ -22,7 +24,7 @@ const counts = { passed: 0, failed: 0, skipped: 0 };
 
 function skip(reason) {
 	console.log(`skipped: ${reason}`);
-	console.log("0 passed, 0 failed, 1 skipped");
+	console.log(line({ passed: 0, failed: 0, skipped: 1 }));
 	process.exit(0);
 }
 
@@ -39,10 +41,10 @@ function fetchTests(folder) {
 		}
 		const copy = join(folder, release);
 		fs.cpSync(source, copy, { recursive: true });
-		spawnSync("cc", ["-o", join(copy, "tests/try-syscall"), join(copy, "tests/try-syscall.c"), `-I${copy}`]);
+		run("cc", ["-o", join(copy, "tests/try-syscall"), join(copy, "tests/try-syscall.c"), `-I${copy}`]);
 		found.set(release, join(copy, "tests"));
 	}
-	spawnSync("chmod", ["-R", "go+rX", folder]);
+	run("chmod", ["-R", "go+rX", folder]);
 	return found;
 }
 
@@ -83,7 +85,7 @@ function compare(name, ours, real) {
 	console.log(`${name}: ${count(ours.lines, "ok")} ok, ${count(ours.lines, "skip")} skipped${also}`);
 }
 
-/** The users, each with the command that becomes it. A tree that uid 1000 cannot reach is mounted where it can. */
+/** The users, each with the command that becomes it. */
 function users(folder) {
 	if (process.getuid() !== 0) return [["this user", []]];
 	const drop = [
@@ -102,7 +104,7 @@ function users(folder) {
 	];
 }
 
-/** Writes the program that stands for bwrap. The tree lies at a place that every user can reach. */
+/** Writes the program that stands for bwrap. */
 function writeProgram(path, options) {
 	fs.writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' '${join(root, built)}' ${options.join(" ")} "$@"\n`, {
 		mode: 0o755,
@@ -112,35 +114,31 @@ function writeProgram(path, options) {
 if (spawnSync("bwrap", ["--version"]).status !== 0)
 	skip("bwrap is not installed, with which nearfar-bwrap is compared");
 if (!fs.existsSync(join(root, built))) stop(`${built} is missing: npm run setup`);
-const folder = fs.mkdtempSync("/var/tmp/nearfar-bwrap-");
-try {
-	fs.chmodSync(folder, 0o755);
-	fs.mkdirSync(join(folder, "home"));
-	spawnSync("chown", ["1000:1000", join(folder, "home")]);
-	const tests = fetchTests(folder);
-	for (const [user, as] of users(folder)) {
-		for (const { release, tests: names, options = [], needs } of suites) {
-			if (needs && spawnSync("/usr/bin/python3", ["-c", `import ${needs}`]).status !== 0) {
-				console.log(`${names}: skipped, python3-${needs} is not installed`);
-				counts.skipped++;
-				continue;
-			}
-			// The shell tests look for the name that they have called in the text of --help.
-			const program = options.length > 0 ? join(folder, "nearfar-bwrap") : join(root, built);
-			if (options.length > 0) writeProgram(program, options);
-			if (spawnSync(as[0] ?? "true", [...as.slice(1), program, "--version"]).status !== 0) {
-				console.log(`${names} as ${user}: skipped, this user cannot reach ${root}`);
-				counts.skipped++;
-				continue;
-			}
-			for (const name of names) {
-				const file = join(tests.get(release), name);
-				compare(`${release} ${name} as ${user}`, runTest(file, program, as), runTest(file, "/usr/bin/bwrap", as));
-			}
+const folder = temporaryFolder("nearfar-bwrap-", "/var/tmp");
+fs.chmodSync(folder, 0o755);
+fs.mkdirSync(join(folder, "home"));
+if (process.getuid() === 0) fs.chownSync(join(folder, "home"), 1000, 1000);
+const tests = fetchTests(folder);
+for (const [user, as] of users(folder)) {
+	for (const { release, tests: names, options = [], needs } of suites) {
+		if (needs && spawnSync("/usr/bin/python3", ["-c", `import ${needs}`]).status !== 0) {
+			console.log(`${names}: skipped, python3-${needs} is not installed`);
+			counts.skipped++;
+			continue;
+		}
+		// The shell tests look for the name that they have called in the text of --help.
+		const program = options.length > 0 ? join(folder, "nearfar-bwrap") : join(root, built);
+		if (options.length > 0) writeProgram(program, options);
+		if (spawnSync(as[0] ?? "true", [...as.slice(1), program, "--version"]).status !== 0) {
+			console.log(`${names} as ${user}: skipped, this user cannot reach ${root}`);
+			counts.skipped++;
+			continue;
+		}
+		for (const name of names) {
+			const file = join(tests.get(release), name);
+			compare(`${release} ${name} as ${user}`, runTest(file, program, as), runTest(file, "/usr/bin/bwrap", as));
 		}
 	}
-} finally {
-	fs.rmSync(folder, { recursive: true, force: true });
 }
-console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+console.log(line(counts));
 process.exitCode = counts.failed > 0 ? 1 : 0;

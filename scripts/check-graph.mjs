@@ -13,12 +13,12 @@ import { root } from "./run.mjs";
 
 const folder = join(root, "packages");
 const names = readdirSync(folder).sort();
-/** The names that one package may import of another, and the package that each belongs to. */
 /** Entries of packages that only our other packages use. */
 const inner = [
 	["@nearfar/core/internal", "core"],
 	["@nearfar/sandbox/bubblewrap", "sandbox"],
 ];
+/** The names that one package may import of another, and the package that each belongs to. */
 const doors = new Map(names.map((name) => [nameOf(name), name]).concat(inner));
 
 export function checkGraph() {

@@ -39,7 +39,9 @@ function watch() {
 }
 
 function finish() {
-	// The last one first: programs end before the folders that they write to.
-	for (const act of [...acts].reverse()) act();
-	acts.clear();
+	// The last one first: programs end before the folders that they write to. One that throws is not called again by the end that follows.
+	for (const act of [...acts].reverse()) {
+		acts.delete(act);
+		act();
+	}
 }

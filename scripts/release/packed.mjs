@@ -63,8 +63,9 @@ export function packedFaults({ folder, isSlice, name, tarball }, version) {
 	} catch (error) {
 		return [`${name}: ${tarball} cannot be read (${error.message}): pack this version again`];
 	}
-	const wanted = isSlice ? sliceFiles(folder) : packageFiles(folder);
-	const programs = programsOf(folder);
+	const own = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+	const wanted = isSlice ? sliceFiles(own) : packageFiles(folder, own);
+	const programs = programsOf(own);
 	const missing = wanted.filter((file) => !files.has(file));
 	const surplus = [...files.keys()].filter((file) => !wanted.includes(file));
 	if (missing.length > 0) faults.push(`the tarball lacks ${missing.join(", ")}`);
@@ -88,18 +89,17 @@ export function packedFaults({ folder, isSlice, name, tarball }, version) {
 	return faults.map((fault) => `${name}: ${fault}`);
 }
 
-function sliceFiles(folder) {
-	const { files } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+function sliceFiles({ files }) {
 	return [...files, "LICENSE", "README.md", "package.json"];
 }
 
 /** Returns the files that belong into a package: its sources, a declaration of each, and the bundles. */
-function packageFiles(folder) {
+function packageFiles(folder, own) {
 	const sources = readdirSync(join(folder, "src"), { recursive: true }).filter((file) => file.endsWith(".ts"));
 	const declarations = sources.map((file) => file.replace(/\.ts$/, ".d.ts"));
 	const isCore = existsSync(join(folder, "npm"));
-	const programs = programsOf(folder);
-	const bundles = [...new Set([...programs, ...modulesOf(folder)])].map((file) => file.replace("dist/", ""));
+	const programs = programsOf(own);
+	const bundles = [...new Set([...programs, ...modulesOf(own)])].map((file) => file.replace("dist/", ""));
 	const built = [...declarations, ...bundles].flatMap((file) => [file, `${file}.map`]);
 	return [
 		...["LICENSE", "README.md", "package.json"],
@@ -111,13 +111,15 @@ function packageFiles(folder) {
 }
 
 /** Returns the files of a package that others import. */
-function modulesOf(folder) {
-	const { exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-	return Object.values(exports).flatMap((each) => each.default?.replace(/^\.\//, "") ?? []);
+function modulesOf({ exports }) {
+	return Object.values(exports).flatMap(({ default: file }) => (file ? inPackage(file) : []));
 }
 
 /** Returns the files of a package that npm links into a folder of `PATH`. */
-function programsOf(folder) {
-	const { bin = {} } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-	return Object.values(bin).map((path) => path.replace(/^\.\//, ""));
+function programsOf({ bin = {} }) {
+	return Object.values(bin).map(inPackage);
+}
+
+function inPackage(path) {
+	return path.replace(/^\.\//, "");
 }

@@ -13,9 +13,13 @@ export async function doctor(args: readonly string[]): Promise<number> {
 	if (help) return print(helps.doctor);
 	const progress = new Progress();
 	progress.begin("trying what a sandbox needs");
-	const { doctor: examine } = await import("@nearfar/sandbox");
-	const report = await examine();
-	progress.end();
+	let report: Found;
+	try {
+		const { doctor: examine } = await import("@nearfar/sandbox");
+		report = await examine();
+	} finally {
+		progress.end();
+	}
 	const text = json ? JSON.stringify(report) : describe(report);
 	return print(`${text}\n`) || (report.ok ? 0 : 1);
 }

@@ -35,33 +35,35 @@ describe("a program that is not executed", () => {
 });
 
 describe("125, and nothing has run", () => {
-	const ran = join(folderName(), "ran");
 	test.each([
 		[[], "the commands are run and doctor"],
 		[["walk"], "walk is no command of nearfar"],
 		[["run"], "no command was given"],
 		[["run", "--"], "no command was given"],
-		[["run", "--wrte", ".", "touch", ran], "there is no option --wrte"],
-		[["run", "-w", "touch", ran], "there is no option -w"],
-		[["run", "--write", "--", "touch", ran], '--write takes a path, and "--" was given'],
+		[["run", "--wrte", ".", "echo", "ran"], "there is no option --wrte"],
+		[["run", "-w", "echo", "ran"], "there is no option -w"],
+		[["run", "--write", "--", "echo", "ran"], '--write takes a path, and "--" was given'],
 		[["run", "--write"], "--write takes a path, and nothing was given"],
-		[["run", "--dry-run=yes", "touch", ran], '--dry-run takes no value, and "yes" was given'],
-		[["run", "--time", "600", "touch", ran], '--time takes a time, such as 500ms, 90s, 10m or 2h, and "600" was given'],
-		[["run", "--time", "0s", "touch", ran], '"0s" was given'],
-		[["run", "--time", "600h", "touch", ran], '"600h" was given'],
-		[["run", "--processes", "many", "touch", ran], '"many" was given'],
-		[["run", "--processes", "0", "touch", ran], "options.limits.processes"],
-		[["run", "--net", "some", "touch", ran], '--net takes none or host, and "some" was given'],
-		[["run", "--net", "host", "--allow", "example.com", "touch", ran], 'the network is "host"'],
-		[["run", "--allow", "a b", "touch", ran], "options.network.allow[0]"],
-		[["run", "--publish", "70000", "touch", ran], "options.network.publish[0]"],
-		[["run", "--preset", "open", "touch", ran], '"open" was given'],
-		[["run", "--env", "=x", "touch", ran], '"=x" was given'],
-		[["run", "--json", "x", "touch", ran], '"x" was given'],
-		[["run", "--json", "77", "touch", ran], "and 77 is not"],
-		[["run", "--tty", "--no-tty", "touch", ran], "leave out one"],
-		[["run", "--read", "/no/such/folder", "touch", ran], "/no/such/folder"],
-		[["run", "--write", "", "touch", ran], "options.write[0]"],
+		[["run", "--dry-run=yes", "echo", "ran"], '--dry-run takes no value, and "yes" was given'],
+		[
+			["run", "--time", "600", "echo", "ran"],
+			'--time takes a time, such as 500ms, 90s, 10m or 2h, and "600" was given',
+		],
+		[["run", "--time", "0s", "echo", "ran"], '"0s" was given'],
+		[["run", "--time", "600h", "echo", "ran"], '"600h" was given'],
+		[["run", "--processes", "many", "echo", "ran"], '"many" was given'],
+		[["run", "--processes", "0", "echo", "ran"], "options.limits.processes"],
+		[["run", "--net", "some", "echo", "ran"], '--net takes none or host, and "some" was given'],
+		[["run", "--net", "host", "--allow", "example.com", "echo", "ran"], 'the network is "host"'],
+		[["run", "--allow", "a b", "echo", "ran"], "options.network.allow[0]"],
+		[["run", "--publish", "70000", "echo", "ran"], "options.network.publish[0]"],
+		[["run", "--preset", "open", "echo", "ran"], '"open" was given'],
+		[["run", "--env", "=x", "echo", "ran"], '"=x" was given'],
+		[["run", "--json", "x", "echo", "ran"], '"x" was given'],
+		[["run", "--json", "77", "echo", "ran"], "and 77 is not"],
+		[["run", "--tty", "--no-tty", "echo", "ran"], "leave out one"],
+		[["run", "--read", "/no/such/folder", "echo", "ran"], "/no/such/folder"],
+		[["run", "--write", "", "echo", "ran"], "options.write[0]"],
 		[["doctor", "--jsn"], '"--jsn" was given'],
 		[["doctor", "now"], '"now" was given'],
 	])("%j", async (args, message) => {
@@ -72,7 +74,3 @@ describe("125, and nothing has run", () => {
 		expect(ended.stderr).not.toContain("    at ");
 	});
 });
-
-function folderName(): string {
-	return `/tmp/nearfar-never-${process.pid}`;
-}

@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { SyscallError, Task } from "@nearfar/core";
 import { type CheckedFile, type CheckedOptions, checkSandbox, type GivenEntry, toEntry } from "./check.ts";
+import { usualDevices } from "./devices.ts";
 import { environmentOf, withNetwork } from "./environment.ts";
 import { SandboxError } from "./errors.ts";
 import { proxyEnvironment } from "./network/environment.ts";
@@ -106,7 +107,6 @@ export function plan(options?: SandboxOptions): Plan {
 	return draw(checkSandbox(options)).plan;
 }
 
-const usualDevices = ["null", "zero", "full", "random", "urandom", "tty"];
 const deviceLinks = {
 	"/dev/fd": "/proc/self/fd",
 	"/dev/stdin": "/proc/self/fd/0",
@@ -377,7 +377,7 @@ class Drawing {
 		const expanded = new Map<GivenEntry, Match[]>();
 		for (const [folder, patterns] of folders) {
 			const tests = patterns.map(({ entry, relative }) => toPattern(entry.option, entry.text, relative));
-			for (const match of expand(folder, tests)) {
+			for (const match of expand(folder, tests, this.#procs)) {
 				const entry = patterns[tests.indexOf(match.pattern)]?.entry;
 				if (entry) listOf(expanded, entry).push(match);
 				this.#matches.push(match);

@@ -13,6 +13,12 @@ export interface Violation {
 
 const MOST = 1000;
 
+/** A moment in the list of violations. */
+export interface Mark {
+	readonly length: number;
+	readonly dropped: number;
+}
+
 /** The violations of a sandbox: a list that grows until the sandbox is closed. After 1000 there is one more, with a count. */
 export class Violations implements AsyncIterable<Violation> {
 	readonly #list: Violation[] = [];
@@ -20,9 +26,9 @@ export class Violations implements AsyncIterable<Violation> {
 	#closed = false;
 	#waiting: (() => void)[] = [];
 
-	/** The number of violations so far. */
-	get length(): number {
-		return this.#list.length;
+	/** How many violations there are so far, and how many were dropped. */
+	get mark(): Mark {
+		return { length: this.#list.length, dropped: this.#dropped };
 	}
 
 	add(kind: Violation["kind"], what: string): void {
@@ -31,11 +37,11 @@ export class Violations implements AsyncIterable<Violation> {
 		this.#wake();
 	}
 
-	/** Returns the violations from a number on, and what was dropped. */
-	since(first: number): Violation[] {
-		const last =
-			this.#dropped > 0 ? [{ kind: "limit", what: `violations: ${this.#dropped} more`, at: Date.now() } as const] : [];
-		return [...this.#list.slice(first), ...last];
+	/** Returns the violations since a mark, and how many were dropped since then. */
+	since({ length, dropped }: Mark): Violation[] {
+		const more = this.#dropped - dropped;
+		const last = more > 0 ? [{ kind: "limit", what: `violations: ${more} more`, at: Date.now() } as const] : [];
+		return [...this.#list.slice(length), ...last];
 	}
 
 	/** Ends every loop over the violations. */
@@ -51,7 +57,7 @@ export class Violations implements AsyncIterable<Violation> {
 			if (this.#closed) break;
 			await new Promise<void>((resolve) => this.#waiting.push(resolve));
 		}
-		yield* this.since(next);
+		yield* this.since({ length: next, dropped: 0 });
 	}
 
 	#wake(): void {

@@ -16,6 +16,7 @@ import {
 import { SandboxError } from "./errors.ts";
 import { expand, type Pattern, splitPattern, toPattern } from "./paths/glob.ts";
 import { isBelow } from "./paths/links.ts";
+import { procMounts } from "./paths/proc-mounts.ts";
 import type { Blueprint } from "./plan.ts";
 import type { Violations } from "./violations.ts";
 
@@ -54,9 +55,10 @@ export class Watch implements Disposable {
 			const pattern = toPattern(entry.option, entry.text, entry.relative ? entry.text : splitPattern(entry.path)[1]);
 			folders.set(folder, [...(folders.get(folder) ?? []), pattern]);
 		}
+		const procs = folders.size > 0 ? procMounts() : [];
 		for (const [folder, patterns] of folders) {
 			try {
-				for (const { path } of expand(folder, patterns)) if (!this.#seen.has(path)) this.#report(path);
+				for (const { path } of expand(folder, patterns, procs)) if (!this.#seen.has(path)) this.#report(path);
 			} catch (error) {
 				if (!(error instanceof SandboxError)) throw error;
 				this.#violations.add("limit", error.message);

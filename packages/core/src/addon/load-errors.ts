@@ -97,7 +97,8 @@ export function accessRefused(error: unknown): LoadError {
 
 /** Returns the error for a file or a folder of the package whose permissions forbid this user to read it. */
 export function userRefused({ packageName }: Slice, path: string, cause?: unknown): LoadError {
-	const folder = path.slice(0, path.indexOf(packageName) + packageName.length);
+	const at = path.lastIndexOf(packageName); // a linked package lies in a folder of another name
+	const folder = at < 0 ? path.slice(0, path.lastIndexOf("/")) : path.slice(0, at + packageName.length);
 	return new LoadError(
 		"PERMISSION",
 		`the user of this process may not read ${path}`,

@@ -1,5 +1,4 @@
 import { closeSync } from "node:fs";
-import { constants } from "node:os";
 import {
 	type ChildProcess,
 	type CloneOptions,
@@ -13,7 +12,7 @@ import {
 	Task,
 	umask,
 } from "@nearfar/core";
-import { executeFor } from "@nearfar/core/internal";
+import { executeFor, signalNumber } from "@nearfar/core/internal";
 import { setresgid, setresuid, setsid } from "@nearfar/credentials";
 import { setns, unshare } from "@nearfar/namespaces";
 import { setDumpable } from "@nearfar/process";
@@ -95,8 +94,8 @@ class Bubblewrap implements AsyncDisposable {
 	#kept: FileDescriptor[] = [];
 	/** The folder `/proc` of the host in the first process, which says there what it is. */
 	#procfs: FileDescriptor | undefined;
-	/** The numbers of the operations that make links, once it is known that something may have the name of one. */
-	#present: ReadonlySet<number> = new Set();
+	/** Whether something may have the name of a link that is to be made. */
+	#linksMayBe = false;
 
 	constructor(invocation: Invocation, settings: Settings, voice: Voice, surroundings: Surroundings) {
 		this.#invocation = invocation;
@@ -133,7 +132,7 @@ class Bubblewrap implements AsyncDisposable {
 		const done = [...passed, ...named.filter((fd) => fd !== statusFd && fd !== infoFd)];
 		for (const fd of new Set(done)) close(fd);
 		const { code, signal } = await child.exited;
-		const status = code ?? 128 + (typeof signal === "number" ? signal : constants.signals[signal ?? "SIGKILL"]);
+		const status = code ?? 128 + signalNumber(signal ?? "SIGKILL");
 		reportExit(status, statusFd);
 		return status;
 	}
@@ -176,23 +175,10 @@ class Bubblewrap implements AsyncDisposable {
 				return await this.#clone(entered, options, reasons);
 			} catch (error) {
 				// Something has the name of a link. The links of that name are compared once the root is made.
-				if (!(error instanceof Failure) || !this.#addPresent(error)) throw error;
+				if (this.#linksMayBe || !(error instanceof Failure) || !isLinkThere(error)) throw error;
+				this.#linksMayBe = true;
 			}
 		}
-	}
-
-	/** After a link could not be made because something has its name: adds the links. Returns whether that changes anything. */
-	#addPresent({ cause }: Failure): boolean {
-		if (!(cause instanceof SyscallError) || cause.code !== "EEXIST" || !cause.syscall.startsWith("symlink"))
-			return false;
-		const before = this.#present.size;
-		this.#present = new Set(this.#links());
-		return this.#present.size > before;
-	}
-
-	/** Returns the numbers of the operations that make links. */
-	#links(): number[] {
-		return this.#prepared.flatMap(({ operation: { kind } }, index) => (kind === "symlink" ? [index] : []));
 	}
 
 	/** As {@link Bubblewrap.#begin}, where somebody outside maps the ids first, and has to know the process for that. */
@@ -203,7 +189,7 @@ class Bubblewrap implements AsyncDisposable {
 		this.#procfs = init.run(openProc);
 		this.#report(init);
 		awaitByte(this.#invocation.usernsBlockFd);
-		this.#present = new Set(this.#links());
+		this.#linksMayBe = true;
 		try {
 			await init.batch(() => {
 				setDumpable(false);
@@ -265,7 +251,7 @@ class Bubblewrap implements AsyncDisposable {
 				console: terminal(),
 				tolerant,
 				refuseLinks,
-				presentLinks: this.#present,
+				linksMayBe: this.#linksMayBe,
 			},
 			reasons,
 		);
@@ -328,9 +314,9 @@ class Bubblewrap implements AsyncDisposable {
 
 	/** Compares links that were there already with those that were to be made. */
 	#checkLinks(init: Task): void {
-		for (const index of this.#present) {
-			const { operation } = this.#prepared[index] ?? {};
-			if (operation?.kind !== "symlink") continue;
+		if (!this.#linksMayBe) return;
+		for (const { operation } of this.#prepared) {
+			if (operation.kind !== "symlink") continue;
 			const { dest, target } = operation;
 			const found = readLink(init, dest);
 			if (found !== target) throw new Failure(`${linkReason(dest)}: existing destination is ${found}`);
@@ -494,4 +480,9 @@ function close(fd: number): void {
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "EBADF") throw error;
 	}
+}
+
+/** Returns whether a link could not be made because something has its name. */
+function isLinkThere({ cause }: Failure): boolean {
+	return cause instanceof SyscallError && cause.code === "EEXIST" && cause.syscall.startsWith("symlink");
 }

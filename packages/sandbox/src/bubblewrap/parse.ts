@@ -187,13 +187,8 @@ function answer(value: Answer): [number, Take] {
 	];
 }
 
-function unshare(...kinds: ("user" | "pid" | "net" | "ipc" | "uts" | "cgroup")[]): [number, Take] {
-	return [
-		0,
-		({ result }) => {
-			for (const kind of kinds) result.unshare.add(kind);
-		},
-	];
+function unshare(kind: "user" | "pid" | "net" | "ipc" | "uts" | "cgroup"): [number, Take] {
+	return [0, ({ result }) => void result.unshare.add(kind)];
 }
 
 function tryUnshare(kind: "user" | "cgroup"): [number, Take] {
@@ -295,14 +290,10 @@ const options: Record<string, [count: number, take: Take]> = {
 	"--assert-userns-disabled": flag("assertUsernsDisabled"),
 	"--uid": last("uid", (text) => number(text, "uid")),
 	"--gid": last("gid", (text) => number(text, "gid")),
-	"--hostname": [
-		1,
-		({ result, voice }, [name = ""]) => {
-			if (result.hostname !== undefined) voice.warn("Only the last --hostname option will take effect");
-			result.hostname = name;
-			result.operations.push({ kind: "hostname", name });
-		},
-	],
+	"--hostname": last("hostname", (name, { result }) => {
+		result.operations.push({ kind: "hostname", name });
+		return name;
+	}),
 	"--chdir": last("chdir", (text) => text),
 	"--clearenv": [0, ({ result }) => void result.environment.push([])],
 	"--setenv": [2, ({ result }, [name = "", value = ""]) => void result.environment.push([name, value])],
@@ -361,15 +352,10 @@ const options: Record<string, [count: number, take: Take]> = {
 	"--bind-data": data(false),
 	"--ro-bind-data": data(true),
 	"--symlink": operation(2, ([target = "", dest = ""]) => ({ kind: "symlink", target, dest })),
-	"--seccomp": [
-		1,
-		(parser, [text = ""]) => {
-			const { result, voice } = parser;
-			if (result.filters.length > 0) throw new Failure("--seccomp cannot be combined with --add-seccomp-fd");
-			if (result.seccomp !== undefined) voice.warn("Only the last --seccomp option will take effect");
-			result.seccomp = parser.descriptor(text);
-		},
-	],
+	"--seccomp": last("seccomp", (text, parser) => {
+		if (parser.result.filters.length > 0) throw new Failure("--seccomp cannot be combined with --add-seccomp-fd");
+		return parser.descriptor(text);
+	}),
 	"--add-seccomp-fd": [
 		1,
 		(parser, [text = ""]) => {

@@ -28,6 +28,7 @@ import {
 } from "@nearfar/mount";
 import { loopbackUp, sethostname } from "@nearfar/namespaces";
 import { setNoNewPrivs } from "@nearfar/process";
+import { usualDevices } from "../devices.ts";
 import type { Reasons } from "./failure.ts";
 import type { Operation } from "./operations.ts";
 import type { Prepared, Source } from "./sources.ts";
@@ -46,11 +47,10 @@ export interface RootOptions {
 	/** Whether a bind goes on where the kernel refuses its attributes. */
 	readonly tolerant: boolean;
 	readonly refuseLinks: boolean;
-	/** The numbers of those links of which something of their name may be there already. */
-	readonly presentLinks: ReadonlySet<number>;
+	/** Whether something may have the name of a link. */
+	readonly linksMayBe: boolean;
 }
 
-const devices = ["null", "zero", "full", "random", "urandom", "tty"];
 const deviceLinks = {
 	stdin: "/proc/self/fd/0",
 	stdout: "/proc/self/fd/1",
@@ -124,7 +124,7 @@ export class BubblewrapRoot {
 			const what = `Can't mount proc on ${operation.dest}`;
 			this.#reasons.do(what, () => this.#trees.set(each, newPids ? proc(null) : bind("/proc", null)));
 		} else if (operation.kind === "dev") {
-			const sources = devices.map((name) => [name, `/dev/${name}`]);
+			const sources = usualDevices.map((name) => [name, `/dev/${name}`]);
 			if (console !== undefined) sources.push(["console", console]);
 			for (const [name = "", path = ""] of sources) {
 				this.#reasons.do(`Can't bind mount ${path} on ${operation.dest}/${name}`, () => {
@@ -215,7 +215,7 @@ export class BubblewrapRoot {
 				this.#writeFile(each, operation);
 				break;
 			case "symlink":
-				this.#link(each, operation);
+				this.#link(operation);
 				break;
 			case "chmod":
 				this.#chmod(operation);
@@ -310,11 +310,11 @@ export class BubblewrapRoot {
 		place.close();
 	}
 
-	#link(each: Prepared, { target, dest }: Operation & { kind: "symlink" }): void {
+	#link({ target, dest }: Operation & { kind: "symlink" }): void {
 		const place = this.#place(dest);
 		this.#reasons.do(linkReason(dest), () => {
 			symlink(target, place.location);
-			if (this.#options.presentLinks.has(this.#options.prepared.indexOf(each))) native().passOver();
+			if (this.#options.linksMayBe) native().passOver();
 		});
 		place.close();
 	}

@@ -29,7 +29,7 @@ import { loopbackUp, sethostname } from "@nearfar/namespaces";
 import { getrlimit, setNoNewPrivs } from "@nearfar/process";
 import type { CheckedFile } from "../check.ts";
 import { hasSource, isEmpty, type Node } from "../paths/layout.ts";
-import { foldersBetween } from "../paths/links.ts";
+import { foldersBetween, isBelow } from "../paths/links.ts";
 import type { Blueprint, Owners } from "../plan.ts";
 import { copyTree } from "./copy.ts";
 import { joinSessionKeyring } from "./keyring.ts";
@@ -305,8 +305,7 @@ export class RootBuilder {
 	}
 
 	#coverOf(path: string): Node | undefined {
-		const above = this.#blueprint.nodes.filter((node) => path.startsWith(node.path === "/" ? "/" : `${node.path}/`));
-		return above.at(-1);
+		return this.#blueprint.nodes.findLast((node) => isBelow(path, node.path));
 	}
 }
 

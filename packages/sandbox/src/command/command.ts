@@ -9,7 +9,7 @@ import type { Blueprint } from "../plan.ts";
 import { type OpenTerminal, openTerminal } from "../tty/open.ts";
 import type { Pty } from "../tty/pty.ts";
 import { Terminal } from "../tty/terminal.ts";
-import type { Violation, Violations } from "../violations.ts";
+import type { Mark, Violation, Violations } from "../violations.ts";
 import { Output } from "./collect.ts";
 import type { CheckedCommand } from "./options.ts";
 import { type Reason, type Result, withCheck } from "./result.ts";
@@ -199,7 +199,7 @@ export class Command {
 	readonly #place: Place;
 	readonly #ending: Ending;
 	readonly #startup: number;
-	readonly #first: number;
+	readonly #first: Mark;
 	readonly #outputs: readonly Output[];
 
 	constructor(child: Spawned, options: CheckedCommand, place: Place, ending: Ending, terminal: Terminal | undefined) {
@@ -209,7 +209,7 @@ export class Command {
 		this.#place = place;
 		this.#ending = ending;
 		this.#startup = performance.now() - place.began;
-		this.#first = place.violations.length;
+		this.#first = place.violations.mark;
 		const { time, output } = { ...place.blueprint.options.limits, ...options.limits };
 		if (time !== undefined) ending.after(time);
 		const tooLong = () => {

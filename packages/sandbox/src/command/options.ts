@@ -74,7 +74,7 @@ function check(
 	}
 	if (signalNumber(killSignal, "options.killSignal") === 0)
 		throw wrongValue("options.killSignal", "a signal from 1 to 64", killSignal);
-	const { time, output } = checkLimits(limits, ["time", "output"]);
+	const checked = checkLimits(limits, ["time", "output"]);
 	return {
 		file: text(file, "file"),
 		args: array(args, "args").map((arg, index) => text(arg, `args[${index}]`)),
@@ -86,7 +86,7 @@ function check(
 		signal: abortSignal(options.signal),
 		killSignal,
 		grace: grace === undefined ? undefined : integer(grace, "options.grace", 0, 2 ** 31 - 1),
-		limits: { ...(time !== undefined && { time }), ...(output !== undefined && { output }) },
+		limits: checked,
 		encoding,
 	};
 }

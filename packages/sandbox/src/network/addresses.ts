@@ -35,20 +35,21 @@ const globalUnicast = toList("2000::/3");
  * The addresses of this host's own network devices are not public either: its services listen there.
  *
  * @param address - An address in the spelling of `toHost`, or with a zone.
+ * @param own - The addresses of this host, where the caller asks about several addresses.
  */
-export function isPublic(address: string): boolean {
+export function isPublic(address: string, own = ownAddresses()): boolean {
 	if (isIPv6(address) && address.includes("%")) return false; // with a zone: link-local
-	if (isOwn(address)) return false;
+	if (own.has(address)) return false;
 	if (isIPv4(address)) return !special.check(address, "ipv4");
 	// A network with IPv6 alone reaches IPv4 addresses through this prefix.
 	const translated = embeddedIPv4(address, "64:ff9b::");
-	if (translated !== undefined) return isPublic(translated);
+	if (translated !== undefined) return isPublic(translated, own);
 	return globalUnicast.check(address, "ipv6") && !special.check(address, "ipv6");
 }
 
-function isOwn(address: string): boolean {
-	const own = Object.values(networkInterfaces()).flatMap((addresses = []) => addresses);
-	return own.some((other) => other.address === address);
+/** Returns the addresses of the network devices of this host. */
+export function ownAddresses(): ReadonlySet<string> {
+	return new Set(Object.values(networkInterfaces()).flatMap((found = []) => found.map(({ address }) => address)));
 }
 
 function toList(...subnets: string[]): BlockList {

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { isPublic } from "./addresses.ts";
+import { isPublic, ownAddresses } from "./addresses.ts";
 import { toHost, withPort } from "./host.ts";
 import type { NetworkRequest, NetworkRules } from "./options.ts";
 import { covers } from "./pattern.ts";
@@ -59,13 +59,15 @@ export class Gate {
 		}
 		const found = (await this.#addressesOf(host)).filter((address) => !isListed(deny, address));
 		if (found.length === 0) throw refused(host, port, "its addresses are in `deny`");
-		const open = found.filter((address) => isPublic(address) || isListed(allow, address));
+		const own = ownAddresses();
+		const open = found.filter((address) => isPublic(address, own) || isListed(allow, address));
 		if (isAllowed && open.length > 0) return { host, port, addresses: open };
 		if (!ask) throw refused(host, port, "its address is not public, and the address itself is not in `allow`");
 		// A yes to a private address is one for this address alone.
 		const asked = open.length > 0 ? open : found.slice(0, 1);
 		const [address = host] = asked;
-		if (await this.#ask({ host, port, address, private: !isPublic(address) })) return { host, port, addresses: asked };
+		if (await this.#ask({ host, port, address, private: !isPublic(address, own) }))
+			return { host, port, addresses: asked };
 		throw refused(host, port, "`ask` has not said yes");
 	}
 

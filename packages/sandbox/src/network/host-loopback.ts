@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { atLoopback } from "./at-loopback.ts";
 import type { Inner } from "./keeper.ts";
 import { connected } from "./sockets.ts";
 
@@ -6,15 +7,8 @@ import { connected } from "./sockets.ts";
 export class HostLoopback implements Inner {
 	readonly isHost = true;
 
-	async connect(port: number): Promise<Socket> {
-		try {
-			return await connected(connect({ port, host: "127.0.0.1" }));
-		} catch (error) {
-			if ((error as NodeJS.ErrnoException).code !== "ECONNREFUSED") throw error;
-			return connected(connect({ port, host: "::1" })).catch(() => {
-				throw error;
-			});
-		}
+	connect(port: number): Promise<Socket> {
+		return atLoopback((host) => connected(connect({ port, host })));
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {}

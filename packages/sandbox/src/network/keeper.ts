@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
-import { type Process, SyscallError, Task } from "@nearfar/core";
+import { type Process, Task } from "@nearfar/core";
 import { Namespace, setns } from "@nearfar/namespaces";
 import { connectInside } from "@nearfar/net";
+import { atLoopback } from "./at-loopback.ts";
 
 /** The loopback device that the commands of a sandbox have. */
 export interface Inner extends AsyncDisposable {
@@ -44,14 +45,7 @@ export class Keeper implements Inner {
 
 	async connect(port: number): Promise<Socket> {
 		const task = await this.#enter();
-		try {
-			return await connectInside(task, { address: "127.0.0.1", port });
-		} catch (error) {
-			if (!(error instanceof SyscallError) || error.code !== "ECONNREFUSED") throw error;
-			const other = await connectInside(task, { address: "::1", port }).catch(() => undefined);
-			if (!other) throw error;
-			return other;
-		}
+		return atLoopback((address) => connectInside(task, { address, port }));
 	}
 
 	/** Returns the task in the namespace. Another one is cloned where somebody outside has killed the last. */

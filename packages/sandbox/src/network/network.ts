@@ -75,7 +75,9 @@ export class Network implements AsyncDisposable {
 			for (const server of servers) server.unref(); // the commands keep Node alive, and nothing else
 			return new Network(keeper, proxyEnvironment(portOf(proxy)), servers, sockets);
 		} catch (error) {
-			await Promise.all([...servers.map(close), keeper[Symbol.asyncDispose]()]);
+			const closed = servers.map(close);
+			sockets.destroy(); // otherwise a client that has connected meanwhile is waited for
+			await Promise.all([...closed, keeper[Symbol.asyncDispose]()]);
 			throw error;
 		}
 	}

@@ -35,7 +35,6 @@ export interface Found {
 	readonly inode: bigint;
 	readonly links: number;
 	readonly mode: number;
-	readonly uid: number;
 }
 
 /** Checks a path of an option. */
@@ -89,19 +88,12 @@ export function find({ option, text, path, optional }: GivenPath): Found | undef
 export function look(path: string): Found | SyscallError {
 	try {
 		using file = openat2(path, { flags: ["path"] });
-		const {
-			type,
-			dev,
-			ino = 0n,
-			nlink = 1,
-			mode = 0,
-			uid = 0,
-		} = statx(file, { mask: ["type", "mode", "nlink", "uid", "ino"] });
+		const { type, dev, ino = 0n, nlink = 1, mode = 0 } = statx(file, { mask: ["type", "mode", "nlink", "ino"] });
 		const canonical = readlink(`/proc/self/fd/${file.fd}`);
 		// A link of a procfs may lead to a pipe or a socket, which has no path.
 		if (!canonical.startsWith("/"))
 			throw new SyscallError({ code: "ENOENT", errno: ENOENT, syscall: "openat2" }, { path });
-		return { path: canonical, type, device: dev, inode: ino, links: nlink, mode, uid };
+		return { path: canonical, type, device: dev, inode: ino, links: nlink, mode };
 	} catch (error) {
 		if (error instanceof SyscallError) return error;
 		throw error;

@@ -2,7 +2,6 @@ import { isUtf8 } from "node:buffer";
 import { accessSync, constants, type Dirent, lstatSync, readdirSync } from "node:fs";
 import { wrongValue } from "@nearfar/core/internal";
 import { SandboxError } from "../errors.ts";
-import { procMounts } from "./proc-mounts.ts";
 
 const MOST_MATCHES = 10_000;
 const MOST_ENTRIES = 200_000;
@@ -78,13 +77,14 @@ export interface Match {
  * The folders of the kernel, such as each procfs, are not looked into.
  *
  * @param folder - A canonical path.
+ * @param procs - The places of each procfs other than `/proc`.
  * @throws `ERR_NEARFAR_SANDBOX_LIMIT` There are more than 10 000 matches, or 200 000 entries to look at.
  * @throws `ERR_NEARFAR_SANDBOX_PATH` A name on the way is not UTF-8.
  */
-export function expand(folder: string, patterns: readonly Pattern[]): Match[] {
+export function expand(folder: string, patterns: readonly Pattern[], procs: readonly string[]): Match[] {
 	const matches: Match[] = [];
 	if (patterns.length === 0) return matches;
-	const skipped = ["/proc", "/sys", "/dev", ...procMounts()];
+	const skipped = ["/proc", "/sys", "/dev", ...procs];
 	let looked = 0;
 	const first = patterns.map((pattern) => ({ pattern, at: 0 }));
 	const waiting: { path: string; states: State[] }[] = [{ path: folder, states: reached(first) }];

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readdirSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { Task } from "@nearfar/core";
@@ -7,6 +7,7 @@ import { loopbackUp } from "@nearfar/namespaces";
 import { connectInside, listenInside } from "@nearfar/net";
 import { expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
+import { pids } from "../../../../test/processes.ts";
 import { Network } from "../../src/network/network.ts";
 import { checkNetwork } from "../../src/network/options.ts";
 import { Inside } from "./inside.ts";
@@ -233,8 +234,8 @@ withProc(
 /** Returns the pids of the other processes in a namespace of a process. */
 function sharing(pid: number, kind: string): number[] {
 	const namespace = (pid: number | string) => readlink(`/proc/${pid}/ns/${kind}`);
-	const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && Number(name) !== pid);
-	return pids.filter((other) => namespace(other) === namespace(pid)).map(Number);
+	const others = pids().filter((other) => Number(other) !== pid);
+	return others.filter((other) => namespace(other) === namespace(pid)).map(Number);
 }
 
 function readlink(path: string): string | undefined {
