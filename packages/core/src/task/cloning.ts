@@ -79,7 +79,6 @@ function partsOf(
 	const process = new Kind(id, nearTask().pidNamespace);
 	const own = namespaces.includes("pid") ? new PidNamespace(() => process) : undefined;
 	const pids = own ? () => own : childPids;
-	const nested = parent !== undefined;
 	return {
 		id,
 		process,
@@ -88,7 +87,7 @@ function partsOf(
 		entered: [...entered].filter((kind) => !namespaces.includes(kind)),
 		entering,
 		pids,
-		nested,
+		...(parent && { cloner: parent }),
 		signalsTouched,
 	};
 }

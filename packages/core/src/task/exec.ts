@@ -28,17 +28,31 @@ export function execute(
 	const { data, command } = execData(path, argv, options);
 	// Other functions make argv[0] themselves, or have an option for it.
 	if (!executing) warnOfForgottenName(command, path instanceof FileDescriptor);
-	const { id, nested, task, signalsTouched } = state;
+	const { id, cloner, signalsTouched } = state;
 	leaveTable(state);
-	// A child of a task, or a task in another pid namespace than Node, cannot know its parent by number.
-	const parent = nested || task.pidNamespace !== nearTask().pidNamespace ? 0 : process.pid;
-	const taskDeathSignal = nested ? 0 : SIGKILL;
-	native().exec(id, { ...data, parent, resetSignals: signalsTouched, taskDeathSignal, filters: [...filters] });
+	const taskDeathSignal = cloner ? 0 : SIGKILL;
+	native().exec(id, {
+		...data,
+		parent: parentOf(state),
+		resetSignals: signalsTouched,
+		taskDeathSignal,
+		filters: [...filters],
+	});
 	const batch = currentBatch();
 	if (batch) {
 		if (executing) batch.executing = executing;
 		executeAfter(batch, state, command);
 	} else becomeProgram(state, command);
+}
+
+/**
+ * Returns the number by which a task knows its parent, or 0. In another pid namespace than Node's the task knows another number, and a
+ * cloner that has ended has left the task to another process.
+ */
+function parentOf({ task, cloner }: TaskState): number {
+	if (task.pidNamespace !== nearTask().pidNamespace) return 0;
+	if (!cloner) return process.pid;
+	return cloner.process instanceof ChildProcess && cloner.process.death ? 0 : cloner.pid;
 }
 
 /**

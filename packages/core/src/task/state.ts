@@ -24,8 +24,8 @@ export interface TaskParts<P extends Process> {
 	readonly entering?: Iterable<Entering>;
 	/** Returns the pid namespace that it is in. */
 	readonly pids: () => PidNamespace;
-	/** True when a task has cloned it. */
-	readonly nested?: boolean;
+	/** The task that has cloned it. Absent: the zygote has. */
+	readonly cloner?: AnyTask;
 	/** True when it may ignore or block a signal. */
 	readonly signalsTouched?: boolean;
 	/** Present for a thread of this process. */
@@ -69,7 +69,7 @@ const unreachable = new FinalizationRegistry((id: number) => native().forgetTask
 export class TaskState {
 	readonly task: AnyTask;
 	readonly id: number;
-	readonly nested: boolean;
+	readonly cloner: AnyTask | undefined;
 	/** Present for a thread of this process. */
 	readonly thread: ThreadPart | undefined;
 	/** The kinds of namespaces that the task, or one above it, has made or entered. */
@@ -103,7 +103,7 @@ export class TaskState {
 
 	constructor(
 		task: AnyTask,
-		{ id, kinds, cloned, entered, entering = [], pids, nested, signalsTouched, thread }: TaskParts<Process>,
+		{ id, kinds, cloned, entered, entering = [], pids, cloner, signalsTouched, thread }: TaskParts<Process>,
 	) {
 		this.task = task;
 		this.id = id;
@@ -114,7 +114,7 @@ export class TaskState {
 		for (const { states } of entering) states.add(this);
 		this.pids = pids;
 		this.childPids = pids;
-		this.nested = nested ?? false;
+		this.cloner = cloner;
 		this.thread = thread;
 		this.signalsTouched = signalsTouched ?? false;
 		states.set(task, this);
