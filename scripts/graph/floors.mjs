@@ -56,7 +56,10 @@ export const houses = {
 		[["plan"], "the plan: what a sandbox is going to be, as data"],
 		[["check", "guarantees", "host/"], "checking options; what is in force; what a host can do"],
 		[["network/", "paths/", "tty/"], "the network of a sandbox, its paths, terminals of commands"],
-		[["devices", "environment", "errors", "filter", "options", "violations"], "the ground: options, errors, the default filter"],
+		[
+			["devices", "environment", "errors", "filter", "options", "violations"],
+			"the ground: options, errors, the default filter",
+		],
 	],
 	"packages/nearfar/src": [
 		[["nearfar", "*"], "the programs"],
