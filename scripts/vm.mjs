@@ -52,6 +52,7 @@ export async function boot({
 		const more = cpio([
 			{ name: "command", data: command },
 			{ name: "main.sh", data: fs.readFileSync(new URL("vm/main.sh", import.meta.url)) },
+			{ name: "as-user", data: fs.readFileSync(new URL("vm/as-user.sh", import.meta.url)) },
 		]);
 		const whole = join(folder, "initramfs");
 		fs.writeFileSync(whole, Buffer.concat([fs.readFileSync(initramfs), more]));

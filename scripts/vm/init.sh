@@ -21,8 +21,9 @@ $busybox mount -t devpts -o ptmxmode=666,gid=5 devpts dev/pts
 $busybox mount -t tmpfs -o mode=1777 tmpfs dev/shm
 $busybox mount -t tmpfs -o mode=755 tmpfs run
 $busybox mount -t tmpfs -o mode=1777 tmpfs tmp
-$busybox mount -t cgroup2 cgroup2 sys/fs/cgroup
+# With the options of systemd.
+$busybox mount -t cgroup2 -o nsdelegate,memory_recursiveprot cgroup2 sys/fs/cgroup
 $busybox ln -s /proc/self/fd dev/fd
 $busybox mkdir run/vm
-$busybox cp /bin/busybox /command /main.sh run/vm
+$busybox cp /bin/busybox /command /main.sh /as-user run/vm
 exec $busybox switch_root . /run/vm/busybox sh /run/vm/main.sh

@@ -10,6 +10,9 @@ const machines = {
 	arm64: { program: "qemu-system-aarch64", options: ["-M", "virt", "-cpu", "cortex-a76"], console: "ttyAMA0" },
 };
 
+/** Parameters of the kernel. All controllers belong to cgroup v2, and pressure is measured. */
+const parameters = "quiet loglevel=4 panic=-1 mitigations=off no_timer_check cgroup_no_v1=all psi=1";
+
 /** Returns the arguments of qemu for a machine without a network, whose disks forget what is written to them. */
 function machineOptions(arch, { kernel, initramfs, disks, folder, memory, cpus }) {
 	const { options, console } = machines[arch];
@@ -27,7 +30,7 @@ function machineOptions(arch, { kernel, initramfs, disks, folder, memory, cpus }
 			"tcg,thread=multi",
 		],
 		...[...options, "-smp", String(cpus), "-m", String(memory), "-kernel", kernel, "-initrd", initramfs],
-		...["-append", `console=${console} quiet loglevel=4 panic=-1 mitigations=off no_timer_check`],
+		...["-append", `console=${console} ${parameters}`],
 		...["-chardev", `file,id=console,path=${folder}/console`, "-serial", "chardev:console"],
 		...device("virtio-serial-pci", "id=ports"),
 		...["-chardev", "stdio,id=output,signal=off", ...device("virtserialport", "chardev=output,nr=1")],
