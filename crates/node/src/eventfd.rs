@@ -5,7 +5,7 @@ use crate::tables::{self, Id};
 use crate::throw::OrThrow;
 use linux::calls::eventfd;
 use linux::owned;
-use linux::wait::watched::Watched;
+use linux::wait::watched::{Ready, Watched};
 use napi::bindgen_prelude::{BigInt, Result};
 use napi_derive::napi;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -33,12 +33,23 @@ pub fn eventfd_write(fd: i32, value: BigInt) -> Result<()> {
 /// something to read, or with `write` room to write.
 #[napi]
 pub fn watch_ready(fd: i32, write: bool) -> Result<Id> {
+    watch(fd, if write { Ready::Write } else { Ready::Read })
+}
+
+/// Takes a descriptor of this process over and watches it: "ready" follows once, with the id that is returned, when the kernel
+/// reports a change of its file (EPOLLPRI).
+#[napi]
+pub fn watch_change(fd: i32) -> Result<Id> {
+    watch(fd, Ready::Change)
+}
+
+fn watch(fd: i32, ready: Ready) -> Result<Id> {
     owned::forget(fd, fd);
     // SAFETY: JavaScript gives up the number of an open descriptor with this call, and no other code closes it.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     let (id, queue) = (tables::next_id(), events::queue().or_throw()?);
     let listener = Box::new(move || queue.post(id, "ready", None, Vec::new()));
-    tables::keep_watched(id, Watched::watch(id as u64, fd, write, listener).or_throw()?);
+    tables::keep_watched(id, Watched::watch(id as u64, fd, ready, listener).or_throw()?);
     Ok(id)
 }
 

@@ -709,6 +709,12 @@ export declare function waitid(idtype: number, id: number, options: number): Arr
 export declare function watchAgain(id: Id): void
 
 /**
+ * Takes a descriptor of this process over and watches it: "ready" follows once, with the id that is returned, when the kernel
+ * reports a change of its file (EPOLLPRI).
+ */
+export declare function watchChange(fd: number): Id
+
+/**
  * "ended" follows: with `how` 0 when the process of a pidfd has ended, with -1 when nothing is left of it; with options
  * of waitid(2) when that has something to say of a child, or refuses. The descriptor is one of this process; without
  * options it stays open until then, or until `unwatch`.

@@ -9,6 +9,7 @@ export { intBytes, onSocket } from "./addon/on-socket.ts";
 export { once } from "./addon/request.ts";
 export * from "./arguments.ts";
 export { outsideOtherCopies } from "./copies.ts";
+export { ChangeWatch } from "./files/change-watch.ts";
 export {
 	adoptDescriptor,
 	changeClass,

@@ -28,11 +28,15 @@ impl<T: Wake> Wake for Weak<T> {
 
 /// The condition by which a watched descriptor becomes ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ready {
+pub enum Ready {
     /// Once, by something to read, or by the other end being closed. A pidfd: by the end of its process.
     Read,
     /// Once, by room to write. A socket that connects: by the end of the attempt, whatever the outcome.
     Write,
+    /// Once, by a change that the kernel reports as urgent (EPOLLPRI): a file of cgroup v2 that differs from what was read last, a
+    /// trigger of pressure, `/proc/self/mounts` after a mount. Such files can be read at any time, so [`Ready::Read`] says nothing
+    /// about them.
+    Change,
     /// Once, by the other end being closed. A pidfd: by its process being reaped (Linux 6.9).
     HangUp,
     /// A pidfd: by the end of its process, and once more each time the kernel tells the parent of the dead process about it,
@@ -67,6 +71,7 @@ pub(crate) fn watch(id: u64, fd: BorrowedFd, ready: Ready, wake: Arc<dyn Wake>) 
     let events = match ready {
         Ready::Read => EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT,
         Ready::Write => EpollFlags::EPOLLOUT | EpollFlags::EPOLLONESHOT,
+        Ready::Change => EpollFlags::EPOLLPRI | EpollFlags::EPOLLONESHOT,
         Ready::HangUp => EpollFlags::EPOLLONESHOT, // epoll reports a hang-up always
         Ready::End => EpollFlags::EPOLLIN | EpollFlags::EPOLLET,
     };

@@ -1,7 +1,9 @@
-//! Descriptors that JavaScript waits to read from, or to write to.
+//! Descriptors that JavaScript waits to read from or to write to, or whose file it waits to see changed.
 
 use crate::error::Result;
-use crate::wait::reactor::{self, Ready, Wake};
+pub use crate::wait::reactor::Ready;
+
+use crate::wait::reactor::{self, Wake};
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -15,11 +17,9 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Calls `listener` once when `fd` has something to read, or with `write` has room to write, and once more after each
-    /// [`Watched::again`]. The reactor reads nothing itself: by the time it has read, the waiter may have given up, and the data
-    /// would be lost.
-    pub fn watch(id: u64, fd: OwnedFd, write: bool, listener: Box<dyn Fn() + Send + Sync>) -> Result<Arc<Self>> {
-        let ready = if write { Ready::Write } else { Ready::Read };
+    /// Calls `listener` once when `fd` is ready, and once more after each [`Watched::again`]. The reactor reads nothing itself: by
+    /// the time it has read, the waiter may have given up, and the data would be lost.
+    pub fn watch(id: u64, fd: OwnedFd, ready: Ready, listener: Box<dyn Fn() + Send + Sync>) -> Result<Arc<Self>> {
         let watched = Arc::new(Watched { id, fd, ready, listener });
         watched.again()?;
         Ok(watched)

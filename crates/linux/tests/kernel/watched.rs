@@ -4,7 +4,7 @@ use crate::channel::PATIENCE;
 use nearfar_linux::calls::eventfd::{eventfd, read, read_now, write};
 use nearfar_linux::error::{Failure, Refusal};
 use nearfar_linux::wait::reactor::next_id;
-use nearfar_linux::wait::watched::Watched;
+use nearfar_linux::wait::watched::{Ready, Watched};
 use nix::errno::Errno;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::mpsc;
@@ -23,7 +23,7 @@ fn told_once_for_each_time_it_is_asked() {
     let fd = counter(0);
     let (told, hear) = mpsc::channel();
     let again = Box::new(move || told.send(()).unwrap());
-    let watched = Watched::watch(next_id(), fd.try_clone().unwrap(), false, again).unwrap();
+    let watched = Watched::watch(next_id(), fd.try_clone().unwrap(), Ready::Read, again).unwrap();
     assert!(hear.try_recv().is_err());
     for value in 1..4 {
         write(fd.as_raw_fd(), value).near().unwrap();
@@ -49,7 +49,7 @@ fn room_to_write_is_told_when_the_other_end_has_read() {
     assert!(written > 0 && (written as usize) < full.len(), "the pipe is full");
     let (told, hear) = mpsc::channel();
     let tell = Box::new(move || told.send(()).unwrap());
-    let watched = Watched::watch(next_id(), write_end.try_clone().unwrap(), true, tell).unwrap();
+    let watched = Watched::watch(next_id(), write_end.try_clone().unwrap(), Ready::Write, tell).unwrap();
     assert!(hear.try_recv().is_err(), "a full pipe has no room");
     let mut buffer = vec![0_u8; written as usize];
     // SAFETY: the buffer has the length that the call is told.
@@ -64,7 +64,7 @@ fn another_may_have_the_number_and_the_open_file_of_one_that_was_dropped() {
     for _ in 0..3 {
         let (told, hear) = mpsc::channel();
         let tell = Box::new(move || told.send(()).unwrap());
-        let watched = Watched::watch(next_id(), fd.try_clone().unwrap(), false, tell).unwrap();
+        let watched = Watched::watch(next_id(), fd.try_clone().unwrap(), Ready::Read, tell).unwrap();
         hear.recv_timeout(PATIENCE).unwrap();
         drop(watched);
         // The reactor may have been the last to hold it: then the end is a moment away.
@@ -75,7 +75,7 @@ fn another_may_have_the_number_and_the_open_file_of_one_that_was_dropped() {
 #[test]
 fn what_epoll_does_not_take_is_an_error_and_is_closed() {
     let file = std::fs::File::open("/proc/self/exe").unwrap().into();
-    match Watched::watch(next_id(), file, false, Box::new(|| ())) {
+    match Watched::watch(next_id(), file, Ready::Read, Box::new(|| ())) {
         Err(Failure::Refused(Refusal { syscall: "epoll_ctl", errno: Errno::EPERM, .. })) => {}
         other => panic!("{other:?}"),
     }
@@ -99,9 +99,23 @@ fn a_panic_in_a_listener_ends_no_other_wait() {
         told_first.send(()).unwrap();
         panic!("on purpose");
     });
-    let first = Watched::watch(next_id(), counter(1), false, panics).unwrap();
+    let first = Watched::watch(next_id(), counter(1), Ready::Read, panics).unwrap();
     hear.recv_timeout(PATIENCE).unwrap();
-    let second = Watched::watch(next_id(), counter(1), false, Box::new(move || told.send(()).unwrap())).unwrap();
+    let second = Watched::watch(next_id(), counter(1), Ready::Read, Box::new(move || told.send(()).unwrap())).unwrap();
     hear.recv_timeout(PATIENCE).unwrap();
     drop((first, second));
+}
+
+#[test]
+fn what_can_be_read_has_not_changed() {
+    let (told, hear) = mpsc::channel();
+    let tell = Box::new(move || told.send(()).unwrap());
+    let watched = Watched::watch(next_id(), counter(1), Ready::Change, tell).unwrap();
+    watched.again().unwrap();
+    let (told, read) = mpsc::channel();
+    let tell = Box::new(move || told.send(()).unwrap());
+    let after = Watched::watch(next_id(), counter(1), Ready::Read, tell).unwrap();
+    read.recv_timeout(PATIENCE).unwrap();
+    assert!(hear.try_recv().is_err());
+    drop((watched, after));
 }

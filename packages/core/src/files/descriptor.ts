@@ -400,9 +400,13 @@ export function runInOwner<T>(fd: FileDescriptor, fn: () => T): T {
 	return handleOf(fd).runInOwner(fn);
 }
 
-/** Calls `listener` when a descriptor is closed or given up, or another call has closed or replaced its number. */
-export function onForgotten(fd: FileDescriptor, listener: () => void): void {
-	handleOf(fd).onForgotten = listener;
+/**
+ * Calls `listener` once, when a descriptor is closed or given up, or another call has closed or replaced its number.
+ *
+ * @returns A function that takes the listener away.
+ */
+export function whenForgotten(fd: FileDescriptor, listener: () => void): () => void {
+	return handleOf(fd).whenForgotten(listener);
 }
 
 /** True when the object is open and closes its number, and no later object closes the same number. */

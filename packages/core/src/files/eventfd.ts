@@ -9,7 +9,7 @@ import { ClosedError } from "../errors.ts";
 import { type OpenFile, sharersOf } from "../identity.ts";
 import { SyscallError } from "../syscall-error.ts";
 import { nearTask } from "../target/target.ts";
-import { adoptDescriptor, FileDescriptor, numberOf, onForgotten } from "./descriptor.ts";
+import { adoptDescriptor, FileDescriptor, numberOf, whenForgotten } from "./descriptor.ts";
 
 /** How to make an {@link EventFd}. */
 export interface EventFdOptions {
@@ -33,6 +33,8 @@ interface Reader {
 interface Watch {
 	readonly id: number;
 	readonly number: number;
+	/** Takes the listener for the end of the original away. */
+	readonly ignoreEnd: () => void;
 }
 
 // By open file, because a copy of the descriptor in a task reads the same counter in the same way.
@@ -228,20 +230,21 @@ export class EventFd extends FileDescriptor {
 		} finally {
 			copy.take();
 		}
-		this.#watch = { id, number };
-		onForgotten(this, () =>
+		const ignoreEnd = whenForgotten(this, () =>
 			this.#rejectReaders(
 				new ClosedError("cannot read this eventfd any more: it was closed or given up while a read waited"),
 			),
 		);
+		this.#watch = { id, number, ignoreEnd };
 		listen(id, () => this.#serveReaders());
 		keepAlive(1);
 	}
 
 	#stopWatching(): void {
 		if (!this.#watch) return;
-		const { id } = this.#watch;
+		const { id, ignoreEnd } = this.#watch;
 		this.#watch = undefined;
+		ignoreEnd();
 		forget(id);
 		native().unwatchReady(id);
 		keepAlive(-1);

@@ -41,8 +41,6 @@ const leaks = new FinalizationRegistry(({ table, number, reference, origin }: Le
 /** The life of one number in one table: from the call that makes the descriptor to the call that closes it. */
 export class Handle {
 	readonly table: FDTable;
-	/** Called when the handle is closed or given up, or another call has closed or replaced the number. */
-	onForgotten = () => {};
 	#number: number;
 	/** The batch that has still to make the descriptor. */
 	#batch: Batch | undefined;
@@ -52,6 +50,8 @@ export class Handle {
 	#closesWhenMade = false;
 	/** How many calls will close or replace the number, in batches that are still running. */
 	#pendingCloses = 0;
+	/** Most handles have no listener. */
+	#listeners: Set<() => void> | undefined;
 
 	/** @param owned - Whether the handle closes its number. A borrowed number belongs to other code. */
 	constructor(number: number, table: FDTable, owned: boolean) {
@@ -146,11 +146,24 @@ export class Handle {
 		);
 	}
 
+	/**
+	 * Calls `listener` once, when the handle is closed or given up, or another call has closed or replaced the number.
+	 *
+	 * @returns A function that takes the listener away.
+	 */
+	whenForgotten(listener: () => void): () => void {
+		this.#listeners ??= new Set();
+		this.#listeners.add(listener);
+		return () => this.#listeners?.delete(listener);
+	}
+
 	/** Gives the number up without closing it. */
 	forget(): void {
 		this.#closed = true;
 		this.#pendingCloses = Number.POSITIVE_INFINITY; // a call that fails later does not open the handle again
-		this.onForgotten();
+		const listeners = this.#listeners;
+		this.#listeners = undefined;
+		for (const listener of listeners ?? []) listener();
 		if (this.#number <= FIRST_SLOT || !this.#owned) return;
 		leaks.unregister(this);
 		const handles = handlesOf(this.table);
