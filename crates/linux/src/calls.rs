@@ -11,6 +11,7 @@ pub mod directory;
 pub mod eventfd;
 pub mod fs_context;
 pub mod ioctl;
+pub mod landlock;
 pub mod limits;
 pub mod locks;
 pub mod memory;

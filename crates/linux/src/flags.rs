@@ -6,12 +6,14 @@
 
 mod call_numbers;
 mod files;
+mod landlock;
 mod mount;
 mod numbers;
 mod process;
 
 pub use call_numbers::*;
 pub use files::*;
+pub use landlock::*;
 pub use mount::*;
 pub use numbers::*;
 pub use process::*;
@@ -91,7 +93,8 @@ impl Flag {
 
 /// All families, in the order of the generated file.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    [mount::FAMILIES, files::FAMILIES, process::FAMILIES, numbers::FAMILIES].into_iter().flatten()
+    let all = [mount::FAMILIES, files::FAMILIES, process::FAMILIES, numbers::FAMILIES, landlock::FAMILIES];
+    all.into_iter().flatten()
 }
 
 const fn here(x86_64: u64, aarch64: u64) -> u64 {

@@ -6,6 +6,7 @@ pub mod drop_to;
 pub mod expected_file;
 pub mod file_ids;
 pub mod filter;
+pub mod landlock;
 pub mod mounts;
 
 use crate::call::{Answer, Call, Request, Short};

@@ -7,6 +7,7 @@
 mod files;
 pub mod filter;
 mod identity;
+pub mod landlock;
 mod obstacle;
 mod plan;
 mod procfs;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nearfar_linux::flags::{families, Family, Flag, Kind, NumberedCall, CALLS, NONE};
+use nearfar_linux::flags::{families, Family, Flag, Kind, NumberedCall, CALLS, LANDLOCK_ABIS, NONE};
 
 /// Flags that contain another one on purpose, and which.
 const COMPOSITES: &[(&str, &str)] = &[("O_SYNC", "O_DSYNC"), ("O_TMPFILE", "O_DIRECTORY")];
@@ -78,6 +78,7 @@ fn the_generated_typescript_is_fresh() {
     for (option, file) in [
         ("--print", "packages/core/src/addon/flags.generated.ts"),
         ("--print-calls", "packages/seccomp/src/calls.generated.ts"),
+        ("--print-abis", "packages/landlock/src/abis.generated.ts"),
     ] {
         let output =
             Command::new(env!("CARGO_BIN_EXE_generate-flags")).arg(option).output().expect("the generator starts");
@@ -86,6 +87,28 @@ fn the_generated_typescript_is_fresh() {
         let committed = std::fs::read(&path).expect("the committed file is readable");
         assert!(committed == output.stdout, "{file} is stale: run `cargo run -p nearfar-linux --bin generate-flags`");
     }
+}
+
+#[test]
+fn each_right_of_landlock_came_with_one_version_of_the_abi() {
+    let bits_of = |table: &str| {
+        let family = families().find(|family| family.table == table).expect("the table is there");
+        family.flags.iter().map(Flag::value).collect::<Vec<_>>()
+    };
+    let added: [(&str, fn(&nearfar_linux::flags::LandlockAbi) -> u64); 4] = [
+        ("landlockFsRights", |version| version.fs.bits()),
+        ("landlockNetRights", |version| version.net.bits()),
+        ("landlockScopes", |version| version.scope.bits()),
+        ("landlockRestrictFlags", |version| version.restrict.bits().into()),
+    ];
+    for (table, added) in added {
+        let named = bits_of(table).into_iter().fold(0, |all, bit| all | bit);
+        assert_eq!(LANDLOCK_ABIS.iter().fold(0, |all, version| all | added(version)), named, "{table}");
+        for bit in bits_of(table) {
+            assert_eq!(LANDLOCK_ABIS.iter().filter(|version| added(version) & bit != 0).count(), 1, "{table} {bit:#x}");
+        }
+    }
+    assert!(LANDLOCK_ABIS.iter().map(|version| version.abi).eq(1..=LANDLOCK_ABIS.len() as u32));
 }
 
 /// What the generic header wants to know before it names the calls of aarch64.

@@ -27,6 +27,7 @@ mod failure;
 mod fs_context;
 mod getters;
 mod ioctl;
+mod landlock;
 mod limits;
 mod locks;
 mod mount;

@@ -413,6 +413,21 @@ export declare function killChild(child: Id, signal: number): boolean
 /** Ends a task's channel and kills the task, also one that is still being cloned. */
 export declare function killTask(task: Id): void
 
+/** landlock_add_rule(2) for a file. */
+export declare function landlockAddPathRule(ruleset: number, file: number, allowed: bigint): void
+
+/** landlock_add_rule(2) for a port. */
+export declare function landlockAddPortRule(ruleset: number, port: number, allowed: bigint): void
+
+/** landlock_create_ruleset(2). */
+export declare function landlockCreateRuleset(fs: bigint, net: bigint, scoped: bigint): number
+
+/** landlock_restrict_self(2). `this_thread`: also near, for the calling thread alone. */
+export declare function landlockRestrictSelf(ruleset: number, flags: number, thisThread: boolean): void
+
+/** landlock_create_ruleset(2) without a ruleset, near, whichever target is current. */
+export declare function landlockVersion(flags: number): number
+
 /** Returns the number of the kernel's last capability. */
 export declare function lastCapability(): number
 
@@ -553,6 +568,9 @@ export declare function setLock(fd: number, kind: number, start: number, length:
 
 /** PR_SET_NO_NEW_PRIVS. */
 export declare function setNoNewPrivs(): void
+
+/** PR_SET_NO_NEW_PRIVS, also near, for the calling thread alone. */
+export declare function setNoNewPrivsOfThisThread(): void
 
 /** setns(2). */
 export declare function setns(fd: number, kinds: number): void

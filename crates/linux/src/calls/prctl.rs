@@ -70,7 +70,12 @@ pub fn prctl(option: i32) -> Call<()> {
 
 /// `prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)`: of the calling thread and of all that it starts later. Cannot be undone.
 pub fn set_no_new_privs() -> Call<()> {
-    Call::new("prctl", libc::SYS_prctl).named_number(libc::PR_SET_NO_NEW_PRIVS).number(1).one_thread()
+    set_no_new_privs_of_this_thread().one_thread()
+}
+
+/// [`set_no_new_privs`] of a thread of this process alone, whose caller knows that the other threads stay as they are.
+pub fn set_no_new_privs_of_this_thread() -> Call<()> {
+    Call::new("prctl", libc::SYS_prctl).named_number(libc::PR_SET_NO_NEW_PRIVS).number(1)
 }
 
 /// `prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)`.

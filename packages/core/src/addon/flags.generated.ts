@@ -1547,3 +1547,127 @@ export const signals = {
  * - `SIGSYS`: Bad system call (`SIGSYS`).
  */
 export type Signal = keyof typeof signals;
+
+/** Rights on files and directories, for landlock_create_ruleset(2) and landlock_add_rule(2). */
+export const landlockFsRights = {
+	/** Execute a file (`LANDLOCK_ACCESS_FS_EXECUTE`). */
+	execute: 0x1,
+	/** Open a file for writing (`LANDLOCK_ACCESS_FS_WRITE_FILE`). */
+	writeFile: 0x2,
+	/** Open a file for reading (`LANDLOCK_ACCESS_FS_READ_FILE`). */
+	readFile: 0x4,
+	/** Open a directory, or list what is in it (`LANDLOCK_ACCESS_FS_READ_DIR`). */
+	readDir: 0x8,
+	/** Remove an empty directory, or rename one (`LANDLOCK_ACCESS_FS_REMOVE_DIR`). */
+	removeDir: 0x10,
+	/** Remove another file, or rename one (`LANDLOCK_ACCESS_FS_REMOVE_FILE`). */
+	removeFile: 0x20,
+	/** Make, rename or link a character device (`LANDLOCK_ACCESS_FS_MAKE_CHAR`). */
+	makeChar: 0x40,
+	/** Make or rename a directory (`LANDLOCK_ACCESS_FS_MAKE_DIR`). */
+	makeDir: 0x80,
+	/** Make, rename or link a regular file (`LANDLOCK_ACCESS_FS_MAKE_REG`). */
+	makeReg: 0x100,
+	/** Make, rename or link a Unix socket (`LANDLOCK_ACCESS_FS_MAKE_SOCK`). */
+	makeSock: 0x200,
+	/** Make, rename or link a named pipe (`LANDLOCK_ACCESS_FS_MAKE_FIFO`). */
+	makeFifo: 0x400,
+	/** Make, rename or link a block device (`LANDLOCK_ACCESS_FS_MAKE_BLOCK`). */
+	makeBlock: 0x800,
+	/** Make, rename or link a symbolic link (`LANDLOCK_ACCESS_FS_MAKE_SYM`). */
+	makeSym: 0x1000,
+	/** Rename or link between directories; since ABI 2, Linux 5.19 (`LANDLOCK_ACCESS_FS_REFER`). */
+	refer: 0x2000,
+	/** Truncate a file; since ABI 3, Linux 6.2 (`LANDLOCK_ACCESS_FS_TRUNCATE`). */
+	truncate: 0x4000,
+	/** Call ioctl(2) on a device; since ABI 5, Linux 6.10 (`LANDLOCK_ACCESS_FS_IOCTL_DEV`). */
+	ioctlDev: 0x8000,
+	/** Connect or send to a Unix socket by its path; since ABI 9, Linux 7.1 (`LANDLOCK_ACCESS_FS_RESOLVE_UNIX`). */
+	resolveUnix: 0x10000,
+} as const;
+
+/**
+ * Rights on files and directories, for landlock_create_ruleset(2) and landlock_add_rule(2).
+ *
+ * - `execute`: Execute a file (`LANDLOCK_ACCESS_FS_EXECUTE`).
+ * - `writeFile`: Open a file for writing (`LANDLOCK_ACCESS_FS_WRITE_FILE`).
+ * - `readFile`: Open a file for reading (`LANDLOCK_ACCESS_FS_READ_FILE`).
+ * - `readDir`: Open a directory, or list what is in it (`LANDLOCK_ACCESS_FS_READ_DIR`).
+ * - `removeDir`: Remove an empty directory, or rename one (`LANDLOCK_ACCESS_FS_REMOVE_DIR`).
+ * - `removeFile`: Remove another file, or rename one (`LANDLOCK_ACCESS_FS_REMOVE_FILE`).
+ * - `makeChar`: Make, rename or link a character device (`LANDLOCK_ACCESS_FS_MAKE_CHAR`).
+ * - `makeDir`: Make or rename a directory (`LANDLOCK_ACCESS_FS_MAKE_DIR`).
+ * - `makeReg`: Make, rename or link a regular file (`LANDLOCK_ACCESS_FS_MAKE_REG`).
+ * - `makeSock`: Make, rename or link a Unix socket (`LANDLOCK_ACCESS_FS_MAKE_SOCK`).
+ * - `makeFifo`: Make, rename or link a named pipe (`LANDLOCK_ACCESS_FS_MAKE_FIFO`).
+ * - `makeBlock`: Make, rename or link a block device (`LANDLOCK_ACCESS_FS_MAKE_BLOCK`).
+ * - `makeSym`: Make, rename or link a symbolic link (`LANDLOCK_ACCESS_FS_MAKE_SYM`).
+ * - `refer`: Rename or link between directories; since ABI 2, Linux 5.19 (`LANDLOCK_ACCESS_FS_REFER`).
+ * - `truncate`: Truncate a file; since ABI 3, Linux 6.2 (`LANDLOCK_ACCESS_FS_TRUNCATE`).
+ * - `ioctlDev`: Call ioctl(2) on a device; since ABI 5, Linux 6.10 (`LANDLOCK_ACCESS_FS_IOCTL_DEV`).
+ * - `resolveUnix`: Connect or send to a Unix socket by its path; since ABI 9, Linux 7.1 (`LANDLOCK_ACCESS_FS_RESOLVE_UNIX`).
+ */
+export type LandlockFsRight = keyof typeof landlockFsRights;
+
+/** Rights on ports, for landlock_create_ruleset(2) and landlock_add_rule(2). Since Linux 6.7. */
+export const landlockNetRights = {
+	/** Bind a TCP socket to a local port (`LANDLOCK_ACCESS_NET_BIND_TCP`). */
+	bindTcp: 0x1,
+	/** Connect a TCP socket to a remote port (`LANDLOCK_ACCESS_NET_CONNECT_TCP`). */
+	connectTcp: 0x2,
+	/** Bind a UDP socket to a local port, also by sending, to port 0; since ABI 10, Linux 7.2 (`LANDLOCK_ACCESS_NET_BIND_UDP`). */
+	bindUdp: 0x4,
+	/** Connect a UDP socket to a remote port, or send to one; since ABI 10, Linux 7.2 (`LANDLOCK_ACCESS_NET_CONNECT_SEND_UDP`). */
+	connectSendUdp: 0x8,
+} as const;
+
+/**
+ * Rights on ports, for landlock_create_ruleset(2) and landlock_add_rule(2). Since Linux 6.7.
+ *
+ * - `bindTcp`: Bind a TCP socket to a local port (`LANDLOCK_ACCESS_NET_BIND_TCP`).
+ * - `connectTcp`: Connect a TCP socket to a remote port (`LANDLOCK_ACCESS_NET_CONNECT_TCP`).
+ * - `bindUdp`: Bind a UDP socket to a local port, also by sending, to port 0; since ABI 10, Linux 7.2 (`LANDLOCK_ACCESS_NET_BIND_UDP`).
+ * - `connectSendUdp`: Connect a UDP socket to a remote port, or send to one; since ABI 10, Linux 7.2 (`LANDLOCK_ACCESS_NET_CONNECT_SEND_UDP`).
+ */
+export type LandlockNetRight = keyof typeof landlockNetRights;
+
+/** What stays within the domain and those below, for landlock_create_ruleset(2). Since Linux 6.12. */
+export const landlockScopes = {
+	/** Connect to abstract Unix sockets of processes outside of the domain (`LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET`). */
+	abstractUnixSocket: 0x1,
+	/** Send signals to processes outside of the domain (`LANDLOCK_SCOPE_SIGNAL`). */
+	signal: 0x2,
+} as const;
+
+/**
+ * What stays within the domain and those below, for landlock_create_ruleset(2). Since Linux 6.12.
+ *
+ * - `abstractUnixSocket`: Connect to abstract Unix sockets of processes outside of the domain (`LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET`).
+ * - `signal`: Send signals to processes outside of the domain (`LANDLOCK_SCOPE_SIGNAL`).
+ */
+export type LandlockScope = keyof typeof landlockScopes;
+
+/** Flags of landlock_restrict_self(2). Since Linux 6.15. */
+export const landlockRestrictFlags = {
+	/** Does not log what is refused before the next execve(2) (`LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF`). */
+	logSameExecOff: 0x1,
+	/** Logs what is refused after the next execve(2) (`LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON`). */
+	logNewExecOn: 0x2,
+	/** Does not log what domains below this one refuse (`LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF`). */
+	logSubdomainsOff: 0x4,
+	/** Restricts every thread of the process; since ABI 8, Linux 7.0 (`LANDLOCK_RESTRICT_SELF_TSYNC`). */
+	tsync: 0x8,
+	/** Sets no_new_privs as well; since ABI 11, Linux 7.3 (`LANDLOCK_RESTRICT_SELF_NO_NEW_PRIVS`). */
+	noNewPrivs: 0x10,
+} as const;
+
+/**
+ * Flags of landlock_restrict_self(2). Since Linux 6.15.
+ *
+ * - `logSameExecOff`: Does not log what is refused before the next execve(2) (`LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF`).
+ * - `logNewExecOn`: Logs what is refused after the next execve(2) (`LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON`).
+ * - `logSubdomainsOff`: Does not log what domains below this one refuse (`LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF`).
+ * - `tsync`: Restricts every thread of the process; since ABI 8, Linux 7.0 (`LANDLOCK_RESTRICT_SELF_TSYNC`).
+ * - `noNewPrivs`: Sets no_new_privs as well; since ABI 11, Linux 7.3 (`LANDLOCK_RESTRICT_SELF_NO_NEW_PRIVS`).
+ */
+export type LandlockRestrictBit = keyof typeof landlockRestrictFlags;
