@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { Task } from "@nearfar/core";
+import { endHelpers } from "@nearfar/core/internal";
 import { afterAll, beforeAll, expect } from "vitest";
 import { children } from "./processes.ts";
 import { wasEndedEarly } from "./without-proc.ts";
@@ -38,6 +39,7 @@ export function expectNoLeaks(): void {
 	});
 	afterAll(async () => {
 		if (wasEndedEarly()) return;
+		endHelpers(); // one is kept for the next call
 		// Processes and descriptors that the tests gave up go away a moment later.
 		const deadline = Date.now() + 10_000;
 		while (!isDeepStrictEqual(traces(), before) && Date.now() < deadline) await setImmediate();

@@ -80,3 +80,10 @@ fn keep(id: Id, Started { channel, early }: Started) -> CloneStarted {
 pub fn zygote_pid() -> i32 {
     linux::task::zygote::last_pid()
 }
+
+/// Returns the pid of the zygote whose tasks inherit what a child of this thread would inherit now. Starts one where none does. Two
+/// equal answers: this process has given up no privilege in between.
+#[napi]
+pub fn matching_zygote() -> Result<i32> {
+    linux::task::zygote::Zygote::matching().or_throw().map(|zygote| zygote.pid)
+}

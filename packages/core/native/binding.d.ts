@@ -443,6 +443,12 @@ export declare function listmount(mount: bigint, after: bigint, namespace: bigin
 /** PR_CAP_AMBIENT_LOWER of these capabilities. */
 export declare function lowerAmbient(caps: bigint): void
 
+/**
+ * Returns the pid of the zygote whose tasks inherit what a child of this thread would inherit now. Starts one where none does. Two
+ * equal answers: this process has given up no privilege in between.
+ */
+export declare function matchingZygote(): number
+
 /** mkdirat(2). */
 export declare function mkdirat(at: number, path: Text, mode: number): void
 

@@ -53,6 +53,7 @@ export { endTask } from "./task/end.ts";
 export { executeFor } from "./task/exec.ts";
 export { copyEnvironment } from "./task/exec-options.ts";
 export { refuseFirstChild } from "./task/first-child.ts";
+export { endHelpers, inHelper } from "./task/helper.ts";
 export { checkMaps } from "./task/idmap.ts";
 export { changesSignals, entersNamespaces, makesNamespaces, ownNamespaces } from "./task/namespaces.ts";
 export { fillArrays } from "./task/raw.ts";

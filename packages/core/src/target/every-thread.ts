@@ -1,7 +1,7 @@
 import { native } from "../addon/native.ts";
 import { optionalBoolean } from "../arguments.ts";
 import { BatchError, MultithreadedError } from "../errors.ts";
-import { currentBatch, currentTask } from "./target.ts";
+import { currentBatch, currentTask, taskControl } from "./target.ts";
 
 /** The option of a function that changes the thread that makes its system calls. */
 export interface ProcessOption {
@@ -32,6 +32,7 @@ export function onEveryThread<T>(options: ProcessOption, syscall: string, fn: ()
 			`${syscall} with { process: true } needs the answer of every thread: call it outside of the batch`,
 		);
 	}
+	taskControl().endHelpers();
 	native().enterEveryThread();
 	try {
 		return fn();
