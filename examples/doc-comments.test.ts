@@ -1,5 +1,5 @@
 // Runs every `@example` of a doc comment as a module of its own. The test imports what an example uses of these packages. An
-// example that says `// as root` is skipped for other users.
+// example that says `// as root` is skipped for other users, and one that says `// with a cgroup of its own` where there is none.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -84,8 +84,11 @@ test("every @example has a block of TypeScript that runs here", () => {
 });
 
 for (const [index, example] of examples.entries()) {
-	const asRoot = /\/\/ as root\b/.test(example.code);
-	needs(...(asRoot ? (["root"] as const) : [])).test(example.place, async () => {
+	const asRoot = /\/\/ as root\b/.test(example.code) ? (["root"] as const) : [];
+	const withCgroup = /\/\/ with a cgroup of its own\b/.test(example.code)
+		? (["a cgroup with memory and pids in which this user can make groups"] as const)
+		: [];
+	needs(...asRoot, ...withCgroup).test(example.place, async () => {
 		await import(/* @vite-ignore */ files[index] as string);
 	});
 }

@@ -19,7 +19,7 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { release, tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openat2, Task } from "@nearfar/core";
 import { describe, TestRunner, test } from "vitest";
@@ -113,6 +113,7 @@ const probes = {
 	"a /proc of this pid namespace": () => showsThisPidNamespace(),
 	"cgroup v2 in which this user can make groups": () => canMakeCgroup(),
 	"a cgroup whose number of processes can be limited": () => canLimitProcesses(),
+	"a cgroup with memory and pids in which this user can make groups": () => canLimitInOwnCgroup(),
 	"cgroup v2 of another user": () => cgroupRoot !== undefined && !isRoot && !canWrite(join(cgroupRoot, "cgroup.procs")),
 	"sysctls that can be written": () => !isReadOnly("/proc/sys/user"),
 	"vm.memfd_noexec": () => existsSync("/proc/sys/vm/memfd_noexec") && !isReadOnly("/proc/sys/vm"),
@@ -293,6 +294,17 @@ function canMakeCgroup(): boolean {
 /** True when the number of processes in a new cgroup can be limited. */
 function canLimitProcesses(): boolean {
 	return newCgroupIs(pidsRoot, (path) => canWrite(join(path, "pids.max")));
+}
+
+/** True when groups with limits of memory and processes can be made in the cgroup of this process, or right beside it. */
+function canLimitInOwnCgroup(): boolean {
+	const [, own] = /^0::(\/.*)$/m.exec(read("/proc/self/cgroup")) ?? [];
+	if (cgroupRoot === undefined || own === undefined) return false;
+	const place = own === "/" ? cgroupRoot : dirname(join(cgroupRoot, own));
+	const controllers = read(join(place, "cgroup.controllers")).split(/\s/);
+	const files = ["cgroup.procs", "cgroup.subtree_control"].map((name) => join(place, name));
+	const isFree = own === "/" || read(join(place, "cgroup.procs")) === "";
+	return isFree && ["memory", "pids"].every((name) => controllers.includes(name)) && files.every(canWrite);
 }
 
 /** Makes a cgroup and removes it. Returns what `usable` says of its path, or false if it cannot be made. */

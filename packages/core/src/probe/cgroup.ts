@@ -42,12 +42,22 @@ export function findCgroup(mounts: readonly SeenMount[], cgroup: string, read: (
 
 /** Returns the folder of a cgroup below the first mount of cgroup v2 that shows it. */
 function findFolder(mounts: readonly SeenMount[], path: string | undefined): string | undefined {
-	if (path === undefined || path.startsWith("/..")) return undefined;
-	for (const { root, at: place } of mounts.filter(({ fstype }) => fstype === "cgroup2")) {
+	return path === undefined ? undefined : foldersOfCgroup(mounts, path)[0];
+}
+
+/**
+ * Returns the folders of a cgroup, one for each mount of cgroup v2 that shows it.
+ *
+ * @param mounts - The mounts in sight.
+ * @param path - The path of the cgroup, as `/proc/<pid>/cgroup` has it.
+ */
+export function foldersOfCgroup(mounts: readonly SeenMount[], path: string): string[] {
+	if (path.startsWith("/..")) return [];
+	return mounts.flatMap(({ root, at: place, fstype }) => {
+		if (fstype !== "cgroup2") return [];
 		const rest = root === "/" ? path : path === root ? "" : path.startsWith(`${root}/`) && path.slice(root.length);
-		if (rest !== false) return `${place}${rest === "/" ? "" : rest}`;
-	}
-	return undefined;
+		return rest === false ? [] : [`${place}${rest === "/" ? "" : rest}`];
+	});
 }
 
 let count = 0;

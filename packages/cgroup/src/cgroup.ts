@@ -1,0 +1,266 @@
+import { type FileDescriptor, type LocationLike, type Process, statx } from "@nearfar/core";
+import { array, options as checkOptions, text } from "@nearfar/core/internal";
+import { type Directory, near } from "./directory.ts";
+import { findDirectory } from "./find.ts";
+import { checkFile, checkName } from "./name.ts";
+import { openAt, openCurrent } from "./place.ts";
+import { availableIn, type CgroupType, type Controller, enabledIn, eventIn, pidsIn, typeOf } from "./state.ts";
+
+/** What {@link Cgroup.find} looks for. */
+export interface FindOptions {
+	/** The controllers that limited groups need. Default: memory and pids. */
+	controllers?: readonly Controller[];
+}
+
+/** Where a {@link Cgroup} comes from. Groups that are made in one have the origin of that one. */
+export type CgroupOrigin = "root" | "delegated" | "systemd" | "given";
+
+/** What a Cgroup is made of. */
+interface Parts {
+	readonly directory: Directory;
+	readonly origin: CgroupOrigin;
+	/** The object that has made the directory. Absent: the directory was there before. */
+	readonly maker?: Cgroup;
+}
+
+/**
+ * A directory of cgroup v2, held by a descriptor. No path is looked up again.
+ *
+ * Every call is made in this process, whichever task is current. A batch refuses them: `ERR_NEARFAR_BATCH`.
+ *
+ * @example
+ * ```ts
+ * await using group = Cgroup.current();
+ * console.log(group.path, group.controllers, group.pids.includes(process.pid));
+ * ```
+ * @see cgroups(7); Linux 5.7
+ */
+export class Cgroup implements AsyncDisposable {
+	/** Where the directory comes from: {@link Cgroup.find}, {@link Cgroup.open} and {@link Cgroup.current} (`"given"`). */
+	readonly origin: CgroupOrigin;
+	readonly #directory: Directory;
+	readonly #maker: Cgroup | undefined;
+	#parent: Cgroup | undefined;
+
+	private constructor({ directory, origin, maker }: Parts) {
+		this.#directory = directory;
+		this.origin = origin;
+		this.#maker = maker;
+	}
+
+	/**
+	 * Opens the cgroup in which a process is.
+	 *
+	 * @param process - A process, or its pid in the pid namespace of this process. Default: this process.
+	 * @returns The cgroup. Close it with `await using`; the directory stays.
+	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"v1"`, `"not-mounted"`, `"outside-namespace"` or `"removed"`.
+	 * @throws `ESRCH` No process has the pid.
+	 * @throws `ENOENT` No procfs is mounted on `/proc`.
+	 * @throws `EACCES` A directory on the way may not be searched.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` `process` is neither a number nor a Process.
+	 * @throws `RangeError` The pid is not a whole number from 1 to 2147483647.
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone();
+	 * await using group = Cgroup.current(task.process);
+	 * console.log(group.pids.includes(task.pid)); // true
+	 * ```
+	 * @see cgroups(7), proc_pid_cgroup(5); no privilege
+	 */
+	static current(process?: number | Process): Cgroup {
+		return new Cgroup({ directory: openCurrent(process).directory, origin: "given" });
+	}
+
+	/**
+	 * Opens a directory of a cgroup2 file system.
+	 *
+	 * @param at - A path, an open directory, or a `Location`, near.
+	 * @returns The cgroup. Close it with `await using`; the directory stays.
+	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"not-cgroup2"`.
+	 * @throws `ENOENT` The directory does not exist.
+	 * @throws `ENOTDIR` The file is not a directory.
+	 * @throws `EACCES` A directory on the way may not be searched.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` `at` is no location, or a path holds a NUL byte.
+	 * @example
+	 * ```ts
+	 * await using own = Cgroup.current();
+	 * await using same = Cgroup.open(own.fd);
+	 * console.log(same.id === own.id); // true
+	 * ```
+	 * @see cgroups(7), openat2(2); no privilege
+	 */
+	static open(at: LocationLike): Cgroup {
+		return new Cgroup({ directory: openAt(at), origin: "given" });
+	}
+
+	/**
+	 * Finds a directory in which this process may make limited groups. Moves nothing.
+	 *
+	 * Two directories are looked at: the one of this process, and, where that one has processes and is not the root of all cgroups, the
+	 * one above. A directory qualifies when it has the controllers, can be written, has no processes of its own or is the root, and is
+	 * managed by nobody else. An ordinary user has to own it, and it is neither a `.slice` nor `user@UID.service`. For user 0 systemd must
+	 * be absent, or the directory marked as delegated, or the root of this process's cgroup namespace.
+	 *
+	 * @param options - The controllers that are needed. Default: memory and pids.
+	 * @returns The cgroup, with the origin `"root"` or `"delegated"`. Close it with `await using`; the directory stays.
+	 * @throws `ERR_NEARFAR_CGROUP` Neither qualifies. `reason` is `"controller"`, `"readonly"`, `"not-delegated"` or `"occupied"`, in this
+	 * order, for the directory of this process; or one of {@link Cgroup.current}.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` An option has the wrong type.
+	 * @example
+	 * ```ts
+	 * try {
+	 *   await using parent = Cgroup.find();
+	 *   console.log(parent.path, parent.origin);
+	 * } catch (error) {
+	 *   if (!(error instanceof CgroupError)) throw error;
+	 *   console.log(error.reason, error.hint); // occupied: call `evacuate` of `Cgroup.current()` …
+	 * }
+	 * ```
+	 * @see cgroups(7), "Cgroups delegation"; no privilege
+	 */
+	static find(options?: FindOptions): Cgroup {
+		const { controllers = ["memory", "pids"] } = checkOptions(options, ["controllers"]);
+		return new Cgroup(findDirectory(checkControllers(controllers, "options.controllers")));
+	}
+
+	/** The descriptor of the directory, opened with `path`. It belongs to this object, which closes it. */
+	get fd(): FileDescriptor {
+		return this.#directory.fd;
+	}
+
+	/** The last component of the path. The root of a mount has an empty name. */
+	get name(): string {
+		return this.#directory.name;
+	}
+
+	/** The path below the mount, as it was when the directory was opened. For messages. */
+	get path(): string {
+		return this.#directory.path;
+	}
+
+	/** The id of the cgroup, which no other one gets until the machine is restarted. */
+	get id(): bigint {
+		return near("look at a cgroup", () => statx(this.#directory.fd, { mask: ["ino"] }).ino ?? 0n);
+	}
+
+	/**
+	 * The cgroup above. `undefined`: this is the root of the mount.
+	 *
+	 * The object is made at the first access, unless it has made this one. It is then closed along with this one.
+	 */
+	get parent(): Cgroup | undefined {
+		if (this.#maker) return this.#maker;
+		if (!this.#parent) {
+			const directory = this.#directory.parent();
+			if (directory) this.#parent = new Cgroup({ directory, origin: "given" });
+		}
+		return this.#parent;
+	}
+
+	/** Whether the directory was removed, by this program or another one. */
+	get removed(): boolean {
+		return this.#directory.removed;
+	}
+
+	/** How the cgroup takes processes and threads. nearfar makes `"domain"` alone. */
+	get type(): CgroupType {
+		return typeOf(this.#directory);
+	}
+
+	/** The controllers that are available here. */
+	get controllers(): readonly Controller[] {
+		return availableIn(this.#directory);
+	}
+
+	/** The controllers that are available in groups in this one. */
+	get enabled(): readonly Controller[] {
+		return enabledIn(this.#directory);
+	}
+
+	/** Whether a process is in this cgroup or in one below. A process that has ended and was not reaped yet is in none. */
+	get populated(): boolean {
+		return eventIn(this.#directory, "populated") ?? true;
+	}
+
+	/** Whether every process of this cgroup and of those below stands still. */
+	get frozen(): boolean {
+		return eventIn(this.#directory, "frozen") ?? false;
+	}
+
+	/**
+	 * The processes of the directory itself, without those below. 0 stands for a process of another pid namespace.
+	 *
+	 * @throws `EOPNOTSUPP` The cgroup is threaded.
+	 */
+	get pids(): readonly number[] {
+		const pids = pidsIn(this.#directory);
+		if (pids) return pids;
+		this.#directory.read("cgroup.procs"); // throws EOPNOTSUPP
+		return [];
+	}
+
+	/**
+	 * Makes a directory in this one.
+	 *
+	 * @param name - One component of a path, which does not begin with `cgroup.` or with the name of a controller and a dot.
+	 * @returns The cgroup. `await using` removes it.
+	 * @throws `EEXIST` A directory of this name is there.
+	 * @throws `EACCES` This process may not write the directory.
+	 * @throws `EAGAIN` `cgroup.max.descendants` or `cgroup.max.depth` of this cgroup or of one above is reached.
+	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"removed"`.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` The name is not allowed.
+	 * @example
+	 * ```ts
+	 * // with a cgroup of its own
+	 * await using parent = Cgroup.find();
+	 * await using group = parent.create("work");
+	 * console.log(group.path, group.pids); // /…/work []
+	 * ```
+	 * @see cgroups(7), mkdir(2); the owner of the directory, or CAP_DAC_OVERRIDE
+	 */
+	create(name: string): Cgroup {
+		const directory = this.#directory.make(checkName(name, this.controllers));
+		return new Cgroup({ directory, origin: this.origin, maker: this });
+	}
+
+	/**
+	 * Reads a file of the directory, for those that this class has no name for.
+	 *
+	 * @param file - The name of the file, such as `"memory.numa_stat"`.
+	 * @returns The text.
+	 * @throws `ENOENT` The directory has no such file, because of its controllers or because of the kernel.
+	 * @throws `EACCES` The file cannot be read, as `cgroup.kill`.
+	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"removed"`.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` `file` is no name of a file.
+	 * @example
+	 * ```ts
+	 * await using group = Cgroup.current();
+	 * console.log(group.read("cgroup.stat")); // nr_descendants 12 …
+	 * ```
+	 * @see cgroups(7); mostly no privilege
+	 */
+	read(file: string): string {
+		return this.#directory.read(checkFile(file));
+	}
+
+	/** Removes a directory that `create` has made; closes the descriptor of every other one. */
+	async [Symbol.asyncDispose](): Promise<void> {
+		if (this.#maker && !this.removed) this.#maker.#directory.removeChild(this.name);
+		this.#directory.fd.close();
+		this.#parent?.fd.close();
+	}
+
+	/** Returns `"cgroup /a/b"`. */
+	toString(): string {
+		return `cgroup ${this.path}`;
+	}
+}
+
+function checkControllers(controllers: readonly Controller[], name: string): readonly string[] {
+	return array(controllers, name).map((controller, index) => text(controller, `${name}[${index}]`));
+}

@@ -1,0 +1,109 @@
+import { posix } from "node:path";
+import { SyscallError, statx } from "@nearfar/core";
+import { native, numberOf } from "@nearfar/core/internal";
+import { type Directory, near } from "./directory.ts";
+import { CgroupError } from "./errors.ts";
+import { hintForMissing, isUnderSystemd, notDelegatedHint, occupiedHint, readOnlyHint } from "./hints.ts";
+import { openCurrent } from "./place.ts";
+import { availableIn, isRoot, pidsIn } from "./state.ts";
+
+const AT_EMPTY_PATH = 0x1000;
+const LENGTH = 16; // bytes of an attribute: systemd writes "1"
+
+/** What a directory that qualifies is: the root of all cgroups, or one that was delegated to this user. */
+export interface Found {
+	readonly directory: Directory;
+	readonly origin: "root" | "delegated";
+}
+
+/** Looks for a directory in which this process may make limited groups. Moves nothing. */
+export function findDirectory(controllers: readonly string[]): Found {
+	const own = openCurrent(undefined);
+	let above: Directory | undefined;
+	let found: Directory | undefined;
+	try {
+		const refusal = refusalOf(own.directory, own.path, controllers);
+		if (!refusal) found = own.directory;
+		else {
+			const isBelow = !isRoot(own.directory) && pidsIn(own.directory)?.length !== 0;
+			above = isBelow ? own.directory.parent() : undefined;
+			if (!above || refusalOf(above, posix.dirname(own.path), controllers)) throw refusal;
+			found = above;
+		}
+		return { directory: found, origin: isRoot(found) ? "root" : "delegated" };
+	} finally {
+		if (found !== own.directory) own.directory.fd.close();
+		if (found !== above) above?.fd.close();
+	}
+}
+
+/**
+ * Returns why a directory does not qualify. What would still be in the way after `evacuate` comes first.
+ *
+ * @param cgroup - The path of the directory from the root of this process's cgroup namespace.
+ */
+function refusalOf(directory: Directory, cgroup: string, controllers: readonly string[]): CgroupError | undefined {
+	const { path } = directory;
+	const available = availableIn(directory);
+	const missing = controllers.filter((name) => !available.includes(name));
+	if (missing.length > 0) {
+		const message = `cannot make limited groups in ${path}: it does not have the controllers ${missing.join(", ")}, and has ${available.join(", ") || "none"}`;
+		return new CgroupError("controller", message, hintForMissing(missing, path), { missing });
+	}
+	return (
+		refusalToWrite(directory) ??
+		(isManaged(directory, cgroup)
+			? new CgroupError("not-delegated", `cannot make groups in ${path}: systemd manages it`, notDelegatedHint)
+			: occupiedError(directory))
+	);
+}
+
+/** Returns the error if a directory has processes of its own, which the kernel allows beside groups in the root alone. */
+export function occupiedError(directory: Directory): CgroupError | undefined {
+	if (isRoot(directory)) return undefined;
+	const pids = pidsIn(directory);
+	if (pids?.length === 0) return undefined;
+	const message = `cannot make limited groups in ${directory.path}: it has processes of its own (${pids?.join(", ") ?? "it is threaded"})`;
+	return new CgroupError("occupied", message, occupiedHint, { pids: pids ?? [] });
+}
+
+function refusalToWrite(directory: Directory): CgroupError | undefined {
+	for (const file of ["cgroup.procs", "cgroup.subtree_control"]) {
+		try {
+			directory.open(file, ["wronly"]).close();
+		} catch (error) {
+			if (!(error instanceof SyscallError)) throw error;
+			const message = `cannot make groups in ${directory.path}: ${file} cannot be written (${error.code})`;
+			if (error.code === "EROFS") return new CgroupError("readonly", message, readOnlyHint, { cause: error });
+			if (error.code !== "EACCES" && error.code !== "EPERM") throw error;
+			return new CgroupError("not-delegated", message, notDelegatedHint, { cause: error });
+		}
+	}
+	return undefined;
+}
+
+/** Returns whether another program manages a directory: systemd would undo or break what is made there. */
+function isManaged(directory: Directory, cgroup: string): boolean {
+	const uid = near("find a cgroup", () => native().geteuid());
+	if (uid !== 0) {
+		const isSystemds = /\.slice$|^user@\d+\.service$/.test(directory.name);
+		return isSystemds || near("find a cgroup", () => statx(directory.fd).uid) !== uid;
+	}
+	// Of all cgroups the root is never that of a namespace alone.
+	const isRootOfNamespace = cgroup === "/" && !isRoot(directory);
+	return isUnderSystemd() && !isRootOfNamespace && !hasDelegateMark(directory);
+}
+
+/** Returns whether systemd has marked a directory as delegated, which it does from version 251 on. */
+function hasDelegateMark(directory: Directory): boolean {
+	return ["user.delegate", "trusted.delegate"].some((name) => attribute(directory, name) === "1");
+}
+
+function attribute({ fd }: Directory, name: string): string | undefined {
+	try {
+		return near("find a cgroup", () => native().getxattr(numberOf(fd), "", AT_EMPTY_PATH, name, LENGTH)).toString();
+	} catch (error) {
+		if (error instanceof SyscallError) return undefined; // no such attribute, or no attributes before Linux 5.7
+		throw error;
+	}
+}
