@@ -2,15 +2,15 @@
 
 /** Each version of Landlock's ABI, the kernel that has it first, and the bits that it has added to the one before. */
 export const abis = [
-	{ abi: 1, linux: "5.13", fs: 0x1fff, net: 0x0, scope: 0x0, restrict: 0x0 },
-	{ abi: 2, linux: "5.19", fs: 0x2000, net: 0x0, scope: 0x0, restrict: 0x0 },
-	{ abi: 3, linux: "6.2", fs: 0x4000, net: 0x0, scope: 0x0, restrict: 0x0 },
-	{ abi: 4, linux: "6.7", fs: 0x0, net: 0x3, scope: 0x0, restrict: 0x0 },
-	{ abi: 5, linux: "6.10", fs: 0x8000, net: 0x0, scope: 0x0, restrict: 0x0 },
-	{ abi: 6, linux: "6.12", fs: 0x0, net: 0x0, scope: 0x3, restrict: 0x0 },
-	{ abi: 7, linux: "6.15", fs: 0x0, net: 0x0, scope: 0x0, restrict: 0x7 },
-	{ abi: 8, linux: "7.0", fs: 0x0, net: 0x0, scope: 0x0, restrict: 0x8 },
-	{ abi: 9, linux: "7.1", fs: 0x10000, net: 0x0, scope: 0x0, restrict: 0x0 },
-	{ abi: 10, linux: "7.2", fs: 0x0, net: 0xc, scope: 0x0, restrict: 0x0 },
-	{ abi: 11, linux: "7.3", fs: 0x0, net: 0x0, scope: 0x0, restrict: 0x10 },
+	{ abi: 1, linux: "5.13", fs: 0x1fff, net: 0x0, scope: 0x0, flags: 0x0 },
+	{ abi: 2, linux: "5.19", fs: 0x2000, net: 0x0, scope: 0x0, flags: 0x0 },
+	{ abi: 3, linux: "6.2", fs: 0x4000, net: 0x0, scope: 0x0, flags: 0x0 },
+	{ abi: 4, linux: "6.7", fs: 0x0, net: 0x3, scope: 0x0, flags: 0x0 },
+	{ abi: 5, linux: "6.10", fs: 0x8000, net: 0x0, scope: 0x0, flags: 0x0 },
+	{ abi: 6, linux: "6.12", fs: 0x0, net: 0x0, scope: 0x3, flags: 0x0 },
+	{ abi: 7, linux: "6.15", fs: 0x0, net: 0x0, scope: 0x0, flags: 0x7 },
+	{ abi: 8, linux: "7.0", fs: 0x0, net: 0x0, scope: 0x0, flags: 0x8 },
+	{ abi: 9, linux: "7.1", fs: 0x10000, net: 0x0, scope: 0x0, flags: 0x0 },
+	{ abi: 10, linux: "7.2", fs: 0x0, net: 0xc, scope: 0x0, flags: 0x0 },
+	{ abi: 11, linux: "7.3", fs: 0x0, net: 0x0, scope: 0x0, flags: 0x10 },
 ] as const;

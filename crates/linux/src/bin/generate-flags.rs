@@ -66,7 +66,7 @@ fn abis() -> Result<String, Error> {
         let (fs, net, scope) = (version.fs.bits(), version.net.bits(), version.scope.bits());
         let restrict = version.restrict.bits();
         write!(text, "\t{{ abi: {abi}, linux: \"{linux}\", fs: {fs:#x}, net: {net:#x}, scope: {scope:#x}, ")?;
-        writeln!(text, "restrict: {restrict:#x} }},")?;
+        writeln!(text, "flags: {restrict:#x} }},")?;
     }
     writeln!(text, "] as const;")?;
     Ok(text)
