@@ -160,9 +160,17 @@ impl Cloner {
     }
 
     /// True when a first call of the new task may fail, so that its reply has to be awaited. The first calls of a task
-    /// of the zygote cannot fail where Node itself runs, but for those in a new user namespace.
+    /// of the zygote cannot fail where Node itself runs, but for those in a new user namespace. A task that does not know
+    /// its parent by number could begin with its first sequence although Node has died.
     fn start_may_fail(&self, options: &CloneOptions) -> bool {
-        self.zygote.is_none() || options.has(libc::CLONE_NEWUSER)
+        options.has(libc::CLONE_NEWUSER) || self.parent_of_task(options) == 0
+    }
+
+    /// Returns the pid by which the new task knows this process as its parent. 0: a task is its parent, or this process
+    /// has no pid in its pid namespace.
+    fn parent_of_task(&self, options: &CloneOptions) -> i32 {
+        let in_namespace_of_zygote = !options.has(libc::CLONE_NEWPID);
+        self.zygote.as_ref().filter(|_| in_namespace_of_zygote).map_or(0, |zygote| zygote.parent)
     }
 
     /// Sends the cloner the sequence that clones. May run on the reactor's thread, and so must not block until a task

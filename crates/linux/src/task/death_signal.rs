@@ -51,10 +51,7 @@ fn restore(sequence: &mut Sequence, signal: Arg) {
 /// pid that the task's parent must still have; 0: any pid. The task has received the sequence on its own channel, so no
 /// other message is there.
 pub(crate) fn refuse_orphan(sequence: &mut Sequence, parent: i32) {
-    if parent != 0 {
-        let pid = Arg::Result(sequence.step(credentials::getppid()) as u32);
-        sequence.step(expect("getppid", pid, Arg::Number(parent as u64), Errno::ESRCH));
-    }
+    expect_parent(sequence, parent);
     // The channel ends with Node. recvmsg(2) then returns 0, and otherwise fails, because it does not wait. The stub needs
     // this call anyway, and unlike ppoll(2) the kernel grants it at a limit of 0 open files.
     let receive = Call::new("recvmsg", libc::SYS_recvmsg).arg(Arg::Channel(0)).inout(&[0; size_of::<libc::msghdr>()]);
@@ -63,10 +60,22 @@ pub(crate) fn refuse_orphan(sequence: &mut Sequence, parent: i32) {
     sequence.step(expect("recvmsg", Arg::Result(received as u32), alive, Errno::EPIPE));
 }
 
-/// Adds steps that end the first sequence of a new task if Node has died. The next message may already be in the channel.
-pub(crate) fn refuse_early_orphan(sequence: &mut Sequence) {
+/// Adds steps that end the first sequence of a new task if Node has died, as [`refuse_orphan`] does. The next message may
+/// already be in the channel.
+pub(crate) fn refuse_early_orphan(sequence: &mut Sequence, parent: i32) {
+    expect_parent(sequence, parent);
     // The channel ends with Node. ppoll(2) then reports POLLHUP, and so returns 1 instead of 0.
     let poll = Call::new("ppoll", libc::SYS_ppoll).input(&[0; 8]).holding(0, 4, Arg::Channel(0)).number(1);
     let ended = Arg::Result(sequence.step(poll.input(&[0; 16]).number(0).number(0)) as u32);
     sequence.step(expect("ppoll", ended, Arg::Number(0), Errno::EPIPE));
+}
+
+/// Adds steps that end the sequence unless the task's parent has the pid `parent`; 0: any pid. The parent is the spawner
+/// thread, which may end before Node's other threads, and the channel ends with the last of them. A parent that is still
+/// there when the death signal is set will send it.
+fn expect_parent(sequence: &mut Sequence, parent: i32) {
+    if parent != 0 {
+        let pid = Arg::Result(sequence.step(credentials::getppid()) as u32);
+        sequence.step(expect("getppid", pid, Arg::Number(parent as u64), Errno::ESRCH));
+    }
 }

@@ -4,7 +4,7 @@ mod exec_stub;
 mod kinship;
 mod table;
 
-use self::exec_stub::exec_stub;
+use self::exec_stub::{exec_stub, Started};
 use self::kinship::Kinship;
 use self::table::NoZygote;
 use crate::calls::pidfd;
@@ -32,6 +32,8 @@ pub struct Zygote {
     pub spawner: Arc<Spawner>,
     /// The pid of the zygote.
     pub pid: i32,
+    /// The pid of this process in the zygote's pid namespace; 0: it has none there.
+    pub parent: i32,
     ambient: Ambient,
     kinship: Kinship,
     /// The thread that has started the zygote.
@@ -95,7 +97,7 @@ fn start(spawner: Arc<Spawner>, ambient: Ambient) -> Result<Zygote> {
     let begin = move || exec_stub(stub, file, end.as_raw_fd(), &of_spawner);
     // A signal may have stopped the child before it has executed the stub. EBADF: there is no child yet.
     let meanwhile = || drop(pidfd::pidfd_send_signal(child.load(Relaxed), libc::SIGCONT, 0).near());
-    let (pid, pidfd) = spawner.call(begin, meanwhile)?;
+    let Started { pid, pidfd, parent } = spawner.call(begin, meanwhile)?;
     let relations = Relations {
         channel: Some(Arc::downgrade(&channel) as Weak<dyn TaskChannel>),
         parent: None,
@@ -103,5 +105,5 @@ fn start(spawner: Arc<Spawner>, ambient: Ambient) -> Result<Zygote> {
     };
     channel.set_process(&Child::new(pid, pidfd, relations, Box::new(|_| {}))?);
     let (kinship, starter) = (Kinship::now(pid)?, thread::current().id());
-    Ok(Zygote { channel, spawner, pid, ambient, kinship, starter })
+    Ok(Zygote { channel, spawner, pid, parent, ambient, kinship, starter })
 }

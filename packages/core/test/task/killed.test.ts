@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, onTestFailed, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
 import { needs } from "../../../../test/needs.ts";
 import { stat } from "../../../../test/processes.ts";
@@ -34,10 +34,19 @@ async function started(phase: string) {
 	return { reaper, node, told };
 }
 
+/** Returns what a process is and waits for, for the report of a failure. */
+function described(pid: number): string {
+	const [status, call, argv] = ["status", "syscall", "cmdline"].map((file) =>
+		readFileSync(`/proc/${pid}/${file}`, "utf8"),
+	);
+	return `${argv?.replaceAll("\0", " ")}: in call ${call?.trim()}: ${status?.match(/^(Name|State|PPid|NSpid|Sig\w+):.*/gm)?.join(", ")}`;
+}
+
 /** Reaps processes until none is left, or until the remaining ones stay alive. */
 async function settled(reaper: Task, survivors: number[] = []): Promise<void> {
 	const file = `/proc/${reaper.pid}/task/${reaper.pid}/children`;
 	const left = () => readFileSync(file, "utf8").split(" ").filter(Boolean).map(Number);
+	onTestFailed(() => console.error("left behind:", left().map(described)));
 	for (;;) {
 		const reaped = await reason(() => reaper.syscall(wait4, -1, 0, WNOHANG | WALL, 0));
 		if (reaped) break; // ECHILD: no child is left

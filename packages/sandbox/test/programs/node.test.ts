@@ -113,8 +113,11 @@ needs("pseudoterminals").test(
 		const shell = await sandbox.start("sh", ["-i"], { tty: true, env: { PS1: "> ", ENV: undefined } });
 		const pty = shell.pty as Pty;
 		let seen = "";
+		pty.on("data", (chunk) => {
+			seen += `${chunk}`; // a listener that stays: a stream without one loses what comes
+		});
 		const until = async (text: string) => {
-			while (!seen.includes(text)) seen += `${(await once(pty, "data"))[0]}`;
+			while (!seen.includes(text)) await once(pty, "data");
 			seen = seen.slice(seen.indexOf(text) + text.length);
 		};
 		await until("> ");

@@ -22,7 +22,6 @@ impl Cloner {
         stdio: Option<[Arc<OwnedFd>; 3]>,
         ids: Option<(u32, u32)>,
     ) -> Result<()> {
-        let from_zygote = self.zygote.is_some();
         let own_table = stdio.is_some();
         let own_memory = !options.has(libc::CLONE_VM);
         if own_memory {
@@ -35,13 +34,13 @@ impl Cloner {
             outgoing.sequence.step(descriptor::put_passed(index, Some(number as i32), false));
         }
         let sequence = &mut outgoing.sequence;
-        if from_zygote {
+        if self.zygote.is_some() {
             // The task is a child of the spawner thread. The signal ends it with that thread even in the middle of a
             // call, when the end of the channel would not.
             sequence.step(prctl::set_death_signal(libc::SIGKILL));
             // Node may have died before the signal was set. The task's first sequence may be in the channel already and
             // take long, so the task must not begin with it.
-            refuse_early_orphan(sequence);
+            refuse_early_orphan(sequence, self.parent_of_task(options));
         } else if own_table {
             // The table is a copy of the cloner's. Everything but stdio and the channel is closed.
             sequence.step(descriptor::close_range(Arg::Number(3), Arg::Channel(-1), 0).go_on());

@@ -20,22 +20,27 @@ struct Plan {
     channel: RawFd,
     /// One rt_sigaction(2) for each signal, which reads memory.
     default_actions: Vec<Request>,
+    /// Written by the child: the pid of its parent, or 0 where the child is in another pid namespace than this process.
+    parent: i32,
     /// Written by the child when it could not execute the stub.
     failure: Option<Failure>,
+}
+
+/// The stub that was started.
+pub(super) struct Started {
+    pub pid: i32,
+    pub pidfd: OwnedFd,
+    /// The pid of this process, as the child knows it; 0: the child is in another pid namespace.
+    pub parent: i32,
 }
 
 /// Starts the stub as a child. The child shares this process's working directory, root and umask for ever (CLONE_FS),
 /// and its memory until it executes the stub. The calling thread is suspended until then (CLONE_VFORK). Another thread finds
 /// the pidfd in `child` meanwhile.
-pub(super) fn exec_stub(
-    stub: RawFd,
-    file: Option<CString>,
-    channel: RawFd,
-    child: &AtomicI32,
-) -> Result<(i32, OwnedFd)> {
+pub(super) fn exec_stub(stub: RawFd, file: Option<CString>, channel: RawFd, child: &AtomicI32) -> Result<Started> {
     let mut stack = vec![0u128; 4096];
     let default_actions = signals::default_actions().map(|call| call.request).collect();
-    let mut plan = Plan { stub, file, channel, default_actions, failure: None };
+    let mut plan = Plan { stub, file, channel, default_actions, parent: 0, failure: None };
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FS | libc::CLONE_PIDFD | libc::SIGCHLD;
     // SAFETY: the pointer is one past the end of `stack`, which is as far as `add` may go.
     let top = unsafe { stack.as_mut_ptr().add(stack.len()) };
@@ -46,7 +51,7 @@ pub(super) fn exec_stub(
     let pid = Errno::result(pid).during("clone")?;
     // SAFETY: clone(2) has just made this descriptor in this process's table, and nothing else knows its number.
     let pidfd = own_descriptor::above_stdio(unsafe { OwnedFd::from_raw_fd(child.load(Relaxed)) })?;
-    let Some(failure) = plan.failure else { return Ok((pid, pidfd)) };
+    let Some(failure) = plan.failure else { return Ok(Started { pid, pidfd, parent: plan.parent }) };
     // SAFETY: waitpid(2) with a null status writes no memory. The child has ended, and its pid is not reused before
     // this.
     unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) };
@@ -77,6 +82,8 @@ extern "C" fn in_child(plan: *mut libc::c_void) -> libc::c_int {
         // execve(2) still resets the handled signals, and only ignored ones stay ignored.
         let _ = make(action);
     }
+    // SAFETY: getppid(2) takes nothing, touches no memory and cannot fail.
+    plan.parent = unsafe { libc::getppid() };
     plan.failure = become_stub(plan.stub, plan.file.as_deref(), plan.channel).err();
     // SAFETY: `_exit` ends this child, and runs no exit handler of the parent.
     unsafe { libc::_exit(127) }
