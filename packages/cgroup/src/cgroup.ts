@@ -1,9 +1,18 @@
 import { type FileDescriptor, type LocationLike, type Process, statx } from "@nearfar/core";
-import { array, options as checkOptions, text } from "@nearfar/core/internal";
+import { array, options as checkOptions, text as checkText } from "@nearfar/core/internal";
+import { checkLimits } from "./check-limits.ts";
+import { createIn } from "./create.ts";
 import { type Directory, near } from "./directory.ts";
+import { enableIn } from "./enable.ts";
+import { evacuateInto } from "./evacuate.ts";
 import { findDirectory } from "./find.ts";
+import type { CgroupLimits } from "./limits.ts";
 import { checkFile, checkName } from "./name.ts";
 import { openAt, openCurrent } from "./place.ts";
+import { readLimits } from "./read-limits.ts";
+import { threadedError } from "./refusals.ts";
+import { setLimits } from "./set-limits.ts";
+import { type CgroupStat, readStat } from "./stat.ts";
 import { availableIn, type CgroupType, type Controller, enabledIn, eventIn, pidsIn, typeOf } from "./state.ts";
 
 /** What {@link Cgroup.find} looks for. */
@@ -203,28 +212,159 @@ export class Cgroup implements AsyncDisposable {
 	}
 
 	/**
-	 * Makes a directory in this one.
+	 * Makes controllers available in the groups in this one. Those that already are stay as they are.
 	 *
-	 * @param name - One component of a path, which does not begin with `cgroup.` or with the name of a controller and a dot.
-	 * @returns The cgroup. `await using` removes it.
-	 * @throws `EEXIST` A directory of this name is there.
+	 * A directory with processes of its own is refused before anything is written, but for the root of all cgroups. The kernel itself accepts
+	 * `"cpu"` and `"pids"` there: the directory becomes `"domain threaded"`, and no process can begin in a group in it.
+	 *
+	 * @param controllers - The controllers.
+	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"controller"`, with `missing`; `"occupied"`, with `pids`; or `"removed"`.
 	 * @throws `EACCES` This process may not write the directory.
-	 * @throws `EAGAIN` `cgroup.max.descendants` or `cgroup.max.depth` of this cgroup or of one above is reached.
-	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"removed"`.
+	 * @throws `EROFS` The file system is mounted read-only.
+	 * @throws `EOPNOTSUPP` The directory is threaded, and the controller is one of domains.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` `controllers` is not an array of strings.
+	 * @example
+	 * ```ts
+	 * // with a cgroup of its own
+	 * await using parent = Cgroup.find();
+	 * parent.enable(["memory", "pids"]);
+	 * console.log(parent.enabled); // memory, pids and what else was enabled
+	 * ```
+	 * @see cgroups(7), `cgroup.subtree_control`; the owner of the directory, or CAP_DAC_OVERRIDE
+	 */
+	enable(controllers: readonly Controller[]): void {
+		enableIn(this.#directory, checkControllers(controllers, "controllers"));
+	}
+
+	/**
+	 * Moves every process of the directory into a new child, this one too. Repeats until none is left, because processes fork meanwhile.
+	 *
+	 * Afterwards {@link Cgroup.find} finds the directory. Where it has no process, nothing happens. Nothing else of this package moves
+	 * the processes of the caller.
+	 *
+	 * @param name - The name of the child. Default: `"main"`.
+	 * @returns This object.
+	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"busy"`: the directory is the root of all cgroups, or `pids` could not be moved; `"occupied"`:
+	 * the directory is threaded; or `"removed"`.
+	 * @throws `EEXIST` A directory of this name is there, and processes are not yet in it.
+	 * @throws `EACCES` This process may not write the directory, or the processes come from another user's.
 	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
 	 * @throws `TypeError` The name is not allowed.
 	 * @example
 	 * ```ts
 	 * // with a cgroup of its own
 	 * await using parent = Cgroup.find();
-	 * await using group = parent.create("work");
-	 * console.log(group.path, group.pids); // /…/work []
+	 * await using group = parent.create("service");
+	 * await using task = await Task.clone({ cgroup: group.fd });
+	 * await group.evacuate(); // of itself a service calls `Cgroup.current().evacuate()`
+	 * console.log(group.pids, task.state); // [] live
+	 * ```
+	 * @see cgroups(7), "The no internal processes rule"; the owner of the directory, or CAP_DAC_OVERRIDE
+	 */
+	async evacuate(name = "main"): Promise<this> {
+		const checked = checkName(name, this.controllers);
+		const refusal = threadedError(this.#directory);
+		if (refusal) throw refusal;
+		await evacuateInto(this.#directory, checked);
+		return this;
+	}
+
+	/**
+	 * Makes a directory in this one, and limits it.
+	 *
+	 * The controllers that the limits need are enabled in this one first. If a limit is refused, the new directory is removed again, and the
+	 * error names the file.
+	 *
+	 * @param name - One component of a path, which does not begin with `cgroup.` or with the name of a controller and a dot.
+	 * @param options - `limits`: as for {@link Cgroup.set}. Default: none, and no controller is enabled.
+	 * @returns The cgroup. `await using` removes it.
+	 * @throws `EEXIST` A directory of this name is there. It stays as it is.
+	 * @throws `EACCES` This process may not write the directory.
+	 * @throws `EROFS` The file system is mounted read-only.
+	 * @throws `EAGAIN` `cgroup.max.descendants` or `cgroup.max.depth` of this cgroup or of one above is reached.
+	 * @throws `ENOENT` The kernel does not have the file of a limit, as `memory.swap.max` without swap.
+	 * @throws `EINVAL` The kernel refuses a limit.
+	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"controller"`, with `missing`; `"occupied"`, with `pids`; or `"removed"`.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` The name is not allowed, or an option has the wrong type.
+	 * @throws `RangeError` A limit is out of its range.
+	 * @example
+	 * ```ts
+	 * // with a cgroup of its own
+	 * await using parent = Cgroup.find();
+	 * await using group = parent.create("work", { limits: { memory: { max: 256 << 20 }, pids: 100 } });
+	 * console.log(group.path, group.limits().memory?.max); // /…/work 268435456
 	 * ```
 	 * @see cgroups(7), mkdir(2); the owner of the directory, or CAP_DAC_OVERRIDE
 	 */
-	create(name: string): Cgroup {
-		const directory = this.#directory.make(checkName(name, this.controllers));
+	create(name: string, options?: { limits?: CgroupLimits }): Cgroup {
+		const { limits } = checkOptions(options, ["limits"]);
+		const writes = checkLimits(limits, "options.limits");
+		const directory = createIn(this.#directory, checkName(name, this.controllers), writes);
 		return new Cgroup({ directory, origin: this.origin, maker: this });
+	}
+
+	/**
+	 * Returns the limits, as the kernel says. A part whose controller is not here is absent, and so is all in the root of all cgroups.
+	 *
+	 * @returns The limits. A protected amount that is `max` is 9007199254740991.
+	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"removed"`.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @example
+	 * ```ts
+	 * await using group = Cgroup.current();
+	 * console.log(group.limits().pids); // "max", a number, or undefined
+	 * ```
+	 * @see "Controllers" in the kernel's admin-guide/cgroup-v2; no privilege
+	 */
+	limits(): CgroupLimits {
+		return readLimits(this.#directory);
+	}
+
+	/**
+	 * Sets limits. What is absent stays as it is.
+	 *
+	 * The files are written one after the other by a task beside this process: `memory.max` below what is used reclaims and kills before
+	 * the write returns. If a limit is refused, those that were written before it stay, and the error names the file.
+	 *
+	 * @param limits - The limits. Numbers are bytes, counts and CPUs; text such as `"50M"` is refused.
+	 * @throws `ENOENT` The kernel does not have the file of a limit, as `memory.swap.max` without swap, or the directory is the root.
+	 * @throws `EINVAL` The kernel refuses a limit.
+	 * @throws `EACCES` This process may not write the file. Those of a delegated directory itself belong to whoever has delegated it.
+	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"controller"`, with `missing`; or `"removed"`.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` A limit has the wrong type.
+	 * @throws `RangeError` A limit is out of its range.
+	 * @example
+	 * ```ts
+	 * // with a cgroup of its own
+	 * await using parent = Cgroup.find();
+	 * await using group = parent.create("work", { limits: { memory: { max: 256 << 20 } } });
+	 * await group.set({ memory: { max: 512 << 20, oomGroup: true } });
+	 * ```
+	 * @see "Controllers" in the kernel's admin-guide/cgroup-v2; the owner of the files, or CAP_DAC_OVERRIDE
+	 */
+	async set(limits: CgroupLimits): Promise<void> {
+		await setLimits(this.#directory, checkLimits(limits, "limits"));
+	}
+
+	/**
+	 * Returns what the cgroup uses, with everything below it. A part whose controller is not here is absent.
+	 *
+	 * @returns Bytes, counts and milliseconds.
+	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"removed"`.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @example
+	 * ```ts
+	 * await using group = Cgroup.current();
+	 * const { cpu, memory } = group.stat();
+	 * console.log(cpu.usage > 0, memory?.events.oomKill);
+	 * ```
+	 * @see "Controllers" in the kernel's admin-guide/cgroup-v2; no privilege
+	 */
+	stat(): CgroupStat {
+		return readStat(this.#directory);
 	}
 
 	/**
@@ -248,6 +388,30 @@ export class Cgroup implements AsyncDisposable {
 		return this.#directory.read(checkFile(file));
 	}
 
+	/**
+	 * Writes a file of the directory, by a task beside this process: the kernel may reclaim, kill or wait before the write returns.
+	 *
+	 * @param file - The name of the file, such as `"memory.reclaim"`.
+	 * @param text - What is written, in one write.
+	 * @throws `ENOENT` The directory has no such file, because of its controllers or because of the kernel.
+	 * @throws `EACCES` This process may not write the file.
+	 * @throws `EINVAL` The kernel refuses the text.
+	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"removed"`.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` `file` is no name of a file, or `text` is not a string.
+	 * @example
+	 * ```ts
+	 * // with a cgroup of its own
+	 * await using parent = Cgroup.find();
+	 * await using group = parent.create("work");
+	 * await group.write("cgroup.max.descendants", "10");
+	 * ```
+	 * @see cgroups(7); the owner of the file, or CAP_DAC_OVERRIDE
+	 */
+	async write(file: string, text: string): Promise<void> {
+		await this.#directory.writeInHelper(checkFile(file), checkText(text, "text"));
+	}
+
 	/** Removes a directory that `create` has made; closes the descriptor of every other one. */
 	async [Symbol.asyncDispose](): Promise<void> {
 		if (this.#maker && !this.removed) this.#maker.#directory.removeChild(this.name);
@@ -262,5 +426,5 @@ export class Cgroup implements AsyncDisposable {
 }
 
 function checkControllers(controllers: readonly Controller[], name: string): readonly string[] {
-	return array(controllers, name).map((controller, index) => text(controller, `${name}[${index}]`));
+	return array(controllers, name).map((controller, index) => checkText(controller, `${name}[${index}]`));
 }

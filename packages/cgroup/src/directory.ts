@@ -1,5 +1,5 @@
 import { BatchError, type FileDescriptor, Location, mkdir, openat2, rmdir, SyscallError, Task } from "@nearfar/core";
-import { currentBatch, native, numberOf, readAll, withFile } from "@nearfar/core/internal";
+import { currentBatch, inHelper, native, numberOf, readAll, withFile } from "@nearfar/core/internal";
 import { CgroupError } from "./errors.ts";
 
 const CGROUP2_MAGIC = 0x63677270; // CGROUP2_SUPER_MAGIC
@@ -67,6 +67,24 @@ export class Directory {
 		return near(`open ${file}`, () => this.#explained(file, () => this.#open(file, flags)));
 	}
 
+	/** Writes a file in a task beside this process: the kernel may reclaim, kill or wait before the write returns. */
+	async writeInHelper(file: string, text: string): Promise<void> {
+		using opened = this.open(file, ["wronly"]);
+		try {
+			await inHelper((helper) => {
+				using copy = helper.put(opened);
+				copy.write(text);
+			});
+		} catch (error) {
+			if (!(error instanceof SyscallError)) throw error;
+			// The caller knows neither the task nor the number of its call.
+			const { code, errno, syscall } = error;
+			this.#explained(file, () => {
+				throw new SyscallError({ code, errno: -errno, syscall }, { path: this.#pathOf(file) });
+			});
+		}
+	}
+
 	/** Writes a file, in this process: for files whose writing cannot take long. */
 	write(file: string, text: string): void {
 		near(`write ${file}`, () =>
@@ -90,7 +108,7 @@ export class Directory {
 				openat2(new Location(this.fd, name), { flags: ["path", "directory"], resolve: inside }),
 			),
 		);
-		return new Directory(fd, `${this.path === "/" ? "" : this.path}/${name}`);
+		return new Directory(fd, this.#pathOf(name));
 	}
 
 	/** Removes a directory in this one, which has neither processes nor directories. */
@@ -120,6 +138,10 @@ export class Directory {
 		return new CgroupError("removed", `the cgroup ${this.path} was removed`, hint, { cause });
 	}
 
+	#pathOf(name: string): string {
+		return `${this.path === "/" ? "" : this.path}/${name}`;
+	}
+
 	#open(file: string, flags: readonly ("rdwr" | "wronly")[]): FileDescriptor {
 		return openat2(new Location(this.fd, file), { flags, resolve: inside });
 	}
@@ -137,7 +159,7 @@ export class Directory {
 	/** Runs `fn`, whose calls are about a file of this directory. Says so if the directory was removed. */
 	#explained<T>(file: string, fn: () => T): T {
 		try {
-			return withFile(`${this.path === "/" ? "" : this.path}/${file}`, fn);
+			return withFile(this.#pathOf(file), fn);
 		} catch (error) {
 			if (!(error instanceof SyscallError) || !isGone(error) || this.#exists()) throw error;
 			throw this.removedError(error);

@@ -3,9 +3,10 @@ import { SyscallError, statx } from "@nearfar/core";
 import { native, numberOf } from "@nearfar/core/internal";
 import { type Directory, near } from "./directory.ts";
 import { CgroupError } from "./errors.ts";
-import { hintForMissing, isUnderSystemd, notDelegatedHint, occupiedHint, readOnlyHint } from "./hints.ts";
+import { isUnderSystemd, notDelegatedHint, readOnlyHint } from "./hints.ts";
 import { openCurrent } from "./place.ts";
-import { availableIn, isRoot, pidsIn } from "./state.ts";
+import { missingError, occupiedError } from "./refusals.ts";
+import { isRoot, pidsIn } from "./state.ts";
 
 const AT_EMPTY_PATH = 0x1000;
 const LENGTH = 16; // bytes of an attribute: systemd writes "1"
@@ -43,28 +44,14 @@ export function findDirectory(controllers: readonly string[]): Found {
  * @param cgroup - The path of the directory from the root of this process's cgroup namespace.
  */
 function refusalOf(directory: Directory, cgroup: string, controllers: readonly string[]): CgroupError | undefined {
-	const { path } = directory;
-	const available = availableIn(directory);
-	const missing = controllers.filter((name) => !available.includes(name));
-	if (missing.length > 0) {
-		const message = `cannot make limited groups in ${path}: it does not have the controllers ${missing.join(", ")}, and has ${available.join(", ") || "none"}`;
-		return new CgroupError("controller", message, hintForMissing(missing, path), { missing });
-	}
+	const what = `make limited groups in ${directory.path}`;
 	return (
+		missingError(directory, controllers, what) ??
 		refusalToWrite(directory) ??
 		(isManaged(directory, cgroup)
-			? new CgroupError("not-delegated", `cannot make groups in ${path}: systemd manages it`, notDelegatedHint)
-			: occupiedError(directory))
+			? new CgroupError("not-delegated", `cannot ${what}: another program manages it`, notDelegatedHint)
+			: occupiedError(directory, what))
 	);
-}
-
-/** Returns the error if a directory has processes of its own, which the kernel allows beside groups in the root alone. */
-export function occupiedError(directory: Directory): CgroupError | undefined {
-	if (isRoot(directory)) return undefined;
-	const pids = pidsIn(directory);
-	if (pids?.length === 0) return undefined;
-	const message = `cannot make limited groups in ${directory.path}: it has processes of its own (${pids?.join(", ") ?? "it is threaded"})`;
-	return new CgroupError("occupied", message, occupiedHint, { pids: pids ?? [] });
 }
 
 function refusalToWrite(directory: Directory): CgroupError | undefined {

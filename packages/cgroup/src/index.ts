@@ -6,4 +6,6 @@
 
 export { Cgroup, type CgroupOrigin, type FindOptions } from "./cgroup.ts";
 export { CgroupError, type CgroupReason } from "./errors.ts";
+export type { CgroupLimits, CpuLimits, CpusetLimits, MemoryLimits } from "./limits.ts";
+export type { CgroupStat, MemoryEvents } from "./stat.ts";
 export type { CgroupType, Controller } from "./state.ts";
