@@ -67,6 +67,7 @@ export type { Signal } from "./process/signal.ts";
 export type { WaitOptions } from "./process/waiters.ts";
 export { SyscallError } from "./syscall-error.ts";
 export type { ProcessOption } from "./target/every-thread.ts";
+export type { CgroupLike } from "./task/cgroup-like.ts";
 export type { CloneOptions, SharedPart } from "./task/clone-options.ts";
 export type { Command, ExecOptions } from "./task/exec-options.ts";
 export type { IdMaps } from "./task/idmap.ts";

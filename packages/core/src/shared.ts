@@ -49,6 +49,7 @@ export { type Explain, explained } from "./target/explained.ts";
 export { shownData } from "./target/mount-data.ts";
 export { refuseOneThread } from "./target/own-thread.ts";
 export { type AnyTask, afterSuccess, currentBatch, currentTask, isInNode, taskOf, withFile } from "./target/target.ts";
+export { type CgroupPlace, cgroupPlace } from "./task/cgroup-like.ts";
 export { whileDumpable } from "./task/dumpable.ts";
 export { endTask } from "./task/end.ts";
 export { executeFor } from "./task/exec.ts";

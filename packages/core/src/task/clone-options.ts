@@ -5,6 +5,7 @@ import { abortSignal, array, options as checkOptions, pid as checkPid, wrongType
 import { type FileDescriptor, numberOf } from "../files/descriptor.ts";
 import type { NamespaceCall } from "../obstacles/namespace-hint.ts";
 import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
+import { type CgroupLike, type CgroupPlace, cgroupPlace } from "./cgroup-like.ts";
 import { type CheckedMaps, checkMaps, type IdMaps, nestedOwnMap, ownMap } from "./idmap.ts";
 import { stateOf } from "./state.ts";
 import type { Task } from "./task.ts";
@@ -32,10 +33,11 @@ export interface CloneOptions {
 	 */
 	share?: readonly SharedPart[];
 	/**
-	 * An open directory of cgroup v2 in which the task begins (Linux 5.7). Default: the cgroup of the cloning task, or
-	 * Node. Refused: another descriptor (`EBADF`).
+	 * The cgroup in which the task begins (Linux 5.7): a `Cgroup` of `@nearfar/cgroup`, or an open directory of cgroup v2. Default:
+	 * the cgroup of the cloning task, or Node. Where the `Cgroup` has a keeper, {@link Task.clone} goes through that task. Refused:
+	 * another descriptor (`EBADF`).
 	 */
-	cgroup?: FileDescriptor;
+	cgroup?: CgroupLike | FileDescriptor;
 	/**
 	 * The pids that the task gets, 1 to 2147483647, innermost namespace first (Linux 5.5). Default: free ones. Refused: a
 	 * pid that is in use (`EEXIST`). Needs CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE.
@@ -70,11 +72,24 @@ export interface CloneOptions {
 /** The data that the addon needs to clone. */
 export type CloneData = Parameters<ReturnType<typeof native>["clone"]>[0];
 
-/** Checks the options of a clone. Returns the data that the addon needs, and the id maps to write after the clone. */
-export function checkClone(
-	parent: AnyTask | undefined,
-	options: CloneOptions,
-): { data: CloneData; maps: CheckedMaps | undefined } {
+/** The checked options of a clone. */
+export interface CheckedClone {
+	/** The data that the addon needs. */
+	readonly data: CloneData;
+	/** The id maps to write after the clone. */
+	readonly maps: CheckedMaps | undefined;
+	/** The cgroup in which the task begins. */
+	readonly place: CgroupPlace | undefined;
+	/** The task that clones. `undefined`: the zygote. */
+	readonly cloner: AnyTask | undefined;
+}
+
+/**
+ * Checks the options of a clone.
+ *
+ * @param parent - The task whose `clone` was called. `undefined`: this process.
+ */
+export function checkClone(parent: AnyTask | undefined, options: CloneOptions): CheckedClone {
 	const {
 		namespaces = [],
 		idMap: map,
@@ -90,6 +105,8 @@ export function checkClone(
 	const shared = toBits(sharedParts, array(share, "options.share"), "options.share");
 	if (shared !== 0 && !parent)
 		throw wrongValue("options.share", "nothing: a task shares with a task that clones it, never with Node", share);
+	const place = cgroup === undefined ? undefined : cgroupPlace(cgroup);
+	const cloner = parent ?? place?.keeper;
 	if (map !== undefined && !(flags & namespaceFlags.user)) {
 		throw wrongValue(
 			"options.idMap",
@@ -99,7 +116,7 @@ export function checkClone(
 	}
 	const idMap = map === undefined ? "identity" : map;
 	const maps = typeof idMap === "object" ? checkMaps(idMap) : undefined;
-	const own = maps && (parent ? nestedOwnMap(maps) : ownMap(maps));
+	const own = maps && (cloner ? nestedOwnMap(maps) : ownMap(maps));
 	if (!maps && !["identity", "root", "none"].includes(idMap as string)) {
 		throw wrongValue("options.idMap", '"identity", "root", "none" or an object of uids and gids', idMap);
 	}
@@ -107,13 +124,13 @@ export function checkClone(
 		flags: flags | shared,
 		...(!maps && idMap !== "none" && { map: idMap as string }),
 		...(own && { map: own }),
-		...(cgroup && {
-			cgroup: withTarget(nearTask(), undefined, () => numberOf(cgroup, "options.cgroup")),
+		...(place && {
+			cgroup: withTarget(nearTask(), undefined, () => numberOf(place.fd, "options.cgroup")),
 		}),
-		resetSignals: parent ? stateOf(parent).signalsTouched : false,
+		resetSignals: cloner ? stateOf(cloner).signalsTouched : false,
 		setTid: array(setTid, "options.setTid").map((pid, index) => checkPid(pid, `options.setTid[${index}]`)),
 	};
-	return { data, maps: own ? undefined : maps };
+	return { data, maps: own ? undefined : maps, place, cloner };
 }
 
 /** Returns what a clone makes, for the hint of its error. */

@@ -14,11 +14,13 @@ import { openInProc } from "./map-target.ts";
  * Returns the failure of a clone, and says in words which limit on processes is reached, or which privilege is missing.
  *
  * @param parent - The task that was to clone, whose limits count. `undefined`: the zygote, with the limits of this process.
+ * @param cgroup - The cgroup in which the new task was to begin. Default: that of the task that was to clone.
  */
 export function explainRefusal(
 	failure: FailureData,
 	parent: AnyTask | undefined,
-	{ cgroup, namespaces = [] }: CloneOptions,
+	{ namespaces = [] }: CloneOptions,
+	cgroup: FileDescriptor | undefined,
 ): FailureData {
 	if (failure.words) return failure;
 	if (failure.code === "EPERM" && namespaces.length > 0 && !namespaces.includes("user") && lacksPrivilege(parent)) {

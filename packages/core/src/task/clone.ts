@@ -1,6 +1,7 @@
 import { throwIfAborted } from "../abortable.ts";
 import { outsideOtherCopies } from "../copies.ts";
 import { TaskGoneError } from "../errors.ts";
+import { hintForCgroup } from "../obstacles/cgroup-hint.ts";
 import { hintForNamespaces } from "../obstacles/namespace-hint.ts";
 import { ChildProcess } from "../process/child.ts";
 import { SyscallError } from "../syscall-error.ts";
@@ -22,18 +23,20 @@ import type { Task } from "./task.ts";
 /**
  * Clones a task.
  *
- * @param parent - The task that clones. `undefined`: the zygote.
+ * @param by - The task that clones. `undefined`: the keeper of the cgroup where there is one, else the zygote.
  * @param options - As the user has given them.
  * @param makeTask - Makes the object.
  */
 export async function cloneTask(
-	parent: AnyTask | undefined,
+	by: AnyTask | undefined,
 	options: CloneOptions = {},
 	makeTask: MakeTask,
 ): Promise<Task> {
-	const { data, maps } = checkClone(parent, options);
+	const { data, maps, place, cloner: parent } = checkClone(by, options);
 	const { begin, signal } = options;
 	throwIfAborted(signal);
+	const keeper = parent && parent === place?.keeper ? parent : undefined;
+	if (keeper && keeper.state !== "live") throw place?.refused(goneError(stateOf(keeper)));
 	let cloning = startClone(parent, data, options, makeTask);
 	const giveUp = () => {
 		if (!stopTask(cloning.task)) afterPatience(cloning.leave);
@@ -54,13 +57,15 @@ export async function cloneTask(
 			throw new TaskGoneError(`a task that ${parent} has cloned was killed before it could reply: try again`);
 		}
 		if (failure) {
-			const explained = explainRefusal(failure, parent, options);
-			const by = parent ?? nearTask();
-			const error = withTarget(by, undefined, () => makeError(explained));
-			if (error instanceof SyscallError && isClone(error)) {
-				addHint(error, () => hintForNamespaces(by, error, namespaceCall(options)));
-			}
-			throw error;
+			const explained = explainRefusal(failure, parent, options, place?.fd);
+			const cloner = parent ?? nearTask();
+			const error = withTarget(cloner, undefined, () => makeError(explained));
+			if (error instanceof TaskGoneError && keeper) throw place?.refused(error);
+			if (!(error instanceof SyscallError && isClone(error))) throw error;
+			addHint(error, () => hintForNamespaces(cloner, error, namespaceCall(options)));
+			if (!place) throw error;
+			addHint(error, () => hintForCgroup(error, place.fd.fd, `/proc/${parent?.pid ?? "self"}`));
+			throw place.refused(error);
 		}
 		const { task, firstBatch } = cloning;
 		if (maps) await writeMapsOf(task, maps, parent ?? nearTask(), signal);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { cgroupRoot, has, isRoot, needs } from "../../../../test/needs.ts";
 import { children, stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
-import { type NamespaceKind, openat2, Task } from "../../src/index.ts";
+import { type NamespaceKind, openat2, type SyscallError, Task } from "../../src/index.ts";
 
 const kinds: NamespaceKind[] = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
 const uid = process.getuid?.() ?? 0;
@@ -126,7 +126,9 @@ needs("cgroup v2 in which this user can make groups").describe("cgroup", () => {
 
 needs("cgroup v2 of another user").test("a cgroup of another user is EACCES", async () => {
 	using cgroup = openat2(cgroupRoot ?? "", { flags: ["path", "directory"] });
-	expect(await reason(() => Task.clone({ cgroup }))).toMatchObject({ code: "EACCES", syscall: "clone3" });
+	const error = (await reason(() => Task.clone({ cgroup }))) as SyscallError;
+	expect(error).toMatchObject({ code: "EACCES", syscall: "clone3" });
+	expect(error.hint).toContain(`above both ${cgroupRoot} and`); // CG-01
 });
 
 test("a cgroup that is none is EBADF", async () => {

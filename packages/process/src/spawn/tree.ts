@@ -1,5 +1,5 @@
-import { ChildProcess, type CloneOptions, type FileDescriptor, Task } from "@nearfar/core";
-import { checkDescriptor, endTask, wrongValue } from "@nearfar/core/internal";
+import { type CgroupLike, ChildProcess, type CloneOptions, Task } from "@nearfar/core";
+import { cgroupPlace, endTask, wrongValue } from "@nearfar/core/internal";
 import type { Deadline } from "./deadline.ts";
 import { joinsNamespace } from "./joined.ts";
 import type { SpawnRequest } from "./request.ts";
@@ -27,6 +27,7 @@ export async function cloneTree(request: SpawnRequest, begin: (task: Task) => vo
 	}
 	const abort = deadline.signal && { signal: deadline.signal };
 	const programCgroup = supervised ? copyCgroup(request) : undefined;
+	const { keeper } = programCgroup ?? {};
 	let program: Promise<Task> | undefined;
 	const cloneProgram = (supervisor: Task) => {
 		program = supervisor.clone({
@@ -46,7 +47,8 @@ export async function cloneTree(request: SpawnRequest, begin: (task: Task) => vo
 		if (first) await endTask(first);
 	};
 	try {
-		const clone = request.parent ? request.parent.clone.bind(request.parent) : Task.clone;
+		const cloner = request.parent ?? keeper;
+		const clone = cloner ? cloner.clone.bind(cloner) : Task.clone;
 		const later = group || request.cloned;
 		first = await clone(later ? options : { ...options, begin: supervised ? cloneProgram : begin });
 		if (group) first.process.setpgid(group);
@@ -61,19 +63,21 @@ export async function cloneTree(request: SpawnRequest, begin: (task: Task) => vo
 		await end();
 		throw error;
 	} finally {
-		programCgroup?.close();
+		programCgroup?.fd.close();
 	}
 }
 
 /**
- * Returns a copy of the cgroup's descriptor when the program alone begins in that cgroup, without its supervisor.
+ * Returns the cgroup with a copy of its descriptor when the program alone begins in that cgroup, without its supervisor.
  *
- * The supervisor stays outside, so that it goes on when the cgroup is frozen. With a new user or cgroup namespace both
+ * The supervisor stays outside, so that it goes on when the cgroup is frozen. The keeper of the cgroup clones the supervisor, which
+ * may then clone into the cgroup. With a new user or cgroup namespace both
  * begin in the cgroup: from inside such a namespace the supervisor might not be allowed to clone into it.
  */
-function copyCgroup({ cgroup, namespaces = [] }: SpawnRequest): FileDescriptor | undefined {
+function copyCgroup({ cgroup, namespaces = [] }: SpawnRequest): CgroupLike | undefined {
 	if (!cgroup || namespaces.includes("user") || namespaces.includes("cgroup")) return undefined;
-	return Task.near.run(() => checkDescriptor(cgroup, "options.cgroup").dup({ min: 3 }));
+	const place = cgroupPlace(cgroup);
+	return { ...place, fd: Task.near.run(() => place.fd.dup({ min: 3 })) };
 }
 
 /**
@@ -95,7 +99,7 @@ function hasNewPidNamespace({ namespaces = [] }: SpawnRequest): boolean {
 function cloneOptions(
 	{ namespaces, idMap, cgroup, setTid }: SpawnRequest,
 	supervised: boolean,
-	programCgroup?: FileDescriptor,
+	programCgroup?: CgroupLike,
 ): CloneOptions {
 	return {
 		...(namespaces && { namespaces }),

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { openat2 } from "@nearfar/core";
+import { openat2, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { FrozenGroup } from "../../../../test/frozen-group.ts";
 import { cgroupRoot, has, needs } from "../../../../test/needs.ts";
@@ -27,6 +27,50 @@ needs("cgroup v2 in which this user can make groups").test.each<[string, SpawnOp
 		while (readFileSync(`${path}/cgroup.events`, "utf8").includes("populated 1")) await setImmediate();
 	} finally {
 		rmdirSync(path);
+	}
+});
+
+needs("cgroup v2 in which this user can make groups").test.each<[string, SpawnOptions]>([
+	["", {}],
+	["with killTree", { killTree: true }],
+	["with an init", { namespaces: ["user", "pid"], init: true }],
+	["with an init and a cgroup namespace", { namespaces: ["user", "pid", "cgroup"], init: true }],
+])("a cgroup with a keeper %s: the keeper clones, and the program ends as any other", async (_, options) => {
+	const path = `${cgroupRoot}/nearfar-keeper-${process.pid}`;
+	mkdirSync(path);
+	const keeper = await Task.clone();
+	try {
+		using fd = openat2(path, { flags: ["path", "directory"] });
+		const cgroup = { fd, keeper };
+		const child = await spawn("sh", ["-c", "read line; exit 7"], {
+			...options,
+			cgroup,
+			stdio: ["pipe", "ignore", "ignore"],
+		});
+		expect(readFileSync(`/proc/${child.pid}/cgroup`, "utf8")).toContain(`nearfar-keeper-${process.pid}\n`);
+		const parents = (pid: number): number[] => {
+			const parent = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+			return parent === process.pid ? [] : [parent, ...parents(parent)];
+		};
+		expect(parents(child.pid)).toContain(keeper.pid);
+		child.stdin?.end("\n");
+		expect(await child.exited).toMatchObject({ code: 7 });
+		while (readFileSync(`${path}/cgroup.events`, "utf8").includes("populated 1")) await setImmediate();
+	} finally {
+		await keeper[Symbol.asyncDispose]();
+		rmdirSync(path);
+	}
+});
+
+needs("cgroup v2 in which this user can make groups").test("a removed cgroup is told to the object", async () => {
+	const path = `${cgroupRoot}/nearfar-removed-${process.pid}`;
+	mkdirSync(path);
+	using fd = openat2(path, { flags: ["path", "directory"] });
+	rmdirSync(path);
+	const refused = (cause: Error) => new Error("removed", { cause });
+	for (const options of [{}, { killTree: true }]) {
+		const error = await reason(() => spawn("true", [], { ...options, cgroup: { fd, refused }, stdio: "ignore" }));
+		expect(error).toMatchObject({ message: "removed", cause: { code: "ENOENT", syscall: "clone3" } });
 	}
 });
 
