@@ -5,6 +5,7 @@ import {
 	landlockFsRights,
 	native,
 	numberOf,
+	text,
 	withFile,
 } from "@nearfar/core/internal";
 import { type CheckedPath, refuseOnFile } from "./check-rules.ts";
@@ -76,7 +77,8 @@ export function landlock(rules: LandlockRules, options?: LandlockOptions): Enfor
  * restricts nobody.
  *
  * @param rules - What is going to be allowed.
- * @param options - The level, what may be dropped, and flags. Default: the level that the rules need.
+ * @param options - The level, what may be dropped, and flags: see {@link LandlockLevel}. `name`: what messages call the rules, by default
+ * `rules`. Default: the level that the rules need.
  * @returns What would hold.
  * @throws `ERR_NEARFAR_LANDLOCK_UNAVAILABLE` The kernel lacks a right, a scope or a flag.
  * @throws `TypeError` A part of the rules or an option has a wrong type or value, or is unknown; or the level lacks a right that the rules name.
@@ -88,8 +90,9 @@ export function landlock(rules: LandlockRules, options?: LandlockOptions): Enfor
  * ```
  * @see landlock(7), Linux 5.13; no privilege
  */
-export function planLandlock(rules: LandlockRules, options?: LandlockLevel): Enforced {
-	return makePlan(rules, checkOptions(options, ["require", "drop", "flags"]), "rules").enforced;
+export function planLandlock(rules: LandlockRules, options?: LandlockLevel & { name?: string }): Enforced {
+	const { name = "rules", ...level } = checkOptions(options, ["require", "drop", "flags", "name"]);
+	return makePlan(rules, level, text(name, "options.name")).enforced;
 }
 
 function refuseInBatch({ kind, optional, place }: CheckedPath): void {

@@ -1,5 +1,6 @@
 import { type ExecOptions, FileDescriptor, type PathLike, type Task } from "@nearfar/core";
 import { copyEnvironment, executeFor } from "@nearfar/core/internal";
+import { copyDomain, enterDomain } from "./domain.ts";
 import { Privileges } from "./privileges.ts";
 import type { SpawnRequest } from "./request.ts";
 import { type PlacedFiles, prepareTask, setFileLimit } from "./state.ts";
@@ -56,11 +57,12 @@ export class FirstBatch {
 		this.#privileges.explain(error);
 	}
 
-	/** Reduces the capabilities, sets the limit of open files, installs the filter and executes the program, as part of a batch. */
+	/** Reduces the capabilities, enters the domain, sets the limit of open files, installs the filter and executes the program, as part of a batch. */
 	exec(task: Task): void {
 		const { executable, kept = [] } = this.#placed ?? {};
-		const { argv, descriptor, filter } = this.#request;
+		const { argv, descriptor, domain, filter } = this.#request;
 		this.#privileges.reduce();
+		if (domain) enterDomain(task, domain);
 		setFileLimit(this.#request);
 		const file = executable ?? (this.#request.file as PathLike);
 		const options = execOptions(this.#request, kept);
@@ -78,6 +80,7 @@ function copyDescriptors(request: SpawnRequest, stdio: OpenStdio): SpawnRequest 
 		file: request.file instanceof FileDescriptor ? stdio.copy(request.file) : request.file,
 		fds: request.fds.map(([number, fd]) => [number, stdio.copy(fd)] as const),
 		...(request.join && { join: request.join.map(stdio.copy) }),
+		...(request.domain && { domain: copyDomain(request.domain, stdio.copy) }),
 	};
 }
 

@@ -1,6 +1,7 @@
 import type { Caps, SecureBit } from "@nearfar/caps";
 import type { ChildProcess, CloneOptions, ExecOptions, FileDescriptor, PathLike, Signal, Task } from "@nearfar/core";
 import type { Resource } from "@nearfar/core/internal";
+import type { LandlockLevel, LandlockRules } from "@nearfar/landlock";
 import type { SeccompRules } from "@nearfar/seccomp";
 import type { Limit, Limits } from "../rlimit.ts";
 import type { StdioOption } from "./check-stdio.ts";
@@ -102,6 +103,16 @@ export interface SpawnOptions<S extends StdioOption = StdioOption>
 	join?: readonly FileDescriptor[];
 	/** `true`: execve(2) grants no privilege any more, see {@link setNoNewPrivs}. Default: `false`, as Node has it. */
 	noNewPrivs?: boolean;
+	/**
+	 * What the program and all that it starts may do with files, ports and scopes: rules and their level, as `landlock` of
+	 * `@nearfar/landlock` takes them, and with a `kind` for each path. Default: no domain but that of Node. Sets `noNewPrivs` too. Needs no
+	 * privilege, and a kernel that has the level (`ERR_NEARFAR_LANDLOCK_UNAVAILABLE`). `landlock` of the result says what holds.
+	 *
+	 * The paths are looked up inside `root` and `cwd`, after `setup` and `capabilities`; the descriptors among them are those of this process.
+	 * The rules have to allow `execute` on the program, on its interpreter and on its loader: `{ at: "/usr", allow: ["run"], kind:
+	 * "directory" }` does on most machines. Otherwise `spawn` fails with `EACCES`. The supervisor of `killTree` and `init` is outside.
+	 */
+	landlock?: LandlockRules & LandlockLevel;
 	/**
 	 * A filter of system calls for the program and all that it starts: rules, or the bytes of a filter, as `compileFilter` of
 	 * `@nearfar/seccomp` takes them. Default: no filter but those of Node. Needs `noNewPrivs: true`, which this option does not set, or

@@ -22,10 +22,20 @@ import { toRlimit } from "../rlimit.ts";
 import { type CheckedPrivileges, checkPrivileges, resolveIds } from "./check-privileges.ts";
 import { type CheckedStdio, checkNumbers, checkStdio, type NumberedDescriptors } from "./check-stdio.ts";
 import { copyOptions } from "./copy-options.ts";
+import { checkDomain, type Domain } from "./domain.ts";
 import type { SpawnOptions } from "./options.ts";
 
 /** The options that a request has in another form. */
-type ConvertedOption = "stdio" | "fds" | "group" | "argv0" | "user" | "capabilities" | "securebits" | "seccomp";
+type ConvertedOption =
+	| "stdio"
+	| "fds"
+	| "group"
+	| "argv0"
+	| "user"
+	| "capabilities"
+	| "securebits"
+	| "seccomp"
+	| "landlock";
 
 /** What `spawn` was asked for, with everything checked that can be checked before there is a task. */
 export interface SpawnRequest extends CheckedPrivileges, Omit<SpawnOptions, ConvertedOption> {
@@ -39,6 +49,8 @@ export interface SpawnRequest extends CheckedPrivileges, Omit<SpawnOptions, Conv
 	readonly group?: true | ChildProcess;
 	/** A filter of seccomp(2). */
 	readonly filter?: Uint8Array;
+	/** A domain of landlock(7). */
+	readonly domain?: Domain;
 	readonly killSignal: Signal;
 	readonly timeout: number;
 }
@@ -48,7 +60,7 @@ export const spawnOptions = [
 	...(["parent", "namespaces", "idMap", "cgroup", "setTid", "join"] as const),
 	...(["stdio", "fds", "argv0", "env", "lookup", "cwd", "root", "umask"] as const),
 	...(["uid", "gid", "groups", "user", "capabilities", "securebits"] as const),
-	...(["session", "group", "noNewPrivs", "seccomp", "limits", "nice", "cpus", "cloned", "setup"] as const),
+	...(["session", "group", "noNewPrivs", "landlock", "seccomp", "limits", "nice", "cpus", "cloned", "setup"] as const),
 	...(["signal", "timeout", "killSignal", "grace", "killTree", "init", "deathSignal"] as const),
 ] as const;
 
@@ -67,6 +79,7 @@ export function checkSpawn(
 		capabilities,
 		securebits,
 		seccomp,
+		landlock,
 		...given
 	} = copyOptions(options, spawnOptions);
 	if (!(file instanceof FileDescriptor)) pathText(file, "file");
@@ -84,6 +97,7 @@ export function checkSpawn(
 		...(given.grace !== undefined && { grace: integer(given.grace, "options.grace", 0, 2 ** 31 - 1) }),
 		...checkGroup(group, given.session),
 		...checkPrivileges(capabilities, securebits),
+		...(landlock !== undefined && { domain: checkDomain(landlock, "options.landlock") }),
 		...(seccomp !== undefined && { filter: compileFilter(seccomp, { name: "options.seccomp" }) }),
 	};
 	checkNumbers(request.stdio, request.fds);

@@ -8,6 +8,7 @@ import {
 	type PathLike,
 } from "@nearfar/core";
 import { howItEnded, integer, toChoice, wrongValue } from "@nearfar/core/internal";
+import type { Enforced } from "@nearfar/landlock";
 import { CollectedOutput } from "./collected-output.ts";
 import { copyOptions } from "./copy-options.ts";
 import { Deadline } from "./deadline.ts";
@@ -71,6 +72,8 @@ export interface RunResult<T = string> {
 	 * in bytes. `null`: the kernel did not report it.
 	 */
 	usage: { wall: number; user: number | null; system: number | null; maxRss: number | null };
+	/** What the option `landlock` refused to the program. Absent without that option. */
+	landlock?: Enforced;
 	/**
 	 * Returns this result if the program exited with 0.
 	 *
@@ -147,6 +150,7 @@ export async function run<const E extends "utf8" | "buffer" = "utf8">(
 			truncated: { stdout: stdout.truncated, stderr: stderr.truncated },
 			reason,
 			usage: { wall, ...usageOf(child) },
+			...(request.domain && { landlock: request.domain.enforced }),
 		};
 		const check = () => {
 			if (status.code === 0 && reason === "exited") return result;

@@ -19,7 +19,7 @@ export type { Spawned } from "./spawned.ts";
  *
  * The task that becomes the program applies the options in this order: `namespaces`, `cgroup`, `setTid`, `join`,
  * descriptors, `session`, `group`, `limits`, `nice`, `cpus`, `umask`, `root`, `cwd`, `securebits`, `groups`, `gid`, `uid`,
- * `noNewPrivs`, `setup`, `capabilities`, `limits.nofile`, `deathSignal`, `seccomp`. With another `uid` than 0 the capabilities are reduced
+ * `noNewPrivs`, `setup`, `capabilities`, `landlock`, `limits.nofile`, `deathSignal`, `seccomp`. With another `uid` than 0 the capabilities are reduced
  * together with the ids. The program is then looked up, inside `root` and `cwd`, in the
  * `PATH` of `options.env`.
  *
@@ -37,6 +37,8 @@ export type { Spawned } from "./spawned.ts";
  * @throws `ENOENT` `file` is a descriptor of a script, which the kernel cannot execute.
  * @throws `ENOENT` With `killTree`: there is no `/proc` that shows the supervisor. `error.path` is the file that is missing.
  * @throws `EACCES` The file is no regular file, or the task may not execute it: `error.path` is its path.
+ * @throws `EACCES` With `landlock`: the rules do not allow to execute the program, its interpreter or its loader.
+ * @throws `ERR_NEARFAR_LANDLOCK_UNAVAILABLE` With `landlock`: the kernel lacks a right, a scope or a flag.
  * @throws `EACCES` With `seccomp`: the task has neither `no_new_privs` nor CAP_SYS_ADMIN. `error.syscall` is `seccomp`.
  * @throws `ENOEXEC` The call execve(2) does not know the format of the file. A script has to begin with `#!`.
  * @throws `E2BIG` The call execve(2) takes no arguments and environment of this length.

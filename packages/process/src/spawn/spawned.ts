@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { ChildDeadError, type ChildProcess, type ExitStatus, type Task } from "@nearfar/core";
 import { outsideOtherCopies } from "@nearfar/core/internal";
+import type { Enforced } from "@nearfar/landlock";
 import type { StdioOption } from "./check-stdio.ts";
 import type { Deadline } from "./deadline.ts";
 import { destroyUnread, readToEnd, whenClosed } from "./end-of-streams.ts";
@@ -60,6 +61,8 @@ export interface Spawned<S extends StdioOption = StdioOption> extends ChildProce
 	 * loops at the same time get everything each.
 	 */
 	readonly output: AsyncIterable<OutputChunk>;
+	/** What the option `landlock` refuses to the program. `undefined`: the program was started without that option. */
+	readonly landlock: Enforced | undefined;
 }
 
 /** A started program, and what ends it. */
@@ -105,6 +108,7 @@ export function toSpawned<S extends StdioOption>(
 		[Symbol.asyncDispose]: { value: kill, configurable: true },
 		closed: { get: () => (closed ??= child.exited.then((status) => whenClosed(stdio).then(() => status))) },
 		output: { get: () => mergeOutput(stdout, stderr) },
+		landlock: { value: request.domain?.enforced },
 	});
 	deadline.whenPassed(stop);
 	// The closure also keeps the supervisor from being collected, which would end it and with it the program.

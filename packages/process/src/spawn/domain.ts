@@ -1,0 +1,60 @@
+import { FileDescriptor, Location, type LocationLike, type Task } from "@nearfar/core";
+import { array, options as checkOptions, wrongValue } from "@nearfar/core/internal";
+import { type Enforced, type LandlockLevel, type LandlockRules, landlock, planLandlock } from "@nearfar/landlock";
+
+/** Rules of Landlock with their level, checked. */
+export interface Domain {
+	readonly rules: LandlockRules;
+	readonly level: LandlockLevel;
+	/** What holds in the program. */
+	readonly enforced: Enforced;
+}
+
+/** Checks the option `landlock`, and copies its lists. */
+export function checkDomain(given: LandlockRules & LandlockLevel, name: string): Domain {
+	const known = ["paths", "ports", "scope", "require", "drop", "flags"] as const;
+	const { paths, ports, scope, require, drop, flags } = checkOptions(given, known, name);
+	const rules: LandlockRules = {
+		...(paths && { paths: array(paths, `${name}.paths`).map((rule) => ({ ...rule })) }),
+		...(ports && { ports: array(ports, `${name}.ports`).map((rule) => ({ ...rule })) }),
+		...(scope && { scope: array(scope, `${name}.scope`) }),
+	};
+	const level: LandlockLevel = {
+		...(require !== undefined && { require }),
+		...(drop !== undefined && { drop: drop === "any" ? drop : array(drop, `${name}.drop`) }),
+		...(flags && { flags: array(flags, `${name}.flags`) }),
+	};
+	const enforced = planLandlock(rules, { ...level, name });
+	for (const [index, { kind, optional }] of (rules.paths ?? []).entries()) {
+		const place = `${name}.paths[${index}]`;
+		// The rules are part of a batch, which looks at nothing and whose calls all have to succeed.
+		if (kind === undefined) throw wrongValue(`${place}.kind`, '"file" or "directory"', kind);
+		if (optional) throw wrongValue(`${place}.optional`, "absent: leave out a rule for what does not exist", optional);
+	}
+	return { rules, level, enforced };
+}
+
+/** Returns the domain with copies of its descriptors, which `copy` makes. */
+export function copyDomain(domain: Domain, copy: (fd: FileDescriptor) => FileDescriptor): Domain {
+	const paths = domain.rules.paths?.map((rule) => ({ ...rule, at: replaceDescriptor(rule.at, copy) }));
+	return { ...domain, rules: { ...domain.rules, ...(paths && { paths }) } };
+}
+
+/** Restricts a task, as calls of the batch that is being collected. */
+export function enterDomain(task: Task, domain: Domain): void {
+	const put: FileDescriptor[] = [];
+	const { rules, level } = copyDomain(domain, (fd) => {
+		const copy = task.put(fd);
+		put.push(copy);
+		return copy;
+	});
+	landlock(rules, level);
+	for (const fd of put) fd.close();
+}
+
+function replaceDescriptor(at: LocationLike, copy: (fd: FileDescriptor) => FileDescriptor): LocationLike {
+	if (at instanceof FileDescriptor) return copy(at);
+	if (!(at instanceof Location) || !at.directory) return at;
+	const { path, symlinks, automount, emptyPath } = at;
+	return new Location(copy(at.directory), path as string | Buffer, { symlinks, automount, emptyPath });
+}
