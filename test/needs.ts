@@ -113,6 +113,11 @@ const probes = {
 	"a /proc of this pid namespace": () => showsThisPidNamespace(),
 	"cgroup v2 in which this user can make groups": () => canMakeCgroup(),
 	"a cgroup whose number of processes can be limited": () => canLimitProcesses(),
+	"cgroup v2": () => cgroupRoot !== undefined,
+	"a controller in cgroup v2": () =>
+		cgroupRoot !== undefined && read(join(cgroupRoot, "cgroup.controllers")).trim() !== "",
+	"a host whose controllers are in cgroup v1": () =>
+		cgroupRoot !== undefined && /^[1-9]\d*:(.*,)?memory[,:]/m.test(read("/proc/self/cgroup")),
 	"a cgroup with memory and pids in which this user can make groups": () => canLimitInOwnCgroup(),
 	"cgroup v2 of another user": () => cgroupRoot !== undefined && !isRoot && !canWrite(join(cgroupRoot, "cgroup.procs")),
 	"sysctls that can be written": () => !isReadOnly("/proc/sys/user"),

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { SyscallError, statx } from "@nearfar/core";
-import { native, numberOf } from "@nearfar/core/internal";
+import { native, toPath } from "@nearfar/core/internal";
 import { type Directory, near } from "./directory.ts";
 import { CgroupError } from "./errors.ts";
 import { isUnderSystemd, notDelegatedHint, readOnlyHint } from "./hints.ts";
@@ -8,8 +8,10 @@ import { openCurrent } from "./place.ts";
 import { missingError, occupiedError } from "./refusals.ts";
 import { isRoot, pidsIn } from "./state.ts";
 
-const AT_EMPTY_PATH = 0x1000;
+const AT_FDCWD = -100;
 const LENGTH = 16; // bytes of an attribute: systemd writes "1"
+/** No such attribute; no attributes here, as before Linux 5.7; and one that this process may not read. */
+const without = ["ENODATA", "EOPNOTSUPP", "EACCES", "EPERM"];
 
 /** What a directory that qualifies is: the root of all cgroups, or one that was delegated to this user. */
 export interface Found {
@@ -87,10 +89,13 @@ function hasDelegateMark(directory: Directory): boolean {
 }
 
 function attribute({ fd }: Directory, name: string): string | undefined {
-	try {
-		return near("find a cgroup", () => native().getxattr(numberOf(fd), "", AT_EMPTY_PATH, name, LENGTH)).toString();
-	} catch (error) {
-		if (error instanceof SyscallError) return undefined; // no such attribute, or no attributes before Linux 5.7
-		throw error;
-	}
+	return near("find a cgroup", () => {
+		try {
+			// Through /proc: the kernel reads no attribute of a descriptor that was opened with `path`.
+			return native().getxattr(AT_FDCWD, toPath(fd), 0, name, LENGTH).toString();
+		} catch (error) {
+			if (error instanceof SyscallError && without.includes(error.code)) return undefined;
+			throw error;
+		}
+	});
 }
