@@ -29,7 +29,12 @@ export interface CgroupLike {
 	 * working directory, umask, ids and limits. A task that clones by its own `clone` needs no keeper.
 	 */
 	readonly keeper?: Task | undefined;
-	/** Returns the error to throw where the kernel has refused the clone, or the keeper has ended. Default: `error`. */
+	/**
+	 * Returns the error to throw where the kernel has refused the clone, or the keeper has ended. Default: `error`.
+	 *
+	 * @param error - The refusal of the clone, or `ERR_NEARFAR_TASK_GONE` of the keeper.
+	 * @returns The error that the clone rejects with.
+	 */
 	refused?(error: SyscallError | TaskGoneError): Error;
 }
 
