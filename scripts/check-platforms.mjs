@@ -39,6 +39,7 @@ const projects = join(place, "projects");
 for (const platform of built) makeProject(join(projects, platform.name), platform);
 const projectsImage = once(() => makeImage(projects, join(place, "projects.img")));
 const treeImage = once(() => makeTree(join(place, "tree.img")));
+const compiledImage = once(() => makeTree(join(place, "compiled.img"), true));
 
 const waiting = machinesOf(chosen.filter(hasAddon));
 await Promise.all(Array.from({ length: MACHINES_AT_A_TIME }, runMachines));
@@ -72,11 +73,11 @@ function hasAddon({ name, platform, uids }) {
 	return false;
 }
 
-/** Returns the rows of each machine. The rows of one kernel and architecture share it, except for suites, which need another disk. */
+/** Returns the rows of each machine. The rows of one kernel, architecture and disk share it. */
 function machinesOf(some) {
 	const machines = new Map();
 	for (const row of some) {
-		const key = `${row.kernel} ${row.arch} ${row.suites !== undefined}`;
+		const key = `${row.kernel} ${row.arch} ${row.suites !== undefined} ${row.files !== undefined}`;
 		machines.set(key, [...(machines.get(key) ?? []), row]);
 	}
 	return [...machines.values()];
@@ -101,7 +102,7 @@ async function runRows(rows) {
 }
 
 async function runMachine(rows) {
-	const [{ kernel, arch, suites }] = rows;
+	const [{ kernel, arch, suites, files }] = rows;
 	let output = "";
 	const options = {
 		...{ kernel, arch, seconds: patienceOf(rows) },
@@ -111,7 +112,8 @@ async function runMachine(rows) {
 	};
 	const script = scriptOf(rows);
 	if (kernel !== "host") prepare(kernel, arch);
-	const disk = kernel === "host" ? undefined : suites ? treeImage() : projectsImage();
+	const image = suites ? treeImage : files ? compiledImage : projectsImage;
+	const disk = kernel === "host" ? undefined : image();
 	const began = performance.now();
 	const { reason, console: last } =
 		kernel === "host"
@@ -120,7 +122,7 @@ async function runMachine(rows) {
 					...options,
 					command: script,
 					tree: disk,
-					memory: suites ? 4096 : 2048,
+					memory: suites || files ? 4096 : 2048,
 				});
 	const seconds = ((performance.now() - began) / 1000).toFixed(0);
 	console.log(`Linux ${kernel}, ${arch}: ${seconds} s with the boot${reason ? `: ${reason}\n${last ?? ""}` : ""}`);

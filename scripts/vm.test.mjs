@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { needs } from "../test/needs.ts";
 import { temporaryFolder } from "./ending.mjs";
 import { root } from "./run.mjs";
+import { compileTree } from "./vm/compile.mjs";
 import { cpio } from "./vm/cpio.mjs";
 import { execute, makeFolder } from "./vm/debian.mjs";
 import { rows } from "./vm/rows.mjs";
@@ -72,6 +73,46 @@ test("the script of a row runs it as each user", () => {
 	expect(script.match(/@begin/g)).toHaveLength(row.uids.length);
 	expect(script).toContain("setpriv --reuid 1000");
 });
+
+test("the script of a row of files runs them with a cgroup for the user, and goes on after one that failed", () => {
+	const script = scriptOf([rows.find(({ files }) => files)]);
+	expect(script.match(/as-user node/g)).toHaveLength(1);
+	expect(spawnSync("bash", ["-n", "-c", script]).status).toBe(0);
+});
+
+test("compiled test files run without a server, and each test has its line", () => {
+	const tree = temporaryFolder("nearfar-compiled-");
+	for (const name of ["scripts", "test"]) fs.cpSync(join(root, name), join(tree, name), { recursive: true });
+	for (const name of ["node_modules", "package.json"]) fs.symlinkSync(join(root, name), join(tree, name));
+	fs.mkdirSync(join(tree, "packages/one/test"), { recursive: true });
+	fs.writeFileSync(join(tree, "packages/one/package.json"), '{ "type": "module" }');
+	const lines = `
+		import { expect, test, describe } from "vitest";
+		import { skipUnless } from "../../../test/needs.ts";
+		describe("a group", () => test("adds", () => expect({ a: 1 } as object).toEqual({ a: 2 })));
+		test.each([1, 2])("takes %s", () => {});
+		test("asks", () => skipUnless(false, "a moon"));
+		test.skip("rests", () => {});
+	`;
+	fs.writeFileSync(join(tree, "packages/one/test/one.test.ts"), lines);
+	fs.writeFileSync(join(tree, "packages/one/test/two.test.ts"), 'throw new Error("no tests");');
+	compileTree(tree);
+	const files = ["one", "two"].map((name) => `packages/one/test/${name}.test.js`);
+	const { status, stdout } = spawnSync(process.execPath, ["scripts/vm/run-tests.mjs", ...files], {
+		cwd: tree,
+		encoding: "utf8",
+	});
+	const told = stdout.split("\n").filter((line) => /^\w+: /.test(line));
+	expect(told.map((line) => line.replaceAll(/packages\/one\/test\//g, ""))).toEqual([
+		expect.stringMatching(/^failed: one.test.js a group adds: expected/),
+		"passed: one.test.js takes 1",
+		"passed: one.test.js takes 2",
+		"skipped: one.test.js asks: needs a moon",
+		"skipped: one.test.js rests",
+		expect.stringMatching(/^failed: two.test.js: no tests/),
+	]);
+	expect(status).toBe(1);
+}, 60_000);
 
 test("a row whose machine ended before it began has failed", () => {
 	expect(resultOf("", row, 0)).toMatchObject({ passed: 0, failed: 1 });

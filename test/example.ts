@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
@@ -15,7 +16,8 @@ export function testExample(from: string, run: Declare = test): void {
 	const text = (path: string) => readFileSync(place(path), "utf8");
 
 	run("examples/first.ts runs, and what it asserts is so", async () => {
-		await import(/* @vite-ignore */ place("../examples/first.ts"));
+		// Where the tests were compiled, so was the example.
+		await import(/* @vite-ignore */ place(`../examples/first${extname(from)}`));
 	});
 
 	test("the README shows it as it is", () => {

@@ -1,6 +1,7 @@
 // Makes the disks of a machine: ext4 images of folders, made by mke2fs without a mount.
 import * as fs from "node:fs";
 import { root } from "../run.mjs";
+import { compileTree } from "./compile.mjs";
 import { execute } from "./debian.mjs";
 import { systemFolder } from "./system.mjs";
 import { toolCommand } from "./tools.mjs";
@@ -27,13 +28,19 @@ export function makeImage(folder, path) {
 	return path;
 }
 
-/** Makes the image of this tree with its dependencies, without what only builds need. */
-export function makeTree(path) {
+/**
+ * Makes the image of this tree with its dependencies, without what only builds need.
+ *
+ * @param {string} path - The path of the image.
+ * @param {boolean} [compiled] - Whether programs for Node are made of the sources and tests.
+ */
+export function makeTree(path, compiled = false) {
 	const folder = `${path}.folder`;
 	fs.mkdirSync(folder, { recursive: true });
 	const left = ["target", ".git", ".turbo"];
 	const names = fs.readdirSync(root).filter((name) => !left.includes(name));
 	execute("cp", ["-a", "--reflink=auto", ...names, folder], { cwd: root });
+	if (compiled) compileTree(folder);
 	makeImage(folder, path);
 	fs.rmSync(folder, { recursive: true });
 	return path;

@@ -4,7 +4,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/vm
 $busybox hostname machine
 $busybox ip link set lo up
 # Limits of swap are files that a cgroup has only where there is swap.
-$busybox fallocate -l 256m /swap && $busybox chmod 600 /swap && $busybox mkswap /swap >/dev/null && $busybox swapon /swap
+$busybox fallocate -l 128m /swap && $busybox chmod 600 /swap && $busybox mkswap /swap >/dev/null && $busybox swapon /swap
 
 # Only one process at a time can open a port, and a program may open its output once more, as /dev/stderr. So the command
 # writes to a pipe.

@@ -3,6 +3,7 @@ import { nodes } from "./system.mjs";
 
 const PATIENCE = 600; // seconds for each smoke and user, which take 40 to 130 on an emulated processor
 const PATIENCE_OF_SUITES = 2700;
+const PATIENCE_OF_FILES = 900; // for each user
 const MILLISECONDS_OF_TEST = 120_000; // an emulated processor is about ten times slower
 const LAST_LINES = 30;
 
@@ -13,13 +14,15 @@ export function scriptOf(rows) {
 
 /** Returns how many seconds the script of rows may take, with the boot. */
 export function patienceOf(rows) {
-	return rows.reduce((sum, row) => sum + (row.suites ? PATIENCE_OF_SUITES : PATIENCE * row.uids.length), 120);
+	const patience = ({ suites, files }) => (suites ? PATIENCE_OF_SUITES : files ? PATIENCE_OF_FILES : PATIENCE);
+	return rows.reduce((sum, row) => sum + patience(row) * row.uids.length, 120);
 }
 
 function commandOf(row, uid) {
 	const home = uid === 0 ? "/root" : "/home/user";
 	const user = uid === 0 ? "" : `setpriv --reuid ${uid} --regid ${uid} --clear-groups `;
-	const lines = row.suites ? suiteLines(row) : smokeLines(row, `${user}env HOME=${home} `);
+	const asUser = `${user}env HOME=${home} `;
+	const lines = row.suites ? suiteLines(row) : row.files ? fileLines(row, uid) : smokeLines(row, asUser);
 	return [`echo "@begin ${row.name} as ${uid}"`, "start=$(date +%s%N)", ...lines, `${END} ${row.name} as ${uid}"`].join(
 		"\n",
 	);
@@ -31,6 +34,16 @@ const END = 'echo "@end $? $(( ($(date +%s%N) - start) / 1000000 ))';
 function smokeLines({ platform, node, refused }, user) {
 	const program = refused ? "smoke/refused.mjs" : "smoke/smoke.mjs";
 	return [`cd /tree/${platform}`, `timeout -s KILL ${PATIENCE} ${user}${nodes[node]} ${program}`];
+}
+
+/** The lines that run test files, those of each pattern in one process. The user has a cgroup of its own. */
+function fileLines({ files }, uid) {
+	const user = uid === 0 ? "" : "as-user ";
+	const runner = `${user}node --conditions nearfar-source scripts/vm/run-tests.mjs`;
+	// A process that ends early takes the later tests of its pattern with it, and so its status is that of the row.
+	const runs = files.map((pattern) => `files=(packages/${pattern}.test.js); [ -z "$files" ] || run "\${files[@]}"`);
+	const script = ["shopt -s nullglob; status=0", `run() { ${runner} "$@" || status=$?; }`, ...runs, "exit $status"];
+	return ["cd /tree", `timeout -s KILL ${PATIENCE_OF_FILES} bash -c '${script.join("\n")}'`];
 }
 
 function suiteLines({ suites }) {

@@ -6,7 +6,11 @@ import { fetchMuslNode, fetchNode } from "./node.mjs";
 
 const debian =
 	"bash coreutils dash findutils grep hostname libc-bin login mount passwd procps sed tar util-linux".split(" ");
-const tests = "bubblewrap iproute2 libatomic1 libcap-dev libcap2-bin libstdc++6 linux-libc-dev uidmap".split(" ");
+// Two programs of dbus-daemon and systemd are for a manager of an ordinary user. python3 allocates memory in tests of limits.
+const tests =
+	"bubblewrap dbus-daemon iproute2 libatomic1 libcap-dev libcap2-bin libstdc++6 linux-libc-dev python3 systemd uidmap".split(
+		" ",
+	);
 
 const accounts = {
 	passwd: "root:x:0:0::/root:/bin/bash\nuser:x:1000:1000::/home/user:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n",
