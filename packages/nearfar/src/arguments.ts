@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import type { SandboxOptions } from "@nearfar/sandbox";
+import type { SandboxOptions, Without } from "@nearfar/sandbox";
 import { UsageError } from "./errors.ts";
 
 /** The options of `nearfar run` that take a value, and what it is called in messages. */
@@ -17,6 +17,8 @@ const values = {
 	processes: "a number, at least 1",
 	env: "NAME or NAME=VALUE",
 	preset: "project or closed",
+	isolation: "full or landlock",
+	without: "protect, hide, files or scratch",
 	config: "a file of JSON",
 	json: "the number of a descriptor that is open for writing",
 } as const;
@@ -95,6 +97,8 @@ export function toOptions({ values: given }: Given, file: SandboxOptions): Sandb
 	}
 	if (given.read) options.read = [...(file.read === "host" ? [] : (file.read ?? [])), ...given.read];
 	if (given.preset) options.preset = choice(given.preset, ["project", "closed"], "preset");
+	if (given.isolation) options.isolation = choice(given.isolation, ["full", "landlock"], "isolation");
+	if (given.without) options.without = [...(file.without ?? []), ...toWithout(given.without)];
 	const limits = {
 		...(given.time && { time: toTime(last(given.time)) }),
 		...(given.processes && { processes: toNumber(last(given.processes), "processes") }),
@@ -149,6 +153,13 @@ function split(text: string): [string, string?] {
 	const end = text.indexOf("=");
 	if (text === "" || end === 0) throw wrong("env", text);
 	return end < 0 ? [text] : [text.slice(0, end), text.slice(end + 1)];
+}
+
+/** The option can be given many times, and takes a list. */
+function toWithout(given: readonly string[]): Without[] {
+	return given.flatMap((text) =>
+		text.split(",").map((name) => choice([name], ["protect", "hide", "files", "scratch"], "without")),
+	);
 }
 
 const milliseconds: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

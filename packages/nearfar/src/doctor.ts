@@ -32,7 +32,9 @@ function describe({ verdict, items }: Found): string {
 		return coloured ? `\x1b[${ok ? 32 : 31}m${word}\x1b[39m` : word;
 	};
 	const width = Math.max(...items.map(({ name }) => name.length));
-	const list = items.map(({ name, ok, cause }) => `${mark(ok)}  ${name.padEnd(width)}  ${cause ?? ""}`.trimEnd());
+	const list = items.map(({ name, ok, cause = "", note = cause }) =>
+		`${mark(ok)}  ${name.padEnd(width)}  ${note}`.trimEnd(),
+	);
 	const fixes = [...new Set(items.flatMap(({ hint }) => hint ?? []))];
 	return [verdict, "", ...list, ...(fixes.length > 0 ? ["", ...fixes] : [])].join("\n");
 }

@@ -12,6 +12,7 @@ import {
 } from "@nearfar/core/internal";
 import { compileFilter } from "@nearfar/seccomp";
 import { defaultFilter } from "./filter.ts";
+import { checkIsolation, type Isolation } from "./isolation.ts";
 import { checkNetwork, type NetworkRules } from "./network/options.ts";
 import type { Limits, MadeFile, SandboxOptions } from "./options.ts";
 import { absolute, type GivenPath, toGiven } from "./paths/given.ts";
@@ -32,7 +33,7 @@ export interface CheckedFile extends GivenPath {
 }
 
 /** The options of a sandbox, checked and copied. */
-export interface CheckedOptions {
+export interface CheckedOptions extends Isolation {
 	readonly preset: "project" | "closed";
 	readonly read: "host" | readonly GivenPath[] | undefined;
 	readonly write: readonly GivenPath[] | undefined;
@@ -50,7 +51,7 @@ export interface CheckedOptions {
 	readonly user: "caller" | { readonly uid: number; readonly gid: number };
 	readonly limits: Limits;
 	readonly syscalls: "default" | "all" | "given";
-	/** `undefined`: no filter. */
+	/** `undefined`: no filter, or that of `isolation: "landlock"`, which depends on the kernel. */
 	readonly filter: Uint8Array | undefined;
 	readonly rootFallback: "uid0" | undefined;
 	readonly name: string;
@@ -79,6 +80,7 @@ const known = [
 		"env",
 	] as const),
 	...(["network", "sockets", "devices", "user", "limits", "syscalls", "rootFallback", "name", "signal"] as const),
+	...(["isolation", "without"] as const),
 ] as const;
 
 /** Checks the options of a sandbox. Throws a `TypeError` or a `RangeError` that names the option. */
@@ -102,10 +104,11 @@ export function checkSandbox(options: SandboxOptions | undefined): CheckedOption
 		network: networkOf(given.network),
 		user: checkUser(given.user),
 		limits: checkLimits(given.limits),
-		...checkFilter(given.syscalls),
+		...checkFilter(given),
 		rootFallback: checkFallback(given),
 		name: hostName(name),
 		signal: abortSignal(given.signal),
+		...checkIsolation(given),
 	};
 }
 
@@ -238,8 +241,8 @@ export function checkLimits(limits: Limits | undefined, names: readonly (keyof L
 	return copy;
 }
 
-function checkFilter(syscalls: SandboxOptions["syscalls"] = "default"): Pick<CheckedOptions, "syscalls" | "filter"> {
-	if (syscalls === "default") return { syscalls, filter: defaultFilter() };
+function checkFilter({ syscalls = "default", isolation }: SandboxOptions): Pick<CheckedOptions, "syscalls" | "filter"> {
+	if (syscalls === "default") return { syscalls, filter: isolation === "landlock" ? undefined : defaultFilter() };
 	if (syscalls === "all") return { syscalls, filter: undefined };
 	if (typeof syscalls === "string") throw wrongValue("options.syscalls", '"default", "all", rules or bytes', syscalls);
 	return { syscalls: "given", filter: compileFilter(syscalls, { name: "options.syscalls" }) };

@@ -5,6 +5,7 @@ import { checkSandbox } from "./check.ts";
 import { SandboxError } from "./errors.ts";
 import { defaultFilter } from "./filter.ts";
 import { itemOfStep, itemsOf, type ReportItem } from "./host/items.ts";
+import { landlockItem } from "./host/landlock.ts";
 import { Lodging } from "./lodging.ts";
 import type { SandboxOptions } from "./options.ts";
 import { ownFolder } from "./paths/given.ts";
@@ -12,7 +13,7 @@ import { isRoot } from "./plan.ts";
 
 /** What a host can do for sandboxes. */
 export interface Report {
-	/** Whether everything works. */
+	/** Whether everything works that a sandbox with namespaces needs. */
 	readonly ok: boolean;
 	/** One sentence about the whole. */
 	readonly verdict: string;
@@ -22,6 +23,8 @@ export interface Report {
 
 /** The items without which a sandbox can be had all the same, if it does not ask for them. */
 const optional: ReadonlySet<string> = new Set(["terminal", "working directory", "scratch"]);
+/** The items that a sandbox of `isolation: "full"` has nothing to do with. */
+const others: ReadonlySet<string> = new Set(["landlock"]);
 const NOT_TRIED = "not tried, because no sandbox can be made";
 
 /**
@@ -31,7 +34,8 @@ const NOT_TRIED = "not tried, because no sandbox can be made";
  * directory. They are gone when the promise resolves, and leave nothing.
  *
  * The items are `"namespaces"`, `"mounts"`, `"proc"`, `"loopback"`, as root `"ids"` (an id for the programs), `"devpts"`, `"terminal"`,
- * `"filter"` (the default filter of system calls), `"working directory"` (that it can be written from a sandbox) and `"scratch"`.
+ * `"filter"` (the default filter of system calls), `"working directory"` (that it can be written from a sandbox) and `"scratch"`. They are
+ * of a sandbox with namespaces, and the verdict is about that one. `"landlock"` says whether this host can have `isolation: "landlock"`.
  *
  * @returns The report. A host that can do nothing has a report too.
  * @throws `Error` A defect of nearfar alone: whatever the host refuses is in the report.
@@ -44,9 +48,18 @@ const NOT_TRIED = "not tried, because no sandbox can be made";
  * @see namespaces(7), user_namespaces(7), no privilege
  */
 export async function doctor(): Promise<Report> {
-	const items = await examine();
-	const missing = items.filter(({ ok }) => !ok);
-	return { ok: missing.length === 0, verdict: verdictOn(missing), items };
+	const items = [...(await examine()), await tryLandlock()];
+	const missing = items.filter(({ name, ok }) => !ok && !others.has(name));
+	const verdict = verdictOn(missing);
+	const isWeaker = items.some(({ name, ok }) => name === "landlock" && ok);
+	const instead = isWeaker && verdict.includes("cannot") ? ' Weaker ones work: isolation: "landlock".' : "";
+	return { ok: missing.length === 0, verdict: verdict + instead, items };
+}
+
+/** Says whether Landlock takes the place of namespaces here. */
+async function tryLandlock(): Promise<ReportItem> {
+	const { landlockAbi } = await import("./host/landlock-calls.ts");
+	return landlockItem(landlockAbi());
 }
 
 function verdictOn(missing: readonly ReportItem[]): string {

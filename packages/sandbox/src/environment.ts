@@ -4,11 +4,11 @@ import type { CheckedEnvironment } from "./check.ts";
 const usual = ["PATH", "TERM", "LANG", "TZ"];
 
 /** Returns the environment of a sandbox. */
-export function environmentOf({ inherit, set }: CheckedEnvironment, home: string): Record<string, string> {
+export function environmentOf({ inherit, set }: CheckedEnvironment, home: string, tmp: string): Record<string, string> {
 	const taken = (name: string) =>
 		inherit === "all" || inherit.includes(name) || usual.includes(name) || name.startsWith("LC_");
 	const env = Object.entries(process.env).filter(([name]) => taken(name));
-	return withVariables({ ...Object.fromEntries(env), HOME: home, TMPDIR: "/tmp" }, set);
+	return withVariables({ ...Object.fromEntries(env), HOME: home, TMPDIR: tmp }, set);
 }
 
 /** Returns an environment with the variables of the network, which give way to those that the caller sets or removes. */

@@ -9,7 +9,17 @@ export type { ReportItem } from "./host/items.ts";
 export type { Published, PublishOptions } from "./network/network.ts";
 export type { NetworkOptions, NetworkRequest } from "./network/options.ts";
 export type { PlannedNetwork } from "./network/planned.ts";
-export type { Glob, Limits, MadeFile, OfOneCommand, RunOptions, SandboxOptions, StartOptions } from "./options.ts";
+export type {
+	Glob,
+	Limits,
+	MadeFile,
+	OfOneCommand,
+	RunOptions,
+	SandboxOptions,
+	StartOptions,
+	Without,
+} from "./options.ts";
+export type { PlannedRule } from "./paths/allowed.ts";
 export type { Kind } from "./paths/layout.ts";
 export type { Link } from "./paths/links.ts";
 export { type Plan, type PlannedMount, plan } from "./plan.ts";

@@ -6,14 +6,13 @@ import { beginInit, type Init } from "./build/begin.ts";
 import type { CheckedOptions } from "./check.ts";
 import { withNetwork } from "./environment.ts";
 import { SandboxError } from "./errors.ts";
+import { beginConfined } from "./landlock/begin.ts";
 import { Network } from "./network/network.ts";
 import type { Report } from "./network/violation.ts";
 import type { Blueprint } from "./plan.ts";
+import { LOCKED_BITS } from "./securebits.ts";
 import { Violations } from "./violations.ts";
 import { Watch } from "./watch.ts";
-
-/** `SECBIT_…`: user 0 is nobody special, a change of ids gives no capability, and none becomes ambient; all of it locked. */
-const LOCKED_BITS = 0b1110_1111;
 
 /** Process 1 of a sandbox, which has made its root, and what belongs to it. */
 export class Lodging {
@@ -36,12 +35,13 @@ export class Lodging {
 	static async begin(options: CheckedOptions): Promise<Lodging> {
 		refuseLimits(options);
 		options.signal?.throwIfAborted();
-		const init = await beginInit(options);
+		const init = await (options.isolation === "landlock" ? beginConfined(options) : beginInit(options));
 		try {
 			return new Lodging(init);
 		} catch (error) {
 			await init.ready.catch(() => {});
 			await init.task[Symbol.asyncDispose]();
+			await init.confinement?.end();
 			throw error;
 		}
 	}
@@ -65,7 +65,14 @@ export class Lodging {
 		const { network, env } = this.blueprint.options;
 		if (typeof network === "string") return;
 		await this.ready;
-		const { environment } = await this.#keep(Network.open(this.init, network, this.#report));
+		const { confinement } = this.#init;
+		const opening = confinement
+			? Network.atHost(network, this.#report).then(({ network, port }) => {
+					confinement.allowPort(port);
+					return network;
+				})
+			: Network.open(this.init, network, this.#report);
+		const { environment } = await this.#keep(opening);
 		this.#env = withNetwork(this.#env, environment, env);
 	}
 
@@ -76,7 +83,7 @@ export class Lodging {
 	 */
 	network(task: Task): Promise<Network> {
 		if (this.#network) return this.#network;
-		const isHost = this.blueprint.options.network === "host";
+		const isHost = this.blueprint.options.network === "host" || this.#init.confinement !== undefined;
 		return this.#keep(isHost ? Promise.resolve(Network.ofHost()) : Network.open(task, undefined, this.#report));
 	}
 
@@ -95,9 +102,14 @@ export class Lodging {
 		}
 	}
 
+	/** Returns more options for the commands of a sandbox that stays. */
+	get more(): SpawnOptions {
+		return this.#init.confinement?.command ?? {};
+	}
+
 	/** Returns how the task is cloned that is in the user namespace of the commands. */
 	get nested(): Pick<CloneOptions, "namespaces" | "idMap"> {
-		if (this.blueprint.owners === "uid0") return {};
+		if (this.blueprint.owners === "uid0" || this.#init.confinement) return {};
 		const { uid, gid } = this.blueprint.plan.user;
 		const one = (inside: number) => [{ inside, outside: 0, count: 1 }];
 		return { namespaces: ["user"], idMap: { uids: one(uid), gids: one(gid), helper: "never", setgroups: "deny" } };
@@ -105,10 +117,13 @@ export class Lodging {
 
 	/** Returns the options of a task that becomes the only command. Process 1 supervises it before it executes anything. */
 	once(): SpawnOptions {
+		const { confinement } = this.#init;
+		const privileges = confinement
+			? { ...confinement.command, setup: (task: Task) => task.batch(() => confinement.enter(task)) }
+			: { capabilities: [], securebits: LOCKED_BITS };
 		return {
 			...this.nested,
-			capabilities: [],
-			securebits: LOCKED_BITS,
+			...privileges,
 			cloned: async (task) => {
 				await this.ready;
 				this.init.supervise(task.process);
@@ -118,16 +133,19 @@ export class Lodging {
 
 	/** Clones a task that stays, and clones the commands. Process 1 supervises it, and ends everything when it ends. */
 	async hold(): Promise<Task> {
+		const { confinement } = this.#init;
+		if (confinement) await this.openNetwork(); // the port of the proxy is one of the rules
 		const holder = this.init.clone({
 			...this.nested,
-			begin() {
+			begin(task) {
+				if (confinement) return confinement.enter(task);
 				securebits.set(LOCKED_BITS);
 				dropCapabilities();
 			},
 		});
 		holder.catch(() => {}); // without a root there is no task either, and the first error counts
 		await this.ready;
-		await this.openNetwork();
+		if (!confinement) await this.openNetwork();
 		const task = await holder;
 		this.init.supervise(task.process, { endStopped: true }); // a command could have Node wait for ever otherwise
 		return task;
@@ -149,6 +167,7 @@ export class Lodging {
 		} finally {
 			this.#watch[Symbol.dispose]();
 			await (await this.#network?.catch(() => undefined))?.[Symbol.asyncDispose]();
+			await this.#init.confinement?.end();
 			this.violations.close();
 		}
 	}

@@ -90,11 +90,27 @@ export interface SandboxOptions {
 	 * together with `limits.processes`, `syscalls: "all"`, and a `user` other than 0. Default: an error.
 	 */
 	rootFallback?: "uid0";
+	/**
+	 * What keeps the programs apart from the host. `"full"`: namespaces and mounts, with all guarantees. `"landlock"`: Landlock and a filter of
+	 * system calls, for hosts that forbid user namespaces. It has fewer guarantees, which `guarantees` names, and is never chosen by
+	 * itself. `user`, `name`, a size of `tmp`, other `syscalls`, and `publish` and `localhost` of `network` are refused with it, and root
+	 * needs `rootFallback`. `HOME` is a new folder that is removed at the end, unless the home directory is in a list. Linux 6.2, and 6.7
+	 * with an object as `network`. Default: `"full"`.
+	 */
+	isolation?: "full" | "landlock";
+	/**
+	 * What a sandbox of `isolation: "landlock"` is to do without, because Landlock cannot express it: `"hide"` and `"protect"` inside of
+	 * what is shown, `"files"`, and `"scratch"`. What the options or the preset ask for and is not named here is an error. Default: none.
+	 */
+	without?: readonly Without[];
 	/** The host name inside. Default: `"sandbox"`. */
 	name?: string;
 	/** Ends the sandbox and everything in it when it is aborted. Default: none. */
 	signal?: AbortSignal;
 }
+
+/** An option that a sandbox of `isolation: "landlock"` can do without. */
+export type Without = "protect" | "hide" | "files" | "scratch";
 
 /** Limits of a sandbox and of a command. */
 export interface Limits {

@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { homedir } from "node:os";
+import { randomBytes } from "node:crypto";
+import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { SyscallError, Task } from "@nearfar/core";
 import { type CheckedFile, type CheckedOptions, checkSandbox, type GivenEntry, toEntry } from "./check.ts";
@@ -9,6 +10,7 @@ import { SandboxError } from "./errors.ts";
 import { proxyEnvironment } from "./network/environment.ts";
 import { type PlannedNetwork, toPlanned } from "./network/planned.ts";
 import type { Limits, SandboxOptions } from "./options.ts";
+import { type Allowed, isAllowed, type PlannedRule, toAllowed } from "./paths/allowed.ts";
 import { boundSockets } from "./paths/bound-sockets.ts";
 import { type Found, find, type GivenPath, look, ownFolder, toGiven } from "./paths/given.ts";
 import { expand, type Match, splitPattern, toPattern } from "./paths/glob.ts";
@@ -44,13 +46,17 @@ export type Owners = "caller" | "mapped" | "uid0";
 export interface Plan {
 	/** The preset that the options begin with. */
 	readonly preset: "project" | "closed";
-	/** Everything that is mounted, in this order. */
+	/** What keeps the programs apart from the host. */
+	readonly isolation: "full" | "landlock";
+	/** Everything that is mounted, in this order. Empty with `isolation: "landlock"`. */
 	readonly mounts: readonly PlannedMount[];
+	/** The trees that are allowed with `isolation: "landlock"`, beside a new folder for `TMPDIR`. Empty with `"full"`. */
+	readonly allowed: readonly PlannedRule[];
 	/** Symbolic links that are made. */
 	readonly links: readonly Link[];
 	/** The working directory of a command. */
 	readonly cwd: string;
-	/** The home directory inside, which is `HOME`. */
+	/** The home directory inside, which is `HOME`. With `isolation: "landlock"` it may lie in a folder that gets another name each time. */
 	readonly home: string;
 	/** The ids that the programs see as their own. */
 	readonly user: { readonly uid: number; readonly gid: number };
@@ -83,6 +89,10 @@ export interface Blueprint {
 	readonly env: Readonly<Record<string, string>>;
 	/** Whose files the programs own. */
 	readonly owners: Owners;
+	/** With `isolation: "landlock"`: what is allowed, and the new folder. */
+	readonly confined?: { readonly allowed: readonly Allowed[]; readonly tmp: string };
+	/** With `isolation: "landlock"`: the ABI of Landlock with which it is carried out. */
+	readonly abi?: number;
 	/** The patterns whose matches are watched, each with the folder that it counts from. */
 	readonly watched: readonly { readonly folder: string; readonly entry: GivenEntry }[];
 }
@@ -115,6 +125,9 @@ const deviceLinks = {
 	"/dev/ptmx": "pts/ptmx",
 };
 
+/** Hidden because ssh wants its owner to be root, and in a user namespace another id is root. */
+const forOtherOwners = "/etc/ssh/ssh_config.d";
+
 /** What a sandbox makes anew, and cannot hide or protect as a whole. */
 const ownPlaces = ["/", "/proc", "/dev"];
 
@@ -127,8 +140,13 @@ export function isRoot(): boolean {
 }
 
 /** Draws up the plan of a sandbox. */
-export function draw(options: CheckedOptions, owners: Owners = isRoot() ? "mapped" : "caller"): Blueprint {
+export function draw(options: CheckedOptions, owners: Owners = usualOwners(options)): Blueprint {
 	return Task.near.run(() => new Drawing(options, owners).finish());
+}
+
+function usualOwners({ isolation }: CheckedOptions): Owners {
+	if (!isRoot()) return "caller";
+	return isolation === "landlock" ? "uid0" : "mapped";
 }
 
 class Drawing {
@@ -140,6 +158,8 @@ class Drawing {
 	readonly #missing = new Set<string>();
 	readonly #notices: string[] = [];
 	readonly #owners: Owners;
+	/** Whether nothing is mounted, so that there is nothing but files of the host. */
+	readonly #isConfined: boolean;
 	/** The places at which the host has a procfs, beside `/proc`. */
 	readonly #procs = procMounts();
 	#home = "/tmp";
@@ -147,7 +167,8 @@ class Drawing {
 	constructor(options: CheckedOptions, owners: Owners) {
 		this.#options = options;
 		this.#owners = owners;
-		this.#layout = new Layout(owners);
+		this.#isConfined = options.isolation === "landlock";
+		this.#layout = new Layout(this.#isConfined ? "caller" : owners);
 	}
 
 	finish(): Blueprint {
@@ -159,26 +180,33 @@ class Drawing {
 		const own = (list: readonly string[], name: string) =>
 			list.map((text) => ({ ...toEntry(text, name), optional: true }));
 		const projects = this.#projects(writable);
-		this.#hide(own(preset.hide, "the preset's hide"), "weak", projects);
+		const hidden = this.#isConfined ? preset.hide.filter((path) => path !== forOtherOwners) : preset.hide;
+		this.#hide(own(hidden, "the preset's hide"), "weak", projects);
 		this.#hide(options.hide, "caller", projects);
 		this.#protect(own(preset.protect, "the preset's protect"), "weak", writable);
 		this.#protect(options.protect, "caller", writable);
-		this.#addSystem();
+		if (!this.#isConfined) this.#addSystem();
 		for (const file of options.files) this.#addFile(file);
-		for (const file of this.#userFiles()) this.#addFile(file, "user");
-		this.#coverProcs();
+		if (!this.#isConfined) {
+			for (const file of this.#userFiles()) this.#addFile(file, "user");
+			this.#coverProcs();
+		}
 		this.#layout.settle();
-		this.#coverSockets();
+		if (!this.#isConfined) this.#coverSockets();
 		const nodes = this.#layout.nodes();
-		const links = [...this.#links.values()].filter(({ path }) => this.#layout.isMade(path));
-		const cwd = this.#workingDirectory();
-		const home = this.#layout.isVisible(this.#home) ? this.#home : "/tmp";
-		const env = environmentOf(options.env, home);
+		const confined = this.#isConfined ? this.#confine() : undefined;
+		const links = confined ? [] : [...this.#links.values()].filter(({ path }) => this.#layout.isMade(path));
+		const isVisible = (path: string) => (confined ? isAllowed(path, confined.allowed) : this.#layout.isVisible(path));
+		const cwd = this.#workingDirectory(isVisible);
+		const home = isVisible(this.#home) ? this.#home : confined ? join(confined.tmp, "home") : "/tmp";
+		const env = environmentOf(options.env, home, options.tmp !== "host" && confined ? confined.tmp : "/tmp");
 		const user = this.#user();
-		const { preset: name, network, syscalls, limits } = options;
+		const { preset: name, isolation, network, syscalls, limits } = options;
 		const plan: Plan = {
 			preset: name,
-			mounts: nodes.map((node) => this.#layout.toMount(node)),
+			isolation,
+			mounts: confined ? [] : nodes.map((node) => this.#layout.toMount(node)),
+			allowed: (confined?.allowed ?? []).map(({ path, kind, type }) => ({ path, kind, type })),
 			links,
 			cwd,
 			home,
@@ -186,7 +214,7 @@ class Drawing {
 			network: typeof network === "string" ? network : toPlanned(network),
 			syscalls,
 			env: Object.keys(typeof network === "string" ? env : withNetwork(env, proxyEnvironment(0), options.env)).sort(),
-			files: nodes.filter(({ kind }) => kind === "file").map(({ path }) => path),
+			files: confined ? [] : nodes.filter(({ kind }) => kind === "file").map(({ path }) => path),
 			limits,
 			matches: this.#matched(),
 			missing: [...this.#missing].filter((path) => this.#layout.cover(path)?.kind === "write").sort(),
@@ -197,7 +225,14 @@ class Drawing {
 			const cover = this.#layout.cover(node.path);
 			if (cover) covers.set(node, cover);
 		}
-		return { plan, options, nodes, covers, env, owners: this.#owners, watched: this.#watched };
+		const more = confined && { confined };
+		return { plan, options, nodes, covers, env, owners: this.#owners, watched: this.#watched, ...more };
+	}
+
+	/** Returns what is allowed where nothing is mounted. */
+	#confine(): NonNullable<Blueprint["confined"]> {
+		const allowed = toAllowed(this.#layout, this.#options.without);
+		return { allowed, tmp: join(realpathSync(tmpdir()), `nearfar-${randomBytes(6).toString("hex")}`) };
 	}
 
 	/** Adds the folders of the sandbox's own. */
@@ -478,7 +513,7 @@ class Drawing {
 			: { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 	}
 
-	#workingDirectory(): string {
+	#workingDirectory(isVisible: (path: string) => boolean): string {
 		const { cwd } = this.#options;
 		if (cwd) {
 			const found = find({ ...cwd, optional: true });
@@ -486,15 +521,14 @@ class Drawing {
 			const refuse = (why: string) => {
 				throw new SandboxError("PATH", `cannot begin in "${cwd.text}" of options.cwd: ${path} ${why}`);
 			};
-			if (!this.#layout.isVisible(path))
-				refuse("is not visible in the sandbox. Add it to options.read or options.write");
+			if (!isVisible(path)) refuse("is not visible in the sandbox. Add it to options.read or options.write");
 			if (!found && !this.#layout.get(path) && !this.#layout.isMade(path)) refuse("does not exist");
 			if (found && found.type !== "directory") refuse("is no directory");
 			return path;
 		}
 		const folder = ownFolder();
 		const own = folder === undefined ? undefined : look(folder);
-		if (own && !(own instanceof SyscallError) && this.#layout.isVisible(own.path)) return own.path;
+		if (own && !(own instanceof SyscallError) && isVisible(own.path)) return own.path;
 		return this.#layout.ofKind("write").find(({ type }) => type === "directory")?.path ?? "/";
 	}
 

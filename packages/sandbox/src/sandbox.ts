@@ -214,7 +214,7 @@ export class Sandbox implements AsyncDisposable {
 			blueprint,
 			violations,
 			parent: this.#holder,
-			more: {},
+			more: this.#lodging.more,
 			env,
 			began: performance.now(),
 			ended: async () => this.#lodging.look(),

@@ -1,23 +1,11 @@
-import { randomUUID } from "node:crypto";
 import { basename, dirname, relative } from "node:path";
-import {
-	type FileDescriptor,
-	Location,
-	type LocationLike,
-	openat2,
-	readdir,
-	rename,
-	rmdir,
-	SyscallError,
-	statx,
-	Task,
-	unlink,
-} from "@nearfar/core";
+import { type FileDescriptor, Location, type LocationLike, openat2, SyscallError, statx, Task } from "@nearfar/core";
 import { SandboxError } from "./errors.ts";
 import { expand, type Pattern, splitPattern, toPattern } from "./paths/glob.ts";
 import { isBelow } from "./paths/links.ts";
 import { procMounts } from "./paths/proc-mounts.ts";
 import type { Blueprint } from "./plan.ts";
+import { removing } from "./remove.ts";
 import type { Violations } from "./violations.ts";
 
 /** The places where nothing was when a sandbox was opened, and nothing could be mounted. */
@@ -111,51 +99,13 @@ export class Watch implements Disposable {
 				flags: ["path", "directory"],
 				resolve: ["beneath", "noSymlinks"],
 			});
-			this.#removeFrom(above, basename(name));
+			const refuse = (file: LocationLike) => this.#refuseCovered(file);
+			for (const _ of removing(above, basename(name), refuse)); // in one go: nothing else waits for this
 			this.#seen.delete(path);
 		} catch (error) {
 			// A program can make what this process may not remove, and that is no reason to lose the result of a command.
 			if (!(error instanceof SyscallError || error instanceof SandboxError)) throw error;
 			this.#violations.add("appeared", `${path}, which cannot be removed: ${error.message}`);
-		}
-	}
-
-	/** Removes a file, or a folder with everything in it. No link is followed. */
-	#removeFrom(folder: FileDescriptor, name: string): void {
-		const place = new Location(folder, name, { symlinks: false });
-		if (statx(place, { mask: ["type"] }).type !== "directory") {
-			unlink(place);
-			return;
-		}
-		{
-			using inside = openat2(place, { flags: ["directory", "nofollow"] });
-			this.#empty(inside);
-		}
-		rmdir(place);
-	}
-
-	/**
-	 * Empties a folder. What lies deeper is moved up and then removed: a program may have made more folders in folders than descriptors
-	 * can be open.
-	 */
-	#empty(folder: FileDescriptor): void {
-		const prefix = randomUUID();
-		let moved = 0;
-		for (let names = namesIn(folder); names.length > 0; names = namesIn(folder)) {
-			for (const name of names) {
-				const place = new Location(folder, name, { symlinks: false });
-				this.#refuseCovered(place);
-				if (statx(place, { mask: ["type"] }).type !== "directory") {
-					unlink(place);
-					continue;
-				}
-				using inside = openat2(place, { flags: ["directory", "nofollow"] });
-				for (const child of namesIn(inside)) {
-					this.#refuseCovered(new Location(inside, child, { symlinks: false })); // it would get another name
-					rename(new Location(inside, child), new Location(folder, `${prefix}-${moved++}`), { flags: ["noreplace"] });
-				}
-				rmdir(place);
-			}
 		}
 	}
 }
@@ -192,10 +142,6 @@ function openFolder(folder: FileDescriptor, name: string): FileDescriptor | unde
 		if (error instanceof SyscallError) return undefined;
 		throw error;
 	}
-}
-
-function namesIn(folder: FileDescriptor): Buffer[] {
-	return readdir(folder, { encoding: "buffer" }).map(({ name }) => name);
 }
 
 function fileKey({ major, minor }: { major: number; minor: number }, inode: bigint): string {

@@ -3,6 +3,8 @@ import type { Mount } from "@nearfar/mount";
 import type { CheckedOptions } from "../check.ts";
 import { SandboxError } from "../errors.ts";
 import { itemOfStep, missingItems } from "../host/items.ts";
+import { orLandlock } from "../host/landlock.ts";
+import type { Confinement } from "../landlock/confinement.ts";
 import { hasSource, isEmpty, type Node } from "../paths/layout.ts";
 import { type Blueprint, draw, isRoot } from "../plan.ts";
 import { IdMapError, idMappedTree, knownRootIds, type RootIds, rootIds } from "./ids.ts";
@@ -15,6 +17,8 @@ export interface Init {
 	readonly task: Task;
 	/** Resolves when the root of the sandbox is made. Calls of the task that follow are made after that all the same. */
 	readonly ready: Promise<unknown>;
+	/** What restricts the commands, where they have no namespaces. */
+	readonly confinement?: Confinement;
 }
 
 /** The copies of trees that one message takes. */
@@ -129,7 +133,7 @@ async function explainedError(error: unknown, steps: Steps): Promise<unknown> {
 			: error.code === "ENODEV" && step.startsWith("scratch ")
 				? "the kernel has no overlay, which a scratch is made of, or its module is not loaded. As the administrator: modprobe overlay"
 				: found;
-	const why = hint === undefined ? "" : `. ${hint}`;
+	const why = `${hint === undefined ? "" : `. ${hint}`}${step === "namespaces" || step === "proc" ? await orLandlock() : ""}`;
 	return new SandboxError("UNAVAILABLE", `cannot make a sandbox, at the step "${step}": ${error.message}${why}`, {
 		cause: error,
 		step,

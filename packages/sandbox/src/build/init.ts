@@ -332,7 +332,7 @@ function expectFile(tree: FileDescriptor, { found, path }: Node): void {
 }
 
 /** Root has opened the sources as itself, and becomes the user 0 of the sandbox. */
-function becomeRootInside(owners: Owners): void {
+export function becomeRootInside(owners: Owners): void {
 	// Where the user namespace of the caller forbids setgroups(2), the programs keep its groups, as those of an ordinary caller do.
 	if (owners !== "uid0" || !setgroupsIsForbidden()) setgroups([]);
 	setresgid(0, 0, 0);

@@ -5,8 +5,11 @@ import { withVariables } from "../environment.ts";
 import { SandboxError } from "../errors.ts";
 import { type Guarantees, guaranteesOf } from "../guarantees.ts";
 import type { Limits } from "../options.ts";
+import { isAllowed } from "../paths/allowed.ts";
+import { look } from "../paths/given.ts";
+import { isWithin } from "../paths/links.ts";
 import type { Blueprint } from "../plan.ts";
-import { type OpenTerminal, openTerminal } from "../tty/open.ts";
+import { type OpenTerminal, openTerminal, passTerminal } from "../tty/open.ts";
 import type { Pty } from "../tty/pty.ts";
 import { Terminal } from "../tty/terminal.ts";
 import type { Mark, Violation, Violations } from "../violations.ts";
@@ -64,10 +67,11 @@ export async function startCommand(place: Place, command: CheckedCommand): Promi
 	let terminal: OpenTerminal | undefined;
 	const { setup } = place.more;
 	const withTerminal = async (task: Task) => {
+		if (command.tty) terminal = await (place.blueprint.confined ? passTerminal : openTerminal)(task, command.tty);
 		await setup?.(task);
-		if (command.tty) terminal = await openTerminal(task, command.tty);
 	};
 	try {
+		refuseFolder(place.blueprint, command);
 		const child = await spawn(command.file, command.args, {
 			...place.more,
 			...(command.tty && { setup: withTerminal }),
@@ -88,6 +92,15 @@ export async function startCommand(place: Place, command: CheckedCommand): Promi
 		ending.stop();
 		throw ending.reason === "timeout" ? tooLate(error, command) : explained(error, command, place);
 	}
+}
+
+/** Throws for a working directory that is not allowed where nothing is mounted: chdir(2) is no business of Landlock. */
+function refuseFolder({ confined }: Blueprint, { cwd }: CheckedCommand): void {
+	if (!confined || cwd === undefined) return;
+	const found = look(cwd);
+	if (found instanceof SyscallError || isAllowed(found.path, confined.allowed) || isWithin(found.path, confined.tmp))
+		return;
+	throw new SandboxError("PATH", `cannot begin in ${cwd}, which is not visible in the sandbox`, { step: `cwd ${cwd}` });
 }
 
 /** The limits of the kernel, of each process and of the user namespace. */

@@ -6,6 +6,8 @@ export interface ReportItem {
 	readonly name: string;
 	/** Whether it works here. */
 	readonly ok: boolean;
+	/** What it is like, such as an ABI of the kernel. Absent: there is nothing to say. */
+	readonly note?: string;
 	/** What was refused, or why it was not tried. Absent: it works. */
 	readonly cause?: string;
 	/** What stands in the way, and what to do about it. Absent: it works, or nothing explains the refusal. */

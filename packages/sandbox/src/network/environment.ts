@@ -3,9 +3,10 @@
  * curl, for one, reads `http_proxy` and not `HTTP_PROXY`.
  *
  * @param port - The port of the proxy on the sandbox's 127.0.0.1.
+ * @param user - The user and the password that the proxy wants. Default: none.
  */
-export function proxyEnvironment(port: number): Record<string, string> {
-	const proxy = `http://127.0.0.1:${port}`;
+export function proxyEnvironment(port: number, user?: string): Record<string, string> {
+	const proxy = `http://${user === undefined ? "" : `${user}@`}127.0.0.1:${port}`;
 	const own = "localhost,127.0.0.1,::1"; // the loopback device is the sandbox's own
 	const names = { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, ALL_PROXY: proxy, NO_PROXY: own };
 	const small = Object.entries(names).map(([name, value]) => [name.toLowerCase(), value]);

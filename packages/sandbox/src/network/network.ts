@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { NearfarError, type Process, type Task } from "@nearfar/core";
 import { options as checkOptions, integer } from "@nearfar/core/internal";
@@ -80,6 +81,26 @@ export class Network implements AsyncDisposable {
 			await Promise.all([...closed, keeper[Symbol.asyncDispose]()]);
 			throw error;
 		}
+	}
+
+	/**
+	 * Makes the proxy of a sandbox that is in the network namespace of Node. The proxy wants a password, which the environment has: every
+	 * user of the host reaches its port.
+	 *
+	 * @param rules - What the sandbox reaches.
+	 * @param report - Learns of what the rules refuse.
+	 * @returns The network, and the port of the proxy on 127.0.0.1.
+	 * @throws `ERR_NEARFAR_SANDBOX_NETWORK` The proxy cannot be had.
+	 */
+	static async atHost(rules: NetworkRules, report: Report): Promise<{ network: Network; port: number }> {
+		const sockets = new OpenSockets();
+		const user = `nearfar:${randomBytes(16).toString("hex")}`;
+		const authorization = `Basic ${Buffer.from(user).toString("base64")}`;
+		const proxy = createProxy({ gate: new Gate(rules), upstream: rules.upstream, sockets, authorization }, report);
+		await named("proxy", listening(proxy));
+		proxy.unref(); // the commands keep Node alive, and nothing else
+		const port = portOf(proxy);
+		return { network: new Network(new HostLoopback(), proxyEnvironment(port, user), [proxy], sockets), port };
 	}
 
 	/** Returns the network of a sandbox that is in the network namespace of Node. */
@@ -172,6 +193,14 @@ async function named(step: string, opening: Promise<Server>): Promise<Server> {
 		const message = `cannot open the network of a sandbox, at the step "${step}": ${cause instanceof Error ? cause.message : cause}`;
 		throw new SandboxError("NETWORK", hint ? `${message}. ${hint}` : message, { cause, step, ...(hint && { hint }) });
 	}
+}
+
+/** Lets a server listen at a port of the host that the kernel chooses. */
+function listening(server: Server): Promise<Server> {
+	return new Promise((resolve, reject) => {
+		server.once("error", reject);
+		server.listen(0, "127.0.0.1", () => resolve(server));
+	});
 }
 
 /** Closes a server, and resolves when its last connection has ended. */

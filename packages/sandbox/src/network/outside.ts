@@ -13,6 +13,8 @@ export interface Outside {
 	readonly gate: Gate;
 	/** Another proxy, through which all connections go. */
 	readonly upstream: URL | undefined;
+	/** The header `Proxy-Authorization` without which the proxy does nothing. Absent: whoever reaches the proxy may use it. */
+	readonly authorization?: string;
 	/** The sockets of both sides. */
 	readonly sockets: OpenSockets;
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { forward } from "./forward.ts";
 import type { Outside } from "./outside.ts";
-import { codeOf, Refusal } from "./refusal.ts";
+import { CHALLENGE, codeOf, Refusal } from "./refusal.ts";
 import { refuseTunnel, tunnel } from "./tunnel.ts";
 import type { Report } from "./violation.ts";
 
@@ -40,13 +40,29 @@ export function createProxy(outside: Outside, report: Report, limits = usual): S
 		report({ kind: "limit", what: `${limits.connections} connections to the proxy`, at: Date.now() });
 	});
 	server.on("connection", (socket) => outside.sockets.add(socket));
-	server.on("connect", (request: IncomingMessage, client: Duplex, head: Buffer) => {
-		tunnel(outside, request, client, head).catch((error) => refuseTunnel(client, toRefusal(error, report)));
+	server.on("connect", async (request: IncomingMessage, client: Duplex, head: Buffer) => {
+		try {
+			checkPassword(request, outside);
+			await tunnel(outside, request, client, head);
+		} catch (error) {
+			refuseTunnel(client, toRefusal(error, report));
+		}
 	});
-	server.on("request", (request: IncomingMessage, response: ServerResponse) => {
-		forward(outside, request, response).catch((error) => refuse(response, toRefusal(error, report)));
+	server.on("request", async (request: IncomingMessage, response: ServerResponse) => {
+		try {
+			checkPassword(request, outside);
+			await forward(outside, request, response);
+		} catch (error) {
+			refuse(response, toRefusal(error, report));
+		}
 	});
 	return server;
+}
+
+/** Throws for a client that does not know the password. On the loopback device of the host every user reaches the proxy. */
+function checkPassword({ headers }: IncomingMessage, { authorization }: Outside): void {
+	if (authorization === undefined || headers["proxy-authorization"] === authorization) return;
+	throw new Refusal(407, "the proxy of the sandbox wants the password that HTTP_PROXY has");
 }
 
 /** Returns what the client gets for an error, and reports what the rules refuse. */
@@ -65,6 +81,7 @@ function refuse(response: ServerResponse, { status, message }: Refusal): void {
 		return;
 	}
 	// The connection is closed, because a body may follow which nobody wants.
-	response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8", Connection: "close" });
+	const challenge = status === 407 && { "Proxy-Authenticate": CHALLENGE };
+	response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8", Connection: "close", ...challenge });
 	response.end(`${message}\n`);
 }

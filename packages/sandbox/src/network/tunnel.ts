@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type Outside, openTunnel } from "./outside.ts";
-import type { Refusal } from "./refusal.ts";
+import { CHALLENGE, type Refusal } from "./refusal.ts";
 import { join } from "./sockets.ts";
 import { toTarget } from "./target.ts";
 
@@ -36,6 +36,7 @@ export function refuseTunnel(client: Duplex, { status, message }: Refusal): void
 			"Content-Type: text/plain; charset=utf-8",
 			`Content-Length: ${Buffer.byteLength(body)}`,
 			"Connection: close",
+			...(status === 407 ? [`Proxy-Authenticate: ${CHALLENGE}`] : []),
 			"",
 			body,
 		].join("\r\n"),

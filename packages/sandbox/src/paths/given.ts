@@ -101,7 +101,7 @@ export function look(path: string): Found | SyscallError {
 }
 
 /** Returns whether a descriptor is of the file that was found. */
-export function sameFile(file: FileDescriptor, { device, inode }: Found): boolean {
+export function sameFile(file: FileDescriptor, { device, inode }: Pick<Found, "device" | "inode">): boolean {
 	const { dev, ino } = statx(file, { mask: ["ino"] });
 	return ino === inode && dev.major === device.major && dev.minor === device.minor;
 }

@@ -1,12 +1,13 @@
-import { type FileDescriptor, openat2, SyscallError, type Task } from "@nearfar/core";
+import { type FileDescriptor, openat2, SyscallError, Task } from "@nearfar/core";
 import { adoptDescriptor, native, numberOf } from "@nearfar/core/internal";
 import { SandboxError } from "../errors.ts";
 import type { TerminalSize } from "./size.ts";
 
 /** ioctl_tty(2): the numbers are the same on x64 and arm64. */
-const [TIOCSWINSZ, TIOCSPTLCK, TIOCGPTPEER] = [0x5414, 0x4004_5431, 0x5441];
+const [TIOCSCTTY, TIOCSWINSZ, TIOCSPTLCK, TIOCGPTPEER] = [0x540e, 0x5414, 0x4004_5431, 0x5441];
 const UNLOCKED = Buffer.alloc(4);
 const PEER_FLAGS = 0o2_000_002; // O_RDWR and O_CLOEXEC
+const NOCTTY = 0o400; // otherwise it could become that of this process
 
 /** What a task has of a pseudoterminal, to be kept until it executes a program. */
 export interface OpenTerminal {
@@ -39,12 +40,56 @@ export async function openTerminal(task: Task, size: TerminalSize): Promise<Open
 		});
 		return { master: task.get(held[0] as FileDescriptor), held };
 	} catch (error) {
-		if (!(error instanceof SyscallError)) throw error;
-		throw new SandboxError("UNAVAILABLE", `cannot make a pseudoterminal in the sandbox: ${error.message}`, {
-			cause: error,
-			step: "tty",
-		});
+		throw refused(error);
 	}
+}
+
+/**
+ * Makes a pseudoterminal in the devpts of this process, for a task that may not open one. It becomes the controlling terminal of the
+ * task, and its descriptors 0, 1 and 2.
+ *
+ * @param task - The leader of a session that has no controlling terminal.
+ * @param size - The size of the terminal.
+ * @throws `ERR_NEARFAR_SANDBOX_UNAVAILABLE` The kernel refuses a call, as when it has no pseudoterminals left (`ENOSPC`).
+ */
+export async function passTerminal(task: Task, size: TerminalSize): Promise<OpenTerminal> {
+	const held: FileDescriptor[] = [];
+	let master: FileDescriptor | undefined;
+	try {
+		const pair = Task.near.run(() => openPair(size));
+		master = pair.master;
+		using slave = pair.slave;
+		await task.batch(() => {
+			const far = task.put(slave);
+			native().ioctlBytes(numberOf(far), TIOCSCTTY, UNLOCKED, false); // any argument but 1, which takes a terminal from others
+			held.push(far);
+			for (const standard of [0, 1, 2]) held.push(far.dupTo(standard, { closeOnExec: false }));
+		});
+		return { master, held };
+	} catch (error) {
+		master?.close();
+		throw refused(error);
+	}
+}
+
+function openPair(size: TerminalSize): { master: FileDescriptor; slave: FileDescriptor } {
+	const master = openat2("/dev/ptmx", { flags: ["rdwr", "noctty"] });
+	try {
+		native().ioctlBytes(numberOf(master), TIOCSPTLCK, UNLOCKED, false);
+		setSize(master, size);
+		return { master, slave: adoptDescriptor(native().ioctl(numberOf(master), TIOCGPTPEER, PEER_FLAGS | NOCTTY, true)) };
+	} catch (error) {
+		master.close();
+		throw error;
+	}
+}
+
+function refused(error: unknown): unknown {
+	if (!(error instanceof SyscallError)) return error;
+	return new SandboxError("UNAVAILABLE", `cannot make a pseudoterminal in the sandbox: ${error.message}`, {
+		cause: error,
+		step: "tty",
+	});
 }
 
 /** Sets the size of a terminal. The processes in its foreground get SIGWINCH if the size is another one. */

@@ -1,0 +1,109 @@
+import { readdirSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { type FileDescriptor, flock, Location, mkdir, openat2, SyscallError, statx, Task } from "@nearfar/core";
+import { SandboxError } from "../errors.ts";
+import { sameFile } from "../paths/given.ts";
+import type { Blueprint } from "../plan.ts";
+import { removing } from "../remove.ts";
+
+/** The names of the folders. The plan makes them up. */
+const pattern = /^nearfar-[0-9a-f]{12}$/;
+/** Milliseconds after which a folder that nobody has locked is one that nobody is going to lock. */
+const OLD = 60_000;
+/** The files that are removed before other events have their turn. */
+const AT_ONCE = 256;
+
+const swept = new Set<string>();
+
+/**
+ * The folder of a sandbox for its temporary files, and for its home directory: a folder of the host, which is removed at the end.
+ *
+ * It is locked as long as this process lives. After a SIGKILL the next process of the same user that makes one removes it.
+ */
+export class TemporaryFolder {
+	readonly #folder: FileDescriptor;
+	readonly #above: FileDescriptor;
+	readonly #name: string;
+
+	private constructor(above: FileDescriptor, folder: FileDescriptor, name: string) {
+		this.#above = above;
+		this.#folder = folder;
+		this.#name = name;
+	}
+
+	/** Makes the folder, whose path is not taken yet. */
+	static make(path: string): TemporaryFolder {
+		const name = basename(path);
+		let above: FileDescriptor | undefined;
+		try {
+			above = openat2(dirname(path), { flags: ["path", "directory"], resolve: ["noSymlinks"] });
+			mkdir(new Location(above, name), { mode: 0o700 });
+			const folder = openat2(new Location(above, name), { flags: ["directory", "nofollow"] });
+			const made = new TemporaryFolder(above, folder, name);
+			flock(folder, "exclusive");
+			mkdir(new Location(folder, "home"), { mode: 0o700 });
+			return made;
+		} catch (error) {
+			above?.close();
+			if (!(error instanceof SyscallError)) throw error;
+			const message = `cannot make ${path} for the temporary files of a sandbox: ${error.message}`;
+			throw new SandboxError("PATH", message, { cause: error, step: "tmp" });
+		}
+	}
+
+	/** The folder, for a rule. */
+	get descriptor(): FileDescriptor {
+		return this.#folder;
+	}
+
+	/** Removes the folder with everything in it. Another folder that has its name by now stays. */
+	async remove(): Promise<void> {
+		try {
+			const { dev, ino = 0n } = statx(this.#folder, { mask: ["ino"] });
+			using present = openat2(new Location(this.#above, this.#name), { flags: ["path", "nofollow"] });
+			if (!sameFile(present, { device: dev, inode: ino })) return;
+			await removeFrom(this.#above, this.#name);
+		} catch (error) {
+			if (!(error instanceof SyscallError) || error.code !== "ENOENT") throw error; // somebody else has removed it
+		} finally {
+			Task.near.run(() => {
+				this.#folder.close();
+				this.#above.close();
+			});
+		}
+	}
+}
+
+async function removeFrom(above: FileDescriptor, name: string): Promise<void> {
+	const steps = removing(above, name, () => {});
+	for (let done = false; !done; ) {
+		Task.near.run(() => {
+			for (let count = 0; count < AT_ONCE && !done; count++) done = steps.next().done === true;
+		});
+		if (!done) await new Promise((resolve) => setImmediate(resolve));
+	}
+}
+
+/** Removes the folders that a process of this user has left behind because it was killed. Each process does this once. */
+export async function sweep({ confined }: Blueprint): Promise<void> {
+	const above = dirname(confined?.tmp ?? "/");
+	if (swept.has(above)) return;
+	swept.add(above);
+	for (const name of readdirSync(above)) {
+		if (!pattern.test(name)) continue;
+		try {
+			await removeAbandoned(above, name);
+		} catch (error) {
+			if (!(error instanceof SyscallError)) throw error; // another process removes it at the same time, or this one may not
+		}
+	}
+}
+
+async function removeAbandoned(above: string, name: string): Promise<void> {
+	using folder = openat2(join(above, name), { flags: ["directory", "nofollow"] });
+	const { uid, ctimeNs = 0n } = statx(folder, { mask: ["uid", "ctime"] });
+	if (uid !== process.geteuid?.() || Date.now() - Number(ctimeNs / 1_000_000n) < OLD) return;
+	flock(folder, "exclusive"); // EWOULDBLOCK: its owner lives
+	using parent = openat2(above, { flags: ["path", "directory"] });
+	await removeFrom(parent, name);
+}
