@@ -90,6 +90,10 @@ const probes = {
 	"I/O priorities": () => works(() => Task.near.syscall(syscalls.ioprioGet, 1, 0)),
 	"real-time scheduling": () => spawnSync("chrt", ["--fifo", "1", "true"]).status === 0,
 	io_uring: () => works(() => closeSync(Number(Task.near.syscall(ioUringSetup, 1, Buffer.alloc(120)))) as never),
+	"Landlock of ABI 3": () => landlockVersion() >= 3,
+	"Landlock of ABI 4": () => landlockVersion() >= 4,
+	"Landlock of ABI 6": () => landlockVersion() >= 6,
+	"a kernel without Landlock of ABI 3": () => landlockVersion() < 3,
 	Landlock: () => works(() => Task.near.syscall(landlockCreateRuleset, 0, 0, 1)), // returns the ABI version
 	Yama: () => existsSync("/proc/sys/kernel/yama"),
 	"a kernel without Yama": () => !existsSync("/proc/sys/kernel/yama"),
@@ -141,6 +145,15 @@ const probes = {
 	"a resource without a limit": () => / unlimited +unlimited /.test(read("/proc/self/limits")),
 	"2500 processes at once": () => processLimit() > 4000,
 } satisfies Record<string, () => boolean>;
+
+/** Returns the ABI of Landlock; 0: the kernel has none, or a filter refuses the call. */
+function landlockVersion(): number {
+	try {
+		return Number(Task.near.syscall(landlockCreateRuleset, 0, 0, 1));
+	} catch {
+		return 0;
+	}
+}
 
 const known = new Map<Need, boolean>();
 

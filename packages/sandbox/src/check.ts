@@ -88,6 +88,7 @@ export function checkSandbox(options: SandboxOptions | undefined): CheckedOption
 	const given = checkOptions<SandboxOptions, typeof known>(options, known);
 	const { preset = "project", protectMissing = "report", name = "sandbox" } = given;
 	return {
+		...checkIsolation(given),
 		preset: oneOf(preset, ["project", "closed"], "options.preset"),
 		read: given.read === "host" ? "host" : given.read && paths(given.read, "options.read"),
 		write: given.write && paths(given.write, "options.write"),
@@ -108,7 +109,6 @@ export function checkSandbox(options: SandboxOptions | undefined): CheckedOption
 		rootFallback: checkFallback(given),
 		name: hostName(name),
 		signal: abortSignal(given.signal),
-		...checkIsolation(given),
 	};
 }
 

@@ -58,7 +58,7 @@ export async function doctor(): Promise<Report> {
 
 /** Says whether Landlock takes the place of namespaces here. */
 async function tryLandlock(): Promise<ReportItem> {
-	const { landlockAbi } = await import("./host/landlock-calls.ts");
+	const { landlockAbi } = await import("@nearfar/landlock");
 	return landlockItem(landlockAbi());
 }
 

@@ -7,11 +7,11 @@ import type { ReportItem } from "./items.ts";
 export const abis = { truncate: 3, network: 4, ioctlDev: 5, scope: 6, resolveUnix: 9 } as const;
 
 /** The package, which no other sandbox loads. */
-export type Landlock = typeof import("./landlock-calls.ts");
+export type Landlock = typeof import("@nearfar/landlock");
 
 /** Loads the package. Throws where a sandbox of these options needs a later ABI than that of this kernel. */
 export async function requireLandlock({ network }: Pick<CheckedOptions, "network">): Promise<Landlock> {
-	const landlock = await import("./landlock-calls.ts");
+	const landlock = await import("@nearfar/landlock");
 	const abi = landlock.landlockAbi();
 	const needed = typeof network === "string" ? abis.truncate : abis.network;
 	if (abi >= needed) return landlock;
@@ -58,6 +58,6 @@ export function landlockItem(abi: number): ReportItem {
 
 /** Returns what to do where a sandbox with namespaces cannot be had; empty: Landlock cannot either. */
 export async function orLandlock(): Promise<string> {
-	const { landlockAbi } = await import("./landlock-calls.ts");
+	const { landlockAbi } = await import("@nearfar/landlock");
 	return landlockAbi() < abis.truncate ? "" : '. Where weaker is acceptable: isolation: "landlock"';
 }

@@ -1,6 +1,7 @@
 import { dropCapabilities, securebits } from "@nearfar/caps";
 import { type FileDescriptor, openat2, SyscallError, type Task } from "@nearfar/core";
 import { native } from "@nearfar/core/internal";
+import type { LandlockFsRight, LandlockRuleset } from "@nearfar/landlock";
 import { type SpawnOptions, setNoNewPrivs } from "@nearfar/process";
 import { SandboxError } from "../errors.ts";
 import { abis, type Landlock } from "../host/landlock.ts";
@@ -8,7 +9,6 @@ import type { Allowed } from "../paths/allowed.ts";
 import { sameFile } from "../paths/given.ts";
 import type { Blueprint } from "../plan.ts";
 import { LOCKED_BITS } from "../securebits.ts";
-import type { LandlockFsRight, LandlockRuleset } from "../host/landlock-calls.ts";
 import { landlockFilter } from "./filter.ts";
 import { TemporaryFolder } from "./tmp.ts";
 
@@ -119,7 +119,7 @@ export class Confinement {
 		}
 		setNoNewPrivs();
 		const far = task.put(this.#ruleset);
-		this.#landlock.restrict(task, far);
+		this.#landlock.landlockRestrictSelf(far);
 		far.close();
 	}
 

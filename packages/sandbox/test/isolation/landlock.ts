@@ -1,0 +1,23 @@
+import { isRoot, needs } from "../../../../test/needs.ts";
+import { run, type SandboxOptions } from "../../src/index.ts";
+
+/** The options that every sandbox of these tests has. */
+export const landlock = {
+	preset: "closed",
+	isolation: "landlock",
+	...(isRoot && { rootFallback: "uid0" }),
+} as const satisfies SandboxOptions;
+
+/** Declares tests for hosts whose Landlock is enough for a sandbox. */
+export const withLandlock = needs("Landlock of ABI 3");
+
+/** Returns the output of a shell in a sandbox of its own. Throws unless the shell ends with 0. */
+export async function inside(script: string, options: SandboxOptions = {}): Promise<string> {
+	const { stdout } = (await run("sh", ["-c", script], { ...landlock, ...options })).check();
+	return `${stdout}`.trim();
+}
+
+/** Returns whether a shell in a sandbox of its own ends with 0. */
+export async function succeeds(script: string, options: SandboxOptions = {}): Promise<boolean> {
+	return (await run("sh", ["-c", script], { ...landlock, ...options })).code === 0;
+}
