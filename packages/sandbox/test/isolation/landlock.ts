@@ -1,4 +1,4 @@
-import { isRoot, needs } from "../../../../test/needs.ts";
+import { isRoot } from "../../../../test/needs.ts";
 import { run, type SandboxOptions } from "../../src/index.ts";
 
 /** The options that every sandbox of these tests has. */
@@ -7,9 +7,6 @@ export const landlock = {
 	isolation: "landlock",
 	...(isRoot && { rootFallback: "uid0" }),
 } as const satisfies SandboxOptions;
-
-/** Declares tests for hosts whose Landlock is enough for a sandbox. */
-export const withLandlock = needs("Landlock of ABI 3");
 
 /** Returns the output of a shell in a sandbox of its own. Throws unless the shell ends with 0. */
 export async function inside(script: string, options: SandboxOptions = {}): Promise<string> {
