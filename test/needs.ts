@@ -116,6 +116,7 @@ const probes = {
 	"/proc": () => works(() => Task.near.run(() => openat2("/proc/self/stat").close())),
 	"a /proc of this pid namespace": () => showsThisPidNamespace(),
 	"cgroup v2 in which this user can make groups": () => canMakeCgroup(),
+	"pressure of a cgroup": () => newCgroupIs(cgroupRoot, (path) => canWrite(join(path, "cpu.pressure"))),
 	"a cgroup whose number of processes can be limited": () => canLimitProcesses(),
 	"cgroup v2": () => cgroupRoot !== undefined,
 	"a controller in cgroup v2": () =>

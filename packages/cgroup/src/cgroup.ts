@@ -1,16 +1,22 @@
-import { type FileDescriptor, type LocationLike, type Process, statx } from "@nearfar/core";
-import { array, options as checkOptions, text as checkText } from "@nearfar/core/internal";
+import { type CloneOptions, type FileDescriptor, type LocationLike, type Process, statx, Task } from "@nearfar/core";
+import { abortSignal, array, options as checkOptions, text as checkText } from "@nearfar/core/internal";
 import { checkLimits } from "./check-limits.ts";
 import { createIn } from "./create.ts";
 import { type Directory, near } from "./directory.ts";
 import { enableIn } from "./enable.ts";
 import { evacuateInto } from "./evacuate.ts";
+import { type CgroupEvent, watchEvents } from "./events.ts";
 import { findDirectory } from "./find.ts";
+import { freeze, thaw } from "./freeze.ts";
+import { kill } from "./kill.ts";
 import type { CgroupLimits } from "./limits.ts";
+import { addProcess } from "./members.ts";
 import { checkFile, checkName } from "./name.ts";
 import { openAt, openCurrent } from "./place.ts";
+import { type Pressure, type Trigger, watchPressure } from "./pressure.ts";
 import { readLimits } from "./read-limits.ts";
 import { threadedError } from "./refusals.ts";
+import { remove } from "./remove.ts";
 import { setLimits } from "./set-limits.ts";
 import { type CgroupStat, readStat } from "./stat.ts";
 import { availableIn, type CgroupType, type Controller, enabledIn, eventIn, pidsIn, typeOf } from "./state.ts";
@@ -50,6 +56,7 @@ export class Cgroup implements AsyncDisposable {
 	readonly #directory: Directory;
 	readonly #maker: Cgroup | undefined;
 	#parent: Cgroup | undefined;
+	#removing: Promise<void> | undefined;
 
 	private constructor({ directory, origin, maker }: Parts) {
 		this.#directory = directory;
@@ -412,10 +419,220 @@ export class Cgroup implements AsyncDisposable {
 		await this.#directory.writeInHelper(checkFile(file), checkText(text, "text"));
 	}
 
+	/**
+	 * Returns the states of this cgroup: the present one, and one more after each change.
+	 *
+	 * What changes while the consumer is busy comes as one value, and a change that was taken back is no value. The numbers are
+	 * totals: compare them with an earlier value. Why a process has died is better read from {@link Cgroup.stat} when it has died. The
+	 * controllers are those that are there when a loop begins.
+	 *
+	 * A loop ends with {@link Cgroup.remove} and with the signal. It keeps the event loop alive while it waits.
+	 *
+	 * @param options - `signal`: ends the loops.
+	 * @returns An iterable. Each `for await` over it is a loop of its own, which closes its files when it ends.
+	 * @throws `ENOENT` This is the root of all cgroups, which has no events. Thrown by a loop.
+	 * @throws `ERR_NEARFAR_CGROUP` `"removed"`: another program has removed the directory, which a loop finds out within a second.
+	 * @throws `EMFILE` No descriptor is free. Thrown by a loop.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` An option has the wrong type.
+	 * @example
+	 * ```ts
+	 * for await (const { populated, memory } of group.events()) {
+	 *   console.log(memory?.oomKill);
+	 *   if (!populated) break; // the last process has ended
+	 * }
+	 * ```
+	 * @see cgroups(7), "cgroup.events"; Linux 5.2; no privilege
+	 */
+	events(options?: { signal?: AbortSignal }): AsyncIterable<CgroupEvent> {
+		const signal = abortSignal(checkOptions(options, ["signal"]).signal);
+		return near("watch a cgroup", () => watchEvents(this.#directory, this.id, signal));
+	}
+
+	/**
+	 * Returns the pressure on a resource, each time the processes of this cgroup have waited long for it.
+	 *
+	 * The kernel looks at windows of time, and a loop has at most one value for each window. Each loop has a trigger of its own.
+	 *
+	 * @param resource - `"memory"`, `"cpu"` or `"io"`.
+	 * @param trigger - How much waiting is long, and the signal that ends the loops.
+	 * @returns An iterable. Each `for await` over it is a loop of its own, which ends with {@link Cgroup.remove} and with the signal.
+	 * @throws `EINVAL` The window of an ordinary user is no multiple of 2000. Thrown by a loop.
+	 * @throws `EACCES` This process may not write the file, as in the delegated directory itself. Thrown by a loop.
+	 * @throws `ENOENT` The kernel counts no pressure here: it was built or booted without PSI, or `cgroup.pressure` is 0. Thrown by a loop.
+	 * @throws `EOPNOTSUPP` The kernel was booted with `psi=0`. Thrown by a loop.
+	 * @throws `ERR_NEARFAR_CGROUP` `"removed"`: another program has removed the directory. Thrown by a loop.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` An argument has the wrong type, or is no resource or no kind.
+	 * @throws `RangeError` `stall` or `window` is out of its range.
+	 * @example
+	 * ```ts
+	 * for await (const { some } of group.pressure("memory", { stall: 200, window: 2000 })) {
+	 *   console.log(`${some.avg10} % of the last 10 s were spent waiting for memory`);
+	 * }
+	 * ```
+	 * @see Documentation/accounting/psi.rst; Linux 5.2, without CAP_SYS_RESOURCE 6.5
+	 */
+	pressure(resource: "memory" | "cpu" | "io", trigger: Trigger): AsyncIterable<Pressure> {
+		return near("watch a cgroup", () => watchPressure(this.#directory, this.id, resource, trigger));
+	}
+
+	/**
+	 * Moves a process with all its threads into this cgroup. Its children stay where they are, and later ones begin here.
+	 *
+	 * {@link Cgroup.clone} starts a process here, which is quicker and leaves no moment outside of the limits.
+	 *
+	 * @param process - The process, or its pid in the pid namespace of this process.
+	 * @throws `ESRCH` No process has the pid.
+	 * @throws `EACCES` This process may not write the nearest common cgroup above, as from a login session into the tree of its user
+	 * manager; or it may not write the file.
+	 * @throws `EBUSY` Controllers are enabled in this directory, which then takes no processes.
+	 * @throws `EOPNOTSUPP` The cgroup is `"domain invalid"`.
+	 * @throws `EINVAL` The process is a thread of the kernel.
+	 * @throws `ERR_NEARFAR_CGROUP` `"removed"`: the directory was removed.
+	 * @throws `ERR_NEARFAR_CHILD_DEAD` The child has ended.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` `process` is neither a number nor a Process.
+	 * @throws `RangeError` The pid is not a whole number from 1 to 2147483647.
+	 * @example
+	 * ```ts
+	 * await using task = await Task.clone();
+	 * await group.add(task.process);
+	 * console.log(group.pids.includes(task.pid)); // true
+	 * ```
+	 * @see cgroups(7), "Moving processes"; the owner of both cgroups and of the nearest common one
+	 */
+	async add(process: number | Process): Promise<void> {
+		await addProcess(this.#directory, process);
+	}
+
+	/**
+	 * Clones a task that begins in this cgroup. As {@link Task.clone} with `cgroup`.
+	 *
+	 * Into a frozen cgroup the task is cloned, and answers nothing until {@link Cgroup.thaw}.
+	 *
+	 * @param options - As for {@link Task.clone}, without `cgroup`.
+	 * @returns The task. Exit it, let it execute a program, or declare it with `await using`.
+	 * @throws `EACCES` This process may not write the nearest common cgroup above.
+	 * @throws `EAGAIN` The limit of processes is reached, here or above.
+	 * @throws `EBUSY` Controllers are enabled in this directory, which then takes no processes.
+	 * @throws `EOPNOTSUPP` The cgroup is `"domain invalid"`.
+	 * @throws `ERR_NEARFAR_CGROUP` `"removed"`: the directory was removed.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws Any error that {@link Task.clone} throws.
+	 * @example
+	 * ```ts
+	 * await using task = await group.clone();
+	 * console.log(group.pids.includes(task.pid)); // true
+	 * ```
+	 * @see clone(2), CLONE_INTO_CGROUP; Linux 5.7
+	 */
+	async clone(options?: Omit<CloneOptions, "cgroup">): Promise<Task> {
+		const cgroup = near("clone into a cgroup", () => this.fd);
+		try {
+			return await Task.clone({ ...options, cgroup });
+		} catch (error) {
+			throw this.removed ? this.#directory.removedError(error) : error;
+		}
+	}
+
+	/**
+	 * Freezes every process of this cgroup and below. Resolves when the last one stands still, which the kernel says by `frozen`.
+	 *
+	 * A frozen process can still be killed. One that waits for a device or a file system (state D) is frozen only when that is over.
+	 *
+	 * @throws `EACCES` This process may not write the file.
+	 * @throws `ENOENT` This is the root of all cgroups.
+	 * @throws `ERR_NEARFAR_CGROUP` `"occupied"`: this process is in the cgroup or below. `"busy"`: the cgroup was thawed meanwhile.
+	 * `"removed"`: the directory was removed.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @example
+	 * ```ts
+	 * await group.freeze();
+	 * console.log(group.frozen); // true
+	 * await group.thaw();
+	 * ```
+	 * @see cgroups(7), "cgroup.freeze"; Linux 5.2; the owner of the directory
+	 */
+	async freeze(): Promise<void> {
+		await freeze(this.#directory);
+	}
+
+	/**
+	 * Lets the processes of this cgroup and below go on. Resolves when the kernel says that they are not frozen.
+	 *
+	 * @throws `EACCES` This process may not write the file.
+	 * @throws `ENOENT` This is the root of all cgroups.
+	 * @throws `ERR_NEARFAR_CGROUP` `"busy"`: a cgroup above is frozen, or this one was frozen anew meanwhile. `"removed"`: the directory
+	 * was removed.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @example
+	 * ```ts
+	 * await group.freeze();
+	 * await group.thaw();
+	 * console.log(group.frozen); // false
+	 * ```
+	 * @see cgroups(7), "cgroup.freeze"; Linux 5.2; the owner of the directory
+	 */
+	async thaw(): Promise<void> {
+		await thaw(this.#directory);
+	}
+
+	/**
+	 * Kills every process of this cgroup and below with SIGKILL, also those that are frozen and those that fork meanwhile. Resolves when
+	 * `populated` is false.
+	 *
+	 * A process in state D is killed only when its wait is over, and the promise waits for it. {@link Cgroup.remove} gives up after 5 s.
+	 *
+	 * @throws `EACCES` This process may not write the file.
+	 * @throws `EPERM` Before Linux 5.14: a process belongs to another user. The others are killed.
+	 * @throws `EOPNOTSUPP` The cgroup is threaded: kill the `"domain threaded"` above.
+	 * @throws `ERR_NEARFAR_CGROUP` `"occupied"`: this process is in the cgroup or below. `"removed"`: the directory was removed before.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @example
+	 * ```ts
+	 * const task = await group.clone();
+	 * await group.kill();
+	 * console.log(group.populated, (await task.process.exited).signal); // false SIGKILL
+	 * ```
+	 * @see cgroups(7), "cgroup.kill"; Linux 5.14, before that by freezing; the owner of the directory
+	 */
+	async kill(): Promise<void> {
+		await kill(this.#directory);
+	}
+
+	/**
+	 * Kills every process of this cgroup and below, and removes the directory with those below. Closes the descriptor.
+	 *
+	 * A directory that is gone is no error. If one attempt fails, the next one may succeed.
+	 *
+	 * @throws `EACCES` This process may not write the directory above. Nothing is killed then.
+	 * @throws `EOPNOTSUPP` The cgroup is threaded, and has processes: remove the `"domain threaded"` above.
+	 * @throws `ERR_NEARFAR_CGROUP` `"busy"`: there still are processes after 5 s, or this is the root of a mount. `"occupied"`: this
+	 * process is in the cgroup or below.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @example
+	 * ```ts
+	 * const group = Cgroup.find().create("work");
+	 * await group.clone();
+	 * await group.remove();
+	 * console.log(group.removed); // true
+	 * ```
+	 * @see cgroups(7), rmdir(2); the owner of the directory above
+	 */
+	async remove(): Promise<void> {
+		this.#removing ??= remove(this.#directory).finally(() => {
+			this.#removing = undefined;
+		});
+		await this.#removing;
+		this.#directory.end();
+		this.#parent?.fd.close();
+	}
+
 	/** Removes a directory that `create` has made; closes the descriptor of every other one. */
 	async [Symbol.asyncDispose](): Promise<void> {
-		if (this.#maker && !this.removed) this.#maker.#directory.removeChild(this.name);
-		this.#directory.fd.close();
+		if (this.#maker) return this.remove();
+		if (!this.#directory.ended) this.#directory.fd.close();
 		this.#parent?.fd.close();
 	}
 

@@ -4,6 +4,8 @@ import { CgroupError } from "./errors.ts";
 
 const CGROUP2_MAGIC = 0x63677270; // CGROUP2_SUPER_MAGIC
 
+const SHORT_FILE = 4096; // bytes: more than `cgroup.events`, `memory.events` and the files of pressure have
+
 /** No link and no mount of somebody else can lead a call out of the directory. */
 const inside = ["beneath", "noSymlinks", "noXdev"] as const;
 
@@ -22,14 +24,26 @@ export function isOnCgroup2(file: FileDescriptor): boolean {
 
 /** A directory of cgroup v2, held by a descriptor of this process. Every call is made near, and no path is looked up again. */
 export class Directory {
-	/** Opened with `path`. */
-	readonly fd: FileDescriptor;
 	/** The path below the mount, for messages. */
 	readonly path: string;
 
+	readonly #fd: FileDescriptor;
+	#ended = false;
+
 	constructor(fd: FileDescriptor, path: string) {
-		this.fd = fd;
+		this.#fd = fd;
 		this.path = path;
+	}
+
+	/** Opened with `path`. */
+	get fd(): FileDescriptor {
+		if (this.#ended) throw this.removedError();
+		return this.#fd;
+	}
+
+	/** Whether {@link Directory.end} was called. */
+	get ended(): boolean {
+		return this.#ended;
 	}
 
 	/** The last component of the path. The root of a mount has an empty name. */
@@ -39,7 +53,7 @@ export class Directory {
 
 	/** Whether the directory was removed. */
 	get removed(): boolean {
-		return near("look at a cgroup", () => !this.#exists());
+		return this.#ended || near("look at a cgroup", () => !this.#exists());
 	}
 
 	/** Returns the text of a file. */
@@ -62,6 +76,11 @@ export class Directory {
 		}
 	}
 
+	/** Returns the text of a short file that is open, from its beginning. */
+	readOpen(opened: FileDescriptor, file: string): string {
+		return near(`read ${file}`, () => this.#explained(file, () => opened.read(SHORT_FILE, { position: 0 }).toString()));
+	}
+
 	/** Opens a file. The caller closes it. */
 	open(file: string, flags: readonly ["rdwr" | "wronly"] | readonly []): FileDescriptor {
 		return near(`open ${file}`, () => this.#explained(file, () => this.#open(file, flags)));
@@ -70,19 +89,7 @@ export class Directory {
 	/** Writes a file in a task beside this process: the kernel may reclaim, kill or wait before the write returns. */
 	async writeInHelper(file: string, text: string): Promise<void> {
 		using opened = this.open(file, ["wronly"]);
-		try {
-			await inHelper((helper) => {
-				using copy = helper.put(opened);
-				copy.write(text);
-			});
-		} catch (error) {
-			if (!(error instanceof SyscallError)) throw error;
-			// The caller knows neither the task nor the number of its call.
-			const { code, errno, syscall } = error;
-			this.#explained(file, () => {
-				throw new SyscallError({ code, errno: -errno, syscall }, { path: this.#pathOf(file) });
-			});
-		}
+		await this.#inHelper(file, opened, (copy) => void copy.write(text));
 	}
 
 	/** Writes a file, in this process: for files whose writing cannot take long. */
@@ -102,7 +109,7 @@ export class Directory {
 	}
 
 	/** Opens a directory in this one. */
-	child(name: string): Directory {
+	child(name: string | Buffer): Directory {
 		const fd = near("open a cgroup", () =>
 			this.#explained(name, () =>
 				openat2(new Location(this.fd, name), { flags: ["path", "directory"], resolve: inside }),
@@ -114,6 +121,11 @@ export class Directory {
 	/** Removes a directory in this one, which has neither processes nor directories. */
 	removeChild(name: string): void {
 		near("remove a cgroup", () => this.#explained(name, () => rmdir(new Location(this.fd, name))));
+	}
+
+	/** Removes a directory in this one, in a task beside this process: the kernel makes the call wait for other changes of cgroups. */
+	async removeInHelper(name: string | Buffer): Promise<void> {
+		await this.#inHelper(name, this.fd, (copy) => rmdir(new Location(copy, name)));
 	}
 
 	/** Opens the directory above. `undefined`: this is the root of the mount. */
@@ -132,18 +144,41 @@ export class Directory {
 		});
 	}
 
+	/** Closes the descriptor of a directory that was removed. Every use says so from now on. */
+	end(): void {
+		this.#ended = true;
+		this.#fd.close();
+	}
+
 	/** Returns the error for a use of this directory after its end. */
 	removedError(cause?: unknown): CgroupError {
-		const hint = "another program has removed it, or its scope has ended: make another one";
+		const hint = "this program or another one has removed it, or its scope has ended: make another one";
 		return new CgroupError("removed", `the cgroup ${this.path} was removed`, hint, { cause });
 	}
 
-	#pathOf(name: string): string {
+	#pathOf(name: string | Buffer): string {
 		return `${this.path === "/" ? "" : this.path}/${name}`;
 	}
 
 	#open(file: string, flags: readonly ("rdwr" | "wronly")[]): FileDescriptor {
 		return openat2(new Location(this.fd, file), { flags, resolve: inside });
+	}
+
+	/** Makes calls about a file in a task beside this process, with a copy of a descriptor. */
+	async #inHelper(file: string | Buffer, fd: FileDescriptor, fn: (copy: FileDescriptor) => void): Promise<void> {
+		try {
+			await inHelper((helper) => {
+				using copy = helper.put(fd);
+				fn(copy);
+			});
+		} catch (error) {
+			if (!(error instanceof SyscallError)) throw error;
+			// The caller knows neither the task nor the number of its call.
+			const { code, errno, syscall } = error;
+			this.#explained(file, () => {
+				throw new SyscallError({ code, errno: -errno, syscall }, { path: this.#pathOf(file) });
+			});
+		}
 	}
 
 	#exists(): boolean {
@@ -157,7 +192,7 @@ export class Directory {
 	}
 
 	/** Runs `fn`, whose calls are about a file of this directory. Says so if the directory was removed. */
-	#explained<T>(file: string, fn: () => T): T {
+	#explained<T>(file: string | Buffer, fn: () => T): T {
 		try {
 			return withFile(this.#pathOf(file), fn);
 		} catch (error) {

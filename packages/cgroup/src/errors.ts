@@ -67,3 +67,8 @@ export class CgroupError extends NearfarError {
 		if (cause !== undefined) Object.defineProperty(this, "cause", { value: cause, configurable: true, writable: true });
 	}
 }
+
+/** True for the error of a cgroup that was removed. */
+export function isRemovedError(error: unknown): boolean {
+	return error instanceof CgroupError && error.reason === "removed";
+}

@@ -90,7 +90,8 @@ function openCgroupsOf(pid: number): FileDescriptor {
 	return openat2(new Location(folder, "cgroup"));
 }
 
-function toPid(process: number | Process): number {
+/** Returns the pid of a process in the pid namespace of this process. */
+export function toPid(process: number | Process): number {
 	if (process instanceof Process) return visiblePid(process);
 	if (typeof process !== "number") throw wrongType("process", "a number or a Process", process);
 	return checkPid(process, "process");

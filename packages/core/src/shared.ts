@@ -45,7 +45,7 @@ export { checkUser, MOST_GROUPS, resolveUser, type UserIds } from "./process/use
 export { toAsked, toWanted, waitBits } from "./process/waiters.ts";
 export { type LogMessage, logLines } from "./target/context-log.ts";
 export { onEveryThread } from "./target/every-thread.ts";
-export { type Explain, explained } from "./target/explained.ts";
+export { addHint, type Explain, explained } from "./target/explained.ts";
 export { shownData } from "./target/mount-data.ts";
 export { refuseOneThread } from "./target/own-thread.ts";
 export { type AnyTask, afterSuccess, currentBatch, currentTask, isInNode, taskOf, withFile } from "./target/target.ts";

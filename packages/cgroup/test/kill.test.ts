@@ -1,0 +1,63 @@
+import { Task } from "@nearfar/core";
+import { expect } from "vitest";
+import { needs } from "../../../test/needs.ts";
+import { comet, inGroup, start } from "./group.ts";
+
+const { test } = needs("cgroup v2 in which this user can make groups");
+
+test("kills what is in the group and below, and resolves when populated is false", () =>
+	inGroup(async (group) => {
+		await using inner = group.create("inner");
+		const children = [await start(group, "sleep", "1000"), await start(inner, "sleep", "1000")];
+		await group.kill();
+		expect(group.populated).toBe(false);
+		for (const child of children) expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
+	}));
+
+test("of an empty group resolves at once", () => inGroup((group) => group.kill()));
+
+test("reaches frozen processes, and the group stays frozen", () =>
+	inGroup(async (group) => {
+		const child = await start(group, "sleep", "1000");
+		await group.freeze();
+		await group.kill();
+		expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
+		expect(group.read("cgroup.freeze")).toBe("1\n");
+	}));
+
+test("ends processes that fork faster than they can be listed", () =>
+	inGroup(async (group) => {
+		const children = await Promise.all(Array.from({ length: 5 }, () => start(group, ...comet)));
+		await expect.poll(() => group.pids.length).toBeGreaterThan(5);
+		await group.kill();
+		expect(group.pids).toEqual([]);
+		await Promise.all(children.map(({ exited }) => exited));
+	}));
+
+test("a zombie is in no group", () =>
+	inGroup(async (group) => {
+		// The task reaps nothing, and so its child stays a zombie.
+		await using parent = await Task.clone();
+		const child = await parent.clone({ cgroup: group.fd });
+		await group.kill();
+		expect(group.populated).toBe(false);
+		await group.remove();
+		await child.process.exited;
+	}));
+
+test("kills whichever task is current, and not in a batch", () =>
+	inGroup(async (group) => {
+		await using task = await Task.clone({ namespaces: process.geteuid?.() === 0 ? ["mnt"] : [] });
+		const child = await start(group, "sleep", "1000");
+		let refused: Promise<unknown> = Promise.resolve();
+		await task.batch(() => {
+			refused = expect(group.kill()).rejects.toMatchObject({ code: "ERR_NEARFAR_BATCH" });
+		});
+		await refused;
+		let killing = Promise.resolve();
+		task.run(() => {
+			killing = group.kill();
+		});
+		await killing;
+		expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
+	}));
