@@ -1,4 +1,13 @@
-import { type CloneOptions, type FileDescriptor, type LocationLike, type Process, statx, Task } from "@nearfar/core";
+import {
+	type CloneOptions,
+	type FileDescriptor,
+	type LocationLike,
+	type Process,
+	type SyscallError,
+	statx,
+	Task,
+	type TaskGoneError,
+} from "@nearfar/core";
 import { abortSignal, array, options as checkOptions, text as checkText } from "@nearfar/core/internal";
 import { checkLimits } from "./check-limits.ts";
 import { createIn } from "./create.ts";
@@ -437,6 +446,11 @@ export class Cgroup implements AsyncDisposable {
 	 * @throws `TypeError` An option has the wrong type.
 	 * @example
 	 * ```ts
+	 * // with a cgroup of its own
+	 * await using parent = Cgroup.find();
+	 * await using group = parent.create("work");
+	 * const task = await group.clone();
+	 * task.exec("sleep", ["sleep", "0.1"]);
 	 * for await (const { populated, memory } of group.events()) {
 	 *   console.log(memory?.oomKill);
 	 *   if (!populated) break; // the last process has ended
@@ -467,7 +481,11 @@ export class Cgroup implements AsyncDisposable {
 	 * @throws `RangeError` `stall` or `window` is out of its range.
 	 * @example
 	 * ```ts
-	 * for await (const { some } of group.pressure("memory", { stall: 200, window: 2000 })) {
+	 * // with a cgroup of its own
+	 * await using parent = Cgroup.find();
+	 * await using group = parent.create("work");
+	 * const signal = AbortSignal.timeout(100);
+	 * for await (const { some } of group.pressure("memory", { stall: 200, window: 2000, signal })) {
 	 *   console.log(`${some.avg10} % of the last 10 s were spent waiting for memory`);
 	 * }
 	 * ```
@@ -496,6 +514,9 @@ export class Cgroup implements AsyncDisposable {
 	 * @throws `RangeError` The pid is not a whole number from 1 to 2147483647.
 	 * @example
 	 * ```ts
+	 * // with a cgroup of its own
+	 * await using parent = Cgroup.find();
+	 * await using group = parent.create("work");
 	 * await using task = await Task.clone();
 	 * await group.add(task.process);
 	 * console.log(group.pids.includes(task.pid)); // true
@@ -522,18 +543,27 @@ export class Cgroup implements AsyncDisposable {
 	 * @throws Any error that {@link Task.clone} throws.
 	 * @example
 	 * ```ts
+	 * // with a cgroup of its own
+	 * await using parent = Cgroup.find();
+	 * await using group = parent.create("work");
 	 * await using task = await group.clone();
 	 * console.log(group.pids.includes(task.pid)); // true
 	 * ```
 	 * @see clone(2), CLONE_INTO_CGROUP; Linux 5.7
 	 */
 	async clone(options?: Omit<CloneOptions, "cgroup">): Promise<Task> {
-		const cgroup = near("clone into a cgroup", () => this.fd);
-		try {
-			return await Task.clone({ ...options, cgroup });
-		} catch (error) {
-			throw this.removed ? this.#directory.removedError(error) : error;
-		}
+		near("clone into a cgroup", () => this.fd); // a removed group, and a batch
+		return Task.clone({ ...options, cgroup: this });
+	}
+
+	/**
+	 * Returns the error for a clone into this cgroup that was refused: `"removed"`, if the directory is gone. Called by nearfar.
+	 *
+	 * @param error - The refusal.
+	 * @returns The error that the clone rejects with.
+	 */
+	refused(error: SyscallError | TaskGoneError): Error {
+		return this.removed ? this.#directory.removedError(error) : error;
 	}
 
 	/**
@@ -548,6 +578,9 @@ export class Cgroup implements AsyncDisposable {
 	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
 	 * @example
 	 * ```ts
+	 * // with a cgroup of its own
+	 * await using parent = Cgroup.find();
+	 * await using group = parent.create("work");
 	 * await group.freeze();
 	 * console.log(group.frozen); // true
 	 * await group.thaw();
@@ -568,6 +601,9 @@ export class Cgroup implements AsyncDisposable {
 	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
 	 * @example
 	 * ```ts
+	 * // with a cgroup of its own
+	 * await using parent = Cgroup.find();
+	 * await using group = parent.create("work");
 	 * await group.freeze();
 	 * await group.thaw();
 	 * console.log(group.frozen); // false
@@ -591,6 +627,9 @@ export class Cgroup implements AsyncDisposable {
 	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
 	 * @example
 	 * ```ts
+	 * // with a cgroup of its own
+	 * await using parent = Cgroup.find();
+	 * await using group = parent.create("work");
 	 * const task = await group.clone();
 	 * await group.kill();
 	 * console.log(group.populated, (await task.process.exited).signal); // false SIGKILL
@@ -613,7 +652,9 @@ export class Cgroup implements AsyncDisposable {
 	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
 	 * @example
 	 * ```ts
-	 * const group = Cgroup.find().create("work");
+	 * // with a cgroup of its own
+	 * await using parent = Cgroup.find();
+	 * const group = parent.create("work");
 	 * await group.clone();
 	 * await group.remove();
 	 * console.log(group.removed); // true
