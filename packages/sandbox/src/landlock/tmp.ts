@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type FileDescriptor, flock, Location, mkdir, openat2, SyscallError, statx, Task } from "@nearfar/core";
+import { type FileDescriptor, flock, Location, mkdir, openat2, rename, SyscallError, statx, Task } from "@nearfar/core";
 import { SandboxError } from "../errors.ts";
 import { sameFile } from "../paths/given.ts";
 import type { Blueprint } from "../plan.ts";
@@ -8,8 +8,6 @@ import { removing } from "../remove.ts";
 
 /** The names of the folders. The plan makes them up. */
 const pattern = /^nearfar-[0-9a-f]{12}$/;
-/** Milliseconds after which a folder that nobody has locked is one that nobody is going to lock. */
-const OLD = 60_000;
 /** The files that are removed before other events have their turn. */
 const AT_ONCE = 256;
 
@@ -37,10 +35,13 @@ export class TemporaryFolder {
 		let above: FileDescriptor | undefined;
 		try {
 			above = openat2(dirname(path), { flags: ["path", "directory"], resolve: ["noSymlinks"] });
-			mkdir(new Location(above, name), { mode: 0o700 });
-			const folder = openat2(new Location(above, name), { flags: ["directory", "nofollow"] });
+			// Under its own name it is locked from the first moment on.
+			const first = new Location(above, `${name}.new`);
+			mkdir(first, { mode: 0o700 });
+			const folder = openat2(first, { flags: ["directory", "nofollow"] });
 			const made = new TemporaryFolder(above, folder, name);
 			flock(folder, "exclusive");
+			rename(first, new Location(above, name), { flags: ["noreplace"] });
 			mkdir(new Location(folder, "home"), { mode: 0o700 });
 			return made;
 		} catch (error) {
@@ -101,8 +102,8 @@ export async function sweep({ confined }: Blueprint): Promise<void> {
 
 async function removeAbandoned(above: string, name: string): Promise<void> {
 	using folder = openat2(join(above, name), { flags: ["directory", "nofollow"] });
-	const { uid, ctimeNs = 0n } = statx(folder, { mask: ["uid", "ctime"] });
-	if (uid !== process.geteuid?.() || Date.now() - Number(ctimeNs / 1_000_000n) < OLD) return;
+	const { uid } = statx(folder, { mask: ["uid"] });
+	if (uid !== process.geteuid?.()) return;
 	flock(folder, "exclusive"); // EWOULDBLOCK: its owner lives
 	using parent = openat2(above, { flags: ["path", "directory"] });
 	await removeFrom(parent, name);

@@ -89,7 +89,12 @@ const datagramServer =
 	"import socket,sys,time; s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1]); print('ready',flush=True); time.sleep(1000)";
 
 function listen(at: string | { port: number; host: string }): Server {
-	return createServer((socket) => socket.on("error", () => {}).end()).listen(at);
+	return createServer((socket) =>
+		socket
+			.on("error", () => {})
+			.resume()
+			.end(),
+	).listen(at);
 }
 
 /** Starts a program outside with everything that a caller could leave to it. */
@@ -144,6 +149,7 @@ needs("Landlock of ABI 4", "the program python3").describe(
 			delete process.env.NEARFAR_SECRET;
 			for (const server of scene.servers) server.close();
 			for (const child of scene.processes) {
+				child.stdout?.destroy();
 				child.kill("SIGKILL");
 				if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
 			}
