@@ -57,6 +57,12 @@ export const cgroupRoot = /^\S+ \S+ \S+ \/ (\S+) .* - cgroup2 /m.exec(read("/pro
 export const pidsRoot =
 	/^\S+ \S+ \S+ \/ (\S+) .* - cgroup \S+ \S*\bpids\b/m.exec(read("/proc/self/mountinfo"))?.[1] ?? cgroupRoot;
 
+/**
+ * The cgroup v2 in which tests make groups of their own: the root for root, of an ordinary user the one above the cgroup of the
+ * tests. `undefined`: no mount shows it.
+ */
+export const groupsPlace = placeOfGroups();
+
 const probes = {
 	root: () => isRoot && hasCapabilitiesOfRoot() && /^\s*0\s+0\s+4294967295\s*$/.test(read("/proc/self/uid_map")),
 	"an ordinary user": () => !isRoot,
@@ -116,7 +122,9 @@ const probes = {
 	"/proc": () => works(() => Task.near.run(() => openat2("/proc/self/stat").close())),
 	"a /proc of this pid namespace": () => showsThisPidNamespace(),
 	"cgroup v2 in which this user can make groups": () => canMakeCgroup(),
-	"pressure of a cgroup": () => newCgroupIs(cgroupRoot, (path) => canWrite(join(path, "cpu.pressure"))),
+	"a cgroup in which this user can make groups": () =>
+		newCgroupIs(groupsPlace, (path) => read(join(path, "cgroup.type")).trim() === "domain"),
+	"pressure of a cgroup": () => newCgroupIs(groupsPlace, (path) => canWrite(join(path, "cpu.pressure"))),
 	"a cgroup whose number of processes can be limited": () => canLimitProcesses(),
 	"cgroup v2": () => cgroupRoot !== undefined,
 	"a controller in cgroup v2": () =>
@@ -300,6 +308,12 @@ function isSetUserId(program: string): boolean {
 	if (!existsSync(path)) return false;
 	const { uid, mode } = statSync(path);
 	return uid === 0 && (mode & 0o4000) !== 0;
+}
+
+function placeOfGroups(): string | undefined {
+	const [, own] = /^0::(\/.*)$/m.exec(read("/proc/self/cgroup")) ?? [];
+	if (cgroupRoot === undefined || own === undefined) return undefined;
+	return isRoot || own === "/" ? cgroupRoot : dirname(join(cgroupRoot, own));
 }
 
 /** True when processes can be in a new cgroup, and can be killed and frozen there. */

@@ -46,8 +46,8 @@ async function killOnce(directory: Directory): Promise<void> {
 	}
 }
 
-/** Kills the processes one by one. They are frozen, so that they do not fork meanwhile. */
-async function killFrozen(directory: Directory): Promise<void> {
+/** Kills the processes one by one, as before Linux 5.14. They are frozen, so that they do not fork meanwhile. */
+export async function killFrozen(directory: Directory): Promise<void> {
 	const wasFrozen = directory.read("cgroup.freeze").trim() === "1";
 	await directory.writeInHelper("cgroup.freeze", "1");
 	try {

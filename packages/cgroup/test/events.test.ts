@@ -1,15 +1,15 @@
-import { rmdirSync } from "node:fs";
+import { rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { Task } from "@nearfar/core";
 import { expect } from "vitest";
 import { runFixture } from "../../../test/fixture.ts";
-import { needs } from "../../../test/needs.ts";
+import { groupsPlace, needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
 import type { Cgroup, CgroupEvent } from "../src/index.ts";
-import { inGroup, placeOfGroups, start } from "./group.ts";
+import { inGroup, start } from "./group.ts";
 
-const { test } = needs("cgroup v2 in which this user can make groups");
+const { test } = needs("a cgroup in which this user can make groups");
 const empty = { populated: false, frozen: false };
 
 /** Begins a loop, and returns its steps. */
@@ -108,7 +108,7 @@ test("a loop says so when another program has removed the directory", () =>
 		const loop = loopOver(group);
 		await loop.next();
 		const wait = reason(() => loop.next());
-		rmdirSync(join(placeOfGroups(), group.name));
+		rmdirSync(join(`${groupsPlace}`, group.name));
 		expect(await wait).toMatchObject({ code: "ERR_NEARFAR_CGROUP", reason: "removed" });
 		expect(await loop.next()).toMatchObject({ done: true });
 	}));
@@ -127,7 +127,7 @@ test("1000 loops at once see the same change", () =>
 
 test("keeps the event loop alive while it waits, and not otherwise", () =>
 	inGroup(async (group) => {
-		const path = join(placeOfGroups(), group.name);
+		const path = join(`${groupsPlace}`, group.name);
 		expect(await runFixture("cgroup/idle-loop", { args: [path] })).toMatchObject({
 			code: 0,
 			report: "idle",
@@ -154,3 +154,20 @@ test("a wrong signal is a TypeError", () =>
 	inGroup(async (group) => {
 		expect(() => group.events({ signal: 1 as never })).toThrow(TypeError);
 	}));
+
+const limited = needs("a cgroup with memory and pids in which this user can make groups");
+
+limited.test("memory and pids have their totals, and a controller that is taken away takes its part along", () =>
+	inGroup(async (group) => {
+		await using inner = group.create("inner", { limits: { memory: { max: 64 << 20 }, pids: 100 } });
+		const loop = loopOver(inner);
+		expect((await loop.next()).value).toMatchObject({ memory: { oomKill: 0 }, pidsMax: 0 });
+		writeFileSync(join(`${groupsPlace}`, group.name, "cgroup.subtree_control"), "-memory -pids");
+		const next = loop.next();
+		const child = await start(inner, "sleep", "1000");
+		expect((await next).value).toEqual({ populated: true, frozen: false });
+		await loop.return?.();
+		await inner.kill();
+		await child.exited;
+	}),
+);

@@ -1,13 +1,13 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { needs } from "../../../test/needs.ts";
+import { groupsPlace, needs } from "../../../test/needs.ts";
 import { stat } from "../../../test/processes.ts";
 import { reason } from "../../../test/reason.ts";
-import { inGroup, placeOfGroups, start } from "./group.ts";
+import { inGroup, start } from "./group.ts";
 import { Unkillable } from "./unkillable.ts";
 
-const { test } = needs("cgroup v2 in which this user can make groups");
+const { test } = needs("a cgroup in which this user can make groups");
 const busy = { code: "ERR_NEARFAR_CGROUP", reason: "busy" };
 
 test("freeze and thaw resolve when the kernel says so", () =>
@@ -51,7 +51,7 @@ test("thaw below a frozen group says which one to thaw", () =>
 		await inner.thaw();
 	}));
 
-const withFuse = needs("cgroup v2 in which this user can make groups", "root", "the file system fuse");
+const withFuse = needs("a cgroup in which this user can make groups", "root", "the file system fuse");
 
 withFuse.test("waits for a process in state D, until the group is thawed meanwhile", () =>
 	inGroup(async (group) => {
@@ -63,7 +63,7 @@ withFuse.test("waits for a process in state D, until the group is thawed meanwhi
 		const freezing = reason(() => group.freeze());
 		await expect.poll(() => group.read("cgroup.freeze")).toBe("1\n");
 		expect(group.frozen).toBe(false);
-		writeFileSync(join(placeOfGroups(), group.name, "cgroup.freeze"), "0");
+		writeFileSync(join(`${groupsPlace}`, group.name, "cgroup.freeze"), "0");
 		expect(await freezing).toMatchObject(busy);
 	}),
 );

@@ -1,20 +1,20 @@
-import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import type { ChildProcess } from "@nearfar/core";
-import { cgroupRoot } from "../../../test/needs.ts";
-import { Cgroup } from "../src/index.ts";
+import { groupsPlace } from "../../../test/needs.ts";
+import { Cgroup, type Controller } from "../src/index.ts";
 
 let count = 0;
 
-/** Returns the path of the directory in which the tests make groups. An ordinary user has one above the cgroup of the tests. */
-export function placeOfGroups(): string {
-	const [, own = "/"] = /^0::(\/.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8")) ?? [];
-	return process.geteuid?.() === 0 ? `${cgroupRoot}` : dirname(join(`${cgroupRoot}`, own));
-}
-
-/** Calls `fn` with a new group, which is removed afterwards. */
-export async function inGroup(fn: (group: Cgroup) => Promise<void>): Promise<void> {
-	await using place = Cgroup.open(placeOfGroups());
+/**
+ * Calls `fn` with a new group, which is removed afterwards.
+ *
+ * @param controllers - The controllers that the group has.
+ */
+export async function inGroup(
+	fn: (group: Cgroup) => Promise<void>,
+	controllers: readonly Controller[] = [],
+): Promise<void> {
+	await using place = Cgroup.open(`${groupsPlace}`);
+	place.enable(controllers);
 	await using group = place.create(`nearfar-test-${process.pid}-${++count}`);
 	await fn(group);
 }

@@ -1,9 +1,11 @@
 import { Task } from "@nearfar/core";
 import { expect } from "vitest";
 import { needs } from "../../../test/needs.ts";
+import { killFrozen } from "../src/kill.ts";
+import { openAt } from "../src/place.ts";
 import { comet, inGroup, start } from "./group.ts";
 
-const { test } = needs("cgroup v2 in which this user can make groups");
+const { test } = needs("a cgroup in which this user can make groups");
 
 test("kills what is in the group and below, and resolves when populated is false", () =>
 	inGroup(async (group) => {
@@ -60,4 +62,15 @@ test("kills whichever task is current, and not in a batch", () =>
 		});
 		await killing;
 		expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
+	}));
+
+test("without cgroup.kill, as before Linux 5.14, freezes, signals and thaws until none is left", () =>
+	inGroup(async (group) => {
+		await using inner = group.create("inner");
+		const children = [await start(group, ...comet), await start(inner, ...comet), await start(inner, "sleep", "1000")];
+		const same = openAt(group.fd);
+		using _ = same.fd;
+		while (group.populated) await killFrozen(same);
+		for (const child of children) expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
+		expect(group.read("cgroup.freeze")).toBe("0\n");
 	}));

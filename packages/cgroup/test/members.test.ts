@@ -4,7 +4,7 @@ import { needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
 import { inGroup, start } from "./group.ts";
 
-const { test } = needs("cgroup v2 in which this user can make groups");
+const { test } = needs("a cgroup in which this user can make groups");
 
 test("add moves a process, given by its number or as a Process", () =>
 	inGroup(async (group) => {

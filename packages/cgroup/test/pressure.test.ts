@@ -5,7 +5,7 @@ import { reason } from "../../../test/reason.ts";
 import { parsePressure } from "../src/pressure.ts";
 import { inGroup, start } from "./group.ts";
 
-const { test } = needs("cgroup v2 in which this user can make groups", "pressure of a cgroup");
+const { test } = needs("a cgroup in which this user can make groups", "pressure of a cgroup");
 const often = { stall: 50, window: 2000 };
 
 test("has a value when the processes have waited long", () =>
@@ -65,7 +65,7 @@ test("refuses another resource", () =>
 		expect(() => group.pressure("disk" as never, often)).toThrow(TypeError);
 	}));
 
-const ordinary = needs("cgroup v2 in which this user can make groups", "pressure of a cgroup", "an ordinary user");
+const ordinary = needs("a cgroup in which this user can make groups", "pressure of a cgroup", "an ordinary user");
 
 ordinary.test("an ordinary user's window is a multiple of 2 s", () =>
 	inGroup(async (group) => {

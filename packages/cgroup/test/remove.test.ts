@@ -3,22 +3,22 @@ import { join } from "node:path";
 import { Task } from "@nearfar/core";
 import { describe, expect } from "vitest";
 import { runFixture } from "../../../test/fixture.ts";
-import { needs } from "../../../test/needs.ts";
+import { groupsPlace, needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
 import { Cgroup } from "../src/index.ts";
-import { comet, inGroup, placeOfGroups, start } from "./group.ts";
+import { comet, inGroup, start } from "./group.ts";
 import { Unkillable } from "./unkillable.ts";
 
-const { test } = needs("cgroup v2 in which this user can make groups");
+const { test } = needs("a cgroup in which this user can make groups");
 
 /** The path of a group, for node:fs. */
-const pathOf = (group: Cgroup) => join(placeOfGroups(), group.name);
+const pathOf = (group: Cgroup) => join(`${groupsPlace}`, group.name);
 
 test("CG-05: waits for the last of 20 processes", () =>
 	inGroup(async (group) => {
 		const children = await Promise.all(Array.from({ length: 20 }, () => start(group, "sleep", "1000")));
 		await group.remove();
-		expect(readdirSync(placeOfGroups())).not.toContain(group.name);
+		expect(readdirSync(`${groupsPlace}`)).not.toContain(group.name);
 		for (const child of children) expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
 	}));
 
@@ -35,7 +35,7 @@ test("CG-07: removes groups below, the innermost first, whatever their names and
 		expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
 	}));
 
-const withFuse = needs("cgroup v2 in which this user can make groups", "root", "the file system fuse");
+const withFuse = needs("a cgroup in which this user can make groups", "root", "the file system fuse");
 
 withFuse.test("CG-06: gives up after 5 s with the pids of a process in state D, and removes the group later", () =>
 	inGroup(async (group) => {
@@ -154,7 +154,7 @@ test("what begins in the group meanwhile is killed as well", () =>
 	}));
 
 test("the group of this process is refused, and so is one above: nothing is killed", async () => {
-	const { report, stderr } = await runFixture("cgroup/own", { args: [placeOfGroups()] });
+	const { report, stderr } = await runFixture("cgroup/own", { args: [`${groupsPlace}`] });
 	expect(stderr).toBe("");
 	expect(report.reasons).toEqual(Array(6).fill("occupied"));
 	await using outer = Cgroup.open(report.outer);
@@ -171,10 +171,10 @@ test("not in a batch", () =>
 		await refused;
 	}));
 
-const ordinary = needs("cgroup v2 in which this user can make groups", "an ordinary user");
+const ordinary = needs("a cgroup in which this user can make groups", "an ordinary user");
 
 ordinary.test("of a directory whose parent is another user's is EACCES, and kills nothing", async () => {
-	await using place = Cgroup.open(placeOfGroups());
+	await using place = Cgroup.open(`${groupsPlace}`);
 	await inGroup(async (group) => {
 		const child = await start(group, "sleep", "1000");
 		expect(await reason(() => place.remove())).toMatchObject({ code: "EACCES" });
