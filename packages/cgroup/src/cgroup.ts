@@ -272,7 +272,7 @@ export class Cgroup implements AsyncDisposable {
 	 * // with a cgroup of its own
 	 * await using parent = Cgroup.find();
 	 * await using group = parent.create("service");
-	 * await using task = await Task.clone({ cgroup: group.fd });
+	 * await using task = await Task.clone({ cgroup: group });
 	 * await group.evacuate(); // of itself a service calls `Cgroup.current().evacuate()`
 	 * console.log(group.pids, task.state); // [] live
 	 * ```

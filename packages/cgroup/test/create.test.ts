@@ -120,6 +120,7 @@ own.test(
 			() => group.evacuate(),
 			() => group.set({ pids: 1 }),
 			() => group.write("cgroup.freeze", "1"),
+			() => Task.clone({ cgroup: group }),
 		];
 		const all = async () => {
 			expect(group.removed).toBe(true);
@@ -176,7 +177,7 @@ own.test("a mount, a link or a file of another name is not reached through a dir
 own.test("every method runs near, whichever task is current, and a batch refuses them", async () => {
 	await using parent = root();
 	await using group = parent.create(newName());
-	await using task = await Task.clone({ cgroup: group.fd });
+	await using task = await Task.clone({ cgroup: group });
 	expect(task.run(() => group.pids)).toEqual([task.pid]);
 	await using here = Cgroup.current();
 	await using same = task.run(() => Cgroup.current());
@@ -249,7 +250,7 @@ limited.test("a controller that is not enabled is named by set", async () => {
 limited.test("a full group is EAGAIN at clone, and counts it", async () => {
 	await using parent = Cgroup.find();
 	await using group = parent.create(newName(), { limits: { pids: 0 } });
-	expect(await reason(() => Task.clone({ cgroup: group.fd }))).toMatchObject({ code: "EAGAIN" });
+	expect(await reason(() => Task.clone({ cgroup: group }))).toMatchObject({ code: "EAGAIN" });
 	expect(group.stat().pids).toMatchObject({ current: 0, max: 1 });
 });
 
@@ -271,7 +272,7 @@ limited.test(
 		await using parent = Cgroup.find();
 		await using group = parent.create(newName(), { limits: { memory: { max: 128 << 20 } } });
 		const [read, write] = pipe();
-		await using task = await Task.clone({ cgroup: group.fd });
+		await using task = await Task.clone({ cgroup: group });
 		const stdout = task.put(write);
 		task.run(() => stdout.dupTo(1, { closeOnExec: false }));
 		const script = "x=$(head -c 30000000 /dev/zero | tr '\\0' x); echo ready; while :; do sleep 1000; done";

@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, rmdirSync } from "node:fs";
+import { setImmediate } from "node:timers/promises";
 import { type ChildProcess, Task } from "@nearfar/core";
 import { expect } from "vitest";
 import { cgroupRoot, needs } from "../../../test/needs.ts";
@@ -16,7 +17,7 @@ const [rare = ""] =
 
 /** Starts a shell in a group. Its script has to end with the group. */
 async function shell(group: Cgroup, script: string): Promise<ChildProcess> {
-	const task = await Task.clone({ cgroup: group.fd });
+	const task = await Task.clone({ cgroup: group });
 	return task.exec("sh", ["sh", "-c", script]);
 }
 
@@ -45,7 +46,7 @@ own.test("CG-11: a directory with processes is refused before anything is writte
 	await using parent = Cgroup.open(`${cgroupRoot}`);
 	parent.enable([rare].filter(Boolean));
 	await using group = parent.create(newName());
-	await using task = await Task.clone({ cgroup: group.fd });
+	await using task = await Task.clone({ cgroup: group });
 	expect(refusal(() => group.enable(group.controllers))).toMatchObject(
 		rare ? { reason: "occupied", pids: [task.pid], hint: expect.stringContaining("evacuate") } : {},
 	);
@@ -57,7 +58,7 @@ limited.test(
 	async () => {
 		await using parent = Cgroup.find({ controllers: ["cpu", "pids"] });
 		await using group = parent.create(newName(), { limits: { pids: 10, cpu: { weight: 10 } } });
-		await using task = await Task.clone({ cgroup: group.fd });
+		await using task = await Task.clone({ cgroup: group });
 		for (const controllers of [["cpu"], ["pids"], ["cpu", "pids"]]) {
 			expect(refusal(() => group.enable(controllers))).toMatchObject({ reason: "occupied", pids: [task.pid] });
 		}
@@ -74,7 +75,7 @@ own.test("evacuate moves every process, also of a shell that forks meanwhile", a
 	await using parent = Cgroup.open(`${cgroupRoot}`);
 	await using group = parent.create(newName());
 	const child = await shell(group, "i=0; while [ $i -lt 300 ]; do (:) & i=$((i + 1)); done; wait; exec sleep 1000");
-	await using idle = await Task.clone({ cgroup: group.fd });
+	await using idle = await Task.clone({ cgroup: group });
 	expect(await group.evacuate("inner")).toBe(group);
 	expect(group.pids).toEqual([]);
 	await using inner = Cgroup.open(`${cgroupRoot}${group.path}/inner`);
@@ -82,13 +83,16 @@ own.test("evacuate moves every process, also of a shell that forks meanwhile", a
 	expect(await group.evacuate("inner")).toBe(group); // nothing to move: the directory of this name is no obstacle
 	child.kill("SIGKILL");
 	await child.exited;
+	await idle.exit();
+	while (inner.populated) await setImmediate();
+	rmdirSync(`${cgroupRoot}${inner.path}`);
 });
 
 own.test("evacuate is refused where a directory of the name is there, and moves nothing", async () => {
 	await using parent = Cgroup.open(`${cgroupRoot}`);
 	await using group = parent.create(newName());
 	await using main = group.create("main");
-	await using task = await Task.clone({ cgroup: group.fd });
+	await using task = await Task.clone({ cgroup: group });
 	expect(await reason(() => group.evacuate())).toMatchObject({ code: "EEXIST", path: main.path });
 	expect([group.pids, main.pids]).toEqual([[task.pid], []]);
 });
