@@ -1,5 +1,4 @@
-import { readFileSync, rmdirSync } from "node:fs";
-import { setImmediate } from "node:timers/promises";
+import { readFileSync } from "node:fs";
 import { type ChildProcess, Task } from "@nearfar/core";
 import { expect } from "vitest";
 import { cgroupRoot, needs } from "../../../test/needs.ts";
@@ -83,9 +82,6 @@ own.test("evacuate moves every process, also of a shell that forks meanwhile", a
 	expect(await group.evacuate("inner")).toBe(group); // nothing to move: the directory of this name is no obstacle
 	child.kill("SIGKILL");
 	await child.exited;
-	await idle.exit();
-	while (inner.populated) await setImmediate();
-	rmdirSync(`${cgroupRoot}${inner.path}`);
 });
 
 own.test("evacuate is refused where a directory of the name is there, and moves nothing", async () => {
