@@ -28,6 +28,7 @@ import { describe, TestRunner, test } from "vitest";
 export type Need =
 	| keyof typeof probes
 	| `Linux ${number}.${number}`
+	| `ABI ${number} of Landlock`
 	| `the program ${string}`
 	| `the file system ${string}`
 	| `${number} open files`;
@@ -204,6 +205,8 @@ function skipping<Api extends typeof test | typeof describe>(skip: Api["skip"], 
 function probe(need: Need): boolean {
 	const [, major, minor] = /^Linux (\d+)\.(\d+)$/.exec(need) ?? [];
 	if (major) return isAtLeast(Number(major), Number(minor));
+	const [, abi] = /^ABI (\d+) of Landlock$/.exec(need) ?? [];
+	if (abi) return has("Landlock") && Number(Task.near.syscall(landlockCreateRuleset, 0, 0, 1)) >= Number(abi);
 	const [, program] = /^the program (.*)$/.exec(need) ?? [];
 	if (program) return isInPath(program);
 	const [, type] = /^the file system (.*)$/.exec(need) ?? [];

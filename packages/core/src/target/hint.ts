@@ -1,5 +1,6 @@
 import type { FailureData } from "../../native/binding.js";
 import { atFlags, prctlOptions } from "../addon/flags.generated.ts";
+import { hintForLandlock } from "./landlock-hint.ts";
 import { hintForXattr } from "./xattr-hint.ts";
 
 /** The kinds of namespaces that a task needs for file systems which show a namespace. */
@@ -25,7 +26,7 @@ const since: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns what may stand in the way of a call on mounts, on filters, on capabilities or on those of a file, and what to do about it. The call,
+ * Returns what may stand in the way of a call on mounts, on filters, on Landlock, on capabilities or on those of a file, and what to do about it. The call,
  * the file system and the error decide: no further call is made.
  *
  * @param failure - The failure.
@@ -35,6 +36,7 @@ export function hintFor(failure: FailureData, paths: { path?: string; dest?: str
 	const { code = "", syscall = "", fstype, number } = failure;
 	if (/xattr(at)?$/.test(syscall)) return hintForXattr(syscall, code);
 	if (syscall === "seccomp") return filters[code];
+	if (syscall.startsWith("landlock_")) return hintForLandlock(syscall, code);
 	switch (code) {
 		case "EPERM":
 			return privileges(syscall, number ?? -1) ?? hintForPermission(syscall, fstype?.toString());

@@ -1,4 +1,4 @@
-import { FileDescriptor, Location, type LocationLike, type Task } from "@nearfar/core";
+import { FileDescriptor, Location, type LocationLike, type SyscallError, type Task } from "@nearfar/core";
 import { array, options as checkOptions, wrongValue } from "@nearfar/core/internal";
 import { type Enforced, type LandlockLevel, type LandlockRules, landlock, planLandlock } from "@nearfar/landlock";
 
@@ -50,6 +50,12 @@ export function enterDomain(task: Task, domain: Domain): void {
 	});
 	landlock(rules, level);
 	for (const fd of put) fd.close();
+}
+
+/** Returns what may stand in the way of a program that cannot be executed in a domain. */
+export function hintInDomain({ code }: SyscallError): string | undefined {
+	if (code !== "EACCES") return undefined;
+	return 'the rules of options.landlock may not allow "execute" on the file, on the interpreter that its first line names, or on the loader of either, such as /lib64/ld-linux-x86-64.so.2';
 }
 
 function replaceDescriptor(at: LocationLike, copy: (fd: FileDescriptor) => FileDescriptor): LocationLike {

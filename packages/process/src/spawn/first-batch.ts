@@ -1,6 +1,6 @@
 import { type ExecOptions, FileDescriptor, type PathLike, type Task } from "@nearfar/core";
-import { copyEnvironment, executeFor } from "@nearfar/core/internal";
-import { copyDomain, enterDomain } from "./domain.ts";
+import { copyEnvironment, executeFor, explained } from "@nearfar/core/internal";
+import { copyDomain, enterDomain, hintInDomain } from "./domain.ts";
 import { Privileges } from "./privileges.ts";
 import type { SpawnRequest } from "./request.ts";
 import { type PlacedFiles, prepareTask, setFileLimit } from "./state.ts";
@@ -66,9 +66,8 @@ export class FirstBatch {
 		setFileLimit(this.#request);
 		const file = executable ?? (this.#request.file as PathLike);
 		const options = execOptions(this.#request, kept);
-		this.#privileges.execute(() =>
-			executeFor({ call: "spawn", descriptor }, task, file, argv, options, filter && [filter]),
-		);
+		const execute = () => executeFor({ call: "spawn", descriptor }, task, file, argv, options, filter && [filter]);
+		this.#privileges.execute(domain ? () => explained(execute, hintInDomain) : execute);
 	}
 }
 
