@@ -7,7 +7,8 @@
  */
 export function proxyEnvironment(port: number, user?: string): Record<string, string> {
 	const proxy = `http://${user === undefined ? "" : `${user}@`}127.0.0.1:${port}`;
-	const own = "localhost,127.0.0.1,::1"; // the loopback device is the sandbox's own
+	// The loopback device is the sandbox's own. Where it is that of the host, the proxy alone is reached there.
+	const own = user === undefined ? "localhost,127.0.0.1,::1" : "";
 	const names = { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, ALL_PROXY: proxy, NO_PROXY: own };
 	const small = Object.entries(names).map(([name, value]) => [name.toLowerCase(), value]);
 	return { ...names, ...Object.fromEntries(small), NODE_USE_ENV_PROXY: "1" }; // Node 22.21 and 24.5
