@@ -9,7 +9,7 @@ const MEMORY = 16 << 20; // bytes
 
 /** Reads without end into its memory. */
 const allocationBomb = ["tail", "/dev/zero"] as const;
-const forkBomb = ["sh", "-c", "bomb() { bomb | bomb & }; bomb; sleep 1000"] as const;
+const forkBomb = ["sh", "-c", "exec 2>/dev/null; bomb() { bomb | bomb & }; bomb; sleep 1000"] as const;
 
 /** Calls `fn` with a new group that has limits. */
 const limited = (limits: CgroupLimits, fn: (group: Cgroup) => Promise<void>) =>
@@ -23,6 +23,7 @@ const oomKills = (group: Cgroup) => group.stat().memory?.events.oomKill;
 
 test("CG-08: a kill for memory counts in the group and above, and `oom` where the limit was hit and above", () =>
 	limited({ memory: { max: MEMORY } }, async (group) => {
+		group.enable(["memory"]);
 		await using inner = group.create("inner");
 		await using unlimited = inner.create("unlimited", { limits: { memory: { oomGroup: false } } });
 		const child = await start(unlimited, ...allocationBomb);

@@ -158,16 +158,19 @@ test("a wrong signal is a TypeError", () =>
 const limited = needs("a cgroup with memory and pids in which this user can make groups");
 
 limited.test("memory and pids have their totals, and a controller that is taken away takes its part along", () =>
-	inGroup(async (group) => {
-		await using inner = group.create("inner", { limits: { memory: { max: 64 << 20 }, pids: 100 } });
-		const loop = loopOver(inner);
-		expect((await loop.next()).value).toMatchObject({ memory: { oomKill: 0 }, pidsMax: 0 });
-		writeFileSync(join(`${groupsPlace}`, group.name, "cgroup.subtree_control"), "-memory -pids");
-		const next = loop.next();
-		const child = await start(inner, "sleep", "1000");
-		expect((await next).value).toEqual({ populated: true, frozen: false });
-		await loop.return?.();
-		await inner.kill();
-		await child.exited;
-	}),
+	inGroup(
+		async (group) => {
+			await using inner = group.create("inner", { limits: { memory: { max: 64 << 20 }, pids: 100 } });
+			const loop = loopOver(inner);
+			expect((await loop.next()).value).toMatchObject({ memory: { oomKill: 0 }, pidsMax: 0 });
+			writeFileSync(join(`${groupsPlace}`, group.name, "cgroup.subtree_control"), "-memory -pids");
+			const next = loop.next();
+			const child = await start(inner, "sleep", "1000");
+			expect((await next).value).toEqual({ populated: true, frozen: false });
+			await loop.return?.();
+			await inner.kill();
+			await child.exited;
+		},
+		["memory", "pids"],
+	),
 );
