@@ -7,6 +7,7 @@ import { exec } from "./exec.ts";
 import { far, thread } from "./far.ts";
 import { imports } from "./import.ts";
 import { isolate } from "./isolate.ts";
+import { limits } from "./limits.ts";
 import { mount } from "./mount.ts";
 import { lookAtMounts } from "./mountinfo.ts";
 import { namespace } from "./namespace.ts";
@@ -34,6 +35,7 @@ const rows = [
 	...exec,
 	...spawnProgram,
 	...spawnPipes,
+	...limits,
 	...isolate,
 	...sandbox,
 	...sandboxRun,
