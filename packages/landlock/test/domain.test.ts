@@ -108,7 +108,7 @@ needs("Landlock").describe("refused", () => {
 	);
 
 	needs("ABI 4 of Landlock").test("TCP: EACCES for bind and connect, but for the ports of the rules", async () => {
-		await using other = createServer();
+		await using other = createServer((socket) => socket.destroy());
 		const port = await listen(other, 0);
 		await using task = await cloneIn({ ports: [] });
 		const tcp = (task: Task) => make(task, "socket", AF_INET, SOCK_STREAM, 0);
@@ -149,7 +149,7 @@ needs("Landlock").describe("refused", () => {
 
 	needs("ABI 9 of Landlock").test("LL-09 Unix sockets by path: EACCES", async () => {
 		using folder = new Folder();
-		await using server = createServer();
+		await using server = createServer((socket) => socket.destroy());
 		await listen(server, folder.at("socket"));
 		const address = unixAddress(folder.at("socket"));
 		const connect = (task: Task) =>
@@ -253,7 +253,7 @@ needs("Landlock").describe("not covered", () => {
 
 	test("LL-09 Unix sockets by path, below the level 9", async () => {
 		using folder = new Folder();
-		await using server = createServer();
+		await using server = createServer((socket) => socket.destroy());
 		await listen(server, folder.at("socket"));
 		const address = unixAddress(folder.at("socket"));
 		await using task = await cloneIn({ paths: [] });
@@ -265,7 +265,7 @@ needs("Landlock").describe("not covered", () => {
 		"UDP below the level 10, and TCP Fast Open until the erratum of Linux 7.3",
 		async () => {
 			const MSG_FASTOPEN = 0x2000_0000;
-			await using server = createServer();
+			await using server = createServer((socket) => socket.destroy());
 			const port = await listen(server, 0);
 			await using task = await cloneIn({ ports: [] });
 			const udp = make(task, "socket", AF_INET, SOCK_DGRAM, 0);
@@ -281,7 +281,7 @@ needs("Landlock").describe("not covered", () => {
 
 	needs("ABI 4 of Landlock").test("MPTCP", async () => {
 		const IPPROTO_MPTCP = 262;
-		await using server = createServer();
+		await using server = createServer((socket) => socket.destroy());
 		const port = await listen(server, 0);
 		await using task = await cloneIn({ ports: [] });
 		const made = outcome(() => make(task, "socket", AF_INET, SOCK_STREAM, IPPROTO_MPTCP));
