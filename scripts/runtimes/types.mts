@@ -2,6 +2,7 @@
 import { capget } from "@nearfar/caps";
 import { type FileDescriptor, openat2, Task } from "@nearfar/core";
 import { getresuid } from "@nearfar/credentials";
+import { type Enforced, planLandlock } from "@nearfar/landlock";
 import { mount } from "@nearfar/mount";
 import { namespaceKinds } from "@nearfar/namespaces";
 import { type SocketAddress, socket } from "@nearfar/net";
@@ -22,7 +23,18 @@ export async function use(): Promise<ExitStatus> {
 	const rules: SeccompRules = { default: "allow", rules: [{ calls: ["keyctl"], action: { errno: "EPERM" } }] };
 	// @ts-expect-error No system call has this name.
 	rules.rules = [{ calls: ["keyctrl"], action: "kill" }];
+	const enforced: Enforced = planLandlock({ scope: ["signal"] }, { drop: "any" });
+	// @ts-expect-error No right has this name.
+	planLandlock({ paths: [{ at: "/", allow: ["reed"] }] });
 	const text: string = (await run("true")).stdout;
-	console.log(ids, text, compileFilter(rules).length, capget().effective.has("chown"), pidfd.fd, address.path);
+	console.log(
+		ids,
+		text,
+		enforced.level,
+		compileFilter(rules).length,
+		capget().effective.has("chown"),
+		pidfd.fd,
+		address.path,
+	);
 	return child.closed;
 }

@@ -15,6 +15,7 @@ import {
 	setresuid,
 	setsid,
 } from "@nearfar/credentials";
+import { landlock, landlockAbi } from "@nearfar/landlock";
 import { mount, mountSetattr, moveMount, openTree, umount } from "@nearfar/mount";
 import { namespaceKinds, sethostname, setns, unshare } from "@nearfar/namespaces";
 import { run, setNoNewPrivs } from "@nearfar/process";
@@ -52,6 +53,18 @@ export const isolation = {
 			}),
 		);
 		equal((await run("mkdir", ["/tmp/nearfar-filtered"], { noNewPrivs: true, seccomp })).code, 1);
+	},
+	"a domain of Landlock, in a task and in a program": async () => {
+		if (landlockAbi() === 0) return;
+		const system = { at: "/usr", allow: ["run"], kind: "directory" };
+		await withTask({}, (task) =>
+			task.run(() => {
+				truthy(landlock({ paths: [system] }, { drop: "any" }).fs.includes("makeDir"));
+				throws(() => mkdir("/tmp/nearfar-restricted"), "EACCES");
+			}),
+		);
+		const inDomain = { landlock: { paths: [system], drop: "any" } };
+		truthy((await run("mkdir", ["/tmp/nearfar-restricted"], inDomain)).code > 0);
 	},
 	"near, unshare is refused": () => {
 		throws(() => unshare(["mnt"]), "ERR_NEARFAR_MULTITHREADED");

@@ -1,4 +1,4 @@
-import { FileDescriptor, Location, type LocationLike, type SyscallError, type Task } from "@nearfar/core";
+import { FileDescriptor, Location, type LocationLike, type SyscallError } from "@nearfar/core";
 import { array, options as checkOptions, wrongValue } from "@nearfar/core/internal";
 import { type Enforced, type LandlockLevel, type LandlockRules, landlock, planLandlock } from "@nearfar/landlock";
 
@@ -40,16 +40,9 @@ export function copyDomain(domain: Domain, copy: (fd: FileDescriptor) => FileDes
 	return { ...domain, rules: { ...domain.rules, ...(paths && { paths }) } };
 }
 
-/** Restricts a task, as calls of the batch that is being collected. */
-export function enterDomain(task: Task, domain: Domain): void {
-	const put: FileDescriptor[] = [];
-	const { rules, level } = copyDomain(domain, (fd) => {
-		const copy = task.put(fd);
-		put.push(copy);
-		return copy;
-	});
+/** Restricts the current task, as calls of the batch that is being collected. The descriptors of the domain are those of the task. */
+export function enterDomain({ rules, level }: Domain): void {
 	landlock(rules, level);
-	for (const fd of put) fd.close();
 }
 
 /** Returns what may stand in the way of a program that cannot be executed in a domain. */

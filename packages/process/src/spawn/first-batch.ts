@@ -1,6 +1,6 @@
 import { type ExecOptions, FileDescriptor, type PathLike, type Task } from "@nearfar/core";
 import { copyEnvironment, executeFor, explained } from "@nearfar/core/internal";
-import { copyDomain, enterDomain, hintInDomain } from "./domain.ts";
+import { copyDomain, type Domain, enterDomain, hintInDomain } from "./domain.ts";
 import { Privileges } from "./privileges.ts";
 import type { SpawnRequest } from "./request.ts";
 import { type PlacedFiles, prepareTask, setFileLimit } from "./state.ts";
@@ -15,6 +15,8 @@ export class FirstBatch {
 	#request: SpawnRequest;
 	#snapshotError: unknown;
 	#placed: PlacedFiles | undefined; // a reference to all of its descriptors until exec
+	/** The domain with descriptors of the task, which close when the program is executed. */
+	#domain: Domain | undefined;
 	#complete = false;
 
 	constructor(request: SpawnRequest, stdio: OpenStdio) {
@@ -28,7 +30,10 @@ export class FirstBatch {
 	readonly collect = (task: Task): void => {
 		if (this.#snapshotError !== undefined) throw this.#snapshotError;
 		this.#placed = prepareTask(task, this.#request, this.#stdio, this.#privileges, this.#group);
-		if (this.#request.setup) return;
+		const { domain, setup } = this.#request;
+		// Behind the descriptors of the program, which are at their numbers now.
+		if (domain) this.#domain = copyDomain(domain, (fd) => task.put(fd));
+		if (setup) return;
 		this.exec(task);
 		this.#complete = true;
 	};
@@ -62,7 +67,7 @@ export class FirstBatch {
 		const { executable, kept = [] } = this.#placed ?? {};
 		const { argv, descriptor, domain, filter } = this.#request;
 		this.#privileges.reduce();
-		if (domain) enterDomain(task, domain);
+		if (domain) enterDomain(this.#domain ?? domain);
 		setFileLimit(this.#request);
 		const file = executable ?? (this.#request.file as PathLike);
 		const options = execOptions(this.#request, kept);
