@@ -618,10 +618,12 @@ export class Cgroup implements AsyncDisposable {
 	 * Kills every process of this cgroup and below with SIGKILL, also those that are frozen and those that fork meanwhile. Resolves when
 	 * `populated` is false.
 	 *
+	 * The processes are frozen, and killed one by one. Only where that is not enough, as for a process of another user, the file
+	 * `cgroup.kill` is written: most kernels of 2025 and later kill every process that is cloned into such a cgroup afterwards.
+	 *
 	 * A process in state D is killed only when its wait is over, and the promise waits for it. {@link Cgroup.remove} gives up after 5 s.
 	 *
 	 * @throws `EACCES` This process may not write the file.
-	 * @throws `EPERM` Before Linux 5.14: a process belongs to another user. The others are killed.
 	 * @throws `EOPNOTSUPP` The cgroup is threaded: kill the `"domain threaded"` above.
 	 * @throws `ERR_NEARFAR_CGROUP` `"occupied"`: this process is in the cgroup or below. `"removed"`: the directory was removed before.
 	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
@@ -634,7 +636,7 @@ export class Cgroup implements AsyncDisposable {
 	 * await group.kill();
 	 * console.log(group.populated, (await task.process.exited).signal); // false SIGKILL
 	 * ```
-	 * @see cgroups(7), "cgroup.kill"; Linux 5.14, before that by freezing; the owner of the directory
+	 * @see cgroups(7), "cgroup.kill"; Linux 5.2; the owner of the directory
 	 */
 	async kill(): Promise<void> {
 		await kill(this.#directory);

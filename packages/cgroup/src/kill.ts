@@ -4,29 +4,37 @@ import { type Directory, near } from "./directory.ts";
 import { isRemovedError } from "./errors.ts";
 import { refuseOwn } from "./own.ts";
 import { eventIn, pidsIn } from "./state.ts";
-import { eachBelow } from "./tree.ts";
+import { childrenOf } from "./tree.ts";
 import { waitForState } from "./waiting.ts";
 
 const SIGKILL = 9;
-const PATIENCE = 1000; // milliseconds until the processes are killed once more
+const PATIENCE = 200; // milliseconds until the processes are killed once more
+const ROUNDS = 10; // in which the processes are killed one by one
+const SLICE = 32; // processes that are killed before the event loop goes on
 
 /** Kills every process of a cgroup and below. Resolves when none is left. */
 export async function kill(directory: Directory): Promise<void> {
 	refuseOwn(directory, "kill");
-	await killUntil(directory, Number.POSITIVE_INFINITY);
+	await killUntil(directory, killForReuse);
 }
 
 /**
  * Kills every process of a cgroup and below, until none is left.
  *
- * @param deadline - When to give up, as `performance.now()` counts.
+ * @param directory - The cgroup.
+ * @param killOnce - Kills those that are there. Called again while one is left.
+ * @param deadline - When to give up, as `performance.now()` counts. Default: never.
  * @returns false if there still were processes at the deadline.
  */
-export async function killUntil(directory: Directory, deadline: number): Promise<boolean> {
+export async function killUntil(
+	directory: Directory,
+	killOnce: (directory: Directory, round: number) => Promise<void>,
+	deadline = Number.POSITIVE_INFINITY,
+): Promise<boolean> {
 	let left = eventIn(directory, "populated") !== false;
 	try {
-		while (left && performance.now() < deadline) {
-			await killOnce(directory);
+		for (let round = 0; left && performance.now() < deadline; round++) {
+			await killOnce(directory, round);
 			const until = Math.min(deadline, performance.now() + PATIENCE);
 			left = !(await waitForState(directory, ({ populated }) => !populated, until));
 		}
@@ -37,7 +45,8 @@ export async function killUntil(directory: Directory, deadline: number): Promise
 	return !left;
 }
 
-async function killOnce(directory: Directory): Promise<void> {
+/** Kills the processes of a cgroup that takes no new ones afterwards. */
+export async function killForGood(directory: Directory): Promise<void> {
 	try {
 		await directory.writeInHelper("cgroup.kill", "1");
 	} catch (error) {
@@ -46,37 +55,71 @@ async function killOnce(directory: Directory): Promise<void> {
 	}
 }
 
-/** Kills the processes one by one, as before Linux 5.14. They are frozen, so that they do not fork meanwhile. */
-export async function killFrozen(directory: Directory): Promise<void> {
+/**
+ * Kills the processes of a cgroup that may take new ones afterwards. After a write to `cgroup.kill`, the kernels since 6.14, and those
+ * of the long-term lines since 2025, kill every process that another cgroup clones into this one: they compare the numbers of kills
+ * of two different cgroups. So that file is the last resort here, for processes that this one cannot see or may not signal.
+ */
+async function killForReuse(directory: Directory, round: number): Promise<void> {
+	const isThreaded = pidsIn(directory) === undefined;
+	if (isThreaded || round >= ROUNDS || !(await killFrozen(directory))) await killForGood(directory);
+}
+
+/**
+ * Kills the processes one by one. They are frozen, so that they do not fork meanwhile.
+ *
+ * @returns false if this process may not kill one of them.
+ */
+export async function killFrozen(directory: Directory): Promise<boolean> {
 	const wasFrozen = directory.read("cgroup.freeze").trim() === "1";
 	await directory.writeInHelper("cgroup.freeze", "1");
 	try {
 		// A process that the kernel cannot freeze does not keep the others alive.
-		await waitForState(directory, ({ frozen }) => frozen, performance.now() + PATIENCE);
-		const refusals: unknown[] = [];
-		eachBelow(directory, (each) => near("kill the processes of a cgroup", () => killEach(each, refusals)));
-		if (refusals.length > 0) throw refusals[0];
+		await waitForState(directory, ({ frozen, populated }) => frozen || !populated, performance.now() + PATIENCE);
+		return await killTree(directory);
 	} finally {
 		if (!wasFrozen) await directory.writeInHelper("cgroup.freeze", "0");
 	}
 }
 
-/** Kills the processes of one directory. By the time of the call another process could have the pid of one that has ended. */
-function killEach(directory: Directory, refusals: unknown[]): void {
-	const held = (pidsIn(directory) ?? []).flatMap((pid) => {
+/** Kills the processes of a directory and of those below. Returns false if this process may not kill one of them. */
+async function killTree(directory: Directory): Promise<boolean> {
+	let killed = true;
+	const pids = pidsIn(directory) ?? []; // the processes of a threaded cgroup are those of its domain
+	for (let first = 0; first < pids.length; first += SLICE) {
+		const slice = pids.slice(first, first + SLICE);
+		killed = near("kill the processes of a cgroup", () => killEach(directory, slice)) && killed;
+		await new Promise((resolve) => setImmediate(resolve));
+	}
+	for (const child of childrenOf(directory)) {
+		try {
+			killed = (await killTree(child.directory)) && killed;
+		} catch (error) {
+			if (!isRemovedError(error)) throw error;
+		}
+	}
+	return killed;
+}
+
+/** Kills some processes of a directory. By the time of the call another process could have the pid of one that has ended. */
+function killEach(directory: Directory, pids: readonly number[]): boolean {
+	const held = pids.flatMap((pid) => {
 		const pidfd = openPidfd(pid);
 		return pidfd ? [{ pid, pidfd }] : [];
 	});
 	const present = new Set(pidsIn(directory));
+	let killed = true;
 	for (const { pid, pidfd } of held) {
 		using _ = pidfd;
 		if (!present.has(pid)) continue;
 		try {
 			native().pidfdSendSignal(numberOf(pidfd), SIGKILL, 0);
 		} catch (error) {
-			if (!isEnded(error)) refusals.push(error);
+			if (error instanceof SyscallError && error.code === "EPERM") killed = false;
+			else if (!isEnded(error)) throw error;
 		}
 	}
+	return killed;
 }
 
 /** `undefined`: the process has ended, or belongs to another pid namespace, which is shown as 0. */

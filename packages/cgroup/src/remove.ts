@@ -1,7 +1,7 @@
 import { SyscallError } from "@nearfar/core";
 import type { Directory } from "./directory.ts";
 import { CgroupError, isRemovedError } from "./errors.ts";
-import { killUntil } from "./kill.ts";
+import { killForGood, killUntil } from "./kill.ts";
 import { endingLoops } from "./loop.ts";
 import { idOf, refuseOwn } from "./own.ts";
 import { childrenOf, pidsBelow } from "./tree.ts";
@@ -17,7 +17,7 @@ export async function remove(directory: Directory): Promise<void> {
 		if (await removeOne(directory)) return;
 		refuseOwn(directory, "remove");
 		for (let pause = SHORTEST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
-			const isEmpty = await killUntil(directory, deadline);
+			const isEmpty = await killUntil(directory, killForGood, deadline);
 			if (isEmpty) await removeBelow(directory);
 			if (isEmpty && (await removeOne(directory))) return;
 			if (performance.now() + pause > deadline) throw busyError(directory);

@@ -74,3 +74,16 @@ test("without cgroup.kill, as before Linux 5.14, freezes, signals and thaws unti
 		for (const child of children) expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
 		expect(group.read("cgroup.freeze")).toBe("0\n");
 	}));
+
+test("a group that was killed takes new tasks, which live", () =>
+	inGroup(async (group) => {
+		for (let turn = 0; turn < 3; turn++) {
+			const child = await start(group, ...comet);
+			await group.kill();
+			expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
+		}
+		await using task = await group.clone();
+		const answer = await task.clone();
+		expect([...group.pids].sort()).toEqual([task.pid, answer.pid].sort());
+		await answer.exit();
+	}));
