@@ -8,11 +8,13 @@ import {
 	Task,
 	type TaskGoneError,
 } from "@nearfar/core";
-import { abortSignal, array, options as checkOptions, text as checkText } from "@nearfar/core/internal";
+import { abortSignal, options as checkOptions, text as checkText } from "@nearfar/core/internal";
+import { checkControllers } from "./check-controllers.ts";
 import { checkLimits } from "./check-limits.ts";
 import { createIn } from "./create.ts";
 import { type Directory, near } from "./directory.ts";
 import { enableIn } from "./enable.ts";
+import { CgroupError } from "./errors.ts";
 import { evacuateInto } from "./evacuate.ts";
 import { type CgroupEvent, watchEvents } from "./events.ts";
 import { findDirectory } from "./find.ts";
@@ -29,6 +31,7 @@ import { remove } from "./remove.ts";
 import { setLimits } from "./set-limits.ts";
 import { type CgroupStat, readStat } from "./stat.ts";
 import { availableIn, type CgroupType, type Controller, enabledIn, eventIn, pidsIn, typeOf } from "./state.ts";
+import { bothRefused, checkScope, type SystemdOptions, startScope } from "./systemd.ts";
 
 /** What {@link Cgroup.find} looks for. */
 export interface FindOptions {
@@ -45,6 +48,8 @@ interface Parts {
 	readonly origin: CgroupOrigin;
 	/** The object that has made the directory. Absent: the directory was there before. */
 	readonly maker?: Cgroup;
+	/** The task that clones for this process. */
+	readonly keeper?: Task | undefined;
 }
 
 /**
@@ -62,14 +67,20 @@ interface Parts {
 export class Cgroup implements AsyncDisposable {
 	/** Where the directory comes from: {@link Cgroup.find}, {@link Cgroup.open} and {@link Cgroup.current} (`"given"`). */
 	readonly origin: CgroupOrigin;
+	/**
+	 * The task that clones into this cgroup and those below in the place of Node, which may not: that of {@link Cgroup.viaSystemd}. It ends
+	 * with Node, and with the scope. `undefined`: Node clones.
+	 */
+	readonly keeper: Task | undefined;
 	readonly #directory: Directory;
 	readonly #maker: Cgroup | undefined;
 	#parent: Cgroup | undefined;
 	#removing: Promise<void> | undefined;
 
-	private constructor({ directory, origin, maker }: Parts) {
+	private constructor({ directory, origin, maker, keeper }: Parts) {
 		this.#directory = directory;
 		this.origin = origin;
+		this.keeper = keeper;
 		this.#maker = maker;
 	}
 
@@ -149,6 +160,69 @@ export class Cgroup implements AsyncDisposable {
 	static find(options?: FindOptions): Cgroup {
 		const { controllers = ["memory", "pids"] } = checkOptions(options, ["controllers"]);
 		return new Cgroup(findDirectory(checkControllers(controllers, "options.controllers")));
+	}
+
+	/**
+	 * Has systemd make a scope with `Delegate=yes`, whose cgroup belongs to this program alone. Moves none of its processes.
+	 *
+	 * A task, the keeper, is cloned, and systemd is asked through `/usr/bin/busctl` to put it into a scope. The keeper then goes into the
+	 * child `keeper` of the scope, and all controllers of the scope are enabled. Clones into this cgroup and into those below go through the
+	 * keeper: from a login session Node itself may not put processes there, and the kernel says `EACCES`. When the keeper and all other
+	 * processes of the scope have ended, systemd removes it with every directory in it. The keeper ends with Node, however Node ends.
+	 *
+	 * `systemctl daemon-reload` leaves the limits alone. `systemctl stop` kills everything in the scope: methods then throw `"removed"`.
+	 *
+	 * @param options - `manager`: that of the user or of the system; default: the system's for root. `name`: of the unit, which ends in
+	 * `.scope`; default: `nearfar-PID-N.scope`. `controllers`: those that have to be there; default: memory and pids. `signal`: aborts.
+	 * @returns The cgroup, with the origin `"systemd"`. `await using` ends the scope.
+	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"systemd"`: busctl is missing, or has refused; the message has its text. Or `"controller"`, with
+	 * `missing`; or one of {@link Cgroup.current}.
+	 * @throws `ABORT_ERR` The signal was aborted. No task is left, and no scope.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` An option has the wrong type, or the name is not one of a scope.
+	 * @example
+	 * ```ts
+	 * // with systemd
+	 * await using scope = await Cgroup.viaSystemd();
+	 * await using group = scope.create("work", { limits: { memory: { max: 256 << 20 } } });
+	 * console.log(group.path, scope.keeper?.state); // /user.slice/…/nearfar-123-130.scope/work live
+	 * ```
+	 * @see systemd.scope(5), systemd.resource-control(5), busctl(1); systemd 239, no privilege with the manager of the user
+	 */
+	static async viaSystemd(options?: SystemdOptions): Promise<Cgroup> {
+		const request = near("make a scope of systemd", () => checkScope(options));
+		return new Cgroup({ ...(await startScope(request)), origin: "systemd" });
+	}
+
+	/**
+	 * Finds a directory as {@link Cgroup.find} does, and has systemd make one where that refuses.
+	 *
+	 * @param options - As for {@link Cgroup.find} and {@link Cgroup.viaSystemd}.
+	 * @returns The cgroup. Close it with `await using`.
+	 * @throws `ERR_NEARFAR_CGROUP` Both refuse. The error is that of {@link Cgroup.viaSystemd}, with that of {@link Cgroup.find} as `cause`.
+	 * @throws `ABORT_ERR` The signal was aborted.
+	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
+	 * @throws `TypeError` An option has the wrong type.
+	 * @example
+	 * ```ts
+	 * // with a cgroup of its own
+	 * await using parent = await Cgroup.obtain({ controllers: ["memory"] });
+	 * console.log(parent.origin); // root, delegated or systemd
+	 * ```
+	 * @see cgroups(7), systemd.scope(5)
+	 */
+	static async obtain(options?: FindOptions & SystemdOptions): Promise<Cgroup> {
+		const request = near("make a scope of systemd", () => checkScope(options));
+		try {
+			return Cgroup.find({ controllers: request.controllers });
+		} catch (found) {
+			if (!(found instanceof CgroupError)) throw found;
+			try {
+				return await Cgroup.viaSystemd(options);
+			} catch (error) {
+				throw error instanceof CgroupError ? bothRefused(found, error) : error;
+			}
+		}
 	}
 
 	/** The descriptor of the directory, opened with `path`. It belongs to this object, which closes it. */
@@ -318,7 +392,7 @@ export class Cgroup implements AsyncDisposable {
 		const { limits } = checkOptions(options, ["limits"]);
 		const writes = checkLimits(limits, "options.limits");
 		const directory = createIn(this.#directory, checkName(name, this.controllers), writes);
-		return new Cgroup({ directory, origin: this.origin, maker: this });
+		return new Cgroup({ directory, origin: this.origin, maker: this, keeper: this.keeper });
 	}
 
 	/**
@@ -668,13 +742,14 @@ export class Cgroup implements AsyncDisposable {
 			this.#removing = undefined;
 		});
 		await this.#removing;
+		if (!this.#maker) await this.keeper?.[Symbol.asyncDispose]();
 		this.#directory.end();
 		this.#parent?.fd.close();
 	}
 
-	/** Removes a directory that `create` has made; closes the descriptor of every other one. */
+	/** Removes a directory that `create` or `viaSystemd` has made; closes the descriptor of every other one. */
 	async [Symbol.asyncDispose](): Promise<void> {
-		if (this.#maker) return this.remove();
+		if (this.#maker || this.keeper) return this.remove();
 		if (!this.#directory.ended) this.#directory.fd.close();
 		this.#parent?.fd.close();
 	}
@@ -683,8 +758,4 @@ export class Cgroup implements AsyncDisposable {
 	toString(): string {
 		return `cgroup ${this.path}`;
 	}
-}
-
-function checkControllers(controllers: readonly Controller[], name: string): readonly string[] {
-	return array(controllers, name).map((controller, index) => checkText(controller, `${name}[${index}]`));
 }

@@ -11,3 +11,4 @@ export type { CgroupLimits, CpuLimits, CpusetLimits, MemoryLimits } from "./limi
 export type { Pressure, PressureLine, Trigger } from "./pressure.ts";
 export type { CgroupStat, MemoryEvents } from "./stat.ts";
 export type { CgroupType, Controller } from "./state.ts";
+export type { SystemdOptions } from "./systemd.ts";
