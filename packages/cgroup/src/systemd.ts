@@ -83,7 +83,7 @@ export function checkScope(options: SystemdOptions | undefined): ScopeRequest {
 }
 
 function checkUnit(name: unknown): string {
-	if (typeof name === "string" && /^[\w:.\\-]+\.scope$/.test(name) && name.length <= LONGEST) return name;
+	if (typeof name === "string" && /^\w[\w:.\\-]*\.scope$/.test(name) && name.length <= LONGEST) return name;
 	throw wrongValue("options.name", "the name of a unit, of letters, digits and :-_.\\, which ends in .scope", name);
 }
 
