@@ -18,7 +18,8 @@ export interface LandlockThreads {
 	process?: boolean;
 	/**
 	 * `true`: in Node, the calling thread alone is restricted, and all other threads stay free. Whatever the thread has others do is not
-	 * restricted: `node:fs/promises` runs in the threads of libuv. Tasks that are cloned later from this thread are. Default: `false`.
+	 * restricted: `node:fs/promises` runs in the threads of libuv. Tasks that are cloned later from this thread are, and
+	 * those of other threads may be: nearfar cannot ask the kernel for a domain. Default: `false`.
 	 */
 	thread?: boolean;
 }

@@ -3,10 +3,13 @@ import { once } from "node:events";
 import { chmodSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
 import {
 	chdir,
 	chmod,
 	chown,
+	chroot,
+	FileDescriptor,
 	flock,
 	ftruncate,
 	link,
@@ -30,6 +33,8 @@ import { landlock, landlockErrata } from "../src/index.ts";
 import { attempt, cloneIn, Folder, inside, loopback, make, outcome, path, unixAddress } from "./domain.ts";
 
 const [AT_FDCWD, AF_INET, AF_UNIX, SOCK_STREAM, SOCK_DGRAM] = [-100, 2, 1, 1, 2];
+
+const stub = fileURLToPath(new URL("../../core/native/nearfar-stub", import.meta.url));
 
 function folderWithFiles(): Folder {
 	const folder = new Folder();
@@ -239,8 +244,12 @@ needs("Landlock").describe("not covered", () => {
 		await using task = await cloneIn({ paths: [] });
 		expect(inside(task, () => pipe().map((end) => end.close()))).toBe("ok");
 		const memfd = make(task, "memfd_create", path("x"), 0);
+		const executable = task.run(() => FileDescriptor.from(make(task, "memfd_create", path("x"), 0)));
+		task.run(() => executable.write(readFileSync(stub)));
 		const openAgain = () => task.run(() => openat2(`/proc/self/fd/${memfd}`).close());
 		expect(outcome(openAgain)).toBe("ok");
+		await task.exec(executable, ["stub"]);
+		expect(await task.process.exited).toMatchObject({ signal: null });
 	});
 
 	test("hard links: a name in an allowed directory opens the file, wherever else it lies (LL-06)", async () => {
@@ -288,6 +297,15 @@ needs("Landlock").describe("not covered", () => {
 		if (made !== "ok") return expect(["EPROTONOSUPPORT", "EINVAL", "ENOPROTOOPT"]).toContain(made);
 		const socket = make(task, "socket", AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
 		expect(attempt(task, "connect", socket, loopback(port), 16)).toBe("ok");
+	});
+
+	test("/proc of others, but for what needs ptrace, which CAP_PERFMON of root replaces", async () => {
+		await using outside = await spawn("sleep", ["1000"], { stdio: "ignore" });
+		await using task = await cloneIn({ paths: [{ at: "/proc", allow: ["read"] }] });
+		const look = (name: string) => inside(task, () => openat2(`/proc/${outside.pid}/${name}`).close());
+		expect(look("stat")).toBe("ok");
+		expect(look("environ")).toBe(has("root") ? "ok" : "EACCES");
+		expect(inside(task, () => readlink(`/proc/${outside.pid}/exe`))).toBe("EACCES");
 	});
 
 	test("priorities and limits of processes outside", async () => {
@@ -353,6 +371,7 @@ needs("Landlock", "user namespaces").describe("mounts", () => {
 		expect(write()).toBe("ok");
 		expect(outcome(() => make(task, "open_tree", AT_FDCWD, place, OPEN_TREE_CLONE))).toBe("ok");
 		expect(outcome(() => make(task, "fsopen", path("tmpfs"), 0))).toBe("ok");
+		expect(inside(task, () => chroot(folder.path))).toBe("ok");
 	});
 });
 
