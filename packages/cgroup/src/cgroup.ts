@@ -182,10 +182,14 @@ export class Cgroup implements AsyncDisposable {
 	 * @throws `TypeError` An option has the wrong type, or the name is not one of a scope.
 	 * @example
 	 * ```ts
-	 * // with systemd
-	 * await using scope = await Cgroup.viaSystemd();
-	 * await using group = scope.create("work", { limits: { memory: { max: 256 << 20 } } });
-	 * console.log(group.path, scope.keeper?.state); // /user.slice/…/nearfar-123-130.scope/work live
+	 * try {
+	 *   await using scope = await Cgroup.viaSystemd();
+	 *   await using group = scope.create("work", { limits: { memory: { max: 256 << 20 } } });
+	 *   console.log(group.path); // /user.slice/…/nearfar-123-130.scope/work
+	 * } catch (error) {
+	 *   if (!(error instanceof CgroupError)) throw error;
+	 *   console.log(error.reason, error.hint); // systemd: let the systemd of this user run without a login, by …
+	 * }
 	 * ```
 	 * @see systemd.scope(5), systemd.resource-control(5), busctl(1); systemd 239, no privilege with the manager of the user
 	 */
