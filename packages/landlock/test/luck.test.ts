@@ -54,13 +54,14 @@ needs("Landlock").describe("files of each type", () => {
 });
 
 needs("Landlock").describe("many", () => {
-	test.each([false, true])("10000 rules leave no descriptor and restrict once, in a batch: %s", async (batch) => {
+	test.each([1000, 10_000])("%i rules leave no descriptor and restrict once", async (length) => {
 		using folder = new Folder();
-		const paths: LandlockPath[] = Array.from({ length: 10_000 }, () => {
+		const paths: LandlockPath[] = Array.from({ length }, () => {
 			return { at: folder.path, allow: ["read"], kind: "directory" };
 		});
 		await using task = await Task.clone();
-		if (batch) await task.batch(() => void landlock({ paths }, any));
+		// A batch is one message, and outside of a batch each call is one.
+		if (length > 1000) await task.batch(() => void landlock({ paths }, any));
 		else task.run(() => landlock({ paths }, any));
 		expect(inside(task, () => openat2(folder.path).close())).toBe("ok");
 		expect(inside(task, () => openat2("/").close())).toBe("EACCES");
