@@ -91,8 +91,8 @@ export function landlock(rules: LandlockRules, options?: LandlockOptions): Enfor
  * @see landlock(7), Linux 5.13; no privilege
  */
 export function planLandlock(rules: LandlockRules, options?: LandlockLevel & { name?: string }): Enforced {
-	const { name = "rules", ...level } = checkOptions(options, ["require", "drop", "flags", "name"]);
-	return makePlan(rules, level, text(name, "options.name")).enforced;
+	const checked = checkOptions(options, ["require", "drop", "flags", "name"]);
+	return makePlan(rules, checked, text(checked.name ?? "rules", "options.name")).enforced;
 }
 
 function refuseInBatch({ kind, optional, place }: CheckedPath): void {

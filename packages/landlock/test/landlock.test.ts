@@ -39,6 +39,11 @@ test("the level is the lowest version that has everything named, at least 3 with
 	expect(level({ paths: [], scope: ["signal"] }, { require: 11 })).toBe(11);
 });
 
+test("inherited options count", () => {
+	const inherited = Object.create({ require: 5, drop: "any" });
+	expect(planLandlock(Object.create({ paths: [] }), inherited).level).toBe(5);
+});
+
 test("a kernel never refuses more than the level says", () => {
 	const plan = (rules: LandlockRules, require?: number) => planLandlock(rules, { ...any, ...(require && { require }) });
 	for (let level = 1; level <= Math.min(abi, 11); level++) {
