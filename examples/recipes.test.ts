@@ -31,6 +31,7 @@ import { cloneWithAllIds, mapAll } from "./recipes/all-ids.ts";
 import { build } from "./recipes/build.ts";
 import { runWithServer } from "./recipes/http-inside.ts";
 import { runImage } from "./recipes/image.ts";
+import { runJob } from "./recipes/job.ts";
 import { buildLayer } from "./recipes/layer.ts";
 import { startServer } from "./recipes/low-port.ts";
 import { enterNewRoot } from "./recipes/new-root.ts";
@@ -76,6 +77,16 @@ needs("user namespaces", "a temporary folder that can be id-mapped").describe("t
 		if (!has("the program curl")) return;
 		const answer = await shell(sandbox, "curl -s -o /dev/null -w '%{http_code}' http://refused.example/");
 		expect(answer).toBe("403\n[connect: refused.example:80]\n[exited: 0]");
+	});
+});
+
+needs("user namespaces", "groups of cgroup v2 with limits").describe("jobs that share a machine", () => {
+	test("one dies of memory, and is told so, while another one goes on", async () => {
+		const other = runJob("head -c 20m /dev/zero | tail | wc -c");
+		expect(await runJob("echo begun; tail /dev/zero; echo after", 32 * 2 ** 20)).toBe(
+			"begun\nkilled: the job needs more than 32 MiB\n",
+		);
+		expect(await other).toMatch(/^20971520\nexited with 0(, at most \d+ MiB)?\n$/);
 	});
 });
 

@@ -46,7 +46,7 @@ export function configSchema() {
 			const [{ type: value }] = checker.getIndexInfosOfType(type);
 			return { type: "object", additionalProperties: toSchema(value, `${path}.*`) };
 		}
-		return isOurs && type.getCallSignatures().length === 0 ? ofObject(type, path) : undefined;
+		return isOurs && !type.isClass() && type.getCallSignatures().length === 0 ? ofObject(type, path) : undefined;
 	}
 
 	function ofUnion(type, path) {
@@ -64,7 +64,7 @@ export function configSchema() {
 		const required = [];
 		for (const property of checker.getPropertiesOfType(type)) {
 			const schema = toSchema(checker.getTypeOfSymbol(property), `${path}.${property.name}`);
-			if (!schema) continue; // a function or a signal
+			if (!schema) continue; // a function, a signal or an object of a class
 			const comment = ts.displayPartsToString(property.getDocumentationComment(checker));
 			const description = comment
 				.replace(/\{@link (\w+) ?\}/g, "$1")

@@ -34,7 +34,7 @@ export type Need =
 	| `${number} open files`;
 
 /** The functions that declare tests. */
-interface Declare {
+export interface Declare {
 	readonly test: typeof test;
 	readonly describe: typeof describe;
 }
@@ -132,7 +132,10 @@ const probes = {
 		cgroupRoot !== undefined && read(join(cgroupRoot, "cgroup.controllers")).trim() !== "",
 	"a host whose controllers are in cgroup v1": () =>
 		cgroupRoot !== undefined && /^[1-9]\d*:(.*,)?memory[,:]/m.test(read("/proc/self/cgroup")),
-	"a cgroup with memory and pids in which this user can make groups": () => canLimitInOwnCgroup(),
+	"a cgroup with memory and pids in which this user can make groups": () =>
+		groupWithLimits(["memory", "pids"]) !== undefined,
+	"groups of cgroup v2 with limits": () => groupWithLimits() !== undefined,
+	"a host without groups with limits": () => groupWithLimits() === undefined,
 	"cgroup v2 of another user": () => cgroupRoot !== undefined && !isRoot && !canWrite(join(cgroupRoot, "cgroup.procs")),
 	"sysctls that can be written": () => !isReadOnly("/proc/sys/user"),
 	"vm.memfd_noexec": () => existsSync("/proc/sys/vm/memfd_noexec") && !isReadOnly("/proc/sys/vm"),
@@ -332,15 +335,19 @@ function canLimitProcesses(): boolean {
 	return newCgroupIs(pidsRoot, (path) => canWrite(join(path, "pids.max")));
 }
 
-/** True when groups with limits of memory and processes can be made in the cgroup of this process, or right beside it. */
-function canLimitInOwnCgroup(): boolean {
-	const [, own] = /^0::(\/.*)$/m.exec(read("/proc/self/cgroup")) ?? [];
-	if (cgroupRoot === undefined || own === undefined) return false;
-	const place = own === "/" ? cgroupRoot : dirname(join(cgroupRoot, own));
-	const controllers = read(join(place, "cgroup.controllers")).split(/\s/);
-	const files = ["cgroup.procs", "cgroup.subtree_control"].map((name) => join(place, name));
-	const isFree = own === "/" || read(join(place, "cgroup.procs")) === "";
-	return isFree && ["memory", "pids"].every((name) => controllers.includes(name)) && files.every(canWrite);
+/**
+ * Returns the path of a cgroup in which this user may make groups with limits of memory, processors and processes: the root, or the parent
+ * of the own one.
+ */
+export function groupWithLimits(needed = ["memory", "cpu", "pids"]): string | undefined {
+	const own = join(cgroupRoot ?? "", /^0::(.*)$/m.exec(read("/proc/self/cgroup"))?.[1] ?? "");
+	return [own, dirname(own)].find((path) => {
+		if (cgroupRoot === undefined || !path.startsWith(cgroupRoot)) return false;
+		const controllers = read(join(path, "cgroup.controllers")).trim().split(" ");
+		const isFree = !existsSync(join(path, "cgroup.events")) || read(join(path, "cgroup.procs")) === "";
+		const files = ["cgroup.procs", "cgroup.subtree_control"].map((name) => join(path, name));
+		return needed.every((each) => controllers.includes(each)) && isFree && files.every(canWrite);
+	});
 }
 
 /** Makes a cgroup and removes it. Returns what `usable` says of its path, or false if it cannot be made. */

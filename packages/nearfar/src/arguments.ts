@@ -14,6 +14,9 @@ const values = {
 	localhost: "a port, 1 to 65535",
 	publish: "a port, 1 to 65535",
 	time: "a time, such as 500ms, 90s, 10m or 2h",
+	memory: "a size, such as 512m or 2g",
+	swap: "a size, such as 0, 512m or 2g",
+	cpus: "a number, such as 0.5 or 2",
 	processes: "a number, at least 1",
 	env: "NAME or NAME=VALUE",
 	preset: "project or closed",
@@ -101,6 +104,9 @@ export function toOptions({ values: given }: Given, file: SandboxOptions): Sandb
 	if (given.without) options.without = [...(file.without ?? []), ...toWithout(given.without)];
 	const limits = {
 		...(given.time && { time: toTime(last(given.time)) }),
+		...(given.memory && { memory: toSize(last(given.memory), "memory") }),
+		...(given.swap && { swap: toSize(last(given.swap), "swap") }),
+		...(given.cpus && { cpus: toFraction(last(given.cpus), "cpus") }),
 		...(given.processes && { processes: toNumber(last(given.processes), "processes") }),
 	};
 	if (Object.keys(limits).length > 0) options.limits = { ...file.limits, ...limits };
@@ -169,6 +175,22 @@ function toTime(text: string): number {
 	const time = Math.round(Number(number) * (milliseconds[unit ?? ""] ?? Number.NaN));
 	if (!(time >= 1 && time < 2 ** 31)) throw wrong("time", text);
 	return time;
+}
+
+const bytes: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
+
+/** Returns bytes. Their range is the sandbox's to check. */
+function toSize(text: string, option: Value): number {
+	const [, number, unit] = /^(\d{1,15}(?:\.\d+)?)([kmg]?)$/.exec(text) ?? [];
+	const size = Math.round(Number(number) * (bytes[unit ?? ""] ?? Number.NaN));
+	if (!Number.isSafeInteger(size)) throw wrong(option, text);
+	return size;
+}
+
+/** Returns a number. Its range is the sandbox's to check. */
+function toFraction(text: string, option: Value): number {
+	if (!/^\d{1,15}(?:\.\d+)?$/.test(text)) throw wrong(option, text);
+	return Number(text);
 }
 
 /** Returns a whole number. Its range is the sandbox's to check. */

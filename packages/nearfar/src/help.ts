@@ -32,16 +32,16 @@ working directory alone, and has no network:
   --localhost PORT   a port of the host's 127.0.0.1 that is there inside, too
   --publish PORT     a port inside that is there on the host's 127.0.0.1, too
   --time TIME        ends the command after 500ms, 90s, 10m or 2h
-  --processes N      processes and threads at the same time
+  --memory SIZE      that everything has together, such as 2g; --swap SIZE, too
+  --cpus N           as much time as 1.5 processors; --processes N, and threads
   --env NAME[=VALUE] a variable beside PATH, HOME, TERM, LANG, LC_*, TZ, TMPDIR
   --preset NAME      "project" (the default), or "closed": /usr and nothing else
   --config FILE      the same options and more, as JSON
   --tty, --no-tty    a terminal of its own; the default where 0, 1 and 2 are one
   --json FD          writes {"result": …} or {"error": …} to a descriptor
   --dry-run          prints the plan as JSON, and runs nothing
-Options that take a PATH, a HOST, a PORT or a NAME can be given many times.
-Exit code: that of the command, 128 + signal; 125: no sandbox; 126: the command
-cannot be executed; 127: there is no such command.
+A PATH, a HOST, a PORT and a NAME[=VALUE] can be given many times. Exit code: of
+the command, 128 + signal; 125: no sandbox; 126: no execution; 127: no command.
 `,
 	doctor: `Usage: nearfar doctor [--json]
 

@@ -126,6 +126,9 @@ const everything = {
 		fileSize: 1,
 		openFiles: 10,
 		addressSpace: 2 ** 33,
+		memory: 2 ** 31,
+		swap: 0,
+		cpus: 1.5,
 	},
 	syscalls: {
 		default: "allow",
@@ -165,6 +168,13 @@ test("the command line adds to the lists of a file, and replaces the rest", asyn
 	expect(drawn.limits).toEqual({ time: 9000, processes: 7 });
 	expect(drawn.env).toEqual(expect.arrayContaining(["A", "B"]));
 	expect(drawn.network).toMatchObject({ allow: ["a.example", "b.example"] });
+});
+
+test("--memory, --swap and --cpus", async () => {
+	const drawn = await planOf(["--memory", "1.5g", "--swap", "0", "--cpus", "0.5", "--processes", "9"], folder());
+	expect(drawn.limits).toEqual({ memory: 1.5 * 2 ** 30, swap: 0, cpus: 0.5, processes: 9 });
+	const bytes = await planOf(["--memory=5000000", "--swap=512k", "--cpus=2"], folder());
+	expect(bytes.limits).toEqual({ memory: 5_000_000, swap: 512 * 1024, cpus: 2 });
 });
 
 test.each([

@@ -1,10 +1,12 @@
-import type { PathLike } from "@nearfar/core";
+import type { Cgroup } from "@nearfar/cgroup";
+import { FileDescriptor, type PathLike } from "@nearfar/core";
 import {
 	abortSignal,
 	array,
 	options as checkOptions,
 	id,
 	integer,
+	outOfRange,
 	text,
 	toChoice,
 	wrongType,
@@ -50,6 +52,7 @@ export interface CheckedOptions extends Isolation {
 	readonly network: "none" | "host" | NetworkRules;
 	readonly user: "caller" | { readonly uid: number; readonly gid: number };
 	readonly limits: Limits;
+	readonly cgroup: Cgroup | undefined;
 	readonly syscalls: "default" | "all" | "given";
 	/** `undefined`: no filter, or that of `isolation: "landlock"`, which depends on the kernel. */
 	readonly filter: Uint8Array | undefined;
@@ -79,8 +82,20 @@ const known = [
 		"cwd",
 		"env",
 	] as const),
-	...(["network", "sockets", "devices", "user", "limits", "syscalls", "rootFallback", "name", "signal"] as const),
-	...(["isolation", "without"] as const),
+	...([
+		"network",
+		"sockets",
+		"devices",
+		"user",
+		"limits",
+		"cgroup",
+		"syscalls",
+		"rootFallback",
+		"name",
+		"signal",
+		"isolation",
+		"without",
+	] as const),
 ] as const;
 
 /** Checks the options of a sandbox. Throws a `TypeError` or a `RangeError` that names the option. */
@@ -105,6 +120,7 @@ export function checkSandbox(options: SandboxOptions | undefined): CheckedOption
 		network: networkOf(given.network),
 		user: checkUser(given.user),
 		limits: checkLimits(given.limits),
+		cgroup: checkCgroup(given.cgroup),
 		...checkFilter(given),
 		rootFallback: checkFallback(given),
 		name: hostName(name),
@@ -226,6 +242,9 @@ const ranges = {
 	fileSize: [0, MOST],
 	openFiles: [0, MOST_INT],
 	addressSpace: [0, MOST],
+	memory: [4 * 1024 * 1024, MOST],
+	swap: [0, MOST],
+	cpus: [0.01, 8192],
 } as const satisfies Record<keyof Limits, readonly [number, number]>;
 
 const allLimits = Object.keys(ranges) as (keyof Limits)[];
@@ -236,9 +255,35 @@ export function checkLimits(limits: Limits | undefined, names: readonly (keyof L
 	const copy: Limits = {};
 	for (const name of names) {
 		const value = given[name];
-		if (value !== undefined) copy[name] = integer(value, `options.limits.${name}`, ranges[name][0], ranges[name][1]);
+		if (value === undefined) continue;
+		const check = name === "cpus" ? fraction : integer;
+		copy[name] = check(value, `options.limits.${name}`, ranges[name][0], ranges[name][1]);
 	}
 	return copy;
+}
+
+function fraction(value: unknown, name: string, min: number, max: number): number {
+	if (typeof value !== "number") throw wrongType(name, "a number", value);
+	if (!(value >= min && value <= max)) throw outOfRange(name, `a number from ${min} to ${max}`, value);
+	return value;
+}
+
+/** Returns whether a sandbox has a group of cgroup v2. Without a user namespace of their own only a group counts its processes. */
+export function needsGroup({ limits, cgroup, isolation }: NeedsGroup): boolean {
+	const { memory, swap, cpus, processes } = limits ?? {};
+	const alone = isolation === "landlock" ? processes : undefined;
+	return [memory, swap, cpus, alone, cgroup].some((each) => each !== undefined);
+}
+
+/** What says whether a sandbox has a group. */
+type NeedsGroup = { readonly [name in "limits" | "cgroup" | "isolation"]?: SandboxOptions[name] | undefined };
+
+/** The class is not loaded for this: a sandbox without a group loads nothing of cgroups. */
+function checkCgroup(cgroup: SandboxOptions["cgroup"]): Cgroup | undefined {
+	if (cgroup === undefined) return undefined;
+	const isCgroup = typeof cgroup === "object" && cgroup?.fd instanceof FileDescriptor && "controllers" in cgroup;
+	if (!isCgroup) throw wrongType("options.cgroup", "a Cgroup", cgroup);
+	return cgroup;
 }
 
 function checkFilter({ syscalls = "default", isolation }: SandboxOptions): Pick<CheckedOptions, "syscalls" | "filter"> {
@@ -249,12 +294,12 @@ function checkFilter({ syscalls = "default", isolation }: SandboxOptions): Pick<
 }
 
 /** The options that need a user namespace are refused on every host, and not only where there is none. */
-function checkFallback({ rootFallback, limits, syscalls, user }: SandboxOptions): "uid0" | undefined {
+function checkFallback({ rootFallback, limits, cgroup, syscalls, user }: SandboxOptions): "uid0" | undefined {
 	if (rootFallback === undefined) return undefined;
 	const checked = oneOf(rootFallback, ["uid0"], "options.rootFallback");
 	const isZero = typeof user !== "object" || (user.uid === 0 && user.gid === 0);
 	const barred =
-		(limits?.processes !== undefined && "options.limits.processes") ||
+		(limits?.processes !== undefined && !needsGroup({ limits, cgroup }) && "options.limits.processes") ||
 		(syscalls === "all" && 'options.syscalls "all"') ||
 		(!isZero && "an options.user other than 0");
 	if (barred) throw wrongValue("options.rootFallback", `no value together with ${barred}`, rootFallback);

@@ -4,6 +4,7 @@ import { rootIds } from "./build/ids.ts";
 import { checkSandbox } from "./check.ts";
 import { SandboxError } from "./errors.ts";
 import { defaultFilter } from "./filter.ts";
+import { lookForGroups } from "./host/groups.ts";
 import { itemOfStep, itemsOf, type ReportItem } from "./host/items.ts";
 import { landlockItem } from "./host/landlock.ts";
 import { Lodging } from "./lodging.ts";
@@ -22,7 +23,7 @@ export interface Report {
 }
 
 /** The items without which a sandbox can be had all the same, if it does not ask for them. */
-const optional: ReadonlySet<string> = new Set(["terminal", "working directory", "scratch"]);
+const optional: ReadonlySet<string> = new Set(["terminal", "working directory", "scratch", "cgroups"]);
 /** The items that a sandbox of `isolation: "full"` has nothing to do with. */
 const others: ReadonlySet<string> = new Set(["landlock"]);
 const NOT_TRIED = "not tried, because no sandbox can be made";
@@ -34,8 +35,9 @@ const NOT_TRIED = "not tried, because no sandbox can be made";
  * directory. They are gone when the promise resolves, and leave nothing.
  *
  * The items are `"namespaces"`, `"mounts"`, `"proc"`, `"loopback"`, as root `"ids"` (an id for the programs), `"devpts"`, `"terminal"`,
- * `"filter"` (the default filter of system calls), `"working directory"` (that it can be written from a sandbox) and `"scratch"`. They are
- * of a sandbox with namespaces, and the verdict is about that one. `"landlock"` says whether this host can have `isolation: "landlock"`.
+ * `"filter"` (the default filter of system calls), `"working directory"` (that it can be written from a sandbox), `"scratch"`, and
+ * `"cgroups"` (a group for `limits.memory`, `swap` and `cpus`: what `Cgroup.find` and `Cgroup.viaSystemd` of `@nearfar/cgroup` answer). They
+ * are of a sandbox with namespaces, and the verdict is about that one. `"landlock"` says whether this host can have `isolation: "landlock"`.
  *
  * @returns The report. A host that can do nothing has a report too.
  * @throws `Error` A defect of nearfar alone: whatever the host refuses is in the report.
@@ -98,6 +100,7 @@ async function examine(): Promise<ReportItem[]> {
 			items.push({ name, ok: false, cause: "the working directory does not exist any more" });
 		else items.push({ ...(await attempt(name, () => tryWith({ [option]: [folder] }))), name });
 	}
+	items.push(await lookForGroups());
 	return items;
 }
 

@@ -24,6 +24,11 @@ export interface Guarantees {
 	readonly inherited: true;
 	/** No variable but the usual ones and those that are named. */
 	readonly environment: Guarantee;
+	/**
+	 * The memory of everything in the sandbox is limited together, as `/proc` shows of the command itself, or of process 1 before there is
+	 * one. Absent: without `limits.memory`.
+	 */
+	readonly memory?: Guarantee;
 	/** Everything ends with the command, with the sandbox, and with Node. */
 	readonly end: Guarantee;
 	/** Host id 0 and the keys of root are not those of a program. */
@@ -32,11 +37,16 @@ export interface Guarantees {
 	readonly kernelFiles: Guarantee;
 }
 
-/** Returns what is in force in a sandbox of a plan. */
-export function guaranteesOf(blueprint: Blueprint): Guarantees {
-	if (blueprint.confined) return landlockGuarantees(blueprint);
+/**
+ * Returns what is in force in a sandbox of a plan.
+ *
+ * @param group - What was found out of the group of a process.
+ */
+export function guaranteesOf(blueprint: Blueprint, group?: Guarantee): Guarantees {
 	const { options, plan, owners } = blueprint;
-	const { tmp, syscalls, env } = options;
+	const { tmp, syscalls, env, limits } = options;
+	const memory = group !== undefined && limits.memory !== undefined && { memory: group };
+	if (blueprint.confined) return { ...landlockGuarantees(blueprint), ...memory };
 	const { network } = plan;
 	const inUserNamespace = (relaxed: string): Guarantee =>
 		owners === "uid0" ? { relaxed: `rootFallback: "uid0" ${relaxed}` } : true;
@@ -52,6 +62,7 @@ export function guaranteesOf(blueprint: Blueprint): Guarantees {
 				: { relaxed: syscalls === "all" ? 'syscalls: "all" refuses none' : "syscalls are the caller's rules" },
 		inherited: true,
 		environment: environmentGuarantee(env, plan),
+		...memory,
 		end: true,
 		ids: inUserNamespace("makes the programs user 0 of the caller, without capabilities"),
 		kernelFiles: true,

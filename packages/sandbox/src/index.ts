@@ -1,7 +1,7 @@
 export { type ChildProcess, ExitError, type PathLike, type Signal } from "@nearfar/core";
 export type { Stdio } from "@nearfar/process";
 export type { Started } from "./command/command.ts";
-export type { Reason, Result } from "./command/result.ts";
+export type { Reason, Result, Usage } from "./command/result.ts";
 export { doctor, type Report } from "./doctor.ts";
 export { SandboxError, type SandboxErrorKind } from "./errors.ts";
 export type { Guarantee, Guarantees } from "./guarantees.ts";

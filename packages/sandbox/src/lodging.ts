@@ -3,10 +3,11 @@ import { dropCapabilities, securebits } from "@nearfar/caps";
 import type { CloneOptions, Task } from "@nearfar/core";
 import type { SpawnOptions } from "@nearfar/process";
 import { beginInit, type Init } from "./build/begin.ts";
-import type { CheckedOptions } from "./check.ts";
+import { type CheckedOptions, needsGroup } from "./check.ts";
 import { withNetwork } from "./environment.ts";
 import { SandboxError } from "./errors.ts";
 import { beginConfined } from "./landlock/begin.ts";
+import { Group } from "./limits/group.ts";
 import { Network } from "./network/network.ts";
 import type { Report } from "./network/violation.ts";
 import type { Blueprint } from "./plan.ts";
@@ -19,14 +20,19 @@ export class Lodging {
 	readonly blueprint: Blueprint;
 	readonly violations = new Violations();
 	readonly #init: Init;
+	readonly #group: Group | undefined;
+	readonly #ready: Promise<unknown>;
 	readonly #watch: Watch;
 	readonly #report: Report = ({ kind, what }) => this.violations.add(kind, what);
 	#network: Promise<Network> | undefined;
 	#env: Readonly<Record<string, string>>;
 
-	private constructor(init: Init) {
+	private constructor(init: Init, group: Group | undefined) {
 		this.blueprint = init.blueprint;
 		this.#init = init;
+		this.#group = group;
+		this.#ready = group ? settled(init, group) : init.ready;
+		this.#ready.catch(() => {}); // whoever awaits `ready` gets the rejection
 		this.#env = init.blueprint.env;
 		this.#watch = new Watch(init.blueprint, this.violations);
 	}
@@ -35,14 +41,18 @@ export class Lodging {
 	static async begin(options: CheckedOptions): Promise<Lodging> {
 		refuseLimits(options);
 		options.signal?.throwIfAborted();
-		const init = await (options.isolation === "landlock" ? beginConfined(options) : beginInit(options));
+		const group = needsGroup(options) ? await Group.open(options) : undefined;
+		let init: Init | undefined;
 		try {
-			return new Lodging(init);
+			init = await (options.isolation === "landlock" ? beginConfined(options, group) : beginInit(options, group));
+			return new Lodging(init, group);
 		} catch (error) {
-			await init.ready.catch(() => {});
-			await init.task[Symbol.asyncDispose]();
-			await init.confinement?.end();
-			throw error;
+			await init?.ready.catch(() => {});
+			await init?.task[Symbol.asyncDispose]();
+			await init?.confinement?.end();
+			const explained = group ? group.explained(error) : error;
+			await group?.end();
+			throw explained;
 		}
 	}
 
@@ -50,9 +60,14 @@ export class Lodging {
 		return this.#init.task;
 	}
 
-	/** Resolves when the root is made. */
+	/** Resolves when the root is made, and process 1 is in its group. */
 	get ready(): Promise<unknown> {
-		return this.#init.ready;
+		return this.#ready;
+	}
+
+	/** The group of the sandbox. `undefined`: it has none. */
+	get group(): Group | undefined {
+		return this.#group;
 	}
 
 	/** The environment of the commands. */
@@ -133,6 +148,7 @@ export class Lodging {
 
 	/** Clones a task that stays, and clones the commands. Process 1 supervises it, and ends everything when it ends. */
 	async hold(): Promise<Task> {
+		if (this.#group) await this.ready; // the task begins where process 1 is
 		const { confinement } = this.#init;
 		if (confinement) await this.openNetwork(); // the port of the proxy is one of the rules
 		const holder = this.init.clone({
@@ -162,6 +178,7 @@ export class Lodging {
 		try {
 			this.init.process.ref();
 			await this.init[Symbol.asyncDispose]();
+			await this.#group?.end();
 			this.#watch.look();
 			this.#watch.lookForMatches();
 		} finally {
@@ -173,8 +190,20 @@ export class Lodging {
 	}
 }
 
+/** Has process 1 make the root, and moves it into its group. */
+async function settled({ ready, task, uid }: Init, group: Group): Promise<void> {
+	try {
+		await ready;
+		await group.settle(task, uid);
+	} catch (error) {
+		throw group.explained(error);
+	}
+}
+
 /** Throws for a limit that cannot be enforced on this host. */
-function refuseLimits({ limits: { processes } }: CheckedOptions): void {
+function refuseLimits(options: CheckedOptions): void {
+	const { processes } = options.limits;
+	if (needsGroup(options)) return;
 	const [major = 0, minor = 0] = release().split(".").map(Number);
 	if (processes === undefined || major > 5 || (major === 5 && minor >= 14)) return;
 	throw new SandboxError(

@@ -1,3 +1,4 @@
+import type { Cgroup } from "@nearfar/cgroup";
 import type { PathLike, Signal } from "@nearfar/core";
 import type { Stdio } from "@nearfar/process";
 import type { SeccompRules } from "@nearfar/seccomp";
@@ -79,6 +80,11 @@ export interface SandboxOptions {
 	/** Limits, which are an error where they cannot be enforced. Default: none. */
 	limits?: Limits;
 	/**
+	 * The group of cgroup v2 below which the sandbox makes its own. The caller may make limited groups in it, and keeps it. With it,
+	 * `limits.processes` is a limit of the group, too. Default: where `limits.memory`, `swap` or `cpus` need one, that of `Cgroup.obtain`.
+	 */
+	cgroup?: Cgroup;
+	/**
 	 * Which system calls are refused: `"default"`, `"all"` (none is), or rules or bytes of a filter as `compileFilter` of
 	 * `@nearfar/seccomp` takes them. Default: `"default"`.
 	 */
@@ -87,7 +93,7 @@ export interface SandboxOptions {
 	 * What to do as root where ids cannot be mapped, because a file system of `write` or `scratch` allows no other owners, or because no id
 	 * is left for the programs. `"uid0"`: they are user 0 without capabilities and in no user namespace of their own, so that they read what
 	 * root may read, and the filter alone keeps them from making namespaces. It is used only there, and `guarantees` says so. Refused
-	 * together with `limits.processes`, `syscalls: "all"`, and a `user` other than 0. Default: an error.
+	 * together with `limits.processes` without a group, `syscalls: "all"`, and a `user` other than 0. Default: an error.
 	 */
 	rootFallback?: "uid0";
 	/**
@@ -118,8 +124,21 @@ export interface Limits {
 	time?: number;
 	/** Milliseconds from `killSignal` to the kill, 0 to 2147483647. Default: 5000. */
 	grace?: number;
-	/** Processes and threads in the sandbox at the same time, 1 to 2147483647. Linux 5.14. */
+	/**
+	 * Processes and threads in the sandbox at the same time, 1 to 2147483647. It is a limit of the group where the sandbox has one: with
+	 * `memory`, `swap`, `cpus` or the option `cgroup`. Elsewhere it needs Linux 5.14.
+	 */
 	processes?: number;
+	/**
+	 * Bytes of memory that everything in the sandbox has together, 4194304 to 2^53-1: programs, what they have read and written of files, and
+	 * the files in memory. Where nothing can be given back, the kernel kills one command with all that it has started. Needs a group of
+	 * cgroup v2: see `cgroup` of {@link SandboxOptions}.
+	 */
+	memory?: number;
+	/** Bytes of swap space beside `memory`, 0 to 2^53-1. Needs a group. Default: 0 with `memory`, else no limit. */
+	swap?: number;
+	/** Processors that everything in the sandbox uses together, 0.01 to 8192, such as 1.5. Needs a group. */
+	cpus?: number;
 	/** Milliseconds of processor time of each process, 1 to 2^53-1, rounded up to seconds. */
 	cpuTime?: number;
 	/** Bytes of standard output, and of standard error, 0 to 2^53-1. A command that writes more is ended. Default for `run`: 64 MiB. */
@@ -156,8 +175,11 @@ export interface StartOptions {
 	killSignal?: Signal;
 	/** Milliseconds from `killSignal` to the kill, 0 to 2147483647. Default: that of the sandbox's limits, else 5000. */
 	grace?: number;
-	/** Limits of this command. Default: those of the sandbox. */
-	limits?: Pick<Limits, "time" | "output">;
+	/**
+	 * Limits of this command. `memory`, `swap`, `cpus` and `processes` count for the command and what it starts, beside those of the sandbox,
+	 * and need a sandbox that has a group: one with `cgroup`, or with `memory`, `swap` or `cpus` among its limits. Default: those of the sandbox.
+	 */
+	limits?: Pick<Limits, "time" | "output" | "memory" | "swap" | "cpus" | "processes">;
 }
 
 /** The options of one command whose output is collected. */

@@ -74,7 +74,7 @@ export class Sandbox implements AsyncDisposable {
 
 	/** What is in force. */
 	get guarantees(): Guarantees {
-		return guaranteesOf(this.#lodging.blueprint);
+		return guaranteesOf(this.#lodging.blueprint, this.#lodging.group?.guarantee);
 	}
 
 	/** What happens in the sandbox, until it is closed. Each loop begins with the first violation. */
@@ -209,15 +209,21 @@ export class Sandbox implements AsyncDisposable {
 
 	async #start(command: CheckedCommand): Promise<Command> {
 		this.#assertOpen("start a command");
-		const { blueprint, violations, env } = this.#lodging;
+		const { blueprint, violations, env, group, ready } = this.#lodging;
 		const place = {
 			blueprint,
 			violations,
 			parent: this.#holder,
 			more: this.#lodging.more,
 			env,
+			group,
+			limits: {},
+			ready,
 			began: performance.now(),
-			ended: async () => this.#lodging.look(),
+			ended: async () => {
+				this.#lodging.look();
+				await group?.tidy();
+			},
 		};
 		const started = await startCommand(place, command).catch((error) => {
 			this.#assertOpen("start a command"); // the end of the sandbox has ended the task of the command

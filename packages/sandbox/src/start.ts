@@ -94,8 +94,22 @@ async function startOnce(options: SandboxOptions | undefined, command: CheckedCo
 	const lodging = await Lodging.begin(checkSandbox(options));
 	try {
 		await lodging.openNetwork();
-		const { blueprint, violations, init, env } = lodging;
-		const place = { blueprint, violations, parent: init, more: lodging.once(), env, began, ended: () => lodging.end() };
+		const { blueprint, violations, init, env, group, ready } = lodging;
+		const { processes } = blueprint.options.limits;
+		const limits = processes === undefined ? {} : { processes }; // those of the sandbox's own do not count
+		const ended = () => lodging.end();
+		const place = {
+			blueprint,
+			violations,
+			parent: init,
+			more: lodging.once(),
+			env,
+			group,
+			limits,
+			ready,
+			began,
+			ended,
+		};
 		const starting = startCommand(place, command);
 		starting.catch(() => {}); // without a root there is no command either, and the first error counts
 		await lodging.ready;

@@ -1,10 +1,12 @@
-import { type NamespaceKind, SyscallError, Task } from "@nearfar/core";
+import { type CloneOptions, type NamespaceKind, SyscallError, Task } from "@nearfar/core";
 import type { Mount } from "@nearfar/mount";
+import { unshare } from "@nearfar/namespaces";
 import type { CheckedOptions } from "../check.ts";
 import { SandboxError } from "../errors.ts";
 import { itemOfStep, missingItems } from "../host/items.ts";
 import { orLandlock } from "../host/landlock.ts";
 import type { Confinement } from "../landlock/confinement.ts";
+import type { Group } from "../limits/group.ts";
 import { hasSource, isEmpty, type Node } from "../paths/layout.ts";
 import { type Blueprint, draw, isRoot } from "../plan.ts";
 import { IdMapError, idMappedTree, knownRootIds, type RootIds, rootIds } from "./ids.ts";
@@ -15,6 +17,8 @@ import { Steps } from "./steps.ts";
 export interface Init {
 	readonly blueprint: Blueprint;
 	readonly task: Task;
+	/** The user id with which it makes calls, in this process's user namespace. `undefined`: that of this process. */
+	readonly uid: number | undefined;
 	/** Resolves when the root of the sandbox is made. Calls of the task that follow are made after that all the same. */
 	readonly ready: Promise<unknown>;
 	/** What restricts the commands, where they have no namespaces. */
@@ -24,15 +28,19 @@ export interface Init {
 /** The copies of trees that one message takes. */
 const MOST_MAPPED = 60;
 
-/** Clones process 1 of a sandbox, draws up the plan meanwhile, and has the process make the root. */
-export async function beginInit(options: CheckedOptions): Promise<Init> {
-	if (!isRoot()) return begin(options, "caller");
+/**
+ * Clones process 1 of a sandbox, draws up the plan meanwhile, and has the process make the root.
+ *
+ * @param group - The group of the sandbox, into which process 1 is cloned.
+ */
+export async function beginInit(options: CheckedOptions, group: Group | undefined): Promise<Init> {
+	if (!isRoot()) return begin(options, "caller", group);
 	const ids = knownRootIds() ?? (await idsOrFallback(options));
 	try {
-		return await begin(options, ids);
+		return await begin(options, ids, group);
 	} catch (error) {
 		if (options.rootFallback === undefined || !(error instanceof IdMapError)) throw error;
-		return begin(options, options.rootFallback);
+		return begin(options, options.rootFallback, group);
 	}
 }
 
@@ -46,7 +54,11 @@ async function idsOrFallback({ rootFallback }: CheckedOptions): Promise<RootIds 
 }
 
 /** @param who - As whom the programs run: as the caller, as ids that stand for root, or as user 0. */
-async function begin(options: CheckedOptions, who: "caller" | RootIds | "uid0"): Promise<Init> {
+async function begin(
+	options: CheckedOptions,
+	who: "caller" | RootIds | "uid0",
+	group: Group | undefined,
+): Promise<Init> {
 	const steps = new Steps();
 	const refuse = async (error: unknown): Promise<never> => {
 		throw await explainedError(error, steps);
@@ -55,6 +67,8 @@ async function begin(options: CheckedOptions, who: "caller" | RootIds | "uid0"):
 	const owners = typeof who === "object" ? "mapped" : who;
 	const user: NamespaceKind[] = who === "uid0" ? [] : ["user"];
 	const network: NamespaceKind[] = options.network === "host" ? [] : ["net"];
+	// The root of a new cgroup namespace is the group of the one that makes it, which is not yet that of a clone.
+	const cgroup: NamespaceKind[] = group ? [] : ["cgroup"];
 	const control = new AbortController();
 	let blueprint: Blueprint | undefined;
 	let builder: RootBuilder | undefined;
@@ -70,12 +84,13 @@ async function begin(options: CheckedOptions, who: "caller" | RootIds | "uid0"):
 	const begun = new Promise<Task>((resolve) => {
 		announce = resolve;
 	});
-	const clone = Task.clone({
-		namespaces: [...user, "mnt", "pid", "ipc", "uts", "cgroup", ...network],
+	const clone = cloneFirst(group, {
+		namespaces: [...user, "mnt", "pid", "ipc", "uts", ...cgroup, ...network],
 		...(who !== "uid0" && { idMap: ids ? ids.maps : "root" }),
 		signal: options.signal ? AbortSignal.any([options.signal, control.signal]) : control.signal,
 		begin(task) {
 			if (!builder) throw new Error("the task has begun before the plan was drawn up");
+			if (group) steps.do("namespaces", () => unshare(["cgroup"]));
 			builder.collect(task, mapped);
 			announce(task);
 		},
@@ -85,7 +100,7 @@ async function begin(options: CheckedOptions, who: "caller" | RootIds | "uid0"):
 	try {
 		const drawn = blueprint ?? prepare();
 		if (ids) mapTrees(drawn, ids, mapped);
-		return { blueprint: drawn, task: await Promise.race([begun, ready]), ready };
+		return { blueprint: drawn, task: await Promise.race([begun, ready]), uid: ids?.uid, ready };
 	} catch (error) {
 		control.abort(error);
 		await clone.catch(() => {});
@@ -93,6 +108,11 @@ async function begin(options: CheckedOptions, who: "caller" | RootIds | "uid0"):
 	} finally {
 		for (const tree of mapped.values()) tree.close();
 	}
+}
+
+/** Clones process 1 of a sandbox, or the task above its commands, into its group where it has one. */
+export function cloneFirst(group: Group | undefined, options: CloneOptions): Promise<Task> {
+	return group ? group.clone(options) : Task.clone(options);
 }
 
 /** Copies the trees of the host that root's sandbox writes. Called in this process. */

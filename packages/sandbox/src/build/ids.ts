@@ -16,6 +16,8 @@ import type { Node } from "../paths/layout.ts";
 /** What maps the ids of a sandbox of root. */
 export interface RootIds {
 	readonly maps: IdMaps;
+	/** The user id outside. */
+	readonly uid: number;
 	/** Shows the files of user 0 as those of the sandbox, and stores the files of the sandbox as those of user 0. */
 	readonly namespace: FileDescriptor;
 }
@@ -54,7 +56,7 @@ async function chooseIds(): Promise<RootIds> {
 			hint: "root needs CAP_SETUID and CAP_SETGID to map an id for the programs: start Node with them, or as an ordinary user",
 		});
 	});
-	known = { maps, namespace };
+	known = { maps, uid, namespace };
 	return known;
 }
 

@@ -3,8 +3,10 @@ import { type ChildProcess, SyscallError, type Task } from "@nearfar/core";
 import { type Spawned, type SpawnOptions, spawn } from "@nearfar/process";
 import { withVariables } from "../environment.ts";
 import { SandboxError } from "../errors.ts";
-import { type Guarantees, guaranteesOf } from "../guarantees.ts";
-import type { Limits } from "../options.ts";
+import { type Guarantee, type Guarantees, guaranteesOf } from "../guarantees.ts";
+import { type GroupLimits, groupLimits } from "../limits/cgroup-limits.ts";
+import type { Group } from "../limits/group.ts";
+import type { Leaf } from "../limits/leaf.ts";
 import { isAllowed } from "../paths/allowed.ts";
 import { look } from "../paths/given.ts";
 import { isWithin } from "../paths/links.ts";
@@ -53,8 +55,14 @@ export interface Place {
 	readonly more: SpawnOptions;
 	/** The environment of the sandbox. */
 	readonly env: Readonly<Record<string, string>>;
+	/** Resolves when the root is made, and commands can have groups. */
+	readonly ready: Promise<unknown>;
 	/** When the sandbox was asked for, for `usage`. */
 	readonly began: number;
+	/** The group of the sandbox. `undefined`: it has none. */
+	readonly group: Group | undefined;
+	/** The limits of the group of the command that are those of the sandbox. */
+	readonly limits: GroupLimits;
 	/** Called when the command has ended, before its result is made. */
 	ended(): Promise<void>;
 }
@@ -65,16 +73,24 @@ export async function startCommand(place: Place, command: CheckedCommand): Promi
 	const { time } = { ...place.blueprint.options.limits, ...command.limits };
 	if (time !== undefined) ending.beforeStart(Math.max(time, START));
 	let terminal: OpenTerminal | undefined;
-	const { setup } = place.more;
+	let leaf: Leaf | undefined;
+	let memory: Guarantee | undefined;
+	const { setup, cloned } = place.more;
 	const withTerminal = async (task: Task) => {
 		if (command.tty) terminal = await (place.blueprint.confined ? passTerminal : openTerminal)(task, command.tty);
 		await setup?.(task);
 	};
+	const intoLeaf = async (task: Task) => {
+		memory = leaf?.holds(task.process);
+		await cloned?.(task);
+	};
 	try {
 		refuseFolder(place.blueprint, command);
+		leaf = await leafOf(place, command);
 		const child = await spawn(command.file, command.args, {
 			...place.more,
 			...(command.tty && { setup: withTerminal }),
+			...(leaf && { cgroup: leaf.fd, cloned: intoLeaf }),
 			parent: place.parent,
 			stdio: command.stdio,
 			cwd: command.cwd ?? place.blueprint.plan.cwd,
@@ -83,14 +99,21 @@ export async function startCommand(place: Place, command: CheckedCommand): Promi
 			signal: ending.signal,
 			killSignal: command.killSignal,
 			grace: command.grace ?? place.blueprint.options.limits.grace ?? GRACE,
-			limits: rlimits(place.blueprint.options.limits),
+			limits: rlimits(place),
 			...(place.blueprint.options.filter && { seccomp: place.blueprint.options.filter }),
 		});
-		return new Command(child, command, place, ending, terminal && new Terminal(terminal.master));
+		return new Command(child, command, place, ending, {
+			terminal: terminal && new Terminal(terminal.master),
+			leaf,
+			memory,
+		});
 	} catch (error) {
 		terminal?.master.close();
 		ending.stop();
-		throw ending.reason === "timeout" ? tooLate(error, command) : explained(error, command, place);
+		const found = ending.reason === "timeout" ? tooLate(error, command) : explained(error, command, place);
+		const refusal = place.group ? place.group.explained(found) : found;
+		await leaf?.remove();
+		throw refusal;
 	}
 }
 
@@ -103,18 +126,28 @@ function refuseFolder({ confined }: Blueprint, { cwd }: CheckedCommand): void {
 	throw new SandboxError("PATH", `cannot begin in ${cwd}, which is not visible in the sandbox`, { step: `cwd ${cwd}` });
 }
 
+/** Makes the group of a command. A sandbox that has no group refuses the limits that need one. */
+async function leafOf({ group, limits, ready }: Place, command: CheckedCommand): Promise<Leaf | undefined> {
+	if (group) {
+		await ready; // its process 1 stands in the way of limits until then
+		return group.leaf({ ...limits, ...command.limits });
+	}
+	const name = groupLimits.find((each) => command.limits[each] !== undefined);
+	if (name === undefined) return undefined;
+	throw new SandboxError(
+		"LIMIT",
+		`cannot enforce options.limits.${name} of one command: the sandbox has no group. Open it with options.cgroup, or with memory, swap or cpus in options.limits`,
+		{ step: "cgroup" },
+	);
+}
+
 /** The limits of the kernel, of each process and of the user namespace. */
-function rlimits({
-	processes,
-	cpuTime,
-	fileSize,
-	openFiles,
-	addressSpace,
-}: Limits): NonNullable<SpawnOptions["limits"]> {
+function rlimits({ blueprint, group }: Place): NonNullable<SpawnOptions["limits"]> {
+	const { processes, cpuTime, fileSize, openFiles, addressSpace } = blueprint.options.limits;
 	const seconds = cpuTime === undefined ? undefined : Math.ceil(cpuTime / 1000);
 	return {
 		core: 1, // byte: none is written, and a program of the host that takes core dumps is not started, which 0 would not stop
-		...(processes !== undefined && { nproc: processes }),
+		...(processes !== undefined && !group && { nproc: processes }),
 		...(seconds !== undefined && { cpu: { soft: seconds, hard: seconds + 1 } }), // SIGXCPU, and a second later SIGKILL
 		...(fileSize !== undefined && { fsize: fileSize }),
 		...(openFiles !== undefined && { nofile: openFiles }),
@@ -204,6 +237,14 @@ class Ending {
 	}
 }
 
+/** What a command may have. */
+interface More {
+	readonly terminal: Terminal | undefined;
+	readonly leaf: Leaf | undefined;
+	/** Whether its memory is limited. `undefined`: it has no group. */
+	readonly memory: Guarantee | undefined;
+}
+
 /** A command of a sandbox. */
 export class Command {
 	readonly child: Spawned;
@@ -214,10 +255,13 @@ export class Command {
 	readonly #startup: number;
 	readonly #first: Mark;
 	readonly #outputs: readonly Output[];
+	readonly #more: More;
 
-	constructor(child: Spawned, options: CheckedCommand, place: Place, ending: Ending, terminal: Terminal | undefined) {
+	constructor(child: Spawned, options: CheckedCommand, place: Place, ending: Ending, more: More) {
+		const { terminal } = more;
 		this.child = child;
 		this.terminal = terminal;
+		this.#more = more;
 		this.#options = options;
 		this.#place = place;
 		this.#ending = ending;
@@ -251,6 +295,8 @@ export class Command {
 		const status = await child.exited;
 		this.#ending.stop();
 		const wall = performance.now() - this.#place.began;
+		const { leaf, memory } = this.#more;
+		const account = leaf && this.#place.group?.read(leaf); // before the groups are removed
 		await this.#place.ended();
 		this.terminal?.hangUp();
 		const collected = this.#options.encoding !== undefined;
@@ -259,7 +305,10 @@ export class Command {
 		if (status.signal === "SIGXFSZ") this.#place.violations.add("limit", "fileSize");
 		const [stdout, stderr] = this.#outputs;
 		const truncated = { stdout: stdout?.truncated ?? false, stderr: stderr?.truncated ?? false };
-		const ended = this.#ending.reason ?? (status.signal === null ? "exited" : "killed");
+		const killed = status.signal === "SIGKILL" && account?.killed ? "memory" : "killed";
+		const ended = this.#ending.reason ?? (status.signal === null ? "exited" : killed);
+		if (ended === "memory") this.#place.violations.add("limit", "memory");
+		if (account?.full) this.#place.violations.add("limit", "processes");
 		// A command that ends by itself before it is stopped has written too much all the same.
 		const reason = ended === "exited" && (truncated.stdout || truncated.stderr) ? "output" : ended;
 		const text = (output: Output | undefined): string | Buffer => {
@@ -268,9 +317,15 @@ export class Command {
 			return encoding === "buffer" ? bytes : bytes.toString(encoding);
 		};
 		const violations: readonly Violation[] = this.#place.violations.since(this.#first);
-		const guarantees: Guarantees = guaranteesOf(this.#place.blueprint);
+		const guarantees: Guarantees = guaranteesOf(this.#place.blueprint, memory);
 		const { code, signal } = status;
-		const usage = { wall, ...usageOf(child), startup: this.#startup };
+		const peak = account?.peak;
+		const usage = {
+			wall,
+			...usageOf(child),
+			startup: this.#startup,
+			...(peak !== undefined && { memoryPeak: peak }),
+		};
 		const found = {
 			code,
 			signal,

@@ -11,7 +11,7 @@ import {
 } from "@nearfar/core/internal";
 import type { Stdio } from "@nearfar/process";
 import { checkLimits, commandFolder, variables } from "../check.ts";
-import type { Limits, RunOptions, StartOptions } from "../options.ts";
+import type { RunOptions, StartOptions } from "../options.ts";
 import { checkTty, type TerminalSize } from "../tty/size.ts";
 
 /** The options of one command, checked. */
@@ -27,7 +27,7 @@ export interface CheckedCommand {
 	readonly signal: AbortSignal | undefined;
 	readonly killSignal: Signal;
 	readonly grace: number | undefined;
-	readonly limits: Pick<Limits, "time" | "output">;
+	readonly limits: NonNullable<StartOptions["limits"]>;
 	/** `undefined`: the output is not collected. */
 	readonly encoding: BufferEncoding | "buffer" | undefined;
 }
@@ -74,7 +74,7 @@ function check(
 	}
 	if (signalNumber(killSignal, "options.killSignal") === 0)
 		throw wrongValue("options.killSignal", "a signal from 1 to 64", killSignal);
-	const checked = checkLimits(limits, ["time", "output"]);
+	const checked = checkLimits(limits, ["time", "output", "memory", "swap", "cpus", "processes"]);
 	return {
 		file: text(file, "file"),
 		args: array(args, "args").map((arg, index) => text(arg, `args[${index}]`)),

@@ -3,8 +3,27 @@ import { ExitError } from "@nearfar/core";
 import type { Guarantees } from "../guarantees.ts";
 import type { Violation } from "../violations.ts";
 
-/** Why a command has ended: by itself, by a signal of somebody else, or by a limit or a signal of its caller. */
-export type Reason = "exited" | "killed" | "timeout" | "output" | "aborted";
+/**
+ * Why a command has ended: by itself, by a signal of somebody else, by a limit or a signal of its caller, or by the kernel, which has
+ * killed it because of `limits.memory`.
+ */
+export type Reason = "exited" | "killed" | "timeout" | "output" | "aborted" | "memory";
+
+/** What a command has used. */
+export interface Usage {
+	/** Milliseconds from the call to the end. */
+	readonly wall: number;
+	/** Milliseconds of processor time in user mode. `null`: the kernel did not report it. */
+	readonly user: number | null;
+	/** Milliseconds of processor time in system mode. `null`: the kernel did not report it. */
+	readonly system: number | null;
+	/** Bytes of the largest resident set of one of its processes. `null`: the kernel did not report it. */
+	readonly maxRss: number | null;
+	/** Milliseconds from the call to the first instruction of the command. */
+	readonly startup: number;
+	/** The most bytes of memory that it had together with all that it has started. Absent: no group, or a kernel before Linux 5.19. */
+	readonly memoryPeak?: number;
+}
 
 /** What a command has come to. */
 export interface Result<T = string | Buffer> {
@@ -20,17 +39,8 @@ export interface Result<T = string | Buffer> {
 	readonly stderr: T;
 	/** True where the command wrote more than `limits.output`. */
 	readonly truncated: { readonly stdout: boolean; readonly stderr: boolean };
-	/**
-	 * Milliseconds from the call to the end, of processor time in user and in system mode, and from the call to the first instruction of
-	 * the command. `maxRss`: the largest resident set in bytes. `null`: the kernel did not report it.
-	 */
-	readonly usage: {
-		readonly wall: number;
-		readonly user: number | null;
-		readonly system: number | null;
-		readonly maxRss: number | null;
-		readonly startup: number;
-	};
+	/** What it has used. */
+	readonly usage: Usage;
 	/** What happened between its start and its end. */
 	readonly violations: readonly Violation[];
 	/** What was in force. */
@@ -64,6 +74,7 @@ export function withCheck<T extends string | Buffer>(
 			timeout: " after limits.time",
 			output: " after limits.output",
 			aborted: " after its signal was aborted",
+			memory: " because of limits.memory",
 		}[reason];
 		const text = stderr.toString().trimEnd();
 		const quoted = text && `: ${text.length > QUOTED ? "…" : ""}${text.slice(-QUOTED)}`;
