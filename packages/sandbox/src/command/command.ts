@@ -112,7 +112,7 @@ export async function startCommand(place: Place, command: CheckedCommand): Promi
 		ending.stop();
 		const found = ending.reason === "timeout" ? tooLate(error, command) : explained(error, command, place);
 		const refusal = place.group ? place.group.explained(found) : found;
-		await leaf?.remove();
+		if (leaf) await place.group?.drop(leaf);
 		throw refusal;
 	}
 }

@@ -9,6 +9,9 @@ const controllers = { memory: "memory", swap: "memory", cpus: "cpu", processes: 
 /** The names of the limits that a group can hold. */
 export const groupLimits = Object.keys(controllers) as (keyof GroupLimits)[];
 
+/** The names of the controllers of all these limits. */
+export const allControllers: readonly string[] = [...new Set(Object.values(controllers))];
+
 /** Returns the controllers that limits need. */
 export function controllersOf(limits: GroupLimits): string[] {
 	const needed = groupLimits.filter((name) => limits[name] !== undefined).map((name) => controllers[name]);

@@ -5,7 +5,7 @@ import type { CheckedOptions } from "../check.ts";
 import { SandboxError } from "../errors.ts";
 import type { Guarantee } from "../guarantees.ts";
 import type { Limits } from "../options.ts";
-import { controllersOf, toCgroupLimits } from "./cgroup-limits.ts";
+import { allControllers, controllersOf, toCgroupLimits } from "./cgroup-limits.ts";
 import { type Account, isRemoved, Leaf, placeOf, refusedIn } from "./leaf.ts";
 import { makeGroup, removeLeftovers } from "./names.ts";
 
@@ -51,6 +51,7 @@ export class Group {
 			const at = cgroup ?? (await Cgroup.obtain({ controllers, ...(signal && { signal }) }));
 			above = cgroup ? undefined : at;
 			removeLeftovers(at);
+			at.enable(controllersIn(at)); // also those that the limits of a single command may need
 			return new Group(makeGroup(at, toCgroupLimits(limits, OWN_PROCESSES)), limits, above);
 		} catch (error) {
 			await above?.[Symbol.asyncDispose]();
@@ -76,8 +77,7 @@ export class Group {
 			this.#init = this.#cgroup.create("init");
 			await this.#init.add(init.process);
 			this.#guarantee = placeOf(init.process, `/${this.#cgroup.name}/init`);
-			const wanted = ["memory", "pids", ...controllersOf(this.#limits)];
-			this.#cgroup.enable(this.#cgroup.controllers.filter((each) => wanted.includes(each)));
+			this.#cgroup.enable(controllersIn(this.#cgroup));
 		} catch (error) {
 			throw refused(error, this.#limits);
 		}
@@ -121,9 +121,19 @@ export class Group {
 		return { ...account, full: account.refused > 0 || this.#refused > before };
 	}
 
+	/** Removes the group of a command that has not begun. */
+	async drop(leaf: Leaf): Promise<void> {
+		this.#leaves.delete(leaf);
+		await leaf.remove();
+	}
+
 	/** Removes the groups of commands of which nothing is left. */
 	async tidy(): Promise<void> {
-		for (const leaf of this.#leaves) if (await leaf.removeIfEmpty()) this.#leaves.delete(leaf);
+		for (const leaf of this.#leaves) {
+			if (!leaf.isEmpty) continue;
+			this.#leaves.delete(leaf); // first: another command may end meanwhile
+			await leaf.remove();
+		}
 	}
 
 	/** Says of an error that it is one of the group, or that the sandbox itself has too little memory. */
@@ -161,6 +171,11 @@ export class Group {
 		if (this.#owner === undefined) return;
 		Task.near.run(() => chown(new Location(fd, "cgroup.procs"), this.#owner, undefined));
 	}
+}
+
+/** Returns those of the controllers of all limits that are available in a group. */
+function controllersIn(cgroup: Cgroup): string[] {
+	return cgroup.controllers.filter((each) => allControllers.includes(each));
 }
 
 /** Says of a limit that cannot be enforced which one it is, and what helps. */

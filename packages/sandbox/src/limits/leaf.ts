@@ -19,6 +19,7 @@ export class Leaf {
 	readonly #cgroup: Cgroup;
 	/** The last components of its path. */
 	readonly #path: string;
+	#hasBegun = false;
 
 	constructor(cgroup: Cgroup, path: string) {
 		this.#cgroup = cgroup;
@@ -32,6 +33,7 @@ export class Leaf {
 
 	/** Reads where a process is. Throws if the process is anywhere else than in this group. */
 	holds(process: Process): Guarantee {
+		this.#hasBegun = true;
 		return placeOf(process, this.#path);
 	}
 
@@ -46,11 +48,14 @@ export class Leaf {
 		}
 	}
 
-	/** Removes the group if nothing is left in it, and returns whether it is gone. */
-	async removeIfEmpty(): Promise<boolean> {
-		if (!this.#cgroup.removed && this.#cgroup.populated) return false;
-		await this.#cgroup.remove();
-		return true;
+	/** Whether the command has begun, and nothing of it is left. */
+	get isEmpty(): boolean {
+		try {
+			return this.#hasBegun && !this.#cgroup.populated;
+		} catch (error) {
+			if (isRemoved(error)) return true;
+			throw error;
+		}
 	}
 
 	/** Kills what is left in the group, and removes it. */

@@ -71,11 +71,11 @@ limited.test("groups of processes that live, of other pid namespaces and with pr
 
 limited.test("another one with the same name takes no group away", async () => {
 	const [, start] = /^\d+ \(.*\) (?:\S+ ){19}(\d+)/s.exec(readFileSync("/proc/self/stat", "utf8")) ?? [];
-	const taken = Array.from({ length: 200 }, (_, i) => `nearfar-${process.pid}-${start}-${namespace}-${i + 1}`);
+	const taken = Array.from({ length: 40 }, (_, i) => `nearfar-${process.pid}-${start}-${namespace}-${i + 1}`);
 	for (const name of taken) mkdirSync(join(base, name));
 	try {
 		expect((await run("echo", ["ran"], { ...closed, limits })).stdout).toBe("ran\n");
-		expect(groups().length).toBe(200);
+		expect(groups().length).toBe(40);
 	} finally {
 		for (const name of taken) rmdirSync(join(base, name));
 	}
@@ -90,7 +90,9 @@ limited.test("a sandbox whose group somebody else has removed ends without an er
 	for (const child of readdirSync(join(base, name), { withFileTypes: true }))
 		if (child.isDirectory()) rmdirSync(join(base, name, child.name));
 	rmdirSync(join(base, name));
-	await expect(sandbox.run("true")).rejects.toMatchObject({ code: "ERR_NEARFAR_SANDBOX_CLOSED" });
+	await expect(sandbox.run("true")).rejects.toMatchObject({
+		code: expect.stringMatching(/^ERR_NEARFAR_SANDBOX_(CLOSED|LIMIT)$/), // whichever is noticed first
+	});
 	await sandbox[Symbol.asyncDispose]();
 });
 

@@ -17,7 +17,7 @@ limited.test(
 		expect(() => result.check()).toThrow(/because of limits\.memory/);
 		const { memoryPeak } = result.usage;
 		if (memoryPeak !== undefined) expect(memoryPeak).toBeGreaterThan(50 * MiB);
-		expect(memoryPeak ?? 0).toBeLessThanOrEqual(64 * MiB);
+		expect(memoryPeak ?? 0).toBeLessThan(66 * MiB); // the kernel counts in batches
 	},
 );
 
@@ -96,12 +96,10 @@ limited.test("in an open sandbox one command dies of memory, process 1 and the o
 	await using sandbox = await Sandbox.open({ ...closed, limits: { memory: 96 * MiB } });
 	expect(sandbox.guarantees.memory).toBe(true);
 	const other = await sandbox.start("sh", ["-c", "read line; echo $line"]);
-	let said = "";
-	other.stdout?.on("data", (chunk) => {
-		said += chunk;
-	});
 	for (let i = 0; i < 3; i++) expect((await sandbox.run("sh", ["-c", bomb])).reason).toBe("memory");
 	other.stdin?.end("alive\n");
+	let said = "";
+	for await (const chunk of other.stdout ?? []) said += chunk;
 	expect([(await other.result).code, said]).toEqual([0, "alive\n"]);
 	expect((await sandbox.run("echo", ["next"])).stdout).toBe("next\n");
 });
@@ -110,7 +108,7 @@ limited.test("limits of a single run are those of its group", async () => {
 	await using sandbox = await Sandbox.open({ ...closed, limits: { memory: 256 * MiB } });
 	const small = await sandbox.run("sh", ["-c", bomb], { limits: { memory: 16 * MiB } });
 	expect(small.reason).toBe("memory");
-	expect(small.usage.memoryPeak ?? 0).toBeLessThanOrEqual(16 * MiB);
+	expect(small.usage.memoryPeak ?? 0).toBeLessThan(18 * MiB);
 	const large = await sandbox.run("sh", ["-c", "head -c 64m /dev/zero | tail | wc -c"]);
 	expect(large.check().stdout.trim()).toBe(`${64 * MiB}`);
 });
