@@ -10,7 +10,7 @@ export async function lookForGroups(): Promise<ReportItem> {
 	const { Cgroup } = await import("@nearfar/cgroup");
 	const ways = [await attempt("find", () => Cgroup.find()), await attempt("viaSystemd", () => Cgroup.viaSystemd())];
 	const found = ways.map(({ text }) => text).join("; ");
-	if (ways.some(({ ok }) => ok)) return { name: "cgroups", ok: true, found };
+	if (ways.some(({ ok }) => ok)) return { name: "cgroups", ok: true, note: found };
 	const hint = [...new Set(ways.flatMap(({ hint }) => hint ?? []))].join("\n");
 	return { name: "cgroups", ok: false, cause: found, ...(hint && { hint }) };
 }
