@@ -23,9 +23,9 @@ export interface Report {
 }
 
 /** The items without which a sandbox can be had all the same, if it does not ask for them. */
-const optional: ReadonlySet<string> = new Set(["terminal", "working directory", "scratch", "cgroups"]);
-/** The items that a sandbox of `isolation: "full"` has nothing to do with. */
-const others: ReadonlySet<string> = new Set(["landlock"]);
+const optional: ReadonlySet<string> = new Set(["terminal", "working directory", "scratch"]);
+/** The items that a sandbox of `isolation: "full"` without limits of a group has nothing to do with. */
+const others: ReadonlySet<string> = new Set(["landlock", "cgroups"]);
 const NOT_TRIED = "not tried, because no sandbox can be made";
 
 /**

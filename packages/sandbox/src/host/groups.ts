@@ -8,7 +8,7 @@ const wanted = ["memory", "pids", "cpu"];
 /** Tries both ways to a group in which a sandbox can make its own. */
 export async function lookForGroups(): Promise<ReportItem> {
 	const { Cgroup } = await import("@nearfar/cgroup");
-	const ways = [await attempt("find", () => Cgroup.find())];
+	const ways = [await attempt("find", () => Cgroup.find()), await attempt("viaSystemd", () => Cgroup.viaSystemd())];
 	const found = ways.map(({ text }) => text).join("; ");
 	if (ways.some(({ ok }) => ok)) return { name: "cgroups", ok: true, note: found };
 	const hint = [...new Set(ways.flatMap(({ hint }) => hint ?? []))].join("\n");

@@ -42,13 +42,13 @@ export class Group {
 	}
 
 	/** Makes the group, with the limits of a sandbox. Throws a {@link SandboxError} where it cannot be had. */
-	static async open({ cgroup, limits }: CheckedOptions): Promise<Group> {
+	static async open({ cgroup, limits, signal }: CheckedOptions): Promise<Group> {
 		const { Cgroup } = await import("@nearfar/cgroup"); // a sandbox without a group loads nothing of it
 		if (cgroup && !(cgroup instanceof Cgroup)) throw wrongType("options.cgroup", "a Cgroup", cgroup);
 		const controllers = controllersOf(limits);
 		let above: Cgroup | undefined;
 		try {
-			const at = cgroup ?? Cgroup.find({ controllers });
+			const at = cgroup ?? (await Cgroup.obtain({ controllers, ...(signal && { signal }) }));
 			above = cgroup ? undefined : at;
 			removeLeftovers(at);
 			at.enable(controllersIn(at)); // also those that the limits of a single command may need

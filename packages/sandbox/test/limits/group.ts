@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Cgroup } from "@nearfar/cgroup";
 import { groupWithLimits, has, needs } from "../../../../test/needs.ts";
 import { run, type Sandbox } from "../../src/index.ts";
+import "../attempts.ts"; // it opens what lives as long as the process
 
 /** Tests that need groups with limits. Other hosts skip them. */
 export const limited = needs("groups of cgroup v2 with limits");
