@@ -235,7 +235,7 @@ test("SB-23 TMPDIR is there, private and writable, and the same for all commands
 });
 
 test.each<[string, object]>([
-	["a limit of a sandbox in the place of one of a command", { limits: { processes: 5 } }],
+	["a limit of a sandbox in the place of one of a command", { limits: { openFiles: 5 } }],
 	["a time of 0", { limits: { time: 0 } }],
 	["a grace below 0", { grace: -1 }],
 	["a pipe from 3 up, which nobody reads", { stdio: [null, null, null, "pipe"] }],

@@ -23,5 +23,5 @@ test("SB-17 where /proc is masked, doctor() and the error say so with two ways o
 	expect(outcome).toMatchObject({ code: "ERR_NEARFAR_SANDBOX_UNAVAILABLE", step: "proc" });
 	expect(outcome.message).toMatch(/masked \(mounts cover \/proc\/tty\).* Or, as the administrator/s);
 	expect(outcome.items.map(({ name }) => name)).toEqual(["proc"]);
-	expect(report.verdict).toBe("This host cannot run sandboxes: it lacks proc.");
+	expect(report.verdict).toMatch(/^This host cannot run sandboxes: it lacks proc\./);
 });
