@@ -56,9 +56,9 @@ export async function killForGood(directory: Directory): Promise<void> {
 }
 
 /**
- * Kills the processes of a cgroup that may take new ones afterwards. After a write to `cgroup.kill`, the kernels since 6.14, and those
- * of the long-term lines since 2025, kill every process that another cgroup clones into this one: they compare the numbers of kills
- * of two different cgroups. So that file is the last resort here, for processes that this one cannot see or may not signal.
+ * Kills the processes of a cgroup that may take new ones afterwards. After a write to `cgroup.kill`, Linux 6.18 kills every process that
+ * is cloned into the cgroup from another one, because it compares the numbers of kills of two different cgroups; 6.12 and 7.3 do not.
+ * So that file is the last resort here, for processes that this one cannot see or may not signal.
  */
 async function killForReuse(directory: Directory, round: number): Promise<void> {
 	const isThreaded = pidsIn(directory) === undefined;

@@ -181,3 +181,18 @@ ordinary.test("of a directory whose parent is another user's is EACCES, and kill
 		expect(group.pids).toEqual([child.pid]);
 	});
 });
+
+test.each(["freeze", "kill", "remove"])("Node killed at each step of %s leaves a group that can be removed", (what) =>
+	inGroup(async (group) => {
+		for (const turns of [0, 2, 8]) {
+			await using inner = group.create(`${turns}`);
+			const children = [await start(inner, "sleep", "1000"), await start(inner, ...comet)];
+			const path = join(pathOf(group), inner.name);
+			expect(await runFixture("cgroup/killed", { args: [path, what, `${turns}`] })).toMatchObject({
+				signal: "SIGKILL",
+			});
+			await inner.remove();
+			for (const child of children) expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
+		}
+	}),
+);
