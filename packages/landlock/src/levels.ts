@@ -13,16 +13,19 @@ export type Abi = (typeof abis)[number];
 /** The newest version that is known. */
 export const NEWEST: number = abis.length;
 
-/** Returns everything that a version of the ABI has. Of a version that is newer than all known ones: everything that is known. */
-export function rightsOf(abi: number): Rights {
+/** Everything that each version of the ABI has, from 0. */
+const all: readonly (Rights & { readonly flags: number })[] = [0, ...abis.map(({ abi }) => abi)].map((abi) => {
 	const until = abis.slice(0, abi);
-	const all = (kind: keyof Rights) => until.reduce((bits, each) => bits | each[kind], 0);
-	return { fs: all("fs"), net: all("net"), scope: all("scope") };
-}
+	const bitsOf = (kind: "fs" | "net" | "scope" | "flags") => until.reduce((bits, each) => bits | each[kind], 0);
+	return { fs: bitsOf("fs"), net: bitsOf("net"), scope: bitsOf("scope"), flags: bitsOf("flags") };
+});
 
-/** Returns the flags of landlock_restrict_self(2) that a version of the ABI has. */
-export function flagsOf(abi: number): number {
-	return abis.slice(0, abi).reduce((bits, each) => bits | each.flags, 0);
+/**
+ * Returns everything that a version of the ABI has: rights, scopes, and flags of landlock_restrict_self(2). Of a version that is newer
+ * than all known ones: everything that is known.
+ */
+export function rightsOf(abi: number): Rights & { readonly flags: number } {
+	return all[Math.min(abi, NEWEST)] ?? { fs: 0, net: 0, scope: 0, flags: 0 };
 }
 
 /** Returns the version that has added one of these bits last. `undefined`: there are none. */

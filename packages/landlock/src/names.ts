@@ -26,5 +26,6 @@ export function bitsOf<T extends FlagTable>(table: T, names: readonly (keyof T &
 
 /** Returns the names of bits, in the order of the bits. */
 export function namesOf<T extends FlagTable>(table: T, bits: number): (keyof T & string)[] {
+	if (bits === 0) return []; // `spawn` asks for many that are
 	return Object.keys(table).filter((name) => bits & (table[name] ?? 0));
 }

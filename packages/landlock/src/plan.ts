@@ -9,7 +9,7 @@ import {
 } from "@nearfar/core/internal";
 import { landlockAbi, landlockErrata } from "./abi.ts";
 import { type CheckedRules, checkRules } from "./check-rules.ts";
-import { flagsOf, NEWEST, newestOf, type Rights, rightsOf } from "./levels.ts";
+import { NEWEST, newestOf, type Rights, rightsOf } from "./levels.ts";
 import { bitsOf, namesOf } from "./names.ts";
 import { restrictFlags } from "./restrict-self.ts";
 import type { Enforced, LandlockLevel, LandlockRules } from "./rules.ts";
@@ -39,7 +39,7 @@ export function makePlan(given: LandlockRules, options: LandlockLevel, name: str
 	const flags = options.flags === undefined ? 0 : bitsOf(restrictFlags, options.flags, "options.flags");
 
 	const abi = landlockAbi();
-	const kernel = { ...rightsOf(abi), flags: flagsOf(abi) };
+	const kernel = rightsOf(abi);
 	const wanted = { ...wantedOf(rules, rightsOf(level)), flags };
 	const lacking = without(wanted, kernel);
 	const missing = without(lacking, droppable);
