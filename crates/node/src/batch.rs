@@ -51,9 +51,10 @@ pub fn pass_over() {
 
 /// Leaves, and runs the collected calls in a task or a thread, or in this thread for task 0. Returns the event
 /// "batch" if the reply has come already. Otherwise returns an event "sent", and "batch" follows, perhaps already: the caller has
-/// to drain, unless this is the first batch of a task that is being cloned.
+/// to drain, unless this is the first batch of a task that is being cloned. With `wait` this thread waits for the reply as long as
+/// waking it would take.
 #[napi]
-pub fn batch(task: Id, first: bool) -> Result<Event> {
+pub fn batch(task: Id, first: bool, wait: bool) -> Result<Event> {
     let (id, queue) = (tables::next_id(), events::queue().or_throw()?);
     let Target::Batch(batch) = targets::leave() else { return Ok(events::sent(id)) };
     let done = move |made| queue.post_reply(id, made);
@@ -68,7 +69,7 @@ pub fn batch(task: Id, first: bool) -> Result<Event> {
         if !first {
             events::expect_reply(id);
         }
-        batch.submit(&channel, first, done);
+        batch.submit(&channel, first, wait, done);
     }
     Ok(events::take_reply().unwrap_or_else(|| events::sent(id)))
 }

@@ -18,9 +18,10 @@ export declare function awaitEnd(child: Id, milliseconds: number): boolean
 /**
  * Leaves, and runs the collected calls in a task or a thread, or in this thread for task 0. Returns the event
  * "batch" if the reply has come already. Otherwise returns an event "sent", and "batch" follows, perhaps already: the caller has
- * to drain, unless this is the first batch of a task that is being cloned.
+ * to drain, unless this is the first batch of a task that is being cloned. With `wait` this thread waits for the reply as long as
+ * waking it would take.
  */
-export declare function batch(task: Id, first: boolean): Event
+export declare function batch(task: Id, first: boolean, wait: boolean): Event
 
 /**
  * Begins to leave a descriptor of this process to other code, which has it when [`end_handover`] is called. Until then the end

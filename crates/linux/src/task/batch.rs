@@ -118,10 +118,17 @@ impl Batch {
         self.outgoing.sequence.near()
     }
 
-    /// Runs the batch in a task. `first` says that the task has just been asked for, and may not be cloned yet. `done`
+    /// Runs the batch in a task. `first` says that the task has just been asked for, and may not be cloned yet. `wait` permits to wait
+    /// for the reply, for a short time. `done`
     /// is called once with the descriptors made, on this thread or on the reactor's. When a call fails, the descriptors
     /// that were made before it are closed first.
-    pub fn submit(self, task: &Arc<Channel>, first: bool, done: impl FnOnce(Result<Vec<i32>>) + Send + 'static) {
+    pub fn submit(
+        self,
+        task: &Arc<Channel>,
+        first: bool,
+        wait: bool,
+        done: impl FnOnce(Result<Vec<i32>>) + Send + 'static,
+    ) {
         let Batch { outgoing, exec, .. } = self;
         if first {
             // A cloned task has a working directory and a umask of its own. Node may change its own again only then.
@@ -131,7 +138,7 @@ impl Batch {
             return done(Ok(Vec::new()));
         }
         // A program takes longer to begin than the patience, and so do a task and many calls.
-        let long = exec.is_some() || first || outgoing.sequence.len() > MOST_AWAITED;
+        let long = exec.is_some() || first || !wait || outgoing.sequence.len() > MOST_AWAITED;
         let patience = if long { Duration::ZERO } else { PATIENCE };
         let channel = task.clone();
         let ended = move |ran: Result<Ran>| match ran {

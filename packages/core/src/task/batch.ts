@@ -16,8 +16,15 @@ import { unlessKilled } from "./thread-life.ts";
  * @param id - The addon's number for it.
  * @param fn - Makes the calls.
  * @param appeared - For a task that is being cloned: resolves when the clone has succeeded or failed.
+ * @param waits - Whether this thread may wait for the reply as long as waking it would take.
  */
-export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appeared?: Promise<unknown>): Promise<T> {
+export async function runBatch<T>(
+	task: AnyTask,
+	id: number,
+	fn: () => T,
+	appeared?: Promise<unknown>,
+	waits = true,
+): Promise<T> {
 	const batch: Batch = { whenEnded: [], hints: [] };
 	const state = stateOf(task);
 	const end = (numbers: readonly number[] | undefined, succeeded: number) => {
@@ -30,7 +37,7 @@ export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appear
 			try {
 				const result = refusePromise(fn());
 				sent = true; // from here on the addon ends the collecting itself, even if it fails
-				return [result, submit(task, id, appeared !== undefined)] as const;
+				return [result, submit(task, id, appeared !== undefined, waits)] as const;
 			} finally {
 				if (!sent) native().leave();
 			}
@@ -56,8 +63,8 @@ export async function runBatch<T>(task: AnyTask, id: number, fn: () => T, appear
 }
 
 /** Sends the calls that were collected. Returns the event with the reply, or a promise if the reply has not come at once. */
-function submit(task: AnyTask, id: number, first: boolean): Event | Promise<Event> {
-	const event = native().batch(id, first);
+function submit(task: AnyTask, id: number, first: boolean, waits: boolean): Event | Promise<Event> {
+	const event = native().batch(id, first, waits);
 	if (event.kind !== "sent") {
 		deliver([]); // events that were posted before the reply come first
 		return event;

@@ -1,7 +1,9 @@
 import { native } from "../addon/native.ts";
 import { BatchError, TaskGoneError } from "../errors.ts";
 import { currentBatch, nearTask } from "../target/target.ts";
+import { runBatch } from "./batch.ts";
 import { endTask } from "./end.ts";
+import { taskId } from "./state.ts";
 import type { Task } from "./task.ts";
 
 /** How many helpers there are at most. Only a helper that is in a call which does not return makes another one necessary. */
@@ -74,7 +76,7 @@ async function inOne<T>(fn: (helper: Task) => T): Promise<T> {
 	helper.underWay++;
 	try {
 		const task = await helper.task;
-		return await task.batch(() => fn(task));
+		return await runBatch(task, taskId(task), () => fn(task), undefined, false);
 	} catch (error) {
 		if (error instanceof TaskGoneError) retire([helper]);
 		throw error;
