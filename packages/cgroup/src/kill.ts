@@ -10,7 +10,7 @@ import { waitForState } from "./waiting.ts";
 const SIGKILL = 9;
 const PATIENCE = 200; // milliseconds until the processes are killed once more
 const ROUNDS = 10; // in which the processes are killed one by one
-const SLICE = 32; // processes that are killed before the event loop goes on
+const SLICE = 8; // processes that are killed before the event loop goes on
 
 /** Kills every process of a cgroup and below. Resolves when none is left. */
 export async function kill(directory: Directory): Promise<void> {
