@@ -697,7 +697,7 @@ export class Cgroup implements AsyncDisposable {
 	 * `populated` is false.
 	 *
 	 * The processes are frozen, and killed one by one. Only where that is not enough, as for a process of another user, the file
-	 * `cgroup.kill` is written: Linux 6.18 kills every process that is cloned into such a cgroup afterwards.
+	 * `cgroup.kill` is written: Linux 6.1 and 6.18 kill every process that is cloned into such a cgroup afterwards.
 	 *
 	 * A process in state D is killed only when its wait is over, and the promise waits for it. {@link Cgroup.remove} gives up after 5 s.
 	 *

@@ -56,8 +56,8 @@ export async function killForGood(directory: Directory): Promise<void> {
 }
 
 /**
- * Kills the processes of a cgroup that may take new ones afterwards. After a write to `cgroup.kill`, Linux 6.18 kills every process that
- * is cloned into the cgroup from another one, because it compares the numbers of kills of two different cgroups; 6.12 and 7.3 do not.
+ * Kills the processes of a cgroup that may take new ones afterwards. After a write to `cgroup.kill`, Linux 6.1 and 6.18 kill every process that
+ * is cloned into the cgroup from another one, because they compare the numbers of kills of two cgroups; 6.12 and 7.3 do not.
  * So that file is the last resort here, for processes that this one cannot see or may not signal.
  */
 async function killForReuse(directory: Directory, round: number): Promise<void> {
