@@ -36,8 +36,9 @@ function readCpu(text: Read): CpuLimits | undefined {
 	if (max === undefined) return undefined;
 	const [quota = "max", period = "100000"] = max.split(" ");
 	const limits: CpuLimits = { max: quota === "max" ? "max" : Number(quota) / Number(period) };
-	const [weight, idle] = [Number(text("cpu.weight") ?? 0), text("cpu.idle")];
-	if (weight > 0) limits.weight = weight; // 0: the group is idle
+	const [weight, idle] = [text("cpu.weight"), text("cpu.idle")];
+	// Of an idle group the kernel says a weight that it refuses to take.
+	if (weight !== undefined && idle !== "1") limits.weight = Number(weight);
 	if (idle !== undefined) limits.idle = idle === "1";
 	return limits;
 }

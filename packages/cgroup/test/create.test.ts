@@ -1,4 +1,5 @@
 import { mkdirSync, rmdirSync } from "node:fs";
+import { posix } from "node:path";
 import { Location, openat2, pipe, SyscallError, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
 import { cgroupRoot, isRoot, needs } from "../../../test/needs.ts";
@@ -7,13 +8,15 @@ import { refusal } from "../../../test/refusal.ts";
 import { Cgroup, type CgroupError, type CgroupLimits } from "../src/index.ts";
 
 const mounted = needs("cgroup v2");
-const own = needs("cgroup v2 in which this user can make groups");
+const own = needs("a cgroup in which this user can make groups");
 const limited = needs("a cgroup with memory and pids in which this user can make groups");
 
 let count = 0;
 const newName = () => `nearfar-create-${process.pid}-${++count}`;
 
-/** Opens the root, in which groups without limits can be made. */
+/** Finds a directory in which groups without limits can be made. */
+const place = () => Cgroup.find({ controllers: [] });
+/** Opens the root, in which an ordinary user may make nothing. */
 const root = () => Cgroup.open(`${cgroupRoot}`);
 
 mounted.test.each([
@@ -66,13 +69,13 @@ mounted.test.each<[limits: unknown, code: string]>([
 });
 
 own.test("a directory is made and named, and ends with its object", async () => {
-	await using parent = root();
+	await using parent = place();
 	const name = newName();
 	{
 		await using group = parent.create(name);
 		expect(group).toMatchObject({
 			name,
-			path: `/${name}`,
+			path: posix.join(parent.path, name),
 			type: "domain",
 			populated: false,
 			frozen: false,
@@ -83,13 +86,13 @@ own.test("a directory is made and named, and ends with its object", async () => 
 		expect(group.limits()).not.toHaveProperty("io");
 		await using same = Cgroup.open(group.fd);
 		expect([same.id, same.path, same.parent?.id]).toEqual([group.id, group.path, parent.id]);
-		expect(`${same}`).toBe(`cgroup /${name}`);
+		expect(`${same}`).toBe(`cgroup ${group.path}`);
 	}
-	expect(refusal(() => Cgroup.open(`${cgroupRoot}/${name}`)).code).toBe("ENOENT");
+	expect(refusal(() => Cgroup.open(new Location(parent.fd, name))).code).toBe("ENOENT");
 });
 
 own.test("two Nodes with the same name: the second is refused, and the directory of the first stays", async () => {
-	await using parent = root();
+	await using parent = place();
 	await using first = parent.create(newName());
 	expect(refusal(() => parent.create(first.name))).toMatchObject({
 		code: "EEXIST",
@@ -104,7 +107,7 @@ own.test("two Nodes with the same name: the second is refused, and the directory
 own.test(
 	"a directory that somebody else removes is removed for every method, and stays so when another has its name",
 	async () => {
-		await using parent = root();
+		await using parent = place();
 		await using group = parent.create(newName());
 		rmdirSync(`${cgroupRoot}${group.path}`);
 		const uses = [
@@ -137,7 +140,7 @@ own.test(
 );
 
 own.test("a threaded directory is seen as such, and no group is made in it", async () => {
-	await using parent = root();
+	await using parent = place();
 	await using domain = parent.create(newName());
 	await using thread = domain.create("thread");
 	await thread.write("cgroup.type", "threaded");
@@ -151,14 +154,14 @@ own.test("a threaded directory is seen as such, and no group is made in it", asy
 });
 
 own.test("a full directory refuses another one", async () => {
-	await using parent = root();
+	await using parent = place();
 	await using group = parent.create(newName());
 	await group.write("cgroup.max.descendants", "0");
 	expect(refusal(() => group.create("below"))).toMatchObject({ code: "EAGAIN", syscall: "mkdirat" });
 });
 
 own.test("a mount, a link or a file of another name is not reached through a directory", async () => {
-	await using parent = root();
+	await using parent = place();
 	await using group = parent.create(newName());
 	for (const file of ["..", "../cgroup.procs", "", ".", "a\0b"]) {
 		expect(refusal(() => group.read(file)).code).toBe("ERR_INVALID_ARG_VALUE");
@@ -175,7 +178,7 @@ own.test("a mount, a link or a file of another name is not reached through a dir
 });
 
 own.test("every method runs near, whichever task is current, and a batch refuses them", async () => {
-	await using parent = root();
+	await using parent = place();
 	await using group = parent.create(newName());
 	await using task = await Task.clone({ cgroup: group });
 	expect(task.run(() => group.pids)).toEqual([task.pid]);
@@ -185,8 +188,8 @@ own.test("every method runs near, whichever task is current, and a batch refuses
 	expect(await reason(() => task.batch(() => group.pids))).toMatchObject({ code: "ERR_NEARFAR_BATCH" });
 	expect(await reason(() => task.batch(() => Cgroup.find()))).toMatchObject({ code: "ERR_NEARFAR_BATCH" });
 	for (const process of [task.process, task.pid]) {
-		await using place = Cgroup.current(process);
-		expect([place.path, place.id]).toEqual([group.path, group.id]);
+		await using there = Cgroup.current(process);
+		expect([there.path, there.id]).toEqual([group.path, group.id]);
 	}
 });
 
