@@ -36,6 +36,7 @@ working directory alone, and has no network:
   --cpus N           as much time as 1.5 processors; --processes N, and threads
   --env NAME[=VALUE] a variable beside PATH, HOME, TERM, LANG, LC_*, TZ, TMPDIR
   --preset NAME      "project" (the default), or "closed": /usr and nothing else
+  --isolation KIND   "landlock": no namespaces; --without hide,protect,scratch
   --config FILE      the same options and more, as JSON
   --tty, --no-tty    a terminal of its own; the default where 0, 1 and 2 are one
   --json FD          writes {"result": …} or {"error": …} to a descriptor

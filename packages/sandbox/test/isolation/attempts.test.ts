@@ -37,7 +37,8 @@ const shown = [
 ];
 const gone: ReadonlySet<string> = new Set([
 	...shown,
-	...(isRoot ? ["become_root"] : []), // which it is already, without capabilities
+	// Root is what it is already, without capabilities. An ordinary user cannot empty the bounding set, of which nothing comes back.
+	isRoot ? "become_root" : "have_a_capability",
 	...["find_a_way_out_of_the_network", "read_the_passwords", "read_the_list_of_keys"],
 	// What is hidden or protected has no place of its own.
 	...rows.map(({ attempt }) => attempt).filter((attempt) => /_hidden_|_protected_/.test(attempt)),

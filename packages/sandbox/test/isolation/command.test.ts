@@ -37,6 +37,13 @@ withLandlock("run, start and Sandbox.open work, and the guarantees say what is m
 	});
 });
 
+withLandlock("a command has no capability and gets none", async () => {
+	const sets = await inside(
+		"grep -E '^(CapInh|CapPrm|CapEff|CapAmb|NoNewPrivs)' /proc/self/status | cut -f2 | tr '\\n' ' '",
+	);
+	expect(sets).toBe(`${"0000000000000000 ".repeat(4)}1`);
+});
+
 withLandlock("commands of one Sandbox signal each other, and end with it", async () => {
 	let pid: number;
 	{
@@ -82,8 +89,7 @@ withLandlock("what a Node that was killed has left behind, the next one removes"
 });
 
 withScope("a program in a new session ends with the command, with the Sandbox, and with Node", async () => {
-	const script =
-		"(setsid sh -c 'trap \"\" TERM HUP INT; echo $$; exec sleep 1000 > /dev/null' &); until pgrep -x none || true; do :; done";
+	const script = `mkfifo $TMPDIR/pid; setsid sh -c 'trap "" TERM HUP INT; echo $$ > $TMPDIR/pid; exec sleep 1000 > /dev/null' & cat $TMPDIR/pid`;
 	const pid = Number(await inside(script));
 	expect(pid).toBeGreaterThan(1);
 	expect(existsSync(`/proc/${pid}`)).toBe(false);
