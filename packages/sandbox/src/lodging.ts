@@ -177,6 +177,7 @@ export class Lodging {
 		await this.ready.catch(() => {});
 		try {
 			this.init.process.ref();
+			await this.#group?.kill();
 			await this.init[Symbol.asyncDispose]();
 			await this.#group?.end();
 			this.#watch.look();

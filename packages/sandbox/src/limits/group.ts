@@ -155,6 +155,15 @@ export class Group {
 		}
 	}
 
+	/** Kills everything in the group, also what somebody has frozen: such a task makes no call any more. */
+	async kill(): Promise<void> {
+		try {
+			await this.#cgroup.kill();
+		} catch (error) {
+			if (!isRemoved(error)) throw error;
+		}
+	}
+
 	/** Kills what is left, and removes the group with all groups in it. */
 	async end(): Promise<void> {
 		try {
