@@ -136,6 +136,7 @@ const probes = {
 		groupWithLimits(["memory", "pids"]) !== undefined,
 	"groups of cgroup v2 with limits": () => groupWithLimits() !== undefined,
 	"a host without groups with limits": () => groupWithLimits() === undefined,
+	"a systemd that this user can start": () => canStartSystemd(),
 	"cgroup v2 of another user": () => cgroupRoot !== undefined && !isRoot && !canWrite(join(cgroupRoot, "cgroup.procs")),
 	"sysctls that can be written": () => !isReadOnly("/proc/sys/user"),
 	"vm.memfd_noexec": () => existsSync("/proc/sys/vm/memfd_noexec") && !isReadOnly("/proc/sys/vm"),
@@ -328,6 +329,14 @@ function canMakeCgroup(): boolean {
 		const files = ["cgroup.kill", "cgroup.freeze", "cgroup.events"].map((name) => join(path, name));
 		return files.every(existsSync) && read(join(path, "cgroup.type")).trim() === "domain";
 	});
+}
+
+/** True when an ordinary user may start a systemd of its own, with a bus, in a cgroup beside its own one. */
+function canStartSystemd(): boolean {
+	const files = ["/run/systemd/system", "/lib/systemd/systemd", "/usr/lib/systemd/user/dbus.socket", "/usr/bin/busctl"];
+	if (isRoot || cgroupRoot !== "/sys/fs/cgroup" || !files.every(existsSync)) return false;
+	const own = /^0::(.*)$/m.exec(read("/proc/self/cgroup"))?.[1] ?? "/";
+	return own !== "/" && newCgroupIs(join(cgroupRoot, own, ".."), () => true);
 }
 
 /** True when the number of processes in a new cgroup can be limited. */

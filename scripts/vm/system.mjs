@@ -6,9 +6,9 @@ import { fetchMuslNode, fetchNode } from "./node.mjs";
 
 const debian =
 	"bash coreutils dash findutils grep hostname libc-bin login mount passwd procps sed tar util-linux".split(" ");
-// Two programs of dbus-daemon and systemd are for a manager of an ordinary user. python3 allocates memory in tests of limits.
+// systemd and its bus are for a manager of an ordinary user. python3 allocates memory in tests of limits.
 const tests =
-	"bubblewrap dbus-daemon iproute2 libatomic1 libcap-dev libcap2-bin libstdc++6 linux-libc-dev python3 systemd uidmap".split(
+	"bubblewrap dbus-user-session iproute2 libatomic1 libcap-dev libcap2-bin libstdc++6 linux-libc-dev python3 systemd uidmap".split(
 		" ",
 	);
 

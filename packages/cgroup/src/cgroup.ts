@@ -19,6 +19,7 @@ import { evacuateInto } from "./evacuate.ts";
 import { type CgroupEvent, watchEvents } from "./events.ts";
 import { findDirectory } from "./find.ts";
 import { freeze, thaw } from "./freeze.ts";
+import { endScope } from "./keeper.ts";
 import { kill } from "./kill.ts";
 import type { CgroupLimits } from "./limits.ts";
 import { addProcess } from "./members.ts";
@@ -742,13 +743,18 @@ export class Cgroup implements AsyncDisposable {
 	 * @see cgroups(7), rmdir(2); the owner of the directory above
 	 */
 	async remove(): Promise<void> {
-		this.#removing ??= remove(this.#directory).finally(() => {
+		this.#removing ??= this.#remove().finally(() => {
 			this.#removing = undefined;
 		});
 		await this.#removing;
 		if (!this.#maker) await this.keeper?.[Symbol.asyncDispose]();
 		this.#directory.end();
 		this.#parent?.fd.close();
+	}
+
+	async #remove(): Promise<void> {
+		if (this.keeper && !this.#maker && !this.removed) await endScope(this.#directory);
+		await remove(this.#directory);
 	}
 
 	/** Removes a directory that `create` or `viaSystemd` has made; closes the descriptor of every other one. */

@@ -2,12 +2,15 @@ import { setTimeout } from "node:timers/promises";
 import type { Task } from "@nearfar/core";
 import { throwIfAborted } from "@nearfar/core/internal";
 import type { Directory } from "./directory.ts";
-import { CgroupError } from "./errors.ts";
+import { CgroupError, isRemovedError } from "./errors.ts";
+import { killForGood, killUntil } from "./kill.ts";
+import { refuseOwn } from "./own.ts";
 import { openCurrent } from "./place.ts";
 import { missingError } from "./refusals.ts";
 import { availableIn } from "./state.ts";
 
 const MOVE = 5000; // milliseconds in which systemd moves the keeper
+const END = 5000; // milliseconds in which systemd removes a scope without processes
 const LOOK = 10; // milliseconds between two looks
 const KEEPER = "keeper"; // the child of the scope in which the keeper is
 
@@ -49,4 +52,20 @@ export async function settleKeeper(scope: Directory, keeper: Task, controllers: 
 	}
 	const all = availableIn(scope);
 	if (all.length > 0) scope.write("cgroup.subtree_control", all.map((name) => `+${name}`).join(" "));
+}
+
+/**
+ * Kills everything in a scope, and waits until systemd has removed it.
+ *
+ * Whoever removed the directory first would keep systemd from reading that it is empty: the unit would stay active for ever.
+ */
+export async function endScope(scope: Directory): Promise<void> {
+	const deadline = performance.now() + END;
+	try {
+		refuseOwn(scope, "remove");
+		await killUntil(scope, killForGood, deadline);
+	} catch (error) {
+		if (!isRemovedError(error)) throw error;
+	}
+	while (!scope.removed && performance.now() < deadline) await setTimeout(LOOK);
 }
