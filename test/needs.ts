@@ -101,6 +101,7 @@ const probes = {
 	"Landlock of ABI 4": () => landlockVersion() >= 4,
 	"Landlock of ABI 6": () => landlockVersion() >= 6,
 	"a kernel without Landlock of ABI 3": () => landlockVersion() < 3,
+	"a kernel without Landlock of ABI 9": () => landlockVersion() < 9,
 	Landlock: () => works(() => Task.near.syscall(landlockCreateRuleset, 0, 0, 1)), // returns the ABI version
 	Yama: () => existsSync("/proc/sys/kernel/yama"),
 	"a kernel without Yama": () => !existsSync("/proc/sys/kernel/yama"),

@@ -1,6 +1,7 @@
 import { release } from "node:os";
 import { dropCapabilities, securebits } from "@nearfar/caps";
 import type { CloneOptions, Task } from "@nearfar/core";
+import { throwIfAborted } from "@nearfar/core/internal";
 import type { SpawnOptions } from "@nearfar/process";
 import { beginInit, type Init } from "./build/begin.ts";
 import { type CheckedOptions, needsGroup } from "./check.ts";
@@ -40,7 +41,7 @@ export class Lodging {
 	/** Draws up the plan, and begins to carry it out. */
 	static async begin(options: CheckedOptions): Promise<Lodging> {
 		refuseLimits(options);
-		options.signal?.throwIfAborted();
+		throwIfAborted(options.signal);
 		const group = needsGroup(options) ? await Group.open(options) : undefined;
 		let init: Init | undefined;
 		try {
@@ -112,7 +113,7 @@ export class Lodging {
 			return network;
 		} catch (error) {
 			this.#network = undefined;
-			this.blueprint.options.signal?.throwIfAborted();
+			throwIfAborted(this.blueprint.options.signal);
 			throw error;
 		}
 	}

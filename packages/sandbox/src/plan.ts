@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { SyscallError, Task } from "@nearfar/core";
@@ -232,7 +232,7 @@ class Drawing {
 	/** Returns what is allowed where nothing is mounted. */
 	#confine(): NonNullable<Blueprint["confined"]> {
 		const allowed = toAllowed(this.#layout, this.#options.without);
-		return { allowed, tmp: join(realpathSync(tmpdir()), `nearfar-${randomBytes(6).toString("hex")}`) };
+		return { allowed, tmp: join(canonicalFolder(tmpdir()), `nearfar-${randomBytes(6).toString("hex")}`) };
 	}
 
 	/** Adds the folders of the sandbox's own. */

@@ -10,17 +10,23 @@ export const abis = { truncate: 3, network: 4, ioctlDev: 5, scope: 6, resolveUni
 export type Landlock = typeof import("@nearfar/landlock");
 
 /** Loads the package. Throws where a sandbox of these options needs a later ABI than that of this kernel. */
-export async function requireLandlock({ network }: Pick<CheckedOptions, "network">): Promise<Landlock> {
+export async function requireLandlock(options: Pick<CheckedOptions, "network" | "sockets">): Promise<Landlock> {
 	const landlock = await import("@nearfar/landlock");
 	const abi = landlock.landlockAbi();
-	const needed = typeof network === "string" ? abis.truncate : abis.network;
+	const [needed, kind] = neededBy(options);
 	if (abi >= needed) return landlock;
-	const kind = needed === abis.network ? " with a proxy" : "";
 	throw new SandboxError(
 		"UNAVAILABLE",
 		`cannot make a sandbox of isolation: "landlock"${kind}: ${missingOf(abi, needed)}. ${hintFor(abi)}`,
 		{ step: "landlock", hint: hintFor(abi) },
 	);
+}
+
+/** Returns the ABI that a sandbox needs, and what for. */
+function neededBy({ network, sockets }: Pick<CheckedOptions, "network" | "sockets">): [abi: number, kind: string] {
+	// Below this ABI the filter refuses every Unix socket.
+	if (sockets.length > 0) return [abis.resolveUnix, " with options.sockets"];
+	return typeof network === "string" ? [abis.truncate, ""] : [abis.network, " with a proxy"];
 }
 
 /** Says which ABI there is, and which one is needed. */
@@ -33,7 +39,7 @@ export function missingOf(abi: number, needed: number): string {
 export function hintFor(abi: number): string {
 	return abi === 0
 		? "Landlock is in the kernel from Linux 5.13 on, and has to be enabled at boot: add landlock to the parameter lsm= of the kernel. A container may refuse its system calls, too"
-		: "ABI 3 came with Linux 6.2, and ABI 4 with Linux 6.7: use a later kernel";
+		: "ABI 3 came with Linux 6.2, ABI 4 with Linux 6.7, and ABI 9 with Linux 7.1: use a later kernel";
 }
 
 /** What came with each later ABI, in words. */

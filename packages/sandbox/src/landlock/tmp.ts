@@ -47,7 +47,7 @@ export class TemporaryFolder {
 		} catch (error) {
 			above?.close();
 			if (!(error instanceof SyscallError)) throw error;
-			const message = `cannot make ${path} for the temporary files of a sandbox: ${error.message}`;
+			const message = `cannot make ${path} for the temporary files of a sandbox: ${error.message}. TMPDIR names the folder in which it is made: this process has to be able to write it`;
 			throw new SandboxError("PATH", message, { cause: error, step: "tmp" });
 		}
 	}
@@ -90,13 +90,23 @@ export async function sweep({ confined }: Blueprint): Promise<void> {
 	const above = dirname(confined?.tmp ?? "/");
 	if (swept.has(above)) return;
 	swept.add(above);
-	for (const name of readdirSync(above)) {
+	for (const name of namesIn(above)) {
 		if (!pattern.test(name)) continue;
 		try {
 			await removeAbandoned(above, name);
 		} catch (error) {
 			if (!(error instanceof SyscallError)) throw error; // another process removes it at the same time, or this one may not
 		}
+	}
+}
+
+/** Returns the names in a folder. One that cannot be listed may be one in which files can be made: whoever makes one there learns it. */
+function namesIn(path: string): string[] {
+	try {
+		return readdirSync(path);
+	} catch (error) {
+		if (error instanceof Error && "syscall" in error) return [];
+		throw error;
 	}
 }
 

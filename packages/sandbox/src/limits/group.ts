@@ -50,8 +50,8 @@ export class Group {
 		try {
 			const at = cgroup ?? (await Cgroup.obtain({ controllers, ...(signal && { signal }) }));
 			above = cgroup ? undefined : at;
-			removeLeftovers(at);
 			at.enable(controllersIn(at)); // also those that the limits of a single command may need
+			removeLeftovers(at);
 			return new Group(makeGroup(at, toCgroupLimits(limits, OWN_PROCESSES)), limits, above);
 		} catch (error) {
 			await above?.[Symbol.asyncDispose]();

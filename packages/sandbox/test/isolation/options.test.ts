@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -118,4 +118,32 @@ test("the home directory, /tmp and /run are not among the trees of the host", ()
 	expect(paths.some((path) => path.startsWith("/var/"))).toBe(true);
 	expect(paths.some((path) => path.startsWith("/var/tmp"))).toBe(false);
 	if (isRoot) expect(plan(landlock).user).toEqual({ uid: 0, gid: 0 });
+});
+
+needs("Landlock of ABI 3", "a kernel without Landlock of ABI 9").test(
+	"sockets need ABI 9, and are an error before anything runs",
+	async () => {
+		const at = folder();
+		const running = run("touch", [join(at, "ran")], { ...landlock, write: [at], sockets: [join(at, "socket?")] });
+		await expect(running).rejects.toMatchObject({ code: unavailable, step: "landlock" });
+		await expect(running).rejects.toThrow(
+			/options\.sockets: it needs Landlock of ABI 9, and Linux .* has Landlock of ABI/,
+		);
+		expect(existsSync(join(at, "ran"))).toBe(false);
+	},
+);
+
+needs("Landlock of ABI 3").test.each(["no/such", "file"])("an unusable TMPDIR is a SandboxError: %s", async (name) => {
+	const at = folder();
+	writeFileSync(join(at, "file"), "");
+	const before = process.env.TMPDIR;
+	process.env.TMPDIR = join(at, name);
+	try {
+		const running = run("true", [], landlock);
+		await expect(running).rejects.toMatchObject({ code: "ERR_NEARFAR_SANDBOX_PATH", step: "tmp" });
+		await expect(running).rejects.toThrow("TMPDIR");
+	} finally {
+		if (before === undefined) delete process.env.TMPDIR;
+		else process.env.TMPDIR = before;
+	}
 });

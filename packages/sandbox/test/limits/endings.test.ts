@@ -115,7 +115,8 @@ limited.test("a frozen sandbox ends", async () => {
 });
 
 limited.test("a group that takes no more groups is an error, and nothing has run", async () => {
-	await using mine = openBase().create(`caller-${process.pid}`);
+	await using top = openBase();
+	await using mine = top.create(`caller-${process.pid}`);
 	mkdirSync(join(base, mine.name, "one"));
 	writeFileSync(join(base, mine.name, "cgroup.max.descendants"), "1");
 	const error = await run("echo", ["ran"], { ...closed, cgroup: mine, limits }).catch((error) => error);
@@ -129,7 +130,8 @@ limited.test("a group that takes no more groups is an error, and nothing has run
 });
 
 limited.test("a group with processes of its own is an error with the reason", async () => {
-	await using mine = openBase().create(`caller-${process.pid}`);
+	await using top = openBase();
+	await using mine = top.create(`caller-${process.pid}`);
 	const child = spawn("sleep", ["1000"]);
 	try {
 		writeFileSync(join(base, mine.name, "cgroup.procs"), `${child.pid}`);
@@ -142,7 +144,8 @@ limited.test("a group with processes of its own is an error with the reason", as
 });
 
 limited.test("a group that was removed is an error with the reason", async () => {
-	const mine = openBase().create(`caller-${process.pid}`);
+	await using top = openBase();
+	const mine = top.create(`caller-${process.pid}`);
 	rmdirSync(join(base, mine.name));
 	const error = await run("echo", ["ran"], { ...closed, cgroup: mine, limits }).catch((error) => error);
 	expect(error).toMatchObject({ code: "ERR_NEARFAR_SANDBOX_LIMIT", cause: { reason: "removed" } });

@@ -59,7 +59,8 @@ limited.test("a daemon that a command has left behind stays in its group, within
 });
 
 limited.test("options.cgroup is where the group is made, and stays the caller's", async () => {
-	await using mine = openBase().create(`caller-${process.pid}`);
+	await using top = openBase();
+	await using mine = top.create(`caller-${process.pid}`);
 	{
 		await using sandbox = await Sandbox.open({ ...closed, cgroup: mine, limits: { processes: 10 } });
 		const [name = ""] = readdirSync(join(base, mine.name)).filter((each) => each.startsWith("nearfar-"));
