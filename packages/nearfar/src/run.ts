@@ -76,8 +76,10 @@ async function showPlan(options: SandboxOptions): Promise<number> {
 function tell({ reason, violations }: Result, { limits }: SandboxOptions): void {
 	if (reason === "timeout") complain(`the command took longer than ${limits?.time} ms, and was ended`);
 	if (reason === "memory")
-		complain(`the command needed more memory than the limit of ${limits?.memory} bytes, and was killed`);
-	const seen = violations.filter(({ kind, what }) => !(kind === "limit" && what === "time"));
+		complain(
+			`the command needed more memory than ${limits?.memory ? `the limit of ${limits.memory} bytes` : "there is"}, and was killed`,
+		);
+	const seen = violations.filter(({ kind, what }) => !(kind === "limit" && (what === "time" || what === "memory")));
 	for (const violation of seen.slice(0, MOST_LINES)) complain(sentence(violation));
 	if (seen.length > MOST_LINES) complain(`and ${seen.length - MOST_LINES} more, which --json lists`);
 }

@@ -294,12 +294,13 @@ function checkFilter({ syscalls = "default", isolation }: SandboxOptions): Pick<
 }
 
 /** The options that need a user namespace are refused on every host, and not only where there is none. */
-function checkFallback({ rootFallback, limits, cgroup, syscalls, user }: SandboxOptions): "uid0" | undefined {
+function checkFallback(options: SandboxOptions): "uid0" | undefined {
+	const { rootFallback, limits, syscalls, user } = options;
 	if (rootFallback === undefined) return undefined;
 	const checked = oneOf(rootFallback, ["uid0"], "options.rootFallback");
 	const isZero = typeof user !== "object" || (user.uid === 0 && user.gid === 0);
 	const barred =
-		(limits?.processes !== undefined && !needsGroup({ limits, cgroup }) && "options.limits.processes") ||
+		(limits?.processes !== undefined && !needsGroup(options) && "options.limits.processes") ||
 		(syscalls === "all" && 'options.syscalls "all"') ||
 		(!isZero && "an options.user other than 0");
 	if (barred) throw wrongValue("options.rootFallback", `no value together with ${barred}`, rootFallback);

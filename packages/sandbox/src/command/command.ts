@@ -1,5 +1,5 @@
 import type { Duplex, Readable, Writable } from "node:stream";
-import { type ChildProcess, SyscallError, type Task } from "@nearfar/core";
+import { type ChildProcess, SyscallError, Task } from "@nearfar/core";
 import { type Spawned, type SpawnOptions, spawn } from "@nearfar/process";
 import { withVariables } from "../environment.ts";
 import { SandboxError } from "../errors.ts";
@@ -111,7 +111,8 @@ export async function startCommand(place: Place, command: CheckedCommand): Promi
 		terminal?.master.close();
 		ending.stop();
 		const found = ending.reason === "timeout" ? tooLate(error, command) : explained(error, command, place);
-		const refusal = place.group ? place.group.explained(found) : found;
+		// Before a command has its group, what makes the group has explained the error.
+		const refusal = leaf && place.group ? place.group.explained(found, leaf) : found;
 		if (leaf) await place.group?.drop(leaf);
 		throw refusal;
 	}
@@ -120,7 +121,7 @@ export async function startCommand(place: Place, command: CheckedCommand): Promi
 /** Throws for a working directory that is not allowed where nothing is mounted: chdir(2) is no business of Landlock. */
 function refuseFolder({ confined }: Blueprint, { cwd }: CheckedCommand): void {
 	if (!confined || cwd === undefined) return;
-	const found = look(cwd);
+	const found = Task.near.run(() => look(cwd));
 	if (found instanceof SyscallError || isAllowed(found.path, confined.allowed) || isWithin(found.path, confined.tmp))
 		return;
 	throw new SandboxError("PATH", `cannot begin in ${cwd}, which is not visible in the sandbox`, { step: `cwd ${cwd}` });

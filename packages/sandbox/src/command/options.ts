@@ -11,6 +11,7 @@ import {
 } from "@nearfar/core/internal";
 import type { Stdio } from "@nearfar/process";
 import { checkLimits, commandFolder, variables } from "../check.ts";
+import { groupLimits } from "../limits/cgroup-limits.ts";
 import type { RunOptions, StartOptions } from "../options.ts";
 import { checkTty, type TerminalSize } from "../tty/size.ts";
 
@@ -74,7 +75,7 @@ function check(
 	}
 	if (signalNumber(killSignal, "options.killSignal") === 0)
 		throw wrongValue("options.killSignal", "a signal from 1 to 64", killSignal);
-	const checked = checkLimits(limits, ["time", "output", "memory", "swap", "cpus", "processes"]);
+	const checked = checkLimits(limits, ["time", "output", ...groupLimits]);
 	return {
 		file: text(file, "file"),
 		args: array(args, "args").map((arg, index) => text(arg, `args[${index}]`)),

@@ -1,9 +1,7 @@
 import type { Cgroup } from "@nearfar/cgroup";
 import { NearfarError, SyscallError } from "@nearfar/core";
+import { allControllers } from "../limits/cgroup-limits.ts";
 import type { ReportItem } from "./items.ts";
-
-/** The controllers that the limits of a sandbox need. */
-const wanted = ["memory", "pids", "cpu"];
 
 /** Tries both ways to a group in which a sandbox can make its own. */
 export async function lookForGroups(): Promise<ReportItem> {
@@ -25,7 +23,7 @@ async function attempt(name: string, open: () => Cgroup | Promise<Cgroup>): Prom
 	try {
 		await using group = await open();
 		const { path, origin, controllers } = group;
-		const missing = wanted.filter((each) => !controllers.includes(each));
+		const missing = allControllers.filter((each) => !controllers.includes(each));
 		const without = missing.length > 0 ? `, without ${missing.join(" and ")}` : "";
 		return { ok: true, text: `${name}: ${path} (${origin}) with ${controllers.join(" ")}${without}` };
 	} catch (error) {

@@ -5,8 +5,8 @@ import type { CheckedOptions } from "../check.ts";
 import { SandboxError } from "../errors.ts";
 import type { Guarantee } from "../guarantees.ts";
 import type { Limits } from "../options.ts";
-import { allControllers, controllersOf, toCgroupLimits } from "./cgroup-limits.ts";
-import { type Account, isRemoved, Leaf, placeOf, refusedIn } from "./leaf.ts";
+import { allControllers, controllersOf, groupLimits, toCgroupLimits } from "./cgroup-limits.ts";
+import { type Account, isRemoved, Leaf, placeOf } from "./leaf.ts";
 import { makeGroup, removeLeftovers } from "./names.ts";
 
 /** The processes of a sandbox's own that are in its group: process 1, and the one that clones the commands. */
@@ -136,19 +136,25 @@ export class Group {
 		}
 	}
 
-	/** Says of an error that it is one of the group, or that the sandbox itself has too little memory. */
-	explained(error: unknown): unknown {
+	/**
+	 * Says of an error that it is one of the group, or that the sandbox itself has too little memory.
+	 *
+	 * @param leaf - The group of a command that was not started. Absent: the sandbox itself was not.
+	 */
+	explained(error: unknown, leaf?: Leaf): unknown {
 		const { memory } = this.#limits;
 		if (error instanceof NearfarError && error.code === "ERR_NEARFAR_CGROUP") return refused(error, this.#limits);
 		if (error instanceof SandboxError && error.code === "ERR_NEARFAR_SANDBOX_LIMIT") return error;
-		if (memory === undefined || !this.#hasKilled()) return error;
+		if (memory === undefined || !this.#hasKilled(leaf)) return error;
 		const message = `cannot make a sandbox with the ${memory} bytes of options.limits.memory: the kernel has killed a process of the sandbox itself for want of memory. Allow more`;
 		return new SandboxError("LIMIT", message, { cause: error, step: "cgroup" });
 	}
 
-	#hasKilled(): boolean {
+	/** Whether the kernel has killed a process of the sandbox's own, and not one of a command that has ended since. */
+	#hasKilled(leaf: Leaf | undefined): boolean {
+		const killedIn = (cgroup: Cgroup | undefined) => (cgroup?.stat().memory?.events.oomKill ?? 0) > 0;
 		try {
-			return (this.#cgroup.stat().memory?.events.oomKill ?? 0) > 0;
+			return leaf ? leaf.read().killed || killedIn(this.#init) : killedIn(this.#cgroup);
 		} catch (error) {
 			if (isRemoved(error)) return false;
 			throw error;
@@ -187,10 +193,16 @@ function controllersIn(cgroup: Cgroup): string[] {
 	return cgroup.controllers.filter((each) => allControllers.includes(each));
 }
 
+/** Returns how often a process was refused because a group was full, or a group below. */
+function refusedIn(cgroup: Cgroup): number {
+	if (!cgroup.controllers.includes("pids")) return 0;
+	return Number(/^max (\d+)$/m.exec(cgroup.read("pids.events"))?.[1] ?? 0);
+}
+
 /** Says of a limit that cannot be enforced which one it is, and what helps. */
 function refused(error: unknown, limits: Limits): unknown {
 	if (!(error instanceof NearfarError || error instanceof SyscallError) || error instanceof SandboxError) return error;
-	const names = (["memory", "swap", "cpus", "processes"] as const).filter((name) => limits[name] !== undefined);
+	const names = groupLimits.filter((name) => limits[name] !== undefined);
 	const what = names.length > 0 ? names.map((name) => `options.limits.${name}`).join(", ") : "options.cgroup";
 	const { hint } = error as { hint?: string };
 	const why = hint === undefined ? "" : `. ${hint}`;

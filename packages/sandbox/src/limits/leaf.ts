@@ -19,7 +19,7 @@ export class Leaf {
 	readonly #cgroup: Cgroup;
 	/** The last components of its path. */
 	readonly #path: string;
-	#hasBegun = false;
+	#isRead = false;
 
 	constructor(cgroup: Cgroup, path: string) {
 		this.#cgroup = cgroup;
@@ -33,25 +33,25 @@ export class Leaf {
 
 	/** Reads where a process is. Throws if the process is anywhere else than in this group. */
 	holds(process: Process): Guarantee {
-		this.#hasBegun = true;
 		return placeOf(process, this.#path);
 	}
 
 	/** Reads what the command has come to. Called when it has ended. */
 	read(): Account {
+		this.#isRead = true;
 		try {
-			const { memory } = this.#cgroup.stat();
-			return { killed: (memory?.events.oomKill ?? 0) > 0, peak: memory?.peak, refused: refusedIn(this.#cgroup) };
+			const { memory, pids } = this.#cgroup.stat();
+			return { killed: (memory?.events.oomKill ?? 0) > 0, peak: memory?.peak, refused: pids?.max ?? 0 };
 		} catch (error) {
 			if (isRemoved(error)) return { killed: false, peak: undefined, refused: 0 };
 			throw error;
 		}
 	}
 
-	/** Whether the command has begun, and nothing of it is left. */
+	/** Whether nothing of the command is left, and it is known what the command has come to: the group of a zombie is empty, too. */
 	get isEmpty(): boolean {
 		try {
-			return this.#hasBegun && !this.#cgroup.populated;
+			return this.#isRead && !this.#cgroup.populated;
 		} catch (error) {
 			if (isRemoved(error)) return true;
 			throw error;
@@ -67,12 +67,6 @@ export class Leaf {
 /** Somebody outside, such as systemd, may remove the groups of a sandbox when everything in them has ended. */
 export function isRemoved(error: unknown): boolean {
 	return error instanceof NearfarError && "reason" in error && error.reason === "removed";
-}
-
-/** Returns how often a process was refused because a group was full. */
-export function refusedIn(cgroup: Cgroup): number {
-	if (!cgroup.controllers.includes("pids")) return 0;
-	return Number(/^max (\d+)$/m.exec(cgroup.read("pids.events"))?.[1] ?? 0);
 }
 
 /**

@@ -59,11 +59,15 @@ function ignoringRefusals(remove: () => void): void {
 	}
 }
 
+let own: { pid: string; start: string; namespace: string } | undefined;
+
 /** Returns who this process is, with the pid that the mounted `/proc` shows. */
 function ownIdentity(): { pid: string; start: string; namespace: string } {
-	const own = identityOf("self");
-	if (!own) throw new Error("/proc/self/stat does not exist");
-	return { ...own, namespace: `${statSync("/proc/self/ns/pid").ino}` };
+	if (own) return own;
+	const identity = identityOf("self");
+	if (!identity) throw new Error("/proc/self/stat does not exist");
+	own = { ...identity, namespace: `${statSync("/proc/self/ns/pid").ino}` };
+	return own;
 }
 
 /** Returns the pid of a process, and when it has started. `undefined`: there is no such process. */

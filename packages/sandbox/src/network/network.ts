@@ -11,7 +11,7 @@ import { type Inner, Keeper } from "./keeper.ts";
 import type { NetworkRules } from "./options.ts";
 import { createProxy } from "./proxy.ts";
 import { codeOf } from "./refusal.ts";
-import { towardsHost, towardsSandbox } from "./relay.ts";
+import { listenAtHost, towardsHost, towardsSandbox } from "./relay.ts";
 import { OpenSockets } from "./sockets.ts";
 import type { Report } from "./violation.ts";
 
@@ -97,7 +97,7 @@ export class Network implements AsyncDisposable {
 		const user = `nearfar:${randomBytes(16).toString("hex")}`;
 		const authorization = `Basic ${Buffer.from(user).toString("base64")}`;
 		const proxy = createProxy({ gate: new Gate(rules), upstream: rules.upstream, sockets, authorization }, report);
-		await named("proxy", listening(proxy));
+		await named("proxy", listenAtHost(proxy, 0));
 		proxy.unref(); // the commands keep Node alive, and nothing else
 		const port = portOf(proxy);
 		return { network: new Network(new HostLoopback(), proxyEnvironment(port, user), [proxy], sockets), port };
@@ -193,14 +193,6 @@ async function named(step: string, opening: Promise<Server>): Promise<Server> {
 		const message = `cannot open the network of a sandbox, at the step "${step}": ${cause instanceof Error ? cause.message : cause}`;
 		throw new SandboxError("NETWORK", hint ? `${message}. ${hint}` : message, { cause, step, ...(hint && { hint }) });
 	}
-}
-
-/** Lets a server listen at a port of the host that the kernel chooses. */
-function listening(server: Server): Promise<Server> {
-	return new Promise((resolve, reject) => {
-		server.once("error", reject);
-		server.listen(0, "127.0.0.1", () => resolve(server));
-	});
 }
 
 /** Closes a server, and resolves when its last connection has ended. */

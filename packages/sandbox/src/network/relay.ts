@@ -51,8 +51,19 @@ export async function towardsSandbox(
 	hostPort: number,
 	sockets: OpenSockets,
 ): Promise<Server> {
-	const server = relay(sockets, () => inner.connect(port));
-	server.listen({ port: hostPort, host: "127.0.0.1", exclusive: true });
+	return listenAtHost(
+		relay(sockets, () => inner.connect(port)),
+		hostPort,
+	);
+}
+
+/**
+ * Lets a server listen at a port of the host's 127.0.0.1, which belongs to this process alone: workers of node:cluster would share it.
+ *
+ * @param port - The port. 0: the kernel chooses one.
+ */
+export async function listenAtHost(server: Server, port: number): Promise<Server> {
+	server.listen({ port, host: "127.0.0.1", exclusive: true });
 	await once(server, "listening"); // rejects with the error of listen
 	return server;
 }
