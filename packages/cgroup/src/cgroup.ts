@@ -4,11 +4,10 @@ import {
 	type LocationLike,
 	type Process,
 	type SyscallError,
-	statx,
 	Task,
 	type TaskGoneError,
 } from "@nearfar/core";
-import { abortSignal, options as checkOptions, text as checkText } from "@nearfar/core/internal";
+import { abortSignal, options as checkOptions, text as checkText, throwIfAborted } from "@nearfar/core/internal";
 import { checkControllers } from "./check-controllers.ts";
 import { checkLimits } from "./check-limits.ts";
 import { createIn } from "./create.ts";
@@ -22,8 +21,10 @@ import { freeze, thaw } from "./freeze.ts";
 import { endScope } from "./keeper.ts";
 import { kill } from "./kill.ts";
 import type { CgroupLimits } from "./limits.ts";
+import { endingLoops } from "./loop.ts";
 import { addProcess } from "./members.ts";
 import { checkFile, checkName } from "./name.ts";
+import { idOf } from "./own.ts";
 import { openAt, openCurrent } from "./place.ts";
 import { type Pressure, type Trigger, watchPressure } from "./pressure.ts";
 import { readLimits } from "./read-limits.ts";
@@ -31,8 +32,9 @@ import { threadedError } from "./refusals.ts";
 import { remove } from "./remove.ts";
 import { setLimits } from "./set-limits.ts";
 import { type CgroupStat, readStat } from "./stat.ts";
-import { availableIn, type CgroupType, type Controller, enabledIn, eventIn, pidsIn, typeOf } from "./state.ts";
+import { availableIn, type CgroupType, type Controller, enabledIn, eventIn, readPids, typeOf } from "./state.ts";
 import { bothRefused, checkScope, type SystemdOptions, startScope } from "./systemd.ts";
+import { idsBelow } from "./tree.ts";
 
 /** What {@link Cgroup.find} looks for. */
 export interface FindOptions {
@@ -218,12 +220,13 @@ export class Cgroup implements AsyncDisposable {
 	 */
 	static async obtain(options?: FindOptions & SystemdOptions): Promise<Cgroup> {
 		const request = near("make a scope of systemd", () => checkScope(options));
+		throwIfAborted(request.signal);
 		try {
 			return Cgroup.find({ controllers: request.controllers });
 		} catch (found) {
 			if (!(found instanceof CgroupError)) throw found;
 			try {
-				return await Cgroup.viaSystemd(options);
+				return new Cgroup({ ...(await startScope(request)), origin: "systemd" });
 			} catch (error) {
 				throw error instanceof CgroupError ? bothRefused(found, error) : error;
 			}
@@ -247,7 +250,7 @@ export class Cgroup implements AsyncDisposable {
 
 	/** The id of the cgroup, which no other one gets until the machine is restarted. */
 	get id(): bigint {
-		return near("look at a cgroup", () => statx(this.#directory.fd, { mask: ["ino"] }).ino ?? 0n);
+		return idOf(this.#directory);
 	}
 
 	/**
@@ -300,10 +303,7 @@ export class Cgroup implements AsyncDisposable {
 	 * @throws `EOPNOTSUPP` The cgroup is threaded.
 	 */
 	get pids(): readonly number[] {
-		const pids = pidsIn(this.#directory);
-		if (pids) return pids;
-		this.#directory.read("cgroup.procs"); // throws EOPNOTSUPP
-		return [];
+		return readPids(this.#directory);
 	}
 
 	/**
@@ -749,19 +749,30 @@ export class Cgroup implements AsyncDisposable {
 		await this.#removing;
 		if (!this.#maker) await this.keeper?.[Symbol.asyncDispose]();
 		this.#directory.end();
-		this.#parent?.fd.close();
+		if (this.#parent) this.#parent.#close();
 	}
 
 	async #remove(): Promise<void> {
-		if (this.keeper && !this.#maker && !this.removed) await endScope(this.#directory);
+		const isScope = this.keeper && !this.#maker && !this.removed;
+		if (isScope) {
+			await endingLoops(idsBelow(this.#directory), async () => {
+				await endScope(this.#directory);
+				return this.removed;
+			});
+		}
 		await remove(this.#directory);
 	}
 
 	/** Removes a directory that `create` or `viaSystemd` has made; closes the descriptor of every other one. */
 	async [Symbol.asyncDispose](): Promise<void> {
 		if (this.#maker || this.keeper) return this.remove();
+		this.#close();
+	}
+
+	/** Closes the descriptor, and those of the cgroups above that this object has opened. */
+	#close(): void {
 		if (!this.#directory.ended) this.#directory.fd.close();
-		this.#parent?.fd.close();
+		if (this.#parent) this.#parent.#close();
 	}
 
 	/** Returns `"cgroup /a/b"`. */

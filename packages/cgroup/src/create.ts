@@ -21,13 +21,13 @@ export function createIn(parent: Directory, name: string, writes: readonly Write
 		return directory;
 	} catch (error) {
 		directory.fd.close();
-		removeAgain(parent, name);
+		removeIfEmpty(parent, name);
 		throw error;
 	}
 }
 
-/** Removes a directory that was just made. The refusal of the limit is the error to report. */
-function removeAgain(parent: Directory, name: string): void {
+/** Removes a directory that was just made. What has failed since is the error to report. */
+export function removeIfEmpty(parent: Directory, name: string): void {
 	try {
 		parent.removeChild(name);
 	} catch (error) {

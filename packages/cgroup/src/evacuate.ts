@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { SyscallError } from "@nearfar/core";
+import { removeIfEmpty } from "./create.ts";
 import type { Directory } from "./directory.ts";
 import { CgroupError } from "./errors.ts";
 import { isRoot, pidsIn } from "./state.ts";
@@ -17,7 +18,7 @@ export async function evacuateInto(directory: Directory, name: string): Promise<
 	try {
 		await moveAll(directory, child);
 	} catch (error) {
-		removeIfEmpty(directory, name);
+		removeIfEmpty(directory, name); // EBUSY: some were moved
 		throw error;
 	} finally {
 		child.fd.close();
@@ -45,14 +46,6 @@ function move(pid: number, to: Directory): boolean {
 	} catch (error) {
 		if (error instanceof SyscallError && error.code === "ESRCH") return false;
 		throw error;
-	}
-}
-
-function removeIfEmpty(directory: Directory, name: string): void {
-	try {
-		directory.removeChild(name);
-	} catch (error) {
-		if (!(error instanceof SyscallError || error instanceof CgroupError)) throw error; // EBUSY: some were moved
 	}
 }
 

@@ -1,7 +1,7 @@
 import { type FileDescriptor, SyscallError } from "@nearfar/core";
 import type { Directory } from "./directory.ts";
 import { loop, type Source } from "./loop.ts";
-import { type MemoryEvents, parseMemoryEvents } from "./stat.ts";
+import { keyed, type MemoryEvents, parseMemoryEvents } from "./stat.ts";
 import { parseState } from "./waiting.ts";
 
 /** The state of a cgroup: whether it has processes, whether they are frozen, and what has happened to them since it was made. */
@@ -57,7 +57,7 @@ class States implements Source<CgroupEvent> {
 		const next = {
 			...parseState(directory.readOpen(this.#state, "cgroup.events")),
 			...(memory !== undefined && { memory: parseMemoryEvents(memory) }),
-			...(pids !== undefined && { pidsMax: Number(/^max (\d+)$/m.exec(pids)?.[1]) }),
+			...(pids !== undefined && { pidsMax: keyed(pids).get("max") ?? 0 }),
 		};
 		if (JSON.stringify(next) === JSON.stringify(this.#last)) return undefined;
 		this.#last = next;

@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Task } from "@nearfar/core";
 import { throwIfAborted } from "@nearfar/core/internal";
 import type { Directory } from "./directory.ts";
+import { enableIn } from "./enable.ts";
 import { CgroupError, isRemovedError } from "./errors.ts";
 import { killForGood, killUntil } from "./kill.ts";
 import { refuseOwn } from "./own.ts";
@@ -50,8 +51,7 @@ export async function settleKeeper(scope: Directory, keeper: Task, controllers: 
 	} finally {
 		child.fd.close();
 	}
-	const all = availableIn(scope);
-	if (all.length > 0) scope.write("cgroup.subtree_control", all.map((name) => `+${name}`).join(" "));
+	enableIn(scope, availableIn(scope));
 }
 
 /**

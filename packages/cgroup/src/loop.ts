@@ -49,19 +49,19 @@ export function loop<T>(
 const removing = new Set<bigint>();
 
 /**
- * Runs `remove`, which removes a cgroup, and ends every loop about it. A loop that finds the cgroup gone meanwhile ends as well.
+ * Runs `remove`, which removes cgroups, and ends every loop about them. A loop that finds its cgroup gone meanwhile ends as well.
  *
- * @param id - The id of the cgroup.
- * @param remove - Returns whether the cgroup was removed.
+ * @param ids - The ids of the cgroups.
+ * @param remove - Returns whether the cgroups were removed.
  */
-export async function endingLoops(id: bigint, remove: () => Promise<boolean>): Promise<boolean> {
-	removing.add(id);
+export async function endingLoops(ids: readonly bigint[], remove: () => Promise<boolean>): Promise<boolean> {
+	for (const id of ids) removing.add(id);
 	try {
 		const isRemoved = await remove();
-		if (isRemoved) for (const end of running.get(id) ?? []) end();
+		if (isRemoved) for (const id of ids) for (const end of running.get(id) ?? []) end();
 		return isRemoved;
 	} finally {
-		removing.delete(id);
+		for (const id of ids) removing.delete(id);
 	}
 }
 

@@ -44,10 +44,9 @@ export function openCurrent(process: number | Process | undefined): Place {
 		const mounts = ownMounts();
 		if (path?.startsWith("/..")) throw outsideError(path);
 		if (path === undefined || !mounts.some(({ fstype }) => fstype === "cgroup2")) throw notMountedError(mounts, text);
-		for (const folder of foldersOfCgroup(mounts, path.replace(/ \(deleted\)$/, ""))) {
-			const fd = openFolder(folder, path);
-			if (isOnCgroup2(fd)) return { directory: new Directory(fd, pathBelowMount(fd, mounts)), path };
-			fd.close(); // another mount hides this one
+		for (const folder of foldersOfCgroup(mounts, path)) {
+			const directory = directoryAt(openFolder(folder, path), mounts);
+			if (directory) return { directory, path };
 		}
 		throw new CgroupError(
 			"not-mounted",
@@ -105,6 +104,18 @@ function openFolder(folder: string, path: string): FileDescriptor {
 		const hint = "the process has ended, or its cgroup was removed meanwhile";
 		throw new CgroupError("removed", `the cgroup ${path} was removed`, hint, { cause: error });
 	}
+}
+
+/** Returns the directory of a descriptor. `undefined`: another mount hides the one of cgroup2, and the descriptor is closed. */
+function directoryAt(fd: FileDescriptor, mounts: readonly SeenMount[]): Directory | undefined {
+	try {
+		if (isOnCgroup2(fd)) return new Directory(fd, pathBelowMount(fd, mounts));
+	} catch (error) {
+		fd.close();
+		throw error;
+	}
+	fd.close();
+	return undefined;
 }
 
 function ownMounts(): SeenMount[] {

@@ -51,7 +51,7 @@ async function removeOne(directory: Directory): Promise<boolean> {
 }
 
 async function removeChild(parent: Directory, name: string | Buffer, child: Directory): Promise<boolean> {
-	return endingLoops(idOf(child), async () => {
+	return endingLoops([idOf(child)], async () => {
 		try {
 			// Where another program has removed the directory, a new one may have the name by now.
 			if (!child.removed) await parent.removeInHelper(name);

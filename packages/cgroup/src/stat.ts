@@ -97,7 +97,7 @@ function readCpu(text: string | undefined): CgroupStat["cpu"] {
 }
 
 /** Parses lines of a name and a number. */
-function keyed(text = ""): Map<string, number> {
+export function keyed(text = ""): Map<string, number> {
 	return new Map([...text.matchAll(/^(\S+) (\d+)$/gm)].map(([, name = "", value]) => [name, Number(value)]));
 }
 

@@ -27,11 +27,16 @@ export function typeOf(directory: Directory): CgroupType {
 	return (directory.readIfThere("cgroup.type")?.trim() ?? "domain") as CgroupType;
 }
 
-/** Returns the processes of a directory itself. `undefined`: the directory is threaded, and the kernel does not say. */
+/** Returns the processes of a directory itself. Throws where it is threaded, and the kernel does not say. */
+export function readPids(directory: Directory): number[] {
+	// While processes move, the kernel may name one twice.
+	return [...new Set(words(directory.read("cgroup.procs")).map(Number))];
+}
+
+/** Returns the processes of a directory itself. `undefined`: the directory is threaded. */
 export function pidsIn(directory: Directory): number[] | undefined {
 	try {
-		// While processes move, the kernel may name one twice.
-		return [...new Set(words(directory.read("cgroup.procs")).map(Number))];
+		return readPids(directory);
 	} catch (error) {
 		if (error instanceof SyscallError && error.code === "EOPNOTSUPP") return undefined;
 		throw error;

@@ -1,6 +1,7 @@
 import { type DirectoryEntry, readdir, SyscallError } from "@nearfar/core";
 import { type Directory, near } from "./directory.ts";
 import { isRemovedError } from "./errors.ts";
+import { idOf } from "./own.ts";
 import { pidsIn } from "./state.ts";
 
 /** A directory in another one. Its name is bytes, because another program may have chosen it. */
@@ -20,7 +21,7 @@ export function* childrenOf(directory: Directory): Generator<Child, void> {
 }
 
 /** Calls `fn` with a directory and with each one below. What is removed meanwhile is left out. */
-export function eachBelow(directory: Directory, fn: (each: Directory) => void): void {
+function eachBelow(directory: Directory, fn: (each: Directory) => unknown): void {
 	try {
 		fn(directory);
 		for (const child of childrenOf(directory)) eachBelow(child.directory, fn);
@@ -36,6 +37,13 @@ export function pidsBelow(directory: Directory): number[] {
 		for (const pid of pidsIn(each) ?? []) pids.add(pid); // the threads of a threaded cgroup are listed in its domain
 	});
 	return [...pids];
+}
+
+/** Returns the ids of a directory and of those below. */
+export function idsBelow(directory: Directory): bigint[] {
+	const ids: bigint[] = [];
+	eachBelow(directory, (each) => ids.push(idOf(each)));
+	return ids;
 }
 
 function list(directory: Directory): DirectoryEntry<Buffer>[] {

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { chroot, FileDescriptor, openat2, pipe, Task } from "@nearfar/core";
 import { mount } from "@nearfar/mount";
 import { PidFd } from "@nearfar/pidfd";
@@ -89,6 +90,8 @@ proc.test("a zombie has its ids until it is reaped, and then it is ESRCH", async
 		const pid = Number(`${line}`);
 		using pidfd = PidFd.open(pid);
 		const expected = seen(pid);
+		// The shell would reap the process, so it has to have executed the other program.
+		while (readFileSync(`/proc/${parent.pid}/comm`, "utf8") !== "sleep\n") await setImmediate();
 		(parent.stdio[3] as Writable).end();
 		await pidfd.exited();
 		expect(readFileSync(`/proc/${pid}/stat`, "utf8")).toMatch(/\) Z/);

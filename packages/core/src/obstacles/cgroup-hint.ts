@@ -1,17 +1,19 @@
 import type { SyscallError } from "../syscall-error.ts";
 import { readBounded } from "../target/read-bounded.ts";
+import type { AnyTask } from "../target/target.ts";
+import { readOfTask } from "./look.ts";
 
 /**
  * Returns what stands in the way of a clone into a cgroup, and what to do about it.
  *
  * @param refusal - The error of the clone.
  * @param number - The descriptor of the directory, in this process.
- * @param cloner - The folder of the task that was to clone, in `/proc`.
+ * @param cloner - The task that was to clone.
  */
 export function hintForCgroup(
 	{ code }: Pick<SyscallError, "code">,
 	number: number,
-	cloner: string,
+	cloner: AnyTask,
 ): string | undefined {
 	const folder = `/proc/self/fd/${number}`;
 	const path = pathOf(folder);
@@ -35,6 +37,6 @@ function pathOf(folder: string): string {
 	return process.getBuiltinModule("node:fs").readlinkSync(folder);
 }
 
-function ownPath(cloner: string): string {
-	return /^0::(.*)$/m.exec(readBounded(`${cloner}/cgroup`))?.[1] ?? "not shown by /proc";
+function ownPath(cloner: AnyTask): string {
+	return /^0::(.*)$/m.exec(readOfTask(cloner, "cgroup") ?? "")?.[1] ?? "not shown by /proc";
 }

@@ -35,8 +35,8 @@ export async function cloneTask(
 	const { data, maps, place, cloner: parent } = checkClone(by, options);
 	const { begin, signal } = options;
 	throwIfAborted(signal);
-	const keeper = parent && parent === place?.keeper ? parent : undefined;
-	if (keeper && keeper.state !== "live") throw place?.refused(goneError(stateOf(keeper)));
+	const throughKeeper = parent !== undefined && parent === place?.keeper ? place : undefined;
+	if (throughKeeper && parent && parent.state !== "live") throw throughKeeper.refused(goneError(stateOf(parent)));
 	let cloning = startClone(parent, data, options, makeTask);
 	const giveUp = () => {
 		if (!stopTask(cloning.task)) afterPatience(cloning.leave);
@@ -60,11 +60,11 @@ export async function cloneTask(
 			const explained = explainRefusal(failure, parent, options, place?.fd);
 			const cloner = parent ?? nearTask();
 			const error = withTarget(cloner, undefined, () => makeError(explained));
-			if (error instanceof TaskGoneError && keeper) throw place?.refused(error);
+			if (error instanceof TaskGoneError && throughKeeper) throw throughKeeper.refused(error);
 			if (!(error instanceof SyscallError && isClone(error))) throw error;
 			addHint(error, () => hintForNamespaces(cloner, error, namespaceCall(options)));
 			if (!place) throw error;
-			addHint(error, () => hintForCgroup(error, place.fd.fd, `/proc/${parent?.pid ?? "self"}`));
+			addHint(error, () => hintForCgroup(error, place.fd.fd, cloner));
 			throw place.refused(error);
 		}
 		const { task, firstBatch } = cloning;

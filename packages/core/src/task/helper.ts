@@ -1,6 +1,6 @@
 import { native } from "../addon/native.ts";
 import { BatchError, TaskGoneError } from "../errors.ts";
-import { currentBatch, nearTask } from "../target/target.ts";
+import { currentBatch, nearTask, withTarget } from "../target/target.ts";
 import { runBatch } from "./batch.ts";
 import { endTask } from "./end.ts";
 import { taskId } from "./state.ts";
@@ -91,7 +91,7 @@ async function inOne<T>(fn: (helper: Task) => T): Promise<T> {
 
 /** Returns a helper that is idle, a new one, or the one with the fewest batches under way. */
 function pick(): Helper {
-	const zygote = native().matchingZygote();
+	const zygote = withTarget(nearTask(), undefined, () => native().matchingZygote());
 	retire(helpers.filter((helper) => helper.zygote !== zygote));
 	const [leastBusy] = [...helpers].sort((a, b) => a.underWay - b.underWay);
 	if (leastBusy && (leastBusy.underWay === 0 || helpers.length === MOST)) return leastBusy;

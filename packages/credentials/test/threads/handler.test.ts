@@ -102,7 +102,7 @@ anywhere(
 		const folder = mkdtempSync(join(tmpdir(), "nearfar-copy-"));
 		try {
 			const packages = fileURLToPath(new URL("../../../", import.meta.url));
-			for (const name of ["caps", "core", "credentials", "pidfd", "process", "seccomp"]) {
+			for (const name of ["caps", "core", "credentials", "landlock", "pidfd", "process", "seccomp"]) {
 				for (const part of ["package.json", "dist", "native"].filter((part) =>
 					existsSync(join(packages, name, part)),
 				)) {

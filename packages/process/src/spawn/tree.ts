@@ -1,4 +1,4 @@
-import { type CgroupLike, ChildProcess, type CloneOptions, Task } from "@nearfar/core";
+import { type CgroupLike, ChildProcess, type CloneOptions, Task, TaskGoneError } from "@nearfar/core";
 import { cgroupPlace, endTask, wrongValue } from "@nearfar/core/internal";
 import type { Deadline } from "./deadline.ts";
 import { joinsNamespace } from "./joined.ts";
@@ -42,6 +42,12 @@ export async function cloneTree(request: SpawnRequest, begin: (task: Task) => vo
 	const group = request.group instanceof ChildProcess && hasNewPidNamespace(request) ? request.group : undefined;
 	const options = { ...cloneOptions(request, supervised, programCgroup), ...abort };
 	let first: Task | undefined;
+	// The keeper ends with its cgroup, which says so in its own words, as it does of a clone into the cgroup.
+	const throwOfKeeper = (error: unknown): never => {
+		throw error instanceof TaskGoneError && keeper?.state !== "live"
+			? (programCgroup?.refused?.(error) ?? error)
+			: error;
+	};
 	const end = async () => {
 		await program?.then(endTask, () => {});
 		if (first) await endTask(first);
@@ -50,7 +56,8 @@ export async function cloneTree(request: SpawnRequest, begin: (task: Task) => vo
 		const cloner = request.parent ?? keeper;
 		const clone = cloner ? cloner.clone.bind(cloner) : Task.clone;
 		const later = group || request.cloned;
-		first = await clone(later ? options : { ...options, begin: supervised ? cloneProgram : begin });
+		const cloning = clone(later ? options : { ...options, begin: supervised ? cloneProgram : begin });
+		first = await (keeper && cloner === keeper ? cloning.catch(throwOfKeeper) : cloning);
 		if (group) first.process.setpgid(group);
 		if (later && supervised) cloneProgram(first);
 		const task = (await program) ?? first;

@@ -75,6 +75,28 @@ needs("cgroup v2 in which this user can make groups").test("a removed cgroup is 
 });
 
 needs("cgroup v2 in which this user can make groups").test(
+	"a keeper that has ended is told to the object",
+	async () => {
+		const path = `${cgroupRoot}/nearfar-keeper-${process.pid}`;
+		mkdirSync(path);
+		try {
+			using fd = openat2(path, { flags: ["path", "directory"] });
+			const keeper = await Task.clone();
+			await keeper.exit();
+			const refused = (cause: Error) => new Error("removed", { cause });
+			for (const options of [{}, { killTree: true }]) {
+				const error = await reason(() =>
+					spawn("true", [], { ...options, cgroup: { fd, keeper, refused }, stdio: "ignore" }),
+				);
+				expect(error).toMatchObject({ message: "removed", cause: { code: "ERR_NEARFAR_TASK_GONE" } });
+			}
+		} finally {
+			rmdirSync(path);
+		}
+	},
+);
+
+needs("cgroup v2 in which this user can make groups").test(
 	"killTree ends what a frozen cgroup has in it: the helper is not in there",
 	async () => {
 		const path = `${cgroupRoot}/nearfar-frozen-${process.pid}`;
