@@ -32,13 +32,6 @@ let helpers: readonly Helper[] = [];
  *
  * If the task is killed meanwhile, another one makes the calls again: they have to be calls that may be made twice.
  *
- * @example Write to a file that was opened in this process
- * ```ts
- * await inHelper((helper) => {
- * 	using copy = helper.put(file);
- * 	copy.write("1");
- * });
- * ```
  * @param fn - Collects the calls, as for `Task.batch`. Descriptors of this process that `fn` puts stay open until the promise is
  * decided. `fn` may be called twice.
  * @returns The result of `fn`, when all calls have succeeded.
