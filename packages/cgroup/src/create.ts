@@ -1,8 +1,6 @@
-import { SyscallError } from "@nearfar/core";
 import type { Write } from "./check-limits.ts";
 import type { Directory } from "./directory.ts";
 import { enableIn } from "./enable.ts";
-import { CgroupError } from "./errors.ts";
 import { threadedError } from "./refusals.ts";
 
 /** Makes a directory in another one, and writes its limits. Near: nothing in a new directory can wait. */
@@ -21,17 +19,7 @@ export function createIn(parent: Directory, name: string, writes: readonly Write
 		return directory;
 	} catch (error) {
 		directory.fd.close();
-		removeIfEmpty(parent, name);
+		parent.removeAgain(name);
 		throw error;
-	}
-}
-
-/** Removes a directory that was just made. What has failed since is the error to report. */
-export function removeIfEmpty(parent: Directory, name: string): void {
-	try {
-		parent.removeChild(name);
-	} catch (error) {
-		// Another program has removed it, or has put a process into it.
-		if (!(error instanceof SyscallError || error instanceof CgroupError)) throw error;
 	}
 }

@@ -105,7 +105,12 @@ export class Directory {
 	/** Makes a directory in this one, and opens it. */
 	make(name: string): Directory {
 		near("make a cgroup", () => this.#explained(name, () => mkdir(new Location(this.fd, name), { mode: 0o755 })));
-		return this.child(name);
+		try {
+			return this.child(name);
+		} catch (error) {
+			this.removeAgain(name);
+			throw error;
+		}
 	}
 
 	/** Opens a directory in this one. */
@@ -121,6 +126,16 @@ export class Directory {
 	/** Removes a directory in this one, which has neither processes nor directories. */
 	removeChild(name: string): void {
 		near("remove a cgroup", () => this.#explained(name, () => rmdir(new Location(this.fd, name))));
+	}
+
+	/** Removes a directory that was just made, after an error that is the one to report. */
+	removeAgain(name: string): void {
+		try {
+			this.removeChild(name);
+		} catch (error) {
+			// Another program has removed it, or it has processes by now.
+			if (!(error instanceof SyscallError || error instanceof CgroupError)) throw error;
+		}
 	}
 
 	/** Removes a directory in this one, in a task beside this process: the kernel makes the call wait for other changes of cgroups. */

@@ -1,6 +1,5 @@
 import { setImmediate } from "node:timers/promises";
 import { SyscallError } from "@nearfar/core";
-import { removeIfEmpty } from "./create.ts";
 import type { Directory } from "./directory.ts";
 import { CgroupError } from "./errors.ts";
 import { isRoot, pidsIn } from "./state.ts";
@@ -18,7 +17,7 @@ export async function evacuateInto(directory: Directory, name: string): Promise<
 	try {
 		await moveAll(directory, child);
 	} catch (error) {
-		removeIfEmpty(directory, name); // EBUSY: some were moved
+		directory.removeAgain(name);
 		throw error;
 	} finally {
 		child.fd.close();

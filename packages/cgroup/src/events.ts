@@ -31,15 +31,20 @@ export function watchEvents(
 class States implements Source<CgroupEvent> {
 	readonly #directory: Directory;
 	readonly #state: FileDescriptor;
-	readonly #memory: FileDescriptor | undefined;
-	readonly #pids: FileDescriptor | undefined;
+	readonly #memory: FileDescriptor | undefined = undefined;
+	readonly #pids: FileDescriptor | undefined = undefined;
 	#last: CgroupEvent | undefined;
 
 	constructor(directory: Directory) {
 		this.#directory = directory;
 		this.#state = directory.open("cgroup.events", []);
-		this.#memory = openIfThere(directory, "memory.events");
-		this.#pids = openIfThere(directory, "pids.events");
+		try {
+			this.#memory = openIfThere(directory, "memory.events");
+			this.#pids = openIfThere(directory, "pids.events");
+		} catch (error) {
+			this[Symbol.dispose]();
+			throw error;
+		}
 	}
 
 	get files(): readonly FileDescriptor[] {

@@ -103,23 +103,29 @@ async function killTree(directory: Directory): Promise<boolean> {
 
 /** Kills some processes of a directory. By the time of the call another process could have the pid of one that has ended. */
 function killEach(directory: Directory, pids: readonly number[]): boolean {
-	const held = pids.flatMap((pid) => {
-		const pidfd = openPidfd(pid);
-		return pidfd ? [{ pid, pidfd }] : [];
-	});
-	const present = new Set(pidsIn(directory));
-	let killed = true;
-	for (const { pid, pidfd } of held) {
-		using _ = pidfd;
-		if (!present.has(pid)) continue;
-		try {
-			native().pidfdSendSignal(numberOf(pidfd), SIGKILL, 0);
-		} catch (error) {
-			if (error instanceof SyscallError && error.code === "EPERM") killed = false;
-			else if (!isEnded(error)) throw error;
+	const held = new Map<number, FileDescriptor>();
+	try {
+		for (const pid of pids) {
+			const pidfd = openPidfd(pid);
+			if (pidfd) held.set(pid, pidfd);
 		}
+		const present = pidsIn(directory) ?? [];
+		return present.reduce((killed, pid) => killOne(held.get(pid)) && killed, true);
+	} finally {
+		for (const pidfd of held.values()) pidfd.close();
 	}
-	return killed;
+}
+
+/** Returns false if this process may not kill the process. One that was not there when the pidfds were opened is left out. */
+function killOne(pidfd: FileDescriptor | undefined): boolean {
+	if (!pidfd) return true;
+	try {
+		native().pidfdSendSignal(numberOf(pidfd), SIGKILL, 0);
+	} catch (error) {
+		if (error instanceof SyscallError && error.code === "EPERM") return false;
+		if (!isEnded(error)) throw error;
+	}
+	return true;
 }
 
 /** `undefined`: the process has ended, or belongs to another pid namespace, which is shown as 0. */
