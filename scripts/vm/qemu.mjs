@@ -6,7 +6,7 @@ import { firmwareFolders, moduleFolder, toolCommand } from "./tools.mjs";
 const LAST_LINES = 30;
 
 const machines = {
-	x64: { program: "qemu-system-x86_64", options: ["-M", "q35", "-cpu", "max"], console: "ttyS0" },
+	x64: { program: "qemu-system-x86_64", options: ["-M", "q35", "-cpu", "max,la57=off"], console: "ttyS0" },
 	arm64: { program: "qemu-system-aarch64", options: ["-M", "virt", "-cpu", "cortex-a76"], console: "ttyAMA0" },
 };
 

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { mount, tmpfs } from "@nearfar/mount";
 import { expect, test } from "vitest";
+import { needs } from "../../../test/needs.ts";
 import { doctor } from "../src/index.ts";
 import { ask } from "./host.ts";
 
@@ -10,6 +11,11 @@ test("doctor() says that this host can run sandboxes, and leaves nothing", async
 	expect(items.filter((item) => !item.ok && item.name !== "cgroups")).toEqual([]);
 	expect({ ok, verdict }).toEqual({ ok: true, verdict: "This host can run sandboxes." });
 	expect(readdirSync(process.cwd())).toEqual(before);
+});
+
+needs("Landlock of ABI 3").test("doctor() says which ABI of Landlock this host has", async () => {
+	const { items } = await doctor();
+	expect(items).toContainEqual({ name: "landlock", ok: true, note: expect.stringMatching(/^ABI \d+/) });
 });
 
 test("SB-17 where /proc is masked, doctor() and the error say so with two ways out, and nothing has run", async () => {

@@ -61,7 +61,7 @@ limited.test("what a command writes to a folder in memory counts", async () => {
 });
 
 limited.test("what is read of files is given back, and kills nobody", async () => {
-	const script = `cat ${process.execPath} ${process.execPath} | wc -c`;
+	const script = `cat ${process.execPath} | wc -c`;
 	const options = { preset: "closed", read: ["/usr", "/bin?", "/lib?", "/lib64?", dirname(process.execPath)] } as const;
 	const result = await run("sh", ["-c", script], { ...options, limits: { memory: 16 * MiB } });
 	expect(result).toMatchObject({ code: 0, reason: "exited" });
