@@ -44,7 +44,7 @@ export { signalName, signalNumber } from "./process/signal.ts";
 export { checkUser, MOST_GROUPS, resolveUser, type UserIds } from "./process/users.ts";
 export { toAsked, toWanted, waitBits } from "./process/waiters.ts";
 export { type LogMessage, logLines } from "./target/context-log.ts";
-export { onEveryThread } from "./target/every-thread.ts";
+export { onEveryThread, refuseEveryThread } from "./target/every-thread.ts";
 export { addHint, type Explain, explained } from "./target/explained.ts";
 export { shownData } from "./target/mount-data.ts";
 export { refuseOneThread } from "./target/own-thread.ts";

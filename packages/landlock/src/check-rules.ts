@@ -23,6 +23,8 @@ const LOCATIONS = "a string, a Buffer, a URL, a FileDescriptor or a Location";
 /** A rule for a file or directory, checked. */
 export interface CheckedPath {
 	readonly at: LocationLike;
+	/** The path, for errors of calls. `undefined`: `at` is a descriptor or a location. */
+	readonly path: string | undefined;
 	/** Where the rule is among the rules, for messages. */
 	readonly place: string;
 	/** The rights that are allowed by name. */
@@ -45,8 +47,8 @@ export interface CheckedRules {
 export function checkRules(rules: LandlockRules, name: string): CheckedRules {
 	if (rules === undefined) throw wrongType(name, "an object", rules);
 	const { paths, ports, scope } = checkOptions(rules, ["paths", "ports", "scope"], name);
-	const checkedPaths = paths && array(paths, `${name}.paths`).map((rule, i) => checkPath(rule, `${name}.paths[${i}]`));
-	const checkedPorts = ports && array(ports, `${name}.ports`).map((rule, i) => checkPort(rule, `${name}.ports[${i}]`));
+	const checkedPaths = checkEach(paths, checkPath, `${name}.paths`);
+	const checkedPorts = checkEach(ports, checkPort, `${name}.ports`);
 	const scopes = scope === undefined ? 0 : bitsOf(landlockScopes, scope, `${name}.scope`);
 	if (!paths && !ports && scopes === 0) throw wrongValue(name, "rules with paths, ports or a scope", rules);
 	return {
@@ -60,16 +62,34 @@ export function checkRules(rules: LandlockRules, name: string): CheckedRules {
 	};
 }
 
+/** Only `undefined` is absent: what stood for no rules would refuse nothing. */
+function checkEach<T, C>(
+	list: readonly T[] | undefined,
+	check: (each: T, place: string) => C,
+	name: string,
+): C[] | undefined {
+	return list === undefined ? undefined : array(list, name).map((each, index) => check(each, `${name}[${index}]`));
+}
+
 function checkPath(rule: LandlockPath, place: string): CheckedPath {
 	if (rule === undefined) throw wrongType(place, "an object", rule);
 	const { at, allow, optional, kind } = checkOptions(rule, ["at", "allow", "optional", "kind"], place);
-	if (!(at instanceof FileDescriptor) && !(at instanceof Location)) pathText(at, `${place}.at`, LOCATIONS);
+	const isOpen = at instanceof FileDescriptor || at instanceof Location;
+	const path = isOpen ? undefined : pathText(at, `${place}.at`, LOCATIONS);
 	if (kind !== undefined && kind !== "file" && kind !== "directory") {
 		throw wrongValue(`${place}.kind`, '"file" or "directory"', kind);
 	}
 	const { named, preset } = toRights(allow, `${place}.allow`);
 	if (kind === "file") refuseOnFile(named, place);
-	return { at, place, named, preset, kind, optional: optionalBoolean(optional, `${place}.optional`) ?? false };
+	return {
+		at,
+		path: path instanceof Uint8Array ? Buffer.from(path).toString() : path,
+		place,
+		named,
+		preset,
+		kind,
+		optional: optionalBoolean(optional, `${place}.optional`) ?? false,
+	};
 }
 
 function toRights(allow: readonly (LandlockPreset | LandlockFsRight)[], name: string) {

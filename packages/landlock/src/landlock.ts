@@ -1,4 +1,4 @@
-import { BatchError, FileDescriptor, Location, openat2, SyscallError, statx } from "@nearfar/core";
+import { BatchError, type FileDescriptor, openat2, SyscallError, statx } from "@nearfar/core";
 import {
 	options as checkOptions,
 	currentBatch,
@@ -12,7 +12,7 @@ import { type CheckedPath, refuseOnFile } from "./check-rules.ts";
 import { makePlan, type Plan } from "./plan.ts";
 import { FILE_RIGHTS } from "./presets.ts";
 import type { Enforced, LandlockLevel, LandlockOptions, LandlockRules } from "./rules.ts";
-import { addPathRule, addPortRule, type LandlockRuleset, landlockCreateRuleset, openDescriptor } from "./ruleset.ts";
+import { addPathRule, addPortRule, type LandlockRuleset, landlockCreateRuleset, onFile } from "./ruleset.ts";
 import { type CheckedThreads, checkThreads, restrict } from "./threads.ts";
 
 /**
@@ -124,6 +124,7 @@ function enforce({ rules, handled, flags, refersEverywhere }: Plan, threads: Che
 
 const everywhere: CheckedPath = {
 	at: "/",
+	path: "/",
 	place: "/",
 	named: landlockFsRights.refer,
 	preset: 0,
@@ -133,16 +134,12 @@ const everywhere: CheckedPath = {
 
 /** Adds the rule for a file or directory. */
 function allowPath(ruleset: LandlockRuleset, path: CheckedPath, handled: number): void {
-	const open = openDescriptor(path.at);
-	const file = open ?? openFor(path);
-	if (!file) return;
-	try {
+	const open = () => openFor(path);
+	onFile(path.at, open, (file) => {
 		const allowed = rightsFor(path, file) & handled;
 		// Rights that the kernel lacks are free already.
 		if (allowed) named(path, () => addPathRule(ruleset, file, BigInt(allowed)));
-	} finally {
-		if (!open) file.close();
-	}
+	});
 }
 
 /** Opens the file of a rule. `undefined`: the file does not exist and is optional. */
@@ -164,7 +161,7 @@ function rightsFor(path: CheckedPath, file: FileDescriptor): number {
 }
 
 /** Runs `fn`, whose error names the path of a rule. */
-function named({ at }: CheckedPath, fn: () => void): void {
-	if (at instanceof FileDescriptor || at instanceof Location || currentBatch()) fn();
-	else withFile(`${at}`, fn);
+function named({ path }: CheckedPath, fn: () => void): void {
+	if (path === undefined || currentBatch()) fn();
+	else withFile(path, fn);
 }

@@ -9,7 +9,7 @@ import {
 } from "@nearfar/core/internal";
 import { landlockAbi, landlockErrata } from "./abi.ts";
 import { type CheckedRules, checkRules } from "./check-rules.ts";
-import { NEWEST, newestOf, type Rights, rightsOf } from "./levels.ts";
+import { type Asked, NEWEST, newestOf, type Rights, rightsOf } from "./levels.ts";
 import { bitsOf, namesOf } from "./names.ts";
 import { restrictFlags } from "./restrict-self.ts";
 import type { Enforced, LandlockLevel, LandlockRules } from "./rules.ts";
@@ -66,16 +66,13 @@ export function makePlan(given: LandlockRules, options: LandlockLevel, name: str
 	};
 }
 
-/** Everything that may be asked for. */
-type Asked = Rights & { readonly flags: number };
-
 function levelOf({ paths, ports, named }: CheckedRules, require: number | undefined, name: string): number {
 	if (require === undefined) {
 		const least = Math.max(paths ? LEVEL_WITH_PATHS : 1, ports ? LEVEL_WITH_PORTS : 1);
 		return Math.max(least, newestOf({ ...named, flags: 0 })?.abi ?? 1);
 	}
 	const level = integer(require, "options.require", 1, NEWEST);
-	const lacking = namesIn({ ...without({ ...named, flags: 0 }, { ...rightsOf(level), flags: 0 }) });
+	const lacking = namesIn(without({ ...named, flags: 0 }, rightsOf(level)));
 	if (lacking.length > 0) {
 		throw wrongValue(
 			name,

@@ -23,7 +23,7 @@ export type LandlockRestrictFlag = Exclude<LandlockRestrictBit, "tsync">;
 
 /** Options of {@link landlockRestrictSelf}. */
 export interface RestrictOptions extends LandlockThreads {
-	/** Flags by name, or a bigint from 0 to 2^32-1 that reaches the kernel as it is. Default: none. */
+	/** Flags by name, or a bigint from 0 to 2^32-1 that reaches the kernel as it is, where bit 3 (tsync) needs `process: true`. Default: none. */
 	flags?: Names<LandlockRestrictFlag>;
 }
 
@@ -63,8 +63,8 @@ export function landlockRestrictSelf(ruleset: LandlockRuleset | null, options?: 
 	const flags = Number(toMask(restrictFlags, checked.flags, "options.flags", 32));
 	if (ruleset !== null) checkRuleset(ruleset);
 	const threads = checkThreads(checked);
-	if (threads.thread && flags & landlockRestrictFlags.tsync) {
-		throw wrongValue("options.flags", "without the bit of tsync, which is options.process", checked.flags);
+	if (!threads.process && flags & landlockRestrictFlags.tsync) {
+		throw wrongValue("options.flags", "without the bit of tsync, unless options.process is true", checked.flags);
 	}
 	restrict(ruleset === null ? NO_RULESET : numberOf(ruleset), flags, threads);
 }

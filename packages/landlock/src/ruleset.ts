@@ -130,21 +130,32 @@ export function landlockAddRule(ruleset: LandlockRuleset, rule: LandlockPathRule
 	}
 	const { at, allow } = checkOptions(rule, ["at", "allow"], "rule");
 	const allowed = toMask(landlockFsRights, given(allow, "rule.allow"), "rule.allow");
-	const open = openDescriptor(at);
-	if (open) {
-		addPathRule(ruleset, open, allowed);
-		return;
-	}
-	const file = openat2(at, { flags: ["path"] });
+	const open = () => openat2(at, { flags: ["path"] });
+	onFile(at, open, (file) => addPathRule(ruleset, file, allowed));
+}
+
+/**
+ * Calls `fn` with the file of a place.
+ *
+ * @param open - Opens the place, if it is none that is open already. The descriptor is closed. `undefined`: there is no file.
+ */
+export function onFile(
+	at: LocationLike,
+	open: () => FileDescriptor | undefined,
+	fn: (file: FileDescriptor) => void,
+): void {
+	const own = openDescriptor(at);
+	const file = own ?? open();
+	if (!file) return;
 	try {
-		addPathRule(ruleset, file, allowed);
+		fn(file);
 	} finally {
-		file.close();
+		if (!own) file.close();
 	}
 }
 
 /** Returns the descriptor of a place that is open already. `undefined`: the place has to be opened. */
-export function openDescriptor(at: LocationLike): FileDescriptor | undefined {
+function openDescriptor(at: LocationLike): FileDescriptor | undefined {
 	if (at instanceof FileDescriptor) return at;
 	return at instanceof Location && at.path.length === 0 && at.emptyPath ? at.directory : undefined;
 }

@@ -1,11 +1,19 @@
 import { MultithreadedError } from "@nearfar/core";
-import { currentTask, isInNode, native, onEveryThread, optionalBoolean, wrongValue } from "@nearfar/core/internal";
+import {
+	currentTask,
+	isInNode,
+	native,
+	onEveryThread,
+	optionalBoolean,
+	refuseEveryThread,
+	wrongValue,
+} from "@nearfar/core/internal";
 import { landlockAbi } from "./abi.ts";
 import { LandlockUnavailableError } from "./errors.ts";
 
 const SYSCALL = "landlock_restrict_self";
 /** The first version of the ABI that reaches every thread by one call. */
-export const ABI_OF_TSYNC = 8;
+const ABI_OF_TSYNC = 8;
 
 /** Which threads of Node a function restricts where its calls are made near. */
 export interface LandlockThreads {
@@ -26,8 +34,6 @@ export interface LandlockThreads {
 
 /** Says which threads are restricted. */
 export interface CheckedThreads {
-	/** True when the calls would be made near and every thread of Node is restricted. */
-	readonly every: boolean;
 	readonly process: boolean;
 	readonly thread: boolean;
 }
@@ -43,10 +49,8 @@ export function checkThreads(options: LandlockThreads): CheckedThreads {
 			`${SYSCALL} would restrict this thread of Node alone, whose other threads stay as they are: make it in a task, or pass { thread: true }`,
 		);
 	}
-	const every = process && task.isNear;
-	// Refuses what cannot be: no thread of Node was chosen, or the calls are part of a batch.
-	if (!thread && task.isNear) onEveryThread({ process }, SYSCALL, () => {});
-	if (every && landlockAbi() < ABI_OF_TSYNC) {
+	if (!thread) refuseEveryThread({ process }, SYSCALL);
+	if (process && task.isNear && landlockAbi() < ABI_OF_TSYNC) {
 		throw new LandlockUnavailableError(
 			`Landlock of this kernel (ABI ${landlockAbi()}) cannot restrict every thread of Node, which ABI ${ABI_OF_TSYNC} (Linux 7.0) can`,
 			landlockAbi(),
@@ -54,7 +58,7 @@ export function checkThreads(options: LandlockThreads): CheckedThreads {
 			"restrict a task or a program, or start Node in a task that is restricted: separate calls in each thread would make strangers of them, whose scopes refuse each other",
 		);
 	}
-	return { every, process, thread };
+	return { process, thread };
 }
 
 /** Restricts the threads that were chosen. */

@@ -139,6 +139,15 @@ test("the checks come before any call", async () => {
 	);
 });
 
+test.each([null, false, 0, ""])("%j is no absent list: it would refuse nothing", (value) => {
+	const code = (rules: object, options?: object) => refusal(() => planLandlock(rules, { ...any, ...options })).code;
+	expect(code({ paths: value, scope: ["signal"] })).toBe("ERR_INVALID_ARG_TYPE");
+	expect(code({ ports: value, paths: [] })).toBe("ERR_INVALID_ARG_TYPE");
+	expect(code({ scope: value, paths: [] })).toBe("ERR_INVALID_ARG_TYPE");
+	expect(code({ paths: [] }, { drop: value })).toBe("ERR_INVALID_ARG_TYPE");
+	expect(code({ paths: [] }, { flags: value })).toBe("ERR_INVALID_ARG_TYPE");
+});
+
 needs("Landlock").describe("rules for paths", () => {
 	function withFile(): Folder {
 		const folder = new Folder();
@@ -170,6 +179,15 @@ needs("Landlock").describe("rules for paths", () => {
 			task.run(() => landlock({ paths: [{ at: folder.at("nope"), allow: ["read"] }] }, any)),
 		);
 		expect(missing).toMatchObject({ code: "ENOENT", path: folder.at("nope") });
+	});
+
+	test("an error has the path of the rule, in whatever form it was given", async () => {
+		await using task = await Task.clone();
+		const path = "/proc/self/ns/mnt";
+		for (const at of [path, new URL(`file://${path}`), Buffer.from(path), new TextEncoder().encode(path) as Buffer]) {
+			const rules: LandlockRules = { paths: [{ at, allow: ["read"] }] };
+			expect(refusal(() => task.run(() => landlock(rules, any)))).toMatchObject({ code: "EBADFD", path });
+		}
 	});
 
 	test("kind directory refuses another file, kind file gives a directory the rights of its files", async () => {

@@ -20,8 +20,21 @@ export interface ProcessOption {
  * @param fn - Makes the calls through the addon.
  */
 export function onEveryThread<T>(options: ProcessOption, syscall: string, fn: () => T): T {
-	const everyThread = optionalBoolean(options.process, "options.process");
+	refuseEveryThread(options, syscall);
 	if (!currentTask().isNear) return fn();
+	taskControl().endHelpers();
+	native().enterEveryThread();
+	try {
+		return fn();
+	} finally {
+		native().leave();
+	}
+}
+
+/** Throws what {@link onEveryThread} refuses before any call. */
+export function refuseEveryThread(options: ProcessOption, syscall: string): void {
+	const everyThread = optionalBoolean(options.process, "options.process");
+	if (!currentTask().isNear) return;
 	if (!everyThread) {
 		throw new MultithreadedError(
 			`${syscall} would change this thread of Node (process ${process.pid}) and leave its other threads as they are: make it in a task, or pass { process: true }`,
@@ -31,12 +44,5 @@ export function onEveryThread<T>(options: ProcessOption, syscall: string, fn: ()
 		throw new BatchError(
 			`${syscall} with { process: true } needs the answer of every thread: call it outside of the batch`,
 		);
-	}
-	taskControl().endHelpers();
-	native().enterEveryThread();
-	try {
-		return fn();
-	} finally {
-		native().leave();
 	}
 }
