@@ -1,6 +1,14 @@
 import { FileDescriptor, Location, type LocationLike, type SyscallError } from "@nearfar/core";
-import { array, options as checkOptions, wrongValue } from "@nearfar/core/internal";
-import { type Enforced, type LandlockLevel, type LandlockRules, landlock, planLandlock } from "@nearfar/landlock";
+import { array, options as checkOptions, wrongType, wrongValue } from "@nearfar/core/internal";
+import {
+	type Enforced,
+	type LandlockLevel,
+	type LandlockPath,
+	type LandlockPort,
+	type LandlockRules,
+	landlock,
+	planLandlock,
+} from "@nearfar/landlock";
 
 /** Rules of Landlock with their level, checked. */
 export interface Domain {
@@ -10,19 +18,19 @@ export interface Domain {
 	readonly enforced: Enforced;
 }
 
-/** Checks the option `landlock`, and copies its lists. */
+/** Checks the option `landlock`, and copies all of it. */
 export function checkDomain(given: LandlockRules & LandlockLevel, name: string): Domain {
 	const known = ["paths", "ports", "scope", "require", "drop", "flags"] as const;
 	const { paths, ports, scope, require, drop, flags } = checkOptions(given, known, name);
 	const rules: LandlockRules = {
-		...(paths && { paths: array(paths, `${name}.paths`).map((rule) => ({ ...rule })) }),
-		...(ports && { ports: array(ports, `${name}.ports`).map((rule) => ({ ...rule })) }),
-		...(scope && { scope: array(scope, `${name}.scope`) }),
+		...(paths !== undefined && { paths: copyEach(paths, copyPath, `${name}.paths`) }),
+		...(ports !== undefined && { ports: copyEach(ports, copyPort, `${name}.ports`) }),
+		...(scope !== undefined && { scope: array(scope, `${name}.scope`) }),
 	};
 	const level: LandlockLevel = {
 		...(require !== undefined && { require }),
 		...(drop !== undefined && { drop: drop === "any" ? drop : array(drop, `${name}.drop`) }),
-		...(flags && { flags: array(flags, `${name}.flags`) }),
+		...(flags !== undefined && { flags: array(flags, `${name}.flags`) }),
 	};
 	const enforced = planLandlock(rules, { ...level, name });
 	for (const [index, { kind, optional }] of (rules.paths ?? []).entries()) {
@@ -32,6 +40,38 @@ export function checkDomain(given: LandlockRules & LandlockLevel, name: string):
 		if (optional) throw wrongValue(`${place}.optional`, "absent: leave out a rule for what does not exist", optional);
 	}
 	return { rules, level, enforced };
+}
+
+function copyEach<T extends object>(list: readonly T[], copy: (rule: T, place: string) => T, name: string): T[] {
+	return array(list, name).map((rule, index) => {
+		const place = `${name}[${index}]`;
+		if (rule === undefined) throw wrongType(place, "an object", rule);
+		return copy(rule, place);
+	});
+}
+
+function copyPath(rule: LandlockPath, place: string): LandlockPath {
+	const { at, allow, optional, kind } = checkOptions(rule, ["at", "allow", "optional", "kind"], place);
+	return {
+		at: copyLocation(at),
+		allow: array(allow, `${place}.allow`),
+		...(optional !== undefined && { optional }),
+		...(kind !== undefined && { kind }),
+	};
+}
+
+function copyPort(rule: LandlockPort, place: string): LandlockPort {
+	const { port, allow } = checkOptions(rule, ["port", "allow"], place);
+	return { port, allow: array(allow, `${place}.allow`) };
+}
+
+/** A descriptor is copied when the task is there. */
+function copyLocation(at: LocationLike): LocationLike {
+	if (at instanceof URL) return new URL(at);
+	if (at instanceof Uint8Array) return Buffer.from(at);
+	if (!(at instanceof Location) || !(at.path instanceof Uint8Array)) return at;
+	const { directory, path, symlinks, automount, emptyPath } = at;
+	return new Location(directory, Buffer.from(path), { symlinks, automount, emptyPath });
 }
 
 /** Returns the domain with copies of its descriptors, which `copy` makes. */

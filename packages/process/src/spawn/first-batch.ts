@@ -65,14 +65,14 @@ export class FirstBatch {
 	/** Reduces the capabilities, enters the domain, sets the limit of open files, installs the filter and executes the program, as part of a batch. */
 	exec(task: Task): void {
 		const { executable, kept = [] } = this.#placed ?? {};
-		const { argv, descriptor, domain, filter } = this.#request;
+		const { argv, descriptor, filter } = this.#request;
 		this.#privileges.reduce();
-		if (domain) enterDomain(this.#domain ?? domain);
+		if (this.#domain) enterDomain(this.#domain);
 		setFileLimit(this.#request);
 		const file = executable ?? (this.#request.file as PathLike);
 		const options = execOptions(this.#request, kept);
 		const execute = () => executeFor({ call: "spawn", descriptor }, task, file, argv, options, filter && [filter]);
-		this.#privileges.execute(domain ? () => explained(execute, hintInDomain) : execute);
+		this.#privileges.execute(this.#domain ? () => explained(execute, hintInDomain) : execute);
 	}
 }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Location, openat2, pipe, Task } from "@nearfar/core";
-import { landlockAbi } from "@nearfar/landlock";
+import { type LandlockPath, landlockAbi } from "@nearfar/landlock";
 import { expect, test } from "vitest";
 import { needs } from "../../../../test/needs.ts";
 import { run, type SpawnOptions, spawn } from "../../src/index.ts";
@@ -60,6 +60,34 @@ needs("Landlock").describe("the option landlock", () => {
 		for (const end of [read, write]) end.close();
 	});
 
+	test("all of the rules is copied at the call", async () => {
+		using folder = temporary();
+		const file = join(folder.path, "f");
+		writeFileSync(file, "text");
+		const [url, bytes, path] = [new URL("file:///usr"), Buffer.from(folder.path), Buffer.from("f")];
+		const allow: LandlockPath["allow"][number][] = ["run"];
+		for (const setup of [undefined, () => {}]) {
+			using fd = openat2(folder.path, { flags: ["path"] });
+			const paths: LandlockPath[] = [
+				{ at: url, allow, kind: "directory" },
+				{ at: bytes, allow: ["readDir"], kind: "directory" },
+				{ at: new Location(fd, path), allow: ["read"], kind: "file" },
+			];
+			const running = run("sh", ["-c", `cat ${file} && ls ${folder.path}`], {
+				...(setup && { setup }),
+				landlock: { paths, drop: "any" },
+			});
+			url.pathname = "/nope";
+			allow.splice(0);
+			for (const each of [bytes, path]) each.fill("x");
+			expect(await running).toMatchObject({ code: 0, stdout: "textf\n" });
+			url.pathname = "/usr";
+			allow.push("run");
+			bytes.write(folder.path);
+			path.write("f");
+		}
+	});
+
 	test("a path that does not exist is ENOENT, and nothing is left of the program", async () => {
 		const paths = [system, { at: "/nope", allow: ["read"], kind: "file" }] as const;
 		const spawning = spawn("true", [], { landlock: { paths, drop: "any" } });
@@ -101,6 +129,13 @@ test("wrong rules are refused before anything happens", async () => {
 	expect(await code({ paths: [{ at: "/usr", allow: ["run"] }], drop: "any" })).toBe("ERR_INVALID_ARG_VALUE");
 	expect(await code({ paths: [{ ...system, optional: true }], drop: "any" })).toBe("ERR_INVALID_ARG_VALUE");
 	expect(await code({ paths: [system], process: true })).toBe("ERR_INVALID_ARG_VALUE");
+	for (const absent of [null, false, 0, ""]) {
+		expect(await code({ paths: absent, scope: ["signal"] })).toBe("ERR_INVALID_ARG_TYPE");
+		expect(await code({ paths: [system], ports: absent })).toBe("ERR_INVALID_ARG_TYPE");
+		expect(await code({ paths: [system], scope: absent })).toBe("ERR_INVALID_ARG_TYPE");
+		expect(await code({ paths: [system], flags: absent })).toBe("ERR_INVALID_ARG_TYPE");
+	}
+	expect(await code({ paths: [undefined] })).toBe("ERR_INVALID_ARG_TYPE");
 	expect(await message({ paths: [{ ...system, allow: ["reed"] }] })).toContain("options.landlock.paths[0].allow[0]");
 	if (landlockAbi() < 11) {
 		expect(await code({ scope: ["signal"], flags: ["noNewPrivs"] })).toBe("ERR_NEARFAR_LANDLOCK_UNAVAILABLE");
