@@ -24,6 +24,9 @@ export interface Allowed extends PlannedRule {
 /** What has no place of its own without mounts, by the word of `without` that gives it up. */
 const masks: { readonly [kind in Node["kind"]]?: Without } = { hide: "hide", protect: "protect", read: "protect" };
 
+/** The places that show the host to a program. What is protected lies in a writable place, and is shown by that one. */
+const showing: ReadonlySet<Node["kind"]> = new Set(["read", "write", "scratch", "protect"]);
+
 /**
  * Returns what the places of a layout come to where nothing can be mounted: a list of trees that are allowed.
  *
@@ -37,7 +40,7 @@ export function toAllowed(layout: Layout, without: ReadonlySet<Without>): Allowe
 	const left: Node[] = [];
 	for (const node of nodes) {
 		const cover = layout.cover(node.path);
-		const isShown = cover?.kind === "read" || cover?.kind === "write" || cover?.kind === "scratch";
+		const isShown = cover !== undefined && showing.has(cover.kind);
 		if (node.kind === "scratch") miss("scratch", node);
 		else if (node.kind === "file") miss("files", node);
 		else if (isOwn(node) && isShown) left.push(node);
