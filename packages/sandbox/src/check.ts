@@ -102,16 +102,17 @@ const known = [
 export function checkSandbox(options: SandboxOptions | undefined): CheckedOptions {
 	const given = checkOptions<SandboxOptions, typeof known>(options, known);
 	const { preset = "project", protectMissing = "report", name = "sandbox" } = given;
+	const { sockets = [], devices = [], hide = [], protect = [] } = given;
 	return {
 		...checkIsolation(given),
 		preset: oneOf(preset, ["project", "closed"], "options.preset"),
-		read: given.read === "host" ? "host" : given.read && paths(given.read, "options.read"),
-		write: given.write && paths(given.write, "options.write"),
-		scratch: given.scratch && paths(given.scratch, "options.scratch"),
-		sockets: paths(given.sockets ?? [], "options.sockets"),
-		devices: paths(given.devices ?? [], "options.devices"),
-		hide: entries(given.hide ?? [], "options.hide"),
-		protect: entries(given.protect ?? [], "options.protect"),
+		read: given.read === "host" ? "host" : optionalPaths(given.read, "options.read"),
+		write: optionalPaths(given.write, "options.write"),
+		scratch: optionalPaths(given.scratch, "options.scratch"),
+		sockets: paths(sockets, "options.sockets"),
+		devices: paths(devices, "options.devices"),
+		hide: entries(hide, "options.hide"),
+		protect: entries(protect, "options.protect"),
 		protectMissing: oneOf(protectMissing, ["report", "remove"], "options.protectMissing"),
 		files: files(given.files),
 		tmp: checkTmp(given.tmp),
@@ -135,6 +136,10 @@ function oneOf<const T extends string>(value: T, allowed: readonly T[], name: st
 
 function paths(list: readonly PathLike[], name: string): GivenPath[] {
 	return array(list, name).map((value, index) => toGiven(value, `${name}[${index}]`));
+}
+
+function optionalPaths(list: readonly PathLike[] | undefined, name: string): GivenPath[] | undefined {
+	return list === undefined ? undefined : paths(list, name);
 }
 
 function entries(list: readonly PathLike[], name: string): GivenEntry[] {

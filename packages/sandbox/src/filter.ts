@@ -56,7 +56,7 @@ const changes: readonly SeccompRule[] = [
 ];
 
 /** Rules that allow sockets of some families, and of no other. */
-export function onlyFamilies(families: readonly number[]): SeccompRule[] {
+function onlyFamilies(families: readonly number[]): SeccompRule[] {
 	const allowed = families.map(
 		(family): SeccompRule => ({
 			calls: ["socket", "socketpair"],

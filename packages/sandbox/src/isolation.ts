@@ -20,7 +20,7 @@ export function checkIsolation(given: SandboxOptions): Isolation {
 			throw wrongValue("options.without", 'absent unless options.isolation is "landlock"', without);
 		return { isolation, without: new Set() };
 	}
-	const named = array(without ?? [], "options.without").map((name, index) => {
+	const named = array(without === undefined ? [] : without, "options.without").map((name, index) => {
 		if (!all.includes(name)) throw wrongValue(`options.without[${index}]`, `one of ${all.join(", ")}`, name);
 		return name;
 	});
@@ -41,10 +41,10 @@ function refuseOptions({ user, name, network, tmp, syscalls, rootFallback }: San
 			"options.syscalls",
 			"the network and the processes outside are kept from the programs by the default filter",
 		);
-	if (typeof tmp === "object" && tmp.size !== undefined)
+	if (typeof tmp === "object" && tmp?.size !== undefined)
 		refuse("options.tmp.size", "TMPDIR is a folder of the host, whose size nothing limits");
 	for (const option of ["publish", "localhost"] as const) {
-		const ports = typeof network === "object" ? (network[option] ?? []) : [];
+		const ports = typeof network === "object" ? (network?.[option] ?? []) : [];
 		if (ports.length > 0) refuse(`options.network.${option}`, "the loopback device is that of the host");
 	}
 	if (process.geteuid?.() === 0 && rootFallback === undefined) {

@@ -4,7 +4,7 @@ import { SandboxError } from "../errors.ts";
 import type { ReportItem } from "./items.ts";
 
 /** The ABIs of Landlock with which something came that a sandbox uses. */
-export const abis = { truncate: 3, network: 4, ioctlDev: 5, scope: 6, resolveUnix: 9 } as const;
+export const abis = { truncate: 3, network: 4, scope: 6, resolveUnix: 9 } as const;
 
 /** The package, which no other sandbox loads. */
 export type Landlock = typeof import("@nearfar/landlock");

@@ -17,7 +17,6 @@ const change: readonly LandlockFsRight[] = [
 	...(["writeFile", "truncate", "removeDir", "removeFile"] as const),
 	...(["makeDir", "makeReg", "makeSock", "makeFifo", "makeSym", "refer"] as const),
 ];
-const devices: readonly LandlockFsRight[] = ["makeChar", "makeBlock"];
 /** What a rule for each kind of place allows. */
 const rights = {
 	read,
@@ -34,7 +33,8 @@ const forDirectoriesAlone: ReadonlySet<LandlockFsRight> = new Set([
 export class Confinement {
 	/** The filter of the commands. */
 	readonly filter: Uint8Array;
-	readonly #abi: number;
+	/** The rights that the ruleset handles: those that the kernel knows. What it lacks of the ABIs above 3, the guarantees say, or the filter refuses. */
+	readonly #handled: ReadonlySet<LandlockFsRight>;
 	readonly #mayChangeBounding: boolean;
 	readonly #tmp: TemporaryFolder;
 	readonly #landlock: Landlock;
@@ -50,27 +50,27 @@ export class Confinement {
 		if (!confined) throw new Error("the plan is one with namespaces");
 		const abi = landlock.landlockAbi();
 		this.#landlock = landlock;
-		this.#abi = abi;
+		this.#handled = new Set(landlock.planLandlock({ paths: [] }, { require: abis.resolveUnix, drop: "any" }).fs);
 		this.#mayChangeBounding = mayChangeBounding;
 		const network = typeof options.network === "string" ? options.network : "proxy";
 		this.filter = landlockFilter({ network, checksUnixSockets: abi >= abis.resolveUnix });
-		this.#ruleset = this.#createRuleset(network === "host");
+		const isHost = network === "host";
+		this.#ruleset = landlock.landlockCreateRuleset({
+			fs: [...this.#handled],
+			...(abi >= abis.network && !isHost && { net: ["bindTcp", "connectTcp"] }),
+			...(abi >= abis.scope && { scoped: isHost ? ["signal"] : ["signal", "abstractUnixSocket"] }),
+		});
+		let tmp: TemporaryFolder | undefined;
 		try {
 			for (const allowed of confined.allowed) this.#allow(allowed);
-			this.#tmp = TemporaryFolder.make(confined.tmp);
-			this.#add(this.#tmp.descriptor, "write", "directory");
+			tmp = TemporaryFolder.make(confined.tmp);
+			this.#add(tmp.descriptor, "write", "directory");
+			this.#tmp = tmp;
 		} catch (error) {
+			tmp?.discard();
 			this.#ruleset.close();
 			throw error;
 		}
-	}
-
-	#createRuleset(isHost: boolean): LandlockRuleset {
-		return this.#landlock.landlockCreateRuleset({
-			fs: this.#known([...new Set([...rights.write, ...devices, ...rights.device])]),
-			...(this.#abi >= abis.network && !isHost && { net: ["bindTcp", "connectTcp"] }),
-			...(this.#abi >= abis.scope && { scoped: isHost ? ["signal"] : ["signal", "abstractUnixSocket"] }),
-		});
 	}
 
 	#allow(allowed: Allowed): void {
@@ -91,17 +91,8 @@ export class Confinement {
 	#add(at: FileDescriptor, kind: Allowed["kind"], type: Allowed["type"]): void {
 		const names: readonly LandlockFsRight[] = rights[kind];
 		const fitting = type === "directory" ? names : names.filter((name) => !forDirectoriesAlone.has(name));
-		const allow = this.#known(fitting);
+		const allow = fitting.filter((name) => this.#handled.has(name));
 		if (allow.length > 0) this.#landlock.landlockAddRule(this.#ruleset, { at, allow });
-	}
-
-	/** Returns the rights that the kernel knows. What it lacks of the ABIs above 3, the guarantees say, or the filter refuses. */
-	#known(names: readonly LandlockFsRight[]): LandlockFsRight[] {
-		const isKnown = (name: LandlockFsRight) => {
-			if (name !== "ioctlDev" && name !== "resolveUnix") return true;
-			return this.#abi >= abis[name];
-		};
-		return names.filter(isKnown);
 	}
 
 	/** Lets the programs connect to a port, which is that of the proxy. */

@@ -1,6 +1,17 @@
 import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type FileDescriptor, flock, Location, mkdir, openat2, rename, SyscallError, statx, Task } from "@nearfar/core";
+import {
+	type FileDescriptor,
+	flock,
+	Location,
+	mkdir,
+	openat2,
+	rename,
+	rmdir,
+	SyscallError,
+	statx,
+	Task,
+} from "@nearfar/core";
 import { SandboxError } from "../errors.ts";
 import { sameFile } from "../paths/given.ts";
 import type { Blueprint } from "../plan.ts";
@@ -10,6 +21,9 @@ import { removing } from "../remove.ts";
 const pattern = /^nearfar-[0-9a-f]{12}$/;
 /** The files that are removed before other events have their turn. */
 const AT_ONCE = 256;
+
+/** The folder inside for the home directory. */
+const HOME = "home";
 
 const swept = new Set<string>();
 
@@ -32,19 +46,23 @@ export class TemporaryFolder {
 	/** Makes the folder, whose path is not taken yet. */
 	static make(path: string): TemporaryFolder {
 		const name = basename(path);
-		let above: FileDescriptor | undefined;
+		let [above, folder]: (FileDescriptor | undefined)[] = [];
+		let made: Location | undefined;
 		try {
 			above = openat2(dirname(path), { flags: ["path", "directory"], resolve: ["noSymlinks"] });
 			// Under its own name it is locked from the first moment on.
-			const first = new Location(above, `${name}.new`);
+			const [first, last] = [new Location(above, `${name}.new`), new Location(above, name)];
 			mkdir(first, { mode: 0o700 });
-			const folder = openat2(first, { flags: ["directory", "nofollow"] });
-			const made = new TemporaryFolder(above, folder, name);
+			made = first;
+			folder = openat2(first, { flags: ["directory", "nofollow"] });
 			flock(folder, "exclusive");
-			rename(first, new Location(above, name), { flags: ["noreplace"] });
-			mkdir(new Location(folder, "home"), { mode: 0o700 });
-			return made;
+			rename(first, last, { flags: ["noreplace"] });
+			made = last;
+			mkdir(new Location(folder, HOME), { mode: 0o700 });
+			return new TemporaryFolder(above, folder, name);
 		} catch (error) {
+			if (made) removeEmpty(made);
+			folder?.close();
 			above?.close();
 			if (!(error instanceof SyscallError)) throw error;
 			const message = `cannot make ${path} for the temporary files of a sandbox: ${error.message}. TMPDIR names the folder in which it is made: this process has to be able to write it`;
@@ -55,6 +73,14 @@ export class TemporaryFolder {
 	/** The folder, for a rule. */
 	get descriptor(): FileDescriptor {
 		return this.#folder;
+	}
+
+	/** Removes the folder at once, which no program has had. */
+	discard(): void {
+		removeEmpty(new Location(this.#folder, HOME));
+		removeEmpty(new Location(this.#above, this.#name));
+		this.#folder.close();
+		this.#above.close();
 	}
 
 	/** Removes the folder with everything in it. Another folder that has its name by now stays. */
@@ -72,6 +98,15 @@ export class TemporaryFolder {
 				this.#above.close();
 			});
 		}
+	}
+}
+
+/** Removes an empty folder. One that cannot be removed stays: the error of what has failed before says more. */
+function removeEmpty(place: Location): void {
+	try {
+		rmdir(place);
+	} catch (error) {
+		if (!(error instanceof SyscallError)) throw error;
 	}
 }
 
