@@ -125,7 +125,7 @@ async function insideOfOpen({ given, options }: Scene): Promise<Outcomes> {
 	return Object.assign({}, ...(await Promise.all(found)).map((text) => JSON.parse(text)));
 }
 
-needs("Landlock of ABI 4", "the program python3").describe(
+needs("ABI 4 of Landlock", "the program python3").describe(
 	"attempts to get out of a sandbox without namespaces",
 	() => {
 		let scene: Scene;
@@ -170,7 +170,7 @@ needs("Landlock of ABI 4", "the program python3").describe(
 			expect(names.length).toBeGreaterThan(90);
 			const tried = names.filter((name) => found.outside[name] === "done");
 			expect(tried.length).toBeGreaterThan(60);
-			const hasScope = has("Landlock of ABI 6");
+			const hasScope = has("ABI 6 of Landlock");
 			const through = tried.filter((name) => {
 				if (!hasScope && bySignal.has(name)) return false;
 				return [found.inside, found.open, found.proxy].some((outcomes) => outcomes[name] === "done");
@@ -179,7 +179,7 @@ needs("Landlock of ABI 4", "the program python3").describe(
 		});
 
 		test("below ABI 6 a program signals processes outside, and guarantees say so", async () => {
-			skipUnless(!has("Landlock of ABI 6"), "a kernel without scopes");
+			skipUnless(!has("ABI 6 of Landlock"), "a kernel without scopes");
 			expect(found.inside.signal_a_process_outside).toBe("done");
 			const { guarantees } = await run("true", [], scene.options);
 			expect(guarantees.processes).toEqual({ relaxed: expect.stringContaining("signal") });

@@ -11,9 +11,10 @@ import { plan, run, Sandbox, start } from "../../src/index.ts";
 import { folder } from "../attempts.ts";
 import { inside, landlock, succeeds } from "./landlock.ts";
 
-const { test: withLandlock } = needs("Landlock of ABI 3");
-const { test: withNetwork } = needs("Landlock of ABI 4", "the program python3");
-const { test: withScope } = needs("Landlock of ABI 6");
+const { test: withLandlock } = needs("ABI 3 of Landlock");
+const { test: withPython } = needs("ABI 3 of Landlock", "the program python3");
+const { test: withNetwork } = needs("ABI 4 of Landlock", "the program python3");
+const { test: withScope } = needs("ABI 6 of Landlock");
 
 withLandlock("run, start and Sandbox.open work, and the guarantees say what is missing", async () => {
 	const { guarantees, stdout } = (await run("echo", ["one"], landlock)).check();
@@ -110,7 +111,7 @@ withLandlock("the working directory of a command has to be allowed", async () =>
 	expect(() => plan({ ...landlock, cwd: at })).toThrow("is not visible");
 });
 
-withLandlock("a file that takes the place of an allowed one is not allowed", async () => {
+withLandlock("a file that is allowed is all of its folder that is", async () => {
 	const at = folder();
 	writeFileSync(join(at, "file"), "seen");
 	expect(await inside(`cat ${at}/file`, { read: ["/usr", "/lib?", "/lib64?", "/bin?", join(at, "file")] })).toBe(
@@ -200,7 +201,7 @@ async function fetchBy(port: string, url: string): Promise<string> {
 	return text;
 }
 
-withLandlock('network: "host" is the network of the caller', async () => {
+withPython('network: "host" is the network of the caller', async () => {
 	const server = createServer((_, response) => response.end("hello")).listen(0, "127.0.0.1");
 	await once(server, "listening");
 	const { port } = server.address() as AddressInfo;

@@ -1,5 +1,6 @@
 import { isRoot } from "../../../../test/needs.ts";
-import { run, type SandboxOptions } from "../../src/index.ts";
+import type { SandboxOptions } from "../../src/index.ts";
+import * as attempts from "../attempts.ts";
 
 /** The options that every sandbox of these tests has. */
 export const landlock = {
@@ -10,11 +11,10 @@ export const landlock = {
 
 /** Returns the output of a shell in a sandbox of its own. Throws unless the shell ends with 0. */
 export async function inside(script: string, options: SandboxOptions = {}): Promise<string> {
-	const { stdout } = (await run("sh", ["-c", script], { ...landlock, ...options })).check();
-	return `${stdout}`.trim();
+	return await attempts.inside(script, { ...landlock, ...options });
 }
 
 /** Returns whether a shell in a sandbox of its own ends with 0. */
 export async function succeeds(script: string, options: SandboxOptions = {}): Promise<boolean> {
-	return (await run("sh", ["-c", script], { ...landlock, ...options })).code === 0;
+	return await attempts.succeeds(script, { ...landlock, ...options });
 }

@@ -6,7 +6,7 @@ import { run, Sandbox } from "../../src/index.ts";
 import { base, bomb, fileOf, groups, kinds, MiB, openBase } from "../limits/group.ts";
 import { landlock } from "./landlock.ts";
 
-const { test: limited } = needs("Landlock of ABI 3", "groups of cgroup v2 with limits");
+const { test: limited } = needs("ABI 3 of Landlock", "groups of cgroup v2 with limits");
 
 afterEach(() => expect(groups()).toEqual([]));
 

@@ -21,7 +21,7 @@ async function outputOf(cwd: string, script: string, more: SandboxOptions = {}):
 	return stdout.trim();
 }
 
-needs("Landlock of ABI 3", "the program git").test(
+needs("ABI 3 of Landlock", "the program git").test(
 	"LL-01 git commits, rebases, stashes and adds worktrees",
 	async () => {
 		const at = folder();
@@ -38,7 +38,7 @@ needs("Landlock of ABI 3", "the program git").test(
 	},
 );
 
-needs("Landlock of ABI 4", "the program npm").test(
+needs("ABI 4 of Landlock", "the program npm").test(
 	"LL-01 npm ci and npm test, from a registry on the loopback of the host through the proxy",
 	async () => {
 		const project = folder();
@@ -58,7 +58,7 @@ needs("Landlock of ABI 4", "the program npm").test(
 	},
 );
 
-needs("Landlock of ABI 3", "the program make", "the program gcc").test("make builds and runs a program", async () => {
+needs("ABI 3 of Landlock", "the program make", "the program gcc").test("make builds and runs a program", async () => {
 	const at = folder();
 	writeFileSync(join(at, "main.c"), '#include <stdio.h>\nint main(void) { puts("built"); }\n');
 	writeFileSync(join(at, "Makefile"), "all: main\n\t./main\nmain: main.c\n\t$(CC) -o $@ $<\n");
@@ -67,7 +67,7 @@ needs("Landlock of ABI 3", "the program make", "the program gcc").test("make bui
 	);
 });
 
-needs("Landlock of ABI 3", "the program python3").test(
+needs("ABI 3 of Landlock", "the program python3").test(
 	"python makes a virtual environment, processes, and temporary files",
 	async () => {
 		const at = folder();
@@ -85,7 +85,7 @@ print(os.wait()[1])
 	},
 );
 
-needs("Landlock of ABI 3").test("node --test runs children and threads", async () => {
+needs("ABI 3 of Landlock").test("node --test runs children and threads", async () => {
 	const at = folder();
 	mkdirSync(join(at, "test"));
 	writeFileSync(
