@@ -132,7 +132,7 @@ const probes = {
 	"a cgroup with memory and pids in which this user can make groups": () =>
 		groupWithLimits(["memory", "pids"]) !== undefined,
 	"groups of cgroup v2 with limits": () => groupWithLimits() !== undefined,
-	"a host without groups with limits": () => groupWithLimits() === undefined,
+	"a host without groups with limits": () => groupWithLimits() === undefined && !existsSync("/run/systemd/system"),
 	"a systemd that this user can start": () => canStartSystemd(),
 	"cgroup v2 of another user": () => cgroupRoot !== undefined && !isRoot && !canWrite(join(cgroupRoot, "cgroup.procs")),
 	"sysctls that can be written": () => !isReadOnly("/proc/sys/user"),
@@ -343,12 +343,14 @@ function canLimitProcesses(): boolean {
 
 /**
  * Returns the path of a cgroup in which this user may make groups with limits of memory, processors and processes: the root, or the parent
- * of the own one.
+ * of the own one. Not one that systemd manages.
  */
 export function groupWithLimits(needed = ["memory", "cpu", "pids"]): string | undefined {
+	if (isRoot && existsSync("/run/systemd/system")) return undefined;
 	const own = join(cgroupRoot ?? "", /^0::(.*)$/m.exec(read("/proc/self/cgroup"))?.[1] ?? "");
 	return [own, dirname(own)].find((path) => {
-		if (cgroupRoot === undefined || !path.startsWith(cgroupRoot)) return false;
+		if (cgroupRoot === undefined || !path.startsWith(cgroupRoot) || /\.slice$|\/user@\d+\.service$/.test(path))
+			return false;
 		const controllers = read(join(path, "cgroup.controllers")).trim().split(" ");
 		const isFree = !existsSync(join(path, "cgroup.events")) || read(join(path, "cgroup.procs")) === "";
 		const files = ["cgroup.procs", "cgroup.subtree_control"].map((name) => join(path, name));
