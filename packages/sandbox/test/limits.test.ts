@@ -101,7 +101,10 @@ test("an aborted command ends, and a sandbox that was aborted before does not be
 	const child = await start("sh", ["-c", "echo ready; exec sleep 1000"], { ...closed, signal: control.signal });
 	child.stdout?.once("data", () => control.abort(new Error("mine")));
 	expect(await child.result).toMatchObject({ signal: "SIGTERM", reason: "aborted" });
-	await expect(run("true", [], { ...closed, signal: control.signal })).rejects.toThrow("mine");
+	await expect(run("true", [], { ...closed, signal: control.signal })).rejects.toMatchObject({
+		code: "ABORT_ERR",
+		cause: { message: "mine" },
+	});
 });
 
 test("a command's streams are at hand, and its result", async () => {
