@@ -65,6 +65,9 @@ export const pidsRoot =
  */
 export const groupsPlace = placeOfGroups();
 
+/** What a systemd of a user and its bus consist of. */
+const systemdFiles = ["/lib/systemd/systemd", "/usr/lib/systemd/user/dbus.socket", "/usr/bin/busctl"];
+
 const probes = {
 	root: () => isRoot && hasCapabilitiesOfRoot() && /^\s*0\s+0\s+4294967295\s*$/.test(read("/proc/self/uid_map")),
 	"an ordinary user": () => !isRoot,
@@ -134,6 +137,7 @@ const probes = {
 	"groups of cgroup v2 with limits": () => groupWithLimits() !== undefined,
 	"a host without groups with limits": () => groupWithLimits() === undefined && !existsSync("/run/systemd/system"),
 	"a systemd that this user can start": () => canStartSystemd(),
+	"the programs of systemd for a user": () => systemdFiles.every(existsSync),
 	"cgroup v2 of another user": () => cgroupRoot !== undefined && !isRoot && !canWrite(join(cgroupRoot, "cgroup.procs")),
 	"sysctls that can be written": () => !isReadOnly("/proc/sys/user"),
 	"vm.memfd_noexec": () => existsSync("/proc/sys/vm/memfd_noexec") && !isReadOnly("/proc/sys/vm"),
@@ -330,7 +334,7 @@ function canMakeCgroup(): boolean {
 
 /** True when an ordinary user may start a systemd of its own, with a bus, in a cgroup beside its own one. */
 function canStartSystemd(): boolean {
-	const files = ["/run/systemd/system", "/lib/systemd/systemd", "/usr/lib/systemd/user/dbus.socket", "/usr/bin/busctl"];
+	const files = ["/run/systemd/system", ...systemdFiles];
 	if (isRoot || cgroupRoot !== "/sys/fs/cgroup" || !files.every(existsSync)) return false;
 	const own = /^0::(.*)$/m.exec(read("/proc/self/cgroup"))?.[1] ?? "/";
 	return own !== "/" && newCgroupIs(join(cgroupRoot, own, ".."), () => true);
