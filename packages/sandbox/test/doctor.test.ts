@@ -13,7 +13,7 @@ test("doctor() says that this host can run sandboxes, and leaves nothing", async
 	expect(readdirSync(process.cwd())).toEqual(before);
 });
 
-needs("Landlock of ABI 3").test("doctor() says which ABI of Landlock this host has", async () => {
+needs("ABI 3 of Landlock").test("doctor() says which ABI of Landlock this host has", async () => {
 	const { items } = await doctor();
 	expect(items).toContainEqual({ name: "landlock", ok: true, note: expect.stringMatching(/^ABI \d+/) });
 });

@@ -220,6 +220,6 @@ withLandlock("two sandboxes cannot reach each other's folder or processes", asyn
 		await one.run("sh", ["-c", "echo $TMPDIR; echo secret > $TMPDIR/x; sleep 1000 > /dev/null & echo $!"])
 	).stdout.split("\n");
 	expect((await two.run("cat", [`${path}/x`])).code).not.toBe(0);
-	if (has("Landlock of ABI 6")) expect((await two.run("kill", ["-0", `${pid}`])).code).not.toBe(0);
+	if (has("ABI 6 of Landlock")) expect((await two.run("kill", ["-0", `${pid}`])).code).not.toBe(0);
 	expect((await two.run("sh", ["-c", `cat /proc/${pid}/environ`])).code).not.toBe(0);
 });
