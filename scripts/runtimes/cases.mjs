@@ -1,4 +1,5 @@
 // All cases of the smoke by name. They use the built packages and plain JavaScript, so that they run everywhere.
+import { cgroup } from "./cases/cgroup.mjs";
 import { core } from "./cases/core.mjs";
 import { isolation } from "./cases/isolation.mjs";
 import { lifetime } from "./cases/lifetime.mjs";
@@ -7,7 +8,7 @@ import { programs } from "./cases/process.mjs";
 import { sandbox } from "./cases/sandbox.mjs";
 import { Skip } from "./tools.mjs";
 
-export const cases = { ...core, ...programs, ...pidfd, ...isolation, ...lifetime, ...sandbox };
+export const cases = { ...core, ...programs, ...pidfd, ...isolation, ...lifetime, ...cgroup, ...sandbox };
 
 // On an emulated processor some cases take 10 s, and more beside other work.
 const PATIENCE = 120_000; // milliseconds

@@ -1,5 +1,6 @@
 // A program that type checkers have to take: it names types of each package.
 import { capget } from "@nearfar/caps";
+import { Cgroup, type CgroupLimits } from "@nearfar/cgroup";
 import { type FileDescriptor, openat2, Task } from "@nearfar/core";
 import { getresuid } from "@nearfar/credentials";
 import { type Enforced, planLandlock } from "@nearfar/landlock";
@@ -26,11 +27,15 @@ export async function use(): Promise<ExitStatus> {
 	const enforced: Enforced = planLandlock({ scope: ["signal"] }, { drop: "any" });
 	// @ts-expect-error No right has this name.
 	planLandlock({ paths: [{ at: "/", allow: ["reed"] }] });
+	const limits: CgroupLimits = { memory: { max: 64 << 20 }, pids: 20 };
+	// @ts-expect-error Limits are numbers.
+	limits.pids = "20";
 	const text: string = (await run("true")).stdout;
 	console.log(
 		ids,
 		text,
 		enforced.level,
+		Cgroup.find().create("work", { limits }).path,
 		compileFilter(rules).length,
 		capget().effective.has("chown"),
 		pidfd.fd,
