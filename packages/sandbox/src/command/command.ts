@@ -70,6 +70,7 @@ export interface Place {
 /** Starts a command. If the promise rejects, nothing of the command has run. */
 export async function startCommand(place: Place, command: CheckedCommand): Promise<Command> {
 	const ending = new Ending(command, place);
+	const first = place.violations.mark; // a program may be refused a connection before this process learns that it runs
 	const { time } = { ...place.blueprint.options.limits, ...command.limits };
 	if (time !== undefined) ending.beforeStart(Math.max(time, START));
 	let terminal: OpenTerminal | undefined;
@@ -106,6 +107,7 @@ export async function startCommand(place: Place, command: CheckedCommand): Promi
 			terminal: terminal && new Terminal(terminal.master),
 			leaf,
 			memory,
+			first,
 		});
 	} catch (error) {
 		terminal?.master.close();
@@ -244,6 +246,8 @@ interface More {
 	readonly leaf: Leaf | undefined;
 	/** Whether its memory is limited. `undefined`: it has no group. */
 	readonly memory: Guarantee | undefined;
+	/** The violations before it was started. */
+	readonly first: Mark;
 }
 
 /** A command of a sandbox. */
@@ -254,7 +258,6 @@ export class Command {
 	readonly #place: Place;
 	readonly #ending: Ending;
 	readonly #startup: number;
-	readonly #first: Mark;
 	readonly #outputs: readonly Output[];
 	readonly #more: More;
 
@@ -267,7 +270,6 @@ export class Command {
 		this.#place = place;
 		this.#ending = ending;
 		this.#startup = performance.now() - place.began;
-		this.#first = place.violations.mark;
 		const { time, output } = { ...place.blueprint.options.limits, ...options.limits };
 		if (time !== undefined) ending.after(time);
 		const tooLong = () => {
@@ -317,7 +319,7 @@ export class Command {
 			const bytes = collected && output ? output.bytes() : Buffer.alloc(0);
 			return encoding === "buffer" ? bytes : bytes.toString(encoding);
 		};
-		const violations: readonly Violation[] = this.#place.violations.since(this.#first);
+		const violations: readonly Violation[] = this.#place.violations.since(this.#more.first);
 		const guarantees: Guarantees = guaranteesOf(this.#place.blueprint, memory);
 		const { code, signal } = status;
 		const peak = account?.peak;
