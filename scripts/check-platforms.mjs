@@ -24,7 +24,8 @@ const { values, positionals: words } = parseArgs({
 	options: { ci: { type: "boolean", default: false } },
 });
 const chosen = rows.filter(
-	({ name, suites }) => !(suites && values.ci) && (words.length === 0 || words.some((word) => name.includes(word))),
+	({ name, suites, byHand }) =>
+		!((suites || byHand) && values.ci) && (words.length === 0 || words.some((word) => name.includes(word))),
 );
 if (chosen.length === 0) stop(`no row has such a name: the rows are\n${rows.map(({ name }) => name).join("\n")}`);
 

@@ -42,7 +42,12 @@ function fileLines({ files }, uid) {
 	const runner = `${user}node --conditions nearfar-source scripts/vm/run-tests.mjs`;
 	// A process that ends early takes the later tests of its pattern with it, and so its status is that of the row.
 	const runs = files.map((pattern) => `files=(packages/${pattern}.test.js); [ -z "$files" ] || run "\${files[@]}"`);
-	const script = ["shopt -s nullglob; status=0", `run() { ${runner} "$@" || status=$?; }`, ...runs, "exit $status"];
+	const script = [
+		"shopt -s nullglob extglob; status=0",
+		`run() { ${runner} "$@" || status=$?; }`,
+		...runs,
+		"exit $status",
+	];
 	return ["cd /tree", `timeout -s KILL ${PATIENCE_OF_FILES} bash -c '${script.join("\n")}'`];
 }
 
