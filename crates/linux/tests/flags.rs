@@ -95,7 +95,8 @@ fn each_right_of_landlock_came_with_one_version_of_the_abi() {
         let family = families().find(|family| family.table == table).expect("the table is there");
         family.flags.iter().map(Flag::value).collect::<Vec<_>>()
     };
-    let added: [(&str, fn(&nearfar_linux::flags::LandlockAbi) -> u64); 4] = [
+    type Added = fn(&nearfar_linux::flags::LandlockAbi) -> u64;
+    let added: [(&str, Added); 4] = [
         ("landlockFsRights", |version| version.fs.bits()),
         ("landlockNetRights", |version| version.net.bits()),
         ("landlockScopes", |version| version.scope.bits()),
