@@ -54,8 +54,9 @@ export const houses = {
 		[["lodging", "command/"], "process 1 of a sandbox, from its beginning to its end; a command in it"],
 		[["build/", "landlock/", "watch"], "making the root, or doing without; looking for what appears"],
 		[["plan"], "the plan: what a sandbox is going to be, as data"],
+		[["guarantees", "host/"], "what is in force; what a host can do"],
 		[["limits/"], "the group of a sandbox, and those of its commands"],
-		[["check", "guarantees", "host/"], "checking options; what is in force; what a host can do"],
+		[["check"], "checking options"],
 		[["network/", "paths/", "tty/"], "the network of a sandbox, its paths, terminals of commands"],
 		[
 			["devices", "environment", "errors", "filter", "isolation", "options", "remove", "securebits", "violations"],
