@@ -1,10 +1,10 @@
 import type { Duplex, Readable, Writable } from "node:stream";
 import { type ChildProcess, SyscallError, Task } from "@nearfar/core";
 import { type Spawned, type SpawnOptions, spawn } from "@nearfar/process";
+import { type GroupLimits, groupLimits } from "../cgroup-limits.ts";
 import { withVariables } from "../environment.ts";
 import { SandboxError } from "../errors.ts";
 import { type Guarantee, type Guarantees, guaranteesOf } from "../guarantees.ts";
-import { type GroupLimits, groupLimits } from "../limits/cgroup-limits.ts";
 import type { Group } from "../limits/group.ts";
 import type { Leaf } from "../limits/leaf.ts";
 import { isAllowed } from "../paths/allowed.ts";

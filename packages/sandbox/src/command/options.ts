@@ -10,8 +10,8 @@ import {
 	wrongValue,
 } from "@nearfar/core/internal";
 import type { Stdio } from "@nearfar/process";
+import { groupLimits } from "../cgroup-limits.ts";
 import { checkLimits, commandFolder, variables } from "../check.ts";
-import { groupLimits } from "../limits/cgroup-limits.ts";
 import type { RunOptions, StartOptions } from "../options.ts";
 import { checkTty, type TerminalSize } from "../tty/size.ts";
 

@@ -1,6 +1,6 @@
 import type { Cgroup } from "@nearfar/cgroup";
 import { NearfarError, SyscallError } from "@nearfar/core";
-import { allControllers } from "../limits/cgroup-limits.ts";
+import { allControllers } from "../cgroup-limits.ts";
 import type { ReportItem } from "./items.ts";
 
 /** Tries both ways to a group in which a sandbox can make its own. */

@@ -1,11 +1,11 @@
 import type { Cgroup, CgroupLimits } from "@nearfar/cgroup";
 import { type CloneOptions, chown, Location, NearfarError, SyscallError, Task } from "@nearfar/core";
 import { wrongType } from "@nearfar/core/internal";
+import { allControllers, controllersOf, groupLimits, toCgroupLimits } from "../cgroup-limits.ts";
 import type { CheckedOptions } from "../check.ts";
 import { SandboxError } from "../errors.ts";
 import type { Guarantee } from "../guarantees.ts";
 import type { Limits } from "../options.ts";
-import { allControllers, controllersOf, groupLimits, toCgroupLimits } from "./cgroup-limits.ts";
 import { type Account, isRemoved, Leaf, placeOf } from "./leaf.ts";
 import { makeGroup, removeLeftovers } from "./names.ts";
 

@@ -1,5 +1,5 @@
 import type { CgroupLimits } from "@nearfar/cgroup";
-import type { Limits } from "../options.ts";
+import type { Limits } from "./options.ts";
 
 /** The limits that a group can hold. */
 export type GroupLimits = Pick<Limits, "memory" | "swap" | "cpus" | "processes">;
