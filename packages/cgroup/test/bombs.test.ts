@@ -82,7 +82,7 @@ test("a fork bomb meets its limit, which an event tells, and remove ends it", ()
 		const loop = group.events()[Symbol.asyncIterator]();
 		const child = await start(group, ...forkBomb);
 		for (let refused = 0; refused === 0; ) refused = (await loop.next()).value?.pidsMax ?? 0;
-		await group.remove();
+		await removeAtLast(group);
 		expect(group.removed).toBe(true);
 		expect(await child.exited).toMatchObject({ signal: "SIGKILL" });
 		expect(await loop.next()).toMatchObject({ done: true });
