@@ -309,7 +309,8 @@ export class Command {
 		const [stdout, stderr] = this.#outputs;
 		const truncated = { stdout: stdout?.truncated ?? false, stderr: stderr?.truncated ?? false };
 		const killed = status.signal === "SIGKILL" && account?.killed ? "memory" : "killed";
-		const ended = this.#ending.reason ?? (status.signal === null ? "exited" : killed);
+		// With the whole sandbox whoever knew the signal may have been killed.
+		const ended = this.#ending.reason ?? (status.code === null ? killed : "exited");
 		if (ended === "memory") this.#place.violations.add("limit", "memory");
 		if (account?.full) this.#place.violations.add("limit", "processes");
 		// A command that ends by itself before it is stopped has written too much all the same.
