@@ -88,7 +88,8 @@ for (const [index, example] of examples.entries()) {
 	const withCgroup = /\/\/ with a cgroup of its own\b/.test(example.code)
 		? (["a cgroup with memory and pids in which this user can make groups"] as const)
 		: [];
-	needs(...asRoot, ...withCgroup).test(example.place, async () => {
+	const withLandlock = /landlock/i.test(example.code) ? (["ABI 3 of Landlock"] as const) : [];
+	needs(...asRoot, ...withCgroup, ...withLandlock).test(example.place, async () => {
 		await import(/* @vite-ignore */ files[index] as string);
 	});
 }

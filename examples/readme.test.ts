@@ -11,6 +11,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { afterAll, describe, expect, test } from "vitest";
+import { has, skipUnless } from "../test/needs.ts";
 import { typeErrors } from "../test/type-errors.ts";
 
 interface Block {
@@ -71,6 +72,7 @@ describe("programs run", () => {
 	test.each(programs.map((block, index) => [nameOf(block), files[index] as string, block.text]))(
 		"%s",
 		async (_, file, text) => {
+			if (text.includes('isolation: "landlock"')) skipUnless(has("ABI 3 of Landlock"), "ABI 3 of Landlock");
 			if (changesNode(text)) expect(runAlone(file, text)).toEqual({ status: 0, stderr: "" });
 			else await import(/* @vite-ignore */ file);
 		},
