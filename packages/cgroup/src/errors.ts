@@ -34,7 +34,7 @@ export type CgroupReason =
  * @example
  * ```ts
  * try {
- *   const group = Cgroup.find({ controllers: ["memory", "cpu"] });
+ *   await using group = Cgroup.find({ controllers: ["memory", "cpu"] });
  *   console.log(group.path);
  * } catch (error) {
  *   if (!(error instanceof CgroupError)) throw error;
