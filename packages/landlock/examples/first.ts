@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { openat2, Task } from "@nearfar/core";
 import { type LandlockRules, landlock, landlockAbi } from "@nearfar/landlock";
 import { run } from "@nearfar/process";
@@ -26,3 +26,4 @@ if (landlockAbi() >= 3) {
 	task.run(() => landlock(rules));
 	assert.throws(() => task.run(() => openat2("/etc/passwd")), { code: "EACCES", syscall: "openat2" });
 }
+rmSync(folder, { recursive: true });
