@@ -1,34 +1,17 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import {
-	chmodSync,
-	closeSync,
-	copyFileSync,
-	mkdirSync,
-	mkdtempSync,
-	openSync,
-	realpathSync,
-	rmSync,
-	writeFileSync,
-} from "node:fs";
-import { type AddressInfo, createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
+import { chmodSync, copyFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { has, isRoot, needs, skipUnless } from "../../../../test/needs.ts";
 import { run, Sandbox, type SandboxOptions } from "../../src/index.ts";
 import "../attempts.ts"; // it opens what lives as long as the process
 import { hashOf } from "../escape/hash.ts";
 import { rows } from "../escape/rows.ts";
+import { attemptsOutside, endScene, makeScene, type Outcomes, programs, python, type Scene } from "../escape/scene.ts";
 import { landlock } from "./landlock.ts";
 
-const python = "/usr/bin/python3";
-const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
-const programs = [fixture("hostile.py"), fixture("hostile-neighbour.py")] as const;
-const NUMBER = 9; // of the descriptor that a program outside gets
-
-type Outcomes = Record<string, string>;
+const hostile = ["hostile.py", "hostile-neighbour.py"];
 
 /** What the table of api-limits gives up: the attempts succeed, and that is said. */
 const shown = [
@@ -49,80 +32,48 @@ const bySignal: ReadonlySet<string> = new Set([
 	"signal_the_process_above",
 ]);
 
-interface Scene {
-	readonly host: string;
-	readonly options: SandboxOptions;
-	readonly servers: Server[];
-	readonly processes: ChildProcess[];
-	readonly given: Record<string, unknown>;
-}
-
-async function makeScene(): Promise<Scene> {
-	const host = realpathSync(mkdtempSync(join(tmpdir(), "nearfar-isolation-")));
-	const [work, shown] = [join(host, "work"), join(host, "shown")];
-	for (const path of [join(work, "keys"), join(work, ".git/hooks"), shown]) mkdirSync(path, { recursive: true });
-	const contents = ["secret", "shown/file", "work/keys/id", "work/.git/hooks/pre-commit", "work/file"];
-	for (const path of contents) writeFileSync(join(host, path), "secret");
-	copyFileSync("/usr/bin/true", join(host, "program"));
-	for (const path of ["", "shown", "work", "work/keys", "program"]) chmodSync(join(host, path), 0o777);
-	for (const path of contents) chmodSync(join(host, path), 0o666);
-	const abstract = `nearfar-isolation-${process.pid}`;
-	const servers = [join(shown, "socket"), `\0${abstract}`].map((path) => listen(path));
-	const tcp = listen({ port: 0, host: "127.0.0.1" });
-	await Promise.all([...servers, tcp].map((server) => once(server, "listening")));
-	const victim = spawn("sleep", ["1000"], { stdio: "ignore" });
-	const other = spawn("sleep", ["1000"], { stdio: "ignore", detached: true });
-	const datagrams = spawn(python, ["-c", datagramServer, join(shown, "datagrams")], {
-		stdio: ["ignore", "pipe", "inherit"],
-	});
-	await Promise.all([once(victim, "spawn"), once(other, "spawn"), once(datagrams.stdout, "data")]);
-	const { port } = tcp.address() as AddressInfo;
-	const given = { host, work, shown, port, abstract, process: other.pid, victim: victim.pid, descriptor: NUMBER };
-	const options: SandboxOptions = {
-		...landlock,
-		read: ["/usr", "/bin?", "/sbin?", "/lib?", "/lib64?", "/etc", "/sys", shown, ...programs],
-		write: [work],
-	};
-	return { host, options, servers: [...servers, tcp], processes: [victim, other, datagrams], given };
-}
-
 const datagramServer =
 	"import socket,sys,time; s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1]); print('ready',flush=True); time.sleep(1000)";
 
-function listen(at: string | { port: number; host: string }): Server {
-	return createServer((socket) =>
-		socket
-			.on("error", () => {})
-			.resume()
-			.end(),
-	).listen(at);
-}
-
-/** Starts a program outside with everything that a caller could leave to it. */
-function outside({ given, host }: Scene): Outcomes {
-	const descriptor = openSync(join(host, "secret"), "r");
-	const stdio = ["ignore", "pipe", "inherit", ...Array(NUMBER - 3).fill("ignore"), descriptor];
-	const found = programs.map((program) => {
-		const words = [program, JSON.stringify({ ...given, outside: true })];
-		return JSON.parse(spawnSync(python, words, { stdio, encoding: "utf8" }).stdout);
+/** Makes the scene, with a program that is not shown and a server of datagrams. */
+async function makeOwnScene(): Promise<Scene> {
+	const scene = await makeScene("isolation", [], true);
+	copyFileSync("/usr/bin/true", join(scene.host, "program"));
+	chmodSync(join(scene.host, "program"), 0o777);
+	const datagrams = spawn(python, ["-c", datagramServer, join(scene.shown, "datagrams")], {
+		stdio: ["ignore", "pipe", "inherit"],
 	});
-	closeSync(descriptor);
-	return Object.assign({}, ...found);
+	scene.processes.push(datagrams);
+	await once(datagrams.stdout, "data");
+	return scene;
 }
 
-async function inside({ given, options }: Scene, more: SandboxOptions = {}): Promise<Outcomes> {
-	const words = JSON.stringify({ ...given, outside: false });
-	const found = programs.map(
-		async (program) => (await run(python, [program, words], { ...options, ...more })).check().stdout,
-	);
-	return Object.assign({}, ...(await Promise.all(found)).map((text) => JSON.parse(text)));
+function optionsFor({ work, shown }: Scene): SandboxOptions {
+	return {
+		...landlock,
+		read: ["/usr", "/bin?", "/sbin?", "/lib?", "/lib64?", "/etc", "/sys", shown, programs],
+		write: [work],
+	};
 }
 
-async function insideOfOpen({ given, options }: Scene): Promise<Outcomes> {
-	await using sandbox = await Sandbox.open(options);
+function outside({ given }: Scene): Outcomes {
+	return Object.assign({}, ...hostile.map((program) => attemptsOutside(program, { ...given, outside: true })));
+}
+
+/** Runs the hostile programs at once, each by `execute`. */
+async function made({ given }: Scene, execute: (args: string[]) => ReturnType<Sandbox["run"]>): Promise<Outcomes> {
 	const words = JSON.stringify({ ...given, outside: false });
-	const found = programs.map(async (program) => (await sandbox.run(python, [program, words])).check().stdout);
-	return Object.assign({}, ...(await Promise.all(found)).map((text) => JSON.parse(text)));
+	const results = await Promise.all(hostile.map((program) => execute([join(programs, program), words])));
+	return Object.assign({}, ...results.map((result) => JSON.parse(`${result.check().stdout}`)));
+}
+
+function inside(scene: Scene, more: SandboxOptions = {}): Promise<Outcomes> {
+	return made(scene, (args) => run(python, args, { ...optionsFor(scene), ...more }));
+}
+
+async function insideOfOpen(scene: Scene): Promise<Outcomes> {
+	await using sandbox = await Sandbox.open(optionsFor(scene));
+	return await made(scene, (args) => sandbox.run(python, args));
 }
 
 needs("ABI 4 of Landlock", "the program python3").describe(
@@ -134,7 +85,7 @@ needs("ABI 4 of Landlock", "the program python3").describe(
 
 		beforeAll(async () => {
 			process.env.NEARFAR_SECRET = "secret";
-			scene = await makeScene();
+			scene = await makeOwnScene();
 			const first = outside(scene);
 			const before = hashOf(scene.host);
 			const [once, open, proxy] = [
@@ -148,13 +99,7 @@ needs("ABI 4 of Landlock", "the program python3").describe(
 
 		afterAll(async () => {
 			delete process.env.NEARFAR_SECRET;
-			for (const server of scene.servers) server.close();
-			for (const child of scene.processes) {
-				child.stdout?.destroy();
-				child.kill("SIGKILL");
-				if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-			}
-			rmSync(scene.host, { recursive: true });
+			await endScene(scene);
 		});
 
 		test("no attempt changes the tree of the host", () => {
@@ -181,7 +126,7 @@ needs("ABI 4 of Landlock", "the program python3").describe(
 		test("below ABI 6 a program signals processes outside, and guarantees say so", async () => {
 			skipUnless(!has("ABI 6 of Landlock"), "a kernel without scopes");
 			expect(found.inside.signal_a_process_outside).toBe("done");
-			const { guarantees } = await run("true", [], scene.options);
+			const { guarantees } = await run("true", [], optionsFor(scene));
 			expect(guarantees.processes).toEqual({ relaxed: expect.stringContaining("signal") });
 		});
 	},
