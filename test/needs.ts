@@ -318,9 +318,14 @@ function isSetUserId(program: string): boolean {
 	return uid === 0 && (mode & 0o4000) !== 0;
 }
 
+/** Returns the path of the cgroup v2 of this process. */
+function ownCgroup(): string | undefined {
+	return /^0::(.*)$/m.exec(read("/proc/self/cgroup"))?.[1];
+}
+
 function placeOfGroups(): string | undefined {
-	const [, own] = /^0::(\/.*)$/m.exec(read("/proc/self/cgroup")) ?? [];
-	if (cgroupRoot === undefined || own === undefined) return undefined;
+	const own = ownCgroup();
+	if (cgroupRoot === undefined || !own?.startsWith("/")) return undefined;
 	return isRoot || own === "/" ? cgroupRoot : dirname(join(cgroupRoot, own));
 }
 
@@ -336,7 +341,7 @@ function canMakeCgroup(): boolean {
 function canStartSystemd(): boolean {
 	const files = ["/run/systemd/system", ...systemdFiles];
 	if (isRoot || cgroupRoot !== "/sys/fs/cgroup" || !files.every(existsSync)) return false;
-	const own = /^0::(.*)$/m.exec(read("/proc/self/cgroup"))?.[1] ?? "/";
+	const own = ownCgroup() ?? "/";
 	return own !== "/" && newCgroupIs(join(cgroupRoot, own, ".."), () => true);
 }
 
@@ -351,7 +356,7 @@ function canLimitProcesses(): boolean {
  */
 export function groupWithLimits(needed = ["memory", "cpu", "pids"]): string | undefined {
 	if (isRoot && existsSync("/run/systemd/system")) return undefined;
-	const own = join(cgroupRoot ?? "", /^0::(.*)$/m.exec(read("/proc/self/cgroup"))?.[1] ?? "");
+	const own = join(cgroupRoot ?? "", ownCgroup() ?? "");
 	return [own, dirname(own)].find((path) => {
 		if (cgroupRoot === undefined || !path.startsWith(cgroupRoot) || /\.slice$|\/user@\d+\.service$/.test(path))
 			return false;
