@@ -426,7 +426,7 @@ export class Cgroup implements AsyncDisposable {
 	 * @param limits - The limits. Numbers are bytes, counts and CPUs; text such as `"50M"` is refused.
 	 * @throws `ENOENT` The kernel does not have the file of a limit, as `memory.swap.max` without swap, or the directory is the root.
 	 * @throws `EINVAL` The kernel refuses a limit.
-	 * @throws `EACCES` This process may not write the file. Those of a delegated directory itself belong to whoever has delegated it.
+	 * @throws `EACCES` This process may not write the file. Those of a delegated directory itself belong to the user that has delegated it.
 	 * @throws `ERR_NEARFAR_CGROUP` `reason` is `"controller"`, with `missing`; or `"removed"`.
 	 * @throws `ERR_NEARFAR_BATCH` A batch is being collected.
 	 * @throws `TypeError` A limit has the wrong type.

@@ -26,7 +26,7 @@ export function checkLimits(limits: CgroupLimits | undefined, name: string): Wri
 	];
 }
 
-/** The kernel kills before a write of `memory.max` returns. So what says whom it kills, and what it keeps, comes first. */
+/** The kernel kills before a write of `memory.max` returns. So the limits that choose the victims, and those that protect memory, come first. */
 function memoryWrites(limits: MemoryLimits | undefined, name: string): Write[] {
 	const known = ["max", "high", "low", "min", "swapMax", "oomGroup"] as const;
 	const { max, high, low, min, swapMax, oomGroup } = checkOptions(limits, known, name);

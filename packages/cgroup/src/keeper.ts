@@ -57,7 +57,7 @@ export async function settleKeeper(scope: Directory, keeper: Task, controllers: 
 /**
  * Kills everything in a scope, and waits until systemd has removed it.
  *
- * Whoever removed the directory first would keep systemd from reading that it is empty: the unit would stay active for ever.
+ * A program that removed the directory first would keep systemd from reading that the directory is empty: the unit would stay active for ever.
  */
 export async function endScope(scope: Directory): Promise<void> {
 	const deadline = performance.now() + END;

@@ -25,5 +25,5 @@ export async function start(group: Cgroup, ...[file, ...args]: [string, ...strin
 	return task.exec(file, [file, ...args]);
 }
 
-/** A process that forks and ends, over and over: whoever lists the pids of its group finds some that have ended, and misses others. */
+/** A process that forks and ends, over and over: a list of the pids of its group has some that have ended, and misses others. */
 export const comet = ["sh", "-c", "fly() { fly & }; fly; sleep 1000"] as const;

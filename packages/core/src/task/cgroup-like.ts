@@ -38,7 +38,7 @@ export interface CgroupLike {
 	refused?(error: SyscallError | TaskGoneError): Error;
 }
 
-/** Where a task begins, of the cgroups, and who clones it there. */
+/** The cgroup in which a task begins, and the task that clones it there. */
 export interface CgroupPlace {
 	readonly fd: FileDescriptor;
 	readonly keeper: Task | undefined;

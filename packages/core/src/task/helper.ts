@@ -105,7 +105,7 @@ function retire(gone: readonly Helper[]): void {
 	for (const helper of gone) end(helper);
 }
 
-/** Ends the task of a helper, unless calls are under way: whoever has made them calls this again. */
+/** Ends the task of a helper, unless calls are under way: the function that has made the calls ends the task after them. */
 function end({ cloned, underWay }: Helper): void {
 	if (cloned && underWay === 0) void endTask(cloned);
 }

@@ -135,7 +135,7 @@ export async function sweep({ confined }: Blueprint): Promise<void> {
 	}
 }
 
-/** Returns the names in a folder. One that cannot be listed may be one in which files can be made: whoever makes one there learns it. */
+/** Returns the names in a folder. A folder that cannot be listed may be one in which files can be made: the attempt to make one tells. */
 function namesIn(path: string): string[] {
 	try {
 		return readdirSync(path);

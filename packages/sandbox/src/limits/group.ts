@@ -24,7 +24,7 @@ export class Group {
 	readonly #leaves = new Set<Leaf>();
 	#init: Cgroup | undefined;
 	#guarantee: Guarantee | undefined;
-	/** Whom the files belong to by which the tasks of the sandbox clone. `undefined`: to the caller. */
+	/** The user that owns the files by which the tasks of the sandbox clone. `undefined`: the caller. */
 	#owner: number | undefined;
 	#count = 0;
 	/** How often a program was refused another process. */

@@ -61,7 +61,7 @@ function ignoringRefusals(remove: () => void): void {
 
 let own: { pid: string; start: string; namespace: string } | undefined;
 
-/** Returns who this process is, with the pid that the mounted `/proc` shows. */
+/** Returns the identity of this process, with the pid that the mounted `/proc` shows. */
 function ownIdentity(): { pid: string; start: string; namespace: string } {
 	if (own) return own;
 	const identity = identityOf("self");
