@@ -205,6 +205,14 @@ pub(super) fn set_mask(mask: u64) -> u64 {
     before
 }
 
+/// True when somebody has sent the signal to the calling thread, which blocks it.
+pub(super) fn is_pending() -> bool {
+    let mut pending = 0u64;
+    // SAFETY: the kernel writes eight bytes of `pending`, which lives in this frame.
+    unsafe { raw::syscall(libc::SYS_rt_sigpending, [(&raw mut pending) as u64, SIGSET, 0, 0, 0, 0]) };
+    pending & 1 << (SIGNAL - 1) != 0
+}
+
 /// Ends the process by SIGABRT, whatever its handlers are.
 pub(super) fn end_by_abort() -> ! {
     let default = restoring(Action { handler: libc::SIG_DFL, flags: 0, restorer: 0, mask: 0 });

@@ -10,9 +10,12 @@ use super::raw;
 use super::signal::{self, Phase, Slot, Stop, MOST};
 use std::time::{Duration, Instant};
 
-/// How long the threads are waited for before all of them are released. One of them may wait for a lock of another one, and gets it
-/// in between.
+/// How long the threads that a look has found are waited for before all of them are released. One of them may wait for a lock of
+/// another one, and gets it in between.
 const ROUND: Duration = Duration::from_millis(200);
+/// How often this process looks for threads at least, also where the looks take longer than a round, before it gives up a round
+/// because each look has found others.
+const LEAST_LOOKS: u32 = 10;
 /// How long a thread that has not stopped is waited for before it is looked at again, in nanoseconds.
 const LOOK_AGAIN: u64 = 2_000_000;
 /// The longest pause between two rounds.
@@ -76,14 +79,12 @@ impl<'a> Standstill<'a> {
 
     /// Stops threads until a look finds no other one. A thread that stands still starts no thread, and so this ends.
     fn stop_all(&mut self, memory: &mut Memory) -> Result<(), Obstacle> {
-        let mut until = Instant::now() + ROUND;
-        let mut others_before = 0;
+        let begin = Instant::now();
+        let (mut looks, mut others_before) = (0, 0);
         loop {
-            let look = Instant::now();
             let Look { new, others } = self.ask_new(memory)?;
-            // A look takes long where threads have many groups, and is no waiting.
-            until += look.elapsed();
-            self.await_asked(until, &mut memory.text)?;
+            looks += 1;
+            self.await_asked(&mut memory.text)?;
             // A look may miss a thread while others end. The kernel's own number tells, unless a thread of the others has ended since
             // the look: so there are two looks with the same number of others.
             let standing = self.standing().count() + others + 2;
@@ -91,7 +92,7 @@ impl<'a> Standstill<'a> {
             if new == 0 && same_others && standing == self.procfs.thread_count(self.moving.own, &mut memory.text)? {
                 return Ok(());
             }
-            if Instant::now() > until {
+            if looks >= LEAST_LOOKS && begin.elapsed() > ROUND {
                 return Err(Obstacle::Restless);
             }
             self.forget_gone();
@@ -142,16 +143,19 @@ impl<'a> Standstill<'a> {
     }
 
     /// Waits until each thread that was asked to has stopped or ended.
-    fn await_asked(&self, until: Instant, text: &mut Text) -> Result<(), Obstacle> {
+    fn await_asked(&self, text: &mut Text) -> Result<(), Obstacle> {
+        let until = Instant::now() + ROUND;
         loop {
             let seen = signal::arrivals();
             let Some((number, slot)) = self.slots().find(|(_, slot)| slot.stop() == Stop::Asked) else { return Ok(()) };
-            if Instant::now() > until {
-                return Err(Obstacle::Silent(self.thread(number, text)));
-            }
             signal::await_arrival(seen, LOOK_AGAIN);
-            if signal::arrivals() == seen && self.has_ended(number, slot, text)? {
+            if signal::arrivals() != seen {
+                continue;
+            }
+            if self.has_ended(number, slot, text)? {
                 slot.set_gone(self.generation);
+            } else if Instant::now() > until || gives_way_to(slot.tid()) {
+                return Err(Obstacle::Silent(self.thread(number, text)));
             }
         }
     }
@@ -231,6 +235,13 @@ impl Drop for Standstill<'_> {
         signal::set_phase(self.generation, Phase::Release);
         signal::set_mask(self.mask);
     }
+}
+
+/// True when the calling thread is to release the others because it is asked to stop as well, and `tid` has not stopped. That
+/// thread may make a change of its own by another copy of nearfar in this process, and wait for this one. Of the two the
+/// thread with the higher number gives way: if both did, they would meet again.
+fn gives_way_to(tid: i32) -> bool {
+    signal::is_pending() && raw::gettid() > tid
 }
 
 fn pid() -> i32 {

@@ -1,8 +1,9 @@
 import { mkdirSync, rmdirSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { ChangeWatch } from "@nearfar/core/internal";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { cgroupRoot, needs } from "../../../../test/needs.ts";
+import { ownProc } from "../../../../test/own-proc.ts";
 import { EventFd, type FileDescriptor, openat2, pipe, Task } from "../../src/index.ts";
 
 const mount = process.arch === "x64" ? 165 : 40;
@@ -21,19 +22,19 @@ function makeMount(task: Task): void {
 	task.syscall(mount, type as Buffer, target as Buffer, type as Buffer, 0, 0);
 }
 
-describe("a file that can always be read", () => {
+needs("/proc").describe("a file that can always be read", () => {
 	let task: Task;
 	let mounts: FileDescriptor;
 	beforeAll(async () => {
 		task = await Task.clone({ namespaces: ["user", "mnt"] });
-		mounts = openat2(`/proc/${task.pid}/mounts`);
+		mounts = openat2(`${ownProc}/${task.pid}/mounts`);
 	});
 	afterAll(() => {
 		mounts.close();
 		return task[Symbol.asyncDispose]();
 	});
 
-	needs("/proc").test("has changed once it has, and once for each time it is asked", async () => {
+	test("has changed once it has, and once for each time it is asked", async () => {
 		using watch = new ChangeWatch(mounts);
 		for (let time = 0; time < 3; time++) {
 			const changed = watch.changed();
@@ -43,7 +44,7 @@ describe("a file that can always be read", () => {
 		}
 	});
 
-	needs("/proc").test("several waits end with one change, and a change that nobody waits for is not lost", async () => {
+	test("several waits end with one change, and a change that nobody waits for is not lost", async () => {
 		using watch = new ChangeWatch(mounts);
 		const waits = [watch.changed(), watch.changed()];
 		makeMount(task);
@@ -59,7 +60,7 @@ describe("a file that can always be read", () => {
 		expect(await watch.changed()).toBe(true);
 	});
 
-	needs("/proc").test("ends when it is told, and when its descriptor is closed", async () => {
+	test("ends when it is told, and when its descriptor is closed", async () => {
 		const told = new ChangeWatch(mounts);
 		const changed = told.changed();
 		told[Symbol.dispose]();
@@ -76,8 +77,8 @@ describe("a file that can always be read", () => {
 		await expect(watch.changed()).rejects.toMatchObject(closed);
 	});
 
-	needs("/proc").test("1000 watches see one change each", async () => {
-		const files = Array.from({ length: 1000 }, () => openat2(`/proc/${task.pid}/mounts`));
+	test("1000 watches see one change each", async () => {
+		const files = Array.from({ length: 1000 }, () => openat2(`${ownProc}/${task.pid}/mounts`));
 		const watches = files.map((file) => new ChangeWatch(file));
 		const changed = watches.map((watch) => watch.changed());
 		makeMount(task);

@@ -106,7 +106,7 @@ test("it begins in this process, whichever task is current, and refuses a batch"
 });
 
 test("errors are those of the call, and the next call has a task", async () => {
-	using file = openat2("/proc/self/stat");
+	using file = openat2(import.meta.filename);
 	const write = () =>
 		inHelper((helper) => {
 			using copy = helper.put(file);
