@@ -35,6 +35,15 @@ pub fn start_thread(join: Vec<i64>, make: i64) -> Result<Id> {
     Ok(id)
 }
 
+/// Has a task of the zygote end with the zygote: when this process has given up privileges that the task has. The task first replies to
+/// what it was sent.
+#[napi]
+pub fn end_with_cloner(task: Id) {
+    if let Ok(task) = tables::task(task) {
+        task.end_with_cloner();
+    }
+}
+
 /// Ends a task's channel and kills the task, also one that is still being cloned.
 #[napi]
 pub fn kill_task(task: Id) {

@@ -126,6 +126,12 @@ export declare function endHandover(fd: number): void
 /** Ends a supervisor and the processes that it watches over. */
 export declare function endSupervision(task: Id): void
 
+/**
+ * Has a task of the zygote end with the zygote: when this process has given up privileges that the task has. The task first replies to
+ * what it was sent.
+ */
+export declare function endWithCloner(task: Id): void
+
 /** Makes a task or a thread the current target, or this thread for task 0. */
 export declare function enter(task: Id): void
 

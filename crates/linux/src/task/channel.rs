@@ -6,6 +6,7 @@
 
 mod broken;
 mod children;
+mod followers;
 mod jobs;
 mod late;
 mod replies;
@@ -15,6 +16,7 @@ mod start;
 pub use self::jobs::{JobDone, Ran};
 
 use self::broken::ends_channel;
+use self::followers::Followers;
 use self::jobs::{report_failures, Job};
 use self::socket::Arrived;
 use self::start::Start;
@@ -83,6 +85,8 @@ struct State {
     when_cloned: Vec<Box<dyn FnOnce() + Send>>,
     /// True when the task is a supervisor.
     supervises: bool,
+    /// The tasks that end with this one.
+    followers: Followers,
 }
 
 impl std::fmt::Debug for State {

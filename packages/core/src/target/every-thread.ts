@@ -1,7 +1,7 @@
 import { native } from "../addon/native.ts";
 import { optionalBoolean } from "../arguments.ts";
 import { BatchError, MultithreadedError } from "../errors.ts";
-import { currentBatch, currentTask, taskControl } from "./target.ts";
+import { currentBatch, currentTask } from "./target.ts";
 
 /** The option of a function that changes the thread that makes its system calls. */
 export interface ProcessOption {
@@ -22,7 +22,6 @@ export interface ProcessOption {
 export function onEveryThread<T>(options: ProcessOption, syscall: string, fn: () => T): T {
 	refuseEveryThread(options, syscall);
 	if (!currentTask().isNear) return fn();
-	taskControl().endHelpers();
 	native().enterEveryThread();
 	try {
 		return fn();

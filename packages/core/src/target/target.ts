@@ -24,8 +24,6 @@ export interface TaskControl {
 	leaveTable(task: AnyTask): void;
 	/** Returns what stands in the way of a refused call of the current task. `undefined`: nothing explains the refusal. */
 	hint(failure: FailureData): string | undefined;
-	/** Ends the tasks that make calls beside this process, because it is about to change. */
-	endHelpers(): void;
 	/** Returns the error for a call that did not reach a task. `broken`: a message that no stub sends, in words. */
 	goneError(task: AnyTask, broken?: string): TaskGoneError;
 }

@@ -8,7 +8,6 @@ import { type AnyTask, nearTask, withTarget } from "../target/target.ts";
 import { runBatch } from "./batch.ts";
 import type { CloneData, CloneOptions } from "./clone-options.ts";
 import { endTask } from "./end.ts";
-import { endOutdatedHelpers } from "./helper.ts";
 import { cleanUpAfterDeath, shareMemory, shareTable } from "./sharing.ts";
 import { NEAR, stateOf, type TaskParts } from "./state.ts";
 import type { Task } from "./task.ts";
@@ -49,7 +48,6 @@ export function startClone(
 	const { id, early } = withTarget(parent ?? nearTask(), undefined, () =>
 		parent ? native().cloneFrom(stateOf(parent).id, data) : native().clone(data),
 	);
-	if (!parent) endOutdatedHelpers();
 	const task = makeTask(partsOf(id, parent, options));
 	if (table) beginSharedClone(table);
 	if (parent) stateOf(parent).requests++;

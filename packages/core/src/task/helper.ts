@@ -28,7 +28,8 @@ let helpers: readonly Helper[] = [];
  *
  * The first call clones the task, and later calls use it again. While its calls are under way, another one is cloned for further
  * calls, up to four. The task begins where this process is, in its cgroup and with its privileges, and another one takes its place
- * when these have changed, or when the task was killed. It does not keep the event loop alive, and ends with Node or with the Worker.
+ * when these have changed, or when the task was killed. After a change of every thread, or with the next clone of any thread after
+ * another change, the task ends when its call has returned. It does not keep the event loop alive, and ends with Node or with the Worker.
  *
  * If the task is killed meanwhile, another one makes the calls again: they have to be calls that may be made twice.
  *
@@ -52,16 +53,9 @@ export async function inHelper<T>(fn: (helper: Task) => T): Promise<T> {
 	}
 }
 
-/** Ends every helper: at once if it is idle, else after the calls that are under way. */
+/** Ends every helper: at once if it is idle, else after the calls that are under way. For tests. */
 export function endHelpers(): void {
 	retire(helpers);
-}
-
-/** Ends the helpers that have other privileges than the task which was cloned last. This process may have given them up. */
-export function endOutdatedHelpers(): void {
-	if (helpers.length === 0) return;
-	const zygote = native().zygotePid();
-	retire(helpers.filter((helper) => helper.zygote !== zygote));
 }
 
 async function inOne<T>(fn: (helper: Task) => T): Promise<T> {
@@ -93,6 +87,7 @@ function pick(): Helper {
 	helper.task.then(
 		(task) => {
 			helper.cloned = task;
+			native().endWithCloner(taskId(task));
 		},
 		() => retire([helper]), // whoever waits for the task gets the error
 	);

@@ -20,7 +20,6 @@ import type { CloneOptions } from "./clone-options.ts";
 import { execute } from "./exec.ts";
 import type { ExecOptions } from "./exec-options.ts";
 import { goneError } from "./gone.ts";
-import { endHelpers } from "./helper.ts";
 import { afterPatience } from "./patience.ts";
 import { rawSyscall, type SyscallArgument, type SyscallOptions, syscallArguments } from "./raw.ts";
 import { closeLater, leaveTable } from "./sharing.ts";
@@ -636,7 +635,6 @@ provideTaskControl({
 	channelsToSpare: (task) => channelsToSpare(stateOf(task)),
 	refuseChannel: (task, number, parameter) => refuseChannel(stateOf(task), number, parameter),
 	leaveTable: (task) => leaveTable(stateOf(task)),
-	endHelpers,
 	hint: (failure) => hintForRefusal(currentTask(), failure),
 	goneError: (task, broken) => goneError(stateOf(task), broken),
 });

@@ -3,8 +3,8 @@ import { closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { endHelpers, inHelper } from "@nearfar/core/internal";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { inHelper } from "@nearfar/core/internal";
+import { afterAll, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
 import { needs } from "../../../../test/needs.ts";
 import { reason } from "../../../../test/reason.ts";
@@ -14,7 +14,6 @@ const folder = mkdtempSync(join(tmpdir(), "nearfar-helper-"));
 const fifo = join(folder, "fifo");
 execFileSync("mkfifo", [fifo]);
 afterAll(() => rmSync(folder, { recursive: true }));
-beforeEach(() => endHelpers());
 
 /** Returns the pid of the task that has made the call. */
 const add = (counter: EventFd) =>
@@ -130,11 +129,14 @@ test.each([
 	while (!isGone(report.first)) await setImmediate();
 });
 
-needs("root").test.each(["setuid", "clone"])("no task keeps privileges that Node has given up: %s", async (what) => {
-	const { report, stderr } = await runFixture("core/helper", { args: [what] });
-	expect(stderr).toBe("");
-	expect(report.before).toBe(2);
-	if (what === "setuid") expect(report).toMatchObject({ uid: 1000, counter: "2" });
-	expect(report.again).not.toBe(report.first);
-	expect(() => readFileSync(`/proc/${report.first}/status`)).toThrow();
-});
+needs("root").test.each(["setuid", "clone", "clone of a Worker"])(
+	"no task keeps privileges that Node has given up: %s",
+	async (what) => {
+		const { report, stderr } = await runFixture("core/helper", { args: [what] });
+		expect(stderr).toBe("");
+		expect(report.before).toBe(2);
+		if (what === "setuid") expect(report).toMatchObject({ uid: 1000, counter: "2" });
+		expect(report.again).not.toBe(report.first);
+		expect(() => readFileSync(`/proc/${report.first}/status`)).toThrow();
+	},
+);
