@@ -10,7 +10,7 @@ const MEMORY = 16 << 20; // bytes
 
 /** Reads without end into its memory. */
 const allocationBomb = ["tail", "/dev/zero"] as const;
-const forkBomb = ["sh", "-c", "exec 2>/dev/null; bomb() { bomb | bomb & }; bomb; sleep 1000"] as const;
+const forkBomb = ["sh", "-c", "exec 2>/dev/null; bomb() { bomb | bomb & }; bomb & exec sleep 1000"] as const;
 
 /** Calls `fn` with a new group that has limits. */
 const limited = (limits: CgroupLimits, fn: (group: Cgroup) => Promise<void>) =>
