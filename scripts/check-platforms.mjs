@@ -12,6 +12,7 @@ import { setup } from "./setup.mjs";
 import { UnavailableError } from "./vm/debian.mjs";
 import { runOnHost } from "./vm/host.mjs";
 import { makeImage, makeTree } from "./vm/image.mjs";
+import { bootAgainAfterPanic } from "./vm/panic.mjs";
 import { isBuilt, makeProject } from "./vm/project.mjs";
 import { rows } from "./vm/rows.mjs";
 import { patienceOf, resultOf, scriptOf } from "./vm/script.mjs";
@@ -116,15 +117,13 @@ async function runMachine(rows) {
 	const image = suites ? treeImage : files ? compiledImage : projectsImage;
 	const disk = kernel === "host" ? undefined : image();
 	const began = performance.now();
-	const { reason, console: last } =
-		kernel === "host"
-			? await runOnHost(arch, { ...options, tree: projects, script })
-			: await boot({
-					...options,
-					command: script,
-					tree: disk,
-					memory: suites || files ? 4096 : 2048,
-				});
+	const memory = suites || files ? 4096 : 2048;
+	const { reason, console: last } = await (kernel === "host"
+		? runOnHost(arch, { ...options, tree: projects, script })
+		: bootAgainAfterPanic(`Linux ${kernel}, ${arch}`, () => {
+				output = "";
+				return boot({ ...options, command: script, tree: disk, memory });
+			}));
 	const seconds = ((performance.now() - began) / 1000).toFixed(0);
 	console.log(`Linux ${kernel}, ${arch}: ${seconds} s with the boot${reason ? `: ${reason}\n${last ?? ""}` : ""}`);
 	for (const row of rows) for (const uid of row.uids) report(row, uid, resultOf(output, row, uid));

@@ -8,6 +8,7 @@ import { root } from "./run.mjs";
 import { compileTree } from "./vm/compile.mjs";
 import { cpio } from "./vm/cpio.mjs";
 import { execute, makeFolder } from "./vm/debian.mjs";
+import { bootAgainAfterPanic } from "./vm/panic.mjs";
 import { rows } from "./vm/rows.mjs";
 import { resultOf, scriptOf } from "./vm/script.mjs";
 
@@ -113,6 +114,23 @@ test("compiled test files run without a server, and each test has its line", () 
 	]);
 	expect(status).toBe(1);
 }, 60_000);
+
+test("a machine whose kernel panics is booted once more, and another one is not", async () => {
+	const panic = {
+		reason: "the machine ended",
+		console: "[1.0] Kernel panic - not syncing: Fatal exception in interrupt",
+	};
+	const late = { reason: "the command did not end", console: "[1.0] random: crng init done" };
+	const boots = async (...ends) => {
+		const left = [...ends];
+		const end = await bootAgainAfterPanic("a test of what is printed here", async () => left.shift());
+		return [end, left.length];
+	};
+	expect(await boots(panic, { code: 0 })).toEqual([{ code: 0 }, 0]);
+	expect(await boots(panic, panic, { code: 0 })).toEqual([panic, 1]);
+	expect(await boots(late, { code: 0 })).toEqual([late, 1]);
+	expect(await boots({ code: 1 }, { code: 0 })).toEqual([{ code: 1 }, 1]);
+});
 
 test("a row whose machine ended before it began has failed", () => {
 	expect(resultOf("", row, 0)).toMatchObject({ passed: 0, failed: 1 });

@@ -1,0 +1,16 @@
+// What is done about a machine whose kernel panics.
+
+/**
+ * Boots a machine. If its kernel panics, the machine is booted once more, and what the kernel has said is printed: where a kernel patches
+ * its own code, as at the first cpuset, an emulated processor can meet an int3 that the kernel does not know any more.
+ *
+ * @param {string} name - The machine, for the text that is printed.
+ * @param {() => Promise<{ reason?: string, console?: string }>} boot - Boots the machine.
+ * @returns What the last boot has returned.
+ */
+export async function bootAgainAfterPanic(name, boot) {
+	const ended = await boot();
+	if (!ended.reason || !/Kernel panic/.test(ended.console ?? "")) return ended;
+	console.log(`${name}: the kernel has panicked, and the machine is booted once more\n${ended.console}`);
+	return boot();
+}
