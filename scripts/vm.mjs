@@ -30,8 +30,8 @@ const MOST_SECONDS = Math.floor((2 ** 31 - 1) / 1000); // a timer of Node with m
  * @param {number} [options.memory] - The size of its memory in MiB, by default 2048.
  * @param {number} [options.cpus] - The number of its processors, by default 2.
  * @param {(chunk: Buffer) => void} [options.output] - Called with each piece of the output of the command.
- * @returns {Promise<{ code?: number, reason?: string, late?: boolean, console?: string }>} The exit code of the command, or why
- *   there is none, with the last lines of the kernel's console.
+ * @returns {Promise<{ code?: number, reason?: string, late?: boolean, panicked?: boolean, console?: string }>} The exit code of the
+ *   command, or why there is none, with the last lines of the kernel's console.
  */
 export async function boot({
 	kernel,

@@ -116,11 +116,8 @@ test("compiled test files run without a server, and each test has its line", () 
 }, 60_000);
 
 test("a machine whose kernel panics is booted once more, and another one is not", async () => {
-	const panic = {
-		reason: "the machine ended",
-		console: "[1.0] Kernel panic - not syncing: Fatal exception in interrupt",
-	};
-	const late = { reason: "the command did not end", console: "[1.0] random: crng init done" };
+	const panic = { reason: "the kernel has panicked", panicked: true, console: "Kernel panic - not syncing" };
+	const late = { reason: "the command did not end", late: true, console: "random: crng init done" };
 	const boots = async (...ends) => {
 		const left = [...ends];
 		const end = await bootAgainAfterPanic("a test of what is printed here", async () => left.shift());

@@ -5,12 +5,12 @@
  * its own code, as at the first cpuset, an emulated processor can meet an int3 that the kernel does not know any more.
  *
  * @param {string} name - The machine, for the text that is printed.
- * @param {() => Promise<{ reason?: string, console?: string }>} boot - Boots the machine.
+ * @param {() => Promise<{ panicked?: boolean, console?: string }>} boot - Boots the machine.
  * @returns What the last boot has returned.
  */
 export async function bootAgainAfterPanic(name, boot) {
 	const ended = await boot();
-	if (!ended.reason || !/Kernel panic/.test(ended.console ?? "")) return ended;
+	if (!ended.panicked) return ended;
 	console.log(`${name}: the kernel has panicked, and the machine is booted once more\n${ended.console}`);
 	return boot();
 }

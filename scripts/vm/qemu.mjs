@@ -75,9 +75,11 @@ export async function runMachine(arch, { folder, seconds, output, ...machine }) 
 	clearTimeout(timer);
 	const result = read(`${folder}/result`).trim();
 	if (/^\d+$/.test(result)) return { code: Number(result) };
-	const last = read(`${folder}/console`).trimEnd().split(/\r?\n/).slice(-LAST_LINES).join("\n");
+	const said = read(`${folder}/console`);
+	const last = said.trimEnd().split(/\r?\n/).slice(-LAST_LINES).join("\n");
 	if (late) return { reason: `the command did not end in ${seconds} s`, late, console: last };
 	if (status !== 0) return { reason: `qemu failed (${signal ?? `status ${status}`}): ${errors.trim()}`, console: last };
+	if (said.includes("Kernel panic")) return { reason: "the kernel has panicked", panicked: true, console: last };
 	return { reason: "the machine ended before the command", console: last };
 }
 
