@@ -117,8 +117,12 @@ impl Channel {
     /// Ends the channel in both directions. Each thread and each job that waits for a reply gets [`Failure::Gone`], and
     /// the task ends when it next waits for a sequence.
     pub fn hang_up(&self) {
+        self.shut_down(Shutdown::Both);
+    }
+
+    fn shut_down(&self, how: Shutdown) {
         // ENOTCONN: the task has closed its end already.
-        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Both);
+        let _ = shutdown(self.socket.as_raw_fd(), how);
     }
 
     /// Remembers that the task is a supervisor.
@@ -131,8 +135,7 @@ impl Channel {
     pub fn end_supervision(&self) -> bool {
         let supervises = self.lock().supervises;
         if supervises {
-            // ENOTCONN: the task has closed its end already.
-            let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Write);
+            self.shut_down(Shutdown::Write);
         }
         supervises
     }

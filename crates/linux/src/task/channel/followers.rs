@@ -1,8 +1,7 @@
 //! Tasks that end with their cloner, although the cloner is not their parent.
 
 use super::Channel;
-use nix::sys::socket::{shutdown, Shutdown};
-use std::os::fd::AsRawFd;
+use nix::sys::socket::Shutdown;
 use std::sync::{Arc, Weak};
 
 /// The channels to the tasks that end when the channel to their cloner is closed.
@@ -27,8 +26,7 @@ impl Channel {
     /// Sends no further sequence. The task ends when it has replied to the one that it has.
     fn end_after_reply(&self) {
         self.lock().gone = true;
-        // ENOTCONN: the task has closed its end already.
-        let _ = shutdown(self.socket.as_raw_fd(), Shutdown::Write);
+        self.shut_down(Shutdown::Write);
     }
 }
 
