@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { forkBomb } from "../../../test/fork-bomb.mjs";
 import { needs } from "../../../test/needs.ts";
 import { reason } from "../../../test/reason.ts";
 import type { Cgroup, CgroupEvent, CgroupLimits } from "../src/index.ts";
@@ -10,7 +11,7 @@ const MEMORY = 16 << 20; // bytes
 
 /** Reads without end into its memory. */
 const allocationBomb = ["tail", "/dev/zero"] as const;
-const forkBomb = ["sh", "-c", "exec 2>/dev/null; bomb() { bomb | bomb & }; bomb & exec sleep 1000"] as const;
+const processBomb = ["sh", "-c", `exec 2>/dev/null; ${forkBomb()}`] as const;
 
 /** Calls `fn` with a new group that has limits. */
 const limited = (limits: CgroupLimits, fn: (group: Cgroup) => Promise<void>) =>
@@ -80,7 +81,7 @@ test("CG-13: events under thrashing are few, and the last one has the kill", () 
 test("a fork bomb meets its limit, which an event tells, and remove ends it", () =>
 	limited({ pids: 50 }, async (group) => {
 		const loop = group.events()[Symbol.asyncIterator]();
-		const child = await start(group, ...forkBomb);
+		const child = await start(group, ...processBomb);
 		for (let refused = 0; refused === 0; ) refused = (await loop.next()).value?.pidsMax ?? 0;
 		await removeAtLast(group);
 		expect(group.removed).toBe(true);
@@ -96,7 +97,7 @@ test(
 			const bystander = await start(apart, "sleep", "1000");
 			const limits = { pids: 12, memory: { max: MEMORY } };
 			const groups = Array.from({ length: 10 }, (_, each) => outer.create(`${each}`, { limits }));
-			const starts = groups.flatMap((group) => [start(group, ...forkBomb), start(group, ...allocationBomb)]);
+			const starts = groups.flatMap((group) => [start(group, ...processBomb), start(group, ...allocationBomb)]);
 			// Where the fork bomb has filled its group, the kernel refuses the other one.
 			const children = (await Promise.allSettled(starts)).flatMap((end) =>
 				end.status === "fulfilled" ? end.value : [],

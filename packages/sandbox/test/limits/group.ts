@@ -13,8 +13,6 @@ export const closed = { preset: "closed" } as const;
 
 /** A shell that takes more and more memory. */
 export const bomb = "tail /dev/zero";
-/** A shell that makes more and more processes. It makes one itself, the first, and so goes on when there may be no further one. */
-export const forks = "bomb() { bomb | bomb & }; bomb & exec sleep 1000";
 
 /** The helper of `@nearfar/cgroup` and the ids of root's sandboxes live as long as this process. */
 if (has("groups of cgroup v2 with limits")) await run("true", [], { ...closed, limits: { memory: 64 * MiB } });

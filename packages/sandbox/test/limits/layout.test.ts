@@ -1,8 +1,9 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect } from "vitest";
+import { forkBomb } from "../../../../test/fork-bomb.mjs";
 import { run, Sandbox } from "../../src/index.ts";
-import { base, closed, fileOf, forks, groups, kinds, limited, lines, MiB, openBase } from "./group.ts";
+import { base, closed, fileOf, groups, kinds, limited, lines, MiB, openBase } from "./group.ts";
 
 afterEach(() => expect(groups()).toEqual([]));
 
@@ -84,7 +85,7 @@ limited.test("processes: exactly so many, threads too, and a violation where the
 
 limited.test("processes: a fork bomb reaches the limit, and ends with the command", async () => {
 	const limits = { cpus: 1, processes: 30, time: 1000, grace: 0 };
-	const result = await run("sh", ["-c", forks], { ...closed, limits });
+	const result = await run("sh", ["-c", forkBomb()], { ...closed, limits });
 	expect(result.reason).toBe("timeout");
 	expect(kinds(result).sort()).toEqual(["limit processes", "limit time"]);
 });

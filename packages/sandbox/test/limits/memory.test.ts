@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { afterEach, expect } from "vitest";
+import { forkBomb } from "../../../../test/fork-bomb.mjs";
 import { needs, skipUnless } from "../../../../test/needs.ts";
 import { run, Sandbox, start } from "../../src/index.ts";
-import { bomb, closed, forks, groups, kinds, limited, MiB } from "./group.ts";
+import { bomb, closed, groups, kinds, limited, MiB } from "./group.ts";
 
 afterEach(() => expect(groups()).toEqual([]));
 
@@ -45,7 +46,7 @@ limited.test("CG-09 the reason is there each time, in a row and at once", async 
 limited.test("SB-28 a fork bomb and an allocation bomb end with the reason, in ten sandboxes at once", async () => {
 	const limits = { memory: 24 * MiB };
 	// A shell for whose next process there is no memory would exit before it is killed: this one needs no further process.
-	const onlyForks = forks.replace("exec sleep 1000", "while :; do :; done");
+	const onlyForks = forkBomb("while :; do :; done");
 	const scripts = Array.from({ length: 10 }, (_, i) => (i % 2 ? onlyForks : bomb));
 	const results = await Promise.all(scripts.map((script) => run("sh", ["-c", script], { ...closed, limits })));
 	for (const { reason, signal, code, stderr } of results) {
