@@ -23,7 +23,7 @@ export interface Scene {
 	readonly servers: readonly Server[];
 	readonly processes: ChildProcess[];
 	/** What a hostile program is told. */
-	readonly given: Record<string, unknown>;
+	readonly given: { readonly host: string; readonly [name: string]: unknown };
 }
 
 /**
@@ -67,7 +67,7 @@ function listen(at: string | { port: number; host: string }): Server {
 
 /** Starts a hostile program outside, with everything that a caller could leave to it. */
 export function attemptsOutside(program: string, given: Scene["given"]): Outcomes {
-	const descriptor = openSync(join(`${given.host}`, "secret"), "r");
+	const descriptor = openSync(join(given.host, "secret"), "r");
 	const stdio = ["ignore", "pipe", "inherit", ...Array(NUMBER - 3).fill("ignore"), descriptor];
 	const env = { ...process.env, NEARFAR_SECRET: "secret" };
 	const words = [join(programs, program), JSON.stringify(given)];
