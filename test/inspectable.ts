@@ -34,11 +34,11 @@ export async function whileUninspected<T>(fn: () => Promise<T>): Promise<T> {
 	}
 }
 
-/** Makes a task dumpable, if it still makes calls. */
-function inspectable(task: Task): Task {
+/** Makes a task dumpable, if it still makes calls. The task may be in a frozen cgroup: the event loop goes on until it replies. */
+async function inspectable(task: Task): Promise<Task> {
 	if (task.state !== "live") return task;
 	try {
-		task.run(() => native().setPrctl(prctlOptions.setDumpable, [1]));
+		await task.batch(() => native().setPrctl(prctlOptions.setDumpable, [1]));
 	} catch {
 		// The task has died since: the test wants that, or notices it.
 	}

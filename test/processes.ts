@@ -12,6 +12,29 @@ export function childPids(parent: number): number[] {
 		.map(Number);
 }
 
+/** Returns the pids of the children of a process, of their children, and so on. */
+export function descendants(parent: number): number[] {
+	return childPids(parent).flatMap((pid) => [pid, ...descendants(pid)]);
+}
+
+/** Returns a line for each thread of a process: its name, its state, and where the kernel has it wait. */
+export function describeThreads(pid: number): string {
+	const of = (thread: string) => {
+		const place = `/proc/${pid}/task/${thread}`;
+		const [name, wait, call] = ["comm", "wchan", "syscall"].map((file) => read(`${place}/${file}`).trim());
+		return `  ${thread} ${name} ${stat(thread)?.state} ${wait} ${call}`;
+	};
+	return [`${pid} (child of ${stat(pid)?.parent})`, ...threadsOf(pid).map(of)].join("\n");
+}
+
+function threadsOf(pid: number): string[] {
+	try {
+		return readdirSync(`/proc/${pid}/task`);
+	} catch {
+		return []; // the process has ended meanwhile
+	}
+}
+
 /** Returns the children of a process as `"pid (name) state"`. A zygote is `"zygote"`, because a new one may replace it. */
 export function children(parent: number): string[] {
 	const ours = pids()
@@ -25,6 +48,11 @@ export function stat(pid: string | number): { pid: string; name: string; state: 
 	const line = stat.line(pid);
 	const [, name = "", state = "", parent] = /^\d+ \((.*)\) (\S) (\d+)/s.exec(line) ?? [];
 	return line === "" ? undefined : { pid: `${pid}`, name, state, parent: Number(parent) };
+}
+
+/** Returns whether a process has not ended: a program that begins may be ready to run, or wait for a page of its file. */
+export function isAlive(pid: string | number): boolean {
+	return !["Z", "X", undefined].includes(stat(pid)?.state);
 }
 
 /** Returns the text of `/proc/<pid>/stat`, or `""` if no process has the pid. */

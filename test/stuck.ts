@@ -1,6 +1,5 @@
-import { readdirSync } from "node:fs";
 import type { Reporter, TestModule } from "vitest/node";
-import { childPids, read, stat } from "./processes.ts";
+import { descendants, describeThreads } from "./processes.ts";
 
 const MINUTES = 10;
 
@@ -34,20 +33,10 @@ export default class Stuck implements Reporter {
 	#end(): void {
 		const pids = descendants(process.pid);
 		console.error(`no test file has ended for ${MINUTES} minutes: ${[...this.#running].join(", ")}`);
-		for (const pid of pids) console.error(describe(pid));
+		for (const pid of pids) console.error(describeThreads(pid));
 		for (const pid of pids) kill(pid);
 		process.exit(1);
 	}
-}
-
-/** Returns a line for each thread of a process: its name, its state, and where the kernel has it wait. */
-function describe(pid: number): string {
-	const of = (thread: string) => {
-		const place = `/proc/${pid}/task/${thread}`;
-		const [name, wait, call] = ["comm", "wchan", "syscall"].map((file) => read(`${place}/${file}`).trim());
-		return `  ${thread} ${name} ${stat(thread)?.state} ${wait} ${call}`;
-	};
-	return [`${pid} (child of ${stat(pid)?.parent})`, ...readdirSync(`/proc/${pid}/task`).map(of)].join("\n");
 }
 
 function kill(pid: number): void {
@@ -56,8 +45,4 @@ function kill(pid: number): void {
 	} catch {
 		// the process has ended meanwhile
 	}
-}
-
-function descendants(parent: number): number[] {
-	return childPids(parent).flatMap((pid) => [pid, ...descendants(pid)]);
 }

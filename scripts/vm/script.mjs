@@ -5,7 +5,8 @@ const PATIENCE = 600; // seconds for each smoke and user, which take 40 to 130 o
 const PATIENCE_OF_SUITES = 2700;
 const PATIENCE_OF_FILES = 900; // for each user
 const MILLISECONDS_OF_TEST = 120_000; // an emulated processor is about ten times slower
-const LAST_LINES = 30;
+const LAST_LINES = 60;
+const LAST_SECONDS = 30; // in which the machine tells what its processes wait for
 
 /** Returns the script that runs the rows of one machine, one after the other. */
 export function scriptOf(rows) {
@@ -48,7 +49,12 @@ function fileLines({ files }, uid) {
 		...runs,
 		"exit $status",
 	];
-	return ["cd /tree", `timeout -s KILL ${PATIENCE_OF_FILES} bash -c '${script.join("\n")}'`];
+	return [
+		"cd /tree",
+		`node scripts/vm/stuck.mjs ${PATIENCE_OF_FILES - LAST_SECONDS} & watch=$!`,
+		`timeout -s KILL ${PATIENCE_OF_FILES} bash -c '${script.join("\n")}'; status=$?`,
+		"kill $watch 2>/dev/null; (exit $status)",
+	];
 }
 
 function suiteLines({ suites }) {

@@ -609,7 +609,8 @@ export class Cgroup implements AsyncDisposable {
 	/**
 	 * Clones a task that begins in this cgroup. As {@link Task.clone} with `cgroup`.
 	 *
-	 * Into a frozen cgroup the task is cloned, and answers nothing until {@link Cgroup.thaw}.
+	 * Into a frozen cgroup the task is cloned, and answers nothing until {@link Cgroup.thaw}. Make its calls with `batch` until then: `run` and
+	 * `exec` block this process, which could thaw the cgroup no more.
 	 *
 	 * @param options - As for {@link Task.clone}, without `cgroup`.
 	 * @returns The task. Exit it, let it execute a program, or declare it with `await using`.

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
+import { whileUninspected } from "../../../test/inspectable.ts";
 import { groupsPlace, needs } from "../../../test/needs.ts";
 import { stat } from "../../../test/processes.ts";
 import { reason } from "../../../test/reason.ts";
@@ -35,8 +36,12 @@ test("a task that is cloned into a frozen group answers after thaw", () =>
 	inGroup(async (group) => {
 		await group.freeze();
 		const cloning = group.clone();
-		await expect.poll(() => group.pids.length).toBe(1);
+		await using frozen = await whileUninspected(() => group.clone());
+		const answering = frozen.batch(() => {});
+		await expect.poll(() => group.frozen).toBe(true);
+		expect(group.pids).toHaveLength(2);
 		await group.thaw();
+		await answering;
 		await using task = await cloning;
 		await task.batch(() => {});
 	}));

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { stat } from "../../../../test/processes.ts";
+import { isAlive, stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { type ChildProcess, chdir, type FileDescriptor, openat2, Process, Task } from "../../src/index.ts";
 
@@ -117,7 +117,7 @@ describe("its end", () => {
 		const shuffled = [3, 0, 7, 1, 6, 2, 5, 4].flatMap((index) => children[index] ?? []);
 		for (const child of shuffled) {
 			child.kill("SIGKILL");
-			while (stat(child.pid)?.state === "S" || stat(child.pid)?.state === "R"); // until the child is dead, without a turn of the event loop
+			while (isAlive(child.pid)); // until the child is dead, without a turn of the event loop
 		}
 		await Promise.all(all);
 		expect(order).toEqual(shuffled.map((child) => child.pid));

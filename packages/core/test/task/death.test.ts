@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { childrenOf } from "../../../../test/children.mjs";
 import { needs } from "../../../../test/needs.ts";
 import { ownProc } from "../../../../test/own-proc.ts";
-import { stat } from "../../../../test/processes.ts";
+import { isAlive, stat } from "../../../../test/processes.ts";
 import { reason } from "../../../../test/reason.ts";
 import { native } from "../../src/addon/native.ts";
 import { openat2, pipe, Task } from "../../src/index.ts";
@@ -23,7 +23,7 @@ const gone = { name: "TaskGoneError", code: "ERR_NEARFAR_TASK_GONE", status };
 /** Kills a process and waits until it is dead, without a turn of the event loop: no promise has resolved yet. */
 function killed(task: Task): Task {
 	task.process.kill("SIGKILL");
-	while (!["Z", undefined].includes(stat(task.pid)?.state));
+	while (isAlive(task.pid));
 	return task;
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { runFixture } from "../../../../test/fixture.ts";
 import { needs } from "../../../../test/needs.ts";
-import { stat } from "../../../../test/processes.ts";
+import { isAlive } from "../../../../test/processes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "nearfar-lifetime-"));
 const fifo = join(folder, "fifo");
@@ -56,7 +56,7 @@ describe("Node's end leaves no process", () => {
 		expect([end.code, end.signal]).toEqual([code, signal]);
 		expect(end.report).toHaveLength(6);
 		// The process that adopted them may not have reaped them yet.
-		const alive = () => end.report.filter((pid: number) => !["Z", undefined].includes(stat(pid)?.state));
+		const alive = () => end.report.filter(isAlive);
 		await expect.poll(alive, { timeout: 10_000 }).toEqual([]);
 	});
 });

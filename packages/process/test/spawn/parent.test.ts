@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { fixturePath } from "../../../../test/fixture.ts";
 import { mark, marked, untilMarked } from "../../../../test/marked.ts";
 import { has, needs } from "../../../../test/needs.ts";
-import { stat } from "../../../../test/processes.ts";
+import { isAlive, stat } from "../../../../test/processes.ts";
 import { type SpawnOptions, spawn } from "../../src/index.ts";
 
 const fixture = fixturePath("process/spawn");
@@ -53,8 +53,7 @@ test.each<[string, SpawnOptions]>([
 		} catch {
 			// The process is gone already.
 		}
-		const alive = () => (stat(pid)?.state === "Z" ? undefined : stat(pid));
-		await expect.poll(alive, { timeout: 10_000 }).toBeUndefined();
+		await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
 		expect(marked(env)).toEqual([]);
 	}
 });
