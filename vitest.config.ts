@@ -21,6 +21,8 @@ export default defineConfig({
 		isolate: true,
 		testTimeout: 30_000,
 		hookTimeout: 30_000,
+		// A busy machine may need seconds for what takes a moment elsewhere. A poll ends as soon as it may.
+		expect: { poll: { timeout: 20_000 } },
 		projects: [
 			...readdirSync("packages").map((name) => project(name, `packages/${name}/test/**/*.test.ts`, [setup])),
 			// Programs of documents end with their process: what they leave in it is no leak.

@@ -14,7 +14,8 @@ const LAST_LINES = 12;
 
 const config = {
 	...{ root: process.cwd(), testTimeout: MILLISECONDS_OF_TEST, hookTimeout: MILLISECONDS_OF_TEST, retry: 0 },
-	...{ setupFiles: [], maxConcurrency: 1, tags: [], expect: {} },
+	...{ setupFiles: [], maxConcurrency: 1, tags: [] },
+	expect: { poll: { timeout: MILLISECONDS_OF_TEST / 2 } },
 	sequence: { hooks: "stack", setupFiles: "list" },
 	snapshotOptions: { updateSnapshot: "none", expand: false },
 	experimental: { viteModuleRunner: false, importDurations: { limit: 0 } },

@@ -23,7 +23,7 @@ describe("with a systemd of this user", () => {
 		await manager?.[Symbol.asyncDispose]();
 	});
 
-	const expectNoScope = (path: string) => expect.poll(() => existsSync(root + path), { timeout: 20_000 }).toBe(false);
+	const expectNoScope = (path: string) => expect.poll(() => existsSync(root + path)).toBe(false);
 
 	test("CG-01 a scope with a keeper: tasks begin in it, and Node stays where it is", async () => {
 		await using own = Cgroup.current();
@@ -89,7 +89,7 @@ describe("with a systemd of this user", () => {
 		const name = "nearfar-missing.scope";
 		const error = await Cgroup.viaSystemd({ controllers: ["nothing"], name }).catch((error) => error);
 		expect(error).toMatchObject({ reason: "controller", missing: ["nothing"] });
-		await expect.poll(() => manager.systemctl("is-active", name), { timeout: 20_000 }).toMatch(/^inactive/);
+		await expect.poll(() => manager.systemctl("is-active", name)).toMatch(/^inactive/);
 	});
 
 	test("aborted at any time it leaves no task and no scope", async () => {
@@ -99,7 +99,7 @@ describe("with a systemd of this user", () => {
 			const made = await Cgroup.viaSystemd({ controllers, name, signal }).catch((error) => error);
 			if (made instanceof Cgroup) await made.remove();
 			else expect(made).toMatchObject({ name: "AbortError" });
-			await expect.poll(() => manager.systemctl("is-active", name), { timeout: 20_000 }).toMatch(/^inactive/);
+			await expect.poll(() => manager.systemctl("is-active", name)).toMatch(/^inactive/);
 		}
 	});
 

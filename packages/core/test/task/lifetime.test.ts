@@ -57,7 +57,7 @@ describe("Node's end leaves no process", () => {
 		expect(end.report).toHaveLength(6);
 		// The process that adopted them may not have reaped them yet.
 		const alive = () => end.report.filter(isAlive);
-		await expect.poll(alive, { timeout: 10_000 }).toEqual([]);
+		await expect.poll(alive).toEqual([]);
 	});
 });
 

@@ -59,7 +59,7 @@ export async function expectRefused<Argument>(
 	const refusal = await node.refusal(fn, argument);
 	expect(refusal).toMatchObject(expected);
 	// The throw-away thread ends a moment later.
-	await expect.poll(() => snapshot(node), { timeout: 5000 }).toEqual(before);
+	await expect.poll(() => snapshot(node)).toEqual(before);
 	await node.evaluate(({ works }) => works());
 	return refusal;
 }

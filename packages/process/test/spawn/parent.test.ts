@@ -53,7 +53,7 @@ test.each<[string, SpawnOptions]>([
 		} catch {
 			// The process is gone already.
 		}
-		await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
+		await expect.poll(() => isAlive(pid)).toBe(false);
 		expect(marked(env)).toEqual([]);
 	}
 });

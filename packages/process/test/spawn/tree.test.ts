@@ -35,7 +35,7 @@ needs("/proc").describe.each(trees)("%s: nothing that the program has started is
 		["is killed", {}, (child) => child.kill("SIGKILL"), "SIGKILL"],
 		["is terminated", {}, (child) => child.kill(), "SIGTERM"],
 		["is disposed", {}, (child) => child[Symbol.asyncDispose](), "SIGKILL"],
-		["times out", { timeout: 1500, killSignal: "SIGUSR1" }, () => {}, "SIGUSR1"],
+		["times out", { timeout: 3000, killSignal: "SIGUSR1" }, () => {}, "SIGUSR1"],
 	])("when it %s", async (_, options, end, signal) => {
 		const env = mark();
 		const child = await start(`${daemons} exec sleep 1003`, env, options);
@@ -110,7 +110,7 @@ needs("/proc").describe.each(trees)("%s: nothing that the program has started is
 		const child = await start(
 			"exec sleep 1003",
 			env,
-			how === "disposed" ? {} : { timeout: 500, killSignal: "SIGUSR2" },
+			how === "disposed" ? {} : { timeout: 3000, killSignal: "SIGUSR2" },
 		);
 		process.kill(parentOf(child.pid), "SIGSTOP");
 		if (how === "disposed") await child[Symbol.asyncDispose]();
