@@ -10,8 +10,11 @@ const machines = {
 	arm64: { program: "qemu-system-aarch64", options: ["-M", "virt", "-cpu", "cortex-a76"], console: "ttyAMA0" },
 };
 
-/** Parameters of the kernel. All controllers belong to cgroup v2, and pressure is measured. */
-const parameters = "quiet loglevel=4 panic=-1 mitigations=off no_timer_check cgroup_no_v1=all psi=1";
+/**
+ * Parameters of the kernel. All controllers belong to cgroup v2, and pressure is measured. A kernel that has met a fault of its own
+ * panics: a thread that dies in the kernel leaves its locks taken, and the tests would hang.
+ */
+const parameters = "quiet loglevel=4 panic=-1 oops=panic mitigations=off no_timer_check cgroup_no_v1=all psi=1";
 
 /** Returns the arguments of qemu for a machine without a network, whose disks forget what is written to them. */
 function machineOptions(arch, { kernel, initramfs, disks, folder, memory, cpus }) {
