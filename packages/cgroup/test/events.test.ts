@@ -165,8 +165,13 @@ limited.test("memory and pids have their totals, and a controller that is taken 
 			const loop = loopOver(inner);
 			expect((await loop.next()).value).toMatchObject({ memory: { oomKill: 0 }, pidsMax: 0 });
 			writeFileSync(join(`${groupsPlace}`, group.name, "cgroup.subtree_control"), "-memory -pids");
-			const next = loop.next();
+			let next = loop.next();
 			const child = await start(inner, "sleep", "1000");
+			// Where the clone takes longer than a second, the loop has seen before that the controllers are gone.
+			if (!(await next).value.populated) {
+				expect((await next).value).toEqual(empty);
+				next = loop.next();
+			}
 			expect((await next).value).toEqual({ populated: true, frozen: false });
 			await loop.return?.();
 			await inner.kill();
