@@ -50,7 +50,7 @@ export function stat(pid: string | number): { pid: string; name: string; state: 
 	return line === "" ? undefined : { pid: `${pid}`, name, state, parent: Number(parent) };
 }
 
-/** Returns whether a process has not ended: a program that begins may be ready to run, or wait for a page of its file. */
+/** Returns whether a process has not ended. A zombie has. */
 export function isAlive(pid: string | number): boolean {
 	return !["Z", "X", undefined].includes(stat(pid)?.state);
 }
