@@ -44,10 +44,12 @@ pub fn end_with_cloner(task: Id) {
     }
 }
 
-/// Ends a task's channel and kills the task, also one that is still being cloned.
+/// Ends a task's channel and kills the task, or the program that it has become. Returns false when the task is still being
+/// cloned: it is killed when it appears.
 #[napi]
-pub fn kill_task(task: Id) {
-    if let Ok(task) = tables::task(task) {
-        task.give_up();
+pub fn kill_task(task: Id) -> bool {
+    match tables::task(task) {
+        Ok(task) => task.give_up(),
+        Err(_) => tables::child(task).is_some_and(|child| child.signal(9).unwrap_or(true)),
     }
 }

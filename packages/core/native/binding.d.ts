@@ -417,8 +417,11 @@ export declare function kill(pid: number, signal: number): void
 /** Signals a child. Returns false when the child is gone. */
 export declare function killChild(child: Id, signal: number): boolean
 
-/** Ends a task's channel and kills the task, also one that is still being cloned. */
-export declare function killTask(task: Id): void
+/**
+ * Ends a task's channel and kills the task, or the program that it has become. Returns false when the task is still being
+ * cloned: it is killed when it appears.
+ */
+export declare function killTask(task: Id): boolean
 
 /** landlock_add_rule(2) for a file. */
 export declare function landlockAddPathRule(ruleset: number, file: number, allowed: bigint): void

@@ -1,6 +1,7 @@
-import { fstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { fstatSync, readFileSync, statSync } from "node:fs";
 import { FDTableMismatchError, FileDescriptor, NamespaceMismatchError, Process, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { lastingThreads } from "../../../test/lasting-threads.ts";
 import { has, needs } from "../../../test/needs.ts";
 import { refused } from "../../../test/refusal.ts";
 import { PidFd } from "../src/index.ts";
@@ -43,10 +44,7 @@ test("PFD-06 nonblocking sets O_NONBLOCK", () => {
 });
 
 needs("Linux 6.9").test("a thread that does not lead a process is opened as a thread only", () => {
-	const tid =
-		readdirSync("/proc/self/task")
-			.map(Number)
-			.find((id) => id !== process.pid) ?? 0;
+	const tid = lastingThreads().find((id) => id !== process.pid) ?? 0;
 	// ENOENT since Linux 6.15.
 	expect(() => PidFd.open(tid)).toThrow(expect.objectContaining({ code: expect.stringMatching(/^(EINVAL|ENOENT)$/) }));
 	using thread = PidFd.open(tid, { thread: true });

@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { openat2, Process, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { lastingThreads } from "../../../test/lasting-threads.ts";
 import { needs } from "../../../test/needs.ts";
 import { becomeOrdinary } from "../../../test/ordinary.ts";
 import { refusal, refused } from "../../../test/refusal.ts";
@@ -131,7 +132,7 @@ needs("/proc", "another user as the owner of process 1").test(
 );
 
 needs("/proc", "Linux 6.9").test("a thread has a start time of its own", () => {
-	const tid = readdirSync("/proc/self/task").map(Number).at(-1) ?? 0;
+	const tid = lastingThreads().at(-1) ?? 0;
 	using thread = PidFd.open(tid, { thread: true });
 	expect(thread.startTime()).toBe(startTimeOf(`self/task/${tid}`));
 });

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { BatchError, MultithreadedError, Process, Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { lastingThreads } from "../../../test/lasting-threads.ts";
 import { needs } from "../../../test/needs.ts";
 import { becomeOrdinary } from "../../../test/ordinary.ts";
 import { getpriority, schedSetaffinity, setpriority } from "../src/index.ts";
@@ -64,7 +65,7 @@ needs("a nice value below 15").test(
 		const refused = expect.objectContaining({ name: "MultithreadedError" });
 		expect(() => Task.near.process.setpriority(19)).toThrow(refused);
 		expect(() => new Process(process.pid).setpriority(19)).toThrow(refused);
-		for (const id of readdirSync("/proc/self/task").map(Number)) {
+		for (const id of lastingThreads()) {
 			expect(() => task.run(() => setpriority("process", id, 19))).toThrow(refused);
 			expect(() => task.run(() => schedSetaffinity([0], id))).toThrow(refused);
 		}

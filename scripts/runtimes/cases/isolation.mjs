@@ -134,9 +134,16 @@ export const isolation = {
 		const { child, line, ended } = startProgram("threads.mjs");
 		const { pid, made } = JSON.parse(await line);
 		equal(made, 100);
-		const threads = readdirSync(`/proc/${pid}/task`);
-		const texts = threads.map((tid) => readFileSync(`/proc/${pid}/task/${tid}/status`, "latin1"));
-		truthy(threads.length > 1 && texts.every((text) => text.includes("\nNoNewPrivs:\t1\n")));
+		const status = (tid) => {
+			try {
+				return [readFileSync(`/proc/${pid}/task/${tid}/status`, "latin1")];
+			} catch (error) {
+				if (error.code === "ENOENT" || error.code === "ESRCH") return []; // the thread has ended meanwhile
+				throw error;
+			}
+		};
+		const texts = readdirSync(`/proc/${pid}/task`).flatMap(status);
+		truthy(texts.length > 1 && texts.every((text) => text.includes("\nNoNewPrivs:\t1\n")));
 		child.kill("SIGKILL");
 		await ended;
 	},

@@ -52,6 +52,8 @@ pub struct Channel {
     state: Mutex<State>,
     /// Notified when the channel becomes idle while a thread waits for its turn.
     idle: Condvar,
+    /// Notified when the reply to the clone of this task was read.
+    cloned: Condvar,
     id: u64,
 }
 
@@ -79,8 +81,8 @@ struct State {
     killed: bool,
     /// The task, once it was cloned.
     process: Weak<Child>,
-    /// True from the moment in which the task is used early, until the reply to its clone was read.
-    is_early: bool,
+    /// True until the reply to the clone of this task was read.
+    is_being_cloned: bool,
     /// Called when that reply was read.
     when_cloned: Vec<Box<dyn FnOnce() + Send>>,
     /// True when the task is a supervisor.
@@ -102,7 +104,13 @@ impl Channel {
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).during("socketpair")?;
         let (near, far) = (own_descriptor::above_stdio(near)?, own_descriptor::above_stdio(far)?);
         let socket = ManuallyDrop::new(near);
-        let channel = Channel { socket, state: Mutex::default(), idle: Condvar::new(), id: reactor::next_id() };
+        let channel = Channel {
+            socket,
+            state: Mutex::default(),
+            idle: Condvar::new(),
+            cloned: Condvar::new(),
+            id: reactor::next_id(),
+        };
         channel.let_descriptors_come(false);
         Ok((Arc::new(channel), far))
     }

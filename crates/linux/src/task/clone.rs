@@ -192,7 +192,7 @@ impl Cloner {
                 FirstReply::NotAwaited
             }
         };
-        task.set_cloner(&self.channel, matches!(first_reply, FirstReply::NotAwaited));
+        task.set_cloner(&self.channel);
         let channel = self.channel.clone();
         let starting = Starting { cloner: self, task, shared, shares_table };
         let cloned = move |ran| {

@@ -2,8 +2,6 @@ import { dispatch, native } from "../addon/native.ts";
 import { stateOf } from "./state.ts";
 import type { Task } from "./task.ts";
 
-const SIGKILL = 9;
-
 /**
  * Ends the clone of a task, or its first batch, whose promises then resolve or reject.
  *
@@ -11,15 +9,7 @@ const SIGKILL = 9;
  */
 export function stopTask(task: Task): boolean {
 	dispatch(); // while a task is busy with a first batch, the addon does not wake JavaScript for its events
-	const { id } = stateOf(task);
-	try {
-		if (native().killChild(id, SIGKILL)) return true;
-	} catch {
-		native().killTask(id); // the task has become another user's: it ends when its call has returned
-		return true;
-	}
-	native().killTask(id);
-	return false;
+	return native().killTask(stateOf(task).id);
 }
 
 /**

@@ -569,7 +569,7 @@ export class Task<P extends Process = ChildProcess> implements AsyncDisposable {
 		}
 		if (this.state === "exec" || this.state === "supervisor") return;
 		if (this.state === "live") {
-			this.#signal("SIGKILL");
+			native().killTask(this.#id); // a mere SIGKILL could end it between a clone and the reply that tells the new pid
 			this.#state.leave("exited");
 		} else {
 			// `exit` was called before: the task exits with its own code, unless it is in a call that may never end.

@@ -15,6 +15,7 @@ import {
 import { sethostname, setns, unshare } from "@nearfar/namespaces";
 import { expect } from "vitest";
 import { needs } from "../../../../test/needs.ts";
+import { read } from "../../../../test/processes.ts";
 import { refusal } from "../../../../test/refusal.ts";
 import { killThreadAt } from "../../../../test/seccomp.ts";
 
@@ -149,7 +150,8 @@ privileged.test(
 );
 
 privileged.test("a thread that may not enter or make a namespace has ended when the promise rejects", async () => {
-	const threads = () => readdirSync("/proc/self/task").length;
+	const isTask = (tid: string) => read(`/proc/self/task/${tid}/comm`) === "nearfar-thread\n";
+	const threads = () => readdirSync("/proc/self/task").filter(isTask).length;
 	using file = openat2("/proc/self/stat");
 	const before = threads();
 	await expect(Task.thread({ join: [file] })).rejects.toMatchObject({ code: "ENOTTY" });

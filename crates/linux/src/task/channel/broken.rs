@@ -31,16 +31,37 @@ impl Channel {
         self.lock().process.upgrade()
     }
 
-    /// Kills the task as [`Channel::kill`] does. A task whose clone is under way is killed before this function returns, if
-    /// the cloner replies in time: this process may end right afterwards.
-    pub fn give_up(&self) {
+    /// Kills the task as [`Channel::kill`] does, after the replies to the clone of the task and to a clone that the task makes, if
+    /// their cloners run. Without such a reply nobody knows which process is new, and a new process in a frozen cgroup does not
+    /// end with its channel. This process may end right afterwards. Returns false when the task is not known yet.
+    pub fn give_up(self: &Arc<Self>) -> bool {
+        self.lock().gone = true;
+        self.receive_clone_reply();
+        if self.clones() {
+            self.receive_job_reply_while_it_runs();
+        }
         self.kill();
+        self.process().is_some()
+    }
+
+    /// Receives the reply to the clone of this task, unless it was read before or its cloner does not run. The cloner may be a task
+    /// that is still being cloned too.
+    fn receive_clone_reply(&self) {
         let state = self.lock();
         let cloner = if state.process.strong_count() == 0 { state.cloner.upgrade() } else { None };
         drop(state);
         if let Some(cloner) = cloner {
+            cloner.receive_clone_reply();
             cloner.receive_job_reply_while_it_runs();
+            if !cloner.has_active_job() {
+                self.await_read_clone();
+            }
         }
+    }
+
+    /// True when the task has been sent a sequence that clones.
+    fn clones(&self) -> bool {
+        self.lock().active.as_ref().is_some_and(|job| job.sequence.clones())
     }
 
     /// Hangs up, and kills the task. A task that is not known yet is killed when the reply to its clone is read: it may

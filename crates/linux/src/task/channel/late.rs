@@ -78,6 +78,12 @@ impl Channel {
         true
     }
 
+    /// Waits until the reply to the clone of this task was read. The reactor, which has received it, waits for no process.
+    pub(super) fn await_read_clone(&self) {
+        let read = self.cloned.wait_timeout_while(self.lock(), PATIENCE, |state| state.is_being_cloned);
+        drop(read.unwrap_or_else(|broken| broken.into_inner()));
+    }
+
     /// True when the process has not replied to the active job, and does not run. A channel is not late any more when the
     /// reply has come.
     pub(crate) fn is_late(&self) -> bool {

@@ -26,19 +26,18 @@ impl Channel {
         self.lock().start = Some(Start { sequence, clone_step });
     }
 
-    /// Remembers the channel to the process that clones this task. `early`: the task may be used before the reply to the
-    /// clone was read.
-    pub(crate) fn set_cloner(&self, cloner: &Arc<Channel>, early: bool) {
+    /// Remembers the channel to the process that clones this task from now on.
+    pub(crate) fn set_cloner(&self, cloner: &Arc<Channel>) {
         let mut state = self.lock();
         state.cloner = Arc::downgrade(cloner);
-        state.is_early = early;
+        state.is_being_cloned = true;
     }
 
     /// Calls `run` when the reply to the clone of this task was read. A task that is used early may have replied to a
     /// sequence before.
     pub(crate) fn when_cloned(&self, run: impl FnOnce() + Send + 'static) {
         let mut state = self.lock();
-        if state.is_early {
+        if state.is_being_cloned {
             return state.when_cloned.push(Box::new(run));
         }
         drop(state);
@@ -48,9 +47,10 @@ impl Channel {
     /// Called when the reply to the clone of this task was read.
     pub(crate) fn clone_was_read(&self) {
         let mut state = self.lock();
-        state.is_early = false;
+        state.is_being_cloned = false;
         let waiting = std::mem::take(&mut state.when_cloned);
         drop(state);
+        self.cloned.notify_all();
         waiting.into_iter().for_each(|run| run());
     }
 
