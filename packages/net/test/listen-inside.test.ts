@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { dropCapabilities } from "@nearfar/caps";
 import { Task, TaskGoneError } from "@nearfar/core";
-import { bind, connectInside, listen, listenInside, socket } from "@nearfar/net";
+import { bind, connectInside, getsockopt, listen, listenInside, socket } from "@nearfar/net";
 import { getrlimit, setrlimit } from "@nearfar/process";
 import { afterAll, expect, test } from "vitest";
 import { inside, network, openIn, portOf } from "./inside.ts";
@@ -235,6 +235,10 @@ test("the event loop goes on while a connection is not answered, and the task ma
 	const address = { address: "127.0.0.1", port: 5000 };
 	const first = await connectInside(task, address);
 	first.on("error", () => {}); // the end of the task resets the connection
+	// The server has its end of the first connection a moment later, and answers the next one until then.
+	const TCP_INFO = 11;
+	const waiting = () => task.run(() => getsockopt(server, 6, TCP_INFO).readUInt32LE(24)); // tcpi_unacked: the queue, of a server
+	await expect.poll(waiting).toBe(1);
 	let done = false;
 	const second = connectInside(task, address).finally(() => {
 		done = true;

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, readdirSync, readlinkSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { Task } from "@nearfar/core";
 import { expect, test } from "vitest";
+import { descriptorsLeft, descriptorsOf } from "../../../test/descriptors.mjs";
 import { has, needs } from "../../../test/needs.ts";
 import { becomeOrdinary } from "../../../test/ordinary.ts";
 import { PidFd } from "../src/index.ts";
@@ -43,7 +44,7 @@ test("aborted before or meanwhile, it ends, and can be called again; nothing is 
 	try {
 		using pidfd = PidFd.open(other.pid);
 		await pidfd.exited({ signal: AbortSignal.timeout(1) }).catch(() => {});
-		const before = openPidfds();
+		const before = descriptorsOf(/pidfd/).length;
 		for (let turn = 0; turn < 20; turn++) {
 			const [why, controller] = [new Error("why"), new AbortController()];
 			const waiting = pidfd.exited({ signal: controller.signal });
@@ -56,7 +57,7 @@ test("aborted before or meanwhile, it ends, and can be called again; nothing is 
 			});
 			await stays?.catch((error) => expect(error.cause.name).toBe("TimeoutError"));
 		}
-		expect(openPidfds()).toBe(before);
+		expect(await descriptorsLeft(/pidfd/, before)).toBe(0);
 		expect(["R", "S", "D"]).toContain(stateOf(other.pid)); // it lives
 	} finally {
 		await end(other);
@@ -65,9 +66,9 @@ test("aborted before or meanwhile, it ends, and can be called again; nothing is 
 
 test("closed, taken, or closed by its owner meanwhile: the wait goes on, and all are closed in the end", async () => {
 	const other = await stranger(true);
+	const before = descriptorsOf(/pidfd/).length;
 	const [closed, taken, owner] = [PidFd.open(other.pid), PidFd.open(other.pid), PidFd.open(other.pid)];
 	const borrowed = PidFd.borrow(owner.fd);
-	const before = openPidfds();
 	const waits = Promise.all([closed, taken, borrowed].map((pidfd) => pidfd.exited()));
 	closed.close();
 	expect(closed.closed).toBe(true);
@@ -78,7 +79,7 @@ test("closed, taken, or closed by its owner meanwhile: the wait goes on, and all
 	const status = { code: null, signal: "SIGTERM", dumped: false };
 	if (keepsStatus) expect(await waits).toEqual(Array(3).fill(status));
 	else for (const seen of await waits) expect([status, undefined]).toContainEqual(seen);
-	expect(openPidfds()).toBe(before - 3);
+	expect(await descriptorsLeft(/pidfd/, before)).toBe(0);
 	await end(other);
 });
 
@@ -122,16 +123,3 @@ test("of another user's process", async () => {
 	await other.exit(3);
 	expect(await exited).toEqual({ code: 3, signal: null, dumped: false });
 });
-
-function openPidfds(): number {
-	const names = readdirSync("/proc/self/fd").map(target);
-	return names.filter((name) => name.includes("pidfd")).length;
-}
-
-function target(number: string): string {
-	try {
-		return readlinkSync(`/proc/self/fd/${number}`);
-	} catch {
-		return ""; // the descriptor that the folder was read through
-	}
-}

@@ -13,10 +13,10 @@ const shell = (script: string, options = {}) => run("sh", ["-c", script], { ...c
 
 test("killSignal asks the command to end, and `grace` later it is killed", async () => {
 	const script = "trap 'echo got it; exit 9' USR1; trap '' TERM; echo ready; sleep 1000 & wait; wait";
-	const asked = await shell(script, { killSignal: "SIGUSR1", limits: { time: 200 } });
+	const asked = await shell(script, { killSignal: "SIGUSR1", limits: { time: 2000 } });
 	expect([asked.code, asked.reason, asked.stdout]).toEqual([9, "timeout", "ready\ngot it\n"]);
 	await using sandbox = await Sandbox.open({ ...closed, limits: { grace: 1_000_000 } });
-	const limits = { time: 200 };
+	const limits = { time: 2000 };
 	const killed = await sandbox.run("sh", ["-c", script], { limits, grace: 1 });
 	expect([killed.signal, killed.reason, killed.stdout]).toEqual(["SIGKILL", "timeout", "ready\n"]);
 	for (const killSignal of [0, "SIGNO", 65]) {
@@ -99,7 +99,7 @@ test("limits.output counts the bytes of each stream, also of one that is read as
 
 test("what ends first is the reason, and a command that then exits with 0 has not succeeded", async () => {
 	const script = "trap 'exit 0' TERM; echo ready; sleep 1000 & wait";
-	const timed = await shell(script, { limits: { time: 200 } });
+	const timed = await shell(script, { limits: { time: 2000 } });
 	expect([timed.code, timed.signal, timed.reason]).toEqual([0, null, "timeout"]);
 	expect(refusal(() => timed.check())).toMatchObject({ code: "ERR_NEARFAR_EXIT" });
 	const killed = await shell("kill -SEGV $$");
@@ -213,7 +213,7 @@ needs("/proc").test(
 		const env = mark();
 		const sandbox = await Sandbox.open({ ...closed, env });
 		const script = "trap '' TERM; while :; do (sleep 0.01 &) ; sleep 0.01; done";
-		const result = await sandbox.run("sh", ["-c", script], { limits: { time: 200 }, grace: 50 });
+		const result = await sandbox.run("sh", ["-c", script], { limits: { time: 2000 }, grace: 50 });
 		expect([result.signal, result.reason]).toEqual(["SIGKILL", "timeout"]);
 		await sandbox[Symbol.asyncDispose]();
 		expect(marked(env)).toEqual([]);

@@ -16,7 +16,8 @@ needs("/proc").test(
 		const { before, after } = JSON.parse(stdout);
 		const { megabytes, ...held } = after;
 		const { megabytes: used, ...heldBefore } = before;
-		expect(held).toEqual(heldBefore);
+		// What ends by itself a moment later may be in the count before.
+		for (const [name, count] of Object.entries(held)) expect(count, name).toBeLessThanOrEqual(heldBefore[name]);
 		expect(megabytes).toBeLessThan(used + SLACK);
 	},
 );

@@ -31,7 +31,7 @@ needs("/proc").test("SB-21 time: the command is ended, and what it has left behi
 
 test("time and grace: who ignores the signal is killed", async () => {
 	const script = "trap '' TERM; echo ready; while :; do sleep 1000; done";
-	const result = await run("sh", ["-c", script], { ...closed, limits: { time: 500, grace: 10 } });
+	const result = await run("sh", ["-c", script], { ...closed, limits: { time: 2000, grace: 10 } });
 	expect([result.signal, result.reason, result.stdout]).toEqual(["SIGKILL", "timeout", "ready\n"]);
 });
 

@@ -14,6 +14,7 @@ import {
 } from "@nearfar/core";
 import { sethostname, setns, unshare } from "@nearfar/namespaces";
 import { expect } from "vitest";
+import { descriptorsLeft, descriptorsOf } from "../../../../test/descriptors.mjs";
 import { needs } from "../../../../test/needs.ts";
 import { read } from "../../../../test/processes.ts";
 import { refusal } from "../../../../test/refusal.ts";
@@ -222,14 +223,14 @@ privileged.test(
 	"a batch of a thread counts steps, closes what it has made after a failure, and uses its own results",
 	async () => {
 		await using thread = await Task.thread({ namespaces: ["uts"] });
-		const before = readdirSync("/proc/self/fd").length;
+		const before = descriptorsOf(/./).length;
 		const failing = thread.batch(() => {
 			sethostname("inside");
 			openat2("/proc/self/stat");
 			openat2("/nothing-has-this-name");
 		});
 		await expect(failing).rejects.toMatchObject({ code: "ENOENT", step: 2, task: `${thread}` });
-		expect(readdirSync("/proc/self/fd")).toHaveLength(before);
+		expect(await descriptorsLeft(/./, before)).toBe(0);
 		expect(await thread.batch(() => 5)).toBe(5);
 	},
 );

@@ -1,7 +1,8 @@
-import { readdirSync, renameSync, writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Task } from "@nearfar/core";
 import { expect } from "vitest";
+import { descriptorsLeft, descriptorsOf } from "../../../../test/descriptors.mjs";
 import { needs } from "../../../../test/needs.ts";
 import { refusal } from "../../../../test/refusal.ts";
 import { checkSandbox } from "../../src/check.ts";
@@ -25,12 +26,12 @@ needs("ABI 3 of Landlock").test("a file that takes the place of an allowed one i
 	await confine(draw(options)).end();
 	const drawn = draw(options);
 	renameSync(join(at, "other"), file);
-	const before = readdirSync("/proc/self/fd").length;
+	const before = descriptorsOf(/./).length;
 	const exchanged = refusal(() => confine(drawn));
 	expect(exchanged).toMatchObject({ code: "ERR_NEARFAR_SANDBOX_PATH", step: `read ${file}` });
 	expect(exchanged.message).toContain("another file has taken its place");
 	renameSync(file, join(at, "other"));
 	expect(refusal(() => confine(drawn))).toMatchObject({ step: `read ${file}`, cause: { code: "ENOENT" } });
-	expect(readdirSync("/proc/self/fd").length).toBe(before);
+	expect(await descriptorsLeft(/./, before)).toBe(0);
 	await confine({ ...draw(checkSandbox({ ...landlock, read: ["/usr", join(at, "other")] })) }).end();
 });

@@ -84,7 +84,7 @@ limited.test("processes: exactly so many, threads too, and a violation where the
 });
 
 limited.test("processes: a fork bomb reaches the limit, and ends with the command", async () => {
-	const limits = { cpus: 1, processes: 30, time: 1000, grace: 0 };
+	const limits = { cpus: 1, processes: 30, time: 5000, grace: 0 };
 	const result = await run("sh", ["-c", forkBomb()], { ...closed, limits });
 	expect(result.reason).toBe("timeout");
 	expect(kinds(result).sort()).toEqual(["limit processes", "limit time"]);

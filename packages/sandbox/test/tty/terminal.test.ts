@@ -130,7 +130,7 @@ test("a character whose bytes are read one by one is one character", async () =>
 needs("/proc").test("disposal, abort and the limits of time and output end a command with a terminal", async () => {
 	const env = mark();
 	const script = "echo ready; (setsid sleep 1000 &); exec sleep 1000";
-	const timed = await shell(script, { env, limits: { time: 300 } });
+	const timed = await shell(script, { env, limits: { time: 2000 } });
 	expect([timed.signal, timed.reason, timed.stdout]).toEqual(["SIGTERM", "timeout", "ready\r\n"]);
 	const long = await shell("yes", { env, limits: { output: 1000 } });
 	expect([long.reason, long.stdout.length, long.truncated]).toEqual(["output", 1000, { stdout: true, stderr: false }]);

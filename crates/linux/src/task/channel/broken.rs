@@ -48,7 +48,7 @@ impl Channel {
     /// that is still being cloned too.
     fn receive_clone_reply(&self) {
         let state = self.lock();
-        let cloner = if state.process.strong_count() == 0 { state.cloner.upgrade() } else { None };
+        let cloner = if state.is_being_cloned { state.cloner.upgrade() } else { None };
         drop(state);
         if let Some(cloner) = cloner {
             cloner.receive_clone_reply();

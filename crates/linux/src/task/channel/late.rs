@@ -40,9 +40,10 @@ impl Channel {
         }
     }
 
-    /// Waits for the reply to the active job while the process runs, and receives it in the reactor's place.
+    /// Waits for the reply to the active job while the process runs, and receives it in the reactor's place. A process that `/proc`
+    /// does not show has the patience of one that runs.
     pub(super) fn receive_job_reply_while_it_runs(self: &Arc<Self>) {
-        self.await_while_it_runs(Unseen::Held);
+        self.await_while_it_runs(Unseen::Running);
         self.receive_reply_that_came();
     }
 
