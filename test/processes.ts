@@ -35,12 +35,18 @@ function threadsOf(pid: number): string[] {
 	}
 }
 
-/** Returns the children of a process as `"pid (name) state"`. A zygote is `"zygote"`, because a new one may replace it. */
+/**
+ * Returns the children of a process as `"pid (name) state"`. A zygote is `"zygote"`, because a new one may replace it. A process that
+ * runs or waits `"lives"`: which of both may change between two looks.
+ */
 export function children(parent: number): string[] {
-	const ours = pids()
+	const all = pids()
 		.map(stat)
-		.filter((line) => line !== undefined && line.parent === parent);
-	return ours.map((line) => (isZygote(line?.pid) ? "zygote" : `${line?.pid} (${line?.name}) ${line?.state}`));
+		.filter((line) => line !== undefined);
+	const ours = all.filter((line) => line.parent === parent);
+	return ours.map(({ pid, name, state }) => {
+		return isZygote(pid) ? "zygote" : `${pid} (${name}) ${/[RSD]/.test(state) ? "lives" : state}`;
+	});
 }
 
 /** Returns the fields of `/proc/<pid>/stat` that tests need, or `undefined` if no process has the pid. */
