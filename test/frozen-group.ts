@@ -1,14 +1,13 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { cgroupRoot } from "./needs.ts";
 
 /** A frozen cgroup v2. Disposing of it thaws the cgroup, and removes it when no process is left in it. */
 export class FrozenGroup implements AsyncDisposable {
-	static #count = 0;
-	readonly path = `${cgroupRoot}/nearfar-frozen-${process.pid}-${FrozenGroup.#count++}`;
+	/** A pid would not do as its name: the suite that runs beside may be in another pid namespace. */
+	readonly path = mkdtempSync(`${cgroupRoot}/nearfar-frozen-`);
 
 	constructor() {
-		mkdirSync(this.path);
 		writeFileSync(`${this.path}/cgroup.freeze`, "1");
 	}
 

@@ -52,7 +52,7 @@ pub struct Channel {
     state: Mutex<State>,
     /// Notified when the channel becomes idle while a thread waits for its turn.
     idle: Condvar,
-    /// Notified when the reply to the clone of this task was read.
+    /// Notified when the reply to the clone of this task was read, or the reply to a clone that this task has made.
     cloned: Condvar,
     id: u64,
 }
@@ -83,6 +83,8 @@ struct State {
     process: Weak<Child>,
     /// True until the reply to the clone of this task was read.
     is_being_cloned: bool,
+    /// How many replies to clones that this task makes were not read.
+    clones: usize,
     /// Called when that reply was read.
     when_cloned: Vec<Box<dyn FnOnce() + Send>>,
     /// True when the task is a supervisor.

@@ -37,9 +37,7 @@ impl Channel {
     pub fn give_up(self: &Arc<Self>) -> bool {
         self.lock().gone = true;
         self.receive_clone_reply();
-        if self.clones() {
-            self.receive_job_reply_while_it_runs();
-        }
+        self.receive_replies_to_clones();
         self.kill();
         self.process().is_some()
     }
@@ -54,14 +52,24 @@ impl Channel {
             cloner.receive_clone_reply();
             cloner.receive_job_reply_while_it_runs();
             if !cloner.has_active_job() {
-                self.await_read_clone();
+                self.await_reading(|state| state.is_being_cloned);
             }
         }
     }
 
-    /// True when the task has been sent a sequence that clones.
-    fn clones(&self) -> bool {
-        self.lock().active.as_ref().is_some_and(|job| job.sequence.clones())
+    /// Receives the reply to the clone that this task makes, unless the task does not run. Clones that were not sent to the task
+    /// are not made any more.
+    fn receive_replies_to_clones(self: &Arc<Self>) {
+        let state = self.lock();
+        let is_busy_otherwise = state.active.as_ref().is_some_and(|job| !job.sequence.clones());
+        let clones = state.clones > 0 && !is_busy_otherwise;
+        drop(state);
+        if clones {
+            self.receive_job_reply_while_it_runs();
+            if !self.has_active_job() {
+                self.await_reading(|state| state.clones > 0);
+            }
+        }
     }
 
     /// Hangs up, and kills the task. A task that is not known yet is killed when the reply to its clone is read: it may

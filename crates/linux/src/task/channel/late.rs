@@ -1,7 +1,7 @@
 //! Waiting for a process that may be stopped, frozen or traced. A thread waits as long as a process takes that runs, and
 //! no longer.
 
-use super::Channel;
+use super::{Channel, State};
 use crate::wait::proc_directory;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -43,8 +43,19 @@ impl Channel {
     /// Waits for the reply to the active job while the process runs, and receives it in the reactor's place. A process that `/proc`
     /// does not show has the patience of one that runs.
     pub(super) fn receive_job_reply_while_it_runs(self: &Arc<Self>) {
-        self.await_while_it_runs(Unseen::Running);
-        self.receive_reply_that_came();
+        let (serial, end) = (self.active_serial(), Instant::now() + PATIENCE);
+        // The reply to the start of the task may come before, and the reactor may receive that.
+        while serial.is_some() && self.active_serial() == serial && Instant::now() < end {
+            if !self.await_while_it_runs(Unseen::Running) {
+                break;
+            }
+            self.receive_reply_that_came();
+        }
+    }
+
+    /// Returns the serial number of the reply to the active job.
+    fn active_serial(&self) -> Option<u64> {
+        self.lock().active.as_ref().map(|job| job.serial)
     }
 
     fn receive_reply_that_came(self: &Arc<Self>) {
@@ -69,7 +80,8 @@ impl Channel {
             }
             let ready = self.is_ready_to_run();
             if !ready.unwrap_or(unseen == Unseen::Running) {
-                return false;
+                // The process may have replied since, and waits for the next sequence.
+                return !self.has_active_job() || self.has_message(Duration::ZERO);
             }
             if now > begin + PATIENCE {
                 return ready.is_some();
@@ -79,9 +91,9 @@ impl Channel {
         true
     }
 
-    /// Waits until the reply to the clone of this task was read. The reactor, which has received it, waits for no process.
-    pub(super) fn await_read_clone(&self) {
-        let read = self.cloned.wait_timeout_while(self.lock(), PATIENCE, |state| state.is_being_cloned);
+    /// Waits while the reactor reads the reply to a clone that it has received. The reactor itself waits for no process.
+    pub(super) fn await_reading(&self, reads: impl Fn(&State) -> bool) {
+        let read = self.cloned.wait_timeout_while(self.lock(), PATIENCE, |state| reads(state));
         drop(read.unwrap_or_else(|broken| broken.into_inner()));
     }
 

@@ -28,6 +28,7 @@ impl Channel {
 
     /// Remembers the channel to the process that clones this task from now on.
     pub(crate) fn set_cloner(&self, cloner: &Arc<Channel>) {
+        cloner.lock().clones += 1;
         let mut state = self.lock();
         state.cloner = Arc::downgrade(cloner);
         state.is_being_cloned = true;
@@ -49,8 +50,13 @@ impl Channel {
         let mut state = self.lock();
         state.is_being_cloned = false;
         let waiting = std::mem::take(&mut state.when_cloned);
+        let cloner = state.cloner.upgrade();
         drop(state);
         self.cloned.notify_all();
+        if let Some(cloner) = cloner {
+            cloner.lock().clones -= 1;
+            cloner.cloned.notify_all();
+        }
         waiting.into_iter().for_each(|run| run());
     }
 
