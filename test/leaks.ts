@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { Task } from "@nearfar/core";
 import { endHelpers } from "@nearfar/core/internal";
 import { afterAll, beforeAll, expect } from "vitest";
-import { children } from "./processes.ts";
+import { childPids, children, describeThreads } from "./processes.ts";
 import { wasEndedEarly } from "./without-proc.ts";
 
 /** What a test file could change of this process, or leave behind. */
@@ -40,10 +40,13 @@ export function expectNoLeaks(): void {
 	afterAll(async () => {
 		if (wasEndedEarly()) return;
 		endHelpers(); // one is kept for the next call
-		// Processes and descriptors that the tests gave up go away a moment later.
-		const deadline = Date.now() + 10_000;
+		// Processes and descriptors that the tests gave up go away a moment later. On a busy machine a process was seen that had no
+		// memory any more, and was no zombie yet ten seconds later.
+		const deadline = Date.now() + 25_000; // less than the time of a hook
 		while (!isDeepStrictEqual(traces(), before) && Date.now() < deadline) await setImmediate();
-		expect(traces()).toEqual(before);
+		const left = traces();
+		const waiting = isDeepStrictEqual(left, before) ? [] : childPids(process.pid).map(describeThreads);
+		expect(left, waiting.join("\n")).toEqual(before);
 	});
 }
 
