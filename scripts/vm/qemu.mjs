@@ -17,7 +17,7 @@ const machines = {
 const parameters = "quiet loglevel=4 panic=-1 oops=panic mitigations=off no_timer_check cgroup_no_v1=all psi=1";
 
 /** Returns the arguments of qemu for a machine without a network, whose disks forget what is written to them. */
-function machineOptions(arch, { kernel, initramfs, disks, folder, memory, cpus }) {
+function machineOptions(arch, { kernel, initramfs, disks, folder, memory, cpus, inTurn }) {
 	const { options, console } = machines[arch];
 	const device = (name, rest) => ["-device", `${name},${rest}`];
 	return [
@@ -30,7 +30,7 @@ function machineOptions(arch, { kernel, initramfs, disks, folder, memory, cpus }
 			"-monitor",
 			"none",
 			"-accel",
-			"tcg,thread=multi",
+			`tcg,thread=${inTurn ? "single" : "multi"}`,
 		],
 		...[...options, "-smp", String(cpus), "-m", String(memory), "-kernel", kernel, "-initrd", initramfs],
 		...["-append", `console=${console} ${parameters}`],
