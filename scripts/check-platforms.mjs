@@ -120,9 +120,9 @@ async function runMachine(rows) {
 	const memory = suites || files ? 4096 : 2048;
 	const { reason, console: last } = await (kernel === "host"
 		? runOnHost(arch, { ...options, tree: projects, script })
-		: bootAgainAfterPanic(`Linux ${kernel}, ${arch}`, (inTurn) => {
+		: bootAgainAfterPanic(`Linux ${kernel}, ${arch}`, () => {
 				output = "";
-				return boot({ ...options, command: script, tree: disk, memory, inTurn });
+				return boot({ ...options, command: script, tree: disk, memory });
 			}));
 	const seconds = ((performance.now() - began) / 1000).toFixed(0);
 	console.log(`Linux ${kernel}, ${arch}: ${seconds} s with the boot${reason ? `: ${reason}\n${last ?? ""}` : ""}`);

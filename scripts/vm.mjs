@@ -29,7 +29,6 @@ const MOST_SECONDS = Math.floor((2 ** 31 - 1) / 1000); // a timer of Node with m
  * @param {number} [options.seconds] - The time after which the machine is killed, by default 300.
  * @param {number} [options.memory] - The size of its memory in MiB, by default 2048.
  * @param {number} [options.cpus] - The number of its processors, by default 2.
- * @param {boolean} [options.inTurn] - True when the processors run in turn, by default at the same time.
  * @param {(chunk: Buffer) => void} [options.output] - Called with each piece of the output of the command.
  * @returns {Promise<{ code?: number, reason?: string, late?: boolean, panicked?: boolean, console?: string }>} The exit code of the
  *   command, or why there is none, with the last lines of the kernel's console.
@@ -43,7 +42,6 @@ export async function boot({
 	seconds = 300,
 	memory = 2048,
 	cpus = 2,
-	inTurn = false,
 	output = () => {},
 }) {
 	const { image, initramfs } = fetchKernel(kernel, arch);
@@ -58,8 +56,7 @@ export async function boot({
 		]);
 		const whole = join(folder, "initramfs");
 		fs.writeFileSync(whole, Buffer.concat([fs.readFileSync(initramfs), more]));
-		const machine = { kernel: image, initramfs: whole, disks, memory, cpus, inTurn };
-		return await runMachine(arch, { ...machine, folder, seconds, output });
+		return await runMachine(arch, { kernel: image, initramfs: whole, disks, folder, seconds, memory, cpus, output });
 	} finally {
 		fs.rmSync(folder, { recursive: true, force: true });
 	}

@@ -5,9 +5,21 @@ import { firmwareFolders, moduleFolder, toolCommand } from "./tools.mjs";
 
 const LAST_LINES = 30;
 
+/**
+ * The processors of an x64 machine run in turn. Where a kernel patches its own code, as at the first cpuset, a processor that runs at
+ * the same time can meet an int3 that the kernel does not know any more, and the kernel panics.
+ */
 const machines = {
-	x64: { program: "qemu-system-x86_64", options: ["-M", "q35", "-cpu", "max,la57=off"], console: "ttyS0" },
-	arm64: { program: "qemu-system-aarch64", options: ["-M", "virt", "-cpu", "cortex-a76"], console: "ttyAMA0" },
+	x64: {
+		program: "qemu-system-x86_64",
+		options: ["-accel", "tcg,thread=single", "-M", "q35", "-cpu", "max,la57=off"],
+		console: "ttyS0",
+	},
+	arm64: {
+		program: "qemu-system-aarch64",
+		options: ["-accel", "tcg,thread=multi", "-M", "virt", "-cpu", "cortex-a76"],
+		console: "ttyAMA0",
+	},
 };
 
 /**
@@ -17,21 +29,11 @@ const machines = {
 const parameters = "quiet loglevel=4 panic=-1 oops=panic mitigations=off no_timer_check cgroup_no_v1=all psi=1";
 
 /** Returns the arguments of qemu for a machine without a network, whose disks forget what is written to them. */
-function machineOptions(arch, { kernel, initramfs, disks, folder, memory, cpus, inTurn }) {
+function machineOptions(arch, { kernel, initramfs, disks, folder, memory, cpus }) {
 	const { options, console } = machines[arch];
 	const device = (name, rest) => ["-device", `${name},${rest}`];
 	return [
-		...[
-			"-nodefaults",
-			"-no-user-config",
-			"-no-reboot",
-			"-display",
-			"none",
-			"-monitor",
-			"none",
-			"-accel",
-			`tcg,thread=${inTurn ? "single" : "multi"}`,
-		],
+		...["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none"],
 		...[...options, "-smp", String(cpus), "-m", String(memory), "-kernel", kernel, "-initrd", initramfs],
 		...["-append", `console=${console} ${parameters}`],
 		...["-chardev", `file,id=console,path=${folder}/console`, "-serial", "chardev:console"],
