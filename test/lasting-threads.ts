@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
+import { read } from "./processes.ts";
 
 /**
  * Returns the ids of the threads of this process, the first one included, that do not end before it. Those that nearfar or the
@@ -9,9 +10,6 @@ export function lastingThreads(): number[] {
 }
 
 function lasts(tid: string): boolean {
-	try {
-		return !/^(nearfar|iou)-/.test(readFileSync(`/proc/self/task/${tid}/comm`, "utf8"));
-	} catch {
-		return false; // the thread has ended meanwhile
-	}
+	const name = read(`/proc/self/task/${tid}/comm`);
+	return name !== "" && !/^(nearfar|iou)-/.test(name);
 }

@@ -107,11 +107,6 @@ impl Sequence {
         self.requests.is_empty()
     }
 
-    /// True when the sequence clones a task.
-    pub(crate) fn clones(&self) -> bool {
-        self.requests.iter().any(|request| request.nr == wire::CLONE)
-    }
-
     /// Lets the sequence go on when the kernel refuses the call that was added last: one that returns nothing. If the step after it
     /// fails with ENOENT, the refusal is the failure, unless that was EEXIST.
     pub(crate) fn pass_over_last(&mut self) {

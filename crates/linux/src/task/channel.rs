@@ -52,7 +52,7 @@ pub struct Channel {
     state: Mutex<State>,
     /// Notified when the channel becomes idle while a thread waits for its turn.
     idle: Condvar,
-    /// Notified when the reply to the clone of this task was read, or the reply to a clone that this task has made.
+    /// Notified when the reply to a clone that this task has made was read.
     cloned: Condvar,
     id: u64,
 }

@@ -36,9 +36,7 @@ test("a task that is disposed of while it clones into a frozen cgroup loses no t
 		const cloner = await Task.clone();
 		const control = new AbortController();
 		const cloning = cloner.clone({ cgroup, signal: control.signal });
-		// No turn of the event loop in between: the clone and the reply that tells the pid are two moments of the cloner.
-		const begin = performance.now();
-		while (group.pids().length === 0 && performance.now() - begin < 20);
+		group.blockUntilCloned();
 		const disposed = cloner[Symbol.asyncDispose]();
 		control.abort();
 		expect(await reason(() => cloning)).toMatchObject({ code: "ABORT_ERR" });

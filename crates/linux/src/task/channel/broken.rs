@@ -50,25 +50,16 @@ impl Channel {
         drop(state);
         if let Some(cloner) = cloner {
             cloner.receive_clone_reply();
-            cloner.receive_job_reply_while_it_runs();
-            if !cloner.has_active_job() {
-                self.await_reading(|state| state.is_being_cloned);
-            }
+            cloner.receive_replies_to_clones();
         }
     }
 
-    /// Receives the reply to the clone that this task makes, unless the task does not run. Clones that were not sent to the task
-    /// are not made any more.
+    /// Receives the reply to the clone that this task makes, unless the task does not run. What is sent to the task before that clone
+    /// is replied to first.
     fn receive_replies_to_clones(self: &Arc<Self>) {
-        let state = self.lock();
-        let is_busy_otherwise = state.active.as_ref().is_some_and(|job| !job.sequence.clones());
-        let clones = state.clones > 0 && !is_busy_otherwise;
-        drop(state);
-        if clones {
+        if self.lock().clones > 0 {
             self.receive_job_reply_while_it_runs();
-            if !self.has_active_job() {
-                self.await_reading(|state| state.clones > 0);
-            }
+            self.await_reading_of_clone();
         }
     }
 

@@ -92,8 +92,9 @@ impl Channel {
     }
 
     /// Waits while the reactor reads the reply to a clone that it has received. The reactor itself waits for no process.
-    pub(super) fn await_reading(&self, reads: impl Fn(&State) -> bool) {
-        let read = self.cloned.wait_timeout_while(self.lock(), PATIENCE, |state| reads(state));
+    pub(super) fn await_reading_of_clone(&self) {
+        let reads = |state: &mut State| state.clones > 0 && state.active.is_none();
+        let read = self.cloned.wait_timeout_while(self.lock(), PATIENCE, reads);
         drop(read.unwrap_or_else(|broken| broken.into_inner()));
     }
 

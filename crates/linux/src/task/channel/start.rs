@@ -52,7 +52,6 @@ impl Channel {
         let waiting = std::mem::take(&mut state.when_cloned);
         let cloner = state.cloner.upgrade();
         drop(state);
-        self.cloned.notify_all();
         if let Some(cloner) = cloner {
             cloner.lock().clones -= 1;
             cloner.cloned.notify_all();
