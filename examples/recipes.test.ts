@@ -422,10 +422,9 @@ describe("the Node that gives root up", () => {
 		const file = writeProgram(
 			"give-up-root.ts",
 			`
-			import { readdirSync, readFileSync } from "node:fs";
+			import { threadStatus } from "${new URL("../test/threads.mjs", import.meta.url)}";
 			const server = await listenAndGiveUpRoot(0, "${user}", ["netBindService"], (_, response) => response.end("served"));
-			const lines = readdirSync("/proc/self/task").map((thread) =>
-				readFileSync("/proc/self/task/" + thread + "/status", "utf8").match(/^(Uid|Groups|Cap...|NoNewPrivs):.*$/gm).join(" "));
+			const lines = threadStatus().map((status) => status.match(/^(Uid|Groups|Cap...|NoNewPrivs):.*$/gm).join(" "));
 			const answer = await fetch("http://127.0.0.1:" + server.address().port);
 			console.log(await answer.text(), lines.length > 1, [...new Set(lines)].join("; "));
 			process.exit();

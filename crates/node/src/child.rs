@@ -20,6 +20,12 @@ pub fn poll_child(child: Id, options: i32) -> Result<Vec<f64>> {
     Ok(state.map_or(Vec::new(), |state| state_numbers(state).into()))
 }
 
+/// Returns true when the kernel says that a child has ended, also when no event says how.
+#[napi]
+pub fn has_ended(child: Id) -> bool {
+    tables::child(child).is_none_or(|child| child.has_ended())
+}
+
 /// Waits up to `milliseconds` for the end of a child that is ending; Returns true when the child has ended.
 #[napi]
 pub fn await_end(child: Id, milliseconds: u16) -> bool {

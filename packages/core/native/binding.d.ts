@@ -384,6 +384,9 @@ export declare function getuid(): number
 /** getxattr(2), or the one of its kin that reaches the place. */
 export declare function getxattr(at: number, path: Text, flags: number, attribute: string, length: number): Buffer
 
+/** Returns true when the kernel says that a child has ended, also when no event says how. */
+export declare function hasEnded(child: Id): boolean
+
 /** Returns whether the kernel has the securebits about execve(2) of Linux 6.14. */
 export declare function hasExecSecurebits(): boolean
 

@@ -45,7 +45,7 @@ fn the_end_is_told_once_and_remembered() {
     assert_eq!(child.poll(libc::WEXITED), Ok(Some(death.state)));
     assert_eq!(child.poll(libc::WSTOPPED), Ok(None));
     assert_eq!(child.signal(libc::SIGKILL), Ok(false));
-    assert!(child.pidfd().is_none() && child.await_end(0) && !child.hold());
+    assert!(child.pidfd().is_none() && child.has_ended() && child.await_end(0) && !child.hold());
     drop(child);
     assert!(hear.recv().is_err(), "nothing follows, and nobody keeps the child");
 }
@@ -54,7 +54,7 @@ fn the_end_is_told_once_and_remembered() {
 fn signals_kill_with_their_number() {
     for signal in [libc::SIGTERM, libc::SIGKILL, 35] {
         let (child, hear) = child("exec sleep 1000");
-        assert_eq!(child.poll(libc::WEXITED), Ok(None));
+        assert_eq!((child.poll(libc::WEXITED), child.has_ended()), (Ok(None), false));
         assert_eq!(child.signal(signal), Ok(true));
         assert_eq!(end(&hear), (libc::CLD_KILLED, signal));
     }
@@ -73,7 +73,7 @@ fn until_dead(child: &Arc<Child>) {
     while child.poll(libc::WEXITED | libc::WNOWAIT).unwrap().is_none() {
         std::thread::yield_now();
     }
-    assert!(!child.await_end(0));
+    assert!(child.has_ended() && !child.await_end(0));
 }
 
 #[test]

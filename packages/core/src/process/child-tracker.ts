@@ -221,11 +221,16 @@ export class ChildTracker {
 		throw this.deadError(what);
 	}
 
-	/** Waits up to `milliseconds` for the end of a child that is ending. Returns how it ended. */
-	awaitEnd(milliseconds = 1000): ExitStatus | undefined {
+	/** Waits up to a second for the event of a child that has ended. Returns how it ended, and at once if it runs. */
+	awaitEndIfEnded(): ExitStatus | undefined {
+		return this.death || native().hasEnded(this.id) ? this.awaitEnd() : undefined;
+	}
+
+	/** Waits up to a second for the end of a child that is ending. Returns how it ended. */
+	awaitEnd(): ExitStatus | undefined {
 		dispatch();
 		if (!this.death) {
-			native().awaitEnd(this.id, milliseconds);
+			native().awaitEnd(this.id, 1000);
 			dispatch();
 		}
 		return this.death && toExitStatus(this.death);

@@ -22,7 +22,7 @@ export function goneError(state: TaskState, broken?: string): TaskGoneError {
 	const child = task.process instanceof ChildProcess ? task.process : undefined;
 	const [executing] = state.executing;
 	// A task that was killed before its batch could execute a program is not said to execute that program.
-	const killed = child && executing && trackerOf(child).awaitEnd(0);
+	const killed = child && executing && trackerOf(child).awaitEndIfEnded();
 	const command = (killed ? undefined : executing?.command) ?? child?.command;
 	if (command) {
 		const death = child?.death;

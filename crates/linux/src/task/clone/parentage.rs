@@ -5,9 +5,9 @@ use crate::calls::{pidfd, process};
 use crate::error::{Failure, Refusal, Result};
 use crate::wait::child::Child;
 use crate::wait::proc_directory::{self, stat_field};
+use crate::wait::zombie::has_ended;
 use nix::errno::Errno;
-use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 /// The place of the parent among the fields that follow the name in `/proc/<pid>/stat`.
@@ -86,10 +86,6 @@ fn signal_error(process: &OwnedFd) -> Option<Errno> {
         Err(Failure::Refused(refusal)) => Some(refusal.errno),
         _ => None,
     }
-}
-
-fn has_ended(process: &OwnedFd) -> bool {
-    poll(&mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 fn has_errno(failure: &Failure, errno: Errno) -> bool {

@@ -73,6 +73,11 @@ impl Child {
         parent.channel.clone().submit_waitid(pidfd, options, Box::new(done));
     }
 
+    /// True when the kernel says that the process has ended. The listener may be called a moment later.
+    pub fn has_ended(&self) -> bool {
+        self.shared_pidfd().is_none_or(|pidfd| zombie::has_ended(&pidfd))
+    }
+
     /// Leaves the reaping of the child to its parent, a supervisor, which reports with [`Child::supervisor_replied`].
     pub(crate) fn set_supervised(&self) {
         self.supervised.store(true, Ordering::Relaxed);
