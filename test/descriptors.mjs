@@ -15,6 +15,11 @@ export function descriptorsOf(links) {
 /** Waits up to 5 s until no more descriptors match than before. Returns how many more do. */
 export async function descriptorsLeft(links, before) {
 	const until = Date.now() + 5000;
-	while (descriptorsOf(links).length > before && Date.now() < until) await setTimeout(1);
-	return Math.max(descriptorsOf(links).length - before, 0);
+	const more = () => Math.max(descriptorsOf(links).length - before, 0);
+	let left = more();
+	while (left > 0 && Date.now() < until) {
+		await setTimeout(1);
+		left = more();
+	}
+	return left;
 }

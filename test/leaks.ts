@@ -40,11 +40,14 @@ export function expectNoLeaks(): void {
 	afterAll(async () => {
 		if (wasEndedEarly()) return;
 		endHelpers(); // one is kept for the next call
-		// Processes and descriptors that the tests gave up go away a moment later. On a busy machine a process was seen that had no
-		// memory any more, and was no zombie yet ten seconds later.
-		const deadline = Date.now() + 25_000; // less than the time of a hook
-		while (!isDeepStrictEqual(traces(), before) && Date.now() < deadline) await setImmediate();
-		const left = traces();
+		// Processes and descriptors that the tests gave up go away a moment later. The first look that finds nothing counts: a second
+		// zygote may begin to end right after it.
+		const deadline = Date.now() + 10_000;
+		let left = traces();
+		while (!isDeepStrictEqual(left, before) && Date.now() < deadline) {
+			await setImmediate();
+			left = traces();
+		}
 		const waiting = isDeepStrictEqual(left, before) ? [] : childPids(process.pid).map(describeThreads);
 		expect(left, waiting.join("\n")).toEqual(before);
 	});

@@ -35,9 +35,12 @@ function threadsOf(pid: number): string[] {
 	}
 }
 
+/** Zygotes that were seen. The kernel shows no command line of a zygote that is ending. */
+const zygotes = new Set<string>();
+
 /**
- * Returns the children of a process as `"pid (name) state"`. A zygote is `"zygote"`, because a new one may replace it. A process that
- * runs or waits `"lives"`: which of both may change between two looks.
+ * Returns the children of a process as `"pid (name) state"`. A zygote is `"zygote"` until it is a zombie, because a new one may replace
+ * it. A process that runs or waits `"lives"`: which of both may change between two looks.
  */
 export function children(parent: number): string[] {
 	const all = pids()
@@ -45,7 +48,9 @@ export function children(parent: number): string[] {
 		.filter((line) => line !== undefined);
 	const ours = all.filter((line) => line.parent === parent);
 	return ours.map(({ pid, name, state }) => {
-		return isZygote(pid) ? "zygote" : `${pid} (${name}) ${/[RSD]/.test(state) ? "lives" : state}`;
+		if (isZygote(pid)) zygotes.add(pid);
+		if (zygotes.has(pid) && isAlive(pid)) return "zygote";
+		return `${pid} (${name}) ${/[RSD]/.test(state) ? "lives" : state}`;
 	});
 }
 
