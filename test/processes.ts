@@ -35,9 +35,6 @@ function threadsOf(pid: number): string[] {
 	}
 }
 
-/** Zygotes that were seen. The kernel shows no command line of a zygote that is ending. */
-const zygotes = new Set<string>();
-
 /**
  * Returns the children of a process as `"pid (name) state"`. A zygote is `"zygote"` until it is a zombie, because a new one may replace
  * it. A process that runs or waits `"lives"`: which of both may change between two looks.
@@ -47,18 +44,27 @@ export function children(parent: number): string[] {
 		.map(stat)
 		.filter((line) => line !== undefined);
 	const ours = all.filter((line) => line.parent === parent);
-	return ours.map(({ pid, name, state }) => {
-		if (isZygote(pid)) zygotes.add(pid);
-		if (zygotes.has(pid) && isAlive(pid)) return "zygote";
+	return ours.map((process) => {
+		const { pid, name, state } = process;
+		if (isZygote(process)) return "zygote";
 		return `${pid} (${name}) ${/[RSD]/.test(state) ? "lives" : state}`;
 	});
 }
 
+interface Stat {
+	pid: string;
+	name: string;
+	state: string;
+	parent: number;
+	/** PF_EXITING and the others of `include/linux/sched.h`. */
+	flags: number;
+}
+
 /** Returns the fields of `/proc/<pid>/stat` that tests need, or `undefined` if no process has the pid. */
-export function stat(pid: string | number): { pid: string; name: string; state: string; parent: number } | undefined {
+export function stat(pid: string | number): Stat | undefined {
 	const line = stat.line(pid);
-	const [, name = "", state = "", parent] = /^\d+ \((.*)\) (\S) (\d+)/s.exec(line) ?? [];
-	return line === "" ? undefined : { pid: `${pid}`, name, state, parent: Number(parent) };
+	const [, name = "", state = "", parent, flags] = /^\d+ \((.*)\) (\S) (\d+)(?: \S+){4} (\d+)/s.exec(line) ?? [];
+	return line === "" ? undefined : { pid: `${pid}`, name, state, parent: Number(parent), flags: Number(flags) };
 }
 
 /** Returns whether a process has not ended. A zombie has. */
@@ -69,8 +75,12 @@ export function isAlive(pid: string | number): boolean {
 /** Returns the text of `/proc/<pid>/stat`, or `""` if no process has the pid. */
 stat.line = (pid: string | number): string => read(`/proc/${pid}/stat`);
 
-function isZygote(pid: string | undefined): boolean {
-	return read(`/proc/${pid}/cmdline`).startsWith("nearfar-zygote");
+/** A task is cloned from the zygote, and has its name and its command line. But the zygote alone has executed the stub. */
+function isZygote({ pid, name, state, flags }: Stat): boolean {
+	const PF_FORKNOEXEC = 0x40;
+	if (flags & PF_FORKNOEXEC || state === "Z") return false;
+	// The kernel shows no command line of a process that is ending.
+	return name === "memfd:nearfar" || read(`/proc/${pid}/cmdline`).startsWith("nearfar-zygote");
 }
 
 /** Returns the text of a file of `/proc`, or `""` if the process is gone. */

@@ -23,6 +23,13 @@ test.each(ways)("a zygote that is stopped is continued and clones: %s", async (_
 	expect(native().zygotePid()).toBe(zygote);
 });
 
+test("the check of what a test file leaves tells a task from the zygote, whose name and command line it has", async () => {
+	await using task = await Task.clone();
+	const [first = "", ...others] = children(process.pid).filter((child) => child !== "zygote");
+	expect([first.split(" ")[0], first.split(" ").at(-1), others]).toEqual([`${task.pid}`, "lives", []]);
+	expect(children(process.pid)).toContain("zygote");
+});
+
 test.each(ways)(
 	"a zygote that is held clones one task when it is let go, and others come from a new one: %s",
 	async (_, options) => {
