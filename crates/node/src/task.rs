@@ -13,6 +13,12 @@ pub fn channel_fd(task: Id) -> Result<i32> {
     tables::task(task).and_then(|task| task.far_fd()).or_throw()
 }
 
+/// Returns true when a task has closed its channel: it has ended, also when the kernel has not finished its end, or executed a program.
+#[napi]
+pub fn is_hung_up(task: Id) -> bool {
+    tables::task(task).map_or(true, |task| task.is_hung_up())
+}
+
 /// Lets go of a task's channel: a task that still serves ends.
 #[napi]
 pub fn forget_task(task: Id) {

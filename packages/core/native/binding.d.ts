@@ -411,6 +411,9 @@ export declare function ioctl(fd: number, request: number, arg: number, descript
  */
 export declare function ioctlBytes(fd: number, request: number, bytes: Uint8Array, answer: boolean): Buffer
 
+/** Returns true when a task has closed its channel: it has ended, also when the kernel has not finished its end, or executed a program. */
+export declare function isHungUp(task: Id): boolean
+
 /** Says whether events of the copy that calls this keep the event loop alive. */
 export declare function keepAlive(alive: boolean): void
 

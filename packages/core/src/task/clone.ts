@@ -1,4 +1,5 @@
 import { throwIfAborted } from "../abortable.ts";
+import { native } from "../addon/native.ts";
 import { outsideOtherCopies } from "../copies.ts";
 import { TaskGoneError } from "../errors.ts";
 import { hintForCgroup } from "../obstacles/cgroup-hint.ts";
@@ -52,8 +53,9 @@ export async function cloneTask(
 			failure = await cloning.outcome;
 		}
 		throwIfAborted(signal);
-		// If the parent is gone, `makeError` below says so. If the parent lives, the new task was killed before it could reply.
-		if (failure?.kind === "gone" && parent && isAlive(parent)) {
+		// If the parent is gone, `makeError` below says so. A parent that is just ending has closed its channel, and still runs for the
+		// kernel. If the channel is open, the new task was killed before it could reply.
+		if (failure?.kind === "gone" && parent && !native().isHungUp(stateOf(parent).id)) {
 			throw new TaskGoneError(`a task that ${parent} has cloned was killed before it could reply: try again`);
 		}
 		if (failure) {

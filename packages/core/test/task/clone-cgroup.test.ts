@@ -1,4 +1,6 @@
+import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { cgroupRoot, needs, skipUnless } from "../../../../test/needs.ts";
@@ -7,6 +9,18 @@ import { type CgroupLike, type FileDescriptor, openat2, type SyscallError, Task 
 
 const { describe } = needs("cgroup v2 in which this user can make groups");
 const cgroupOf = (pid: number) => /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1];
+
+/** Keeps all processors busy until it is disposed of. */
+function busyProcessors(): Disposable {
+	const busy = Array.from({ length: availableParallelism() + 1 }, () =>
+		spawn("sh", ["-c", "while :; do :; done"], { stdio: "ignore" }),
+	);
+	return {
+		[Symbol.dispose]() {
+			for (const child of busy) child.kill("SIGKILL");
+		},
+	};
+}
 
 describe("cgroup", () => {
 	const path = `${cgroupRoot}/nearfar-place-${process.pid}`;
@@ -41,17 +55,18 @@ describe("cgroup", () => {
 	});
 
 	test("a keeper that has ended is told to the cgroup", async () => {
-		const keeper = await Task.clone();
-		const told: unknown[] = [];
-		const refused = (error: Error) => {
-			told.push(error);
-			return new Error("removed", { cause: error });
-		};
-		process.kill(keeper.pid, "SIGKILL"); // the clone finds that out
-		expect(await reason(() => Task.clone({ cgroup: { fd, keeper, refused } }))).toMatchObject({ message: "removed" });
-		await keeper.process.exited;
-		expect(await reason(() => Task.clone({ cgroup: { fd, keeper, refused } }))).toMatchObject({ message: "removed" });
-		expect(told).toMatchObject([{ code: "ERR_NEARFAR_TASK_GONE" }, { code: "ERR_NEARFAR_TASK_GONE" }]);
+		const refused = (error: Error) => new Error("removed", { cause: error });
+		// Where the processors are busy, the clone at times finds that the keeper has closed its channel and has not ended.
+		using _ = busyProcessors();
+		for (let round = 0; round < 100; round++) {
+			const keeper = await Task.clone();
+			const clone = () => Task.clone({ cgroup: { fd, keeper, refused } });
+			const removed = { message: "removed", cause: { message: `${keeper} was killed by SIGKILL` } };
+			process.kill(keeper.pid, "SIGKILL"); // the clone finds that out
+			expect(await reason(clone)).toMatchObject(removed);
+			await keeper.process.exited;
+			expect(await reason(clone)).toMatchObject(removed);
+		}
 	});
 
 	test("a refusal says what is in the way: EOPNOTSUPP beside a threaded cgroup", async () => {

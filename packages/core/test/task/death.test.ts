@@ -46,13 +46,23 @@ needs("the running system call in /proc").test(
 );
 
 describe("a task killed before", () => {
-	test.each([
-		["a call", (task: Task) => task.syscall(getpid)],
-		["a run", (task: Task) => task.run(() => openat2("/"))],
-		["a batch", (task: Task) => task.batch(() => openat2("/"))],
-		["an exec", (task: Task) => task.exec("/bin/true")],
-		["a clone", (task: Task) => task.clone()],
-	])("%s: TaskGoneError with its status, whether or not anybody knew", async (_, use) => {
+	const uses: [string, (task: Task) => unknown][] = [
+		["a call", (task) => task.syscall(getpid)],
+		["a run", (task) => task.run(() => openat2("/"))],
+		["a batch", (task) => task.batch(() => openat2("/"))],
+		["an exec", (task) => task.exec("/bin/true")],
+		["a clone", (task) => task.clone()],
+	];
+
+	test.each(uses)("%s: TaskGoneError with its status, also while the kernel ends the task", async (_, use) => {
+		for (let round = 0; round < 30; round++) {
+			const task = await Task.clone();
+			task.process.kill("SIGKILL");
+			expect(await reason(() => use(task))).toMatchObject({ ...gone, message: `${task} was killed by SIGKILL` });
+		}
+	});
+
+	test.each(uses)("%s: TaskGoneError with its status, whether or not anybody knew", async (_, use) => {
 		const task = killed(await Task.clone());
 		expect(await reason(() => use(task))).toMatchObject(gone);
 		expect(await reason(() => use(task))).toMatchObject(gone);
