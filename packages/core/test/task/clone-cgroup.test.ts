@@ -55,18 +55,24 @@ describe("cgroup", () => {
 	});
 
 	test("a keeper that has ended is told to the cgroup", async () => {
-		const refused = (error: Error) => new Error("removed", { cause: error });
+		let told = 0;
+		const refused = (error: Error) => {
+			told++;
+			return new Error("removed", { cause: error });
+		};
 		// Where the processors are busy, the clone at times finds that the keeper has closed its channel and has not ended.
 		using _ = busyProcessors();
 		for (let round = 0; round < 100; round++) {
 			const keeper = await Task.clone();
 			const clone = () => Task.clone({ cgroup: { fd, keeper, refused } });
-			const removed = { message: "removed", cause: { message: `${keeper} was killed by SIGKILL` } };
+			const gone = { code: "ERR_NEARFAR_TASK_GONE", message: `${keeper} was killed by SIGKILL` };
+			const removed = { message: "removed", cause: gone };
 			process.kill(keeper.pid, "SIGKILL"); // the clone finds that out
 			expect(await reason(clone)).toMatchObject(removed);
 			await keeper.process.exited;
 			expect(await reason(clone)).toMatchObject(removed);
 		}
+		expect(told).toBe(200);
 	});
 
 	test("a refusal says what is in the way: EOPNOTSUPP beside a threaded cgroup", async () => {
